@@ -1,0 +1,220 @@
+"""The command line: the same stages as the Dagster assets, without a daemon."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from selftrain_assets.core.errors import SelftrainError, UserError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Make a language model better by training it on its own verified work.")
+Name = Annotated[str, typer.Argument(help="experiment, a folder below selftrain_assets/defs")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs instead of text for people")]
+
+
+@app.callback()
+def _options(store: Annotated[Path | None, typer.Option(help="where everything is kept; default: SELFTRAIN_STORE, or runs/")] = None) -> None:
+    if store is not None:
+        os.environ["SELFTRAIN_STORE"] = str(store)
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@app.command()
+def run(name: Name,
+        rounds: Annotated[str | None, typer.Option(help='rounds to do, "2" or "1-3"; default: all of the experiment')] = None,
+        as_json: AsJson = False) -> None:
+    """Do what is owed of an experiment; a second call goes on where the first one ended."""
+    from selftrain_assets.reports import summarize, write_report
+    from selftrain_assets.stages.loop import human_only, run_rounds
+    from selftrain_assets.terminal import Display
+
+    with Display(quiet=as_json) as display:
+        opened = _open(name, display.progress)
+        opened.store.check_writable()
+        wanted = _rounds(rounds, opened.config.rounds)
+        recorder = _recorder(opened)
+
+        def done(manifest) -> None:
+            recorder(manifest)
+            if manifest.stage == "evaluation":
+                display.table(summarize(opened))
+
+        run_rounds(opened, wanted, done)
+        if opened.config.human_only and opened.split("human") and _all_finished(opened):
+            for manifest in human_only(opened):
+                done(manifest)
+        page = write_report(opened)
+    if as_json:
+        _print_json(summarize(opened))
+    else:
+        _farewell(name, page)
+
+
+@app.command()
+def status(name: Annotated[str | None, typer.Argument(help="experiment; default: all of them")] = None, as_json: AsJson = False) -> None:
+    """Which stages of which rounds are finished."""
+    from selftrain_assets.experiments import experiment_names
+    from selftrain_assets.terminal import print_status
+
+    found = [_status(each) for each in ([name] if name else experiment_names())]
+    if as_json:
+        _print_json(found)
+    else:
+        print_status(found)
+
+
+@app.command()
+def report(name: Name, as_json: AsJson = False) -> None:
+    """Numbers of an experiment; also writes the figure and the Markdown and HTML report."""
+    from selftrain_assets.reports import findings, summarize, write_report
+    from selftrain_assets.terminal import console, summary_table
+
+    opened = _open(name)
+    page = write_report(opened)
+    if as_json:
+        _print_json(summarize(opened))
+        return
+    console.print(summary_table(summarize(opened)))
+    console.print(findings(summarize(opened)), highlight=False)
+    console.print(f"Report: {os.path.relpath(page)}", highlight=False)
+
+
+@app.command()
+def show(name: Name, iteration: Annotated[int, typer.Argument(help="round, from 1", min=1)],
+         outcome: Annotated[str | None, typer.Option(help="only this outcome: pass, wrong, malformed, ...")] = None,
+         limit: Annotated[int, typer.Option(help="how many", min=1)] = 3, as_json: AsJson = False) -> None:
+    """Samples of a round: prompt, completion, verdict and reason."""
+    from selftrain_assets.core.errors import nearest
+    from selftrain_assets.core.types import Outcome
+    from selftrain_assets.stages.run import iteration_scope
+    from selftrain_assets.store import Store
+    from selftrain_assets.store.catalog import query
+    from selftrain_assets.terminal import print_samples
+
+    opened = _open(name)
+    if outcome is not None and outcome not in list(Outcome):
+        raise UserError(f'--outcome: there is no "{outcome}"{nearest(outcome, map(str, Outcome))}')
+    opened.need(iteration_scope(iteration), "verifications")
+    condition = f" AND outcome = '{outcome}'" if outcome else ""
+    columns, rows = query(Store.default(), f"SELECT * FROM verdicts WHERE experiment = '{name}' AND scope = '{iteration_scope(iteration)}'"
+                                           f"{condition} ORDER BY hash(sample_key) LIMIT {limit}")
+    samples = [dict(zip(columns, row, strict=True)) for row in rows]
+    if as_json:
+        _print_json(samples)
+    else:
+        print_samples(samples)
+
+
+@app.command()
+def sql(statement: Annotated[str, typer.Argument(help="one DuckDB statement over the views verdicts, samples, verifications, rows, problems, scores, manifests")],
+        as_json: AsJson = False) -> None:
+    """Ask the store anything."""
+    from selftrain_assets.store import Store
+    from selftrain_assets.store.catalog import query
+    from selftrain_assets.terminal import print_rows
+
+    columns, rows = query(Store.default(), statement)
+    if as_json:
+        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_rows(columns, rows)
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="name of the experiment")],
+        preset: Annotated[str, typer.Option(help="rest_em, rest, star, rft or expert_iteration")] = "rest_em", as_json: AsJson = False) -> None:
+    """Write a commented experiment to start from."""
+    from selftrain_assets.experiments import write_experiment
+    from selftrain_assets.scaffold import scaffold
+
+    path = write_experiment(name, scaffold(preset))
+    if as_json:
+        _print_json({"experiment": name, "file": str(path)})
+    else:
+        typer.echo(f"Wrote {os.path.relpath(path)}\nSet task.path and model in it, then: selftrain run {name}")
+
+
+def _open(name: str, progress=None):
+    from selftrain_assets.experiments import load_experiment
+    from selftrain_assets.stages.run import Run, silent
+    from selftrain_assets.store import Store
+
+    return Run(name, load_experiment(name), Store.default(), progress or silent, owner=f"selftrain run {name}")
+
+
+def _rounds(text: str | None, last: int) -> range:
+    if text is None:
+        return range(1, last + 1)
+    first, dash, end = text.partition("-")
+    if not first.isdecimal() or (dash and not end.isdecimal()) or not 1 <= int(first) <= int(end or first) <= last:
+        raise UserError(f'--rounds "{text}": give a round or a range between 1 and the experiment\'s rounds: {last}, as in 2 or 1-{last}')
+    return range(int(first), int(end or first) + 1)
+
+
+def _all_finished(opened) -> bool:
+    from selftrain_assets.stages.run import iteration_scope
+
+    return all(opened.manifest(iteration_scope(i), "checkpoint") for i in range(1, opened.config.rounds + 1))
+
+
+def _status(name: str) -> dict[str, Any]:
+    from selftrain_assets.stages.loop import round_stages
+    from selftrain_assets.stages.run import BASE, INPUTS, iteration_scope
+
+    opened = _open(name)
+    scopes = {INPUTS: ["problems"], BASE: ["checkpoint", "evaluation"]}
+    scopes |= {iteration_scope(i): list(round_stages(opened.config.recipe.rationalize)) for i in range(1, opened.config.rounds + 1)}
+    stages = {scope: {stage: m.finished if (m := opened.manifest(scope, stage)) else None for stage in names} for scope, names in scopes.items()}
+    return {"experiment": name, "store": str(opened.store.root), "finished": stages}
+
+
+def _recorder(opened):
+    """Tells Dagster's event log what was made, where DAGSTER_HOME says that there is one."""
+    if not os.environ.get("DAGSTER_HOME"):
+        return lambda manifest: None
+    from selftrain_assets.assets.record import recorder
+
+    return recorder(opened)
+
+
+def _farewell(name: str, page: Path) -> None:
+    from selftrain_assets.terminal import console
+
+    console.print(f"\nReport: {os.path.relpath(page)}\n\nNext:\n  make ui{'':<32}the same experiment in the Dagster UI\n"
+                  f"  selftrain show {name} 1{'':<{max(1, 22 - len(name))}}samples of round 1 with their verdicts\n"
+                  f"  selftrain new my-experiment{'':<12}your own problems and model; change a setting and run it\n", highlight=False)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def main() -> None:
+    """Entry point: errors become one sentence and an exit code; Ctrl-C a clean line."""
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").addHandler(logging.NullHandler())
+    try:
+        sys.exit(app(standalone_mode=False))
+    except SelftrainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if not hasattr(error, "show"):  # typer's own usage errors know how to show themselves
+            raise
+        error.show()
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""One experiment, typed. Everything that a person can set is reached from `Experiment`.
+
+Imports neither dagster nor torch. Defaults are the vetted settings, so what stands in a file is visibly its author's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from selftrain_assets.core.errors import UserError, nearest
+from selftrain_assets.core.prompts import PromptSettings
+from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.core.settings import Execution, Identity
+from selftrain_assets.core.statistics import TieRule
+from selftrain_assets.engines import AnyEngine, TransformersSettings
+from selftrain_assets.recipes import AnyRecipe, RestEM
+from selftrain_assets.tasks import AnyTask, WordProblems
+from selftrain_assets.trainers import AnyTrainer, SftTrainer
+from selftrain_assets.verifiers import AnyVerifier, NumericVerifier
+
+
+class Evaluation(Identity):
+    """How every policy is judged on held-out problems. Sampling defaults: ReST-EM section 5."""
+
+    samples_per_problem: int = Field(8, ge=1, description="completions drawn per test problem for pass@k and maj@k")
+    temperature: float = Field(1.0, gt=0, description="of those completions")
+    top_p: float = Field(0.95, gt=0, le=1, description="of those completions")
+    pass_at: tuple[int, ...] = Field((1, 2, 4, 8), description="k of pass@k; none above samples_per_problem")
+    majority_at: tuple[int, ...] = Field((8,), description="k of maj@k; none above samples_per_problem")
+    ties: TieRule = Field("share", description="maj@k where several answers lead: share the credit, or fail")
+    train_problems: int = Field(200, ge=0, description="training problems decoded greedily, for the train/test gap")
+    confidence: float = Field(0.95, gt=0, lt=1, description="of the bootstrap intervals over problems")
+    resamples: int = Field(2000, ge=100, description="bootstrap resamples")
+
+    @model_validator(mode="after")
+    def _k_within_n(self):
+        for name in ("pass_at", "majority_at"):
+            if any(k > self.samples_per_problem or k < 1 for k in getattr(self, name)):
+                raise ValueError(f"{name} {list(getattr(self, name))} must lie between 1 and samples_per_problem "
+                                 f"{self.samples_per_problem}; draw more samples or ask for a smaller k")
+        return self
+
+
+class Base(Identity):
+    """The policy that round 1 samples from."""
+
+    fine_tune: Literal["none", "human"] = Field("none", description="none: the model as it is; human: fine-tuned on the human rows first")
+    trainer: AnyTrainer | None = Field(None, description="settings of that fine-tuning; None: those of the rounds")
+
+
+class ExecutionSettings(Execution):
+    """How the stages run; never part of a key."""
+
+    shard_size: int = Field(512, ge=1, description="samples per committed shard: what a kill can cost at most")
+
+
+class Experiment(BaseModel):
+    """What one YAML file says."""
+
+    model_config = Identity.model_config
+
+    model: str = Field("embedded", description="Hugging Face model directory or hub name; embedded is the one that ships with selftrain")
+    seed: int = Field(0, ge=0, description="seed of sampling, selection and training")
+    rounds: int = Field(3, ge=1, le=999, description="iterations of the loop")
+    task: AnyTask = Field(WordProblems(), description="problems and their splits")
+    prompt: PromptSettings = Field(PromptSettings(), description="from a problem to the text that is completed")
+    recipe: AnyRecipe = Field(RestEM(), description="the self-training algorithm")
+    verifier: AnyVerifier = Field(NumericVerifier(), description="who says what is right")
+    base: Base = Field(Base(), description="the policy that round 1 samples from")
+    trainer: AnyTrainer = Field(SftTrainer(), description="the M-step")
+    evaluation: Evaluation = Field(Evaluation(), description="held-out measurements")
+    human_only: bool = Field(True, description="also fine-tune on the human rows alone, with the steps of one round and of all rounds")
+    engine: AnyEngine = Field(TransformersSettings(), description="what samples")
+    execution: ExecutionSettings = Field(ExecutionSettings(), description="how stages run")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _types(cls, data: Any) -> Any:
+        """A section without `type` is of its default type."""
+        if not isinstance(data, dict):
+            return data
+        filled = dict(data)
+        for section, field in cls.model_fields.items():
+            default = getattr(field.default, "type", None)
+            if default and isinstance(filled.get(section), dict):
+                filled[section] = {"type": default, **filled[section]}
+        return filled
+
+    def greedy(self) -> DrawSettings:
+        """Greedy decoding with the length and stops of the recipe."""
+        return self.recipe.sampling.per_draw().model_copy(update={"temperature": 0.0, "top_k": 0, "top_p": 1.0})
+
+    def sampled_evaluation(self) -> DrawSettings:
+        """Decoding for pass@k and maj@k."""
+        chosen = {"temperature": self.evaluation.temperature, "top_k": 0, "top_p": self.evaluation.top_p}
+        return self.recipe.sampling.per_draw().model_copy(update=chosen)
+
+
+def parse_experiment(values: Any, where: str) -> Experiment:
+    """Validate; the first fault becomes one sentence that names `where`, the field, and what is known."""
+    try:
+        return Experiment.model_validate(values or {})
+    except ValidationError as error:
+        raise UserError(f"{where}: {_sentence(error)}") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    # A misspelt name often leaves another field missing; the misspelling is the cause, so it is told first.
+    fault = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    path, siblings = _locate(fault["loc"])
+    name, context = ".".join(path) or "the file", fault.get("ctx", {})
+    if fault["type"] == "extra_forbidden":
+        return f'unknown field "{name}"{nearest(path[-1], siblings)}'
+    if fault["type"].startswith("union_tag"):
+        return f'{name}.type: there is no "{context.get("tag")}"{nearest(str(context.get("tag")), _quoted(context["expected_tags"]))}'
+    if fault["type"] == "literal_error":
+        return f'{name}: there is no "{fault["input"]}"{nearest(str(fault["input"]), _quoted(context["expected"]))}'
+    message = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    given = "" if isinstance(fault["input"], dict) or fault["type"] == "missing" else f", not {fault['input']!r}"
+    return f"{name}: {message}{given}"
+
+
+def _quoted(text: str) -> list[str]:
+    return re.findall(r"'([^']+)'", text)
+
+
+def _locate(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The path of a fault as a person wrote it (pydantic adds the tags of unions), and the fields known at its end."""
+    path: list[str] = []
+    here: list[type[BaseModel]] = [Experiment]
+    for part in map(str, loc):
+        if len(here) > 1 and (tagged := [c for c in here if c.model_fields["type"].default == part]):
+            here = tagged
+            continue
+        path.append(part)
+        inner = next((c.model_fields[part].annotation for c in here if part in c.model_fields), None)
+        if inner is None:
+            break
+        here = _settings_in(inner)
+    return path, sorted({name for c in here for name in c.model_fields})
+
+
+def _settings_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [c for inner in get_args(annotation) for c in _settings_in(inner)]

@@ -1,0 +1,56 @@
+"""From a problem to the text that the policy completes. The same text is the training input (ReST-EM section 5)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from pydantic import Field, field_validator
+
+from selftrain_assets.core.settings import Identity
+from selftrain_assets.core.types import Problem
+
+
+class PromptSettings(Identity):
+    """Template and few-shot examples."""
+
+    template: str = Field("Q: {question} A:", description="text around a question; must contain {question}")
+    hint_template: str = Field(
+        "Q: {question} The answer is {answer}. A:",
+        description="prompt that gives the answer away, for rationalisation; stripped again before training",
+    )
+    few_shot: int = Field(0, ge=0, description="solved human problems placed before the question")
+    separator: str = Field("\n\n", description="text between few-shot examples")
+    seed: int = Field(0, ge=0, description="seed of the choice of few-shot examples")
+
+    @field_validator("template", "hint_template")
+    @classmethod
+    def _has_question(cls, value: str) -> str:
+        if "{question}" not in value:
+            raise ValueError("must contain {question}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A template with its few-shot examples chosen and rendered."""
+
+    template: str
+    prefix: str = ""
+
+    def render(self, problem: Problem) -> str:
+        """The prompt of one problem. Only {question} and {answer} are replaced; other braces stay as they are."""
+        return self.prefix + fill(self.template, problem)
+
+
+def fill(template: str, problem: Problem) -> str:
+    """`template` with the problem's fields in place."""
+    return template.replace("{answer}", problem.answer).replace("{question}", problem.question)
+
+
+def build_prompt(settings: PromptSettings, problems: list[Problem], hint: bool = False) -> Prompt:
+    """Choose the few-shot examples among problems with a human solution."""
+    solved = [p for p in problems if p.split == "human" and p.solution]
+    shots = random.Random(f"few_shot:{settings.seed}").sample(solved, min(settings.few_shot, len(solved)))
+    prefix = "".join(f"{fill(settings.template, p)} {p.solution}{settings.separator}" for p in shots)
+    return Prompt(settings.hint_template if hint else settings.template, prefix)

@@ -1,0 +1,29 @@
+"""How completions are drawn."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from selftrain_assets.core.settings import Identity
+
+
+class DrawSettings(Identity):
+    """The part of the sampling settings that shapes one draw, and so enters the key of a sample."""
+
+    temperature: float = Field(0.7, ge=0, description="0 decodes greedily")
+    top_k: int = Field(0, ge=0, description="sample among the k likeliest tokens; 0 means all")
+    top_p: float = Field(1.0, gt=0, le=1, description="sample among the likeliest tokens of this total probability")
+    max_tokens: int = Field(512, ge=1, description="completion tokens after which a sample is cut off")
+    stop: tuple[str, ...] = Field((), description="texts that end a completion; not part of it")
+
+
+class Sampling(DrawSettings):
+    """How many completions to draw for each problem, and how."""
+
+    samples_per_problem: int = Field(4, ge=1, description="completions drawn for each problem in a round")
+
+    def per_draw(self) -> DrawSettings:
+        """Without the number of draws, so that drawing more keeps the draws already made. Greedy draws are alike
+        whatever top_k and top_p say."""
+        draw = DrawSettings(**self.model_dump(exclude={"samples_per_problem"}))
+        return draw.model_copy(update={"top_k": 0, "top_p": 1.0}) if draw.temperature == 0 else draw

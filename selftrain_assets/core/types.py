@@ -1,0 +1,118 @@
+"""The nouns of the loop. Plain frozen records; every module speaks in these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Split = Literal["train", "human", "validation", "test", "transfer"]
+SPLITS: tuple[Split, ...] = ("train", "human", "validation", "test", "transfer")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One question with a checkable answer. `solution` is a human-written one, where there is one."""
+
+    id: str
+    question: str
+    answer: str
+    split: Split = "train"
+    group: str = ""
+    solution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion to be drawn. `key` is the identity of the sample that answers it (core/identity.py)."""
+
+    key: str
+    problem_id: str
+    prompt: str
+    seed: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine drew for the request with this key. `finish_reason` is "stop" or "length"."""
+
+    key: str
+    text: str
+    finish_reason: Literal["stop", "length"]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A request together with its completion; kept whether right or wrong."""
+
+    key: str
+    problem_id: str
+    prompt: str
+    completion: str
+    seed: int
+    index: int
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    policy: str
+    engine: str
+
+
+class Outcome(StrEnum):
+    """The seven things a verifier may say. Only PASS earns reward; INFRA_ERROR says nothing about the sample:
+    it is owed again, never trained on, never counted in an accuracy."""
+
+    PASS = "pass"
+    WRONG = "wrong"
+    MALFORMED = "malformed"
+    TIMEOUT = "timeout"
+    RESOURCE = "resource"
+    UNSCORABLE = "unscorable"
+    INFRA_ERROR = "infra_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verifier says of one completion: reward in [0, 1], the answer it parsed, and why."""
+
+    outcome: Outcome
+    reward: float
+    parsed: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A verdict bound to its sample and to the verifier that gave it."""
+
+    key: str
+    sample_key: str
+    problem_id: str
+    outcome: str
+    reward: float
+    parsed: str | None
+    reason: str
+    verifier: str
+
+
+RowSource = Literal["self", "human", "rationalized"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training row: loss on `completion` alone, times `weight`.
+
+    `sample_key` leads back to the sample; None for human rows, whose source is the problem's own solution.
+    """
+
+    key: str
+    problem_id: str
+    prompt: str
+    completion: str
+    weight: float
+    source: RowSource
+    sample_key: str | None
+    iteration: int

@@ -1,0 +1,62 @@
+"""Deterministic engine for tests, demonstrations and fault drills: it needs no model."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field
+
+from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.core.settings import Execution
+from selftrain_assets.core.types import Completion, Request
+from selftrain_assets.engines.protocol import EngineDescription
+from selftrain_assets.models.loading import ModelRef
+
+
+class ScriptedSettings(Execution):
+    """Completions from a JSON file that maps each problem id to a list of texts; the seed of a request picks one."""
+
+    type: Literal["scripted"] = "scripted"
+    path: str = Field(description="JSON file: {problem id: [completion, ...]}")
+    seconds_per_completion: float = Field(0.0, ge=0, description="pause before each completion")
+
+    def open(self, ref: ModelRef) -> ScriptedEngine:
+        """The model is not looked at."""
+        path = Path(self.path)
+        try:
+            texts = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f"engine.path: {path} cannot be read as JSON ({error})") from error
+        return ScriptedEngine(texts, self.seconds_per_completion)
+
+
+class ScriptedEngine:
+    """Answers from a table; unlisted problems get an empty completion. Tokens are words."""
+
+    def __init__(self, texts: dict[str, list[str]], seconds_per_completion: float = 0.0) -> None:
+        self._texts, self._seconds = texts, seconds_per_completion
+
+    def describe(self) -> EngineDescription:
+        return EngineDescription("scripted", "1", "none", batch_invariant=True)
+
+    def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
+        for request in requests:
+            time.sleep(self._seconds)
+            choices = self._texts.get(request.problem_id) or [""]
+            words = choices[0 if sampling.temperature == 0 else request.seed % len(choices)].split(" ")
+            text = " ".join(words[:sampling.max_tokens])
+            cut = min((at for stop in sampling.stop if (at := text.find(stop)) >= 0), default=None)
+            finished = cut is not None or len(words) <= sampling.max_tokens
+            text = text[:cut]
+            yield Completion(request.key, text, "stop" if finished else "length", len(request.prompt.split()), len(text.split()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass

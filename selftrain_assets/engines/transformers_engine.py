@@ -1,0 +1,129 @@
+"""Engine on transformers' `generate`: no server and no GPU needed; what `model: embedded` runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, Self
+
+from pydantic import Field
+
+from selftrain_assets.core.errors import ModelError
+from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.core.settings import Execution
+from selftrain_assets.core.types import Completion, Request
+from selftrain_assets.engines.protocol import EngineDescription
+from selftrain_assets.models.loading import ModelRef, load_model, load_tokenizer
+
+
+class TransformersSettings(Execution):
+    """Batched sampling in this process."""
+
+    type: Literal["transformers"] = "transformers"
+    batch_size: int = Field(256, ge=1, description="requests decoded together; lower it when memory is short")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where there is one")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
+
+    def open(self, ref: ModelRef) -> TransformersEngine:
+        """Load the model and its tokenizer."""
+        return TransformersEngine(load_model(ref, self.device, self.dtype), load_tokenizer(ref), self.batch_size)
+
+
+class TransformersEngine:
+    """A loaded model and its tokenizer.
+
+    Every request draws from a generator of its own: Gumbel noise on the truncated log-probabilities, then the
+    largest, which is an exact draw. So a completion does not depend on the requests beside it, up to rounding.
+    """
+
+    def __init__(self, model, tokenizer, batch_size: int) -> None:
+        self._model, self._tokenizer, self._batch_size = model, tokenizer, batch_size
+
+    def describe(self) -> EngineDescription:
+        import transformers
+
+        return EngineDescription("transformers", transformers.__version__, self._model.device.type, batch_invariant=False)
+
+    def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
+        prompts = [self._encode(request, sampling.max_tokens) for request in requests]
+        by_length = sorted(range(len(requests)), key=lambda i: (len(prompts[i]), requests[i].prompt, requests[i].index))
+        for start in range(0, len(by_length), self._batch_size):
+            chosen = by_length[start:start + self._batch_size]
+            yield from self._generate_batch([requests[i] for i in chosen], [prompts[i] for i in chosen], sampling)
+
+    def _encode(self, request: Request, max_tokens: int) -> list[int]:
+        ids = self._tokenizer(request.prompt).input_ids or [self._tokenizer.bos_token_id or self._tokenizer.eos_token_id]
+        limit = getattr(self._model.config, "max_position_embeddings", None)
+        if limit and len(ids) + max_tokens > limit:
+            raise ModelError(f"problem {request.problem_id}: its prompt has {len(ids)} tokens, which with max_tokens "
+                             f"{max_tokens} exceeds the model's {limit} positions; shorten it or lower max_tokens")
+        return ids
+
+    def _generate_batch(self, requests: list[Request], prompts: list[list[int]], sampling: DrawSettings) -> Iterator[Completion]:
+        import torch
+
+        width = max(map(len, prompts))
+        pad = self._tokenizer.pad_token_id
+        device = self._model.device
+        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=device)
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
+        processors = [] if sampling.temperature == 0 else [_GumbelMax([r.seed for r in requests], sampling, device)]
+        stops = {"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer} if sampling.stop else {}
+        with torch.inference_mode():
+            output = self._model.generate(
+                input_ids=ids, attention_mask=mask, max_new_tokens=sampling.max_tokens, do_sample=False,
+                pad_token_id=pad, logits_processor=processors, **stops,
+            )
+        for request, prompt, tokens in zip(requests, prompts, output[:, width:].tolist(), strict=True):
+            yield self._finish(request, len(prompt), tokens, sampling)
+
+    def _finish(self, request: Request, prompt_tokens: int, tokens: list[int], sampling: DrawSettings) -> Completion:
+        ends = self._model.generation_config.eos_token_id
+        ends = set(ends) if isinstance(ends, list) else {ends}
+        length = next((i for i, token in enumerate(tokens) if token in ends), None)
+        drawn = tokens[:length] if length is not None else tokens
+        text = self._tokenizer.decode(drawn, skip_special_tokens=True)
+        cut = min((at for stop in sampling.stop if (at := text.find(stop)) >= 0), default=None)
+        stopped = length is not None or cut is not None
+        return Completion(request.key, text[:cut], "stop" if stopped else "length", prompt_tokens,
+                          len(drawn) + (length is not None))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        import torch
+
+        self._model = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+class _GumbelMax:
+    """Turns greedy decoding into sampling with one seed per row. Called by `generate` once per new token with
+    scores of shape (batch, vocabulary)."""
+
+    def __init__(self, seeds: list[int], sampling: DrawSettings, device) -> None:
+        import torch
+
+        self._sampling = sampling
+        self._generators = [torch.Generator(device=device).manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids, scores):
+        import torch
+
+        logits = truncate(scores.float() / self._sampling.temperature, self._sampling.top_k, self._sampling.top_p)
+        uniform = torch.stack([torch.rand(logits.shape[1], generator=g, device=logits.device) for g in self._generators])
+        return logits - torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+
+
+def truncate(logits, top_k: int, top_p: float):
+    """Set all but the top-k, then all but the smallest set of probability top_p, to -inf. Shape (batch, vocabulary)."""
+    import torch
+
+    if top_k and top_k < logits.shape[1]:
+        logits = logits.masked_fill(logits < logits.topk(top_k).values[:, -1:], -torch.inf)
+    if top_p < 1:
+        ordered, order = logits.sort(descending=True)
+        before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
+        logits = logits.masked_fill((before >= top_p).scatter(1, order, before >= top_p), -torch.inf)
+    return logits

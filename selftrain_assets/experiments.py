@@ -1,0 +1,77 @@
+"""Experiments as files: defs/<name>/defs.yaml, one Dagster component each."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from selftrain_assets.config import Experiment, parse_experiment
+from selftrain_assets.core.errors import UserError, nearest
+from selftrain_assets.core.files import write_atomically
+
+COMPONENT = "selftrain_assets.component.SelfTraining"
+FILE_NAME = "defs.yaml"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def defs_directory() -> Path:
+    """Where experiments lie: this package's defs/, or SELFTRAIN_DEFS."""
+    return Path(os.environ.get("SELFTRAIN_DEFS") or Path(__file__).parent / "defs")
+
+
+def check_name(name: str) -> str:
+    """The name, or UserError: it becomes a folder, an asset key and a group."""
+    if not _NAME.fullmatch(name):
+        raise UserError(f'experiment name "{name}": use letters, digits, "-" and "_" alone, beginning with a letter or digit')
+    return name
+
+
+def experiment_names() -> list[str]:
+    """Every experiment below the defs folder."""
+    return sorted(p.parent.name for p in defs_directory().glob(f"*/{FILE_NAME}"))
+
+
+def experiment_file(name: str) -> Path:
+    """The file of an existing experiment."""
+    path = defs_directory() / check_name(name) / FILE_NAME
+    if not path.is_file():
+        raise UserError(f'there is no experiment "{name}"{nearest(name, experiment_names())}; '
+                        f"make one with: selftrain new {name}")
+    return path
+
+
+def load_experiment(name: str) -> Experiment:
+    """Read and validate an experiment."""
+    path = experiment_file(name)
+    return parse_experiment(_attributes(path), _shown(path))
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+def _attributes(path: Path) -> Any:
+    import yaml
+
+    try:
+        document = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{_shown(path)}{line}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})") from error
+    if not isinstance(document, dict) or document.get("type") != COMPONENT:
+        raise UserError(f"{_shown(path)}: must begin with `type: {COMPONENT}`; `selftrain new` writes such a file")
+    if unknown := set(document) - {"type", "attributes"}:
+        raise UserError(f'{_shown(path)}: unknown field "{min(unknown)}" beside `type` and `attributes`; settings go below `attributes`')
+    return document.get("attributes")
+
+
+def write_experiment(name: str, text: str) -> Path:
+    """Write a new experiment's file; an existing one is never overwritten."""
+    path = defs_directory() / check_name(name) / FILE_NAME
+    if path.exists():
+        raise UserError(f"{_shown(path)} is there already; edit it, or choose another name")
+    write_atomically(path, text)
+    return path

@@ -1,0 +1,108 @@
+"""Where models come from: the embedded one, a local directory, or a hub name; with or without an adapter on top."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from selftrain_assets.core.errors import ModelError, UserError
+from selftrain_assets.core.identity import digest_files
+
+EMBEDDED = "embedded"
+EMBEDDED_DIRECTORY = Path(__file__).parent / "arithmetic"
+WEIGHT_SUFFIXES = (".safetensors", ".bin")
+FACTS = "selftrain.json"  # our own notes beside published weights; not part of them
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Weights that can be loaded: a full model directory, and an adapter directory to be put on it or None.
+
+    `digest` identifies the weights by their bytes; it is what `policy` and `checkpoint` share.
+    """
+
+    directory: Path
+    digest: str
+    adapter: Path | None = None
+
+
+def resolve_model(model: str) -> ModelRef:
+    """Find a model by the name used in an experiment. UserError where there is none."""
+    directory = EMBEDDED_DIRECTORY if model == EMBEDDED else Path(model).expanduser()
+    if not directory.is_dir():
+        directory = _from_hub(model)
+    if not (directory / "config.json").is_file():
+        raise UserError(f"model: {directory} has no config.json; give a Hugging Face model directory")
+    return ModelRef(directory.resolve(), weights_digest(directory))
+
+
+def _from_hub(model: str) -> Path:
+    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+        raise UserError(f'model: there is no directory "{model}"; give a Hugging Face model directory, a hub name like '
+                        f'"owner/name", or "{EMBEDDED}"')
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model))
+    except Exception as error:  # the hub client raises many unrelated types
+        raise UserError(f'model: there is no directory "{model}", and the hub did not give a model of that name '
+                        f"({type(error).__name__}); give a Hugging Face model directory") from error
+
+
+def weights_digest(directory: Path) -> str:
+    """Digest of everything that shapes the output: weights, configuration and tokenizer files."""
+    files = [p for p in directory.iterdir()
+             if p.suffix in (*WEIGHT_SUFFIXES, ".json", ".model", ".jinja") and p.is_file() and p.name != FACTS]
+    if not any(p.suffix in WEIGHT_SUFFIXES for p in files):
+        raise UserError(f"model: {directory} holds no weights (*.safetensors)")
+    return _digest(tuple(sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files)))
+
+
+@lru_cache(maxsize=256)
+def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
+    return digest_files([Path(path) for path, _, _ in files])
+
+
+def load_tokenizer(ref: ModelRef):
+    """The tokenizer, padding on the left for decoding; a missing padding token becomes the end token."""
+    from transformers import AutoTokenizer
+
+    _quiet()
+    tokenizer = AutoTokenizer.from_pretrained(ref.directory)
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: bool = True):
+    """The model on its device, in evaluation mode. `merge` folds an adapter into the weights, which is what sampling
+    wants; training goes on with the adapter apart."""
+    import torch
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
+    _quiet()
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    dtype = ("bfloat16" if device == "cuda" else "float32") if dtype == "auto" else dtype
+    try:
+        model = AutoModelForCausalLM.from_pretrained(ref.directory, dtype=getattr(torch, dtype))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"model: {ref.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
+    ends = model.generation_config.eos_token_id
+    # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.
+    model.generation_config = GenerationConfig(eos_token_id=ends if ends is not None else model.config.eos_token_id)
+    if ref.adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(ref.adapter), is_trainable=not merge)
+        model = model.merge_and_unload() if merge else model
+    return model.to(device).eval()
+
+
+def _quiet() -> None:
+    """One progress bar is enough: ours."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()

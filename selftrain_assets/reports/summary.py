@@ -1,0 +1,73 @@
+"""The numbers of an experiment, read off its manifests: what `report --json` prints and every table and figure shows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, round_stages
+from selftrain_assets.stages.run import BASE, Run, iteration_scope
+from selftrain_assets.stages.sampling import solved_problems
+from selftrain_assets.store import Manifest
+
+
+def summarize(run: Run) -> dict[str, Any]:
+    """Baseline, iterations and controls as far as they exist; undefined numbers are None."""
+    base = run.manifest(BASE, "evaluation")
+    solved: set[str] = set()
+    iterations = []
+    for i in range(1, run.config.rounds + 1):
+        if run.manifest(iteration_scope(i), "evaluation") is None:
+            break
+        solved |= solved_problems(run, iteration_scope(i))
+        iterations.append(_iteration(run, i, len(solved)))
+    return _plain({
+        "experiment": run.name, "model": run.config.model, "recipe": run.config.recipe.type, "seed": run.config.seed,
+        "baseline": _measured(base) | {"name": BASE, "seconds": _seconds(run, BASE, ["checkpoint", "evaluation"])} if base else None,
+        "iterations": iterations,
+        "human_only": [_measured(m) | {"name": scope, "steps": run.need(scope, "checkpoint").counts["optimizer_steps"],
+                                       "seconds": _seconds(run, scope, ["checkpoint", "evaluation"])}
+                       for scope in (ONE_ROUND, ALL_ROUNDS) if (m := run.manifest(scope, "evaluation"))],
+    })
+
+
+def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
+    scope = iteration_scope(iteration)
+    found = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe.rationalize)}
+    samples, verdicts, dataset, trained = (found[s].counts for s in ("samples", "verifications", "dataset", "checkpoint"))
+    return _measured(found["evaluation"]) | {
+        "name": scope, "iteration": iteration,
+        "counts": {"samples": samples["samples"], "samples_reused": samples["reused"], "correct": verdicts["pass"],
+                   "problems": samples["problems"], "problems_solved": verdicts["problems_solved"], "problems_solved_so_far": solved_so_far,
+                   "kept_rows": dataset["rows"], "own_rows": dataset["self"], "human_rows": dataset["human"],
+                   "optimizer_steps": trained["optimizer_steps"], "infra_errors": verdicts["infra_error"]},
+        "policy": found["policy"].digest, "policy_from": found["policy"].detail["origin"], "checkpoint": found["checkpoint"].digest,
+        "seconds": _seconds(run, scope, list(found)),
+        "work_seconds": {stage: m.work_seconds for stage, m in found.items()},
+    }
+
+
+def _measured(evaluation: Manifest) -> dict[str, Any]:
+    metrics = evaluation.metrics
+    flat: dict[str, Any] = {}
+    for name in ("greedy_accuracy", "train_accuracy", "validation_accuracy", "transfer_accuracy", "gain_over_base"):
+        if name in metrics:
+            flat[name] = metrics[name]["mean"]
+            flat[f"{name}_interval"] = [metrics[name]["low"], metrics[name]["high"]]
+    for name in ("pass_at_k", "maj_at_k"):
+        flat[name] = {k: v["mean"] for k, v in metrics[name].items()}
+        flat[f"{name}_interval"] = {k: [v["low"], v["high"]] for k, v in metrics[name].items()}
+    return flat | {"test_problems": metrics["greedy_accuracy"]["problems"], "by_difficulty": metrics.get("by_difficulty", {})}
+
+
+def _seconds(run: Run, scope: str, stages: list[str]) -> dict[str, float]:
+    return {stage: m.seconds for stage in stages if (m := run.manifest(scope, stage))}
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN; an undefined number becomes None."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,52 @@
+"""The order of stages, said once: the command line walks it, and Dagster's assets are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from selftrain_assets.stages import sampling, training
+from selftrain_assets.stages.checks import check, require
+from selftrain_assets.stages.evaluation import evaluation
+from selftrain_assets.stages.inputs import problems
+from selftrain_assets.stages.run import BASE, Run, iteration_scope
+from selftrain_assets.store import Manifest
+
+ONE_ROUND, ALL_ROUNDS = "human-one-round", "human-all-rounds"
+Stage = Callable[[Run, int], Manifest]
+
+
+def round_stages(rationalize: bool) -> dict[str, Stage]:
+    """The stages of one round in order; a recipe's own stage stands between verifications and dataset."""
+    own = {"rationalizations": sampling.rationalizations} if rationalize else {}
+    return {
+        "policy": sampling.policy, "samples": sampling.samples, "verifications": sampling.verifications, **own,
+        "dataset": training.dataset, "checkpoint": training.checkpoint,
+        "evaluation": lambda run, iteration: evaluation(run, iteration_scope(iteration)),
+    }
+
+
+def prepare(run: Run) -> list[Manifest]:
+    """Problems, base, and the base's evaluation."""
+    return [problems(run), training.base(run), evaluation(run, BASE)]
+
+
+def human_only(run: Run) -> list[Manifest]:
+    """The controls: human rows alone, with the optimizer steps of one round and of all rounds together."""
+    per_round = [run.need(iteration_scope(i), "checkpoint").counts["optimizer_steps"] for i in range(1, run.config.rounds + 1)]
+    done = []
+    for scope, steps in ((ONE_ROUND, per_round[0]), (ALL_ROUNDS, sum(per_round))):
+        done += [training.human_only(run, scope, steps), evaluation(run, scope)]
+    return done
+
+
+def run_rounds(run: Run, iterations: Iterable[int], on_stage: Callable[[Manifest], None] = lambda _: None) -> None:
+    """Do what is owed of these rounds, and stop at the first failed blocking check."""
+    for manifest in prepare(run):
+        on_stage(manifest)
+    for iteration in iterations:
+        for stage in round_stages(run.config.recipe.rationalize).values():
+            manifest = stage(run, iteration)
+            on_stage(manifest)
+            require(manifest, check(manifest))
+
+

@@ -1,0 +1,94 @@
+"""An experiment opened on a store: what every stage is handed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+from selftrain_assets.config import Experiment
+from selftrain_assets.core.errors import TaskError
+from selftrain_assets.core.prompts import Prompt, build_prompt
+from selftrain_assets.core.types import Problem
+from selftrain_assets.store import Manifest, Store
+
+INPUTS, BASE = "inputs", "base"
+Progress = Callable[[str, int, int], None]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Shows nothing."""
+
+
+def iteration_scope(iteration: int) -> str:
+    """Scope, and Dagster partition key, of a round. Zero-padded, because backfills queue in string order."""
+    return f"iter-{iteration:03d}"
+
+
+@dataclass
+class Run:
+    """`owner` names who runs, for leases: a Dagster run id, or the command line."""
+
+    name: str
+    config: Experiment
+    store: Store
+    progress: Progress = silent
+    owner: str = "selftrain run"
+
+    def manifest(self, scope: str, stage: str) -> Manifest | None:
+        return self.store.manifest(self.name, scope, stage)
+
+    def need(self, scope: str, stage: str) -> Manifest:
+        """The manifest of a stage that must have been finished; TaskError says how to get there."""
+        found = self.manifest(scope, stage)
+        if found is None:
+            raise TaskError(f"{self.name}: {scope} has no finished {stage} yet; materialize {stage} of {scope} first, or run "
+                            f"`selftrain run {self.name}`, which does what is missing in order")
+        return found
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """The frozen problem set."""
+        return self.store.read_table(self.need(INPUTS, "problems"), "problems", Problem)
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        return build_prompt(self.config.prompt, self.problems)
+
+    @cached_property
+    def train_problems(self) -> list[Problem]:
+        return self.config.recipe.train_problems(self.problems, self.config.seed)
+
+    def split(self, name: str) -> list[Problem]:
+        return [p for p in self.problems if p.split == name]
+
+
+@dataclass
+class Clock:
+    """Wall seconds of a stage, and the share of them inside engine, verifier or trainer."""
+
+    started: float = field(default_factory=time.monotonic)
+    work: float = 0.0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.work += time.monotonic() - begun
+
+
+def finish(run: Run, clock: Clock, scope: str, stage: str, *, key: str, digest: str, parents: dict[str, str],
+           settings: dict[str, Any] | None = None, versions: dict[str, str] | None = None, **facts: Any) -> Manifest:
+    """Commit the manifest of a finished stage."""
+    return run.store.commit(Manifest(
+        stage=stage, experiment=run.name, scope=scope, key=key, digest=digest, parents=parents, settings=settings or {},
+        versions={"selftrain": version("selftrain"), **(versions or {})}, seconds=round(time.monotonic() - clock.started, 3),
+        work_seconds=round(clock.work, 3), finished=datetime.now(UTC).isoformat(timespec="seconds"), **facts,
+    ))

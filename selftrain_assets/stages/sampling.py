@@ -1,0 +1,131 @@
+"""policy, samples, verifications, rationalizations: the E-step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.core.plan import plan_requests
+from selftrain_assets.core.prompts import build_prompt
+from selftrain_assets.core.types import Outcome, Sample, Verification
+from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.stages.evidence import Batch, draw, judge
+from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.store import Manifest, place_of_model
+from selftrain_assets.verifiers import verifier_fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Membership of a sample in a stage; the sample itself lies in the pool of its policy."""
+
+    key: str
+    problem_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Membership of a verdict in a stage."""
+
+    key: str
+    sample_key: str
+
+
+def policy(run: Run, iteration: int) -> Manifest:
+    """Pin the weights that this round samples from. The digest is theirs: equal to the checkpoint's, it is the loop's edge."""
+    clock, scope, recipe = Clock(), iteration_scope(iteration), run.config.recipe
+    if recipe.teacher is not None:
+        place, origin = place_of_model(recipe.teacher, resolve_model(recipe.teacher)), "teacher"
+    else:
+        source = recipe.policy_round(iteration)
+        origin = iteration_scope(source) if source else BASE
+        place = run.need(origin, "checkpoint").detail["place"]
+        run.store.model(place)
+    return finish(run, clock, scope, "policy", key=place["digest"], digest=place["digest"], parents={f"{origin}/checkpoint": place["digest"]},
+                  detail={"place": place, "origin": origin})
+
+
+def samples(run: Run, iteration: int) -> Manifest:
+    """Draw `samples_per_problem` completions of every training problem from the policy; right and wrong are kept."""
+    scope, recipe = iteration_scope(iteration), run.config.recipe
+    requests = plan_requests(run.train_problems, run.prompt, recipe.sampling, run.need(scope, "policy").digest, run.config.seed)
+    return _draw_stage(run, scope, "samples", Batch(requests, recipe.sampling.per_draw()), {})
+
+
+def verifications(run: Run, iteration: int) -> Manifest:
+    """Judge every sample of the round."""
+    scope = iteration_scope(iteration)
+    return _judge_stage(run, scope, "samples", "verifications")
+
+
+def rationalizations(run: Run, iteration: int) -> Manifest:
+    """STaR: draw again, with the answer as a hint, where no sample was right; judge those too."""
+    scope = iteration_scope(iteration)
+    solved = solved_problems(run, scope)
+    unsolved = [p for p in run.train_problems if p.id not in solved]
+    hinted = build_prompt(run.config.prompt, run.problems, hint=True)
+    requests = plan_requests(unsolved, hinted, run.config.recipe.sampling, run.need(scope, "policy").digest, run.config.seed)
+    parents = {"verifications": run.need(scope, "verifications").digest}
+    _draw_stage(run, scope, "hinted", Batch(requests, run.config.recipe.sampling.per_draw()), parents)
+    return _judge_stage(run, scope, "hinted", "rationalizations")
+
+
+def _draw_stage(run: Run, scope: str, stage: str, batch: Batch, parents: dict[str, str]) -> Manifest:
+    clock, from_policy = Clock(), run.need(scope, "policy")
+    digest = fingerprint("samples", [r.key for r in batch.requests])
+    current = run.manifest(scope, stage)
+    if current is not None and current.digest == digest:
+        return current
+    with run.store.writing(run.name, scope, stage, run.owner):
+        drawn = draw(run, run.store.model(from_policy.detail["place"]), [batch], f"{scope} {stage}", clock)
+        members = [Drawing(s.key, s.problem_id) for s in drawn.samples]
+        table = run.store.write_table(run.name, scope, stage, digest, Drawing, members)
+        counts = {"samples": len(members), "reused": drawn.reused, "problems": len({m.problem_id for m in members}),
+                  "cut_off": sum(s.finish_reason == "length" for s in drawn.samples)}
+        return finish(run, clock, scope, stage, key=digest, digest=digest, counts=counts, tokens=drawn.tokens,
+                      parents={"policy": from_policy.digest, "problems": run.need(INPUTS, "problems").digest, **parents},
+                      settings=run.config.recipe.sampling.model_dump(mode="json"), versions={"engine": drawn.engine},
+                      files={stage: table})
+
+
+def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
+    clock, drawn = Clock(), run.need(scope, source)
+    verifier = verifier_fingerprint(run.config.verifier)
+    key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifier)
+    current = run.manifest(scope, stage)
+    if current is not None and current.key == key and not current.counts[str(Outcome.INFRA_ERROR)]:
+        return current
+    with run.store.writing(run.name, scope, stage, run.owner):
+        found = read_samples(run, drawn)
+        verdicts, reused = judge(run, run.need(scope, "policy").digest, found, f"{scope} {stage}", clock)
+        judged = [v for v in verdicts if v.outcome != Outcome.INFRA_ERROR]
+        digest = fingerprint("verifications", [(v.key, v.outcome, v.reward) for v in judged])
+        table = run.store.write_table(run.name, scope, stage, digest, Judgement, [Judgement(v.key, v.sample_key) for v in judged])
+        counts = {str(o): sum(v.outcome == o for v in verdicts) for o in Outcome} | {
+            "verifications": len(verdicts), "reused": reused,
+            "problems_solved": len({v.problem_id for v in judged if v.outcome == Outcome.PASS}),
+        }
+        return finish(run, clock, scope, stage, key=key, digest=digest, parents={source: drawn.digest}, counts=counts,
+                      settings=run.config.verifier.model_dump(mode="json"), versions={"verifier": f"{run.config.verifier.type} {run.config.verifier.version}"},
+                      detail={"verifier": verifier, "policy": run.need(scope, "policy").digest}, files={stage: table})
+
+
+def read_samples(run: Run, manifest: Manifest) -> list[Sample]:
+    """Samples of a finished stage, in the order of its requests."""
+    members = run.store.read_table(manifest, manifest.stage, Drawing)
+    held = {s.key: s for s in run.store.samples(manifest.parents["policy"]).records({m.key for m in members})}
+    return [held[m.key] for m in members]
+
+
+def read_verifications(run: Run, manifest: Manifest) -> list[Verification]:
+    """Verdicts of a finished stage."""
+    members = run.store.read_table(manifest, manifest.stage, Judgement)
+    pool = run.store.verifications(manifest.detail["verifier"], manifest.detail["policy"])
+    held = {v.key: v for v in pool.records({m.key for m in members})}
+    return [held[m.key] for m in members]
+
+
+def solved_problems(run: Run, scope: str) -> set[str]:
+    """Ids of the training problems with a correct sample in this round."""
+    return {v.problem_id for v in read_verifications(run, run.need(scope, "verifications")) if v.outcome == Outcome.PASS}
+

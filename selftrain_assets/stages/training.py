@@ -1,0 +1,146 @@
+"""dataset and checkpoint: the M-step."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections import Counter
+from typing import Any
+
+from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.core.plan import plan_requests
+from selftrain_assets.core.sampling import Sampling
+from selftrain_assets.core.seeds import derive_seed
+from selftrain_assets.core.selection import Verified, human_rows
+from selftrain_assets.core.types import Outcome, Row
+from selftrain_assets.models.loading import resolve_model, weights_digest
+from selftrain_assets.stages.checks import check, require
+from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.stages.sampling import read_samples, read_verifications
+from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_model
+from selftrain_assets.store.lease import lease
+
+
+def dataset(run: Run, iteration: int) -> Manifest:
+    """Freeze the rows that the recipe selects from verified samples."""
+    clock, scope, config = Clock(), iteration_scope(iteration), run.config
+    stages = ["verifications", *(["rationalizations"] if config.recipe.rationalize else [])]
+    rounds = config.recipe.sample_rounds(iteration)
+    judged = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i in rounds for stage in stages}
+    parents = {name: m.digest for name, m in judged.items()} | {"problems": run.need(INPUTS, "problems").digest}
+    key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed)
+    current = run.manifest(scope, "dataset")
+    if current is not None and current.key == key:
+        return current
+    with run.store.writing(run.name, scope, "dataset", run.owner):
+        verified = [v for i in rounds for stage in stages for v in _verified(run, i, stage)]
+        human = human_rows(run.problems, run.prompt.render, iteration)
+        rows = config.recipe.select(verified, human, config.seed)
+        counts = _count(rows, verified, iteration)
+        digest = fingerprint("rows", [r.key for r in rows])
+        table = run.store.write_table(run.name, scope, "rows", digest, Row, rows)
+        return finish(run, clock, scope, "dataset", key=key, digest=digest, parents=parents, counts=counts,
+                      settings=config.recipe.model_dump(mode="json"), files={"rows": table})
+
+
+def _verified(run: Run, iteration: int, stage: str) -> list[tuple[int, str, Verified]]:
+    scope = iteration_scope(iteration)
+    source = "samples" if stage == "verifications" else "hinted"
+    samples = {s.key: s for s in read_samples(run, run.need(scope, source))}
+    prompts = {p.id: run.prompt.render(p) for p in run.train_problems}
+    return [(iteration, prompts[v.problem_id], Verified(samples[v.sample_key], v))
+            for v in read_verifications(run, run.need(scope, stage)) if v.problem_id in prompts]
+
+
+def _count(rows: list[Row], verified: list[tuple[int, str, Verified]], iteration: int) -> dict[str, int]:
+    sources = Counter(r.source for r in rows)
+    own = [r for r in rows if r.source != "human"]
+    return {
+        "rows": len(rows), "self": len(own), "human": sources["human"], "rationalized": sources["rationalized"],
+        "from_earlier_rounds": sum(r.iteration < iteration for r in own), "verified": len(verified),
+        "correct": sum(v.verification.outcome == Outcome.PASS for _, _, v in verified),
+        "problems": len({r.problem_id for r in own}),
+    }
+
+
+def checkpoint(run: Run, iteration: int) -> Manifest:
+    """Train on the dataset, from the model that the recipe declares."""
+    scope, recipe = iteration_scope(iteration), run.config.recipe
+    frozen = run.need(scope, "dataset")
+    require(frozen, check(frozen))
+    if recipe.start == "pretrained":
+        start = place_of_model(run.config.model, resolve_model(run.config.model))
+    else:
+        origin = iteration_scope(iteration - 1) if recipe.start == "previous" and iteration > 1 else BASE
+        start = run.need(origin, "checkpoint").detail["place"]
+    rows = run.store.read_table(frozen, "rows", Row)
+    return _train(run, scope, rows, {"dataset": frozen.digest}, start, run.config.trainer)
+
+
+def base(run: Run) -> Manifest:
+    """The policy of round 1: the model as it is, or fine-tuned on the human rows first."""
+    pretrained = place_of_model(run.config.model, resolve_model(run.config.model))
+    if run.config.base.fine_tune == "human":
+        rows = human_rows(run.problems, run.prompt.render, 0)
+        return _train(run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, run.config.base.trainer or run.config.trainer)
+    digest = pretrained["digest"]
+    return finish(run, Clock(), BASE, "checkpoint", key=digest, digest=digest, parents={}, detail={"place": pretrained})
+
+
+def human_only(run: Run, scope: str, steps: int) -> Manifest:
+    """The control: as many optimizer steps from the same base, on the human rows alone."""
+    rows = human_rows(run.problems, run.prompt.render, 0)
+    trainer = run.config.trainer.model_copy(update={"steps": steps, "epochs": None})
+    return _train(run, scope, rows, {"problems": run.need(INPUTS, "problems").digest}, run.need(BASE, "checkpoint").detail["place"], trainer)
+
+
+def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start: dict[str, Any], trainer) -> Manifest:
+    """Train, or find the same training done: weights lie under the key of what makes them."""
+    clock, inner_stop = Clock(), run.config.recipe.inner_stop
+    seed = derive_seed(run.config.seed, "train") % 2**32
+    validation = run.split("validation") if inner_stop.rule != "none" else []
+    parents = {**parents, "start": start["digest"]}
+    key = fingerprint("checkpoint", [r.key for r in rows], start["digest"], trainer, inner_stop, [p.id for p in validation], seed)
+    current = run.manifest(scope, "checkpoint")
+    if current is not None and current.key == key and run.store.checkpoint_facts(key):
+        return current
+    with run.store.writing(run.name, scope, "checkpoint", run.owner), lease(run.store.scratch(key).with_suffix(".lease"), run.owner):
+        facts = run.store.checkpoint_facts(key)
+        if facts is None:
+            facts = _train_now(run, scope, rows, start, trainer, key, seed, validation, clock)
+        place = place_of_checkpoint(key, weights_digest(run.store.checkpoint(key)), (start.get("adapter_on") or start) if facts["adapter"] else None)
+        return finish(run, clock, scope, "checkpoint", key=key, digest=place["digest"], parents=parents, tokens=facts["tokens"],
+                      counts={"rows": len(rows), "steps": facts["steps"], "optimizer_steps": facts["optimizer_steps"]},
+                      metrics={"losses": facts["losses"], "validation": facts["validation"]},
+                      settings=trainer.model_dump(mode="json"), versions=facts["versions"], detail={"place": place, "seed": seed})
+
+
+def _train_now(run: Run, scope: str, rows: list[Row], start: dict[str, Any], trainer, key: str, seed: int, validation: list, clock: Clock) -> dict[str, Any]:
+    scratch = run.store.scratch(key)
+    output = scratch / f"output-{uuid.uuid4().hex}"
+    output.mkdir(parents=True)
+    with clock.working():
+        result = trainer.train(
+            rows, run.store.model(start), output, scratch / "resume", seed=seed, inner_stop=run.config.recipe.inner_stop,
+            validate=_validator(run, validation), on_step=lambda done, total: run.progress(f"{scope} checkpoint", done, total),
+        )
+    facts = {"steps": result.steps, "optimizer_steps": result.optimizer_steps, "tokens": result.tokens, "adapter": result.adapter,
+             "losses": result.losses, "validation": result.validation, "versions": result.versions}
+    run.store.publish_checkpoint(key, output, facts)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return facts
+
+
+def _validator(run: Run, problems: list):
+    """Greedy accuracy of a model in memory on the validation split."""
+    from selftrain_assets.engines.transformers_engine import TransformersEngine
+
+    requests = plan_requests(problems, run.prompt, Sampling(samples_per_problem=1), "", 0)
+    by_key = {r.key: p for r, p in zip(requests, problems, strict=True)}
+
+    def score(model, tokenizer) -> float:
+        engine = TransformersEngine(model, tokenizer, batch_size=256)
+        verdicts = [run.config.verifier.verify(by_key[c.key], c.text) for c in engine.generate(requests, run.config.greedy())]
+        return sum(v.outcome == Outcome.PASS for v in verdicts) / len(verdicts)
+
+    return score

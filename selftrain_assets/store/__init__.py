@@ -1,0 +1,160 @@
+"""What is kept, and where. One object owns every path:
+
+    runs/
+      samples/<policy>/            pool: every completion ever drawn from these weights
+      verifications/<verifier>/<policy>/   pool: every verdict of this verifier on them
+      checkpoints/<key>/           weights, under the key of the training that made them
+      experiments/<name>/<scope>/  <stage>.json (manifest) and the tables it lists; scope: problems, base, iter-001, ...
+      experiments/<name>/report.*  figures, Markdown and HTML
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selftrain_assets.core.errors import IntegrityError, UserError
+from selftrain_assets.core.files import publish, write_atomically
+from selftrain_assets.core.types import Sample, Verification
+from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.models.loading import FACTS, ModelRef, resolve_model, weights_digest
+from selftrain_assets.store.lease import is_held, lease
+from selftrain_assets.store.manifest import Manifest
+from selftrain_assets.store.pool import Pool
+from selftrain_assets.store.tables import read_table, write_table
+
+SHORT = 16  # hex digits of a digest in a folder name
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store below `root`, a local folder."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Store:
+        """SELFTRAIN_STORE, or runs/ beside the package."""
+        return cls(Path(os.environ.get("SELFTRAIN_STORE") or Path(__file__).parents[2] / "runs").absolute())
+
+    def check_writable(self) -> None:
+        """UserError where nothing can be kept; asked before any work begins."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".probe-{uuid.uuid4().hex}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(f"store: {self.root} cannot be written ({error.strerror}); set SELFTRAIN_STORE or --store to a "
+                            "folder that can") from error
+
+    # -- pools ---------------------------------------------------------------------------------------------------------
+
+    def samples(self, policy: str) -> Pool:
+        """Everything ever drawn from these weights."""
+        return Pool(self.root / "samples" / policy[:SHORT], Sample)
+
+    def verifications(self, verifier: str, policy: str) -> Pool:
+        """Everything this verifier ever said of it."""
+        return Pool(self.root / "verifications" / verifier[:SHORT] / policy[:SHORT], Verification)
+
+    # -- stages --------------------------------------------------------------------------------------------------------
+
+    def scope(self, experiment: str, scope: str) -> Path:
+        return self.root / "experiments" / experiment / scope
+
+    def manifest(self, experiment: str, scope: str, stage: str) -> Manifest | None:
+        """The current manifest of a stage, or None where it was never finished."""
+        path = self.scope(experiment, scope) / f"{stage}.json"
+        return Manifest.from_json(path.read_text()) if path.exists() else None
+
+    def commit(self, manifest: Manifest) -> Manifest:
+        """Make a manifest current. The one it replaces is kept in history/, with the tables it lists."""
+        folder = self.scope(manifest.experiment, manifest.scope)
+        current = self.manifest(manifest.experiment, manifest.scope, manifest.stage)
+        if current is not None and current.key != manifest.key:
+            write_atomically(folder / "history" / f"{current.stage}-{current.key[:SHORT]}.json", current.to_json())
+        write_atomically(folder / f"{manifest.stage}.json", manifest.to_json())
+        return manifest
+
+    def write_table(self, experiment: str, scope: str, name: str, digest: str, record: type, records: list[Any]) -> tuple[str, int, str]:
+        """A table named by content, so that a later version never overwrites it; returns the entry for `files`."""
+        file = f"{name}-{digest[:SHORT]}.parquet"
+        return file, len(records), write_table(self.scope(experiment, scope) / file, record, records)
+
+    def read_table(self, manifest: Manifest, name: str, record: type) -> list[Any]:
+        file, _, sha256 = manifest.files[name]
+        return read_table(self.scope(manifest.experiment, manifest.scope) / file, record, sha256)
+
+    @contextmanager
+    def writing(self, experiment: str, scope: str, stage: str, owner: str) -> Iterator[None]:
+        """Hold the lease of one stage."""
+        with lease(self.scope(experiment, scope) / ".leases" / stage, owner):
+            yield
+
+    def is_being_written(self, experiment: str, scope: str, stage: str) -> bool:
+        return is_held(self.scope(experiment, scope) / ".leases" / stage)
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def checkpoint(self, key: str) -> Path:
+        return self.root / "checkpoints" / key[:SHORT]
+
+    def scratch(self, key: str) -> Path:
+        """Where a training run keeps what it resumes from."""
+        return self.root / "scratch" / key[:SHORT]
+
+    def publish_checkpoint(self, key: str, temporary: Path, facts: dict[str, Any]) -> None:
+        """Make finished weights visible under their key, all at once."""
+        for path in temporary.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        write_atomically(temporary / FACTS, json.dumps(facts, indent=1, sort_keys=True))
+        target = self.checkpoint(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        publish(temporary, target)
+
+    def checkpoint_facts(self, key: str) -> dict[str, Any] | None:
+        """What was noted beside published weights; None where there are none."""
+        path = self.checkpoint(key) / FACTS
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def model(self, place: dict[str, Any]) -> ModelRef:
+        """Load a reference written by `place_of`, and check that the weights are those it was written for."""
+        ref = self._find(place)
+        if ref.digest != place["digest"]:
+            raise IntegrityError(f"the weights in {ref.adapter or ref.directory} are not those this round was made with (digest "
+                                 f"{ref.digest[:12]}, recorded {place['digest'][:12]}); restore them, or start a new experiment")
+        return ref
+
+    def _find(self, place: dict[str, Any]) -> ModelRef:
+        if "model" in place:
+            return resolve_model(place["model"])
+        directory = self.checkpoint(place["checkpoint"])
+        if not directory.is_dir():
+            raise IntegrityError(f"{directory} is gone; restore it, or materialize its round again")
+        digest = weights_digest(directory)
+        if place.get("adapter_on") is None:
+            return ModelRef(directory, digest)
+        below = self._find(place["adapter_on"])
+        return ModelRef(below.directory, fingerprint("adapter", below.digest, digest), adapter=directory)
+
+
+def place_of_model(model: str, ref: ModelRef) -> dict[str, Any]:
+    """A reference to a model that lies outside the store."""
+    return {"model": model, "digest": ref.digest}
+
+
+def place_of_checkpoint(key: str, weights: str, adapter_on: dict[str, Any] | None) -> dict[str, Any]:
+    """A reference to weights in the store. An adapter names the full model it belongs on, and its digest covers both."""
+    digest = fingerprint("adapter", adapter_on["digest"], weights) if adapter_on else weights
+    return {"checkpoint": key, "digest": digest, "adapter_on": adapter_on}
+
+
+__all__ = ["Manifest", "Pool", "Store", "place_of_checkpoint", "place_of_model"]

@@ -1,0 +1,85 @@
+"""Parquet is the truth, DuckDB the way to ask: views over what manifests list. The only file that imports duckdb."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.types import Problem, Row, Sample, Verification
+from selftrain_assets.stages.evaluation import Score
+from selftrain_assets.stages.sampling import Drawing, Judgement
+from selftrain_assets.store import Manifest, Store
+from selftrain_assets.store.pool import MANIFEST
+from selftrain_assets.store.tables import schema_of
+
+VIEWS_SQL = Path(__file__).parent / "sql" / "views.sql"
+# table in a manifest -> the relation that unites it over experiments and rounds (sql/views.sql builds on these)
+TABLES: dict[str, tuple[str, type]] = {
+    "problems": ("problems", Problem), "rows": ("rows", Row), "scores": ("scores", Score), "samples": ("drawings", Drawing),
+    "hinted": ("hinted_drawings", Drawing), "verifications": ("judgements", Judgement), "rationalizations": ("hinted_judgements", Judgement),
+}
+
+
+def query(store: Store, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Columns and rows of one statement. UserError carries the first line of what DuckDB says."""
+    import duckdb
+
+    with connect(store) as connection:
+        try:
+            result = connection.execute(sql)
+            return [column[0] for column in result.description or []], result.fetchall()
+        except duckdb.Error as error:
+            raise UserError(f"sql: {str(error).strip().splitlines()[0]}") from error
+
+
+def connect(store: Store):
+    """An in-memory connection with the views on it; reading locks no writer out."""
+    import duckdb
+
+    connection = duckdb.connect()
+    _pool(connection, "sample_pool", Sample, (store.root / "samples").glob(f"*/{MANIFEST}"))
+    _pool(connection, "verification_pool", Verification, (store.root / "verifications").glob(f"*/*/{MANIFEST}"))
+    manifests = [Manifest.from_json(p.read_text()) for p in sorted((store.root / "experiments").glob("*/*/*.json"))]
+    for table, (name, record) in TABLES.items():
+        parts = [f"SELECT '{m.experiment}' AS experiment, '{m.scope}' AS scope, * FROM read_parquet({_text(_file(store, m, table))})"
+                 for m in manifests if table in m.files]
+        _view(connection, name, parts or [_nothing(record, "'' AS experiment, '' AS scope, ")])
+    _manifests(connection, manifests)
+    connection.execute(VIEWS_SQL.read_text())
+    return connection
+
+
+def _file(store: Store, manifest: Manifest, table: str) -> str:
+    return str(store.scope(manifest.experiment, manifest.scope) / manifest.files[table][0])
+
+
+def _pool(connection, name: str, record: type, manifests: Iterable[Path]) -> None:
+    files = [str(m.parent / shard["file"]) for m in manifests for shard in json.loads(m.read_text())["shards"]]
+    listed = ", ".join(map(_text, files))
+    _view(connection, name, [f"SELECT * FROM read_parquet([{listed}])" if files else _nothing(record)])
+
+
+def _manifests(connection, manifests: list[Manifest]) -> None:
+    connection.execute("""CREATE TABLE manifests (experiment VARCHAR, scope VARCHAR, stage VARCHAR, key VARCHAR, digest VARCHAR, seconds DOUBLE,
+        work_seconds DOUBLE, tokens BIGINT, finished TIMESTAMPTZ, counts JSON, metrics JSON, parents JSON, settings JSON, versions JSON)""")
+    if manifests:
+        connection.executemany(f"INSERT INTO manifests VALUES ({', '.join('?' * 14)})", [
+            [m.experiment, m.scope, m.stage, m.key, m.digest, m.seconds, m.work_seconds, m.tokens, m.finished,
+             *(json.dumps(part) for part in (m.counts, m.metrics, m.parents, m.settings, m.versions))] for m in manifests])
+
+
+def _view(connection, name: str, parts: list[str]) -> None:
+    connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
+
+
+def _nothing(record: type, before: str = "") -> str:
+    types = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
+    columns = ", ".join(f'NULL::{types[str(f.type)]} AS "{f.name}"' for f in schema_of(record))
+    return f"SELECT {before}{columns} WHERE false"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,47 @@
+"""One writer at a time for each stage and each pool."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selftrain_assets.core.errors import BusyError
+
+
+@contextmanager
+def lease(directory: Path, owner: str) -> Iterator[None]:
+    """Hold `directory` for this process. BusyError names the live owner.
+
+    The lock is the kernel's (flock), so it ends with its process however that dies; the file only tells who holds it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lease").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise BusyError(f"{directory} is being written by {file.read().strip() or 'another run'}; "
+                            "wait for it to end, or stop it and run again") from error
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps({"owner": owner, "process": os.getpid(), "host": socket.gethostname()}))
+        file.flush()
+        yield
+
+
+def is_held(directory: Path) -> bool:
+    """Is a live process holding the lease?"""
+    path = directory / ".lease"
+    if not path.exists():
+        return False
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False

@@ -1,0 +1,40 @@
+"""The manifest of a finished stage: what it is, what it was made from, how, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`key` identifies the work (settings and parents), `digest` its result; equal keys need no work.
+
+    `parents` maps a stage name to its digest. `files` maps a name to (file, records, sha256). `seconds` is the wall
+    time of the stage, `work_seconds` the part inside engine, verifier or trainer. `detail` is the stage's own.
+    """
+
+    stage: str
+    experiment: str
+    scope: str
+    key: str
+    digest: str
+    parents: dict[str, str]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    counts: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    work_seconds: float = 0.0
+    tokens: int = 0
+    finished: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        return cls(**json.loads(text))

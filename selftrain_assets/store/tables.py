@@ -1,0 +1,65 @@
+"""Records as Parquet files: the schema is read off the record's dataclass, writes are atomic, reads are checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from functools import cache
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from selftrain_assets.core.errors import IntegrityError
+from selftrain_assets.core.files import publish
+
+
+@cache
+def schema_of(record: type):
+    """Arrow schema of a dataclass of texts, integers, floats and their optional forms."""
+    import pyarrow as pa
+
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+
+    def field(name: str, hint: Any) -> Any:
+        options = [a for a in get_args(hint) if a is not NoneType] if NoneType in get_args(hint) else [hint]
+        kind = str if get_origin(options[0]) is Literal else options[0]
+        return pa.field(name, types[kind], nullable=NoneType in get_args(hint))
+
+    hints = get_type_hints(record)
+    return pa.schema([field(f.name, hints[f.name]) for f in fields(record)])
+
+
+def write_table(path: Path, record: type, records: Sequence[Any]) -> str:
+    """Write records durably under their final name; returns the file's SHA-256."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        pq.write_table(pa.Table.from_pylist([asdict(r) for r in records], schema=schema_of(record)), temporary, compression="zstd")
+        with temporary.open("rb+") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        publish(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return digest
+
+
+def read_table(path: Path, record: type, sha256: str) -> list[Any]:
+    """Records of a file whose bytes are as they were when committed. IntegrityError names a file that is not."""
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as file:
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise IntegrityError(f"{path} is listed in a manifest but is not there; restore it, or remove its manifest to make it again") from error
+    if actual != sha256:
+        raise IntegrityError(f"{path} is not as it was committed (checksum {actual[:12]}, manifest {sha256[:12]}); "
+                             "restore it from a copy, or move it away together with its manifest entry to make it again")
+    return [record(**row) for row in pq.read_table(path).to_pylist()]

@@ -1,0 +1,125 @@
+"""A person's own problems: a JSONL or Parquet file with id, question, answer and, if wanted, split, solution, group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import Field
+
+from selftrain_assets.core.errors import UserError, nearest
+from selftrain_assets.core.seeds import derive_seed
+from selftrain_assets.core.settings import Identity
+from selftrain_assets.core.types import Problem, Split
+
+FIELDS = ("id", "question", "answer", "split", "solution", "group")
+REQUIRED = FIELDS[:3]
+
+
+class ProblemFile(Identity):
+    """Problems from a file.
+
+    `id`, `question` and `answer` are required; numbers are accepted as answers and ids. `split` is one of train,
+    human (with `solution`), validation, test and transfer; where the file names no split at all, `validation_share`
+    and `test_share` of the problems are held out by a hash of their ids, so that a grown file keeps its splits.
+    """
+
+    type: Literal["file"] = "file"
+    path: str = Field(description="JSONL or Parquet file, relative to the folder that the command runs in")
+    validation_share: float = Field(0.1, ge=0, lt=1, description="share held out for choosing settings, where no split is given")
+    test_share: float = Field(0.2, gt=0, lt=1, description="share held out for reporting, where no split is given")
+    duplicates: Literal["refuse", "drop"] = Field("refuse", description="what to do with a question that occurs again")
+    seed: int = Field(0, ge=0, description="seed of the split, where none is given")
+
+    def load(self) -> list[Problem]:
+        path = Path(self.path).expanduser()
+        if not path.is_file():
+            raise UserError(f"task.path: there is no file {path}")
+        rows = list(_rows(path))
+        if not rows:
+            raise UserError(f"{path}: holds no problem")
+        problems = self._distinct([(where, _problem(where, row)) for where, row in rows], has_split=any(r.get("split") for _, r in rows))
+        for split in ("train", "test"):
+            if not any(p.split == split for p in problems):
+                raise UserError(f'{path}: no problem is in the split "{split}"; a run needs problems to train on and to test on')
+        return problems
+
+    def _distinct(self, located: list[tuple[str, Problem]], has_split: bool) -> list[Problem]:
+        ids: dict[str, str] = {}
+        questions: dict[str, str] = {}
+        problems = []
+        for where, problem in located:
+            if problem.id in ids:
+                raise UserError(f'{where}: the id "{problem.id}" was used before, at {ids[problem.id]}; ids must be unique')
+            ids[problem.id] = where
+            question = " ".join(problem.question.split())
+            if question in questions:
+                if self.duplicates == "refuse":
+                    raise UserError(f"{where}: the same question stands at {questions[question]}; remove one, or set "
+                                    "task.duplicates: drop to keep the first")
+                continue
+            questions[question] = where
+            problems.append(problem if has_split else self._assign(problem))
+        return problems
+
+    def _assign(self, problem: Problem) -> Problem:
+        place = derive_seed(self.seed, "split", problem.id) / 2**63
+        split: Split = "test" if place < self.test_share else "validation" if place < self.test_share + self.validation_share else "train"
+        return Problem(problem.id, problem.question, problem.answer, split, problem.group, problem.solution)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows with the place to name in an error."""
+    if path.suffix == ".parquet":
+        import pyarrow
+        import pyarrow.parquet
+
+        try:
+            table = pyarrow.parquet.read_table(path)
+        except pyarrow.ArrowInvalid as error:
+            raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
+        yield from ((f"{path}, row {number}", row) for number, row in enumerate(table.to_pylist(), 1))
+    elif path.suffix in (".jsonl", ".json", ".ndjson"):
+        yield from _json_lines(path)
+    else:
+        raise UserError(f'task.path: {path} ends in "{path.suffix}"; give a .jsonl or .parquet file')
+
+
+def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UserError(f"{where}: not valid JSON ({error}); is the line torn?") from error
+        if not isinstance(row, dict):
+            raise UserError(f"{where}: expected an object with the fields {', '.join(REQUIRED)}")
+        yield where, row
+
+
+def _problem(where: str, row: dict[str, Any]) -> Problem:
+    for name in row:
+        if name not in FIELDS and nearest(name, FIELDS).startswith("; did you mean"):
+            raise UserError(f'{where}: unknown field "{name}"{nearest(name, FIELDS)}')
+    values = {name: _text(where, name, row.get(name)) for name in FIELDS}
+    for name in REQUIRED:
+        if not values[name]:
+            raise UserError(f'{where}: the field "{name}" is missing or empty')
+    split = values["split"] or "train"
+    if split not in get_args(Split):
+        raise UserError(f'{where}: unknown split "{split}"{nearest(split, get_args(Split))}')
+    if split == "human" and not values["solution"]:
+        raise UserError(f'{where}: a problem of the split "human" needs the field "solution"')
+    return Problem(values["id"], values["question"], values["answer"], split, values["group"], values["solution"] or None)
+
+
+def _text(where: str, name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise UserError(f'{where}: the field "{name}" must be a text or a number, not {type(value).__name__}')
+    return str(value).strip()

@@ -1,0 +1,108 @@
+"""What a person sees in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from selftrain_assets.reports.tables import header, rows
+
+console = Console()
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.1f}/s", style="cyan")
+
+
+class Display:
+    """One progress bar per stage with rate and time left, and the table of iterations, which grows as they finish.
+    Without a terminal: one plain line per finished stage."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet, self._live_wanted = quiet, not quiet and console.is_terminal
+        self._bars = Progress(SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(bar_width=28), MofNCompleteColumn(), _Rate(),
+                              TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console)
+        self._tasks: dict[str, Any] = {}
+        self._table: Table | None = None
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if self._live_wanted:
+            self._live = Live(self._bars, console=console, refresh_per_second=8)
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+        elif self._table is not None and not self._quiet:
+            console.print(self._table)
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Move the bar of a stage."""
+        if self._quiet:
+            return
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total)
+        self._bars.update(self._tasks[stage], completed=done, total=total)
+        if not self._live_wanted and done == total and not self._bars.tasks[self._tasks[stage]].fields.get("told"):
+            self._bars.update(self._tasks[stage], told=True)
+            print(f"{stage}: {done} of {total}", flush=True)
+
+    def table(self, summary: dict[str, Any]) -> None:
+        """Show the numbers so far."""
+        self._table = summary_table(summary)
+        if self._live is not None:
+            self._live.update(Group(self._bars, self._table))
+
+
+def summary_table(summary: dict[str, Any]) -> Table:
+    """The table of an experiment."""
+    table = Table(title=summary["experiment"], title_justify="left", header_style="bold")
+    for i, title in enumerate(header(summary)):
+        table.add_column(title, justify="left" if i == 0 else "right", overflow="fold")
+    for row in rows(summary):
+        table.add_row(*row)
+    return table
+
+
+def print_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> None:
+    """A query result; tab-separated where no person is looking."""
+    if not console.is_terminal:
+        sys.stdout.writelines("\t".join(map(str, row)) + "\n" for row in [columns, *found])
+        return
+    table = Table(header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in found:
+        table.add_row(*(str(cell) for cell in row))
+    console.print(table)
+
+
+def print_samples(samples: Sequence[dict[str, Any]]) -> None:
+    """Samples one below the other."""
+    for s in samples:
+        console.rule(f"{s['problem_id']}, draw {s['index']}: {s['outcome']}", align="left")
+        console.print(f"{s['prompt']}[bold]{' ' + s['completion'].strip()}[/bold]" if "[" not in s["prompt"] + s["completion"]
+                      else s["prompt"] + " " + s["completion"], highlight=False, markup="[" not in s["prompt"] + s["completion"])
+        console.print(f"{s['reason']}  (seed {s['seed']}, policy {s['policy'][:12]}, {s['engine']}, sample {s['sample_key'][:12]})", style="dim", highlight=False)
+    if not samples:
+        console.print("no such sample")
+
+
+def print_status(found: Sequence[dict[str, Any]]) -> None:
+    """Finished stages of experiments."""
+    for experiment in found:
+        table = Table(title=f"{experiment['experiment']}  ({experiment['store']})", title_justify="left", show_header=False)
+        for scope, stages in experiment["finished"].items():
+            table.add_row(scope, *(f"[green]✓[/green] {name}" if when else f"[dim]· {name}[/dim]" for name, when in stages.items()))
+        console.print(table)

@@ -1,0 +1,90 @@
+"""Rows as token sequences, and sequences as batches: padded, or packed without looking across row borders."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from selftrain_assets.core.errors import ModelError
+from selftrain_assets.core.types import Row
+
+IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Token ids, labels and loss weights of one row, all of one length. Labels of the prompt are ignored, so the loss
+    is on the completion alone."""
+
+    input_ids: list[int]
+    labels: list[int]
+    weights: list[float]
+
+
+def tokenize(row: Row, tokenizer, max_length: int) -> Example:
+    """Prompt and completion are tokenized apart, so that the border lies where sampling had it."""
+    prompt = tokenizer(row.prompt).input_ids
+    completion = [*tokenizer(row.completion, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
+    length = len(prompt) + len(completion)
+    if length > max_length:
+        raise ModelError(f"problem {row.problem_id}: a training row has {length} tokens, more than max_length {max_length}; "
+                         "raise trainer.max_length or lower max_tokens")
+    return Example(prompt + completion, [IGNORED] * len(prompt) + completion, [row.weight] * length)
+
+
+def pad(examples: Sequence[Example], pad_id: int) -> dict[str, Any]:
+    """A batch of shape (rows, longest), padded on the right."""
+    import torch
+
+    width = max(len(e.input_ids) for e in examples)
+    fill = lambda values, value: values + [value] * (width - len(values))  # noqa: E731
+    return {
+        "input_ids": torch.tensor([fill(e.input_ids, pad_id) for e in examples]),
+        "attention_mask": torch.tensor([fill([1] * len(e.input_ids), 0) for e in examples]),
+        "labels": torch.tensor([fill(e.labels, IGNORED) for e in examples]),
+        "loss_weights": torch.tensor([fill(e.weights, 0.0) for e in examples]),
+    }
+
+
+def pack(examples: Sequence[Example]) -> dict[str, Any]:
+    """A batch of shape (1, all tokens). Position ids start again at each row and there is no attention mask: that, with
+    the cache off, is how transformers learns where rows end. With an all-ones mask rows would silently see each other.
+    The first label of each row is ignored, because the token before it belongs to another row."""
+    import torch
+
+    return {
+        "input_ids": torch.tensor([[t for e in examples for t in e.input_ids]]),
+        "position_ids": torch.tensor([[i for e in examples for i in range(len(e.input_ids))]]),
+        "labels": torch.tensor([[t for e in examples for t in (IGNORED, *e.labels[1:])]]),
+        "loss_weights": torch.tensor([[w for e in examples for w in e.weights]]),
+    }
+
+
+class BucketSampler:
+    """Order of one epoch: shuffled, then sorted by length inside stretches of many batches, so that a batch holds rows
+    of like length and needs little padding. Depends on seed and epoch alone, so a resumed run sees the same order."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, batches_per_bucket: int = 16) -> None:
+        self._lengths, self._batch_size, self._seed = lengths, batch_size, seed
+        self._stretch, self._epoch = batch_size * batches_per_bucket, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = random.Random(f"{self._seed}:{self._epoch}")
+        order = list(range(len(self._lengths)))
+        rng.shuffle(order)
+        batches: list[list[int]] = []
+        for start in range(0, len(order), self._stretch):
+            bucket = sorted(order[start:start + self._stretch], key=lambda i: self._lengths[i])
+            batches += [bucket[i:i + self._batch_size] for i in range(0, len(bucket), self._batch_size)]
+        whole = [b for b in batches if len(b) == self._batch_size]
+        rest = [b for b in batches if len(b) < self._batch_size]  # a short batch in between would shift all later borders
+        rng.shuffle(whole)
+        return (i for batch in (*whole, *rest) for i in batch)

@@ -1,0 +1,41 @@
+"""What every trainer offers: rows and a start model in, a directory of weights out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from selftrain_assets.core.types import Row
+from selftrain_assets.models.loading import ModelRef
+from selftrain_assets.recipes.protocol import InnerStop
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """`optimizer_steps` were made, and the weights after `steps` of them were kept. `tokens` went through the model.
+    `losses` are (step, mean loss since the last entry) pairs, `validation` (step, score) pairs. `adapter` says
+    whether the output directory holds an adapter or a full model."""
+
+    steps: int
+    optimizer_steps: int
+    tokens: int
+    adapter: bool
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    validation: list[tuple[int, float]] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+class Trainer(Protocol):
+    """Settings that can train. `type` names the implementation."""
+
+    def train(
+        self, rows: Sequence[Row], start: ModelRef, output: Path, work: Path, *, seed: int, inner_stop: InnerStop,
+        validate: Callable[[Any, Any], float] | None, on_step: Callable[[int, int], None],
+    ) -> TrainingResult:
+        """Train from `start` on `rows` and write the weights into `output`.
+
+        `work` holds what is needed to resume; a second call with the same `work` goes on from there.
+        `validate(model, tokenizer)` scores the policy on the validation split; `on_step(done, total)` shows progress.
+        """
+        ...

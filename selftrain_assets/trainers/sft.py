@@ -1,0 +1,100 @@
+"""Supervised fine-tuning: the M-step. transformers' Trainer with weighted completion loss, full weights or LoRA."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from selftrain_assets.core.errors import TaskError
+from selftrain_assets.core.settings import Execution, Identity
+from selftrain_assets.core.types import Row
+from selftrain_assets.models.loading import ModelRef, load_model, load_tokenizer
+from selftrain_assets.trainers.examples import tokenize
+from selftrain_assets.recipes.protocol import InnerStop
+from selftrain_assets.trainers.protocol import TrainingResult
+
+Normaliser = Literal["tokens", "weighted_tokens", "rows"]
+
+
+class Lora(Identity):
+    """A low-rank adapter (arXiv 2106.09685) instead of full weights."""
+
+    r: int = Field(16, ge=1, description="rank")
+    alpha: int = Field(32, ge=1, description="scale; the update is multiplied by alpha / r")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the adapter's input")
+    target_modules: tuple[str, ...] | Literal["all-linear"] = Field("all-linear", description="layers that get an adapter")
+
+
+class SftExecution(Execution):
+    """How training runs; none of it enters the identity of a checkpoint."""
+
+    micro_batch_size: int | None = Field(None, ge=1, description="rows per forward pass; None: the whole batch at once")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where there is one")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
+    save_steps: int = Field(200, ge=1, description="optimizer steps between two states that a killed run resumes from")
+
+
+class SftTrainer(Identity):
+    """Fine-tuning on weighted rows. Exactly one of `steps` and `epochs` is set."""
+
+    type: Literal["sft"] = "sft"
+    steps: int | None = Field(None, ge=1, description="optimizer steps of one M-step")
+    epochs: float | None = Field(None, gt=0, description="passes over the dataset; default 3 where steps is not set")
+    learning_rate: float = Field(1e-4, gt=0, description="peak learning rate, cosine to zero")
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps over which the rate rises")
+    batch_size: int = Field(64, ge=1, description="rows per optimizer step")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping")
+    max_length: int = Field(2048, ge=8, description="longest row in tokens; a longer one is refused, never cut")
+    packing: bool = Field(False, description="rows side by side without padding; gains on GPUs, loses on CPUs")
+    normaliser: Normaliser = Field("tokens", description="what the summed loss of a batch is divided by: its completion tokens, the same times their weights, or its rows")
+    lora: Lora | None = Field(None, description="adapter settings; None trains all weights")
+    execution: SftExecution = Field(SftExecution(), exclude=True, description="where and how fast")
+
+    @model_validator(mode="after")
+    def _one_length(self):
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("set steps or epochs, not both")
+        return self
+
+    def train(
+        self, rows: Sequence[Row], start: ModelRef, output: Path, work: Path, *, seed: int, inner_stop: InnerStop,
+        validate: Callable[[Any, Any], float] | None, on_step: Callable[[int, int], None],
+    ) -> TrainingResult:
+        from selftrain_assets.trainers.sft_loop import run
+
+        if not rows:
+            raise TaskError("there is no row to train on")
+        tokenizer = load_tokenizer(start)
+        examples = [tokenize(row, tokenizer, self.max_length) for row in rows]
+        model = self._trainable(start, seed)
+        result = run(self, examples, model, tokenizer, work, seed, inner_stop, validate, on_step)
+        for adapter in getattr(model, "peft_config", {}).values():
+            adapter.base_model_name_or_path = None  # a path of this machine; the store knows what the adapter belongs on
+        model.save_pretrained(output)
+        tokenizer.save_pretrained(output)
+        shutil.rmtree(work, ignore_errors=True)
+        return result
+
+    def _trainable(self, start: ModelRef, seed: int):
+        """The start model with everything that is to be trained switched on. The seed comes before the adapter's
+        random initialisation; otherwise equal settings give unequal adapters."""
+        from transformers import set_seed
+
+        set_seed(seed)
+        if self.lora is None:
+            return load_model(start, self.execution.device, self.execution.dtype).train()
+        model = load_model(start, self.execution.device, self.execution.dtype, merge=False)
+        if start.adapter is None:
+            from peft import LoraConfig, get_peft_model
+
+            model = get_peft_model(model, LoraConfig(
+                r=self.lora.r, lora_alpha=self.lora.alpha, lora_dropout=self.lora.dropout, task_type="CAUSAL_LM",
+                target_modules=self.lora.target_modules if isinstance(self.lora.target_modules, str) else list(self.lora.target_modules),
+            ))
+        return model.train()

@@ -1,0 +1,172 @@
+"""The training loop of `sft`: transformers' Trainer with our loss, order and inner stop. The only file that imports it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Sampler
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from selftrain_assets.core.files import write_atomically
+from selftrain_assets.trainers.examples import IGNORED, BucketSampler, Example, pack, pad
+from selftrain_assets.recipes.protocol import InnerStop
+from selftrain_assets.trainers.protocol import TrainingResult
+
+
+def run(settings, examples: list[Example], model, tokenizer, work: Path, seed: int, inner_stop: InnerStop,
+        validate: Callable[[Any, Any], float] | None, on_step: Callable[[int, int], None]) -> TrainingResult:
+    """Train `model` in place, from the newest state in `work` if there is one. At the end it holds the kept weights."""
+    arguments = _arguments(settings, len(examples), model, work, seed)
+    stop = _InnerStop(inner_stop, validate, model, tokenizer, work)
+    trainer = _WeightedTrainer(
+        settings.normaliser, seed, model=model, args=arguments, train_dataset=_Examples(examples),
+        data_collator=pack if settings.packing else lambda batch: pad(batch, tokenizer.pad_token_id),
+        callbacks=[_Progress(on_step), stop],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=newest_state(work))
+    made = trainer.state.global_step
+    kept = stop.restore_best(made)
+    losses = [(entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
+    tokens = sum(len(e.input_ids) for e in examples) * made * settings.batch_size // len(examples)
+    versions = {name: version(name) for name in ("torch", "transformers", *(["peft"] if settings.lora else []))}
+    return TrainingResult(kept, made, tokens, settings.lora is not None, losses, stop.scores, versions)
+
+
+def newest_state(work: Path) -> str | None:
+    """The last complete resume point below `work`; the Trainer writes trainer_state.json last."""
+    states = [p.parent for p in work.glob("checkpoint-*/trainer_state.json")]
+    return str(max(states, key=lambda p: int(p.name.removeprefix("checkpoint-")))) if states else None
+
+
+def _arguments(settings, examples: int, model, work: Path, seed: int) -> TrainingArguments:
+    micro = min(settings.execution.micro_batch_size or settings.batch_size, settings.batch_size)
+    if settings.batch_size % micro:
+        raise ValueError(f"micro_batch_size {micro} does not divide batch_size {settings.batch_size}")
+    steps_per_epoch = max(1, -(-examples // settings.batch_size))
+    steps = settings.steps or max(1, round((settings.epochs or 3) * steps_per_epoch))
+    return TrainingArguments(
+        output_dir=str(work), max_steps=steps, per_device_train_batch_size=micro,
+        gradient_accumulation_steps=settings.batch_size // micro, learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine", warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm, bf16=False, use_cpu=model.device.type == "cpu", seed=seed, data_seed=seed,
+        logging_steps=10, save_strategy="steps", save_steps=settings.execution.save_steps, save_total_limit=1,
+        report_to="none", disable_tqdm=True, remove_unused_columns=False, dataloader_pin_memory=False,
+    )
+
+
+class _Examples(torch.utils.data.Dataset):
+    def __init__(self, examples: list[Example]) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, i: int) -> Example:
+        return self.examples[i]
+
+
+class _TorchBucketSampler(BucketSampler, Sampler):
+    """The same order, under the type that the data loader asks for."""
+
+
+class _WeightedTrainer(Trainer):
+    """Cross-entropy per completion token, times the row's weight, over a declared normaliser.
+
+    The normaliser is summed over all micro-batches of an optimizer step, so gradient accumulation changes nothing.
+    """
+
+    def __init__(self, normaliser: str, order_seed: int, **arguments) -> None:
+        super().__init__(**arguments)
+        self._normaliser, self._order_seed = normaliser, order_seed
+        self.model_accepts_loss_kwargs = True  # the loss below is already divided by the whole step's normaliser
+
+    def _get_train_sampler(self, train_dataset=None):
+        lengths = [len(e.input_ids) for e in self.train_dataset.examples]
+        return _TorchBucketSampler(lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, self._order_seed)
+
+    def _get_num_items_in_batch(self, batch_samples: list, device):
+        return sum(self._amount(batch) for batch in batch_samples)
+
+    def _amount(self, batch: dict) -> float:
+        counted = batch["labels"][:, 1:] != IGNORED
+        if self._normaliser == "tokens":
+            return counted.sum().item()
+        if self._normaliser == "weighted_tokens":
+            return (batch["loss_weights"][:, 1:] * counted).sum().item()
+        return _rows(batch)
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        labels, weights = inputs.pop("labels")[:, 1:], inputs.pop("loss_weights")[:, 1:]
+        outputs = model(**inputs, use_cache=False)
+        logits = outputs.logits[:, :-1].float()
+        losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none", ignore_index=IGNORED)
+        loss = (losses * weights).sum() / num_items_in_batch
+        return (loss, outputs) if return_outputs else loss
+
+
+def _rows(batch: dict) -> int:
+    return int((batch["position_ids"] == 0).sum()) if "position_ids" in batch else len(batch["input_ids"])
+
+
+class _Progress(TrainerCallback):
+    def __init__(self, on_step: Callable[[int, int], None]) -> None:
+        self._on_step = on_step
+
+    def on_train_begin(self, args, state, control, **_):
+        self._on_step(state.global_step, state.max_steps)
+
+    def on_step_end(self, args, state, control, **_):
+        self._on_step(state.global_step, state.max_steps)
+
+
+class _InnerStop(TrainerCallback):
+    """Scores the policy every few steps; keeps the best weights on disk, so that a resumed run still has them."""
+
+    def __init__(self, settings: InnerStop, validate, model, tokenizer, work: Path) -> None:
+        self._settings, self._validate = settings, validate if settings.rule != "none" else None
+        self._model, self._tokenizer, self._work = model, tokenizer, work
+        self.scores: list[tuple[int, float]] = []
+        if self._file.exists():
+            self.scores = [tuple(pair) for pair in json.loads(self._file.read_text())]
+
+    @property
+    def _file(self) -> Path:
+        return self._work / "validation.json"
+
+    def on_train_begin(self, args, state, control, **_):
+        # Scores noted after the state that we resume from belong to steps that will be done again.
+        self.scores = [pair for pair in self.scores if pair[0] <= state.global_step]
+
+    def on_step_end(self, args, state, control, **_):
+        if self._validate is None or (state.global_step % self._settings.every and state.global_step < state.max_steps):
+            return
+        self._model.eval()
+        with torch.inference_mode():
+            score = self._validate(self._model, self._tokenizer)
+        self._model.train()
+        best = max((s for _, s in self.scores), default=float("-inf"))
+        self.scores.append((state.global_step, score))
+        if score > best:
+            torch.save(_trained_weights(self._model), self._work / f"best-{state.global_step}.pt")
+        elif score < best and self._settings.rule == "first_drop":
+            control.should_training_stop = True
+        write_atomically(self._file, json.dumps(self.scores))
+
+    def restore_best(self, last_step: int) -> int:
+        """Put the best weights back into the model; returns the step they are from."""
+        if not self.scores:
+            return last_step
+        step = max(self.scores, key=lambda pair: (pair[1], -pair[0]))[0]
+        weights = torch.load(self._work / f"best-{step}.pt", weights_only=True)
+        self._model.load_state_dict(weights, strict=False)
+        return step
+
+
+def _trained_weights(model) -> dict:
+    return {name: p.detach().cpu().clone() for name, p in model.named_parameters() if p.requires_grad}

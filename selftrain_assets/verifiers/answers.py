@@ -1,0 +1,114 @@
+"""Verifiers of short answers: numbers and texts."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from selftrain_assets.core.settings import Identity
+from selftrain_assets.core.types import Outcome, Problem, Verdict
+
+ANSWER_MARKS = (
+    re.compile(r"####\s*(.+)"),
+    re.compile(r"\\boxed\{([^{}]*)\}"),
+    re.compile(r"(?:final\s+)?answer\s*(?:is|:|=)\s*(.+)", re.IGNORECASE),
+)
+NUMBER = re.compile(r"(?:(?<![\w)])[-+])?\$?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|(?<!\d)\.\d+")
+
+
+def marked_answer(completion: str) -> str | None:
+    """The text behind the last answer mark (####, \\boxed, "the answer is"), to the end of its line."""
+    for mark in ANSWER_MARKS:
+        if found := mark.findall(completion):
+            return found[-1].strip()
+    return None
+
+
+class _AnswerVerifier(Identity):
+    """Parse, then compare; subclasses say how."""
+
+    def parse(self, completion: str) -> str | None:
+        raise NotImplementedError
+
+    def same(self, parsed: str, answer: str) -> bool:
+        raise NotImplementedError
+
+    def verify(self, problem: Problem, completion: str) -> Verdict:
+        parsed = self.parse(completion)
+        if parsed is None:
+            return Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion")
+        if self.same(parsed, problem.answer):
+            return Verdict(Outcome.PASS, 1.0, parsed, f"{parsed} equals the reference answer {problem.answer}")
+        return Verdict(Outcome.WRONG, 0.0, parsed, f"{parsed} differs from the reference answer {problem.answer}")
+
+
+class NumericVerifier(_AnswerVerifier):
+    """The completion's final number against the reference answer.
+
+    The number behind the last answer mark counts; without a mark, the last number of the text, unless
+    `require_mark` is set. 1,234 and $1234.00 and 2468/2 are one number. Exact unless a tolerance is set. Not covered:
+    units, and whether the steps that lead to the number are right.
+    """
+
+    type: Literal["numeric"] = "numeric"
+    version: ClassVar[str] = "1"
+    tolerance: float = Field(0.0, ge=0, description="largest accepted difference, relative to the reference answer")
+    require_mark: bool = Field(False, description="call a completion without an answer mark malformed")
+
+    def check_problem(self, problem: Problem) -> str | None:
+        return None if _number(problem.answer) is not None else f'the answer "{problem.answer}" holds no number'
+
+    def parse(self, completion: str) -> str | None:
+        marked = marked_answer(completion)
+        if marked is None and self.require_mark:
+            return None
+        # Behind a mark the first number is the answer ("#### 12 apples"); in free text it is the last one.
+        value = _number(marked, first=True) if marked is not None else _number(completion)
+        return None if value is None else str(value)
+
+    def same(self, parsed: str, answer: str) -> bool:
+        reference = _number(answer)
+        return reference is not None and abs(Fraction(parsed) - reference) <= Fraction(self.tolerance) * abs(reference)
+
+
+def _number(text: str, first: bool = False) -> Fraction | None:
+    found = NUMBER.findall(text)
+    if not found:
+        return None
+    cleaned = re.sub(r"[\s$,]", "", found[0 if first else -1])
+    numerator, _, denominator = cleaned.partition("/")
+    try:
+        value = Fraction(Decimal(numerator))
+        return value / int(denominator) if denominator else value
+    except (InvalidOperation, ZeroDivisionError):
+        return None
+
+
+class TextVerifier(_AnswerVerifier):
+    """The completion's answer text against the reference: equal after folding case, white space and end punctuation.
+
+    The text behind the last answer mark counts; without a mark, the last line that is not empty.
+    """
+
+    type: Literal["text"] = "text"
+    version: ClassVar[str] = "1"
+    case_sensitive: bool = Field(False, description="tell upper and lower case apart")
+
+    def check_problem(self, problem: Problem) -> str | None:
+        return None if self._folded(problem.answer) else "the answer is empty once punctuation is folded away"
+
+    def parse(self, completion: str) -> str | None:
+        lines = [line for line in completion.splitlines() if line.strip()]
+        text = marked_answer(completion) or (lines[-1] if lines else "")
+        return self._folded(text) or None
+
+    def same(self, parsed: str, answer: str) -> bool:
+        return parsed == self._folded(answer)
+
+    def _folded(self, text: str) -> str:
+        text = " ".join(text.split()).strip(" .,;:!?\"'`*")
+        return text if self.case_sensitive else text.lower()
