@@ -177,7 +177,10 @@ def _status(name: str) -> dict[str, Any]:
 
 
 def _recorder(opened):
-    """Tells Dagster's event log what was made, where DAGSTER_HOME says that there is one."""
+    """Tells Dagster's event log what was made: the one in DAGSTER_HOME, or this checkout's."""
+    checkout = Path(__file__).parents[1]
+    if not os.environ.get("DAGSTER_HOME") and (checkout / "dagster.yaml").is_file():
+        os.environ["DAGSTER_HOME"] = str(checkout)
     if not os.environ.get("DAGSTER_HOME"):
         return lambda manifest: None
     from selftrain_assets.assets.record import recorder

@@ -1,0 +1,95 @@
+"""What the Dagster UI shows of a finished stage. Numbers are named alike in every round, so the UI plots them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from selftrain_assets.core.types import Outcome, Problem, Row
+from selftrain_assets.stages.run import Run
+from selftrain_assets.stages.sampling import read_samples, read_verifications
+from selftrain_assets.store import Manifest
+from selftrain_assets.store.tables import schema_of
+
+PREVIEW_ROWS, PREVIEW_CHARACTERS = 5, 160
+MAIN_TABLE = {"problems": ("problems", Problem), "dataset": ("rows", Row)}
+
+
+def metadata_of(run: Run, manifest: Manifest) -> dict[str, dg.MetadataValue]:
+    """Counts, numbers, timings, digests, paths and a preview of one manifest."""
+    found: dict[str, Any] = {name: dg.MetadataValue.int(count) for name, count in manifest.counts.items()}
+    found |= {name: dg.MetadataValue.float(value) for name, value in _numbers(manifest.metrics).items()}
+    found |= {"seconds": dg.MetadataValue.float(manifest.seconds), "digest": dg.MetadataValue.text(manifest.digest),
+              "manifest": dg.MetadataValue.path(str(run.store.scope(manifest.experiment, manifest.scope) / f"{manifest.stage}.json"))}
+    if manifest.tokens:
+        found["tokens"] = dg.MetadataValue.int(manifest.tokens)
+    found |= {f"parent {name}": dg.MetadataValue.text(digest) for name, digest in manifest.parents.items()}
+    return found | _table(run, manifest) | _special(run, manifest)
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Estimates flattened: greedy_accuracy, greedy_accuracy low, pass@4, ..."""
+    flat: dict[str, float] = {}
+    for name, value in metrics.items():
+        if isinstance(value, Mapping) and "mean" in value:
+            flat |= {name: value["mean"], f"{name} low": value["low"], f"{name} high": value["high"]}
+        elif name in ("pass_at_k", "maj_at_k"):
+            flat |= {f"{name.split('_')[0]}@{k}": v["mean"] for k, v in value.items()}
+    return flat
+
+
+def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
+    if manifest.stage not in MAIN_TABLE:
+        return {}
+    name, record = MAIN_TABLE[manifest.stage]
+    columns = [dg.TableColumn(f.name, str(f.type)) for f in schema_of(record)]
+    rows = run.store.read_table(manifest, name, record)
+    shown = ("question", "answer", "split") if record is Problem else ("prompt", "completion", "source", "weight")
+    return {"dagster/row_count": len(rows), "dagster/column_schema": dg.TableSchema(columns),
+            "preview": dg.MetadataValue.md(_markdown(shown, [[getattr(r, c) for c in shown] for r in rows[:PREVIEW_ROWS]]))}
+
+
+def _special(run: Run, manifest: Manifest) -> dict[str, Any]:
+    match manifest.stage:
+        case "policy":
+            origin = manifest.detail["origin"]
+            asset = "base" if origin == "base" else "checkpoint"
+            return {"from iteration": dg.MetadataValue.text(origin), "from": dg.MetadataValue.asset(dg.AssetKey([run.name.replace("-", "_"), asset]))}
+        case "samples":
+            return {"dagster/row_count": manifest.counts["samples"]}
+        case "verifications" | "rationalizations":
+            return {"dagster/row_count": manifest.counts["verifications"], "pass rate": manifest.counts["pass"] / max(1, manifest.counts["verifications"]),
+                    "preview": dg.MetadataValue.md(_verdicts(run, manifest))}
+        case "checkpoint":
+            losses = manifest.metrics.get("losses") or []
+            return {"final loss": losses[-1][1]} if losses else {}
+    return {}
+
+
+def _verdicts(run: Run, manifest: Manifest) -> str:
+    """A few right and a few wrong ones, each with its reason."""
+    judged = read_verifications(run, manifest)
+    passed = [v for v in judged if v.outcome == Outcome.PASS][:PREVIEW_ROWS]
+    failed = [v for v in judged if v.outcome != Outcome.PASS][:PREVIEW_ROWS]
+    source = run.need(manifest.scope, "samples" if manifest.stage == "verifications" else "hinted")
+    samples = {s.key: s for s in read_samples(run, source)}
+    rows = [[samples[v.sample_key].prompt, samples[v.sample_key].completion, v.outcome, v.reason] for v in (*passed, *failed)]
+    return _markdown(("prompt", "completion", "verdict", "reason"), rows)
+
+
+def _markdown(columns: tuple[str, ...], rows: list[list[Any]]) -> str:
+    def cell(value: Any) -> str:
+        text = " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+        return text if len(text) <= PREVIEW_CHARACTERS else text[:PREVIEW_CHARACTERS] + " ..."
+
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
+
+
+def figure(png: bytes) -> dg.MetadataValue:
+    """An inline image."""
+    return dg.MetadataValue.md(f"![figure](data:image/png;base64,{base64.b64encode(png).decode()})")
+

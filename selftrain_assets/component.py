@@ -1,0 +1,32 @@
+"""One YAML file, one experiment, one asset graph."""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import BaseModel
+
+from selftrain_assets.assets.build import build_assets, build_jobs
+from selftrain_assets.config import Experiment
+from selftrain_assets.experiments import check_name
+from selftrain_assets.sensors import next_round_sensor
+
+
+class SelfTraining(dg.Component):
+    """A self-training experiment: its assets partitioned by iteration, jobs for a round and for the report, and a
+    sensor for the next round. The folder's name is the experiment's."""
+
+    def __init__(self, config: Experiment) -> None:
+        self.config = config
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        return Experiment
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> SelfTraining:
+        return cls(attributes if isinstance(attributes, Experiment) else Experiment())
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        name = check_name(context.path.name)
+        assets, jobs = build_assets(name, self.config), build_jobs(name, self.config)
+        return dg.Definitions(assets=assets, jobs=jobs, sensors=[next_round_sensor(name, self.config, jobs[0])])

@@ -1,0 +1,60 @@
+"""How an iteration is encoded for Dagster: the only place that knows.
+
+A round is a static partition, iter-001 and so on. The loop's back edge, checkpoint[i-1] -> policy[i], cannot be
+declared: Dagster refuses key-level cycles under every partition mapping. It is an equality instead, the data version of
+policy[i] being the digest of the weights it pins; and a guard keeps rounds in order.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from selftrain_assets.stages.run import Run, iteration_scope
+
+ALIVE = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
+WAITS, SECONDS_BETWEEN = 100_000, 5
+
+
+def partitions(rounds: int) -> dg.StaticPartitionsDefinition:
+    """One partition per round."""
+    return dg.StaticPartitionsDefinition([iteration_scope(i) for i in range(1, rounds + 1)])
+
+
+def iteration_of(partition_key: str) -> int:
+    """The round of a partition key."""
+    return int(partition_key.removeprefix("iter-"))
+
+
+def wait_for_previous(context: dg.AssetExecutionContext, run: Run, checkpoint: dg.AssetKey) -> None:
+    """The guard: while somebody is making the checkpoint that this round samples from, step back and look again later.
+
+    Asked before the checkpoint itself is looked at, because in a backfill over rounds that exist already an older
+    checkpoint is still there.
+    """
+    source = run.config.recipe.policy_round(iteration_of(context.partition_key))
+    if not source or run.config.recipe.teacher is not None:
+        return
+    scope = iteration_scope(source)
+    if run.store.is_being_written(run.name, scope, "checkpoint") or _live_run_makes(context.instance, checkpoint, scope, context.run_id):
+        raise dg.RetryRequested(max_retries=WAITS, seconds_to_wait=SECONDS_BETWEEN)
+
+
+def _live_run_makes(instance: dg.DagsterInstance, checkpoint: dg.AssetKey, scope: str, own_run: str) -> bool:
+    """Is a live run going to materialize this checkpoint, and has not yet?"""
+    latest = latest_materialization(instance, checkpoint, scope)
+    made_by = latest.run_id if latest else None
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": scope}, statuses=list(ALIVE)))
+    return any(r.run_id not in (made_by, own_run) and r.asset_selection is not None and checkpoint in r.asset_selection for r in runs)
+
+
+def latest_materialization(instance: dg.DagsterInstance, key: dg.AssetKey, scope: str | None) -> dg.EventLogRecord | None:
+    """The newest record of an asset, or of one of its partitions."""
+    wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=None if scope is None else [scope])
+    records = instance.fetch_materializations(wanted, limit=1).records
+    return records[0] if records else None
+
+
+def data_version(record: dg.EventLogRecord) -> str | None:
+    """The digest that a materialization was recorded with."""
+    event = record.event_log_entry.asset_materialization
+    return (event.tags or {}).get("dagster/data_version") if event else None

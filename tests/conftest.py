@@ -1,0 +1,43 @@
+"""Fixtures that several test files share; no test reaches the network."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+from selftrain_assets.models.loading import ModelRef, resolve_model
+from selftrain_assets.store import Store
+from selftrain_assets.tasks import WordProblems
+
+# Read by huggingface_hub and tokenizers when they are imported, which nothing above does.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+settings.register_profile("shared_machine", deadline=None)  # a busy machine is no failure
+settings.load_profile("shared_machine")
+
+
+@pytest.fixture(scope="session")
+def embedded() -> ModelRef:
+    """The model that ships with the package; nothing is loaded yet."""
+    return resolve_model("embedded")
+
+
+@pytest.fixture(scope="session")
+def word_problems():
+    """A few problems of every split."""
+    return WordProblems(train=6, human=3, validation=2, test=4, transfer=2).load()
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "runs")
+
+
+@pytest.fixture(scope="session")
+def one_torch_thread() -> None:
+    """For tests that compute with torch; the others must not import it."""
+    import torch
+
+    torch.set_num_threads(1)

@@ -1,0 +1,154 @@
+"""Content keys and seeds: equal content gives equal keys everywhere, and what has no canonical form gives none."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selftrain_assets.config import ExecutionSettings, Experiment
+from selftrain_assets.core.identity import digest_files, fingerprint, problem_digest, sample_key, verification_key
+from selftrain_assets.core.sampling import Sampling
+from selftrain_assets.core.seeds import derive_seed
+from selftrain_assets.core.settings import Execution, Identity
+from selftrain_assets.core.types import Outcome, Problem
+from selftrain_assets.trainers.sft import SftExecution, SftTrainer
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8,
+)
+
+
+def reordered(value):
+    """The same content with every mapping written the other way round."""
+    if isinstance(value, dict):
+        return {k: reordered(v) for k, v in reversed(value.items())}
+    return [reordered(v) for v in value] if isinstance(value, list) else value
+
+
+@given(JSON)
+def test_order_of_mappings_does_not_matter(value):
+    assert fingerprint(value) == fingerprint(reordered(value))
+
+
+@given(JSON, JSON)
+def test_a_key_tells_contents_apart(one, other):
+    assert (fingerprint(one) == fingerprint(other)) == (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
+
+
+def test_types_and_borders_are_part_of_the_content():
+    parts = [(1,), ("1",), (True,), (1.0,), (None,), ("None",), ([1],), (), ("",), (1, 1), ([1, 1],), ("11",), ({},)]
+    assert len({fingerprint(*p) for p in parts}) == len(parts)
+
+
+def test_an_outcome_is_its_text():
+    assert fingerprint(Outcome.PASS) == fingerprint("pass")
+
+
+@pytest.mark.parametrize("value", [
+    math.nan, math.inf, -math.inf, {1, 2}, frozenset(), b"bytes", object(), Path("x"), {1: "number as key"}, [{"deep": math.nan}],
+    ExecutionSettings(), SftExecution(), {"nested": ExecutionSettings()}, Experiment(),
+], ids=repr)
+def test_what_has_no_canonical_form_is_refused(value):
+    with pytest.raises(TypeError):
+        fingerprint(value)
+
+
+def test_how_to_run_does_not_enter_through_the_settings_that_hold_it():
+    slow = SftTrainer(execution=SftExecution(micro_batch_size=1, device="cpu", save_steps=1))
+    assert fingerprint(slow) == fingerprint(SftTrainer())
+
+
+def all_identities(below=Identity):
+    return {below}.union(*(all_identities(c) for c in below.__subclasses__()))
+
+
+@pytest.mark.parametrize("settings", sorted(all_identities(), key=lambda c: c.__name__), ids=lambda c: c.__name__)
+def test_identity_settings_leave_their_execution_settings_out_of_the_key(settings):
+    held = [f for f in settings.model_fields.values() if isinstance(f.default, Execution)]
+    assert all(f.exclude for f in held)
+
+
+STABLE = """
+from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.core.sampling import Sampling
+from selftrain_assets.core.seeds import derive_seed
+print(fingerprint({"b": 0.1, "a": ["\\u00fc", None, True]}, Sampling(stop=("Q:",)), {k: len(k) for k in {"one", "two", "three"}}), derive_seed(7, "x", 3))
+"""
+
+
+def test_keys_and_seeds_are_the_same_in_every_process():
+    lines = {
+        subprocess.run([sys.executable, "-c", STABLE], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        for seed in ("1", "2")
+    }
+    here = fingerprint({"a": ["ü", None, True], "b": 0.1}, Sampling(stop=("Q:",)), {"one": 3, "two": 3, "three": 5})
+    assert lines == {f"{here} {derive_seed(7, 'x', 3)}\n"}
+
+
+def test_keys_of_older_stores_are_still_found():
+    """Were these to change, every store would be drawn and trained again; raise a version instead."""
+    key = sample_key("policy", "Q: 1 + 1 A:", Sampling(temperature=0.7, top_k=40).per_draw(), 0, 3)
+    assert key == "0b4b4a6089663c4aa87e11cb0b5635ba"
+    assert derive_seed(0, "policy", "Q: 1 + 1 A:", 3) == 7036278976334102601
+
+
+DRAW = {"policy": "p", "prompt": "q", "sampling": Sampling().per_draw(), "seed": 0, "index": 0}
+
+
+@pytest.mark.parametrize("change", [
+    {"policy": "p2"}, {"prompt": "q "}, {"sampling": Sampling(temperature=0.8).per_draw()}, {"sampling": Sampling(top_k=1).per_draw()},
+    {"sampling": Sampling(top_p=0.9).per_draw()}, {"sampling": Sampling(max_tokens=1).per_draw()}, {"sampling": Sampling(stop=("x",)).per_draw()},
+    {"seed": 1}, {"index": 1},
+], ids=str)
+def test_a_sample_key_depends_on_each_part(change):
+    assert sample_key(**{**DRAW, **change}) != sample_key(**DRAW)
+
+
+def test_how_many_draws_are_made_is_no_part_of_a_draw():
+    assert Sampling(samples_per_problem=1).per_draw() == Sampling(samples_per_problem=9).per_draw()
+
+
+def test_greedy_draws_are_alike_whatever_the_truncation():
+    greedy = Sampling(temperature=0).per_draw()
+    assert Sampling(temperature=0, top_k=5, top_p=0.5).per_draw() == greedy
+    assert Sampling(temperature=0, max_tokens=7).per_draw() != greedy
+
+
+def test_a_verdict_depends_on_question_and_answer_but_not_on_the_id():
+    problem = Problem("a", "1 + 1?", "2")
+    assert problem_digest(problem) == problem_digest(Problem("b", "1 + 1?", "2", split="test", group="sums"))
+    keys = {verification_key("s", problem, "v"), verification_key("s", Problem("a", "1 + 1?", "3"), "v"),
+            verification_key("s", Problem("a", "1 + 2?", "2"), "v"), verification_key("t", problem, "v"), verification_key("s", problem, "w")}
+    assert len(keys) == 5
+
+
+def write(folder, **files):
+    folder.mkdir(parents=True)
+    return [p for name, text in files.items() if (p := folder / name).write_text(text)]
+
+
+def test_digest_of_files_depends_on_names_and_bytes_alone(tmp_path):
+    one, two = write(tmp_path / "one", a="x", b="y"), write(tmp_path / "two" / "deeper", b="y", a="x")
+    assert digest_files(one) == digest_files(two) == digest_files(one[::-1])
+    others = [write(tmp_path / "3", a="x", b="z"), write(tmp_path / "4", a="x", c="y"), write(tmp_path / "5", a="y", b="x"), one[:1]]
+    assert digest_files(one) not in map(digest_files, others)
+
+
+SEED_PARTS = st.lists(st.text(max_size=4) | st.integers(), max_size=4)
+
+
+@given(st.integers(0, 2**63), SEED_PARTS)
+def test_seeds_fit_63_bits(seed, parts):
+    assert 0 <= derive_seed(seed, *parts) < 2**63
+
+
+@given(st.integers(0, 99), SEED_PARTS, st.integers(0, 99), SEED_PARTS)
+def test_seeds_differ_by_seed_and_by_part(seed, parts, other_seed, other_parts):
+    assert (derive_seed(seed, *parts) == derive_seed(other_seed, *other_parts)) == ((seed, parts) == (other_seed, other_parts))

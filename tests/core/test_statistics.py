@@ -1,0 +1,139 @@
+"""The estimators against brute force over all subsets, and the intervals against what is known of them."""
+
+import math
+from collections import Counter
+from fractions import Fraction
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selftrain_assets.core.statistics import bootstrap, maj_at_k, paired_bootstrap, pass_at_k
+
+ANSWERS = st.lists(st.sampled_from(["right", "b", "c", None]), max_size=8)
+PASS_RATES = st.lists(st.integers(0, 8).map(lambda correct: correct / 8), min_size=1, max_size=30)
+TIES = st.sampled_from(["share", "fail"])
+
+
+@st.composite
+def draws(draw):
+    """How many samples, how many of them correct, and k."""
+    samples = draw(st.integers(0, 9))
+    return samples, draw(st.integers(0, samples)), draw(st.integers(1, 11))
+
+
+def mean_over_subsets(drawn, k, credit):
+    subsets = list(combinations(drawn, k))
+    return float(sum(map(credit, subsets)) / Fraction(len(subsets)))
+
+
+def credit_of_majority(votes, ties):
+    counts = Counter(v for v in votes if v is not None)
+    leaders = [answer for answer, n in counts.items() if n == max(counts.values())]
+    if "right" not in leaders:
+        return Fraction(0)
+    return Fraction(1, len(leaders)) if ties == "share" else Fraction(len(leaders) == 1)
+
+
+@given(draws())
+def test_pass_at_k_is_the_mean_over_all_subsets(drawn):
+    samples, correct, k = drawn
+    found = pass_at_k(samples, correct, k)
+    assert math.isnan(found) == (k > samples)
+    if k <= samples:
+        brute = mean_over_subsets([1] * correct + [0] * (samples - correct), k, lambda subset: Fraction(any(subset)))
+        assert found == pytest.approx(brute, abs=1e-12)
+
+
+@given(draws())
+def test_pass_at_k_never_falls_with_k(drawn):
+    samples, correct, _ = drawn
+    values = [pass_at_k(samples, correct, k) for k in range(1, samples + 1)]
+    assert values == sorted(values)
+
+
+def test_pass_at_k_stays_exact_for_many_samples():
+    assert pass_at_k(10_000, 1, 100) == pytest.approx(0.01, rel=1e-12)
+
+
+@pytest.mark.parametrize("arguments", [(4, 5, 1), (4, -1, 1), (4, 2, 0)])
+def test_pass_at_k_refuses_what_cannot_be(arguments):
+    with pytest.raises(ValueError, match="pass_at_k"):
+        pass_at_k(*arguments)
+
+
+@given(ANSWERS, st.integers(1, 10), TIES)
+def test_maj_at_k_is_the_mean_over_all_subsets(answers, k, ties):
+    found = maj_at_k(answers, "right", k, ties)
+    assert math.isnan(found) == (k > len(answers))
+    if k <= len(answers):
+        assert found == pytest.approx(mean_over_subsets(answers, k, lambda votes: credit_of_majority(votes, ties)), abs=1e-12)
+
+
+@given(ANSWERS.filter(bool).flatmap(lambda answers: st.tuples(st.just(answers), st.permutations(answers))), TIES, st.data())
+def test_maj_at_k_does_not_depend_on_order(orders, ties, data):
+    k = data.draw(st.integers(1, len(orders[0])))
+    assert maj_at_k(orders[0], "right", k, ties) == maj_at_k(orders[1], "right", k, ties)
+
+
+@pytest.mark.parametrize(("answers", "share", "fail"), [
+    (["right", "b"], 1 / 2, 0), (["right", "b", "c"], 1 / 3, 0), (["right", None, None], 1, 1), ([None, None], 0, 0), (["b", "b", "right"], 0, 0),
+])
+def test_maj_at_all_of_the_votes(answers, share, fail):
+    assert maj_at_k(answers, "right", len(answers), "share") == pytest.approx(share)
+    assert maj_at_k(answers, "right", len(answers), "fail") == fail
+
+
+def test_maj_at_k_refuses_no_votes():
+    with pytest.raises(ValueError, match="k=0"):
+        maj_at_k(["right"], "right", 0)
+
+
+@given(PASS_RATES)
+def test_interval_holds_the_mean(values):
+    found = bootstrap(values, resamples=200)
+    assert found.mean == pytest.approx(sum(values) / len(values))
+    assert found.low - 1e-12 <= found.mean <= found.high + 1e-12
+    assert found.problems == len(values)
+
+
+def test_interval_is_deterministic_and_seeded():
+    values = [0.0, 0.25, 1.0, 1.0, 0.5]
+    assert bootstrap(values, seed=3) == bootstrap(values, seed=3)
+    assert bootstrap([v + n / 7 for n, v in enumerate(values)], seed=3) != bootstrap([v + n / 7 for n, v in enumerate(values)], seed=4)
+
+
+def test_interval_agrees_with_the_normal_approximation_and_shrinks():
+    few, many = bootstrap([0.0, 1.0] * 50), bootstrap([0.0, 1.0] * 800)
+    assert few.high - few.low == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(100), rel=0.15)
+    assert many.high - many.low == pytest.approx((few.high - few.low) / 4, rel=0.15)
+
+
+def test_more_confidence_is_a_wider_interval():
+    narrow, wide = (bootstrap([0.0, 1.0] * 50, confidence=c) for c in (0.5, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [0.5, math.nan, 1.0]])
+def test_undefined_is_nan(values):
+    found = bootstrap(values)
+    assert all(map(math.isnan, (found.mean, found.low, found.high)))
+    assert found.problems == len(values)
+
+
+@given(PASS_RATES)
+def test_no_change_is_exactly_zero(values):
+    found = paired_bootstrap(values, values, resamples=100)
+    assert (found.mean, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_pairing_cancels_what_problems_share():
+    before = [0.0, 1.0, 0.0, 1.0, 0.5]
+    found = paired_bootstrap(before, [b + 0.25 for b in before])
+    assert (found.mean, found.low, found.high) == (0.25, 0.25, 0.25)
+
+
+def test_pairs_of_unequal_length_are_refused():
+    with pytest.raises(ValueError, match="2 and 1"):
+        paired_bootstrap([0.0, 1.0], [1.0])
