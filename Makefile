@@ -7,21 +7,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)
 
-.PHONY: quickstart ui test lint clean
+.PHONY: quickstart ui test lint check clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/selftrain run quickstart
 
 ui: $(VENV)/installed
-	$(BIN)/dagster dev -w workspace.yaml
+	PYTHONWARNINGS=ignore $(BIN)/dagster dev -w workspace.yaml
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check --diff . > /dev/null
-	$(BIN)/mypy selftrain_assets
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: $(VENV)/installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg check defs
 
 # The CPU build of torch comes first: a range that admits a newer build would pull in gigabytes of CUDA.
 $(VENV)/installed: pyproject.toml constraints.txt

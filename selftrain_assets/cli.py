@@ -13,14 +13,20 @@ import typer
 
 from selftrain_assets.core.errors import SelftrainError, UserError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                  help="Make a language model better by training it on its own verified work.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Make a language model better by training it on its own verified work.",
+)
 Name = Annotated[str, typer.Argument(help="experiment, a folder below selftrain_assets/defs")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs instead of text for people")]
 
 
 @app.callback()
-def _options(store: Annotated[Path | None, typer.Option(help="where everything is kept; default: SELFTRAIN_STORE, or runs/")] = None) -> None:
+def _options(
+    store: Annotated[Path | None, typer.Option(help="where everything is kept; default: SELFTRAIN_STORE, or runs/")] = None,
+) -> None:
     if store is not None:
         os.environ["SELFTRAIN_STORE"] = str(store)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -28,9 +34,11 @@ def _options(store: Annotated[Path | None, typer.Option(help="where everything i
 
 
 @app.command()
-def run(name: Name,
-        rounds: Annotated[str | None, typer.Option(help='rounds to do, "2" or "1-3"; default: all of the experiment')] = None,
-        as_json: AsJson = False) -> None:
+def run(
+    name: Name,
+    rounds: Annotated[str | None, typer.Option(help='rounds to do, "2" or "1-3"; default: all of the experiment')] = None,
+    as_json: AsJson = False,
+) -> None:
     """Do what is owed of an experiment; a second call goes on where the first one ended."""
     from selftrain_assets.reports import summarize, write_report
     from selftrain_assets.stages.loop import human_only, run_rounds
@@ -88,9 +96,13 @@ def report(name: Name, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(name: Name, iteration: Annotated[int, typer.Argument(help="round, from 1", min=1)],
-         outcome: Annotated[str | None, typer.Option(help="only this outcome: pass, wrong, malformed, ...")] = None,
-         limit: Annotated[int, typer.Option(help="how many", min=1)] = 3, as_json: AsJson = False) -> None:
+def show(
+    name: Name,
+    iteration: Annotated[int, typer.Argument(help="round, from 1", min=1)],
+    outcome: Annotated[str | None, typer.Option(help="only this outcome: pass, wrong, malformed, ...")] = None,
+    limit: Annotated[int, typer.Option(help="how many", min=1)] = 3,
+    as_json: AsJson = False,
+) -> None:
     """Samples of a round: prompt, completion, verdict and reason."""
     from selftrain_assets.core.errors import nearest
     from selftrain_assets.core.types import Outcome
@@ -104,8 +116,11 @@ def show(name: Name, iteration: Annotated[int, typer.Argument(help="round, from 
         raise UserError(f'--outcome: there is no "{outcome}"{nearest(outcome, map(str, Outcome))}')
     opened.need(iteration_scope(iteration), "verifications")
     condition = f" AND outcome = '{outcome}'" if outcome else ""
-    columns, rows = query(Store.default(), f"SELECT * FROM verdicts WHERE experiment = '{name}' AND scope = '{iteration_scope(iteration)}'"
-                                           f"{condition} ORDER BY hash(sample_key) LIMIT {limit}")
+    columns, rows = query(
+        Store.default(),
+        f"SELECT * FROM verdicts WHERE experiment = '{name}' AND scope = '{iteration_scope(iteration)}'"
+        f"{condition} ORDER BY hash(sample_key) LIMIT {limit}",
+    )
     samples = [dict(zip(columns, row, strict=True)) for row in rows]
     if as_json:
         _print_json(samples)
@@ -114,8 +129,12 @@ def show(name: Name, iteration: Annotated[int, typer.Argument(help="round, from 
 
 
 @app.command()
-def sql(statement: Annotated[str, typer.Argument(help="one DuckDB statement over the views verdicts, samples, verifications, rows, problems, scores, manifests")],
-        as_json: AsJson = False) -> None:
+def sql(
+    statement: Annotated[
+        str, typer.Argument(help="one DuckDB statement over the views verdicts, samples, verifications, rows, problems, scores, manifests")
+    ],
+    as_json: AsJson = False,
+) -> None:
     """Ask the store anything."""
     from selftrain_assets.store import Store
     from selftrain_assets.store.catalog import query
@@ -129,8 +148,11 @@ def sql(statement: Annotated[str, typer.Argument(help="one DuckDB statement over
 
 
 @app.command()
-def new(name: Annotated[str, typer.Argument(help="name of the experiment")],
-        preset: Annotated[str, typer.Option(help="rest_em, rest, star, rft or expert_iteration")] = "rest_em", as_json: AsJson = False) -> None:
+def new(
+    name: Annotated[str, typer.Argument(help="name of the experiment")],
+    preset: Annotated[str, typer.Option(help="rest_em, rest, star, rft or expert_iteration")] = "rest_em",
+    as_json: AsJson = False,
+) -> None:
     """Write a commented experiment to start from."""
     from selftrain_assets.experiments import write_experiment
     from selftrain_assets.scaffold import scaffold
@@ -172,7 +194,9 @@ def _status(name: str) -> dict[str, Any]:
     opened = _open(name)
     scopes = {INPUTS: ["problems"], BASE: ["checkpoint", "evaluation"]}
     scopes |= {iteration_scope(i): list(round_stages(opened.config.recipe.rationalize)) for i in range(1, opened.config.rounds + 1)}
-    stages = {scope: {stage: m.finished if (m := opened.manifest(scope, stage)) else None for stage in names} for scope, names in scopes.items()}
+    stages = {
+        scope: {stage: m.finished if (m := opened.manifest(scope, stage)) else None for stage in names} for scope, names in scopes.items()
+    }
     return {"experiment": name, "store": str(opened.store.root), "finished": stages}
 
 
@@ -191,9 +215,12 @@ def _recorder(opened):
 def _farewell(name: str, page: Path) -> None:
     from selftrain_assets.terminal import console
 
-    console.print(f"\nReport: {os.path.relpath(page)}\n\nNext:\n  make ui{'':<32}the same experiment in the Dagster UI\n"
-                  f"  selftrain show {name} 1{'':<{max(1, 22 - len(name))}}samples of round 1 with their verdicts\n"
-                  f"  selftrain new my-experiment{'':<12}your own problems and model; change a setting and run it\n", highlight=False)
+    console.print(
+        f"\nReport: {os.path.relpath(page)}\n\nNext:\n  make ui{'':<32}the same experiment in the Dagster UI\n"
+        f"  selftrain show {name} 1{'':<{max(1, 22 - len(name))}}samples of round 1 with their verdicts\n"
+        f"  selftrain new my-experiment{'':<12}your own problems and model; change a setting and run it\n",
+        highlight=False,
+    )
 
 
 def _print_json(value: Any) -> None:

@@ -39,8 +39,10 @@ class Evaluation(Identity):
     def _k_within_n(self):
         for name in ("pass_at", "majority_at"):
             if any(k > self.samples_per_problem or k < 1 for k in getattr(self, name)):
-                raise ValueError(f"{name} {list(getattr(self, name))} must lie between 1 and samples_per_problem "
-                                 f"{self.samples_per_problem}; draw more samples or ask for a smaller k")
+                raise ValueError(
+                    f"{name} {list(getattr(self, name))} must lie between 1 and samples_per_problem "
+                    f"{self.samples_per_problem}; draw more samples or ask for a smaller k"
+                )
         return self
 
 

@@ -37,8 +37,7 @@ def experiment_file(name: str) -> Path:
     """The file of an existing experiment."""
     path = defs_directory() / check_name(name) / FILE_NAME
     if not path.is_file():
-        raise UserError(f'there is no experiment "{name}"{nearest(name, experiment_names())}; '
-                        f"make one with: selftrain new {name}")
+        raise UserError(f'there is no experiment "{name}"{nearest(name, experiment_names())}; make one with: selftrain new {name}')
     return path
 
 

@@ -54,7 +54,7 @@ def latest_materialization(instance: dg.DagsterInstance, key: dg.AssetKey, scope
     return records[0] if records else None
 
 
-def data_version(record: dg.EventLogRecord) -> str | None:
+def data_version(record: dg.EventLogRecord | None) -> str | None:
     """The digest that a materialization was recorded with."""
-    event = record.event_log_entry.asset_materialization
+    event = record.event_log_entry.asset_materialization if record else None
     return (event.tags or {}).get("dagster/data_version") if event else None

@@ -25,8 +25,13 @@ def next_round_sensor(name: str, config: Experiment, job: UnresolvedAssetJobDefi
     """
     checkpoint = asset_key(name, "checkpoint")
 
-    @dg.sensor(name=f"{group_name(name)}_next_round", job=job, minimum_interval_seconds=SECONDS_BETWEEN,
-               default_status=dg.DefaultSensorStatus.STOPPED, description=next_round_sensor.__doc__)
+    @dg.sensor(
+        name=f"{group_name(name)}_next_round",
+        job=job,
+        minimum_interval_seconds=SECONDS_BETWEEN,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description=next_round_sensor.__doc__,
+    )
     def next_round(context: dg.SensorEvaluationContext):
         done = context.instance.get_materialized_partitions(checkpoint)
         following = next((i for i in range(1, config.rounds + 1) if iteration_scope(i) not in done), None)

@@ -8,7 +8,17 @@ from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -29,8 +39,17 @@ class Display:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet, self._live_wanted = quiet, not quiet and console.is_terminal
-        self._bars = Progress(SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(bar_width=28), MofNCompleteColumn(), _Rate(),
-                              TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console)
+        self._bars = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
         self._tasks: dict[str, Any] = {}
         self._table: Table | None = None
         self._live: Live | None = None
@@ -92,9 +111,18 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
     """Samples one below the other."""
     for s in samples:
         console.rule(f"{s['problem_id']}, draw {s['index']}: {s['outcome']}", align="left")
-        console.print(f"{s['prompt']}[bold]{' ' + s['completion'].strip()}[/bold]" if "[" not in s["prompt"] + s["completion"]
-                      else s["prompt"] + " " + s["completion"], highlight=False, markup="[" not in s["prompt"] + s["completion"])
-        console.print(f"{s['reason']}  (seed {s['seed']}, policy {s['policy'][:12]}, {s['engine']}, sample {s['sample_key'][:12]})", style="dim", highlight=False)
+        console.print(
+            f"{s['prompt']}[bold]{' ' + s['completion'].strip()}[/bold]"
+            if "[" not in s["prompt"] + s["completion"]
+            else s["prompt"] + " " + s["completion"],
+            highlight=False,
+            markup="[" not in s["prompt"] + s["completion"],
+        )
+        console.print(
+            f"{s['reason']}  (seed {s['seed']}, policy {s['policy'][:12]}, {s['engine']}, sample {s['sample_key'][:12]})",
+            style="dim",
+            highlight=False,
+        )
     if not samples:
         console.print("no such sample")
 

@@ -41,11 +41,21 @@ def _bodies(config: Experiment) -> dict[str, Body]:
 
 def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.AssetsDefinition:
     key = asset_key(name, spec.name)
-    specs = [dg.AssetCheckSpec(each, asset=key, blocking=blocking, description=asks) for each, (blocking, asks) in CHECKS.get(spec.name, {}).items()]
+    specs = [
+        dg.AssetCheckSpec(each, asset=key, blocking=blocking, description=asks)
+        for each, (blocking, asks) in CHECKS.get(spec.name, {}).items()
+    ]
 
     @dg.asset(
-        key=key, group_name=group_name(name), description=spec.description, kinds=set(spec.kinds), owners=[OWNER], code_version=CODE_VERSION,
-        deps=[asset_key(name, d) for d in spec.deps], pool=spec.pool, check_specs=specs,
+        key=key,
+        group_name=group_name(name),
+        description=spec.description,
+        kinds=set(spec.kinds),
+        owners=[OWNER],
+        code_version=CODE_VERSION,
+        deps=[asset_key(name, d) for d in spec.deps],
+        pool=spec.pool,
+        check_specs=specs,
         partitions_def=partitions(config.rounds) if spec.partitioned else None,
     )
     def stage(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
@@ -105,7 +115,14 @@ def build_jobs(name: str, config: Experiment) -> list["UnresolvedAssetJobDefinit
     rounds = [asset_key(name, s.name) for s in specs if s.name not in ("human_only", "report")]
     group = group_name(name)
     return [
-        dg.define_asset_job(f"{group}_round", selection=dg.AssetSelection.assets(*rounds), description=f"One round of {name}; launch it for one partition, or as a backfill."),
-        dg.define_asset_job(f"{group}_report", selection=dg.AssetSelection.assets(asset_key(name, "human_only"), asset_key(name, "report")),
-                            description=f"Controls and report of {name}, once its rounds are done."),
+        dg.define_asset_job(
+            f"{group}_round",
+            selection=dg.AssetSelection.assets(*rounds),
+            description=f"One round of {name}; launch it for one partition, or as a backfill.",
+        ),
+        dg.define_asset_job(
+            f"{group}_report",
+            selection=dg.AssetSelection.assets(asset_key(name, "human_only"), asset_key(name, "report")),
+            description=f"Controls and report of {name}, once its rounds are done.",
+        ),
     ]

@@ -22,8 +22,11 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, dg.MetadataValue]:
     """Counts, numbers, timings, digests, paths and a preview of one manifest."""
     found: dict[str, Any] = {name: dg.MetadataValue.int(count) for name, count in manifest.counts.items()}
     found |= {name: dg.MetadataValue.float(value) for name, value in _numbers(manifest.metrics).items()}
-    found |= {"seconds": dg.MetadataValue.float(manifest.seconds), "digest": dg.MetadataValue.text(manifest.digest),
-              "manifest": dg.MetadataValue.path(str(run.store.scope(manifest.experiment, manifest.scope) / f"{manifest.stage}.json"))}
+    found |= {
+        "seconds": dg.MetadataValue.float(manifest.seconds),
+        "digest": dg.MetadataValue.text(manifest.digest),
+        "manifest": dg.MetadataValue.path(str(run.store.scope(manifest.experiment, manifest.scope) / f"{manifest.stage}.json")),
+    }
     if manifest.tokens:
         found["tokens"] = dg.MetadataValue.int(manifest.tokens)
     found |= {f"parent {name}": dg.MetadataValue.text(digest) for name, digest in manifest.parents.items()}
@@ -48,8 +51,11 @@ def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
     columns = [dg.TableColumn(f.name, str(f.type)) for f in schema_of(record)]
     rows = run.store.read_table(manifest, name, record)
     shown = ("question", "answer", "split") if record is Problem else ("prompt", "completion", "source", "weight")
-    return {"dagster/row_count": len(rows), "dagster/column_schema": dg.TableSchema(columns),
-            "preview": dg.MetadataValue.md(_markdown(shown, [[getattr(r, c) for c in shown] for r in rows[:PREVIEW_ROWS]]))}
+    return {
+        "dagster/row_count": len(rows),
+        "dagster/column_schema": dg.TableSchema(columns),
+        "preview": dg.MetadataValue.md(_markdown(shown, [[getattr(r, c) for c in shown] for r in rows[:PREVIEW_ROWS]])),
+    }
 
 
 def _special(run: Run, manifest: Manifest) -> dict[str, Any]:
@@ -57,12 +63,18 @@ def _special(run: Run, manifest: Manifest) -> dict[str, Any]:
         case "policy":
             origin = manifest.detail["origin"]
             asset = "base" if origin == "base" else "checkpoint"
-            return {"from iteration": dg.MetadataValue.text(origin), "from": dg.MetadataValue.asset(dg.AssetKey([run.name.replace("-", "_"), asset]))}
+            return {
+                "from iteration": dg.MetadataValue.text(origin),
+                "from": dg.MetadataValue.asset(dg.AssetKey([run.name.replace("-", "_"), asset])),
+            }
         case "samples":
             return {"dagster/row_count": manifest.counts["samples"]}
         case "verifications" | "rationalizations":
-            return {"dagster/row_count": manifest.counts["verifications"], "pass rate": manifest.counts["pass"] / max(1, manifest.counts["verifications"]),
-                    "preview": dg.MetadataValue.md(_verdicts(run, manifest))}
+            return {
+                "dagster/row_count": manifest.counts["verifications"],
+                "pass rate": manifest.counts["pass"] / max(1, manifest.counts["verifications"]),
+                "preview": dg.MetadataValue.md(_verdicts(run, manifest)),
+            }
         case "checkpoint":
             losses = manifest.metrics.get("losses") or []
             return {"final loss": losses[-1][1]} if losses else {}
@@ -92,4 +104,3 @@ def _markdown(columns: tuple[str, ...], rows: list[list[Any]]) -> str:
 def figure(png: bytes) -> dg.MetadataValue:
     """An inline image."""
     return dg.MetadataValue.md(f"![figure](data:image/png;base64,{base64.b64encode(png).decode()})")
-

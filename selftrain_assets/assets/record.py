@@ -37,12 +37,19 @@ def _report(instance: dg.DagsterInstance, run: Run, name: str, partition: str | 
     key = asset_key(run.name, name)
     version = result.data_version.value if result.data_version else None
     latest = latest_materialization(instance, key, partition)
-    if latest is not None and version is not None and data_version(latest) == version:
+    if version is not None and data_version(latest) == version:
         return
     tags = {"dagster/code_version": CODE_VERSION, **({"dagster/data_version": version} if version else {})}
     instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition, metadata=result.metadata, tags=tags))
     for found in result.check_results or []:
-        instance.report_runless_asset_event(dg.AssetCheckEvaluation(
-            asset_key=key, check_name=found.check_name, passed=found.passed, metadata=dict(found.metadata), severity=found.severity,
-            description=found.description, blocking=found.severity == dg.AssetCheckSeverity.ERROR,
-        ))
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=key,
+                check_name=str(found.check_name),
+                passed=found.passed,
+                metadata=dict(found.metadata),
+                severity=found.severity,
+                description=found.description,
+                blocking=found.severity == dg.AssetCheckSeverity.ERROR,
+            )
+        )

@@ -24,15 +24,25 @@ def asset_key(experiment: str, name: str) -> dg.AssetKey:
 
 def stage_result(run: Run, manifest: Manifest) -> dg.MaterializeResult:
     """The digest as data version, metadata, and the outcome of the stage's checks."""
-    results = [dg.AssetCheckResult(check_name=c.name, passed=c.passed, description=c.message, metadata={**c.evidence, "round": manifest.scope},
-                                   severity=dg.AssetCheckSeverity.ERROR if c.blocking else dg.AssetCheckSeverity.WARN) for c in check(manifest)]
+    results = [
+        dg.AssetCheckResult(
+            check_name=c.name,
+            passed=c.passed,
+            description=c.message,
+            metadata={**c.evidence, "round": manifest.scope},
+            severity=dg.AssetCheckSeverity.ERROR if c.blocking else dg.AssetCheckSeverity.WARN,
+        )
+        for c in check(manifest)
+    ]
     return dg.MaterializeResult(metadata=metadata_of(run, manifest), data_version=dg.DataVersion(manifest.digest), check_results=results)
 
 
 def base_result(run: Run) -> dg.MaterializeResult:
     """Weights and evaluation of the base, as one asset."""
     weights, measured = run.need(BASE, "checkpoint"), run.need(BASE, "evaluation")
-    return dg.MaterializeResult(metadata={**metadata_of(run, measured), **metadata_of(run, weights)}, data_version=dg.DataVersion(weights.digest))
+    return dg.MaterializeResult(
+        metadata={**metadata_of(run, measured), **metadata_of(run, weights)}, data_version=dg.DataVersion(weights.digest)
+    )
 
 
 def human_only_result(run: Run) -> dg.MaterializeResult:
@@ -40,13 +50,21 @@ def human_only_result(run: Run) -> dg.MaterializeResult:
     numbers: dict[str, dg.MetadataValue] = {}
     for scope in (ONE_ROUND, ALL_ROUNDS):
         steps = run.need(scope, "checkpoint").counts["optimizer_steps"]
-        numbers |= {f"{scope} ({steps} steps) {name}": value for name, value in metadata_of(run, run.need(scope, "evaluation")).items()
-                    if name.startswith(("greedy_accuracy", "pass@", "maj@"))}
+        numbers |= {
+            f"{scope} ({steps} steps) {name}": value
+            for name, value in metadata_of(run, run.need(scope, "evaluation")).items()
+            if name.startswith(("greedy_accuracy", "pass@", "maj@"))
+        }
     return dg.MaterializeResult(metadata=numbers, data_version=dg.DataVersion(run.need(ALL_ROUNDS, "checkpoint").digest))
 
 
 def report_result(run: Run) -> dg.MaterializeResult:
     """The report, written anew, with its figure inline."""
     page, summary = write_report(run), summarize(run)
-    return dg.MaterializeResult(metadata={"findings": dg.MetadataValue.md(findings(summary)), "overview": figure((page.parent / "overview.png").read_bytes()),
-                                          "report": dg.MetadataValue.path(str(page))})
+    return dg.MaterializeResult(
+        metadata={
+            "findings": dg.MetadataValue.md(findings(summary)),
+            "overview": figure((page.parent / "overview.png").read_bytes()),
+            "report": dg.MetadataValue.path(str(page)),
+        }
+    )

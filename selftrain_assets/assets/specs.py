@@ -22,29 +22,88 @@ class AssetSpec:
 
 def asset_specs(rationalize: bool) -> list[AssetSpec]:
     """The graph of one experiment, in order."""
-    own = [AssetSpec("rationalizations", "STaR (arXiv 2203.14465): problems without a correct sample are tried again with the answer as a "
-                     "hint, and those tries are verified too. The hint is stripped before training.", ("huggingface", "parquet"),
-                     ("verifications", "policy"), GPU)] if rationalize else []
+    own = (
+        [
+            AssetSpec(
+                "rationalizations",
+                "STaR (arXiv 2203.14465): problems without a correct sample are tried again with the answer as a "
+                "hint, and those tries are verified too. The hint is stripped before training.",
+                ("huggingface", "parquet"),
+                ("verifications", "policy"),
+                GPU,
+            )
+        ]
+        if rationalize
+        else []
+    )
     judged = "rationalizations" if rationalize else "verifications"
     return [
-        AssetSpec("problems", "The frozen problem set: training problems with answers, human-solved ones, and held-out splits.",
-                  ("parquet",), partitioned=False),
-        AssetSpec("base", "The policy of round 1 and its evaluation: the model as it is, or fine-tuned on the human rows.",
-                  ("huggingface", "pytorch"), ("problems",), GPU, partitioned=False),
-        AssetSpec("policy", "The weights that this round samples from: the base, or the checkpoint of an earlier round. Its data version is "
-                  "the digest of those weights; equal to that checkpoint's, it is the loop's edge.", ("huggingface",), ("base",)),
-        AssetSpec("samples", "E-step (ReST-EM, arXiv 2312.06585, algorithm 1): completions of every training problem, drawn from the policy. "
-                  "Every one is kept, right and wrong.", ("huggingface", "parquet"), ("policy", "problems"), GPU),
-        AssetSpec("verifications", "A verdict on every sample, with the parsed answer and a reason. Only a pass earns reward; an infra_error "
-                  "is owed again.", ("parquet",), ("samples",), SANDBOX),
+        AssetSpec(
+            "problems",
+            "The frozen problem set: training problems with answers, human-solved ones, and held-out splits.",
+            ("parquet",),
+            partitioned=False,
+        ),
+        AssetSpec(
+            "base",
+            "The policy of round 1 and its evaluation: the model as it is, or fine-tuned on the human rows.",
+            ("huggingface", "pytorch"),
+            ("problems",),
+            GPU,
+            partitioned=False,
+        ),
+        AssetSpec(
+            "policy",
+            "The weights that this round samples from: the base, or the checkpoint of an earlier round. Its data version is "
+            "the digest of those weights; equal to that checkpoint's, it is the loop's edge.",
+            ("huggingface",),
+            ("base",),
+        ),
+        AssetSpec(
+            "samples",
+            "E-step (ReST-EM, arXiv 2312.06585, algorithm 1): completions of every training problem, drawn from the policy. "
+            "Every one is kept, right and wrong.",
+            ("huggingface", "parquet"),
+            ("policy", "problems"),
+            GPU,
+        ),
+        AssetSpec(
+            "verifications",
+            "A verdict on every sample, with the parsed answer and a reason. Only a pass earns reward; an infra_error is owed again.",
+            ("parquet",),
+            ("samples",),
+            SANDBOX,
+        ),
         *own,
-        AssetSpec("dataset", "The training rows that the recipe selects: threshold, weight, distinct, cap, human mix. Each row names its "
-                  "sample.", ("parquet",), (judged,)),
-        AssetSpec("checkpoint", "M-step: reward-weighted fine-tuning on the dataset, from the start model that the recipe declares.",
-                  ("huggingface", "pytorch"), ("dataset", "policy", "base"), GPU),
-        AssetSpec("evaluation", "Held-out greedy accuracy, unbiased pass@k (arXiv 2107.03374) and maj@k, with bootstrap intervals over "
-                  "problems.", ("huggingface",), ("checkpoint",), GPU),
-        AssetSpec("human_only", "The control: the same base fine-tuned on the human rows alone, with the optimizer steps of one round and of "
-                  "all rounds.", ("huggingface", "pytorch"), ("base", "checkpoint"), GPU, partitioned=False),
-        AssetSpec("report", "Figure, table and findings over all finished rounds.", ("markdown",), ("evaluation", "human_only"), partitioned=False),
+        AssetSpec(
+            "dataset",
+            "The training rows that the recipe selects: threshold, weight, distinct, cap, human mix. Each row names its sample.",
+            ("parquet",),
+            (judged,),
+        ),
+        AssetSpec(
+            "checkpoint",
+            "M-step: reward-weighted fine-tuning on the dataset, from the start model that the recipe declares.",
+            ("huggingface", "pytorch"),
+            ("dataset", "policy", "base"),
+            GPU,
+        ),
+        AssetSpec(
+            "evaluation",
+            "Held-out greedy accuracy, unbiased pass@k (arXiv 2107.03374) and maj@k, with bootstrap intervals over problems.",
+            ("huggingface",),
+            ("checkpoint",),
+            GPU,
+        ),
+        AssetSpec(
+            "human_only",
+            "The control: the same base fine-tuned on the human rows alone, with the optimizer steps of one round and of all rounds.",
+            ("huggingface", "pytorch"),
+            ("base", "checkpoint"),
+            GPU,
+            partitioned=False,
+        ),
+        AssetSpec(
+            "report", "Figure, table and findings over all finished rounds.", ("markdown",), ("evaluation", "human_only"), partitioned=False
+        ),
     ]

@@ -22,7 +22,9 @@ INFRA_ERROR_LIMIT = 0.01
 INFRA_ERROR, CORRECT_SAMPLES, NOT_BELOW_BASE = "infra_errors", "correct_samples", "not_below_base"
 # stage -> check name -> (blocking, what it asks)
 CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
-    "verifications": {INFRA_ERROR: (True, f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of infrastructure")},
+    "verifications": {
+        INFRA_ERROR: (True, f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of infrastructure")
+    },
     "dataset": {CORRECT_SAMPLES: (True, "the round has at least one correct sample to learn from")},
     "evaluation": {NOT_BELOW_BASE: (False, "held-out greedy accuracy is not clearly below the base's")},
 }
@@ -41,9 +43,11 @@ def correct_samples(counts: Mapping[str, int]) -> Check:
     if counts["self"]:
         message = f"{counts['self']} rows from correct samples of {counts['problems']} problems"
     else:
-        message = (f"no correct sample among {counts['verified']}, so there is nothing to learn from; draw more samples_per_problem or "
-                   "raise the temperature, look at a few samples (selftrain sql) to see whether prompt and verifier fit, or start from a "
-                   "stronger model. Earlier rounds stay as they are")
+        message = (
+            f"no correct sample among {counts['verified']}, so there is nothing to learn from; draw more samples_per_problem or "
+            "raise the temperature, look at a few samples (selftrain sql) to see whether prompt and verifier fit, or start from a "
+            "stronger model. Earlier rounds stay as they are"
+        )
     return Check(CORRECT_SAMPLES, counts["self"] > 0, True, message, {"rows": counts["self"], "verified": counts["verified"]})
 
 

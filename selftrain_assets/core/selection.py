@@ -65,8 +65,9 @@ def cap_per_problem(verified: Iterable[Verified], cap: int, choice: CapChoice, s
     return chosen
 
 
-def make_row(prompt: str, completion: str, weight: float, source: RowSource, problem_id: str, iteration: int,
-             sample_key: str | None = None) -> Row:
+def make_row(
+    prompt: str, completion: str, weight: float, source: RowSource, problem_id: str, iteration: int, sample_key: str | None = None
+) -> Row:
     """A training row under its content key: the same text with the same weight is the same row in every round."""
     key = fingerprint("row", prompt, completion, float(weight), source)
     return Row(key, problem_id, prompt, completion, weight, source, sample_key, iteration)
@@ -74,10 +75,7 @@ def make_row(prompt: str, completion: str, weight: float, source: RowSource, pro
 
 def human_rows(problems: Iterable[Problem], render, iteration: int) -> list[Row]:
     """Rows of the problems that carry a human-written solution."""
-    return [
-        make_row(render(p), p.solution, 1.0, "human", p.id, iteration)
-        for p in problems if p.split == "human" and p.solution
-    ]
+    return [make_row(render(p), p.solution, 1.0, "human", p.id, iteration) for p in problems if p.split == "human" and p.solution]
 
 
 def take_share(rows: Sequence[Row], share: float, seed: int) -> list[Row]:

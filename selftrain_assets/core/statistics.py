@@ -77,8 +77,9 @@ def bootstrap(values: Sequence[float], confidence: float = 0.95, resamples: int 
     return Estimate(float(array.mean()), float(low), float(high), len(values))
 
 
-def paired_bootstrap(before: Sequence[float], after: Sequence[float], confidence: float = 0.95, resamples: int = 2000,
-                     seed: int = 0) -> Estimate:
+def paired_bootstrap(
+    before: Sequence[float], after: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Estimate:
     """Mean of after - before over the same problems, in the same order, with its interval."""
     if len(before) != len(after):
         raise ValueError(f"paired samples differ in length: {len(before)} and {len(after)}")
@@ -90,8 +91,5 @@ def _resampled_means(array, resamples: int, seed: int):
 
     rng = np.random.default_rng(seed)
     chunk = max(1, 4_000_000 // len(array))  # rows of indices held at once
-    parts = [array[rng.integers(0, len(array), (min(chunk, resamples - i), len(array)))].mean(axis=1)
-             for i in range(0, resamples, chunk)]
+    parts = [array[rng.integers(0, len(array), (min(chunk, resamples - i), len(array)))].mean(axis=1) for i in range(0, resamples, chunk)]
     return np.concatenate(parts)
-
-

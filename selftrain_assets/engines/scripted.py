@@ -49,7 +49,7 @@ class ScriptedEngine:
             time.sleep(self._seconds)
             choices = self._texts.get(request.problem_id) or [""]
             words = choices[0 if sampling.temperature == 0 else request.seed % len(choices)].split(" ")
-            text = " ".join(words[:sampling.max_tokens])
+            text = " ".join(words[: sampling.max_tokens])
             cut = min((at for stop in sampling.stop if (at := text.find(stop)) >= 0), default=None)
             finished = cut is not None or len(words) <= sampling.max_tokens
             text = text[:cut]

@@ -47,15 +47,17 @@ class TransformersEngine:
         prompts = [self._encode(request, sampling.max_tokens) for request in requests]
         by_length = sorted(range(len(requests)), key=lambda i: (len(prompts[i]), requests[i].prompt, requests[i].index))
         for start in range(0, len(by_length), self._batch_size):
-            chosen = by_length[start:start + self._batch_size]
+            chosen = by_length[start : start + self._batch_size]
             yield from self._generate_batch([requests[i] for i in chosen], [prompts[i] for i in chosen], sampling)
 
     def _encode(self, request: Request, max_tokens: int) -> list[int]:
         ids = self._tokenizer(request.prompt).input_ids or [self._tokenizer.bos_token_id or self._tokenizer.eos_token_id]
         limit = getattr(self._model.config, "max_position_embeddings", None)
         if limit and len(ids) + max_tokens > limit:
-            raise ModelError(f"problem {request.problem_id}: its prompt has {len(ids)} tokens, which with max_tokens "
-                             f"{max_tokens} exceeds the model's {limit} positions; shorten it or lower max_tokens")
+            raise ModelError(
+                f"problem {request.problem_id}: its prompt has {len(ids)} tokens, which with max_tokens "
+                f"{max_tokens} exceeds the model's {limit} positions; shorten it or lower max_tokens"
+            )
         return ids
 
     def _generate_batch(self, requests: list[Request], prompts: list[list[int]], sampling: DrawSettings) -> Iterator[Completion]:
@@ -70,8 +72,13 @@ class TransformersEngine:
         stops = {"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer} if sampling.stop else {}
         with torch.inference_mode():
             output = self._model.generate(
-                input_ids=ids, attention_mask=mask, max_new_tokens=sampling.max_tokens, do_sample=False,
-                pad_token_id=pad, logits_processor=processors, **stops,
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=sampling.max_tokens,
+                do_sample=False,
+                pad_token_id=pad,
+                logits_processor=processors,
+                **stops,
             )
         for request, prompt, tokens in zip(requests, prompts, output[:, width:].tolist(), strict=True):
             yield self._finish(request, len(prompt), tokens, sampling)
@@ -84,8 +91,7 @@ class TransformersEngine:
         text = self._tokenizer.decode(drawn, skip_special_tokens=True)
         cut = min((at for stop in sampling.stop if (at := text.find(stop)) >= 0), default=None)
         stopped = length is not None or cut is not None
-        return Completion(request.key, text[:cut], "stop" if stopped else "length", prompt_tokens,
-                          len(drawn) + (length is not None))
+        return Completion(request.key, text[:cut], "stop" if stopped else "length", prompt_tokens, len(drawn) + (length is not None))
 
     def __enter__(self) -> Self:
         return self

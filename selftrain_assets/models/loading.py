@@ -39,21 +39,25 @@ def resolve_model(model: str) -> ModelRef:
 
 def _from_hub(model: str) -> Path:
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
-        raise UserError(f'model: there is no directory "{model}"; give a Hugging Face model directory, a hub name like '
-                        f'"owner/name", or "{EMBEDDED}"')
+        raise UserError(
+            f'model: there is no directory "{model}"; give a Hugging Face model directory, a hub name like "owner/name", or "{EMBEDDED}"'
+        )
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(model))
     except Exception as error:  # the hub client raises many unrelated types
-        raise UserError(f'model: there is no directory "{model}", and the hub did not give a model of that name '
-                        f"({type(error).__name__}); give a Hugging Face model directory") from error
+        raise UserError(
+            f'model: there is no directory "{model}", and the hub did not give a model of that name '
+            f"({type(error).__name__}); give a Hugging Face model directory"
+        ) from error
 
 
 def weights_digest(directory: Path) -> str:
     """Digest of everything that shapes the output: weights, configuration and tokenizer files."""
-    files = [p for p in directory.iterdir()
-             if p.suffix in (*WEIGHT_SUFFIXES, ".json", ".model", ".jinja") and p.is_file() and p.name != FACTS]
+    files = [
+        p for p in directory.iterdir() if p.suffix in (*WEIGHT_SUFFIXES, ".json", ".model", ".jinja") and p.is_file() and p.name != FACTS
+    ]
     if not any(p.suffix in WEIGHT_SUFFIXES for p in files):
         raise UserError(f"model: {directory} holds no weights (*.safetensors)")
     return _digest(tuple(sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files)))

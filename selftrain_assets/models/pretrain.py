@@ -1,8 +1,8 @@
 """Makes the embedded model: `python -m selftrain_assets.models.pretrain OUTPUT_DIR`.
 
 A tiny Llama learns generic arithmetic (evaluating expressions step by step) from generated data; it sees no word
-problem. Without this, self-training on word problems has nothing to amplify. about twelve minutes on two cores;
-the same seed on the same torch build gives the same weights.
+problem. Without this, self-training on word problems has nothing to amplify. It takes about twelve minutes on two
+cores; the same seed, torch build and number of threads give the same weights.
 """
 
 from __future__ import annotations
@@ -37,13 +37,23 @@ def build_tokenizer():
     core = Tokenizer(models.WordLevel({w: i for i, w in enumerate(vocabulary())}, unk_token="<unk>"))
     core.normalizer = normalizers.Lowercase()
     core.pre_tokenizer = pre_tokenizers.Split(Regex(TOKEN_PATTERN), behavior="removed", invert=True)
-    core.decoder = decoders.Sequence([
-        decoders.Replace(Regex("^"), " "), decoders.Fuse(),
-        decoders.Replace(Regex("(?<=[0-9]) (?=[0-9])"), ""), decoders.Strip(" ", 1, 0),
-    ])
+    core.decoder = decoders.Sequence(
+        [
+            decoders.Replace(Regex("^"), " "),
+            decoders.Fuse(),
+            decoders.Replace(Regex("(?<=[0-9]) (?=[0-9])"), ""),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
     return PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>", unk_token="<unk>",
-        padding_side="left", clean_up_tokenization_spaces=False, model_max_length=MAX_POSITIONS,
+        tokenizer_object=core,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        unk_token="<unk>",
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        model_max_length=MAX_POSITIONS,
     )
 
 
@@ -57,7 +67,7 @@ def random_expression(rng: random.Random) -> str:
         except ValueError:
             continue
         results = [int(step.split("=")[1]) for step in solution.split(" ; ")[:-1]]
-        if 0 < value and all(0 < r <= 250 for r in results):
+        if value > 0 and all(0 < r <= 250 for r in results):
             return expression
 
 
@@ -91,11 +101,20 @@ def pretrain(output: Path, steps: int, batch: int, seed: int, learning_rate: flo
     torch.manual_seed(seed)
     rng, tokenizer = random.Random(f"pretrain:{seed}"), build_tokenizer()
     held_out = {example(rng) for _ in range(500)}
-    model = LlamaForCausalLM(LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=HIDDEN, intermediate_size=4 * HIDDEN, num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS, max_position_embeddings=MAX_POSITIONS, tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
-    ))
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=HIDDEN,
+            intermediate_size=4 * HIDDEN,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=HEADS,
+            max_position_embeddings=MAX_POSITIONS,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.01)
     schedule = get_cosine_schedule_with_warmup(optimizer, 100, steps)
     started = time.monotonic()
@@ -119,14 +138,14 @@ def _collate(tokenizer, pairs):
     rows = []
     for prompt, completion in pairs:
         head = tokenizer(prompt, add_special_tokens=False).input_ids
-        tail = tokenizer(completion, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
+        tail = [*tokenizer(completion, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
         rows.append((head + tail, [-100] * len(head) + tail))
     width = max(len(ids) for ids, _ in rows)
     pad = [width - len(ids) for ids, _ in rows]
     return {
-        "input_ids": torch.tensor([ids + [tokenizer.pad_token_id] * n for (ids, _), n in zip(rows, pad)]),
-        "attention_mask": torch.tensor([[1] * len(ids) + [0] * n for (ids, _), n in zip(rows, pad)]),
-        "labels": torch.tensor([labels + [-100] * n for (_, labels), n in zip(rows, pad)]),
+        "input_ids": torch.tensor([ids + [tokenizer.pad_token_id] * n for (ids, _), n in zip(rows, pad, strict=True)]),
+        "attention_mask": torch.tensor([[1] * len(ids) + [0] * n for (ids, _), n in zip(rows, pad, strict=True)]),
+        "labels": torch.tensor([labels + [-100] * n for (_, labels), n in zip(rows, pad, strict=True)]),
     }
 
 
@@ -134,9 +153,9 @@ def _greedy_accuracy(model, tokenizer, pairs) -> float:
     model.eval()
     batch = tokenizer([p for p, _ in pairs], return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False)
     output = model.generate(**batch, max_new_tokens=48, do_sample=False)
-    texts = tokenizer.batch_decode(output[:, batch["input_ids"].shape[1]:], skip_special_tokens=True)
+    texts = tokenizer.batch_decode(output[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     answer = lambda text: text.split(FINAL_ANSWER_MARK)[-1].strip()  # noqa: E731
-    return sum(answer(text) == answer(gold) for text, (_, gold) in zip(texts, pairs)) / len(pairs)
+    return sum(answer(text) == answer(gold) for text, (_, gold) in zip(texts, pairs, strict=True)) / len(pairs)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,24 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "rft": (
         "Rejection-sampling fine-tuning, arXiv 2308.01825: one round from a fine-tuned model, distinct equation paths, human data",
-        {"sampling": {"samples_per_problem": 100, "temperature": 0.7}, "sampler": "base", "start": "pretrained",
-         "dedup": "equations", "cap": 0, "mix_human": 1.0},
+        {
+            "sampling": {"samples_per_problem": 100, "temperature": 0.7},
+            "sampler": "base",
+            "start": "pretrained",
+            "dedup": "equations",
+            "cap": 0,
+            "mix_human": 1.0,
+        },
     ),
     "expert_iteration": (
         "Expert iteration: every round's correct solutions are pooled and the M-step starts again from the pretrained model",
-        {"sampling": {"samples_per_problem": 4, "temperature": 1.0}, "start": "pretrained", "accumulate": "all", "mix_human": 1.0,
-         "cap": 4},
+        {
+            "sampling": {"samples_per_problem": 4, "temperature": 1.0},
+            "start": "pretrained",
+            "accumulate": "all",
+            "mix_human": 1.0,
+            "cap": 4,
+        },
     ),
 }
 

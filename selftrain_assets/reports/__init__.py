@@ -42,32 +42,43 @@ def markdown(summary: dict[str, Any]) -> str:
 
 def page(summary: dict[str, Any], figure: bytes) -> str:
     """The report as one HTML file without outside references."""
+
     def line(row: list[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
 
     table = "".join([line(header(summary), "th"), *(line(row, "td") for row in rows(summary))])
     image = base64.b64encode(figure).decode()
     title = html.escape(summary["experiment"])
-    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style>'
-            f'<h1>{title}</h1><p>{html.escape(findings(summary))}</p><img alt="accuracy, pass@k and yield by iteration" '
-            f'src="data:image/png;base64,{image}"><div class="wide"><table>{table}</table></div>'
-            + "".join(f"<p>{html.escape(text)}</p>" for text in _difficulty(summary)) + "</html>\n")
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{STYLE}</style>"
+        f'<h1>{title}</h1><p>{html.escape(findings(summary))}</p><img alt="accuracy, pass@k and yield by iteration" '
+        f'src="data:image/png;base64,{image}"><div class="wide"><table>{table}</table></div>'
+        + "".join(f"<p>{html.escape(text)}</p>" for text in _difficulty(summary))
+        + "</html>\n"
+    )
 
 
 def findings(summary: dict[str, Any]) -> str:
     """What the numbers say, in sentences."""
     base, last = summary["baseline"], (summary["iterations"] or [None])[-1]
-    text = f"{summary['recipe']} on model {summary['model']}, seed {summary['seed']}. Accuracy is greedy, on {base['test_problems']} problems that no round trains on."
+    text = f"{summary['recipe']} on model {summary['model']}, seed {summary['seed']}."
+    text += f" Accuracy is greedy, on {base['test_problems']} problems that no round trains on."
     if last is None:
         return text
     low, high = last["gain_over_base_interval"]
-    text += (f" After iteration {last['iteration']} it is {number(last['greedy_accuracy'])}, against {number(base['greedy_accuracy'])} of the base: a paired "
-             f"difference of {last['gain_over_base']:+.3f} [{low:+.3f}, {high:+.3f}].")
+    text += (
+        f" After iteration {last['iteration']} it is {number(last['greedy_accuracy'])}, "
+        f"against {number(base['greedy_accuracy'])} of the base: a paired "
+        f"difference of {last['gain_over_base']:+.3f} [{low:+.3f}, {high:+.3f}]."
+    )
     if summary["human_only"]:
         shown = " and ".join(f"{number(c['greedy_accuracy'])} after {c['steps']} steps" for c in summary["human_only"])
         text += f" Fine-tuning the same base on the human rows alone gives {shown}."
     if last.get("transfer_accuracy") is not None:
-        text += f" On the transfer split it is {number(last['transfer_accuracy'])}, against {number(base['transfer_accuracy'])} of the base."
+        text += (
+            f" On the transfer split it is {number(last['transfer_accuracy'])}, against {number(base['transfer_accuracy'])} of the base."
+        )
     return text
 
 
@@ -75,9 +86,14 @@ def _difficulty(summary: dict[str, Any]) -> list[str]:
     if not summary["iterations"]:
         return []
     bins = summary["iterations"][-1]["by_difficulty"]
-    parts = [f"{name} ({bins[name]['problems']} problems): {number(bins[name]['base'])} to {number(bins[name]['now'])}"
-             for name in ("easy", "medium", "hard", "very hard") if name in bins]
-    return ["Base to last iteration by difficulty, that is by the base's success rate on samples. " + "; ".join(parts) + "."] if parts else []
+    parts = [
+        f"{name} ({bins[name]['problems']} problems): {number(bins[name]['base'])} to {number(bins[name]['now'])}"
+        for name in ("easy", "medium", "hard", "very hard")
+        if name in bins
+    ]
+    return (
+        ["Base to last iteration by difficulty, that is by the base's success rate on samples. " + "; ".join(parts) + "."] if parts else []
+    )
 
 
 __all__ = ["findings", "markdown", "page", "summarize", "write_report"]

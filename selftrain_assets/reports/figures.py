@@ -37,16 +37,28 @@ def _accuracy(axis, summary: dict[str, Any]) -> None:
     means = [p["greedy_accuracy"] for p in points]
     low, high = zip(*(p["greedy_accuracy_interval"] for p in points), strict=True)
     axis.plot(rounds, [p.get("train_accuracy") for p in points], color=GREY, marker=".", linestyle=":", label="training problems")
-    axis.errorbar(rounds, means, yerr=[[m - lo for m, lo in zip(means, low, strict=True)], [hi - m for m, hi in zip(means, high, strict=True)]],
-                  color=BLUE, marker="o", capsize=3, label="held-out problems")
+    axis.errorbar(
+        rounds,
+        means,
+        yerr=[[m - lo for m, lo in zip(means, low, strict=True)], [hi - m for m, hi in zip(means, high, strict=True)]],
+        color=BLUE,
+        marker="o",
+        capsize=3,
+        label="held-out problems",
+    )
     for control, style in zip(summary["human_only"], ("--", "-."), strict=False):
-        axis.axhline(control["greedy_accuracy"], color=ORANGE, linestyle=style, linewidth=1.2, label=f"human rows only, {control['steps']} steps")
+        axis.axhline(
+            control["greedy_accuracy"], color=ORANGE, linestyle=style, linewidth=1.2, label=f"human rows only, {control['steps']} steps"
+        )
     axis.set(title="Greedy accuracy", xlabel="iteration (0 = base)", xticks=rounds, ylim=(0, 1))
     axis.legend(fontsize=7, frameon=False)
 
 
 def _pass_at_k(axis, summary: dict[str, Any]) -> None:
-    curves = [("base", summary["baseline"], GREY), *([("last iteration", summary["iterations"][-1], BLUE)] if summary["iterations"] else [])]
+    curves = [
+        ("base", summary["baseline"], GREY),
+        *([("last iteration", summary["iterations"][-1], BLUE)] if summary["iterations"] else []),
+    ]
     for label, point, color in curves:
         ks = [int(k) for k, v in point["pass_at_k"].items() if v is not None]
         axis.plot(ks, [point["pass_at_k"][str(k)] for k in ks], marker="o", color=color, label=label)
@@ -60,10 +72,19 @@ def _pass_at_k(axis, summary: dict[str, Any]) -> None:
 
 def _yield(axis, summary: dict[str, Any]) -> None:
     rounds = [p["iteration"] for p in summary["iterations"]]
-    for offset, (name, label, color) in enumerate((("samples", "samples", "#c9d8e6"), ("correct", "verified correct", "#7fadd4"), ("kept_rows", "training rows", BLUE))):
-        axis.bar([r + 0.27 * (offset - 1) for r in rounds], [p["counts"][name] for p in summary["iterations"]], width=0.25, color=color, label=label)
+    for offset, (name, label, color) in enumerate(
+        (("samples", "samples", "#c9d8e6"), ("correct", "verified correct", "#7fadd4"), ("kept_rows", "training rows", BLUE))
+    ):
+        axis.bar(
+            [r + 0.27 * (offset - 1) for r in rounds],
+            [p["counts"][name] for p in summary["iterations"]],
+            width=0.25,
+            color=color,
+            label=label,
+        )
     axis.set(title="From samples to training rows", xlabel="iteration", xticks=rounds)
-    axis.legend(fontsize=7, frameon=False)
+    axis.set_ylim(0, axis.get_ylim()[1] * 1.15)  # room for the legend
+    axis.legend(fontsize=7, frameon=False, ncols=3, loc="upper center")
 
 
 def _png(figure) -> bytes:

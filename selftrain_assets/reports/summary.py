@@ -21,14 +21,26 @@ def summarize(run: Run) -> dict[str, Any]:
             break
         solved |= solved_problems(run, iteration_scope(i))
         iterations.append(_iteration(run, i, len(solved)))
-    return _plain({
-        "experiment": run.name, "model": run.config.model, "recipe": run.config.recipe.type, "seed": run.config.seed,
-        "baseline": _measured(base) | {"name": BASE, "seconds": _seconds(run, BASE, ["checkpoint", "evaluation"])} if base else None,
-        "iterations": iterations,
-        "human_only": [_measured(m) | {"name": scope, "steps": run.need(scope, "checkpoint").counts["optimizer_steps"],
-                                       "seconds": _seconds(run, scope, ["checkpoint", "evaluation"])}
-                       for scope in (ONE_ROUND, ALL_ROUNDS) if (m := run.manifest(scope, "evaluation"))],
-    })
+    return _plain(
+        {
+            "experiment": run.name,
+            "model": run.config.model,
+            "recipe": run.config.recipe.type,
+            "seed": run.config.seed,
+            "baseline": _measured(base) | {"name": BASE, "seconds": _seconds(run, BASE, ["checkpoint", "evaluation"])} if base else None,
+            "iterations": iterations,
+            "human_only": [
+                _measured(m)
+                | {
+                    "name": scope,
+                    "steps": run.need(scope, "checkpoint").counts["optimizer_steps"],
+                    "seconds": _seconds(run, scope, ["checkpoint", "evaluation"]),
+                }
+                for scope in (ONE_ROUND, ALL_ROUNDS)
+                if (m := run.manifest(scope, "evaluation"))
+            ],
+        }
+    )
 
 
 def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
@@ -36,12 +48,24 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
     found = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe.rationalize)}
     samples, verdicts, dataset, trained = (found[s].counts for s in ("samples", "verifications", "dataset", "checkpoint"))
     return _measured(found["evaluation"]) | {
-        "name": scope, "iteration": iteration,
-        "counts": {"samples": samples["samples"], "samples_reused": samples["reused"], "correct": verdicts["pass"],
-                   "problems": samples["problems"], "problems_solved": verdicts["problems_solved"], "problems_solved_so_far": solved_so_far,
-                   "kept_rows": dataset["rows"], "own_rows": dataset["self"], "human_rows": dataset["human"],
-                   "optimizer_steps": trained["optimizer_steps"], "infra_errors": verdicts["infra_error"]},
-        "policy": found["policy"].digest, "policy_from": found["policy"].detail["origin"], "checkpoint": found["checkpoint"].digest,
+        "name": scope,
+        "iteration": iteration,
+        "counts": {
+            "samples": samples["samples"],
+            "samples_reused": samples["reused"],
+            "correct": verdicts["pass"],
+            "problems": samples["problems"],
+            "problems_solved": verdicts["problems_solved"],
+            "problems_solved_so_far": solved_so_far,
+            "kept_rows": dataset["rows"],
+            "own_rows": dataset["self"],
+            "human_rows": dataset["human"],
+            "optimizer_steps": trained["optimizer_steps"],
+            "infra_errors": verdicts["infra_error"],
+        },
+        "policy": found["policy"].digest,
+        "policy_from": found["policy"].detail["origin"],
+        "checkpoint": found["checkpoint"].digest,
         "seconds": _seconds(run, scope, list(found)),
         "work_seconds": {stage: m.work_seconds for stage, m in found.items()},
     }

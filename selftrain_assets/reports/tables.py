@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-GROUPS = {"sample": ("policy", "samples"), "verify": ("verifications", "rationalizations"), "train": ("dataset", "checkpoint"), "evaluate": ("evaluation",)}
+GROUPS = {
+    "sample": ("policy", "samples"),
+    "verify": ("verifications", "rationalizations"),
+    "train": ("dataset", "checkpoint"),
+    "evaluate": ("evaluation",),
+}
 
 
 def header(summary: dict[str, Any]) -> list[str]:
     """Column titles; the largest k of pass@k and maj@k is shown."""
     base = summary["baseline"]
     k, majority = (_largest(base[name]) for name in ("pass_at_k", "maj_at_k"))
-    return ["iteration", "held-out accuracy", "95% interval", "pass@1", f"pass@{k}", f"maj@{majority}", "train accuracy", "solved", "samples", "kept rows",
-            *(f"{name} s" for name in GROUPS)]
+    return [
+        "iteration",
+        "held-out accuracy",
+        "95% interval",
+        "pass@1",
+        f"pass@{k}",
+        f"maj@{majority}",
+        "train accuracy",
+        "solved",
+        "samples",
+        "kept rows",
+        *(f"{name} s" for name in GROUPS),
+    ]
 
 
 def rows(summary: dict[str, Any]) -> list[list[str]]:
@@ -28,9 +44,15 @@ def _row(name: str, point: dict[str, Any]) -> list[str]:
     low, high = point["greedy_accuracy_interval"]
     seconds = [sum(point["seconds"].get(stage, 0) for stage in stages) for stages in GROUPS.values()]
     return [
-        name, number(point["greedy_accuracy"]), f"{number(low)} to {number(high)}", number(point["pass_at_k"].get("1")),
-        *(number(point[kind][_largest(point[kind])]) if point[kind] else "" for kind in ("pass_at_k", "maj_at_k")), number(point.get("train_accuracy")),
-        f"{counts['problems_solved']} of {counts['problems']}" if counts else "", str(counts.get("samples", "")), str(counts.get("kept_rows", "")),
+        name,
+        number(point["greedy_accuracy"]),
+        f"{number(low)} to {number(high)}",
+        number(point["pass_at_k"].get("1")),
+        *(number(point[kind][_largest(point[kind])]) if point[kind] else "" for kind in ("pass_at_k", "maj_at_k")),
+        number(point.get("train_accuracy")),
+        f"{counts['problems_solved']} of {counts['problems']}" if counts else "",
+        str(counts.get("samples", "")),
+        str(counts.get("kept_rows", "")),
         *(f"{s:.0f}" if s else "" for s in seconds),
     ]
 

@@ -38,8 +38,18 @@ def evaluation(run: Run, scope: str) -> Manifest:
     clock, trained = Clock(), run.need(scope, "checkpoint")
     base = run.manifest(BASE, "evaluation") if scope != BASE else None
     config = run.config
-    key = fingerprint("evaluation", trained.digest, run.need(INPUTS, "problems").digest, config.evaluation, config.prompt, config.greedy(),
-                      config.sampled_evaluation(), config.seed, verifier_fingerprint(config.verifier), base.digest if base else None)
+    key = fingerprint(
+        "evaluation",
+        trained.digest,
+        run.need(INPUTS, "problems").digest,
+        config.evaluation,
+        config.prompt,
+        config.greedy(),
+        config.sampled_evaluation(),
+        config.seed,
+        verifier_fingerprint(config.verifier),
+        base.digest if base else None,
+    )
     current = run.manifest(scope, "evaluation")
     if current is not None and current.key == key:
         return current
@@ -55,9 +65,21 @@ def evaluation(run: Run, scope: str) -> Manifest:
         if base is not None:
             metrics |= _against_base(run, scores, run.store.read_table(base, "scores", Score))
         counts = {"problems": len(scores), "samples": len(drawn.samples), "infra_error": len(verdicts) - len(judged)}
-        return finish(run, clock, scope, "evaluation", key=key, digest=key, parents={"checkpoint": trained.digest}, counts=counts, metrics=metrics,
-                      settings=config.evaluation.model_dump(mode="json"), versions={"engine": drawn.engine}, files={"scores": table},
-                      tokens=drawn.tokens)
+        return finish(
+            run,
+            clock,
+            scope,
+            "evaluation",
+            key=key,
+            digest=key,
+            parents={"checkpoint": trained.digest},
+            counts=counts,
+            metrics=metrics,
+            settings=config.evaluation.model_dump(mode="json"),
+            versions={"engine": drawn.engine},
+            files={"scores": table},
+            tokens=drawn.tokens,
+        )
 
 
 def _batches(run: Run, policy: str) -> tuple[Batch, Batch]:
@@ -67,11 +89,15 @@ def _batches(run: Run, policy: str) -> tuple[Batch, Batch]:
     greedy, sampled = config.greedy(), config.sampled_evaluation()
     once = Sampling(**greedy.model_dump(), samples_per_problem=1)
     many = Sampling(**sampled.model_dump(), samples_per_problem=config.evaluation.samples_per_problem)
-    return (Batch(plan_requests([*held_out, *known], run.prompt, once, policy, config.seed), greedy),
-            Batch(plan_requests(run.split("test"), run.prompt, many, policy, config.seed), sampled))
+    return (
+        Batch(plan_requests([*held_out, *known], run.prompt, once, policy, config.seed), greedy),
+        Batch(plan_requests(run.split("test"), run.prompt, many, policy, config.seed), sampled),
+    )
 
 
-def _scores(problems: Sequence[Problem], verdicts: Sequence[Verification], greedy: set[str]) -> tuple[list[Score], dict[str, list[str | None]]]:
+def _scores(
+    problems: Sequence[Problem], verdicts: Sequence[Verification], greedy: set[str]
+) -> tuple[list[Score], dict[str, list[str | None]]]:
     """Scores of the problems that were asked, and the votes of their samples."""
     first: dict[str, int] = {}
     votes: dict[str, list[str | None]] = defaultdict(list)
@@ -81,7 +107,9 @@ def _scores(problems: Sequence[Problem], verdicts: Sequence[Verification], greed
             first[v.problem_id] = int(passed)
         else:
             votes[v.problem_id].append(CORRECT if passed else v.parsed)
-    return [Score(p.id, p.split, p.group, first[p.id], len(votes[p.id]), votes[p.id].count(CORRECT)) for p in problems if p.id in first], votes
+    return [
+        Score(p.id, p.split, p.group, first[p.id], len(votes[p.id]), votes[p.id].count(CORRECT)) for p in problems if p.id in first
+    ], votes
 
 
 def _metrics(run: Run, scores: Sequence[Score], votes: dict[str, list[str | None]]) -> dict[str, Any]:
@@ -94,20 +122,33 @@ def _metrics(run: Run, scores: Sequence[Score], votes: dict[str, list[str | None
     return {
         "greedy_accuracy": estimate([float(s.greedy) for s in test]),
         "pass_at_k": {str(k): estimate([pass_at_k(s.samples, s.correct, k) for s in test]) for k in settings.pass_at},
-        "maj_at_k": {str(k): estimate([maj_at_k(votes[s.problem_id], CORRECT, k, settings.ties) for s in test]) for k in settings.majority_at},
-    } | {f"{split}_accuracy": estimate([float(s.greedy) for s in scores if s.split == split]) for split in ("train", "validation", "transfer")
-         if any(s.split == split for s in scores)}
+        "maj_at_k": {
+            str(k): estimate([maj_at_k(votes[s.problem_id], CORRECT, k, settings.ties) for s in test]) for k in settings.majority_at
+        },
+    } | {
+        f"{split}_accuracy": estimate([float(s.greedy) for s in scores if s.split == split])
+        for split in ("train", "validation", "transfer")
+        if any(s.split == split for s in scores)
+    }
 
 
 def _against_base(run: Run, scores: Sequence[Score], base: Sequence[Score]) -> dict[str, Any]:
     """Paired difference on the test split, and accuracy by the base's difficulty bins (ReST-EM section 5.3)."""
     settings, before = run.config.evaluation, {s.problem_id: s for s in base}
     pairs = [(before[s.problem_id], s) for s in scores if s.split == "test" and s.problem_id in before]
-    gain = paired_bootstrap([float(b.greedy) for b, _ in pairs], [float(s.greedy) for _, s in pairs], settings.confidence, settings.resamples)
+    gain = paired_bootstrap(
+        [float(b.greedy) for b, _ in pairs], [float(s.greedy) for _, s in pairs], settings.confidence, settings.resamples
+    )
     bins: dict[str, list[tuple[Score, Score]]] = defaultdict(list)
     for b, s in pairs:
         if b.samples:
             bins[difficulty_bin(b.correct / b.samples)].append((b, s))
-    by_bin = {name: {"problems": len(group), "base": sum(b.greedy for b, _ in group) / len(group),
-                     "now": sum(s.greedy for _, s in group) / len(group)} for name, group in bins.items()}
+    by_bin = {
+        name: {
+            "problems": len(group),
+            "base": sum(b.greedy for b, _ in group) / len(group),
+            "now": sum(s.greedy for _, s in group) / len(group),
+        }
+        for name, group in bins.items()
+    }
     return {"gain_over_base": asdict(gain), "by_difficulty": by_bin}

@@ -76,8 +76,17 @@ def _samples(engine, requests: list[Request], sampling: DrawSettings, policy: st
         if request is None:
             raise InfraError(f"engine {name} answered a request that is not open (key {completion.key[:12]}); nothing of it was kept")
         yield Sample(
-            request.key, request.problem_id, request.prompt, completion.text, request.seed, request.index, completion.finish_reason,
-            completion.prompt_tokens, completion.completion_tokens, policy, name,
+            request.key,
+            request.problem_id,
+            request.prompt,
+            completion.text,
+            request.seed,
+            request.index,
+            completion.finish_reason,
+            completion.prompt_tokens,
+            completion.completion_tokens,
+            policy,
+            name,
         )
 
 
@@ -103,13 +112,22 @@ def judge(run: Run, policy: str, samples: Sequence[Sample], label: str, clock: C
     return [verdicts[keys[s.key]] for s in samples], reused
 
 
-def _verifications(verifier, samples: Iterable[Sample], problems: dict[str, Problem], keys: dict[str, str],
-                   verdicts: dict[str, Verification], clock: Clock) -> Iterator[Verification]:
+def _verifications(
+    verifier, samples: Iterable[Sample], problems: dict[str, Problem], keys: dict[str, str], verdicts: dict[str, Verification], clock: Clock
+) -> Iterator[Verification]:
     for sample in samples:
         with clock.working():
             verdict = verifier.verify(problems[sample.problem_id], sample.completion)
-        verification = Verification(keys[sample.key], sample.key, sample.problem_id, str(verdict.outcome), verdict.reward,
-                                    verdict.parsed, verdict.reason, f"{verifier.type} {verifier.version}")
+        verification = Verification(
+            keys[sample.key],
+            sample.key,
+            sample.problem_id,
+            str(verdict.outcome),
+            verdict.reward,
+            verdict.parsed,
+            verdict.reason,
+            f"{verifier.type} {verifier.version}",
+        )
         verdicts[verification.key] = verification
         if verdict.outcome != Outcome.INFRA_ERROR:
             yield verification

@@ -23,19 +23,34 @@ def problems(run: Run) -> Manifest:
     with run.store.writing(run.name, INPUTS, "problems", run.owner):
         table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, loaded)
         counts = {split: sum(p.split == split for p in loaded) for split in SPLITS}
-        return finish(run, clock, INPUTS, "problems", key=digest, digest=digest, parents={}, counts=counts,
-                      settings=config.task.model_dump(mode="json"), files={"problems": table})
+        return finish(
+            run,
+            clock,
+            INPUTS,
+            "problems",
+            key=digest,
+            digest=digest,
+            parents={},
+            counts=counts,
+            settings=config.task.model_dump(mode="json"),
+            files={"problems": table},
+        )
 
 
 def _check(run: Run, loaded: list[Problem]) -> None:
     config = run.config
     for problem in loaded:
         if fault := config.verifier.check_problem(problem):
-            raise UserError(f'task: problem "{problem.id}": {fault}, which verifier {config.verifier.type} needs; correct it, or '
-                            "choose another verifier")
+            raise UserError(
+                f'task: problem "{problem.id}": {fault}, which verifier {config.verifier.type} needs; correct it, or '
+                "choose another verifier"
+            )
     human = sum(p.split == "human" for p in loaded)
-    for setting, wanted in (("base.fine_tune: human", config.base.fine_tune == "human"),
-                            ("recipe.mix_human", config.recipe.mix_human > 0), ("prompt.few_shot", config.prompt.few_shot > 0)):
+    for setting, wanted in (
+        ("base.fine_tune: human", config.base.fine_tune == "human"),
+        ("recipe.mix_human", config.recipe.mix_human > 0),
+        ("prompt.few_shot", config.prompt.few_shot > 0),
+    ):
         if wanted and not human:
             raise UserError(f'{setting} needs problems of the split "human" with a solution, and the task has none')
     if config.prompt.few_shot > human:

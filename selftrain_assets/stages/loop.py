@@ -19,8 +19,12 @@ def round_stages(rationalize: bool) -> dict[str, Stage]:
     """The stages of one round in order; a recipe's own stage stands between verifications and dataset."""
     own = {"rationalizations": sampling.rationalizations} if rationalize else {}
     return {
-        "policy": sampling.policy, "samples": sampling.samples, "verifications": sampling.verifications, **own,
-        "dataset": training.dataset, "checkpoint": training.checkpoint,
+        "policy": sampling.policy,
+        "samples": sampling.samples,
+        "verifications": sampling.verifications,
+        **own,
+        "dataset": training.dataset,
+        "checkpoint": training.checkpoint,
         "evaluation": lambda run, iteration: evaluation(run, iteration_scope(iteration)),
     }
 
@@ -48,5 +52,3 @@ def run_rounds(run: Run, iterations: Iterable[int], on_stage: Callable[[Manifest
             manifest = stage(run, iteration)
             on_stage(manifest)
             require(manifest, check(manifest))
-
-

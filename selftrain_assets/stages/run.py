@@ -47,8 +47,10 @@ class Run:
         """The manifest of a stage that must have been finished; TaskError says how to get there."""
         found = self.manifest(scope, stage)
         if found is None:
-            raise TaskError(f"{self.name}: {scope} has no finished {stage} yet; materialize {stage} of {scope} first, or run "
-                            f"`selftrain run {self.name}`, which does what is missing in order")
+            raise TaskError(
+                f"{self.name}: {scope} has no finished {stage} yet; materialize {stage} of {scope} first, or run "
+                f"`selftrain run {self.name}`, which does what is missing in order"
+            )
         return found
 
     @cached_property
@@ -84,11 +86,33 @@ class Clock:
             self.work += time.monotonic() - begun
 
 
-def finish(run: Run, clock: Clock, scope: str, stage: str, *, key: str, digest: str, parents: dict[str, str],
-           settings: dict[str, Any] | None = None, versions: dict[str, str] | None = None, **facts: Any) -> Manifest:
+def finish(
+    run: Run,
+    clock: Clock,
+    scope: str,
+    stage: str,
+    *,
+    key: str,
+    digest: str,
+    parents: dict[str, str],
+    settings: dict[str, Any] | None = None,
+    versions: dict[str, str] | None = None,
+    **facts: Any,
+) -> Manifest:
     """Commit the manifest of a finished stage."""
-    return run.store.commit(Manifest(
-        stage=stage, experiment=run.name, scope=scope, key=key, digest=digest, parents=parents, settings=settings or {},
-        versions={"selftrain": version("selftrain"), **(versions or {})}, seconds=round(time.monotonic() - clock.started, 3),
-        work_seconds=round(clock.work, 3), finished=datetime.now(UTC).isoformat(timespec="seconds"), **facts,
-    ))
+    return run.store.commit(
+        Manifest(
+            stage=stage,
+            experiment=run.name,
+            scope=scope,
+            key=key,
+            digest=digest,
+            parents=parents,
+            settings=settings or {},
+            versions={"selftrain": version("selftrain"), **(versions or {})},
+            seconds=round(time.monotonic() - clock.started, 3),
+            work_seconds=round(clock.work, 3),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            **facts,
+        )
+    )

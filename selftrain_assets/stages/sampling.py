@@ -41,8 +41,16 @@ def policy(run: Run, iteration: int) -> Manifest:
         origin = iteration_scope(source) if source else BASE
         place = run.need(origin, "checkpoint").detail["place"]
         run.store.model(place)
-    return finish(run, clock, scope, "policy", key=place["digest"], digest=place["digest"], parents={f"{origin}/checkpoint": place["digest"]},
-                  detail={"place": place, "origin": origin})
+    return finish(
+        run,
+        clock,
+        scope,
+        "policy",
+        key=place["digest"],
+        digest=place["digest"],
+        parents={f"{origin}/checkpoint": place["digest"]},
+        detail={"place": place, "origin": origin},
+    )
 
 
 def samples(run: Run, iteration: int) -> Manifest:
@@ -80,12 +88,26 @@ def _draw_stage(run: Run, scope: str, stage: str, batch: Batch, parents: dict[st
         drawn = draw(run, run.store.model(from_policy.detail["place"]), [batch], f"{scope} {stage}", clock)
         members = [Drawing(s.key, s.problem_id) for s in drawn.samples]
         table = run.store.write_table(run.name, scope, stage, digest, Drawing, members)
-        counts = {"samples": len(members), "reused": drawn.reused, "problems": len({m.problem_id for m in members}),
-                  "cut_off": sum(s.finish_reason == "length" for s in drawn.samples)}
-        return finish(run, clock, scope, stage, key=digest, digest=digest, counts=counts, tokens=drawn.tokens,
-                      parents={"policy": from_policy.digest, "problems": run.need(INPUTS, "problems").digest, **parents},
-                      settings=run.config.recipe.sampling.model_dump(mode="json"), versions={"engine": drawn.engine},
-                      files={stage: table})
+        counts = {
+            "samples": len(members),
+            "reused": drawn.reused,
+            "problems": len({m.problem_id for m in members}),
+            "cut_off": sum(s.finish_reason == "length" for s in drawn.samples),
+        }
+        return finish(
+            run,
+            clock,
+            scope,
+            stage,
+            key=digest,
+            digest=digest,
+            counts=counts,
+            tokens=drawn.tokens,
+            parents={"policy": from_policy.digest, "problems": run.need(INPUTS, "problems").digest, **parents},
+            settings=run.config.recipe.sampling.model_dump(mode="json"),
+            versions={"engine": drawn.engine},
+            files={stage: table},
+        )
 
 
 def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
@@ -102,12 +124,24 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
         digest = fingerprint("verifications", [(v.key, v.outcome, v.reward) for v in judged])
         table = run.store.write_table(run.name, scope, stage, digest, Judgement, [Judgement(v.key, v.sample_key) for v in judged])
         counts = {str(o): sum(v.outcome == o for v in verdicts) for o in Outcome} | {
-            "verifications": len(verdicts), "reused": reused,
+            "verifications": len(verdicts),
+            "reused": reused,
             "problems_solved": len({v.problem_id for v in judged if v.outcome == Outcome.PASS}),
         }
-        return finish(run, clock, scope, stage, key=key, digest=digest, parents={source: drawn.digest}, counts=counts,
-                      settings=run.config.verifier.model_dump(mode="json"), versions={"verifier": f"{run.config.verifier.type} {run.config.verifier.version}"},
-                      detail={"verifier": verifier, "policy": run.need(scope, "policy").digest}, files={stage: table})
+        return finish(
+            run,
+            clock,
+            scope,
+            stage,
+            key=key,
+            digest=digest,
+            parents={source: drawn.digest},
+            counts=counts,
+            settings=run.config.verifier.model_dump(mode="json"),
+            versions={"verifier": f"{run.config.verifier.type} {run.config.verifier.version}"},
+            detail={"verifier": verifier, "policy": run.need(scope, "policy").digest},
+            files={stage: table},
+        )
 
 
 def read_samples(run: Run, manifest: Manifest) -> list[Sample]:
@@ -128,4 +162,3 @@ def read_verifications(run: Run, manifest: Manifest) -> list[Verification]:
 def solved_problems(run: Run, scope: str) -> set[str]:
     """Ids of the training problems with a correct sample in this round."""
     return {v.problem_id for v in read_verifications(run, run.need(scope, "verifications")) if v.outcome == Outcome.PASS}
-

@@ -39,8 +39,18 @@ def dataset(run: Run, iteration: int) -> Manifest:
         counts = _count(rows, verified, iteration)
         digest = fingerprint("rows", [r.key for r in rows])
         table = run.store.write_table(run.name, scope, "rows", digest, Row, rows)
-        return finish(run, clock, scope, "dataset", key=key, digest=digest, parents=parents, counts=counts,
-                      settings=config.recipe.model_dump(mode="json"), files={"rows": table})
+        return finish(
+            run,
+            clock,
+            scope,
+            "dataset",
+            key=key,
+            digest=digest,
+            parents=parents,
+            counts=counts,
+            settings=config.recipe.model_dump(mode="json"),
+            files={"rows": table},
+        )
 
 
 def _verified(run: Run, iteration: int, stage: str) -> list[tuple[int, str, Verified]]:
@@ -48,16 +58,23 @@ def _verified(run: Run, iteration: int, stage: str) -> list[tuple[int, str, Veri
     source = "samples" if stage == "verifications" else "hinted"
     samples = {s.key: s for s in read_samples(run, run.need(scope, source))}
     prompts = {p.id: run.prompt.render(p) for p in run.train_problems}
-    return [(iteration, prompts[v.problem_id], Verified(samples[v.sample_key], v))
-            for v in read_verifications(run, run.need(scope, stage)) if v.problem_id in prompts]
+    return [
+        (iteration, prompts[v.problem_id], Verified(samples[v.sample_key], v))
+        for v in read_verifications(run, run.need(scope, stage))
+        if v.problem_id in prompts
+    ]
 
 
 def _count(rows: list[Row], verified: list[tuple[int, str, Verified]], iteration: int) -> dict[str, int]:
     sources = Counter(r.source for r in rows)
     own = [r for r in rows if r.source != "human"]
     return {
-        "rows": len(rows), "self": len(own), "human": sources["human"], "rationalized": sources["rationalized"],
-        "from_earlier_rounds": sum(r.iteration < iteration for r in own), "verified": len(verified),
+        "rows": len(rows),
+        "self": len(own),
+        "human": sources["human"],
+        "rationalized": sources["rationalized"],
+        "from_earlier_rounds": sum(r.iteration < iteration for r in own),
+        "verified": len(verified),
         "correct": sum(v.verification.outcome == Outcome.PASS for _, _, v in verified),
         "problems": len({r.problem_id for r in own}),
     }
@@ -82,7 +99,9 @@ def base(run: Run) -> Manifest:
     pretrained = place_of_model(run.config.model, resolve_model(run.config.model))
     if run.config.base.fine_tune == "human":
         rows = human_rows(run.problems, run.prompt.render, 0)
-        return _train(run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, run.config.base.trainer or run.config.trainer)
+        return _train(
+            run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, run.config.base.trainer or run.config.trainer
+        )
     digest = pretrained["digest"]
     return finish(run, Clock(), BASE, "checkpoint", key=digest, digest=digest, parents={}, detail={"place": pretrained})
 
@@ -91,7 +110,9 @@ def human_only(run: Run, scope: str, steps: int) -> Manifest:
     """The control: as many optimizer steps from the same base, on the human rows alone."""
     rows = human_rows(run.problems, run.prompt.render, 0)
     trainer = run.config.trainer.model_copy(update={"steps": steps, "epochs": None})
-    return _train(run, scope, rows, {"problems": run.need(INPUTS, "problems").digest}, run.need(BASE, "checkpoint").detail["place"], trainer)
+    return _train(
+        run, scope, rows, {"problems": run.need(INPUTS, "problems").digest}, run.need(BASE, "checkpoint").detail["place"], trainer
+    )
 
 
 def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start: dict[str, Any], trainer) -> Manifest:
@@ -108,24 +129,52 @@ def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start
         facts = run.store.checkpoint_facts(key)
         if facts is None:
             facts = _train_now(run, scope, rows, start, trainer, key, seed, validation, clock)
-        place = place_of_checkpoint(key, weights_digest(run.store.checkpoint(key)), (start.get("adapter_on") or start) if facts["adapter"] else None)
-        return finish(run, clock, scope, "checkpoint", key=key, digest=place["digest"], parents=parents, tokens=facts["tokens"],
-                      counts={"rows": len(rows), "steps": facts["steps"], "optimizer_steps": facts["optimizer_steps"]},
-                      metrics={"losses": facts["losses"], "validation": facts["validation"]},
-                      settings=trainer.model_dump(mode="json"), versions=facts["versions"], detail={"place": place, "seed": seed})
+        place = place_of_checkpoint(
+            key, weights_digest(run.store.checkpoint(key)), (start.get("adapter_on") or start) if facts["adapter"] else None
+        )
+        return finish(
+            run,
+            clock,
+            scope,
+            "checkpoint",
+            key=key,
+            digest=place["digest"],
+            parents=parents,
+            tokens=facts["tokens"],
+            counts={"rows": len(rows), "steps": facts["steps"], "optimizer_steps": facts["optimizer_steps"]},
+            metrics={"losses": facts["losses"], "validation": facts["validation"]},
+            settings=trainer.model_dump(mode="json"),
+            versions=facts["versions"],
+            detail={"place": place, "seed": seed},
+        )
 
 
-def _train_now(run: Run, scope: str, rows: list[Row], start: dict[str, Any], trainer, key: str, seed: int, validation: list, clock: Clock) -> dict[str, Any]:
+def _train_now(
+    run: Run, scope: str, rows: list[Row], start: dict[str, Any], trainer, key: str, seed: int, validation: list, clock: Clock
+) -> dict[str, Any]:
     scratch = run.store.scratch(key)
     output = scratch / f"output-{uuid.uuid4().hex}"
     output.mkdir(parents=True)
     with clock.working():
         result = trainer.train(
-            rows, run.store.model(start), output, scratch / "resume", seed=seed, inner_stop=run.config.recipe.inner_stop,
-            validate=_validator(run, validation), on_step=lambda done, total: run.progress(f"{scope} checkpoint", done, total),
+            rows,
+            run.store.model(start),
+            output,
+            scratch / "resume",
+            seed=seed,
+            inner_stop=run.config.recipe.inner_stop,
+            validate=_validator(run, validation),
+            on_step=lambda done, total: run.progress(f"{scope} checkpoint", done, total),
         )
-    facts = {"steps": result.steps, "optimizer_steps": result.optimizer_steps, "tokens": result.tokens, "adapter": result.adapter,
-             "losses": result.losses, "validation": result.validation, "versions": result.versions}
+    facts = {
+        "steps": result.steps,
+        "optimizer_steps": result.optimizer_steps,
+        "tokens": result.tokens,
+        "adapter": result.adapter,
+        "losses": result.losses,
+        "validation": result.validation,
+        "versions": result.versions,
+    }
     run.store.publish_checkpoint(key, output, facts)
     shutil.rmtree(scratch, ignore_errors=True)
     return facts

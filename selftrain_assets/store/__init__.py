@@ -1,11 +1,11 @@
 """What is kept, and where. One object owns every path:
 
-    runs/
-      samples/<policy>/            pool: every completion ever drawn from these weights
-      verifications/<verifier>/<policy>/   pool: every verdict of this verifier on them
-      checkpoints/<key>/           weights, under the key of the training that made them
-      experiments/<name>/<scope>/  <stage>.json (manifest) and the tables it lists; scope: problems, base, iter-001, ...
-      experiments/<name>/report.*  figures, Markdown and HTML
+runs/
+  samples/<policy>/            pool: every completion ever drawn from these weights
+  verifications/<verifier>/<policy>/   pool: every verdict of this verifier on them
+  checkpoints/<key>/           weights, under the key of the training that made them
+  experiments/<name>/<scope>/  <stage>.json (manifest) and the tables it lists; scope: problems, base, iter-001, ...
+  experiments/<name>/report.*  figures, Markdown and HTML
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any
 
 from selftrain_assets.core.errors import IntegrityError, UserError
 from selftrain_assets.core.files import publish, write_atomically
-from selftrain_assets.core.types import Sample, Verification
 from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.core.types import Sample, Verification
 from selftrain_assets.models.loading import FACTS, ModelRef, resolve_model, weights_digest
 from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.manifest import Manifest
@@ -51,8 +51,9 @@ class Store:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise UserError(f"store: {self.root} cannot be written ({error.strerror}); set SELFTRAIN_STORE or --store to a "
-                            "folder that can") from error
+            raise UserError(
+                f"store: {self.root} cannot be written ({error.strerror}); set SELFTRAIN_STORE or --store to a folder that can"
+            ) from error
 
     # -- pools ---------------------------------------------------------------------------------------------------------
 
@@ -129,8 +130,10 @@ class Store:
         """Load a reference written by `place_of`, and check that the weights are those it was written for."""
         ref = self._find(place)
         if ref.digest != place["digest"]:
-            raise IntegrityError(f"the weights in {ref.adapter or ref.directory} are not those this round was made with (digest "
-                                 f"{ref.digest[:12]}, recorded {place['digest'][:12]}); restore them, or start a new experiment")
+            raise IntegrityError(
+                f"the weights in {ref.adapter or ref.directory} are not those this round was made with (digest "
+                f"{ref.digest[:12]}, recorded {place['digest'][:12]}); restore them, or start a new experiment"
+            )
         return ref
 
     def _find(self, place: dict[str, Any]) -> ModelRef:

@@ -18,8 +18,13 @@ from selftrain_assets.store.tables import schema_of
 VIEWS_SQL = Path(__file__).parent / "sql" / "views.sql"
 # table in a manifest -> the relation that unites it over experiments and rounds (sql/views.sql builds on these)
 TABLES: dict[str, tuple[str, type]] = {
-    "problems": ("problems", Problem), "rows": ("rows", Row), "scores": ("scores", Score), "samples": ("drawings", Drawing),
-    "hinted": ("hinted_drawings", Drawing), "verifications": ("judgements", Judgement), "rationalizations": ("hinted_judgements", Judgement),
+    "problems": ("problems", Problem),
+    "rows": ("rows", Row),
+    "scores": ("scores", Score),
+    "samples": ("drawings", Drawing),
+    "hinted": ("hinted_drawings", Drawing),
+    "verifications": ("judgements", Judgement),
+    "rationalizations": ("hinted_judgements", Judgement),
 }
 
 
@@ -44,8 +49,11 @@ def connect(store: Store):
     _pool(connection, "verification_pool", Verification, (store.root / "verifications").glob(f"*/*/{MANIFEST}"))
     manifests = [Manifest.from_json(p.read_text()) for p in sorted((store.root / "experiments").glob("*/*/*.json"))]
     for table, (name, record) in TABLES.items():
-        parts = [f"SELECT '{m.experiment}' AS experiment, '{m.scope}' AS scope, * FROM read_parquet({_text(_file(store, m, table))})"
-                 for m in manifests if table in m.files]
+        parts = [
+            f"SELECT '{m.experiment}' AS experiment, '{m.scope}' AS scope, * FROM read_parquet({_text(_file(store, m, table))})"
+            for m in manifests
+            if table in m.files
+        ]
         _view(connection, name, parts or [_nothing(record, "'' AS experiment, '' AS scope, ")])
     _manifests(connection, manifests)
     connection.execute(VIEWS_SQL.read_text())
@@ -63,12 +71,28 @@ def _pool(connection, name: str, record: type, manifests: Iterable[Path]) -> Non
 
 
 def _manifests(connection, manifests: list[Manifest]) -> None:
-    connection.execute("""CREATE TABLE manifests (experiment VARCHAR, scope VARCHAR, stage VARCHAR, key VARCHAR, digest VARCHAR, seconds DOUBLE,
-        work_seconds DOUBLE, tokens BIGINT, finished TIMESTAMPTZ, counts JSON, metrics JSON, parents JSON, settings JSON, versions JSON)""")
+    connection.execute("""CREATE TABLE manifests (experiment VARCHAR, scope VARCHAR, stage VARCHAR, key VARCHAR, digest VARCHAR,
+        seconds DOUBLE, work_seconds DOUBLE, tokens BIGINT, finished TIMESTAMPTZ,
+        counts JSON, metrics JSON, parents JSON, settings JSON, versions JSON)""")
     if manifests:
-        connection.executemany(f"INSERT INTO manifests VALUES ({', '.join('?' * 14)})", [
-            [m.experiment, m.scope, m.stage, m.key, m.digest, m.seconds, m.work_seconds, m.tokens, m.finished,
-             *(json.dumps(part) for part in (m.counts, m.metrics, m.parents, m.settings, m.versions))] for m in manifests])
+        connection.executemany(
+            f"INSERT INTO manifests VALUES ({', '.join('?' * 14)})",
+            [
+                [
+                    m.experiment,
+                    m.scope,
+                    m.stage,
+                    m.key,
+                    m.digest,
+                    m.seconds,
+                    m.work_seconds,
+                    m.tokens,
+                    m.finished,
+                    *(json.dumps(part) for part in (m.counts, m.metrics, m.parents, m.settings, m.versions)),
+                ]
+                for m in manifests
+            ],
+        )
 
 
 def _view(connection, name: str, parts: list[str]) -> None:

@@ -25,8 +25,9 @@ def lease(directory: Path, owner: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            raise BusyError(f"{directory} is being written by {file.read().strip() or 'another run'}; "
-                            "wait for it to end, or stop it and run again") from error
+            raise BusyError(
+                f"{directory} is being written by {file.read().strip() or 'another run'}; wait for it to end, or stop it and run again"
+            ) from error
         file.seek(0)
         file.truncate()
         file.write(json.dumps({"owner": owner, "process": os.getpid(), "host": socket.gethostname()}))

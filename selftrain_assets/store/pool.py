@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -63,7 +63,7 @@ class Pool:
         listed = [*self.shards(), Shard(name, len(records), digest)]
         write_atomically(self.directory / MANIFEST, json.dumps({"shards": [asdict(s) for s in listed]}, indent=1))
 
-    def commit_stream(self, records: Iterable[Any], shard_size: int) -> Iterator[Any]:
+    def commit_stream(self, records: Iterable[Any], shard_size: int) -> Generator[Any, None, None]:
         """Pass records through, committing each `shard_size` of them; what is open is committed too when the stream
         ends, is closed, or is interrupted, so that a clean stop loses nothing."""
         open_shard: list[Any] = []

@@ -58,8 +58,12 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
         with path.open("rb") as file:
             actual = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
-        raise IntegrityError(f"{path} is listed in a manifest but is not there; restore it, or remove its manifest to make it again") from error
+        raise IntegrityError(
+            f"{path} is listed in a manifest but is not there; restore it, or remove its manifest to make it again"
+        ) from error
     if actual != sha256:
-        raise IntegrityError(f"{path} is not as it was committed (checksum {actual[:12]}, manifest {sha256[:12]}); "
-                             "restore it from a copy, or move it away together with its manifest entry to make it again")
+        raise IntegrityError(
+            f"{path} is not as it was committed (checksum {actual[:12]}, manifest {sha256[:12]}); "
+            "restore it from a copy, or move it away together with its manifest entry to make it again"
+        )
     return [record(**row) for row in pq.read_table(path).to_pylist()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from pydantic import Field
 
@@ -57,8 +57,10 @@ class ProblemFile(Identity):
             question = " ".join(problem.question.split())
             if question in questions:
                 if self.duplicates == "refuse":
-                    raise UserError(f"{where}: the same question stands at {questions[question]}; remove one, or set "
-                                    "task.duplicates: drop to keep the first")
+                    raise UserError(
+                        f"{where}: the same question stands at {questions[question]}; remove one, or set "
+                        "task.duplicates: drop to keep the first"
+                    )
                 continue
             questions[question] = where
             problems.append(problem if has_split else self._assign(problem))
@@ -114,7 +116,7 @@ def _problem(where: str, row: dict[str, Any]) -> Problem:
         raise UserError(f'{where}: unknown split "{split}"{nearest(split, get_args(Split))}')
     if split == "human" and not values["solution"]:
         raise UserError(f'{where}: a problem of the split "human" needs the field "solution"')
-    return Problem(values["id"], values["question"], values["answer"], split, values["group"], values["solution"] or None)
+    return Problem(values["id"], values["question"], values["answer"], cast("Split", split), values["group"], values["solution"] or None)
 
 
 def _text(where: str, name: str, value: Any) -> str:

@@ -37,7 +37,11 @@ class WordProblems(Identity):
         seen = [t for t in TEMPLATES if not t.unseen]
         unseen = [t for t in TEMPLATES if t.unseen]
         sizes: dict[Split, int] = {
-            "train": self.train, "human": self.human, "validation": self.validation, "test": self.test, "transfer": self.transfer,
+            "train": self.train,
+            "human": self.human,
+            "validation": self.validation,
+            "test": self.test,
+            "transfer": self.transfer,
         }
         return [
             _fresh_problem(rng, unseen if split == "transfer" else seen, f"{split}-{i:05d}", split, used)
@@ -70,6 +74,10 @@ def make_problem(rng: random.Random, template: Template, id: str, split: Split) 
         if answer > 0:
             break
     return Problem(
-        id=id, question=template.text.format(**words, **numbers), answer=str(answer), split=split,
-        group=template.name, solution=solution if split == "human" else None,
+        id=id,
+        question=template.text.format(**words, **numbers),
+        answer=str(answer),
+        split=split,
+        group=template.name,
+        solution=solution if split == "human" else None,
     )

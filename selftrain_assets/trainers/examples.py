@@ -29,8 +29,10 @@ def tokenize(row: Row, tokenizer, max_length: int) -> Example:
     completion = [*tokenizer(row.completion, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
     length = len(prompt) + len(completion)
     if length > max_length:
-        raise ModelError(f"problem {row.problem_id}: a training row has {length} tokens, more than max_length {max_length}; "
-                         "raise trainer.max_length or lower max_tokens")
+        raise ModelError(
+            f"problem {row.problem_id}: a training row has {length} tokens, more than max_length {max_length}; "
+            "raise trainer.max_length or lower max_tokens"
+        )
     return Example(prompt + completion, [IGNORED] * len(prompt) + completion, [row.weight] * length)
 
 
@@ -82,8 +84,8 @@ class BucketSampler:
         rng.shuffle(order)
         batches: list[list[int]] = []
         for start in range(0, len(order), self._stretch):
-            bucket = sorted(order[start:start + self._stretch], key=lambda i: self._lengths[i])
-            batches += [bucket[i:i + self._batch_size] for i in range(0, len(bucket), self._batch_size)]
+            bucket = sorted(order[start : start + self._stretch], key=lambda i: self._lengths[i])
+            batches += [bucket[i : i + self._batch_size] for i in range(0, len(bucket), self._batch_size)]
         whole = [b for b in batches if len(b) == self._batch_size]
         rest = [b for b in batches if len(b) < self._batch_size]  # a short batch in between would shift all later borders
         rng.shuffle(whole)

@@ -11,6 +11,7 @@ from selftrain_assets.core.types import Row
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.recipes.protocol import InnerStop
 
+
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
     """`optimizer_steps` were made, and the weights after `steps` of them were kept. `tokens` went through the model.
@@ -30,8 +31,16 @@ class Trainer(Protocol):
     """Settings that can train. `type` names the implementation."""
 
     def train(
-        self, rows: Sequence[Row], start: ModelRef, output: Path, work: Path, *, seed: int, inner_stop: InnerStop,
-        validate: Callable[[Any, Any], float] | None, on_step: Callable[[int, int], None],
+        self,
+        rows: Sequence[Row],
+        start: ModelRef,
+        output: Path,
+        work: Path,
+        *,
+        seed: int,
+        inner_stop: InnerStop,
+        validate: Callable[[Any, Any], float] | None,
+        on_step: Callable[[int, int], None],
     ) -> TrainingResult:
         """Train from `start` on `rows` and write the weights into `output`.
 

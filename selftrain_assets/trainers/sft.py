@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,8 +13,8 @@ from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.settings import Execution, Identity
 from selftrain_assets.core.types import Row
 from selftrain_assets.models.loading import ModelRef, load_model, load_tokenizer
-from selftrain_assets.trainers.examples import tokenize
 from selftrain_assets.recipes.protocol import InnerStop
+from selftrain_assets.trainers.examples import tokenize
 from selftrain_assets.trainers.protocol import TrainingResult
 
 Normaliser = Literal["tokens", "weighted_tokens", "rows"]
@@ -52,7 +51,10 @@ class SftTrainer(Identity):
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping")
     max_length: int = Field(2048, ge=8, description="longest row in tokens; a longer one is refused, never cut")
     packing: bool = Field(False, description="rows side by side without padding; gains on GPUs, loses on CPUs")
-    normaliser: Normaliser = Field("tokens", description="what the summed loss of a batch is divided by: its completion tokens, the same times their weights, or its rows")
+    normaliser: Normaliser = Field(
+        "tokens",
+        description="what the summed loss of a batch is divided by: its completion tokens, the same times their weights, or its rows",
+    )
     lora: Lora | None = Field(None, description="adapter settings; None trains all weights")
     execution: SftExecution = Field(SftExecution(), exclude=True, description="where and how fast")
 
@@ -63,8 +65,16 @@ class SftTrainer(Identity):
         return self
 
     def train(
-        self, rows: Sequence[Row], start: ModelRef, output: Path, work: Path, *, seed: int, inner_stop: InnerStop,
-        validate: Callable[[Any, Any], float] | None, on_step: Callable[[int, int], None],
+        self,
+        rows: Sequence[Row],
+        start: ModelRef,
+        output: Path,
+        work: Path,
+        *,
+        seed: int,
+        inner_stop: InnerStop,
+        validate: Callable[[Any, Any], float] | None,
+        on_step: Callable[[int, int], None],
     ) -> TrainingResult:
         from selftrain_assets.trainers.sft_loop import run
 
@@ -93,8 +103,16 @@ class SftTrainer(Identity):
         if start.adapter is None:
             from peft import LoraConfig, get_peft_model
 
-            model = get_peft_model(model, LoraConfig(
-                r=self.lora.r, lora_alpha=self.lora.alpha, lora_dropout=self.lora.dropout, task_type="CAUSAL_LM",
-                target_modules=self.lora.target_modules if isinstance(self.lora.target_modules, str) else list(self.lora.target_modules),
-            ))
+            model = get_peft_model(
+                model,
+                LoraConfig(
+                    r=self.lora.r,
+                    lora_alpha=self.lora.alpha,
+                    lora_dropout=self.lora.dropout,
+                    task_type="CAUSAL_LM",
+                    target_modules=self.lora.target_modules
+                    if isinstance(self.lora.target_modules, str)
+                    else list(self.lora.target_modules),
+                ),
+            )
         return model.train()

@@ -13,18 +13,31 @@ from torch.utils.data import Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from selftrain_assets.core.files import write_atomically
-from selftrain_assets.trainers.examples import IGNORED, BucketSampler, Example, pack, pad
 from selftrain_assets.recipes.protocol import InnerStop
+from selftrain_assets.trainers.examples import IGNORED, BucketSampler, Example, pack, pad
 from selftrain_assets.trainers.protocol import TrainingResult
 
 
-def run(settings, examples: list[Example], model, tokenizer, work: Path, seed: int, inner_stop: InnerStop,
-        validate: Callable[[Any, Any], float] | None, on_step: Callable[[int, int], None]) -> TrainingResult:
+def run(
+    settings,
+    examples: list[Example],
+    model,
+    tokenizer,
+    work: Path,
+    seed: int,
+    inner_stop: InnerStop,
+    validate: Callable[[Any, Any], float] | None,
+    on_step: Callable[[int, int], None],
+) -> TrainingResult:
     """Train `model` in place, from the newest state in `work` if there is one. At the end it holds the kept weights."""
     arguments = _arguments(settings, len(examples), model, work, seed)
     stop = _InnerStop(inner_stop, validate, model, tokenizer, work)
     trainer = _WeightedTrainer(
-        settings.normaliser, seed, model=model, args=arguments, train_dataset=_Examples(examples),
+        settings.normaliser,
+        seed,
+        examples,
+        model=model,
+        args=arguments,
         data_collator=pack if settings.packing else lambda batch: pad(batch, tokenizer.pad_token_id),
         callbacks=[_Progress(on_step), stop],
     )
@@ -32,7 +45,7 @@ def run(settings, examples: list[Example], model, tokenizer, work: Path, seed: i
     trainer.train(resume_from_checkpoint=newest_state(work))
     made = trainer.state.global_step
     kept = stop.restore_best(made)
-    losses = [(entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
+    losses = [(int(entry["step"]), entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     tokens = sum(len(e.input_ids) for e in examples) * made * settings.batch_size // len(examples)
     versions = {name: version(name) for name in ("torch", "transformers", *(["peft"] if settings.lora else []))}
     return TrainingResult(kept, made, tokens, settings.lora is not None, losses, stop.scores, versions)
@@ -51,12 +64,27 @@ def _arguments(settings, examples: int, model, work: Path, seed: int) -> Trainin
     steps_per_epoch = max(1, -(-examples // settings.batch_size))
     steps = settings.steps or max(1, round((settings.epochs or 3) * steps_per_epoch))
     return TrainingArguments(
-        output_dir=str(work), max_steps=steps, per_device_train_batch_size=micro,
-        gradient_accumulation_steps=settings.batch_size // micro, learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine", warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm, bf16=False, use_cpu=model.device.type == "cpu", seed=seed, data_seed=seed,
-        logging_steps=10, save_strategy="steps", save_steps=settings.execution.save_steps, save_total_limit=1,
-        report_to="none", disable_tqdm=True, remove_unused_columns=False, dataloader_pin_memory=False,
+        output_dir=str(work),
+        max_steps=steps,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=settings.batch_size // micro,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=round(settings.warmup * steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=False,
+        use_cpu=model.device.type == "cpu",
+        seed=seed,
+        data_seed=seed,
+        logging_steps=10,
+        save_strategy="steps",
+        save_steps=settings.execution.save_steps,
+        save_total_limit=1,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
     )
 
 
@@ -81,13 +109,14 @@ class _WeightedTrainer(Trainer):
     The normaliser is summed over all micro-batches of an optimizer step, so gradient accumulation changes nothing.
     """
 
-    def __init__(self, normaliser: str, order_seed: int, **arguments) -> None:
-        super().__init__(**arguments)
+    def __init__(self, normaliser: str, order_seed: int, examples: list[Example], **arguments) -> None:
+        super().__init__(train_dataset=_Examples(examples), **arguments)
+        self._examples = examples
         self._normaliser, self._order_seed = normaliser, order_seed
         self.model_accepts_loss_kwargs = True  # the loss below is already divided by the whole step's normaliser
 
     def _get_train_sampler(self, train_dataset=None):
-        lengths = [len(e.input_ids) for e in self.train_dataset.examples]
+        lengths = [len(e.input_ids) for e in self._examples]
         return _TorchBucketSampler(lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, self._order_seed)
 
     def _get_num_items_in_batch(self, batch_samples: list, device):

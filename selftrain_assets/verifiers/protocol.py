@@ -11,8 +11,11 @@ class Verifier(Protocol):
     """Settings that can judge. `version` is raised whenever the same completion may be judged otherwise, which
     makes every verdict owed again; the older ones stay beside the new."""
 
-    type: str
-    version: str
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
 
     def check_problem(self, problem: Problem) -> str | None:
         """Why this problem's reference answer cannot be verified against, or None."""
