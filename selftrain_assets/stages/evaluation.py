@@ -50,8 +50,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
         verifier_fingerprint(config.verifier),
         base.digest if base else None,
     )
-    current = run.manifest(scope, "evaluation")
-    if current is not None and current.key == key:
+    if current := run.done(scope, "evaluation", key):
         return current
     with run.store.writing(run.name, scope, "evaluation", run.owner):
         greedy, sampled = _batches(run, trained.digest)

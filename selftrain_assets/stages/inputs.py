@@ -17,8 +17,7 @@ def problems(run: Run) -> Manifest:
     loaded = config.task.load()
     _check(run, loaded)
     digest = fingerprint("problems", [asdict(p) for p in loaded])
-    current = run.manifest(INPUTS, "problems")
-    if current is not None and current.digest == digest:
+    if current := run.done(INPUTS, "problems", digest):
         return current
     with run.store.writing(run.name, INPUTS, "problems", run.owner):
         table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, loaded)

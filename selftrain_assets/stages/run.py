@@ -43,6 +43,11 @@ class Run:
     def manifest(self, scope: str, stage: str) -> Manifest | None:
         return self.store.manifest(self.name, scope, stage)
 
+    def done(self, scope: str, stage: str, key: str) -> Manifest | None:
+        """The manifest of a stage if it is finished for just this work."""
+        found = self.manifest(scope, stage)
+        return found if found is not None and found.key == key else None
+
     def need(self, scope: str, stage: str) -> Manifest:
         """The manifest of a stage that must have been finished; TaskError says how to get there."""
         found = self.manifest(scope, stage)

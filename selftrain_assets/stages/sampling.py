@@ -40,13 +40,14 @@ def policy(run: Run, iteration: int) -> Manifest:
         source = recipe.policy_round(iteration)
         origin = iteration_scope(source) if source else BASE
         place = run.need(origin, "checkpoint").detail["place"]
-        run.store.model(place)
-    return finish(
+    run.store.model(place)
+    key = fingerprint("policy", origin, place["digest"])
+    return run.done(scope, "policy", key) or finish(
         run,
         clock,
         scope,
         "policy",
-        key=place["digest"],
+        key=key,
         digest=place["digest"],
         parents={f"{origin}/checkpoint": place["digest"]},
         detail={"place": place, "origin": origin},
@@ -81,8 +82,7 @@ def rationalizations(run: Run, iteration: int) -> Manifest:
 def _draw_stage(run: Run, scope: str, stage: str, batch: Batch, parents: dict[str, str]) -> Manifest:
     clock, from_policy = Clock(), run.need(scope, "policy")
     digest = fingerprint("samples", [r.key for r in batch.requests])
-    current = run.manifest(scope, stage)
-    if current is not None and current.digest == digest:
+    if current := run.done(scope, stage, digest):
         return current
     with run.store.writing(run.name, scope, stage, run.owner):
         drawn = draw(run, run.store.model(from_policy.detail["place"]), [batch], f"{scope} {stage}", clock)
@@ -114,8 +114,7 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
     clock, drawn = Clock(), run.need(scope, source)
     verifier = verifier_fingerprint(run.config.verifier)
     key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifier)
-    current = run.manifest(scope, stage)
-    if current is not None and current.key == key and not current.counts[str(Outcome.INFRA_ERROR)]:
+    if (current := run.done(scope, stage, key)) and not current.counts[str(Outcome.INFRA_ERROR)]:
         return current
     with run.store.writing(run.name, scope, stage, run.owner):
         found = read_samples(run, drawn)

@@ -29,8 +29,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
     judged = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i in rounds for stage in stages}
     parents = {name: m.digest for name, m in judged.items()} | {"problems": run.need(INPUTS, "problems").digest}
     key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed)
-    current = run.manifest(scope, "dataset")
-    if current is not None and current.key == key:
+    if current := run.done(scope, "dataset", key):
         return current
     with run.store.writing(run.name, scope, "dataset", run.owner):
         verified = [v for i in rounds for stage in stages for v in _verified(run, i, stage)]
@@ -103,7 +102,9 @@ def base(run: Run) -> Manifest:
             run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, run.config.base.trainer or run.config.trainer
         )
     digest = pretrained["digest"]
-    return finish(run, Clock(), BASE, "checkpoint", key=digest, digest=digest, parents={}, detail={"place": pretrained})
+    return run.done(BASE, "checkpoint", digest) or finish(
+        run, Clock(), BASE, "checkpoint", key=digest, digest=digest, parents={}, detail={"place": pretrained}
+    )
 
 
 def human_only(run: Run, scope: str, steps: int) -> Manifest:
@@ -122,8 +123,7 @@ def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start
     validation = run.split("validation") if inner_stop.rule != "none" else []
     parents = {**parents, "start": start["digest"]}
     key = fingerprint("checkpoint", [r.key for r in rows], start["digest"], trainer, inner_stop, [p.id for p in validation], seed)
-    current = run.manifest(scope, "checkpoint")
-    if current is not None and current.key == key and run.store.checkpoint_facts(key):
+    if (current := run.done(scope, "checkpoint", key)) and run.store.checkpoint_facts(key):
         return current
     with run.store.writing(run.name, scope, "checkpoint", run.owner), lease(run.store.scratch(key).with_suffix(".lease"), run.owner):
         facts = run.store.checkpoint_facts(key)
