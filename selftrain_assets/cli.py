@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Make a language model better by training it on its own verified work.",
 )
+INTERRUPTED = 130  # what typer, too, makes of Ctrl-C
 Name = Annotated[str, typer.Argument(help="experiment, a folder below selftrain_assets/defs")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs instead of text for people")]
 
@@ -56,7 +58,7 @@ def run(
                 display.table(summarize(opened))
 
         run_rounds(opened, wanted, done)
-        if opened.config.human_only and opened.split("human") and _all_finished(opened):
+        if opened.config.human_only and _all_finished(opened):
             for manifest in human_only(opened):
                 done(manifest)
         page = write_report(opened)
@@ -207,9 +209,14 @@ def _recorder(opened):
         os.environ["DAGSTER_HOME"] = str(checkout)
     if not os.environ.get("DAGSTER_HOME"):
         return lambda manifest: None
-    from selftrain_assets.assets.record import recorder
 
-    return recorder(opened)
+    @cache
+    def told():
+        from selftrain_assets.assets.record import recorder
+
+        return recorder(opened)
+
+    return lambda manifest: told()(manifest)
 
 
 def _farewell(name: str, page: Path) -> None:
@@ -232,18 +239,20 @@ def main() -> None:
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").addHandler(logging.NullHandler())
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False) or 0
     except SelftrainError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
-        sys.exit(130)
+        code = INTERRUPTED
     except Exception as error:
         if not hasattr(error, "show"):  # typer's own usage errors know how to show themselves
             raise
         error.show()
-        sys.exit(2)
+        code = 2
+    if code == INTERRUPTED:
+        print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

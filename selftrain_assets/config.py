@@ -74,7 +74,9 @@ class Experiment(BaseModel):
     base: Base = Field(Base(), description="the policy that round 1 samples from")
     trainer: AnyTrainer = Field(SftTrainer(), description="the M-step")
     evaluation: Evaluation = Field(Evaluation(), description="held-out measurements")
-    human_only: bool = Field(True, description="also fine-tune on the human rows alone, with the steps of one round and of all rounds")
+    human_only: bool = Field(
+        False, description="as a control, also fine-tune on the human rows alone, with the steps of one round and of all rounds"
+    )
     engine: AnyEngine = Field(TransformersSettings(), description="what samples")
     execution: ExecutionSettings = Field(ExecutionSettings(), description="how stages run")
 
@@ -133,12 +135,14 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     """The path of a fault as a person wrote it (pydantic adds the tags of unions), and the fields known at its end."""
     path: list[str] = []
     here: list[type[BaseModel]] = [Experiment]
-    for part in map(str, loc):
+    for part in loc:
         if len(here) > 1 and (tagged := [c for c in here if c.model_fields["type"].default == part]):
             here = tagged
             continue
-        path.append(part)
-        inner = next((c.model_fields[part].annotation for c in here if part in c.model_fields), None)
+        if not here and isinstance(part, str):  # pydantic's name for a branch of a union of plain types
+            break
+        path.append(str(part))
+        inner = next((c.model_fields[str(part)].annotation for c in here if part in c.model_fields), None)
         if inner is None:
             break
         here = _settings_in(inner)

@@ -56,7 +56,7 @@ def _attributes(path: Path) -> Any:
 
     try:
         document = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"{_shown(path)}{line}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})") from error

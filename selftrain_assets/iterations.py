@@ -35,7 +35,7 @@ def wait_for_previous(context: dg.AssetExecutionContext, run: Run, checkpoint: d
     if not source or run.config.recipe.teacher is not None:
         return
     scope = iteration_scope(source)
-    if run.store.is_being_written(run.name, scope, "checkpoint") or _live_run_makes(context.instance, checkpoint, scope, context.run_id):
+    if run.store.is_being_written(run.name, scope, "checkpoint") or _live_run_makes(context.instance, checkpoint, scope, context.run.run_id):
         raise dg.RetryRequested(max_retries=WAITS, seconds_to_wait=SECONDS_BETWEEN)
 
 

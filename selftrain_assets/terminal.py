@@ -24,7 +24,8 @@ from rich.text import Text
 
 from selftrain_assets.reports.tables import header, rows
 
-console = Console()
+WIDTH_OF_A_FILE = 200  # where nobody's window sets a width, tables need not fold
+console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
 class _Rate(ProgressColumn):

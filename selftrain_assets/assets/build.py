@@ -28,7 +28,7 @@ OWNER = "team:selftrain"
 def build_assets(name: str, config: Experiment) -> list[dg.AssetsDefinition]:
     """One asset per stage."""
     bodies = _bodies(config)
-    return [_asset(name, config, spec, bodies[spec.name]) for spec in asset_specs(config.recipe.rationalize)]
+    return [_asset(name, config, spec, bodies[spec.name]) for spec in asset_specs(config)]
 
 
 Body = Callable[[dg.AssetExecutionContext, Run], dg.MaterializeResult]
@@ -59,7 +59,7 @@ def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.Ass
         partitions_def=partitions(config.rounds) if spec.partitioned else None,
     )
     def stage(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
-        run = Run(name, config, store.open(), _logging_progress(context), owner=f"Dagster run {context.run_id}")
+        run = Run(name, config, store.open(), _logging_progress(context), owner=f"Dagster run {context.run.run_id}")
         try:
             return body(context, run)
         except SelftrainError as error:
@@ -111,8 +111,9 @@ def _logging_progress(context: dg.AssetExecutionContext) -> Callable[[str, int, 
 
 def build_jobs(name: str, config: Experiment) -> list["UnresolvedAssetJobDefinition"]:
     """`<experiment>_round` does one round, and what it stands on where that is missing; `<experiment>_report` the rest."""
-    specs = asset_specs(config.recipe.rationalize)
-    rounds = [asset_key(name, s.name) for s in specs if s.name not in ("human_only", "report")]
+    names = [spec.name for spec in asset_specs(config)]
+    closing = [asset_key(name, n) for n in names if n in ("human_only", "report")]
+    rounds = [asset_key(name, n) for n in names if n not in ("human_only", "report")]
     group = group_name(name)
     return [
         dg.define_asset_job(
@@ -122,7 +123,7 @@ def build_jobs(name: str, config: Experiment) -> list["UnresolvedAssetJobDefinit
         ),
         dg.define_asset_job(
             f"{group}_report",
-            selection=dg.AssetSelection.assets(asset_key(name, "human_only"), asset_key(name, "report")),
+            selection=dg.AssetSelection.assets(*closing),
             description=f"Controls and report of {name}, once its rounds are done.",
         ),
     ]

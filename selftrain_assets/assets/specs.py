@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from selftrain_assets.config import Experiment
 
 GPU, SANDBOX = "gpu", "sandbox"
 CODE_VERSION = "1"
@@ -20,90 +22,89 @@ class AssetSpec:
     partitioned: bool = True
 
 
-def asset_specs(rationalize: bool) -> list[AssetSpec]:
-    """The graph of one experiment, in order."""
-    own = (
-        [
-            AssetSpec(
-                "rationalizations",
-                "STaR (arXiv 2203.14465): problems without a correct sample are tried again with the answer as a "
-                "hint, and those tries are verified too. The hint is stripped before training.",
-                ("huggingface", "parquet"),
-                ("verifications", "policy"),
-                GPU,
-            )
-        ]
-        if rationalize
-        else []
-    )
-    judged = "rationalizations" if rationalize else "verifications"
-    return [
-        AssetSpec(
-            "problems",
-            "The frozen problem set: training problems with answers, human-solved ones, and held-out splits.",
-            ("parquet",),
-            partitioned=False,
-        ),
-        AssetSpec(
-            "base",
-            "The policy of round 1 and its evaluation: the model as it is, or fine-tuned on the human rows.",
-            ("huggingface", "pytorch"),
-            ("problems",),
-            GPU,
-            partitioned=False,
-        ),
-        AssetSpec(
-            "policy",
-            "The weights that this round samples from: the base, or the checkpoint of an earlier round. Its data version is "
-            "the digest of those weights; equal to that checkpoint's, it is the loop's edge.",
-            ("huggingface",),
-            ("base",),
-        ),
-        AssetSpec(
-            "samples",
-            "E-step (ReST-EM, arXiv 2312.06585, algorithm 1): completions of every training problem, drawn from the policy. "
-            "Every one is kept, right and wrong.",
-            ("huggingface", "parquet"),
-            ("policy", "problems"),
-            GPU,
-        ),
-        AssetSpec(
-            "verifications",
-            "A verdict on every sample, with the parsed answer and a reason. Only a pass earns reward; an infra_error is owed again.",
-            ("parquet",),
-            ("samples",),
-            SANDBOX,
-        ),
-        *own,
-        AssetSpec(
-            "dataset",
-            "The training rows that the recipe selects: threshold, weight, distinct, cap, human mix. Each row names its sample.",
-            ("parquet",),
-            (judged,),
-        ),
-        AssetSpec(
-            "checkpoint",
-            "M-step: reward-weighted fine-tuning on the dataset, from the start model that the recipe declares.",
-            ("huggingface", "pytorch"),
-            ("dataset", "policy", "base"),
-            GPU,
-        ),
-        AssetSpec(
-            "evaluation",
-            "Held-out greedy accuracy, unbiased pass@k (arXiv 2107.03374) and maj@k, with bootstrap intervals over problems.",
-            ("huggingface",),
-            ("checkpoint",),
-            GPU,
-        ),
-        AssetSpec(
-            "human_only",
-            "The control: the same base fine-tuned on the human rows alone, with the optimizer steps of one round and of all rounds.",
-            ("huggingface", "pytorch"),
-            ("base", "checkpoint"),
-            GPU,
-            partitioned=False,
-        ),
-        AssetSpec(
-            "report", "Figure, table and findings over all finished rounds.", ("markdown",), ("evaluation", "human_only"), partitioned=False
-        ),
-    ]
+# The graph of one experiment, in order. A stage that an experiment does without is left out, with the edges to it.
+SPECS: tuple[AssetSpec, ...] = (
+    AssetSpec(
+        "problems",
+        "The frozen problem set: training problems with answers, human-solved ones, and held-out splits.",
+        ("parquet",),
+        partitioned=False,
+    ),
+    AssetSpec(
+        "base",
+        "The policy of round 1 and its evaluation: the model as it is, or fine-tuned on the human rows.",
+        ("huggingface", "pytorch"),
+        ("problems",),
+        GPU,
+        partitioned=False,
+    ),
+    AssetSpec(
+        "policy",
+        "The weights that this round samples from: the base, or the checkpoint of an earlier round. Its data version is "
+        "the digest of those weights; equal to that checkpoint's, it is the loop's edge.",
+        ("huggingface",),
+        ("base",),
+    ),
+    AssetSpec(
+        "samples",
+        "E-step (ReST-EM, arXiv 2312.06585, algorithm 1): completions of every training problem, drawn from the policy. "
+        "Every one is kept, right and wrong.",
+        ("huggingface", "parquet"),
+        ("policy", "problems"),
+        GPU,
+    ),
+    AssetSpec(
+        "verifications",
+        "A verdict on every sample, with the parsed answer and a reason. Only a pass earns reward; an infra_error is owed again.",
+        ("parquet",),
+        ("samples",),
+        SANDBOX,
+    ),
+    AssetSpec(
+        "rationalizations",
+        "STaR (arXiv 2203.14465): problems without a correct sample are tried again with the answer as a "
+        "hint, and those tries are verified too. The hint is stripped before training.",
+        ("huggingface", "parquet"),
+        ("verifications", "policy"),
+        GPU,
+    ),
+    AssetSpec(
+        "dataset",
+        "The training rows that the recipe selects: threshold, weight, distinct, cap, human mix. Each row names its sample.",
+        ("parquet",),
+        ("verifications", "rationalizations"),
+    ),
+    AssetSpec(
+        "checkpoint",
+        "M-step: reward-weighted fine-tuning on the dataset, from the start model that the recipe declares.",
+        ("huggingface", "pytorch"),
+        ("dataset", "policy", "base"),
+        GPU,
+    ),
+    AssetSpec(
+        "evaluation",
+        "Held-out greedy accuracy, unbiased pass@k (arXiv 2107.03374) and maj@k, with bootstrap intervals over problems.",
+        ("huggingface",),
+        ("checkpoint",),
+        GPU,
+    ),
+    AssetSpec(
+        "human_only",
+        "The control: the same base fine-tuned on the human rows alone, with the optimizer steps of one round and of all rounds.",
+        ("huggingface", "pytorch"),
+        ("base", "checkpoint"),
+        GPU,
+        partitioned=False,
+    ),
+    AssetSpec(
+        "report", "Figure, table and findings over all finished rounds.", ("markdown",), ("evaluation", "human_only"), partitioned=False
+    ),
+)
+
+
+def asset_specs(config: Experiment) -> list[AssetSpec]:
+    """The assets of this experiment."""
+    without = {"rationalizations": not config.recipe.rationalize, "human_only": not config.human_only}
+    present = [spec for spec in SPECS if not without.get(spec.name)]
+    names = {spec.name for spec in present}
+    return [replace(spec, deps=tuple(d for d in spec.deps if d in names)) for spec in present]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 DedupRule = Literal["none", "text", "equations"]
-_EQUATION = re.compile(r"[-+*/().\d\s]*\d\s*=\s*-?\d[\d.,]*")
+_EQUATION = re.compile(r"[-+*/().\d\s]*\d\s*=\s*-?\d+(?:[.,]\d+)*")
 
 
 def normalized_text(completion: str) -> str:

@@ -42,8 +42,8 @@ class IntegrityError(SelftrainError):
     """Stored bytes do not match their manifest. Stop; never read on silently."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """A hint for a misspelt word: `; did you mean "x"?`, or the list of what is known."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=cutoff)
     return f'; did you mean "{close[0]}"?' if close else f"; known: {', '.join(names)}"

@@ -87,7 +87,10 @@ def take_share(rows: Sequence[Row], share: float, seed: int) -> list[Row]:
 
 def merge(new: Iterable[Row], earlier: Iterable[Row]) -> list[Row]:
     """New rows followed by earlier ones that are not among them; each key once."""
-    return list({row.key: row for row in (*new, *earlier)}.values())
+    rows: dict[str, Row] = {}
+    for row in (*new, *earlier):
+        rows.setdefault(row.key, row)
+    return list(rows.values())
 
 
 def problem_subset(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:

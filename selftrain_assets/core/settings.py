@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 class Settings(BaseModel):
     """Frozen; refuses unknown fields (core/errors.py turns that into the nearest right name)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Identity(Settings):

@@ -7,11 +7,12 @@ from typing import Any
 
 from selftrain_assets.core.errors import nearest
 
+REST_EM_SAMPLING = {"samples_per_problem": 32, "temperature": 0.7, "top_k": 40}
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
-    "rest_em": ("ReST-EM on MATH, arXiv 2312.06585 section 5: the defaults", {}),
+    "rest_em": ("ReST-EM on MATH, arXiv 2312.06585 section 5: the defaults", {"sampling": REST_EM_SAMPLING}),
     "rest": (
         "ReST, arXiv 2308.08998: goes on from the last checkpoint, mixes in human data, several Improve steps per Grow",
-        {"start": "previous", "mix_human": 1.0, "improve_steps": 2, "cap": 0, "weight": "reward"},
+        {"sampling": REST_EM_SAMPLING, "start": "previous", "mix_human": 1.0, "improve_steps": 2, "cap": 0, "weight": "reward"},
     ),
     "star": (
         "STaR, arXiv 2203.14465: one greedy solution, a second try with the answer as a hint, start from the pretrained model",
@@ -42,11 +43,12 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def expand(data: Any) -> Any:
-    """Settings with their `preset` written out. ValueError for an unknown one."""
-    if not isinstance(data, Mapping) or "preset" not in data:
+    """Settings with their `preset` written out, by default the paper's. ValueError for an unknown one."""
+    if not isinstance(data, Mapping):
         return data
+    data = {"preset": "rest_em", **data}
     own = {k: v for k, v in data.items() if k != "preset"}
-    if data["preset"] not in PRESETS:
+    if not isinstance(data["preset"], str) or data["preset"] not in PRESETS:
         raise ValueError(f'there is no preset "{data["preset"]}"{nearest(str(data["preset"]), PRESETS)}')
     return _merged(PRESETS[data["preset"]][1], own)
 

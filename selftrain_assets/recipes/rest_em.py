@@ -78,7 +78,8 @@ class RestEM(Identity):
     def select(self, verified: Sequence[tuple[int, str, Verified]], human: Sequence[Row], seed: int) -> list[Row]:
         """Training rows from (round, training prompt, verified sample) triples, newest round first."""
         origin = {v.sample.key: (iteration, prompt) for iteration, prompt, v in reversed(verified)}
-        correct = kept((v for _, _, v in verified), self.threshold)
+        once = {v.sample.key: v for _, _, v in verified}  # rounds that share a policy have samples in common
+        correct = kept(once.values(), self.threshold)
         chosen = cap_per_problem(drop_repeated(correct, self.dedup), self.cap, self.choice, seed)
         rows = []
         for v in chosen:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.identity import verification_key
@@ -55,12 +55,20 @@ def draw(run: Run, model: ModelRef, batches: Sequence[Batch], label: str, clock:
                             done += 1
                             result.tokens += sample.completion_tokens
                             run.progress(label, done, total)
-    wanted = {r.key: None for batch in batches for r in batch.requests}
+    wanted = {r.key: r.problem_id for batch in batches for r in batch.requests}
     held = {s.key: s for s in pool.records(wanted)}
     if missing := [key for key in wanted if key not in held]:
         raise InfraError(f"{label}: the engine left {len(missing)} of {len(wanted)} requests unanswered; run again to draw them")
-    result.samples = [held[key] for key in wanted]
+    result.samples = belonging(held, wanted)
     return result
+
+
+def belonging(held: Mapping[str, Sample], problem_ids: Mapping[str, str]) -> list[Sample]:
+    """Samples under the problem ids of this experiment: the pool knows prompts, and another experiment may have drawn
+    from the same prompt under another id."""
+    return [
+        s if (s := held[key]).problem_id == problem_id else replace(s, problem_id=problem_id) for key, problem_id in problem_ids.items()
+    ]
 
 
 def _samples(engine, requests: list[Request], sampling: DrawSettings, policy: str, name: str, clock: Clock) -> Iterator[Sample]:
@@ -109,7 +117,7 @@ def judge(run: Run, policy: str, samples: Sequence[Sample], label: str, clock: C
             for done, _ in enumerate(committing, reused + 1):
                 run.progress(label, done, len(samples))
     run.progress(label, len(verdicts), len(samples))
-    return [verdicts[keys[s.key]] for s in samples], reused
+    return [replace(verdicts[keys[s.key]], problem_id=s.problem_id) for s in samples], reused
 
 
 def _verifications(

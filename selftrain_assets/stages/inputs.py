@@ -7,6 +7,7 @@ from dataclasses import asdict
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.types import SPLITS, Problem
+from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.stages.run import INPUTS, Clock, Run, finish
 from selftrain_assets.store import Manifest
 
@@ -16,6 +17,9 @@ def problems(run: Run) -> Manifest:
     clock, config = Clock(), run.config
     loaded = config.task.load()
     _check(run, loaded)
+    for model in (config.model, config.recipe.teacher):  # a missing one should be told before anything is written
+        if model is not None:
+            resolve_model(model)
     digest = fingerprint("problems", [asdict(p) for p in loaded])
     if current := run.done(INPUTS, "problems", digest):
         return current
@@ -49,6 +53,7 @@ def _check(run: Run, loaded: list[Problem]) -> None:
         ("base.fine_tune: human", config.base.fine_tune == "human"),
         ("recipe.mix_human", config.recipe.mix_human > 0),
         ("prompt.few_shot", config.prompt.few_shot > 0),
+        ("human_only", config.human_only),
     ):
         if wanted and not human:
             raise UserError(f'{setting} needs problems of the split "human" with a solution, and the task has none')

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import plan_requests
 from selftrain_assets.core.prompts import build_prompt
 from selftrain_assets.core.types import Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.stages.evidence import Batch, draw, judge
+from selftrain_assets.stages.evidence import Batch, belonging, draw, judge
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.store import Manifest, place_of_model
 from selftrain_assets.verifiers import verifier_fingerprint
@@ -29,6 +29,7 @@ class Judgement:
 
     key: str
     sample_key: str
+    problem_id: str
 
 
 def policy(run: Run, iteration: int) -> Manifest:
@@ -121,7 +122,9 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
         verdicts, reused = judge(run, run.need(scope, "policy").digest, found, f"{scope} {stage}", clock)
         judged = [v for v in verdicts if v.outcome != Outcome.INFRA_ERROR]
         digest = fingerprint("verifications", [(v.key, v.outcome, v.reward) for v in judged])
-        table = run.store.write_table(run.name, scope, stage, digest, Judgement, [Judgement(v.key, v.sample_key) for v in judged])
+        table = run.store.write_table(
+            run.name, scope, stage, digest, Judgement, [Judgement(v.key, v.sample_key, v.problem_id) for v in judged]
+        )
         counts = {str(o): sum(v.outcome == o for v in verdicts) for o in Outcome} | {
             "verifications": len(verdicts),
             "reused": reused,
@@ -147,7 +150,7 @@ def read_samples(run: Run, manifest: Manifest) -> list[Sample]:
     """Samples of a finished stage, in the order of its requests."""
     members = run.store.read_table(manifest, manifest.stage, Drawing)
     held = {s.key: s for s in run.store.samples(manifest.parents["policy"]).records({m.key for m in members})}
-    return [held[m.key] for m in members]
+    return belonging(held, {m.key: m.problem_id for m in members})
 
 
 def read_verifications(run: Run, manifest: Manifest) -> list[Verification]:
@@ -155,7 +158,7 @@ def read_verifications(run: Run, manifest: Manifest) -> list[Verification]:
     members = run.store.read_table(manifest, manifest.stage, Judgement)
     pool = run.store.verifications(manifest.detail["verifier"], manifest.detail["policy"])
     held = {v.key: v for v in pool.records({m.key for m in members})}
-    return [held[m.key] for m in members]
+    return [replace(held[m.key], problem_id=m.problem_id) for m in members]
 
 
 def solved_problems(run: Run, scope: str) -> set[str]:

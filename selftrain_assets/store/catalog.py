@@ -32,12 +32,14 @@ def query(store: Store, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Columns and rows of one statement. UserError carries the first line of what DuckDB says."""
     import duckdb
 
-    with connect(store) as connection:
-        try:
+    try:
+        with connect(store) as connection:
             result = connection.execute(sql)
+            if result is None:
+                raise UserError("sql: there is no statement")
             return [column[0] for column in result.description or []], result.fetchall()
-        except duckdb.Error as error:
-            raise UserError(f"sql: {str(error).strip().splitlines()[0]}") from error
+    except duckdb.Error as error:
+        raise UserError(f"sql: {str(error).strip().splitlines()[0]}") from error
 
 
 def connect(store: Store):
@@ -50,7 +52,7 @@ def connect(store: Store):
     manifests = [Manifest.from_json(p.read_text()) for p in sorted((store.root / "experiments").glob("*/*/*.json"))]
     for table, (name, record) in TABLES.items():
         parts = [
-            f"SELECT '{m.experiment}' AS experiment, '{m.scope}' AS scope, * FROM read_parquet({_text(_file(store, m, table))})"
+            f"SELECT {_text(m.experiment)} AS experiment, {_text(m.scope)} AS scope, * FROM read_parquet({_text(_file(store, m, table))})"
             for m in manifests
             if table in m.files
         ]

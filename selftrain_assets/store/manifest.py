@@ -37,4 +37,5 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        return cls(**json.loads(text))
+        values = json.loads(text)
+        return cls(**{**values, "files": {name: tuple(entry) for name, entry in values["files"].items()}})

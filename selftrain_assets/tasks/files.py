@@ -80,7 +80,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
         try:
             table = pyarrow.parquet.read_table(path)
-        except pyarrow.ArrowInvalid as error:
+        except (pyarrow.ArrowInvalid, OSError) as error:
             raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
         yield from ((f"{path}, row {number}", row) for number, row in enumerate(table.to_pylist(), 1))
     elif path.suffix in (".jsonl", ".json", ".ndjson"):
@@ -105,8 +105,9 @@ def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _problem(where: str, row: dict[str, Any]) -> Problem:
     for name in row:
-        if name not in FIELDS and nearest(name, FIELDS).startswith("; did you mean"):
-            raise UserError(f'{where}: unknown field "{name}"{nearest(name, FIELDS)}')
+        absent = [f for f in FIELDS if f not in row]
+        if name not in FIELDS and (hint := nearest(name, absent, cutoff=0.8)).startswith("; did you mean"):
+            raise UserError(f'{where}: unknown field "{name}"{hint}')
     values = {name: _text(where, name, row.get(name)) for name in FIELDS}
     for name in REQUIRED:
         if not values[name]:
@@ -124,4 +125,7 @@ def _text(where: str, name: str, value: Any) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise UserError(f'{where}: the field "{name}" must be a text or a number, not {type(value).__name__}')
-    return str(value).strip()
+    text = str(value).strip()
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise UserError(f'{where}: the field "{name}" holds half of a surrogate pair, which is no character')
+    return text

@@ -12,19 +12,19 @@ from pydantic import Field
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Outcome, Problem, Verdict
 
-ANSWER_MARKS = (
-    re.compile(r"####\s*(.+)"),
-    re.compile(r"\\boxed\{([^{}]*)\}"),
-    re.compile(r"(?:final\s+)?answer\s*(?:is|:|=)\s*(.+)", re.IGNORECASE),
-)
-NUMBER = re.compile(r"(?:(?<![\w)])[-+])?\$?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|(?<!\d)\.\d+")
+ANSWER_MARK = re.compile(r"#{4,}|\banswer\s{0,9}(?:is|:|=)|\\boxed\{", re.IGNORECASE)
+MARKS_LOOKED_AT = 20  # so that a degenerate text of nothing but marks costs little
+LONGEST_NUMBER = 1000  # characters; Python refuses to print integers of more than 4300 digits
+NUMBER = re.compile(r"(?:(?<![\w)])[-+])?\$?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|(?:(?<![\w)])[-+])?\$?(?<!\d)\.\d+")
 
 
 def marked_answer(completion: str) -> str | None:
-    """The text behind the last answer mark (####, \\boxed, "the answer is"), to the end of its line."""
-    for mark in ANSWER_MARKS:
-        if found := mark.findall(completion):
-            return found[-1].strip()
+    """The text behind the last answer mark (####, \\boxed, "the answer is") that has one, to the end of its line."""
+    for mark in reversed(list(ANSWER_MARK.finditer(completion))[-MARKS_LOOKED_AT:]):
+        line = completion[mark.end() :].lstrip().partition("\n")[0]
+        answer = line.partition("}")[0] if mark[0].endswith("{") else line
+        if answer.strip(" #"):
+            return answer.strip()
     return None
 
 
@@ -80,6 +80,8 @@ def _number(text: str, first: bool = False) -> Fraction | None:
     if not found:
         return None
     cleaned = re.sub(r"[\s$,]", "", found[0 if first else -1])
+    if len(cleaned) > LONGEST_NUMBER:
+        return None
     numerator, _, denominator = cleaned.partition("/")
     try:
         value = Fraction(Decimal(numerator))

@@ -2,12 +2,12 @@
 -- problems, rows, scores, manifests.
 
 CREATE VIEW samples AS
-SELECT d.experiment, d.scope, d.hinted, p.*
+SELECT d.experiment, d.scope, d.hinted, d.problem_id, p.* EXCLUDE (problem_id)
 FROM (SELECT *, false AS hinted FROM drawings UNION ALL SELECT *, true FROM hinted_drawings) AS d
 JOIN sample_pool AS p USING (key);
 
 CREATE VIEW verifications AS
-SELECT j.experiment, j.scope, p.*
+SELECT j.experiment, j.scope, j.problem_id, p.* EXCLUDE (problem_id)
 FROM (SELECT * FROM judgements UNION ALL SELECT * FROM hinted_judgements) AS j
 JOIN verification_pool AS p USING (key);
 

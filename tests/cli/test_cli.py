@@ -1,0 +1,226 @@
+"""The command line as a person uses it: real processes, right and wrong input, Ctrl-C and a second run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from selftrain_assets.experiments import COMPONENT
+from tests import lab
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with experiments, a store and a Dagster home of its own."""
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    for name, value in {"SELFTRAIN_DEFS": "defs", "SELFTRAIN_STORE": "runs", "DAGSTER_HOME": "dagster"}.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def selftrain(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "selftrain_assets.cli", *arguments], capture_output=True, text=True, timeout=200, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One experiment run by the command line; returns its folder, environment and the completed process."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "dagster").mkdir()
+    (folder / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    lab.write_experiment(folder, human_only=True)
+    variables = {"SELFTRAIN_DEFS": "defs", "SELFTRAIN_STORE": "runs", "DAGSTER_HOME": "dagster"}
+    environment = {**os.environ, **{k: str(folder / v) for k, v in variables.items()}, "OMP_NUM_THREADS": "1"}
+    return folder, environment, selftrain("run", "lab", cwd=folder, env=environment)
+
+
+def test_run_ends_with_the_table_the_report_and_what_to_do_next(finished):
+    folder, _, done = finished
+    assert done.returncode == 0, done.stderr
+    for text in ("iter-001 samples: 48 of 48", "base", "human rows", "make ui", "selftrain show lab 1", "selftrain new"):
+        assert text in done.stdout
+    report = folder / "runs" / "experiments" / "lab" / "report.html"
+    assert "data:image/png;base64," in report.read_text()
+    assert "http://" not in report.read_text()
+    assert "https://" not in report.read_text()
+    assert (report.parent / "report.md").read_text().startswith("# lab")
+    assert (report.parent / "overview.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_report_json_gives_baseline_and_iterations(finished):
+    folder, environment, _ = finished
+    summary = json.loads(selftrain("report", "lab", "--json", cwd=folder, env=environment).stdout)
+    assert [p["iteration"] for p in summary["iterations"]] == [1, 2]
+    for point in (summary["baseline"], *summary["iterations"], *summary["human_only"]):
+        low, high = point["greedy_accuracy_interval"]
+        assert 0 <= low <= point["greedy_accuracy"] <= high <= 1
+        assert set(point["pass_at_k"]) == {"1", "2"}
+        assert set(point["maj_at_k"]) == {"2"}
+        assert point["seconds"]["evaluation"] > 0
+    assert summary["iterations"][0]["counts"]["samples"] == 48
+    assert summary["iterations"][1]["policy"] == summary["iterations"][0]["checkpoint"]
+    assert [c["steps"] for c in summary["human_only"]] == [2, 4]
+
+
+def test_every_printing_command_speaks_json(finished):
+    folder, environment, _ = finished
+    for arguments in (
+        ["status"],
+        ["show", "lab", "1", "--outcome", "wrong"],
+        ["sql", "select outcome, count(*) as n from verdicts group by all"],
+    ):
+        found = json.loads(selftrain(*arguments, "--json", cwd=folder, env=environment).stdout)
+        assert found, arguments
+    shown = json.loads(selftrain("show", "lab", "1", "--outcome", "wrong", "--json", cwd=folder, env=environment).stdout)
+    assert {s["outcome"] for s in shown} == {"wrong"}
+    assert all(s["prompt"] and s["reason"] and s["seed"] for s in shown)
+
+
+def test_the_ui_sees_what_the_command_line_made(finished):
+    import dagster as dg
+
+    folder, _, _ = finished
+    with dg.DagsterInstance.from_config(str(folder / "dagster")) as instance:
+        keys = {key.to_user_string() for key in instance.all_asset_keys()}
+        assert {
+            f"lab/{s}" for s in ("problems", "base", "policy", "samples", "verifications", "dataset", "checkpoint", "evaluation")
+        } <= keys
+        assert {"lab/human_only", "lab/report"} <= keys
+        assert instance.get_materialized_partitions(dg.AssetKey(["lab", "evaluation"])) == {"iter-001", "iter-002"}
+
+
+def attributes(**changes):
+    return {"task": {"type": "file", "path": "problems.jsonl"}} | changes
+
+
+GOOD = '{"id": "a", "question": "1+1?", "answer": 2, "split": "train"}\n{"id": "b", "question": "2+2?", "answer": 4, "split": "test"}\n'
+BAD = {
+    "misspelt field": (attributes(roundz=3), GOOD, 'defs.yaml: unknown field "roundz"; did you mean "rounds"?'),
+    "wrong type": (attributes(seed="x"), GOOD, "defs.yaml: seed: should be a valid integer"),
+    "unknown recipe": (attributes(recipe={"type": "rest_me"}), GOOD, "rest_em"),
+    "missing model": (attributes(model="./nowhere"), GOOD, 'model: there is no directory "./nowhere"'),
+    "empty file": (attributes(), "", "problems.jsonl: holds no problem"),
+    "duplicate id": (attributes(), GOOD + GOOD, 'problems.jsonl, line 3: the id "a" was used before, at problems.jsonl, line 1'),
+    "no answer": (attributes(), '{"id": "a", "question": "1+1?"}\n', 'problems.jsonl, line 1: the field "answer" is missing or empty'),
+    "torn line": (attributes(), GOOD + '{"id": "c", "quest', "problems.jsonl, line 3: not valid JSON"),
+    "no rounds": (attributes(rounds=0), GOOD, "defs.yaml: rounds: should be greater than or equal to 1"),
+    "k above n": (
+        attributes(evaluation={"samples_per_problem": 4, "pass_at": [8]}),
+        GOOD,
+        "pass_at [8] must lie between 1 and samples_per_problem 4",
+    ),
+    "no number": (attributes(), GOOD.replace('"answer": 4', '"answer": "four"'), 'problem "b": the answer "four" holds no number'),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_bad_input_gives_one_sentence_and_writes_nothing(place, fault):
+    settings, problems, sentence = BAD[fault]
+    path = place / "defs" / "mine" / "defs.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump({"type": COMPONENT, "attributes": settings}))
+    (place / "problems.jsonl").write_text(problems)
+    done = selftrain("run", "mine")
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not [p for p in (place / "runs").rglob("*") if p.is_file()]
+
+
+def test_bad_names_folders_and_rounds(place):
+    lab.write_experiment(place)
+    blocker = place / "a-file"
+    blocker.write_text("")
+    for arguments, sentence in (
+        (("run", "a/b"), 'experiment name "a/b": use letters'),
+        (("new", "a/b"), 'experiment name "a/b": use letters'),
+        (("run", "lba"), 'there is no experiment "lba"; did you mean "lab"?'),
+        (("--store", str(blocker / "x"), "run", "lab"), "cannot be written"),
+        (("run", "lab", "--rounds", "3"), "between 1 and the experiment's rounds: 2"),
+        (("new", "lab"), "is there already"),
+        (("new", "other", "--preset", "rest_me"), 'did you mean "rest_em"?'),
+        (("show", "lab", "1", "--outcome", "pas"), 'did you mean "pass"?'),
+        (("sql", "select nonsense"), "sql: "),
+    ):
+        done = selftrain(*arguments)
+        assert (done.returncode, sentence in done.stderr, "Traceback" in done.stderr) == (2, True, False), (arguments, done.stderr)
+
+
+def test_ctrl_c_is_a_clean_line_and_the_next_run_goes_on(place):
+    settings = lab.write_experiment(place, rounds=1)
+    slow = settings["engine"] | {"seconds_per_completion": 0.05}
+    lab.write_experiment(place, rounds=1, engine=slow)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "selftrain_assets.cli", "run", "lab"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    wait_for_shards(place / "runs", 2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip().splitlines()[-1] == "Stopped. What was finished is kept; run the same command again to go on."
+    assert "Traceback" not in errors
+    goes_on(place, settings)
+
+
+def test_kill_9_loses_at_most_the_open_shard(place):
+    settings = lab.write_experiment(place, rounds=1)
+    lab.write_experiment(place, rounds=1, engine=settings["engine"] | {"seconds_per_completion": 0.05})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "selftrain_assets.cli", "run", "lab"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    wait_for_shards(place / "runs", 2)
+    process.kill()
+    process.wait(timeout=60)
+    goes_on(place, settings)
+
+
+def wait_for_shards(runs: Path, count: int) -> None:
+    deadline = time.monotonic() + 100
+    while sum(json.loads(p.read_text())["shards"].__len__() for p in runs.glob("samples/*/manifest.json")) < count:
+        assert time.monotonic() < deadline, "no shard was committed"
+        time.sleep(0.05)
+
+
+def goes_on(place: Path, settings: dict) -> None:
+    """A second run finishes, keeps what was committed, and holds no key twice."""
+    kept = {p.name: p.read_bytes() for p in (place / "runs" / "samples").glob("*/shard-*.parquet")}
+    assert kept
+    lab.write_experiment(place, rounds=1)
+    done = selftrain("run", "lab")
+    assert done.returncode == 0, done.stderr
+    now = {p.name: p.read_bytes() for p in (place / "runs" / "samples").glob("*/shard-*.parquet")}
+    assert kept.items() <= now.items()
+    counts = json.loads(selftrain("sql", "select count(*) n, count(distinct key) d from sample_pool", "--json").stdout)
+    assert counts[0]["n"] == counts[0]["d"] > 0
+
+
+def test_new_writes_an_experiment_that_runs_on_the_persons_own_problems(place):
+    done = selftrain("new", "mine", "--preset", "expert_iteration", "--json")
+    path = Path(json.loads(done.stdout)["file"])
+    lines = [f'{{"id": {i}, "question": "What is {i} + {i}?", "answer": {2 * i}}}' for i in range(1, 21)]
+    (place / "problems.jsonl").write_text("\n".join(lines))
+    script = place / "script.json"
+    script.write_text(json.dumps({str(i): [f"{i} + {i} = {2 * i} ; #### {2 * i}"] for i in range(1, 21)}))
+    text = (
+        path.read_text()
+        .replace("epochs: 3", "steps: 1")
+        .replace("rounds: 3", "rounds: 1")
+        .replace("preset: expert_iteration", "preset: rest_em")
+    )
+    path.write_text(text + f"  engine: {{type: scripted, path: {script}}}\n")
+    done = selftrain("run", "mine")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(selftrain("report", "mine", "--json").stdout)["iterations"][0]["greedy_accuracy"] == 1.0

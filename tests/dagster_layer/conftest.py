@@ -1,0 +1,50 @@
+"""Definitions of small experiments, built as the component builds them."""
+
+import dagster as dg
+import pytest
+
+from selftrain_assets.assets.build import build_assets, build_jobs
+from selftrain_assets.config import parse_experiment
+from selftrain_assets.resources import StoreResource
+from selftrain_assets.sensors import next_round_sensor
+from tests import lab
+
+
+class Lab:
+    """One experiment's definitions over a store and an instance of their own."""
+
+    def __init__(self, folder, instance, name="lab", **changes):
+        self.name, self.instance = name, instance
+        self.config = parse_experiment(lab.write_experiment(folder, name, **changes), name)
+        self.resource = StoreResource(root=str(folder / "runs"))
+        self.assets = build_assets(name, self.config)
+        jobs = build_jobs(name, self.config)
+        self.sensor = next_round_sensor(name, self.config, jobs[0])
+        self.defs = dg.Definitions(
+            assets=self.assets, jobs=jobs, sensors=[self.sensor], resources={"store": self.resource}, executor=dg.in_process_executor
+        )
+
+    def round(self, scope, raise_on_error=True):
+        """One round, as the job of the UI does it."""
+        job = self.defs.resolve_job_def(f"{self.name}_round")
+        return job.execute_in_process(partition_key=scope, instance=self.instance, raise_on_error=raise_on_error)
+
+    def version(self, asset, scope=None):
+        """The recorded data version."""
+        from selftrain_assets.iterations import data_version, latest_materialization
+
+        return data_version(latest_materialization(self.instance, dg.AssetKey([self.name, asset]), scope))
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def laboratory(tmp_path, instance, one_torch_thread):
+    def build(name="lab", **changes) -> Lab:
+        return Lab(tmp_path, instance, name, **changes)
+
+    return build

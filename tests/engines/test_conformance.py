@@ -1,0 +1,163 @@
+"""One suite that every engine must pass."""
+
+import json
+import random
+from typing import get_args
+
+import pytest
+
+from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.core.seeds import derive_seed
+from selftrain_assets.core.types import Request
+from selftrain_assets.engines import AnyEngine, ScriptedSettings, TransformersSettings
+
+MEMBERS = get_args(get_args(AnyEngine)[0]) or (AnyEngine,)  # of Annotated[A | B, ...]
+GREEDY = DrawSettings(temperature=0, max_tokens=40)
+DRAWN = DrawSettings(temperature=1, max_tokens=40)
+SOLVED = "12 + 5 = 17 ; #### 17"
+PROMPTS = {  # the answer to "sum" is sure, and "story" leaves much to chance
+    "sum": "Q: 12 + 5 A:",
+    "difference": "Q: 9 - 4 A:",
+    "product": "Q: ( 3 + 4 ) * 2 A:",
+    "story": "Q: Tom has 3 apples A:",
+}
+SCRIPT = {
+    "sum": [SOLVED, "12 + 5 = 18 ; #### 18"],
+    "difference": ["9 - 4 = 5 ; #### 5"],
+    "product": ["3 + 4 = 7 ; 7 * 2 = 14 ; #### 14"],
+    "story": ["3 + 4 = 7 ; #### 7", "4 - 3 = 1 ; #### 1", "no idea at all"],
+}
+
+
+def scripted(folder):
+    path = folder / "script.json"
+    path.write_text(json.dumps(SCRIPT))
+    return ScriptedSettings(path=str(path))
+
+
+SETTINGS = {
+    ScriptedSettings: scripted,
+    TransformersSettings: lambda folder: TransformersSettings(device="cpu", batch_size=3),  # so that the last batch is a short one
+}
+
+
+@pytest.fixture(scope="module", params=MEMBERS, ids=lambda kind: kind.__name__)
+def engine(request, tmp_path_factory, embedded, one_torch_thread):
+    """Each engine that an experiment can name, opened."""
+    assert request.param in SETTINGS, "a new engine needs an entry above"
+    with SETTINGS[request.param](tmp_path_factory.mktemp("engine")).open(embedded) as opened:
+        yield opened
+
+
+def wanted(prompts=PROMPTS, draws=1, start=0):
+    """`draws` requests for each prompt; `start` shifts the seeds."""
+    return [
+        Request(f"{problem}/{i}", problem, prompt, derive_seed(start, problem, i), i)
+        for problem, prompt in prompts.items()
+        for i in range(draws)
+    ]
+
+
+def draw(engine, requests, sampling):
+    return {completion.key: completion for completion in engine.generate(requests, sampling)}
+
+
+def texts(engine, requests, sampling):
+    drawn = draw(engine, requests, sampling)
+    return [drawn[r.key].text for r in requests]
+
+
+def test_each_request_is_answered_once_in_whatever_order_it_comes(engine):
+    requests = wanted(draws=3)
+    random.Random(0).shuffle(requests)
+    keys = [completion.key for completion in engine.generate(requests, DRAWN)]
+    assert sorted(keys) == sorted(r.key for r in requests)
+
+
+def test_no_request_gives_nothing(engine):
+    assert list(engine.generate([], DRAWN)) == []
+
+
+def test_equal_seeds_give_equal_completions(engine):
+    requests = wanted(draws=3)
+    assert draw(engine, requests, DRAWN) == draw(engine, requests, DRAWN)
+
+
+def test_different_seeds_give_different_completions(engine):
+    story = {"story": PROMPTS["story"]}
+    assert len(set(texts(engine, wanted(story, draws=8), DRAWN))) > 1
+    assert texts(engine, wanted(story, draws=8), DRAWN) != texts(engine, wanted(story, draws=8, start=1), DRAWN)
+
+
+def test_greedy_decoding_ignores_the_seed(engine):
+    assert len(set(texts(engine, wanted({"story": PROMPTS["story"]}, draws=8), GREEDY))) == 1
+
+
+@pytest.mark.parametrize("stop", [(), (";",)], ids=["no stop text", "stop text"])
+def test_every_request_gets_its_own_answer_and_counts(engine, stop):
+    sampling, requests = GREEDY.model_copy(update={"stop": stop}), wanted()
+    together = draw(engine, requests, sampling)
+    assert together == {r.key: draw(engine, [r], sampling)[r.key] for r in requests}
+    assert together["sum/0"].text.startswith("12 + 5 = 17")
+    assert together["product/0"].text.startswith("3 + 4 = 7")
+
+
+def test_a_natural_end_is_a_stop(engine):
+    completion = draw(engine, wanted(), GREEDY)["sum/0"]
+    assert (completion.text, completion.finish_reason) == (SOLVED, "stop")
+
+
+def test_max_tokens_cuts_a_completion_off(engine):
+    for completion in engine.generate(wanted(), GREEDY.model_copy(update={"max_tokens": 3})):
+        assert (completion.finish_reason, completion.completion_tokens) == ("length", 3)
+        assert 0 < len(completion.text) < 12
+
+
+def test_counts_of_tokens_agree_with_how_a_completion_ended(engine):
+    limit = 9
+    completions = list(engine.generate(wanted(draws=10), DRAWN.model_copy(update={"max_tokens": limit})))
+    assert {c.finish_reason for c in completions} == {"stop", "length"}
+    for completion in completions:
+        assert completion.prompt_tokens > 0
+        assert completion.completion_tokens == limit if completion.finish_reason == "length" else completion.completion_tokens <= limit
+
+
+@pytest.mark.parametrize(("stop", "kept"), [((";",), "12 + 5 = 17 "), (("17", "="), "12 + 5 "), (("5 = 1",), "12 + ")])
+def test_a_stop_text_ends_the_completion_and_is_not_part_of_it(engine, stop, kept):
+    whole = draw(engine, wanted(), GREEDY)["sum/0"]
+    cut = draw(engine, wanted(), GREEDY.model_copy(update={"stop": stop}))["sum/0"]
+    assert (cut.text, cut.finish_reason) == (kept, "stop")
+    assert 0 < cut.completion_tokens < whole.completion_tokens
+
+
+@pytest.mark.parametrize("stop", ["zebra", "Q:", ": 12", ":12"])
+def test_a_stop_text_that_is_not_in_the_completion_changes_nothing(engine, stop):
+    assert draw(engine, wanted(), GREEDY.model_copy(update={"stop": (stop,)})) == draw(engine, wanted(), GREEDY)
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\n\t", "日本語 😀 e\N{COMBINING ACUTE ACCENT}", "\N{RIGHT-TO-LEFT OVERRIDE}12\0"])
+def test_strange_prompts_are_answered(engine, prompt):
+    completions = list(engine.generate(wanted({"strange": prompt, "sum": PROMPTS["sum"]}), GREEDY))
+    assert {c.key for c in completions} == {"strange/0", "sum/0"}
+    assert SOLVED in {c.text for c in completions}
+
+
+def test_stopping_early_leaves_the_engine_usable(engine):
+    requests = wanted(draws=3)
+    first = next(engine.generate(requests, DRAWN))
+    assert draw(engine, requests, DRAWN)[first.key] == first
+
+
+def test_the_description_says_what_drew_a_sample(engine):
+    description = engine.describe()
+    assert description.name
+    assert description.version
+    assert description.device
+    assert isinstance(description.batch_invariant, bool)
+
+
+def test_a_claim_of_batch_invariance_holds(engine):
+    if not engine.describe().batch_invariant:
+        pytest.skip("it does not claim to be")
+    requests = wanted(draws=4)
+    assert draw(engine, requests, DRAWN) == {r.key: draw(engine, [r], DRAWN)[r.key] for r in requests}

@@ -1,0 +1,127 @@
+"""Each preset shows the behaviour that defines its algorithm in the paper."""
+
+import pytest
+
+from selftrain_assets.config import parse_experiment
+from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.prompts import PromptSettings, build_prompt
+from selftrain_assets.core.selection import Verified, make_row
+from selftrain_assets.core.types import Problem, Sample, Verification
+from selftrain_assets.recipes import RestEM
+from selftrain_assets.recipes.presets import PRESETS
+
+PROBLEM = Problem("p", "What is 3 + 4 ?", "7")
+PROMPT = build_prompt(PromptSettings(), []).render(PROBLEM)
+HINTED = build_prompt(PromptSettings(), [], hint=True).render(PROBLEM)
+HUMAN = [make_row(f"human {n}", "worked out", 1.0, "human", f"h{n}", 0) for n in range(5)]
+
+
+def preset(name, **own):
+    return RestEM.model_validate({"preset": name, **own})
+
+
+def drawn(completion, iteration=1, prompt=PROMPT, outcome="pass", reward=1.0):
+    """What `select` is handed for one sample."""
+    sample = Sample(f"{iteration}/{prompt}/{completion}", "p", prompt, completion, 0, 0, "stop", 1, 1, "policy", "engine")
+    return iteration, PROMPT, Verified(sample, Verification(f"v{sample.key}", sample.key, "p", outcome, reward, None, "", "numeric 1"))
+
+
+def distinct(count, iteration=1):
+    return [drawn(f"{n} + 7 - {n} = 7, in round {iteration}", iteration) for n in range(count)]
+
+
+def test_rest_em_samples_the_last_policy_afresh_and_trains_from_the_base():
+    """Singh et al. 2023, section 3 and 5: 32 samples at 0.7 with top-40, at most 10 solutions per problem, the model's own data alone."""
+    recipe = preset("rest_em")
+    assert [recipe.policy_round(i) for i in (1, 2, 3)] == [0, 1, 2]
+    assert [recipe.sample_rounds(i) for i in (1, 3)] == [[1], [3]]
+    assert recipe.start == "base"
+    assert (recipe.sampling.samples_per_problem, recipe.sampling.temperature, recipe.sampling.top_k) == (32, 0.7, 40)
+    rows = recipe.select([*distinct(32), drawn("8", outcome="wrong", reward=0.0)], HUMAN, seed=0)
+    assert len(rows) == 10
+    assert {(r.source, r.weight, r.prompt) for r in rows} == {("self", 1.0, PROMPT)}
+    assert recipe == RestEM()
+
+
+def test_rest_improves_several_times_per_grow_and_mixes_in_all_human_data():
+    """Gulcehre et al. 2023: Improve steps share one Grow step's policy and go on from the last checkpoint."""
+    recipe = preset("rest")
+    assert [recipe.policy_round(i) for i in (1, 2, 3, 4, 5)] == [0, 0, 2, 2, 4]
+    assert recipe.start == "previous"
+    rows = recipe.select([*distinct(15), drawn("7")], HUMAN, seed=0)
+    assert [r for r in rows if r.source == "human"] == HUMAN
+    assert sum(r.source == "self" for r in rows) == 16
+
+
+def test_rest_weighs_rows_by_their_reward():
+    rows = preset("rest", threshold=0.25).select([drawn("half", reward=0.5), drawn("full"), drawn("none", reward=0.0)], [], seed=0)
+    assert {r.completion: r.weight for r in rows} == {"half": 0.5, "full": 1.0}
+
+
+def test_star_decodes_once_greedily_and_rationalizes():
+    """Zelikman et al. 2022, section 3: the rationale is trained on as if it had been found without the hint."""
+    recipe = preset("star")
+    assert (recipe.sampling.samples_per_problem, recipe.sampling.temperature) == (1, 0.0)
+    assert [recipe.policy_round(i) for i in (1, 2, 3)] == [0, 1, 2]
+    assert recipe.start == "pretrained"
+    assert recipe.rationalize
+    assert "answer is 7" in HINTED
+    [row] = recipe.select([drawn("8", outcome="wrong", reward=0.0), drawn("3 + 4 = 7 #### 7", prompt=HINTED)], HUMAN, seed=0)
+    assert (row.source, row.prompt, row.completion) == ("rationalized", PROMPT, "3 + 4 = 7 #### 7")
+    [row] = recipe.select([drawn("3 + 4 = 7")], HUMAN, seed=0)
+    assert row.source == "self"
+
+
+def test_rft_keeps_every_distinct_equation_path_of_the_first_policy():
+    """Yuan et al. 2023, section 3.3: 100 samples of the fine-tuned model, distinct by their equations, beside the human data."""
+    recipe = preset("rft")
+    assert [recipe.policy_round(i) for i in (1, 2, 3)] == [0, 0, 0]
+    assert recipe.start == "pretrained"
+    assert recipe.sampling.samples_per_problem == 100
+    same, other = [drawn("So 3 + 4 = 7"), drawn("Then 3+4=7 of them")], [drawn("4 + 3 = 7"), drawn("3 + 3 = 6 ; 6 + 1 = 7")]
+    rows = recipe.select([*same, *other, *distinct(20)], HUMAN, seed=0)
+    assert sum(r.source == "self" for r in rows) == 1 + 2 + 20
+    assert sum(r.source == "human" for r in rows) == 5
+
+
+def test_expert_iteration_pools_every_round_and_restarts_from_the_pretrained_model():
+    recipe = preset("expert_iteration")
+    assert [recipe.policy_round(i) for i in (1, 2, 3)] == [0, 1, 2]
+    assert recipe.sample_rounds(3) == [3, 2, 1]
+    assert recipe.start == "pretrained"
+    rows = recipe.select([drawn(f"in round {i}, 3 + 4 = 7", iteration=i) for i in recipe.sample_rounds(3)], HUMAN, seed=0)
+    assert sorted(r.iteration for r in rows if r.source == "self") == [1, 2, 3]
+    many = recipe.select([*distinct(5, iteration=2), *distinct(5, iteration=1)], [], seed=0)
+    assert len(many) == 4
+
+
+def test_no_preset_is_left_without_a_test():
+    assert set(PRESETS) == {"rest_em", "rest", "star", "rft", "expert_iteration"}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_own_fields_override_the_preset_and_leave_the_rest_of_it(name):
+    plain = preset(name)
+    own = preset(name, cap=3, sampling={"max_tokens": 40})
+    assert own == plain.model_copy(update={"cap": 3, "sampling": plain.sampling.model_copy(update={"max_tokens": 40})})
+
+
+def test_accumulating_a_number_of_rounds():
+    recipe = RestEM(accumulate=1)
+    assert [recipe.sample_rounds(i) for i in (1, 2, 4)] == [[1], [2, 1], [4, 3]]
+
+
+def test_a_sample_that_rounds_share_takes_one_place_under_the_cap():
+    """Rounds of one policy have their samples in common; pooling them must not fill the cap with copies."""
+    recipe = RestEM(improve_steps=2, accumulate="all", dedup="none", cap=2)
+    triples = distinct(4)
+    rows = recipe.select([*((2, prompt, v) for _, prompt, v in triples), *triples], [], seed=0)
+    assert len(rows) == 2
+    assert {r.iteration for r in rows} == {2}
+
+
+@pytest.mark.parametrize("name", ["sta", ["star"], None], ids=repr)
+def test_an_unknown_preset_is_told_in_one_sentence(name):
+    with pytest.raises(UserError, match=r"^defs\.yaml: recipe: there is no preset .*star") as caught:
+        parse_experiment({"recipe": {"preset": name}}, "defs.yaml")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,123 @@
+"""Which module may import what, read off the source: the rules that keep the core testable and the heavy parts optional."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import selftrain_assets
+
+PACKAGE = Path(selftrain_assets.__file__).parent
+NAME = PACKAGE.name
+SANDBOX = PACKAGE.parent / "sandbox"
+HEAVY = {"dagster", "torch", "transformers", "peft", "vllm", "ray", "docker", "duckdb"}
+MAY_IMPORT_DAGSTER = ("assets", "component", "definitions", "checks", "sensors", "resources", "iterations")
+LONGEST = 300
+
+
+def module_name(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imported(tree, everywhere):
+    """Names that a source imports: when it is loaded, or `everywhere` in it."""
+    nodes = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif everywhere or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            nodes += ast.iter_child_nodes(node)
+
+
+def with_parents(name):
+    """`a.b.c`, `a.b` and `a`: importing a module loads the packages around it."""
+    parts = name.split(".")
+    return {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+
+
+GRAPHS = {
+    everywhere: {
+        module: set().union(*map(with_parents, imported(ast.parse(path.read_text()), everywhere))) for module, path in FILES.items()
+    }
+    for everywhere in (False, True)
+}
+
+
+def direct(module):
+    """Top-level packages imported anywhere in a module, functions included."""
+    return {name for name in GRAPHS[True][module] if "." not in name}
+
+
+def loaded_with(module):
+    """Everything that importing a module loads, through our own modules."""
+    seen, waiting = set(), with_parents(module)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting |= GRAPHS[False].get(name, set())
+    return seen
+
+
+def below(*packages):
+    return [m for m in FILES if any(m == f"{NAME}.{p}" or m.startswith(f"{NAME}.{p}.") for p in packages)]
+
+
+def test_the_import_graph_is_read_as_python_reads_it():
+    assert f"{NAME}.core.types" in loaded_with(f"{NAME}.config")
+    assert "torch" in loaded_with(f"{NAME}.trainers.sft_loop")
+    assert "torch" in direct(f"{NAME}.models.loading")
+    assert "torch" not in loaded_with(f"{NAME}.models.loading")
+
+
+@pytest.mark.parametrize("module", below("core", "config", "recipes"))
+def test_core_config_and_recipes_need_nothing_heavy(module):
+    assert not direct(module) & HEAVY
+    assert not loaded_with(module) & HEAVY
+
+
+def test_core_knows_nothing_of_the_rest_of_the_package():
+    ours = {name for module in below("core") for name in GRAPHS[True][module] if name.startswith(f"{NAME}.")}
+    assert {name.split(".")[1] for name in ours} == {"core"}
+
+
+def test_duckdb_is_imported_in_one_file():
+    assert [m for m in FILES if "duckdb" in direct(m)] == [f"{NAME}.store.catalog"]
+
+
+def test_dagster_is_imported_at_the_surface_alone():
+    assert [m for m in FILES if "dagster" in direct(m) and m not in below(*MAY_IMPORT_DAGSTER)] == []
+
+
+@pytest.mark.parametrize("module", below("stages"))
+def test_stages_never_load_dagster(module):
+    assert "dagster" not in direct(module) | loaded_with(module)
+
+
+@pytest.mark.skipif(not SANDBOX.is_dir(), reason="there is no sandbox folder")
+def test_the_sandbox_stands_alone():
+    """It is copied into a container in which selftrain is not installed."""
+    for path in SANDBOX.rglob("*.py"):
+        assert not [name for name in imported(ast.parse(path.read_text()), True) if name.split(".")[0] == NAME], path
+
+
+def test_no_module_is_too_long():
+    lengths = {str(path): len(path.read_text().splitlines()) for folder in (PACKAGE, SANDBOX) for path in folder.rglob("*.py")}
+    assert {path: length for path, length in lengths.items() if length > LONGEST} == {}
+
+
+@pytest.mark.parametrize("module", ["config", "cli", "stages.loop"])
+def test_importing_loads_nothing_heavy(module):
+    code = f"import sys, {NAME}.{module}; print(*(set({HEAVY}) & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert found == []

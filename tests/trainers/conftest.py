@@ -1,0 +1,26 @@
+"""Training rows that the embedded model has not seen the like of, and the model to train."""
+
+import pytest
+
+from selftrain_assets.core.selection import make_row
+from selftrain_assets.core.types import Row
+from selftrain_assets.models.loading import load_model, load_tokenizer
+from selftrain_assets.tasks import WordProblems
+
+
+@pytest.fixture(scope="session")
+def rows() -> list[Row]:
+    """Ten rows of unequal length: three batches of four, the last one short."""
+    problems = [p for p in WordProblems(train=1, human=10, validation=1, test=1, transfer=1).load() if p.split == "human"]
+    return [make_row(f"Q: {p.question} A:", p.solution or "", 1.0, "human", p.id, 1) for p in problems]
+
+
+@pytest.fixture(scope="session")
+def tokenizer(embedded):
+    return load_tokenizer(embedded)
+
+
+@pytest.fixture(scope="session")
+def model(embedded, one_torch_thread):
+    """The embedded model as it is; not to be trained."""
+    return load_model(embedded, "cpu", "float32")
