@@ -25,17 +25,17 @@ def iteration_of(partition_key: str) -> int:
     return int(partition_key.removeprefix("iter-"))
 
 
-def wait_for_previous(context: dg.AssetExecutionContext, run: Run, checkpoint: dg.AssetKey) -> None:
+def wait_for_previous(instance: dg.DagsterInstance, run: Run, iteration: int, checkpoint: dg.AssetKey, own_run: str) -> None:
     """The guard: while somebody is making the checkpoint that this round samples from, step back and look again later.
 
     Asked before the checkpoint itself is looked at, because in a backfill over rounds that exist already an older
     checkpoint is still there.
     """
-    source = run.config.recipe.policy_round(iteration_of(context.partition_key))
+    source = run.config.recipe.policy_round(iteration)
     if not source or run.config.recipe.teacher is not None:
         return
     scope = iteration_scope(source)
-    if run.store.is_being_written(run.name, scope, "checkpoint") or _live_run_makes(context.instance, checkpoint, scope, context.run.run_id):
+    if run.store.is_being_written(run.name, scope, "checkpoint") or _live_run_makes(instance, checkpoint, scope, own_run):
         raise dg.RetryRequested(max_retries=WAITS, seconds_to_wait=SECONDS_BETWEEN)
 
 

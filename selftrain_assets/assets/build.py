@@ -70,9 +70,10 @@ def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.Ass
 
 def _round_body(stage: str, do: loop.Stage) -> Body:
     def body(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeResult:
+        iteration = iteration_of(context.partition_key)
         if stage == "policy":
-            wait_for_previous(context, run, asset_key(run.name, "checkpoint"))
-        return stage_result(run, do(run, iteration_of(context.partition_key)))
+            wait_for_previous(context.instance, run, iteration, asset_key(run.name, "checkpoint"), context.run.run_id)
+        return stage_result(run, do(run, iteration))
 
     return body
 

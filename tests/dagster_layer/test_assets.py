@@ -7,6 +7,8 @@ from selftrain_assets.iterations import wait_for_previous
 from selftrain_assets.stages.run import Run
 from tests import lab
 
+CHECKPOINT = dg.AssetKey(["lab", "checkpoint"])
+
 
 def test_rounds_in_order_and_the_loop_edge_is_an_equal_data_version(laboratory):
     lab_ = laboratory()
@@ -48,7 +50,11 @@ def test_one_asset_of_one_round_can_be_made_again_alone(laboratory):
     lab_.round("iter-001")
     before = lab_.version("dataset", "iter-001")
     again = dg.materialize(
-        lab_.assets, selection=[dg.AssetKey(["lab", "dataset"])], partition_key="iter-001", instance=lab_.instance, resources={"store": lab_.resource}
+        lab_.assets,
+        selection=[dg.AssetKey(["lab", "dataset"])],
+        partition_key="iter-001",
+        instance=lab_.instance,
+        resources={"store": lab_.resource},
     )
     assert [e.asset_key.path[-1] for e in again.get_asset_materialization_events()] == ["dataset"]
     assert lab_.version("dataset", "iter-001") == before
@@ -82,28 +88,26 @@ def test_the_guard_waits_for_a_live_run_of_the_round_before(laboratory, instance
         job,
         tags={"dagster/partition": "iter-001"},
         status=dg.DagsterRunStatus.STARTED,
-        asset_selection=frozenset({dg.AssetKey(["lab", "checkpoint"])}),
+        asset_selection=frozenset({CHECKPOINT}),
     )
     run = Run("lab", lab_.config, lab_.resource.open())
-    context = dg.build_asset_context(partition_key="iter-002", instance=instance)
     with pytest.raises(dg.RetryRequested):
-        wait_for_previous(context, run, dg.AssetKey(["lab", "checkpoint"]))
+        wait_for_previous(instance, run, 2, CHECKPOINT, "own run")
 
 
 def test_the_guard_lets_the_first_round_and_a_finished_one_pass(laboratory, instance):
     lab_ = laboratory()
     lab_.round("iter-001")
     run = Run("lab", lab_.config, lab_.resource.open())
-    for scope in ("iter-001", "iter-002"):
-        wait_for_previous(dg.build_asset_context(partition_key=scope, instance=instance), run, dg.AssetKey(["lab", "checkpoint"]))
+    for iteration in (1, 2):
+        wait_for_previous(instance, run, iteration, CHECKPOINT, "own run")
 
 
 def test_the_guard_waits_while_the_command_line_trains(laboratory, instance):
     lab_ = laboratory()
     run = Run("lab", lab_.config, lab_.resource.open())
-    context = dg.build_asset_context(partition_key="iter-002", instance=instance)
     with run.store.writing("lab", "iter-001", "checkpoint", "selftrain run lab"), pytest.raises(dg.RetryRequested):
-        wait_for_previous(context, run, dg.AssetKey(["lab", "checkpoint"]))
+        wait_for_previous(instance, run, 2, CHECKPOINT, "own run")
 
 
 def tick(lab_):

@@ -5,7 +5,9 @@ import pytest
 from selftrain_assets.core.selection import make_row
 from selftrain_assets.core.types import Row
 from selftrain_assets.models.loading import load_model, load_tokenizer
+from selftrain_assets.recipes.protocol import InnerStop
 from selftrain_assets.tasks import WordProblems
+from tests.trainers.lab import Train, Trained
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +26,24 @@ def tokenizer(embedded):
 def model(embedded, one_torch_thread):
     """The embedded model as it is; not to be trained."""
     return load_model(embedded, "cpu", "float32")
+
+
+@pytest.fixture(scope="module")
+def train(embedded, rows, tmp_path_factory, one_torch_thread) -> Train:
+    """Returns a function that trains on the rows above unless told otherwise."""
+
+    def run(settings, rows=rows, *, start=embedded, seed=1, work=None, inner_stop=InnerStop(), validate=None, on_step=None) -> Trained:
+        folder = tmp_path_factory.mktemp("training")
+        result = settings.train(
+            rows,
+            start,
+            folder / "output",
+            work or folder / "work",
+            seed=seed,
+            inner_stop=inner_stop,
+            validate=validate,
+            on_step=on_step or (lambda done, total: None),
+        )
+        return Trained(result, folder / "output", embedded)
+
+    return run
