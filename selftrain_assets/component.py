@@ -27,6 +27,10 @@ class SelfTraining(dg.Component):
         return cls(attributes if isinstance(attributes, Experiment) else Experiment())
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        name = check_name(context.path.name)
-        assets, jobs = build_assets(name, self.config), build_jobs(name, self.config)
-        return dg.Definitions(assets=assets, jobs=jobs, sensors=[next_round_sensor(name, self.config, jobs[0])])
+        return experiment_definitions(context.path.name, self.config)
+
+
+def experiment_definitions(name: str, config: Experiment) -> dg.Definitions:
+    """Assets, jobs and sensor of one experiment."""
+    jobs = build_jobs(check_name(name), config)
+    return dg.Definitions(assets=build_assets(name, config), jobs=jobs, sensors=[next_round_sensor(name, config, jobs[0])])

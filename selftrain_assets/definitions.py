@@ -1,18 +1,27 @@
-"""The code location: every experiment below defs/."""
+"""The code location: every experiment."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import dagster as dg
 
+from selftrain_assets.component import experiment_definitions
+from selftrain_assets.experiments import experiment_names, load_experiment
 from selftrain_assets.resources import StoreResource
 from selftrain_assets.store import Store
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """In-process execution: a spawned step costs over two seconds, and stages share the loaded libraries."""
-    experiments = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    """Every experiment below defs/, as Dagster finds components; or below SELFTRAIN_DEFS, as the command line does.
+
+    Steps run in one process: a spawned step costs over two seconds, and stages share the loaded libraries.
+    """
+    if os.environ.get("SELFTRAIN_DEFS"):
+        experiments = [experiment_definitions(name, load_experiment(name)) for name in experiment_names()]
+    else:
+        experiments = [dg.load_from_defs_folder(path_within_project=Path(__file__).parent)]
     shared = dg.Definitions(resources={"store": StoreResource(root=str(Store.default().root))}, executor=dg.in_process_executor)
-    return dg.Definitions.merge(experiments, shared)
+    return dg.Definitions.merge(*experiments, shared)

@@ -116,3 +116,32 @@ class Row:
     source: RowSource
     sample_key: str | None
     iteration: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Membership of a sample in a stage; the sample itself lies in the pool of its policy."""
+
+    key: str
+    problem_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Membership of a verdict in a stage."""
+
+    key: str
+    sample_key: str
+    problem_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One problem under one policy: was its greedy completion right, and how many of its samples were."""
+
+    problem_id: str
+    split: str
+    group: str
+    greedy: int
+    samples: int
+    correct: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from selftrain_assets.core.identity import fingerprint
@@ -12,25 +12,13 @@ from selftrain_assets.core.plan import plan_requests
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.selection import difficulty_bin, problem_subset
 from selftrain_assets.core.statistics import bootstrap, maj_at_k, paired_bootstrap, pass_at_k
-from selftrain_assets.core.types import Outcome, Problem, Verification
+from selftrain_assets.core.types import Outcome, Problem, Score, Verification
 from selftrain_assets.stages.evidence import Batch, draw, judge
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish
 from selftrain_assets.store import Manifest
 from selftrain_assets.verifiers import verifier_fingerprint
 
 CORRECT = "correct"  # the vote of every answer that the verifier passes
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One problem under one policy: was its greedy completion right, and how many of its samples were."""
-
-    problem_id: str
-    split: str
-    group: str
-    greedy: int
-    samples: int
-    correct: int
 
 
 def evaluation(run: Run, scope: str) -> Manifest:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import plan_requests
 from selftrain_assets.core.prompts import build_prompt
-from selftrain_assets.core.types import Outcome, Sample, Verification
+from selftrain_assets.core.types import Drawing, Judgement, Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.stages.evidence import Batch, belonging, draw, judge
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.store import Manifest, place_of_model
 from selftrain_assets.verifiers import verifier_fingerprint
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """Membership of a sample in a stage; the sample itself lies in the pool of its policy."""
-
-    key: str
-    problem_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """Membership of a verdict in a stage."""
-
-    key: str
-    sample_key: str
-    problem_id: str
 
 
 def policy(run: Run, iteration: int) -> Manifest:

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.types import Problem, Row, Sample, Verification
-from selftrain_assets.stages.evaluation import Score
-from selftrain_assets.stages.sampling import Drawing, Judgement
+from selftrain_assets.core.types import Drawing, Judgement, Problem, Row, Sample, Score, Verification
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.pool import MANIFEST
 from selftrain_assets.store.tables import schema_of

@@ -3,10 +3,10 @@
 import dagster as dg
 import pytest
 
-from selftrain_assets.assets.build import build_assets, build_jobs
+from selftrain_assets.component import experiment_definitions
 from selftrain_assets.config import parse_experiment
+from selftrain_assets.iterations import data_version, latest_materialization
 from selftrain_assets.resources import StoreResource
-from selftrain_assets.sensors import next_round_sensor
 from tests import lab
 
 
@@ -17,12 +17,10 @@ class Lab:
         self.name, self.instance = name, instance
         self.config = parse_experiment(lab.write_experiment(folder, name, **changes), name)
         self.resource = StoreResource(root=str(folder / "runs"))
-        self.assets = build_assets(name, self.config)
-        jobs = build_jobs(name, self.config)
-        self.sensor = next_round_sensor(name, self.config, jobs[0])
-        self.defs = dg.Definitions(
-            assets=self.assets, jobs=jobs, sensors=[self.sensor], resources={"store": self.resource}, executor=dg.in_process_executor
-        )
+        shared = dg.Definitions(resources={"store": self.resource}, executor=dg.in_process_executor)
+        self.defs = dg.Definitions.merge(experiment_definitions(name, self.config), shared)
+        self.assets = list(self.defs.assets)
+        (self.sensor,) = self.defs.sensors
 
     def round(self, scope, raise_on_error=True):
         """One round, as the job of the UI does it."""
@@ -31,8 +29,6 @@ class Lab:
 
     def version(self, asset, scope=None):
         """The recorded data version."""
-        from selftrain_assets.iterations import data_version, latest_materialization
-
         return data_version(latest_materialization(self.instance, dg.AssetKey([self.name, asset]), scope))
 
 

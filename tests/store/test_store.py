@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from selftrain_assets.core.errors import BusyError, IntegrityError, SelftrainError, UserError
 from selftrain_assets.core.files import write_atomically
-from selftrain_assets.core.types import Problem, Sample, Verification
-from selftrain_assets.stages.sampling import Drawing, Judgement
+from selftrain_assets.core.types import Drawing, Judgement, Problem, Sample, Verification
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store import pool as pool_module
 from selftrain_assets.store.catalog import query

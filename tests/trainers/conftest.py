@@ -1,5 +1,7 @@
 """Training rows that the embedded model has not seen the like of, and the model to train."""
 
+import gc
+
 import pytest
 
 from selftrain_assets.core.selection import make_row
@@ -28,11 +30,19 @@ def model(embedded, one_torch_thread):
     return load_model(embedded, "cpu", "float32")
 
 
+@pytest.fixture(scope="session")
+def small_heap() -> None:
+    """Every training collects garbage; what the imports have made need not be looked through each time."""
+    from selftrain_assets.trainers import sft_loop  # noqa: F401
+
+    gc.freeze()
+
+
 @pytest.fixture(scope="module")
-def train(embedded, rows, tmp_path_factory, one_torch_thread) -> Train:
+def train(embedded, rows, tmp_path_factory, one_torch_thread, small_heap) -> Train:
     """Returns a function that trains on the rows above unless told otherwise."""
 
-    def run(settings, rows=rows, *, start=embedded, seed=1, work=None, inner_stop=InnerStop(), validate=None, on_step=None) -> Trained:
+    def run(settings, rows=rows, *, start=embedded, seed=1, work=None, inner_stop=None, validate=None, on_step=None) -> Trained:
         folder = tmp_path_factory.mktemp("training")
         result = settings.train(
             rows,
@@ -40,7 +50,7 @@ def train(embedded, rows, tmp_path_factory, one_torch_thread) -> Train:
             folder / "output",
             work or folder / "work",
             seed=seed,
-            inner_stop=inner_stop,
+            inner_stop=inner_stop or InnerStop(),
             validate=validate,
             on_step=on_step or (lambda done, total: None),
         )

@@ -108,9 +108,10 @@ def test_a_training_killed_after_its_last_step_is_not_trained_further(train, tmp
     def kill(*_, **__):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("shutil.rmtree", kill)  # what ends a training
+    monkeypatch.setattr("shutil.rmtree", kill)  # what ends a training
+    with pytest.raises(KeyboardInterrupt):
         start(work=tmp_path / "work")
+    monkeypatch.undo()
     seen = []
     again = start(work=tmp_path / "work", on_step=lambda *step: seen.append(step))
     assert seen == [(len(scores), 4)]
