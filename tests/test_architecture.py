@@ -11,7 +11,6 @@ import selftrain_assets
 
 PACKAGE = Path(selftrain_assets.__file__).parent
 NAME = PACKAGE.name
-SANDBOX = PACKAGE.parent / "sandbox"
 HEAVY = {"dagster", "torch", "transformers", "peft", "vllm", "ray", "docker", "duckdb"}
 MAY_IMPORT_DAGSTER = ("assets", "component", "definitions", "checks", "sensors", "resources", "iterations")
 LONGEST = 300
@@ -104,15 +103,8 @@ def test_stages_never_load_dagster(module):
     assert "dagster" not in direct(module) | loaded_with(module)
 
 
-@pytest.mark.skipif(not SANDBOX.is_dir(), reason="there is no sandbox folder")
-def test_the_sandbox_stands_alone():
-    """It is copied into a container in which selftrain is not installed."""
-    for path in SANDBOX.rglob("*.py"):
-        assert not [name for name in imported(ast.parse(path.read_text()), True) if name.split(".")[0] == NAME], path
-
-
 def test_no_module_is_too_long():
-    lengths = {str(path): len(path.read_text().splitlines()) for folder in (PACKAGE, SANDBOX) for path in folder.rglob("*.py")}
+    lengths = {str(path): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
     assert {path: length for path, length in lengths.items() if length > LONGEST} == {}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from selftrain_assets.core.settings import Identity
@@ -14,7 +16,7 @@ class DrawSettings(Identity):
     top_k: int = Field(0, ge=0, description="sample among the k likeliest tokens; 0 means all")
     top_p: float = Field(1.0, gt=0, le=1, description="sample among the likeliest tokens of this total probability")
     max_tokens: int = Field(512, ge=1, description="completion tokens after which a sample is cut off")
-    stop: tuple[str, ...] = Field((), description="texts that end a completion; not part of it")
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), description="texts that end a completion; not part of it")
 
 
 class Sampling(DrawSettings):

@@ -32,6 +32,8 @@ class ScriptedSettings(Execution):
             texts = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise UserError(f"engine.path: {path} cannot be read as JSON ({error})") from error
+        if not isinstance(texts, dict):
+            raise UserError(f"engine.path: {path} must hold an object that maps each problem id to a list of texts")
         return ScriptedEngine(texts, self.seconds_per_completion)
 
 

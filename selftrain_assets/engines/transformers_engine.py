@@ -12,7 +12,7 @@ from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription
-from selftrain_assets.models.loading import ModelRef, load_model, load_tokenizer
+from selftrain_assets.models.loading import ModelRef, encode_prompt, load_model, load_tokenizer
 
 
 class TransformersSettings(Execution):
@@ -51,7 +51,7 @@ class TransformersEngine:
             yield from self._generate_batch([requests[i] for i in chosen], [prompts[i] for i in chosen], sampling)
 
     def _encode(self, request: Request, max_tokens: int) -> list[int]:
-        ids = self._tokenizer(request.prompt).input_ids or [self._tokenizer.bos_token_id or self._tokenizer.eos_token_id]
+        ids = encode_prompt(self._tokenizer, request.prompt)
         limit = getattr(self._model.config, "max_position_embeddings", None)
         if limit and len(ids) + max_tokens > limit:
             raise ModelError(
@@ -69,7 +69,7 @@ class TransformersEngine:
         ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=device)
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
         processors = [] if sampling.temperature == 0 else [_GumbelMax([r.seed for r in requests], sampling, device)]
-        stops = {"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer} if sampling.stop else {}
+        stops = [_StopText(self._tokenizer, width, sampling.stop)] if sampling.stop else []
         with torch.inference_mode():
             output = self._model.generate(
                 input_ids=ids,
@@ -78,7 +78,7 @@ class TransformersEngine:
                 do_sample=False,
                 pad_token_id=pad,
                 logits_processor=processors,
-                **stops,
+                stopping_criteria=stops,
             )
         for request, prompt, tokens in zip(requests, prompts, output[:, width:].tolist(), strict=True):
             yield self._finish(request, len(prompt), tokens, sampling)
@@ -90,8 +90,14 @@ class TransformersEngine:
         drawn = tokens[:length] if length is not None else tokens
         text = self._tokenizer.decode(drawn, skip_special_tokens=True)
         cut = min((at for stop in sampling.stop if (at := text.find(stop)) >= 0), default=None)
+        if cut is not None:  # what follows the stop text is padding up to the longest row of the batch
+            drawn, length = drawn[: self._tokens_up_to_stop(drawn, sampling.stop)], None
         stopped = length is not None or cut is not None
         return Completion(request.key, text[:cut], "stop" if stopped else "length", prompt_tokens, len(drawn) + (length is not None))
+
+    def _tokens_up_to_stop(self, tokens: list[int], stops: tuple[str, ...]) -> int:
+        texts = (self._tokenizer.decode(tokens[:n], skip_special_tokens=True) for n in range(1, len(tokens) + 1))
+        return next(n for n, text in enumerate(texts, 1) if any(stop in text for stop in stops))
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +108,20 @@ class TransformersEngine:
         self._model = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+class _StopText:
+    """Ends a row once its own decoded completion holds a stop text. transformers' `stop_strings` refuses word-level
+    tokenizers and also looks at the prompt."""
+
+    def __init__(self, tokenizer, width: int, stops: tuple[str, ...]) -> None:
+        self._tokenizer, self._width, self._stops = tokenizer, width, stops
+
+    def __call__(self, input_ids, scores, **_):
+        import torch
+
+        texts = self._tokenizer.batch_decode(input_ids[:, self._width :], skip_special_tokens=True)
+        return torch.tensor([any(stop in text for stop in self._stops) for text in texts], device=input_ids.device)
 
 
 class _GumbelMax:

@@ -73,17 +73,27 @@ def load_tokenizer(ref: ModelRef):
     from transformers import AutoTokenizer
 
     _quiet()
-    tokenizer = AutoTokenizer.from_pretrained(ref.directory)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(ref.directory)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"model: {ref.directory} holds no tokenizer that can be loaded: {str(error).splitlines()[0]}") from error
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
+def encode_prompt(tokenizer, prompt: str) -> list[int]:
+    """Token ids of a prompt, for sampling and training alike; an empty one becomes the begin token."""
+    begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    return tokenizer(prompt).input_ids or [begin]
+
+
 def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: bool = True):
     """The model on its device, in evaluation mode. `merge` folds an adapter into the weights, which is what sampling
     wants; training goes on with the adapter apart."""
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GenerationConfig
 
     _quiet()
@@ -91,7 +101,7 @@ def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: 
     dtype = ("bfloat16" if device == "cuda" else "float32") if dtype == "auto" else dtype
     try:
         model = AutoModelForCausalLM.from_pretrained(ref.directory, dtype=getattr(torch, dtype))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"model: {ref.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
     ends = model.generation_config.eos_token_id
     # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.

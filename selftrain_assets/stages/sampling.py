@@ -65,7 +65,7 @@ def rationalizations(run: Run, iteration: int) -> Manifest:
 
 def _draw_stage(run: Run, scope: str, stage: str, batch: Batch, parents: dict[str, str]) -> Manifest:
     clock, from_policy = Clock(), run.need(scope, "policy")
-    digest = fingerprint("samples", [r.key for r in batch.requests])
+    digest = fingerprint("samples", [(r.key, r.problem_id) for r in batch.requests])
     if current := run.done(scope, stage, digest):
         return current
     with run.store.writing(run.name, scope, stage, run.owner):
@@ -104,7 +104,7 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
         found = read_samples(run, drawn)
         verdicts, reused = judge(run, run.need(scope, "policy").digest, found, f"{scope} {stage}", clock)
         judged = [v for v in verdicts if v.outcome != Outcome.INFRA_ERROR]
-        digest = fingerprint("verifications", [(v.key, v.outcome, v.reward) for v in judged])
+        digest = fingerprint("verifications", [(v.key, v.problem_id, v.outcome, v.reward) for v in judged])
         table = run.store.write_table(
             run.name, scope, stage, digest, Judgement, [Judgement(v.key, v.sample_key, v.problem_id) for v in judged]
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from selftrain_assets.core.identity import fingerprint
@@ -36,7 +37,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
         human = human_rows(run.problems, run.prompt.render, iteration)
         rows = config.recipe.select(verified, human, config.seed)
         counts = _count(rows, verified, iteration)
-        digest = fingerprint("rows", [r.key for r in rows])
+        digest = fingerprint("rows", [asdict(r) for r in rows])
         table = run.store.write_table(run.name, scope, "rows", digest, Row, rows)
         return finish(
             run,

@@ -66,4 +66,10 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
             f"{path} is not as it was committed (checksum {actual[:12]}, manifest {sha256[:12]}); "
             "restore it from a copy, or move it away together with its manifest entry to make it again"
         )
-    return [record(**row) for row in pq.read_table(path).to_pylist()]
+    table = pq.read_table(path)
+    if table.column_names != schema_of(record).names:
+        raise IntegrityError(
+            f"{path} was written by another version of selftrain, which kept other columns ({', '.join(table.column_names)}); "
+            "use that version, or another store (--store)"
+        )
+    return [record(**row) for row in table.to_pylist()]

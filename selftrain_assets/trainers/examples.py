@@ -9,6 +9,7 @@ from typing import Any
 
 from selftrain_assets.core.errors import ModelError
 from selftrain_assets.core.types import Row
+from selftrain_assets.models.loading import encode_prompt
 
 IGNORED = -100
 
@@ -25,7 +26,7 @@ class Example:
 
 def tokenize(row: Row, tokenizer, max_length: int) -> Example:
     """Prompt and completion are tokenized apart, so that the border lies where sampling had it."""
-    prompt = tokenizer(row.prompt).input_ids
+    prompt = encode_prompt(tokenizer, row.prompt)
     completion = [*tokenizer(row.completion, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
     length = len(prompt) + len(completion)
     if length > max_length:

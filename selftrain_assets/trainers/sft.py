@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from selftrain_assets.core.errors import TaskError
+from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.settings import Execution, Identity
 from selftrain_assets.core.types import Row
 from selftrain_assets.models.loading import ModelRef, load_model, load_tokenizer
@@ -37,6 +37,10 @@ class SftExecution(Execution):
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
     save_steps: int = Field(200, ge=1, description="optimizer steps between two states that a killed run resumes from")
 
+    def computes_in_bfloat16(self, device: str) -> bool:
+        """Is the arithmetic, not the weights, to be in bfloat16?"""
+        return self.dtype == "bfloat16" or (self.dtype == "auto" and device == "cuda")
+
 
 class SftTrainer(Identity):
     """Fine-tuning on weighted rows. Exactly one of `steps` and `epochs` is set."""
@@ -62,6 +66,9 @@ class SftTrainer(Identity):
     def _one_length(self):
         if self.steps is not None and self.epochs is not None:
             raise ValueError("set steps or epochs, not both")
+        micro = self.execution.micro_batch_size
+        if micro is not None and self.batch_size % micro:
+            raise ValueError(f"execution.micro_batch_size {micro} does not divide batch_size {self.batch_size}")
         return self
 
     def train(
@@ -98,8 +105,10 @@ class SftTrainer(Identity):
 
         set_seed(seed)
         if self.lora is None:
-            return load_model(start, self.execution.device, self.execution.dtype).train()
+            return load_model(start, self.execution.device, "float32").train()  # small updates vanish in bfloat16 weights
         model = load_model(start, self.execution.device, self.execution.dtype, merge=False)
+        if start.adapter is not None and (rank := model.peft_config["default"].r) != self.lora.r:
+            raise UserError(f"trainer.lora.r: {self.lora.r} cannot go on from an adapter of rank {rank}; set {rank}, or start: base")
         if start.adapter is None:
             from peft import LoraConfig, get_peft_model
 

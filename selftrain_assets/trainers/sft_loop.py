@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch.utils.data import Sampler
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from selftrain_assets.core.files import write_atomically
 from selftrain_assets.recipes.protocol import InnerStop
@@ -42,13 +42,31 @@ def run(
         callbacks=[_Progress(on_step), stop],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=newest_state(work))
+    state = newest_state(work)
+    if state is not None and (reached := stop.finished(state, arguments.max_steps)):
+        trainer._load_from_checkpoint(state)  # killed after the last step: `train` would make one more
+        trainer.state = reached
+        on_step(reached.global_step, reached.max_steps)
+    else:
+        trainer.train(resume_from_checkpoint=state)
     made = trainer.state.global_step
     kept = stop.restore_best(made)
     losses = [(int(entry["step"]), entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
-    tokens = sum(len(e.input_ids) for e in examples) * made * settings.batch_size // len(examples)
+    tokens = trained_tokens([len(e.input_ids) for e in examples], settings.batch_size, seed, made)
     versions = {name: version(name) for name in ("torch", "transformers", *(["peft"] if settings.lora else []))}
     return TrainingResult(kept, made, tokens, settings.lora is not None, losses, stop.scores, versions)
+
+
+def trained_tokens(lengths: list[int], batch_size: int, seed: int, steps: int) -> int:
+    """Tokens that went through the model in so many optimizer steps."""
+    order, total, epoch = BucketSampler(lengths, batch_size, seed), 0, 0
+    while steps > 0:
+        order.set_epoch(epoch)
+        ids = list(order)[: steps * batch_size]
+        total += sum(lengths[i] for i in ids)
+        steps -= -(-len(ids) // batch_size)
+        epoch += 1
+    return total
 
 
 def newest_state(work: Path) -> str | None:
@@ -59,8 +77,6 @@ def newest_state(work: Path) -> str | None:
 
 def _arguments(settings, examples: int, model, work: Path, seed: int) -> TrainingArguments:
     micro = min(settings.execution.micro_batch_size or settings.batch_size, settings.batch_size)
-    if settings.batch_size % micro:
-        raise ValueError(f"micro_batch_size {micro} does not divide batch_size {settings.batch_size}")
     steps_per_epoch = max(1, -(-examples // settings.batch_size))
     steps = settings.steps or max(1, round((settings.epochs or 3) * steps_per_epoch))
     return TrainingArguments(
@@ -73,11 +89,12 @@ def _arguments(settings, examples: int, model, work: Path, seed: int) -> Trainin
         warmup_steps=round(settings.warmup * steps),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        bf16=False,
+        # Full weights are float32 and computed with in bfloat16; LoRA has a bfloat16 model below float32 adapters.
+        bf16=settings.lora is None and settings.execution.computes_in_bfloat16(model.device.type),
         use_cpu=model.device.type == "cpu",
         seed=seed,
         data_seed=seed,
-        logging_steps=10,
+        logging_steps=min(10, steps),
         save_strategy="steps",
         save_steps=settings.execution.save_steps,
         save_total_limit=1,
@@ -120,7 +137,7 @@ class _WeightedTrainer(Trainer):
         return _TorchBucketSampler(lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, self._order_seed)
 
     def _get_num_items_in_batch(self, batch_samples: list, device):
-        return sum(self._amount(batch) for batch in batch_samples)
+        return sum(self._amount(batch) for batch in batch_samples) or 1  # rows of weight 0 alone: a loss of 0, not 0 / 0
 
     def _amount(self, batch: dict) -> float:
         counted = batch["labels"][:, 1:] != IGNORED
@@ -167,6 +184,14 @@ class _InnerStop(TrainerCallback):
     @property
     def _file(self) -> Path:
         return self._work / "validation.json"
+
+    def finished(self, state: str, max_steps: int) -> TrainerState | None:
+        """The trainer state, if nothing is left to do after it."""
+        reached = TrainerState.load_from_json(str(Path(state) / "trainer_state.json"))
+        self.scores = [pair for pair in self.scores if pair[0] <= reached.global_step]
+        scores = [s for _, s in self.scores]
+        dropped = self._settings.rule == "first_drop" and any(s < max(scores[:i]) for i, s in enumerate(scores) if i)
+        return reached if dropped or reached.global_step >= max_steps else None
 
     def on_train_begin(self, args, state, control, **_):
         # Scores noted after the state that we resume from belong to steps that will be done again.

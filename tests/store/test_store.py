@@ -23,6 +23,7 @@ from selftrain_assets.store import pool as pool_module
 from selftrain_assets.store.catalog import query
 from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.pool import Pool
+from selftrain_assets.store.tables import read_table, write_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,3 +409,10 @@ def test_asking_does_not_wait_for_a_writer(store):
     with store.writing("mine", "iter-001", "samples", "me"), store.samples("policy").writing("me"):
         assert len(query(store, "SELECT * FROM samples")[1]) == 1
     assert json.loads((store.samples("policy").directory / "manifest.json").read_text())["shards"]
+
+
+def test_a_table_of_another_version_is_named(tmp_path):
+    path = tmp_path / "table.parquet"
+    digest = write_table(path, Drawing, [Drawing("k", "p")])
+    with pytest.raises(IntegrityError, match=r"table\.parquet was written by another version of selftrain"):
+        read_table(path, Judgement, digest)

@@ -31,11 +31,13 @@ def model(embedded, one_torch_thread):
 
 
 @pytest.fixture(scope="session")
-def small_heap() -> None:
+def small_heap():
     """Every training collects garbage; what the imports have made need not be looked through each time."""
     from selftrain_assets.trainers import sft_loop  # noqa: F401
 
     gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
