@@ -63,7 +63,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
             counts=counts,
             metrics=metrics,
             settings=config.evaluation.model_dump(mode="json"),
-            versions={"engine": drawn.engine},
+            versions={"engine": drawn.engines},
             files={"scores": table},
             tokens=drawn.tokens,
         )

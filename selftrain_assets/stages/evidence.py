@@ -23,7 +23,11 @@ class Drawn:
     samples: list[Sample] = field(default_factory=list)
     reused: int = 0
     tokens: int = 0
-    engine: str = ""
+
+    @property
+    def engines(self) -> str:
+        """What drew them; more than one where an earlier run used another engine or version."""
+        return ", ".join(sorted({s.engine for s in self.samples}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,9 @@ def draw(run: Run, model: ModelRef, batches: Sequence[Batch], label: str, clock:
         run.progress(label, done, total)
         if done < total:
             with run.config.engine.open(model) as engine:
-                result.engine = f"{engine.describe().name} {engine.describe().version}"
+                name = f"{engine.describe().name} {engine.describe().version}"
                 for plan, sampling in plans:
-                    stream = _samples(engine, plan.requests, sampling, model.digest, result.engine, clock)
+                    stream = _samples(engine, plan.requests, sampling, model.digest, name, clock)
                     with closing(pool.commit_stream(stream, run.config.execution.shard_size)) as committing:
                         for sample in committing:
                             done += 1

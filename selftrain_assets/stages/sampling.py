@@ -89,7 +89,7 @@ def _draw_stage(run: Run, scope: str, stage: str, batch: Batch, parents: dict[st
             tokens=drawn.tokens,
             parents={"policy": from_policy.digest, "problems": run.need(INPUTS, "problems").digest, **parents},
             settings=run.config.recipe.sampling.model_dump(mode="json"),
-            versions={"engine": drawn.engine},
+            versions={"engine": drawn.engines},
             files={stage: table},
         )
 
