@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from selftrain_assets.core.errors import ModelError, UserError
 from selftrain_assets.core.identity import digest_files
+
+# Read by the OpenMP runtime when torch is imported, which happens below: threads that wait for one another sleep instead
+# of spinning. Beside any other busy process, spinning makes small models many times slower (benchmarks/waiting.py).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 EMBEDDED = "embedded"
 EMBEDDED_DIRECTORY = Path(__file__).parent / "arithmetic"
