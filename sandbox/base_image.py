@@ -22,7 +22,19 @@ from typing import Any
 from sandbox.errors import SandboxError
 
 REPOSITORY = "selftrain-sandbox-base"
-SKIPPED = {"test", "tests", "tkinter", "idlelib", "turtledemo", "site-packages", "dist-packages", "ensurepip", "lib2to3", "pydoc_data", "config"}
+SKIPPED = {
+    "test",
+    "tests",
+    "tkinter",
+    "idlelib",
+    "turtledemo",
+    "site-packages",
+    "dist-packages",
+    "ensurepip",
+    "lib2to3",
+    "pydoc_data",
+    "config",
+}
 SYSTEM = ("/lib", "/usr/lib", "/lib64", "/usr/lib64")
 PASSWD = "root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
 GROUP = "root:x:0:\nnogroup:x:65534:\n"
@@ -45,7 +57,8 @@ def build_local_base(client: Any) -> str:
 def write_base(file: Any) -> None:
     """The root file system, as a tar."""
     with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
-        for folder in ("tmp", "dev", "proc", "sys", "etc", "usr", "usr/local", "usr/local/bin", "usr/local/lib", "opt"):
+        _folder(tar, "tmp", 0o1777)  # a tmpfs mounted here takes over this mode
+        for folder in ("dev", "proc", "sys", "etc", "usr", "usr/local", "usr/local/bin", "usr/local/lib", "opt"):
             _folder(tar, folder)
         for name, text in (("etc/passwd", PASSWD), ("etc/group", GROUP)):
             _bytes(tar, name, text.encode())
@@ -64,9 +77,9 @@ def write_base(file: Any) -> None:
             tar.add(source, target, filter=_plain)
 
 
-def _folder(tar: tarfile.TarFile, name: str) -> None:
+def _folder(tar: tarfile.TarFile, name: str, mode: int = 0o755) -> None:
     info = tarfile.TarInfo(name)
-    info.type, info.mode = tarfile.DIRTYPE, 0o755
+    info.type, info.mode = tarfile.DIRTYPE, mode
     tar.addfile(info)
 
 
@@ -98,7 +111,9 @@ def shared_libraries(binaries: list[Path]) -> dict[str, str]:
     """Path here -> path in the image, of all that these binaries load."""
     tool = shutil.which("ldd")
     if tool is None:
-        raise SandboxError("`ldd` is missing, so that the interpreter's libraries cannot be found; build from a published image instead: --base NAME")
+        raise SandboxError(
+            "`ldd` is missing, so that the interpreter's libraries cannot be found; build from a published image instead: --base NAME"
+        )
     listed = subprocess.run([tool, *map(str, binaries)], capture_output=True, text=True, check=False).stdout
     found = {}
     for path in set(re.findall(r"(/\S+) \(0x", listed)):

@@ -58,8 +58,10 @@ def same_value(got: Any, expected: Any, tolerance: float) -> bool:
     if isinstance(expected, (float, complex)) or isinstance(got, (float, complex)):
         return _same_number(got, expected, tolerance)
     if isinstance(expected, (list, tuple)):
-        return type(got) is type(expected) and len(got) == len(expected) and all(
-            same_value(a, b, tolerance) for a, b in zip(got, expected, strict=True)
+        return (
+            type(got) is type(expected)
+            and len(got) == len(expected)
+            and all(same_value(a, b, tolerance) for a, b in zip(got, expected, strict=True))
         )
     if isinstance(expected, dict):
         return type(got) is dict and got.keys() == expected.keys() and all(same_value(got[k], v, tolerance) for k, v in expected.items())

@@ -5,6 +5,7 @@ Every way out but one leads to something else than `pass`: what is missing, unre
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,13 @@ def judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
         found = _rpc(task, reports[0])
     else:
         found, value = _run(task, reports[0])
-    return replace(_measured(task, reports), outcome=found[0] if found else "pass", case=found and found[1], reason=found[2] if found else "", value=value)
+    return replace(
+        _measured(task, reports),
+        outcome=found[0] if found else "pass",
+        case=found and found[1],
+        reason=found[2] if found else "",
+        value=value,
+    )
 
 
 def _first(findings: Any) -> Finding | None:
@@ -58,7 +65,7 @@ def _measured(task: Task, reports: list[dict[str, Any]]) -> Verdict:
 def broken(report: dict[str, Any], limits: Limits) -> tuple[Outcome, str] | None:
     """How a process ended that did not end well, None if it did. CPU time comes first: it is what decides."""
     end = report["program"]
-    if end["cpu"] > limits.cpu_seconds:
+    if end["cpu"] > limits.cpu_seconds or end["exit"] == -signal.SIGXCPU:  # the kernel's clock and the accounts differ by a tick
         return "timeout", f"used {end['cpu']:.2f} s of CPU time, {limits.cpu_seconds:g} s are allowed"
     if report["late"]:
         return "timeout", f"still there after {limits.wall_seconds:g} s of wall time, with {end['cpu']:.2f} s of CPU time used"
@@ -121,7 +128,8 @@ def _call_finding(task: FuncTask, index: int, line: str) -> Finding | None:
         if type(record) is not dict or len(record) != 1:
             raise ValueError("no result of the protocol")
         if "e" in record:
-            return "wrong", index, f"raised {str(record['e'])[:300]}"
+            raised = str(record["e"])[:300]
+            return "resource" if raised.startswith("MemoryError") else "wrong", index, f"raised {raised}"
         if "u" in record:
             return "wrong", index, f"returned a {str(record['u'])[:200]}, which is no plain value; expected {excerpt(expected)}"
         got = decode(record["v"])

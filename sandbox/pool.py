@@ -19,6 +19,7 @@ from sandbox.engine import EngineSettings, connect, sweep
 from sandbox.errors import SandboxError
 from sandbox.image import build
 from sandbox.protocol import Task, Verdict
+from sandbox.self_check import require_safe
 from sandbox.worker import Worker
 
 
@@ -33,9 +34,12 @@ class PoolSettings:
 
 
 class Pool:
-    """Use it as a context manager; it may be called from one thread at a time."""
+    """Use it as a context manager; it may be called from one thread at a time.
 
-    def __init__(self, settings: PoolSettings = PoolSettings()) -> None:  # noqa: B008
+    It opens only where every control has just been proved from inside a container, one per engine: else UnsafeError.
+    """
+
+    def __init__(self, settings: PoolSettings = PoolSettings()) -> None:
         self.settings = settings
         self.workers: list[Worker] = []
 
@@ -50,6 +54,7 @@ class Pool:
                 for _ in range(count):
                     self.workers.append(Worker(connect(engine.host), image, engine, first + len(self.workers)))
             _each([worker.start for worker in self.workers])
+            _each([lambda worker=worker: require_safe(worker) for worker in self.workers[::count]])
         except BaseException:
             self.close()
             raise
@@ -131,5 +136,3 @@ def _each(actions: list[Any]) -> None:
         thread.join()
     if errors:
         raise errors[0]
-
-

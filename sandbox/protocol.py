@@ -38,7 +38,7 @@ class StdinTask:
     source: str
     cases: tuple[StdinCase, ...]
     rule: TextRule = TextRule()
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     mode: Mode = "stdin"
 
 
@@ -60,7 +60,7 @@ class FuncTask:
     calls: tuple[Call, ...]
     tolerance: float = 0.0
     """Floats may differ by this much, absolutely or relatively."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     mode: Mode = "func"
 
 
@@ -75,7 +75,7 @@ class RpcTask:
     entry: str
     tests: tuple[str, ...]
     context: str = ""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     mode: Mode = "rpc"
 
 
@@ -85,7 +85,7 @@ class RunTask:
 
     source: str
     text: str = ""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     mode: Mode = "run"
 
 

@@ -1,9 +1,9 @@
-"""Entry point of the container. Python does not add the folder of its script there (-P), so that the path of the runner is added by hand."""
+"""Entry point of the container. Python does not add the folder of its script there (-P), so the path of the runner is added by hand."""
 
 import sys
 
 sys.path.insert(0, "/opt")
 
-from sandbox.runner.supervisor import main  # noqa: E402
+from sandbox.runner.supervisor import main
 
 main()

@@ -58,12 +58,14 @@ def main(limits: dict[str, Any]) -> None:
 def answer(request: dict[str, Any], space: dict[str, Any], handles: Handles) -> dict[str, Any]:
     """One request's reply: `v` a value and `m` the arguments as they are afterwards, or `e` an error."""
     try:
+        value: Any
         args, kwargs = decode(request["a"], handles.get), decode(request["k"], handles.get)
         target = handles.held[request["h"]] if request["h"] is not None else None
         if request["op"] == "get":
             value = getattr(target, *args)
         elif request["op"] == "set":
-            value = setattr(target, *args)
+            setattr(target, *args)
+            value = None
         elif request["op"] == "has":
             value = args[0].partition(".")[0] in space
         else:

@@ -27,11 +27,13 @@ NAME = "program.py"
 
 def open_standard_streams() -> None:
     """Python's streams over descriptors 0 to 2, as a fresh interpreter would have them."""
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8", "surrogateescape")
-    sys.stdout = sys.__stdout__ = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), "utf-8", "surrogateescape")
-    sys.stderr = sys.__stderr__ = io.TextIOWrapper(
-        io.BufferedWriter(io.FileIO(2, "w", closefd=False)), "utf-8", "backslashreplace", line_buffering=True
-    )
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        raw = io.FileIO(fd, "w" if fd else "r", closefd=False)
+        buffer = io.BufferedWriter(raw) if fd else io.BufferedReader(raw)
+        errors = "backslashreplace" if fd == 2 else "surrogateescape"
+        stream = io.TextIOWrapper(buffer, "utf-8", errors, line_buffering=fd == 2)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def read_payload() -> dict[str, Any]:
@@ -149,7 +151,10 @@ def main_func(limits: dict[str, Any]) -> None:
         send({"malformed": f"it does not define {job['entry']}"})
         os._exit(0)
     for args, kwargs in job["calls"]:
-        send(call(space, job["entry"], decode(args), decode(kwargs)))
+        try:
+            send(call(space, job["entry"], decode(args), decode(kwargs)))
+        except MemoryError:
+            send({"e": "MemoryError: the result is too large"})
     with contextlib.suppress(BaseException):
         sys.stdout.flush()
     os._exit(0)

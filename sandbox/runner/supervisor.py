@@ -176,11 +176,12 @@ class Supervisor:
         program = len(case.processes) - 1
         out, over = case.read(program, 1, limit)
         results, results_over = case.read(program, 4, limit)
+        errors, errors_over = case.read(program, 2, limit)
         record = {
             "program": ended[program],
             "out": out.decode("utf-8", "replace"),
-            "err": case.read(program, 2, TAIL)[0].decode("utf-8", "replace"),
-            "over": over or results_over,
+            "err": errors[-TAIL:].decode("utf-8", "replace"),
+            "over": over or results_over or errors_over,
             "results": results.decode("utf-8", "replace"),
         }
         if program:
@@ -229,6 +230,7 @@ def main() -> None:
             os._exit(71)
     theirs.close()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans end up here and are reaped by the kernel
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # process 1 ignores it otherwise, and an engine waits ten seconds to stop
     lines = Lines(config["longest"])
     supervisor = Supervisor(config, ours, pid, lines)
     emit({"hello": 1, "python": platform.python_version(), "refused": refused})

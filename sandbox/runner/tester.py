@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
+import json
 import os
 import socket
 import sys
@@ -20,11 +21,11 @@ from sandbox.runner.codec import UnencodableError, decode, encode, loads
 CHANNEL = 5
 
 
-class Unscorable(BaseException):  # noqa: N818
+class Unscorable(BaseException):
     """The tests need what cannot be carried over. Not an Exception, so that tests do not catch it."""
 
 
-class Gone(BaseException):  # noqa: N818
+class Gone(BaseException):
     """The program's process ended or broke the protocol."""
 
 
@@ -59,7 +60,7 @@ class Remote:
         except UnencodableError as error:
             self.fail(Unscorable(f"an argument of type {error} cannot be sent to the program"))
         try:
-            self.stream.write(repr_line(request))
+            self.stream.write((json.dumps(request) + "\n").encode())
             self.stream.flush()
         except OSError:
             self.fail(Gone("the program ended"))
@@ -106,19 +107,12 @@ class Handle:
         remote, number, _ = self._handle
         remote.ask("set", "", number, (name, value), {})
 
-    def _refuse(self, *_: Any) -> NoReturn:
+    def _refuse(self, *_: Any) -> Any:
         remote, _number, kind = self._handle
         remote.fail(Unscorable(f"a result of type {kind} has no plain form to compare"))
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __len__ = __iter__ = __contains__ = __hash__ = _refuse  # type: ignore[assignment]
     __getitem__ = __add__ = __radd__ = __sub__ = __rsub__ = __int__ = __float__ = __index__ = __str__ = __repr__ = _refuse  # type: ignore[assignment]
-
-
-def repr_line(record: dict[str, Any]) -> bytes:
-    """A request as a line."""
-    import json
-
-    return (json.dumps(record) + "\n").encode()
 
 
 def _known(value: Any) -> Any:
@@ -141,7 +135,7 @@ def _exception(content: Any) -> Exception:
                 return kind(content[1])
             except TypeError:
                 continue
-    return Exception(f"{content[0][:1]}: {content[1]}")
+    return Exception(f"{str(content[0][:1])[2:-2]}: {content[1]}")
 
 
 def _write_back(args: tuple[Any, ...], changed: Any) -> None:
@@ -187,7 +181,7 @@ def main(limits: dict[str, Any]) -> None:
     try:
         remote.receive()
         space = _namespace(job, remote)
-        for position, test in enumerate(job["tests"]):  # noqa: B007
+        for position, test in enumerate(job["tests"]):
             exec(compile(test, f"test {position}", "exec"), space)
             if remote.fatal:
                 raise remote.fatal
