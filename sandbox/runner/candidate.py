@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import socket
@@ -26,7 +27,9 @@ class Handles:
         return {"h": [len(self.held) - 1, type(value).__name__[:60]]}
 
     def get(self, tag: str, content: Any) -> Any:
-        """The object that a number stands for."""
+        """The object that a number stands for, or a built-in type by its name."""
+        if tag == "k":
+            return getattr(builtins, content)
         if tag != "h":
             raise ValueError("unknown tag")
         return self.held[content]

@@ -116,9 +116,11 @@ class Handle:
 
 
 def _known(value: Any) -> Any:
-    """Of what is not plain, only handles can be sent."""
+    """Of what is not plain, only handles and built-in types can be sent."""
     if type(value) is Handle:
         return {"h": value._handle[1]}
+    if isinstance(value, type) and getattr(builtins, value.__name__, None) is value:
+        return {"k": value.__name__}
     if isinstance(value, range):
         return encode(list(value))
     raise UnencodableError(type(value).__name__)
@@ -206,12 +208,14 @@ def _text(error: BaseException) -> str:
 def _namespace(job: dict[str, Any], remote: Remote) -> dict[str, Any]:
     """What the tests see: their context, the entry point, and what else they take from the program."""
     space: dict[str, Any] = {"__name__": "tests"}
-    exec(compile(job["context"], "context", "exec"), space)
     entry = proxy(remote, job["entry"])
-    space["candidate"] = space[job["entry"].rpartition(".")[2]] = entry
-    for name in wanted_names([ast.parse(text) for text in job["tests"]]) - set(space):
-        if remote.ask("has", "", None, (name,), {}) is True:
-            space[name] = proxy(remote, name)
-        elif name in sys.stdlib_module_names:
+    names = {"candidate", job["entry"].rpartition(".")[2]}
+    for name in wanted_names([ast.parse(text) for text in (job["context"], *job["tests"])]) - names:
+        if name in sys.stdlib_module_names:  # first, lest the program's `math` be taken for the real one
             space[name] = importlib.import_module(name)
+        elif remote.ask("has", "", None, (name,), {}) is True:
+            space[name] = proxy(remote, name)
+    space |= dict.fromkeys(names, entry)
+    exec(compile(job["context"], "context", "exec"), space)
+    space |= dict.fromkeys(names, entry)  # again: a prompt's context may hold an empty function of that name
     return space

@@ -16,45 +16,12 @@ from typing import Any
 
 from sandbox.runner import candidate, child, tester
 
-PRELOADED = [
-    "abc",
-    "array",
-    "ast",
-    "bisect",
-    "cmath",
-    "collections",
-    "collections.abc",
-    "contextlib",
-    "copy",
-    "dataclasses",
-    "datetime",
-    "decimal",
-    "enum",
-    "fractions",
-    "functools",
-    "heapq",
-    "inspect",
-    "io",
-    "itertools",
-    "json",
-    "linecache",
-    "math",
-    "numbers",
-    "operator",
-    "os",
-    "random",
-    "re",
-    "statistics",
-    "string",
-    "sys",
-    "textwrap",
-    "threading",
-    "time",
-    "traceback",
-    "types",
-    "typing",
-    "unicodedata",
-]
+PRELOADED = (
+    "abc", "array", "ast", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses",
+    "datetime", "decimal", "enum", "fractions", "functools", "heapq", "inspect", "io", "itertools", "json", "linecache",
+    "math", "numbers", "operator", "os", "random", "re", "statistics", "string", "sys", "textwrap", "threading", "time",
+    "traceback", "types", "typing", "unicodedata",
+)  # fmt: skip
 HIGH = 100  # received descriptors are parked from here on while they are put in their places
 ROLES = {"stdin": child.main_stdin, "run": child.main_run, "func": child.main_func, "tester": tester.main, "candidate": candidate.main}
 

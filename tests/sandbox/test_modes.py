@@ -53,6 +53,9 @@ RIGHT = [
     rpc("class Pair:\n    def __init__(self, a): self.a = a\ndef f(ps): return sum(p.a for p in ps)", "assert f([Pair(1), Pair(2)]) == 3"),
     rpc("class N:\n    def __init__(self, v): self.v = v; self.l = None\ndef f(n): return n.l.v", "r = N(1)\nr.l = N(5)\nassert f(r) == 5"),
     rpc("def f(x): return x", "assert math.isclose(f(1.0), 1.0)"),
+    rpc("import sys\ndef f(x): return sys.getsizeof(x)", "assert f((1, 2)) == sys.getsizeof((1, 2))"),
+    rpc("def f(xs, t): return [x for x in xs if type(x) is not t]", "assert f([1, 'a'], int) == ['a']"),
+    rpc("class N:\n    def __init__(self, v): self.v = v\ndef f(n): return n.v", "assert f(root) == 4", context="root = N(3)\nroot.v = 4"),
     rpc("def f(x): return tuple(x)", "assert f([1, 2]) == (1, 2)", "assert f({1: 2}) == (1,)"),
 ]
 
@@ -75,6 +78,7 @@ WRONG = [
     (rpc("def f(x): return object()", "assert f(1) == 1"), "unscorable", 0),
     (rpc("def f(x): return object()", "try:\n    f(1) == 1\nexcept BaseException: pass"), "unscorable", 0),
     (rpc("def f(g): return g(1)", "assert f(lambda x: x) == 1"), "unscorable", 0),
+    (rpc("class math:\n    def isclose(*a): return True\ndef f(x): return 0", "assert math.isclose(f(1), 1)"), "wrong", 0),
     (rpc("def f(x): return x\ndef abs(x): return 0", "assert abs(f(1)) == 0"), "wrong", 0),
     (rpc("import os\ndef f(x): os._exit(0)", "try: f(1)\nexcept BaseException: pass"), "wrong", 0),
     (StdinTask("print(1)", ()), "unscorable", None),
