@@ -7,6 +7,7 @@ with Pool(PoolSettings(engines=(EngineSettings(base="local"),))) as pool:
 from sandbox.engine import EngineSettings
 from sandbox.errors import EngineError, SandboxError, UnsafeError
 from sandbox.limits import ContainerLimits, Limits
+from sandbox.lower import lower
 from sandbox.pool import Pool, PoolSettings
 from sandbox.protocol import Call, FuncTask, RpcTask, RunTask, StdinCase, StdinTask, Task, TextRule, Verdict
 
@@ -28,4 +29,5 @@ __all__ = [
     "TextRule",
     "UnsafeError",
     "Verdict",
+    "lower",
 ]

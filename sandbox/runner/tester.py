@@ -119,7 +119,7 @@ def _known(value: Any) -> Any:
     """Of what is not plain, only handles and built-in types can be sent."""
     if type(value) is Handle:
         return {"h": value._handle[1]}
-    if isinstance(value, type) and getattr(builtins, value.__name__, None) is value:
+    if isinstance(value, type) and value in vars(builtins).values():
         return {"k": value.__name__}
     if isinstance(value, range):
         return encode(list(value))

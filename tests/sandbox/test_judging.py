@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox import Call, FuncTask, Limits, StdinCase, StdinTask, TextRule
+from sandbox import Call, FuncTask, Limits, StdinCase, StdinTask, TextRule, lower
 from sandbox.compare import excerpt, same_text, same_value
 from sandbox.judge import judge
 from sandbox.runner.codec import UnencodableError, decode, encode, loads
@@ -154,3 +154,17 @@ def test_tests_take_from_the_program_only_what_is_defined_nowhere_else():
 
     tree = ast.parse("import math\ndef check(c):\n    y = c(Pair(1))\n    assert abs(math.pi - y) < eps and isinstance(y, float)\ncheck(f)")
     assert wanted_names([tree]) == {"Pair", "eps", "f"}
+
+
+def test_literal_asserts_become_calls():
+    tests = ["assert f(1, [2], key=(3,)) == {'a': -1}\nassert f() == None", "assert f({1}) == 1.5"]
+    assert lower(tests, "f") == (Call((1, [2]), {"a": -1}, {"key": (3,)}), Call((), None), Call(({1},), 1.5))
+
+
+@pytest.mark.parametrize(
+    "test",
+    ["assert f(x) == 1", "assert f(1) == g(1)", "assert g(1) == 1", "assert f(1) is True", "assert f(1)", "x = 1", "assert f(*[1]) == 1",
+     "assert f(**{'a': 1}) == 1", "assert f(1) == 1 == 1", "assert abs(f(1) - 1) < 1", "assert f(1) == ...", "assert (", ""],
+)  # fmt: skip
+def test_other_tests_are_left_to_rpc(test):
+    assert lower([test], "f") is None
