@@ -8,7 +8,7 @@ import os
 import socket
 from typing import Any
 
-from sandbox.runner.child import NAME, begin, find, fresh_main, guarded, parse, send
+from sandbox.runner.child import begin, compiled, find, fresh_main, guarded, send
 from sandbox.runner.codec import decode, encode
 
 CHANNEL = 5
@@ -38,10 +38,10 @@ class Handles:
 def main(limits: dict[str, Any]) -> None:
     """Load, say so, then serve until the tester hangs up."""
     job = begin()
-    tree = parse(job["source"])
+    code = compiled(job["source"])
     space = fresh_main(job["source"])
     space["__name__"] = "program"  # imported by its tests, as it were
-    status = guarded(lambda: exec(compile(tree, NAME, "exec"), space))
+    status = guarded(lambda: exec(code, space))
     if status:
         os._exit(status)
     if job["entry"].partition(".")[0] not in space:

@@ -62,10 +62,10 @@ def finish(code: int) -> NoReturn:
     os._exit(code)
 
 
-def parse(source: str) -> ast.Module:
-    """The program's tree; if it has none, say so and end."""
+def compiled(source: str, flags: int = 0) -> Any:
+    """The program's code, or its tree; if it has none, say so and end."""
     try:
-        return ast.parse(source, NAME)
+        return compile(source, NAME, "exec", flags)
     except (SyntaxError, ValueError, RecursionError, MemoryError, UnicodeError) as error:
         send({"malformed": f"{type(error).__name__}: {error}"[:300]})
         os._exit(0)
@@ -104,7 +104,7 @@ def begin() -> dict[str, Any]:
 def main_stdin(limits: dict[str, Any]) -> None:
     """Run the program as a script; the host reads what it printed."""
     job = begin()
-    code = compile(parse(job["source"]), NAME, "exec")
+    code = compiled(job["source"])
     os.close(RESULTS)
     finish(guarded(lambda: exec(code, fresh_main(job["source"]))))
 
@@ -112,7 +112,8 @@ def main_stdin(limits: dict[str, Any]) -> None:
 def main_run(limits: dict[str, Any]) -> None:
     """Run the program; if its last statement is an expression, send its value and its printed form."""
     job = begin()
-    tree = parse(job["source"])
+    compiled(job["source"])  # what only compiling finds, such as `return` outside of a function
+    tree = compiled(job["source"], ast.PyCF_ONLY_AST)
     last = ast.Expression(tree.body.pop().value) if tree.body and isinstance(tree.body[-1], ast.Expr) else None  # type: ignore[attr-defined]
     space = fresh_main(job["source"])
 
@@ -142,9 +143,9 @@ def find(space: dict[str, Any], entry: str) -> Any:
 def main_func(limits: dict[str, Any]) -> None:
     """Load the program, call its entry point for each case, send each result."""
     job = begin()
-    tree = parse(job["source"])
+    code = compiled(job["source"])
     space = fresh_main(job["source"])
-    status = guarded(lambda: exec(compile(tree, NAME, "exec"), space))
+    status = guarded(lambda: exec(code, space))
     if status:
         os._exit(status)
     if job["entry"].partition(".")[0] not in space:

@@ -116,8 +116,8 @@ def _become(control: socket.socket, process: dict[str, Any], fds: list[int], lim
     """
     try:
         os.setsid()
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")  # the kernel shall pick the program, not the runner
+        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(score, b"1000")  # the kernel shall pick the program, not the runner
         for place, fd in enumerate(fds):
             os.dup2(fd, HIGH + place, inheritable=False)
         os.dup2(control.fileno(), HIGH + len(fds), inheritable=False)
