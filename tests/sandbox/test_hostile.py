@@ -1,6 +1,7 @@
 """Hostile programs, each followed by an honest one in the same worker. None passes, none is felt by the next."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -25,11 +26,12 @@ NAMED = {
     "exit before any output": "wrong",
     "right answer, then a crash": "wrong",
 }
+WAITING = {"sleep", "stop itself", "fork bomb", "thread bomb"}  # end at the wall limit, twice
 LONGEST = 15  # seconds: two wall limits, and a new container
 
 
-def script(source):
-    return StdinTask(source, CASE, limits=QUICK)
+def script(source, limits=QUICK):
+    return StdinTask(source, CASE, limits=limits)
 
 
 def function(source):
@@ -52,7 +54,7 @@ def judged(pool, task):
 @pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_hostile_script_does_not_pass(pool, name):
-    verdict = judged(pool, script(SCRIPTS[name]))
+    verdict = judged(pool, script(SCRIPTS[name], replace(QUICK, wall_seconds=1) if name in WAITING else QUICK))
     assert verdict.outcome in ("wrong", "malformed", "timeout", "resource"), verdict
     assert verdict.outcome == NAMED.get(name, verdict.outcome), verdict
     assert verdict.case == 0
