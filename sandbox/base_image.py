@@ -1,0 +1,123 @@
+"""A base image without a registry: the running interpreter, its standard library, and the shared libraries it needs.
+
+The image has no shell and no package manager. About 65 MB, made in two seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sandbox.errors import SandboxError
+
+REPOSITORY = "selftrain-sandbox-base"
+SKIPPED = {
+    "test",
+    "tests",
+    "tkinter",
+    "idlelib",
+    "turtledemo",
+    "site-packages",
+    "dist-packages",
+    "ensurepip",
+    "lib2to3",
+    "pydoc_data",
+    "config",
+}
+SYSTEM = ("/lib", "/usr/lib", "/lib64", "/usr/lib64")
+PASSWD = "root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+GROUP = "root:x:0:\nnogroup:x:65534:\n"
+
+
+def build_local_base(client: Any) -> str:
+    """Import the base image into the engine; its tag. An image with this Python's tag is used as it is."""
+    tag = hashlib.sha256(f"{sys.version}{sys.executable}{Path(__file__).read_text()}".encode()).hexdigest()[:12]
+    name = f"{REPOSITORY}:{tag}"
+    if any(name in (image.tags or []) for image in client.images.list(REPOSITORY)):
+        return name
+    with tempfile.TemporaryFile() as file:
+        write_base(file)
+        file.seek(0)
+        changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV LD_LIBRARY_PATH=/usr/local/lib"]
+        client.api.import_image_from_data(file.read(), repository=REPOSITORY, tag=tag, changes=changes)
+    return name
+
+
+def write_base(file: Any) -> None:
+    """The root file system, as a tar."""
+    with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
+        _folder(tar, "tmp", 0o1777)  # a tmpfs mounted here takes over this mode
+        for folder in ("dev", "proc", "sys", "etc", "usr", "usr/local", "usr/local/bin", "usr/local/lib", "opt"):
+            _folder(tar, folder)
+        for name, text in (("etc/passwd", PASSWD), ("etc/group", GROUP)):
+            _bytes(tar, name, text.encode())
+        interpreter = Path(sys.executable).resolve()
+        short = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        tar.add(interpreter, f"usr/local/bin/{short}", filter=_plain)
+        for name in ("python3", "python"):
+            link = tarfile.TarInfo(f"usr/local/bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, short
+            tar.addfile(link)
+        library = Path(sysconfig.get_path("stdlib"))
+        for path in _library_files(library):
+            tar.add(path, f"usr/local/lib/{short}/{path.relative_to(library)}", recursive=False, filter=_plain)
+        binaries = [interpreter, *library.glob("lib-dynload/*.so")]
+        for source, target in sorted(shared_libraries(binaries).items()):
+            tar.add(source, target, filter=_plain)
+
+
+def _folder(tar: tarfile.TarFile, name: str, mode: int = 0o755) -> None:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode = tarfile.DIRTYPE, mode
+    tar.addfile(info)
+
+
+def _bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(data), 0o644
+    tar.addfile(info, io.BytesIO(data))
+
+
+def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Owned by root and readable by all, whatever it is here."""
+    info.uid = info.gid = 0
+    info.uname = info.gname = "root"
+    info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
+    return info
+
+
+def _library_files(library: Path) -> Iterator[Path]:
+    """The standard library without tests and graphics; of compiled files only this version's."""
+    cache = f".{sys.implementation.cache_tag}.pyc"
+    for folder, below, names in os.walk(library):
+        below[:] = [name for name in below if name not in SKIPPED and not name.startswith("config-")]
+        for name in names:
+            if name.endswith((".py", ".so")) or name.endswith(cache):
+                yield Path(folder, name)
+
+
+def shared_libraries(binaries: list[Path]) -> dict[str, str]:
+    """Path here -> path in the image, of all that these binaries load."""
+    tool = shutil.which("ldd")
+    if tool is None:
+        raise SandboxError(
+            "`ldd` is missing, so that the interpreter's libraries cannot be found; build from a published image instead: --base NAME"
+        )
+    listed = subprocess.run([tool, *map(str, binaries)], capture_output=True, text=True, check=False).stdout
+    found = {}
+    for path in set(re.findall(r"(/\S+) \(0x", listed)):
+        folder, name = os.path.split(path)
+        inside = path if folder.startswith(SYSTEM) else f"/usr/local/lib/{name}"
+        found[path] = inside.lstrip("/")
+    return found

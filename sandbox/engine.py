@@ -1,0 +1,180 @@
+"""One engine: reaching it, locked-down containers on it, and what an earlier run left there."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.errors import EngineError
+from sandbox.image import seccomp
+from sandbox.limits import REQUEST_BYTES, ContainerLimits, Limits
+
+LABEL = "selftrain.sandbox"
+OWNER = "selftrain.sandbox.owner"
+FIRST_UID, UIDS_PER_CONTAINER, SLOTS = 10_000, 1_000, 50  # below 65,536, which is all that a user namespace may map
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Which engine, and how containers are made on it."""
+
+    host: str | None = None
+    """As in DOCKER_HOST; None: what DOCKER_HOST says, else the default socket."""
+    base: str = "python:3.12-slim"
+    """Base image, or `local`."""
+    runtime: str | None = None
+    """OCI runtime, for instance `runsc`; None: the engine's default."""
+    userns: str | None = None
+    """`host` turns user namespaces off on an engine that remaps; None: as the engine is set up."""
+    container: ContainerLimits = field(default_factory=ContainerLimits)
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Whatever the SDK or the line to the engine raises, as EngineError."""
+    import docker.errors
+    import requests
+
+    try:
+        yield
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EngineError(f"{doing}: {error}") from error
+
+
+def connect(host: str | None = None) -> Any:
+    """A client of the engine, which has answered. EngineError says what to do if there is none."""
+    import docker
+
+    with engine_errors(
+        "no Docker engine answers (set DOCKER_HOST, or install and start one: `apt-get install docker.io`, then `dockerd`); "
+        "programs are never run without one"
+    ):
+        client = docker.DockerClient(base_url=host, timeout=60) if host else docker.from_env(timeout=60)
+        client.ping()
+        return client
+
+
+def process_start(pid: int) -> str:
+    """When a process of this machine started, in the kernel's ticks; empty if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def owner() -> str:
+    """This process, told apart from a later one with the same number."""
+    return f"{socket.gethostname()}:{os.getpid()}:{process_start(os.getpid())}"
+
+
+def sweep(client: Any) -> int:
+    """Remove containers whose owner was a process of this machine that is gone. Others' are left alone. How many it were."""
+    removed = 0
+    with engine_errors("containers cannot be listed"):
+        for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+            machine, _, rest = container.labels.get(OWNER, "").partition(":")
+            pid, _, started = rest.partition(":")
+            if machine == socket.gethostname() and pid.isdigit() and process_start(int(pid)) != started:
+                with suppress(Exception):
+                    container.remove(force=True)
+                    removed += 1
+    return removed
+
+
+def host_config(client: Any, settings: EngineSettings) -> Any:
+    """Every control that the engine applies. The self-test proves each from inside."""
+    import docker.types
+
+    limits = settings.container
+    return client.api.create_host_config(
+        network_mode="none",
+        ipc_mode="none",
+        read_only=True,
+        auto_remove=True,
+        cap_drop=["ALL"],
+        cap_add=["SETUID", "SETGID"],
+        security_opt=["no-new-privileges", f"seccomp={seccomp()}"],
+        mem_limit=limits.memory_bytes,
+        memswap_limit=limits.memory_bytes,
+        pids_limit=limits.processes,
+        nano_cpus=int(limits.cpus * 1e9),
+        tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={limits.scratch_bytes},nr_inodes={limits.scratch_files}"},
+        ulimits=[
+            docker.types.Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
+            docker.types.Ulimit(name="core", soft=0, hard=0),
+        ],
+        log_config=docker.types.LogConfig(type="none"),
+        runtime=settings.runtime,
+        userns_mode=settings.userns,
+    )
+
+
+class Line:
+    """JSON lines to and from one container, over the engine's attach."""
+
+    def __init__(self, client: Any, image: str, settings: EngineSettings, slot: int) -> None:
+        self.client = client
+        self.buffer = bytearray()
+        self.error_text = bytearray()
+        self.id = ""
+        config = {"first_uid": FIRST_UID + slot % SLOTS * UIDS_PER_CONTAINER, "limits": Limits().wire(), "longest": REQUEST_BYTES}
+        with engine_errors("a container cannot be started"):
+            created = client.api.create_container(
+                image,
+                command=[json.dumps(config)],
+                stdin_open=True,
+                detach=False,  # sets StdinOnce: when this process dies, the runner sees the end of its input and leaves
+                labels={LABEL: "worker", OWNER: owner()},
+                host_config=host_config(client, settings),
+                working_dir="/",
+            )
+            self.id = created["Id"]
+            try:
+                attached = client.api.attach_socket(self.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+                self.attached = attached
+                self.socket = getattr(attached, "_sock", attached)
+                client.api.start(self.id)
+            except BaseException:
+                self.remove()
+                raise
+
+    def write(self, data: bytes, seconds: float) -> None:
+        """Send it all. OSError if the container is gone or does not read."""
+        self.socket.settimeout(seconds)
+        self.socket.sendall(data)
+
+    def read(self, seconds: float) -> dict[str, Any]:
+        """The next record. EOFError if the container is gone, TimeoutError after `seconds` of silence."""
+        self.socket.settimeout(seconds)
+        while (end := self.buffer.find(b"\n")) < 0:
+            kind, size = struct.unpack(">BxxxL", self._exactly(8))
+            data = self._exactly(size)
+            (self.error_text if kind == 2 else self.buffer).extend(data)
+            del self.error_text[:-4000]
+        line = bytes(self.buffer[:end])
+        del self.buffer[: end + 1]
+        return json.loads(line)
+
+    def _exactly(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            part = self.socket.recv(min(size - len(data), 1 << 20))
+            if not part:
+                raise EOFError
+            data += part
+        return bytes(data)
+
+    def remove(self) -> None:
+        """End the container; the engine deletes it."""
+        for name in ("socket", "attached"):
+            with suppress(Exception):
+                getattr(self, name).close()
+        with suppress(Exception):
+            self.client.api.remove_container(self.id, force=True)

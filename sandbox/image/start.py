@@ -1,0 +1,9 @@
+"""Entry point of the container. Python does not add the folder of its script there (-P), so the path of the runner is added by hand."""
+
+import sys
+
+sys.path.insert(0, "/opt")
+
+from sandbox.runner.supervisor import main
+
+main()

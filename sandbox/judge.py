@@ -1,0 +1,183 @@
+"""From the runner's facts and the task's expected values to a verdict. A pure function, out of the program's reach.
+
+Every way out but one leads to something else than `pass`: what is missing, unreadable or too much is not right.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from typing import Any
+
+from sandbox.compare import excerpt, same_text, same_value
+from sandbox.limits import EXCERPT_CHARACTERS, Limits
+from sandbox.protocol import FuncTask, Outcome, RpcTask, RunTask, StdinTask, Task, Verdict, case_count
+from sandbox.runner.codec import decode, loads
+
+Finding = tuple[Outcome, int, str]
+"""Outcome, case, reason."""
+
+
+def judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
+    """The verdict of a program whose runner finished its job."""
+    found: Finding | None = None
+    value = None
+    if isinstance(task, StdinTask):
+        found = _first(stdin_finding(task, index, report) for index, report in enumerate(reports))
+        if found is None and len(reports) != len(task.cases):
+            found = ("infra_error", len(reports), "the runner reported too few cases")
+    elif len(reports) != 1:
+        found = ("infra_error", 0, "the runner reported no case")
+    elif isinstance(task, FuncTask):
+        found = _func(task, reports[0])
+    elif isinstance(task, RpcTask):
+        found = _rpc(task, reports[0])
+    else:
+        found, value = _run(task, reports[0])
+    return replace(
+        _measured(task, reports),
+        outcome=found[0] if found else "pass",
+        case=found and found[1],
+        reason=found[2] if found else "",
+        value=value,
+    )
+
+
+def _first(findings: Any) -> Finding | None:
+    return next((finding for finding in findings if finding is not None), None)
+
+
+def _measured(task: Task, reports: list[dict[str, Any]]) -> Verdict:
+    """What it used and printed; the outcome is still open."""
+    ends = [report[name] for report in reports for name in ("program", "tester") if name in report]
+    output = reports[-1]["out"] if reports else ""
+    return Verdict(
+        outcome="infra_error",
+        mode=task.mode,
+        cases=case_count(task),
+        cpu_seconds=round(sum(end["cpu"] for end in ends), 6),
+        wall_seconds=round(sum(report["program"]["wall"] for report in reports), 6),
+        peak_memory_bytes=max((report["program"]["memory"] for report in reports), default=0),
+        output=output if isinstance(task, RunTask) else output[:EXCERPT_CHARACTERS],
+    )
+
+
+def broken(report: dict[str, Any], limits: Limits) -> tuple[Outcome, str] | None:
+    """How a process ended that did not end well, None if it did. CPU time comes first: it is what decides."""
+    end = report["program"]
+    if end["cpu"] > limits.cpu_seconds or end["exit"] == -signal.SIGXCPU:  # the kernel's clock and the accounts differ by a tick
+        return "timeout", f"used {end['cpu']:.2f} s of CPU time, {limits.cpu_seconds:g} s are allowed"
+    if report["late"]:
+        return "timeout", f"still there after {limits.wall_seconds:g} s of wall time, with {end['cpu']:.2f} s of CPU time used"
+    if report["over"]:
+        return "resource", f"wrote more than {limits.output_bytes} bytes"
+    if end["exit"] == 0:
+        return None
+    last = report["err"].strip().rpartition("\n")[2][:300]
+    if last.startswith("MemoryError"):
+        return "resource", f"used more than {limits.memory_bytes} bytes of memory"
+    if end["exit"] == -9:
+        return "resource", "killed, most likely for the memory that it used"
+    return "wrong", f"ended by signal {-end['exit']}" if end["exit"] < 0 else f"ended with status {end['exit']}: {last}"
+
+
+def malformed(report: dict[str, Any]) -> str | None:
+    """What the process said if it could not even begin. It can only talk itself down with it."""
+    if not report["results"].startswith('{"malformed"'):
+        return None
+    try:
+        record = loads(report["results"].partition("\n")[0])
+    except ValueError:
+        return None
+    return str(record["malformed"])[:300]
+
+
+def stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Finding | None:
+    """What is wrong with one case, None if nothing is."""
+    if (problem := malformed(report)) is not None:
+        return "malformed", index, problem
+    if (end := broken(report, task.limits)) is not None:
+        return end[0], index, end[1]
+    expected = task.cases[index].expected
+    if not same_text(report["out"], expected, task.rule):
+        return "wrong", index, f"printed {excerpt(report['out'])}, expected {excerpt(expected)}"
+    return None
+
+
+def _func(task: FuncTask, report: dict[str, Any]) -> Finding | None:
+    """Each call's line in turn. A process that did not end well is blamed on the call that has no line."""
+    if (problem := malformed(report)) is not None:
+        return "malformed", 0, problem
+    lines = report["results"].split("\n")
+    complete = lines[:-1]
+    end = broken(report, task.limits)
+    wrong = _first(_call_finding(task, index, line) for index, line in enumerate(complete[: len(task.calls)]))
+    if end is not None and (end[0] != "wrong" or wrong is None):
+        return end[0], min(len(complete), len(task.calls) - 1), end[1]
+    if wrong is not None:
+        return wrong
+    if len(complete) != len(task.calls) or lines[-1]:
+        return "wrong", min(len(complete), len(task.calls) - 1), f"{len(complete)} results for {len(task.calls)} calls"
+    return None
+
+
+def _call_finding(task: FuncTask, index: int, line: str) -> Finding | None:
+    expected = task.calls[index].expected
+    try:
+        record = loads(line)
+        if type(record) is not dict or len(record) != 1:
+            raise ValueError("no result of the protocol")
+        if "e" in record:
+            raised = str(record["e"])[:300]
+            return "resource" if raised.startswith("MemoryError") else "wrong", index, f"raised {raised}"
+        if "u" in record:
+            return "wrong", index, f"returned a {str(record['u'])[:200]}, which is no plain value; expected {excerpt(expected)}"
+        got = decode(record["v"])
+        if same_value(got, expected, task.tolerance):
+            return None
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        return "wrong", index, f"its result cannot be read: {str(error)[:200]}"
+    return "wrong", index, f"returned {excerpt(got)}, expected {excerpt(expected)}"
+
+
+def _rpc(task: RpcTask, report: dict[str, Any]) -> Finding | None:
+    """The tester's word, once both processes have ended as they should."""
+    if (problem := malformed(report)) is not None:
+        return "malformed", 0, problem
+    try:
+        record = loads(report["verdict"])
+    except ValueError:
+        record = {}
+    case = record.get("case", 0) if type(record) is dict else 0
+    if report["program"]["exit"] != -9 or report["late"]:  # -9: the tester was done, and what was left was ended
+        end = broken(report, task.limits)
+    else:
+        end = broken(report | {"program": report["program"] | {"exit": 0}}, task.limits)
+    if end is not None:
+        return end[0], case, end[1]
+    if report["tester"]["cpu"] > task.limits.cpu_seconds:
+        return "timeout", case, "the tests used more CPU time than is allowed"
+    if record == {"pass": True} and report["tester"]["exit"] == 0:
+        return None
+    if "unscorable" in record:
+        return "unscorable", case, str(record["unscorable"])
+    if "wrong" in record:
+        if record["wrong"].startswith("Gone") and report["program"]["exit"] == -9:
+            return "resource", case, "killed, most likely for the memory that it used"
+        return "wrong", case, str(record["wrong"])
+    return "unscorable", case, f"the tests ended with status {report['tester']['exit']} and no verdict"
+
+
+def _run(task: RunTask, report: dict[str, Any]) -> tuple[Finding | None, Any]:
+    """Whether it ran to its end, and its last expression's value."""
+    if (problem := malformed(report)) is not None:
+        return ("malformed", 0, problem), None
+    if (end := broken(report, task.limits)) is not None:
+        return (end[0], 0, end[1]), None
+    if not report["results"]:
+        return None, None
+    try:
+        record = loads(report["results"])
+        return None, decode(record["v"]) if "v" in record else str(record["u"])
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        return ("wrong", 0, f"its result cannot be read: {str(error)[:200]}"), None

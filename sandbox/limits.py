@@ -1,0 +1,61 @@
+"""What one program and one container may use. Every default is here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB, MIB = 1024, 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one case: one process and whatever it starts. They are part of what a verdict means."""
+
+    cpu_seconds: float = 5.0
+    """CPU time, user and system, of the process and its reaped children. This decides; the same on a busy machine."""
+    wall_seconds: float = 20.0
+    """Backstop for programs that wait. A program stopped by it with little CPU used is run once more before it counts."""
+    memory_bytes: int = 512 * MIB
+    """Address space of each process (RLIMIT_AS)."""
+    output_bytes: int = 1 * MIB
+    """Each of: standard output, standard error, encoded results, and any file that the program writes (RLIMIT_FSIZE)."""
+    processes: int = 24
+    """Processes and threads of the program, itself included (RLIMIT_NPROC)."""
+    open_files: int = 128
+    """File descriptors of each process (RLIMIT_NOFILE)."""
+    stack_bytes: int = 64 * MIB
+    """Main thread's stack (RLIMIT_STACK)."""
+
+    def wire(self) -> dict[str, float | int]:
+        """What the runner is told."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class ContainerLimits:
+    """Limits of one container: the runner and the one program that it runs at a time."""
+
+    memory_bytes: int = 768 * MIB
+    """Memory, and memory plus swap; outputs and scratch files count. Above it the kernel kills the program first."""
+    processes: int = 64
+    """The program's and the runner's; has to be well above Limits.processes, so that the runner can always start its killer."""
+    cpus: float = 1.0
+    """CPU quota."""
+    scratch_bytes: int = 32 * MIB
+    """Size of /tmp, the only place that a program can write to."""
+    scratch_files: int = 2000
+    """Inodes of /tmp."""
+    open_files: int = 256
+    """File descriptors of each process in the container."""
+
+
+EXCERPT_CHARACTERS = 2000
+"""Of a program's output that a verdict keeps."""
+REQUEST_BYTES = 32 * MIB
+"""Of one job line; a larger task is unscorable."""
+START_SECONDS = 30.0
+"""From a container's start until its runner says hello."""
+GRACE_SECONDS = 15.0
+"""That a runner may take over the sum of its cases' wall limits before the container counts as hung."""
+STRIKES = 3
+"""Containers that a program may take down before it is put in quarantine."""

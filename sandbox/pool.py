@@ -1,0 +1,138 @@
+"""A pool of worker containers. Tasks in, verdicts out, in the order in which they are done.
+
+A task is done when its last line has come. A container that goes away before that costs one strike and the task is given
+to a new one; after three it is in quarantine. An engine that goes away raises EngineError: never a verdict.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from sandbox.engine import EngineSettings, connect, sweep
+from sandbox.errors import SandboxError
+from sandbox.image import build
+from sandbox.protocol import Task, Verdict
+from sandbox.self_check import require_safe
+from sandbox.worker import Worker
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """How many containers, and where."""
+
+    workers: int | None = None
+    """Containers per engine; None: one per core of this machine."""
+    engines: tuple[EngineSettings, ...] = field(default_factory=lambda: (EngineSettings(),))
+    """One or many; with many, give each as many workers as its machine has cores."""
+
+
+class Pool:
+    """Use it as a context manager; it may be called from one thread at a time.
+
+    It opens only where every control has just been proved from inside a container, one per engine: else UnsafeError.
+    """
+
+    def __init__(self, settings: PoolSettings = PoolSettings()) -> None:
+        self.settings = settings
+        self.workers: list[Worker] = []
+
+    def __enter__(self) -> Pool:
+        count = self.settings.workers or len(os.sched_getaffinity(0))
+        first = random.randrange(1000)
+        try:
+            for engine in self.settings.engines:
+                client = connect(engine.host)
+                sweep(client)
+                image = build(client, engine.base)
+                for _ in range(count):
+                    self.workers.append(Worker(connect(engine.host), image, engine, first + len(self.workers)))
+            _each([worker.start for worker in self.workers])
+            _each([lambda worker=worker: require_safe(worker) for worker in self.workers[::count]])
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove every container."""
+        _each([worker.close for worker in self.workers])
+        self.workers.clear()
+
+    def judge(self, task: Task) -> Verdict:
+        """One verdict."""
+        return next(iter(self.stream([task])))[1]
+
+    def judge_all(self, tasks: Iterable[Task]) -> list[Verdict]:
+        """Verdicts in the order of the tasks."""
+        return [verdict for _, verdict in sorted(self.stream(tasks), key=lambda pair: pair[0])]
+
+    def stream(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Verdict]]:
+        """Position and verdict of each task as it is done. EngineError ends it; what came before stays valid."""
+        if not self.workers:
+            raise SandboxError("the pool is not open; use it in a `with` statement")
+        todo: queue.Queue[tuple[int, Task] | None] = queue.Queue()
+        done: queue.Queue[tuple[int, Verdict] | BaseException] = queue.Queue()
+        source = enumerate(tasks)
+        stop = threading.Event()
+        threads = [threading.Thread(target=_work, args=(worker, todo, done, stop), daemon=True) for worker in self.workers]
+        for thread in threads:
+            thread.start()
+        try:
+            waiting = 0
+            for item in islice(source, 2 * len(threads)):  # tasks are drawn as they are needed: the input may be long
+                todo.put(item)
+                waiting += 1
+            while waiting:
+                result = done.get()
+                if isinstance(result, BaseException):
+                    raise result
+                waiting -= 1
+                for item in islice(source, 1):
+                    todo.put(item)
+                    waiting += 1
+                yield result
+        finally:
+            stop.set()
+            for _ in threads:
+                todo.put(None)
+            for thread in threads:
+                thread.join()
+
+
+def _work(worker: Worker, todo: queue.Queue[Any], done: queue.Queue[Any], stop: threading.Event) -> None:
+    """One worker's thread."""
+    while (item := todo.get()) is not None and not stop.is_set():
+        try:
+            done.put((item[0], worker.judge(item[1])))
+        except BaseException as error:
+            done.put(error)
+            return
+
+
+def _each(actions: list[Any]) -> None:
+    """Do all of them at once; raise the first that failed."""
+    errors: list[BaseException] = []
+
+    def attempt(action: Any) -> None:
+        try:
+            action()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=attempt, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]

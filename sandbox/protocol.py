@@ -1,0 +1,157 @@
+"""Tasks that go in, verdicts that come out, and the job line between them. A job line never holds an expected value."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sandbox.limits import Limits
+from sandbox.runner.codec import encode
+
+Outcome = Literal["pass", "wrong", "malformed", "timeout", "resource", "unscorable", "infra_error"]
+Mode = Literal["stdin", "func", "rpc", "run"]
+
+
+@dataclass(frozen=True)
+class TextRule:
+    """How printed text is compared. White space at the ends of lines and blank lines at the end never count."""
+
+    words: bool = False
+    """Compare word by word: how they are spread over lines does not count either."""
+    tolerance: float | None = None
+    """If set (it implies `words`): words that are both numbers may differ by this much, absolutely or relatively."""
+
+
+@dataclass(frozen=True)
+class StdinCase:
+    """Text that a script gets, and what it shall print."""
+
+    text: str
+    expected: str
+
+
+@dataclass(frozen=True)
+class StdinTask:
+    """A script, judged by what it prints; each case runs in a process of its own."""
+
+    source: str
+    cases: tuple[StdinCase, ...]
+    rule: TextRule = TextRule()
+    limits: Limits = field(default_factory=Limits)
+    mode: Mode = "stdin"
+
+
+@dataclass(frozen=True)
+class Call:
+    """Arguments of one call, plain values, and the plain value that it shall return."""
+
+    args: tuple[Any, ...]
+    expected: Any
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FuncTask:
+    """A function (`name`, or `Class.method` of a new instance), judged by what it returns; one process makes all calls."""
+
+    source: str
+    entry: str
+    calls: tuple[Call, ...]
+    tolerance: float = 0.0
+    """Floats may differ by this much, absolutely or relatively."""
+    limits: Limits = field(default_factory=Limits)
+    mode: Mode = "func"
+
+
+@dataclass(frozen=True)
+class RpcTask:
+    """A function, judged by trusted test code that runs beside it in a process under another uid.
+
+    `context` runs before the tests (helpers of the prompt, imports); the tests know the function by its name and as `candidate`.
+    """
+
+    source: str
+    entry: str
+    tests: tuple[str, ...]
+    context: str = ""
+    limits: Limits = field(default_factory=Limits)
+    mode: Mode = "rpc"
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """A script whose result is wanted: what it printed, and the value of its last statement if that is an expression."""
+
+    source: str
+    text: str = ""
+    limits: Limits = field(default_factory=Limits)
+    mode: Mode = "run"
+
+
+Task = StdinTask | FuncTask | RpcTask | RunTask
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one program. In mode `run`, `pass` says that it ran to its normal end, and nothing more."""
+
+    outcome: Outcome
+    mode: Mode
+    case: int | None = None
+    """The first case, call or test that did not pass, from 0."""
+    reason: str = ""
+    cases: int = 0
+    """How many the task has."""
+    cpu_seconds: float = 0.0
+    """Sum over its cases; in mode rpc the tester's too."""
+    wall_seconds: float = 0.0
+    """Sum over its cases."""
+    peak_memory_bytes: int = 0
+    """Largest resident set of the program's process; what it shares with the runner included (about 10 MiB)."""
+    output: str = ""
+    """Excerpt of what the last case printed; the whole of it, up to the limit, in mode `run`."""
+    value: Any = None
+    """Mode `run`: the last expression's plain value; text where it has no plain form."""
+    attempts: int = 1
+    """Containers that it took."""
+    quarantined: bool = False
+    """It took down every container that it was given."""
+    image: str = ""
+    python: str = ""
+
+
+def job_record(task: Task, identity: int) -> dict[str, Any]:
+    """What the runner is told: the program and its inputs."""
+    record: dict[str, Any] = {"id": identity, "mode": task.mode, "limits": task.limits.wire(), "source": task.source}
+    if isinstance(task, StdinTask):
+        record["inputs"] = [case.text for case in task.cases]
+    elif isinstance(task, RunTask):
+        record["inputs"] = [task.text]
+    elif isinstance(task, FuncTask):
+        record |= {"entry": task.entry, "calls": [[encode(list(call.args)), encode(call.kwargs)] for call in task.calls]}
+    else:
+        record |= {"entry": task.entry, "tests": list(task.tests), "context": task.context}
+    return record
+
+
+def job_line(task: Task, identity: int) -> bytes:
+    """The same as a line."""
+    return (json.dumps(job_record(task, identity)) + "\n").encode()
+
+
+def case_count(task: Task) -> int:
+    """Cases, calls or tests of a task."""
+    match task:
+        case StdinTask():
+            return len(task.cases)
+        case FuncTask():
+            return len(task.calls)
+        case RpcTask():
+            return len(task.tests)
+    return 1
+
+
+def process_count(task: Task) -> int:
+    """How often the wall limit applies."""
+    return len(task.cases) if isinstance(task, StdinTask) else 1

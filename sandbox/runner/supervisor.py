@@ -1,0 +1,242 @@
+"""Process 1 of the container: reads jobs, has the zygote fork their cases, kills what they leave, reports.
+
+It is root with the capabilities SETUID and SETGID alone. It judges nothing and knows no expected value.
+Lines in:  {"id", "mode", "limits", "source", ...} or {"stop": id}.
+Lines out: a hello; per case {"id", "case", ...}; {"id", "end": true, "clean": bool}. Unclean means: throw me away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+from sandbox.runner import housekeeping, zygote
+
+TAIL = 2000
+UIDS = 900
+MFD = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+SEALS = 0x1 | 0x2 | 0x4 | 0x8  # against sealing, shrinking, growing and writing
+
+
+def die(why: str) -> NoReturn:
+    """Leave: with process 1 the kernel ends every other process of the container."""
+    os.write(2, (why + "\n").encode(errors="replace"))
+    os._exit(70)
+
+
+class Lines:
+    """Job lines from descriptor 0."""
+
+    def __init__(self, longest: int) -> None:
+        self.buffer = bytearray()
+        self.longest = longest
+
+    def fill(self) -> None:
+        """Read once; the end of the input is the end of this container."""
+        data = os.read(0, 1 << 20)
+        if not data or len(self.buffer) + len(data) > self.longest + (1 << 20):
+            os._exit(0)
+        self.buffer += data
+
+    def next(self) -> Any:
+        """The next line's record, None if it is no JSON. Waits."""
+        scanned = 0
+        while (end := self.buffer.find(b"\n", scanned)) < 0:
+            scanned = len(self.buffer)
+            self.fill()
+        line = bytes(self.buffer[:end])
+        del self.buffer[: end + 1]
+        try:
+            return json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+
+    def stopped(self) -> bool:
+        """Whether a line waits. While a job runs that can only be the wish to stop it."""
+        while select.select([0], [], [], 0)[0] and b"\n" not in self.buffer:
+            self.fill()
+        return b"\n" in self.buffer
+
+
+def emit(record: dict[str, Any]) -> None:
+    """Write one line to descriptor 1."""
+    data = memoryview((json.dumps(record) + "\n").encode())
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def filled(data: bytes) -> int:
+    """A memory file with this content that nobody can change, at its start."""
+    fd = os.memfd_create("in", MFD)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    fcntl.fcntl(fd, 1033, SEALS)  # F_ADD_SEALS
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def empty() -> int:
+    """A memory file to write into."""
+    return os.memfd_create("out", MFD)
+
+
+class Case:
+    """The descriptors of one case's processes, by role."""
+
+    def __init__(self) -> None:
+        self.fds: list[int] = []
+        self.processes: list[dict[str, Any]] = []
+
+    def add(self, role: str, uid: int, stdin: bytes, payload: bytes, extra: list[int]) -> None:
+        """A process with its own streams; `extra` descriptors come after them and are closed with the rest."""
+        mine = [filled(stdin), empty(), empty(), filled(payload), empty(), *extra]
+        self.processes.append({"role": role, "uid": uid, "fds": list(range(len(self.fds), len(self.fds) + len(mine)))})
+        self.fds += mine
+
+    def read(self, process: int, place: int, limit: int) -> tuple[bytes, bool]:
+        """What a process wrote to its descriptor `place`, and whether it was more than `limit` bytes."""
+        fd = self.fds[self.processes[process]["fds"][place]]
+        size = os.fstat(fd).st_size
+        start = max(0, size - limit) if place == 2 else 0
+        return os.pread(fd, limit, start), size > limit
+
+    def close(self) -> None:
+        """Give the memory back."""
+        for fd in self.fds:
+            os.close(fd)
+
+
+class Supervisor:
+    """Runs jobs one after another."""
+
+    def __init__(self, config: dict[str, Any], control: socket.socket, zygote_pid: int, lines: Lines) -> None:
+        self.first_uid = int(config["first_uid"])
+        self.control = control
+        self.zygote_pid = zygote_pid
+        self.lines = lines
+        self.count = 0
+
+    def uid(self) -> int:
+        """A uid that no recent case had."""
+        self.count = (self.count + 1) % UIDS
+        return self.first_uid + self.count
+
+    def job(self, job: dict[str, Any]) -> None:
+        """All cases of one program."""
+        mode, clean = job["mode"], True
+        source = {"source": job["source"]}
+        inputs = job["inputs"] if mode in ("stdin", "run") else [""]
+        for index, text in enumerate(inputs):
+            case = Case()
+            if mode == "rpc":
+                left, right = (end.detach() for end in socket.socketpair())
+                tests = {name: job[name] for name in ("tests", "context", "entry")}
+                case.add("tester", self.uid(), b"", json.dumps(tests).encode(), [left])
+                case.add("candidate", self.uid(), b"", json.dumps(source | {"entry": job["entry"]}).encode(), [right])
+            else:
+                more = {name: job[name] for name in ("entry", "calls")} if mode == "func" else {}
+                case.add(mode, self.uid(), text.encode("utf-8", "surrogateescape"), json.dumps(source | more).encode(), [])
+            report, clean = self.case(case, job["limits"])
+            emit({"id": job["id"], "case": index} | report)
+            if not clean or self.lines.stopped():
+                break
+        emit({"id": job["id"], "end": True, "clean": clean})
+
+    def case(self, case: Case, limits: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Run one case to its end, and clean up after it. Outputs are read when nothing is left that could write."""
+        uids = [process["uid"] for process in case.processes]
+        message = {"processes": case.processes, "limits": limits}
+        socket.send_fds(self.control, [json.dumps(message).encode()], case.fds)
+        if len(case.processes) > 1:  # else the end of one would not hang up on the other
+            for process in case.processes:
+                fd = process["fds"][5]
+                os.dup2(case.fds[process["fds"][0]], case.fds[fd])
+        late = not self.wait(float(limits["wall_seconds"]))
+        ended = [] if late else [self.receive()]
+        killed = housekeeping.kill_all(uids, self.zygote_pid)
+        if not killed:
+            die("a process cannot be killed")
+        ended += [self.receive() for _ in range(len(case.processes) - len(ended))]
+        clean = housekeeping.clean(uids)
+        report = self.report(case, ended, int(limits["output_bytes"])) | {"late": late}
+        case.close()
+        return report, clean
+
+    def report(self, case: Case, ended: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+        """Facts alone. `program` is the untrusted process, `tester` the trusted one where there is one."""
+        program = len(case.processes) - 1
+        out, over = case.read(program, 1, limit)
+        results, results_over = case.read(program, 4, limit)
+        errors, errors_over = case.read(program, 2, limit)
+        record = {
+            "program": ended[program],
+            "out": out.decode("utf-8", "replace"),
+            "err": errors[-TAIL:].decode("utf-8", "replace"),
+            "over": over or results_over or errors_over,
+            "results": results.decode("utf-8", "replace"),
+        }
+        if program:
+            record |= {"tester": ended[0], "verdict": case.read(0, 4, limit)[0].decode("utf-8", "replace")}
+        return record
+
+    def wait(self, seconds: float) -> bool:
+        """Until the zygote has something to say; False after `seconds`. A host that hangs up ends it all."""
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        poll.register(0, 0)
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            for fd, event in poll.poll(max(1, int(left * 1000))):
+                if fd == 0 and event & (select.POLLHUP | select.POLLERR):
+                    os._exit(0)
+                if fd != 0:
+                    return True
+        return False
+
+    def receive(self) -> dict[str, Any]:
+        """One message of the zygote's."""
+        data = self.control.recv(65536)
+        if not data:
+            die("the zygote is gone")
+        record = json.loads(data)
+        if "failed" in record:
+            die(f"a case cannot be set up: {record['failed']}")
+        return record
+
+
+def main() -> None:
+    """Fork the zygote before the first job is read, then serve."""
+    config = json.loads(sys.argv[1])
+    refused = housekeeping.refused_rlimits(config["limits"])
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        null = os.open("/dev/null", os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)  # the job channel must not be within reach of a program
+        try:
+            zygote.serve(theirs, refused)
+        finally:
+            os._exit(71)
+    theirs.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans end up here and are reaped by the kernel
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # process 1 ignores it otherwise, and an engine waits ten seconds to stop
+    lines = Lines(config["longest"])
+    supervisor = Supervisor(config, ours, pid, lines)
+    emit({"hello": 1, "python": platform.python_version(), "refused": refused})
+    while True:
+        job = lines.next()
+        if type(job) is dict and "mode" in job:
+            supervisor.job(job)
+        elif type(job) is not dict or "stop" not in job:
+            emit({"error": "not a job"})

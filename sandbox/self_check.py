@@ -1,0 +1,183 @@
+"""Proof, from inside a container, that every control takes effect. Nothing is run where one does not.
+
+`static_checks` takes some milliseconds and is made whenever a pool opens. `behaviour_checks` also lets programs
+misbehave, for `python -m sandbox doctor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.engine import EngineSettings
+from sandbox.errors import UnsafeError
+from sandbox.image import HERE
+from sandbox.limits import Limits
+from sandbox.protocol import Call, FuncTask, RpcTask, RunTask, StdinCase, StdinTask
+from sandbox.worker import Worker
+
+SHORT = Limits(cpu_seconds=1, wall_seconds=2)
+COUNT_PROCESSES = """
+import os, time
+count = 0
+try:
+    for _ in range(500):
+        if not os.fork(): time.sleep(60)
+        count += 1
+except OSError: pass
+count
+"""
+EAT_MEMORY = """
+import os
+dead = 0
+pids = []
+for _ in range(12):
+    pid = os.fork()
+    if not pid:
+        try: x = bytearray(b"x") * (200 * 2**20)
+        except MemoryError: os._exit(1)
+        import time; time.sleep(1.5)
+        os._exit(0)
+    pids.append(pid)
+sum(os.waitpid(pid, 0)[1] == 9 for pid in pids)
+"""
+LEAVE = """
+import os, time
+open("/tmp/left", "w").write("x")
+if not os.fork(): time.sleep(60)
+"""
+FIND = """
+import os
+os.listdir("/tmp"), [p for p in os.listdir("/proc") if p.isdigit() and int(p) not in (1, os.getpid(), os.getppid())]
+"""
+ALWAYS_EQUAL = "class E:\n    def __eq__(self, other): return True\ndef f(x): return E()"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One control: what it is, whether it takes effect, and what was found."""
+
+    name: str
+    ok: bool
+    found: str
+
+
+def _expected(engine: EngineSettings, limits: Limits) -> list[tuple[str, str, Callable[[Any], bool]]]:
+    """Name, key in the probe's report, and what has to be true of it."""
+    box = engine.container
+    return [
+        ("runs as an ordinary user", "uid", lambda x: x >= 1000),
+        ("is in no further group", "groups", lambda x: x == []),
+        ("has no capability", "capabilities", lambda x: all(int(part, 16) == 0 for part in x)),
+        ("cannot gain privileges", "no_new_privileges", lambda x: x == "1"),
+        ("own system call filter", "seccomp", lambda x: x == "2"),
+        ("no network device but loopback", "devices", lambda x: x in ([], ["lo"])),
+        ("no route", "routes", lambda x: x == 0),
+        ("no inet, netlink, packet or vsock socket", "sockets", lambda x: x == []),
+        ("no connection to a local socket", "unix_connect", bool),
+        ("no io_uring", "io_uring", bool),
+        ("no tracing of processes", "ptrace", bool),
+        ("no new namespace", "namespaces", bool),
+        ("no mounting", "mounting", bool),
+        ("no bpf", "bpf", bool),
+        ("no kernel keyring", "keys", bool),
+        ("no System V shared memory", "shared_memory", bool),
+        ("no POSIX queue", "queue_bytes", lambda x: x == 0),
+        ("cannot become root", "root_again", bool),
+        ("cannot become another program's user", "neighbour", bool),
+        ("cannot signal the runner", "kill_runner", bool),
+        ("cannot read the runner's memory or files", "read_runner", bool),
+        ("cannot raise its limits", "raise_limits", bool),
+        ("root file system is read-only", "read_only", bool),
+        ("only the scratch folder can be written to", "writable", lambda x: x == ["/tmp"]),
+        (
+            "scratch is capped; no programs, set-uid files or devices in it",
+            "scratch",
+            lambda x: 0 < x[0] <= box.scratch_bytes and 0 < x[1] <= box.scratch_files and all(x[2:]),
+        ),
+        ("no folder of the host", "host_mounts", lambda x: x == []),
+        ("no descriptor but its own", "descriptors", lambda x: set(x) <= {0, 1, 2, 4}),
+        ("is the first to go when memory is short", "oom_score", lambda x: x == 1000),
+        (
+            "limits of a process",
+            "limits",
+            lambda x: (
+                x["AS"] <= limits.memory_bytes
+                and x["CPU"] <= limits.cpu_seconds + 2
+                and x["FSIZE"] <= limits.output_bytes + 1
+                and x["NPROC"] <= limits.processes
+                and x["NOFILE"] <= limits.open_files
+                and x["CORE"] == 0
+            ),
+        ),
+    ]
+
+
+def static_checks(worker: Worker) -> list[Check]:
+    """What a probe program sees, and how the engine says that the container is set up."""
+    verdict = worker.judge(RunTask((HERE / "image/probe.py").read_text()))
+    if verdict.outcome != "pass" or not isinstance(verdict.value, dict):
+        return [Check("the probe program runs", False, f"{verdict.outcome}: {verdict.reason}")]
+    checks = []
+    for name, key, holds in _expected(worker.settings, Limits()):
+        found = verdict.value.get(key)
+        try:
+            ok = holds(found)
+        except (TypeError, ValueError, KeyError, IndexError):
+            ok = False
+        checks.append(Check(name, bool(ok), str(found)))
+    return checks + list(_engine_side(worker))
+
+
+def _engine_side(worker: Worker) -> Iterator[Check]:
+    """Settings that one program cannot see the effect of."""
+    assert worker.line is not None
+    inspected = worker.client.api.inspect_container(worker.line.id)
+    host, box = inspected["HostConfig"], worker.settings.container
+    yield Check("memory limit, swap included", host["Memory"] == host["MemorySwap"] == box.memory_bytes, str(host["Memory"]))
+    yield Check("process limit of the container", host["PidsLimit"] == box.processes, str(host["PidsLimit"]))
+    yield Check("CPU quota", host["NanoCpus"] == int(box.cpus * 1e9), str(host["NanoCpus"] / 1e9))
+    yield Check("no log on the host's disk", host["LogConfig"]["Type"] == "none", host["LogConfig"]["Type"])
+    yield Check("removed when it ends", host["AutoRemove"] is True, str(host["AutoRemove"]))
+    yield Check("ends with its owner", inspected["Config"]["StdinOnce"] is True, str(inspected["Config"]["StdinOnce"]))
+
+
+def require_safe(worker: Worker) -> None:
+    """UnsafeError that names every control that does not take effect."""
+    failed = [check for check in static_checks(worker) if not check.ok]
+    if failed:
+        worker.close()
+        listed = "; ".join(f"{check.name} (found: {check.found})" for check in failed)
+        raise UnsafeError(f"the sandbox does not hold here, so nothing is run: {listed}. `python -m sandbox doctor` shows all controls")
+
+
+def behaviour_checks(worker: Worker) -> Iterator[Check]:
+    """Honest programs pass in every mode; misbehaving ones are stopped, judged as such, and leave nothing."""
+    honest = "def f(x): return x + 1"
+    for name, task in (
+        ("stdin: a right program passes", StdinTask("print(int(input()) + 1)", (StdinCase("1", "2"),))),
+        ("func: a right function passes", FuncTask(honest, "f", (Call((1,), 2),))),
+        ("rpc: a right function passes its tests", RpcTask(honest, "f", ("assert f(1) == 2",))),
+    ):
+        verdict = worker.judge(task)
+        yield Check(name, verdict.outcome == "pass", verdict.outcome)
+    for name, outcomes, bad in (
+        ("a loop ends at the CPU limit", ("timeout",), StdinTask("while True: pass", (StdinCase("", ""),), limits=SHORT)),
+        ("a sleeper ends at the wall limit", ("timeout",), StdinTask("import time; time.sleep(60)", (StdinCase("", ""),), limits=SHORT)),
+        ("endless output ends", ("resource",), StdinTask("while True: print('x' * 999)", (StdinCase("", ""),), limits=SHORT)),
+        ("a memory hog ends", ("resource",), StdinTask("x = b'x' * 10**10", (StdinCase("", ""),), limits=SHORT)),
+        ("func: an always-equal object does not pass", ("wrong",), FuncTask(ALWAYS_EQUAL, "f", (Call((1,), 2),))),
+        ("rpc: an always-equal object does not pass", ("wrong", "unscorable"), RpcTask(ALWAYS_EQUAL, "f", ("assert f(1) == 2",))),
+    ):
+        verdict = worker.judge(bad)
+        yield Check(name, verdict.outcome in outcomes, f"{verdict.outcome}: {verdict.reason}")
+    forks = worker.judge(RunTask(COUNT_PROCESSES, limits=SHORT)).value
+    yield Check("a fork bomb stays small", isinstance(forks, int) and 0 < forks < SHORT.processes, f"{forks} processes")
+    killed = worker.judge(RunTask(EAT_MEMORY, limits=Limits(cpu_seconds=4, wall_seconds=10))).value
+    yield Check(
+        "the container's memory limit hits the program, not the runner", isinstance(killed, int) and killed > 0, f"{killed} of 12 killed"
+    )
+    worker.judge(RunTask(LEAVE, limits=SHORT))
+    left = worker.judge(RunTask(FIND, limits=SHORT)).value
+    yield Check("nothing is left to the next program", left == ([], []), str(left))

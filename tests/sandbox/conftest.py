@@ -1,0 +1,44 @@
+"""A pool of one container on a real engine, for the whole session. Nothing here is ever skipped."""
+
+import tempfile
+
+import pytest
+
+from sandbox import EngineSettings, Limits, Pool, PoolSettings, RunTask
+from tests.sandbox.engine_process import some_engine
+
+QUICK = Limits(cpu_seconds=1, wall_seconds=2)
+LOOK = """
+import os
+found = [[os.path.join(place, name) for name in os.listdir(place)] for place in ("/tmp", "/dev/mqueue", "/dev/shm") if os.path.isdir(place)]
+sum(found, []), [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, os.getpid(), os.getppid())]
+"""
+
+
+@pytest.fixture(scope="session")
+def engine_host():
+    """What to pass as EngineSettings.host."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-engine-", ignore_cleanup_errors=True) as folder, some_engine(folder) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def engine(engine_host):
+    """Settings for it, with the base made from this Python."""
+    return EngineSettings(host=engine_host, base="local")
+
+
+@pytest.fixture(scope="session")
+def pool(engine):
+    """One worker, so that a program and the one after it meet in the same container."""
+    with Pool(PoolSettings(workers=1, engines=(engine,))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def nothing_left(pool):
+    """After the test: no process, file or queue is left, as the next program sees it."""
+    yield
+    verdict = pool.judge(RunTask(LOOK, limits=QUICK))
+    assert verdict.outcome == "pass", verdict
+    assert verdict.value == ([], []), verdict

@@ -1,0 +1,170 @@
+"""Codec, comparison and judging: what runs on the trusted side, tested without an engine."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox import Call, FuncTask, Limits, StdinCase, StdinTask, TextRule, lower
+from sandbox.compare import excerpt, same_text, same_value
+from sandbox.judge import judge
+from sandbox.runner.codec import UnencodableError, decode, encode, loads
+from sandbox.runner.tester import wanted_names
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.complex_numbers(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(plain)
+def test_plain_values_come_back_as_they_were(value):
+    import json
+
+    back = decode(loads(json.dumps(encode(value))))
+    assert back == value
+    assert type(back) is type(value)
+
+
+class Always(int):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = int.__hash__
+
+
+@pytest.mark.parametrize("value", [Always(1), object(), len, iter([]), range(3), [Always(1)], {1: object()}])
+def test_what_is_not_plain_is_refused(value):
+    with pytest.raises(UnencodableError):
+        encode(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "nonsense", "NaN",
+     "1.5", "1" * 50, '{"x": 1}', '{"i": 1}', '{"i": "zz"}', '{"f": "x"}', '{"s": [[1]]}', '{"d": [[1]]}', '{"t": 1}',
+     '{"i": "' + "f" * 400_000 + '"}', 
+     "[" * 100_000, "[" * 80 + "]" * 80, '{"f": "0x1p99999"}', '{"a": 1, "b": 2}', '{"b": "0"}', '{"c": ["1"]}'],
+)  # fmt: skip
+def test_what_cannot_be_read_raises_value_error(text):
+    with pytest.raises(ValueError):  # noqa: PT011
+        decode(loads(text))
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "rule", "same"),
+    [
+        ("a \nb\n\n", "a\nb", TextRule(), True),
+        ("a\n\nb", "a\nb", TextRule(), False),
+        (" a", "a", TextRule(), False),
+        ("a  b\nc", "a b c", TextRule(words=True), True),
+        ("1000", "1e3", TextRule(words=True), False),
+        ("1000", "1e3", TextRule(tolerance=0), True),
+        ("0.1 x", "0.1000001 x", TextRule(tolerance=1e-6), True),
+        ("nan", "nan", TextRule(tolerance=1), True),
+        ("nan", "1", TextRule(tolerance=1), False),
+        ("9" * 500, "9" * 499 + "8", TextRule(tolerance=1), False),
+        ("1 2", "1", TextRule(words=True), False),
+    ],
+)
+def test_text_is_compared_by_the_declared_rule(got, expected, rule, same):
+    assert same_text(got, expected, rule) is same
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "tolerance", "same"),
+    [
+        (1.0, 1, 0.0, True),
+        (1.01, 1, 0.0, False),
+        (1.01, 1, 0.1, True),
+        ([1.01, (2.0,)], [1, (2,)], 0.1, True),
+        ([1], (1,), 0.1, False),
+        ({"a": 1.01}, {"a": 1}, 0.1, True),
+        (math.nan, math.nan, 0.1, False),
+        ("1.0", 1.0, 0.1, False),
+        (10**400, 1.0, 0.1, False),
+        (None, 0.0, 1.0, False),
+    ],
+)
+def test_values_are_compared_by_the_declared_tolerance(got, expected, tolerance, same):
+    assert same_value(got, expected, tolerance) is same
+
+
+def test_an_excerpt_is_short_whatever_the_value():
+    for value in (1 << 10**6, "x" * 10**6, [["x"] * 1000] * 1000):
+        assert len(excerpt(value)) <= 200
+
+
+def report(**change):
+    end = {"exit": 0, "cpu": 0.1, "wall": 0.1, "memory": 1}
+    base = {"program": end | change.pop("end", {}), "out": "1\n", "err": "", "over": False, "results": "", "late": False}
+    return base | change
+
+
+SCRIPT = StdinTask("", (StdinCase("", "1"),), limits=Limits(cpu_seconds=1))
+FUNCTION = FuncTask("", "f", (Call((), 1), Call((), 2)), limits=Limits(cpu_seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ({}, "pass"),
+        ({"end": {"cpu": 1.1}}, "timeout"),
+        ({"late": True}, "timeout"),
+        ({"over": True}, "resource"),
+        ({"end": {"exit": -9}}, "resource"),
+        ({"end": {"exit": -24}}, "timeout"),
+        ({"end": {"exit": 3}}, "wrong"),
+        ({"end": {"exit": 1}, "err": "MemoryError\n"}, "resource"),
+        ({"out": "2"}, "wrong"),
+        ({"results": '{"malformed": "no"}\n'}, "malformed"),
+    ],
+)
+def test_a_script_passes_only_if_all_is_well(change, outcome):
+    assert judge(SCRIPT, [report(**change)]).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("results", "outcome", "case"),
+    [
+        ('{"v": 1}\n{"v": 2}\n', "pass", None),
+        ('{"v": 1}\n', "wrong", 1),
+        ('{"v": 1}\n{"v": 2}', "wrong", 1),
+        ('{"v": 1}\n{"v": 2}\n{"v": 3}\n', "wrong", 1),
+        ('{"v": 1}\n{"v": 3}\n', "wrong", 1),
+        ('{"v": 1, "w": 2}\n{"v": 2}\n', "wrong", 0),
+        ('\n{"v": 1}\n{"v": 2}\n', "wrong", 0),
+        ("", "wrong", 0),
+    ],
+)
+def test_a_function_passes_only_with_exactly_one_right_line_per_call(results, outcome, case):
+    verdict = judge(FUNCTION, [report(results=results)])
+    assert (verdict.outcome, verdict.case) == (outcome, case)
+
+
+def test_missing_reports_are_nobodys_fault():
+    assert judge(SCRIPT, []).outcome == "infra_error"
+    assert judge(FUNCTION, []).outcome == "infra_error"
+
+
+def test_tests_take_from_the_program_only_what_is_defined_nowhere_else():
+    import ast
+
+    tree = ast.parse("import math\ndef check(c):\n    y = c(Pair(1))\n    assert abs(math.pi - y) < eps and isinstance(y, float)\ncheck(f)")
+    assert wanted_names([tree]) == {"Pair", "eps", "f"}
+
+
+def test_literal_asserts_become_calls():
+    tests = ["assert f(1, [2], key=(3,)) == {'a': -1}\nassert f() == None", "assert f({1}) == 1.5"]
+    assert lower(tests, "f") == (Call((1, [2]), {"a": -1}, {"key": (3,)}), Call((), None), Call(({1},), 1.5))
+
+
+@pytest.mark.parametrize(
+    "test",
+    ["assert f(x) == 1", "assert f(1) == g(1)", "assert g(1) == 1", "assert f(1) is True", "assert f(1)", "x = 1", "assert f(*[1]) == 1",
+     "assert f(**{'a': 1}) == 1", "assert f(1) == 1 == 1", "assert abs(f(1) - 1) < 1", "assert f(1) == ...", "assert (", ""],
+)  # fmt: skip
+def test_other_tests_are_left_to_rpc(test):
+    assert lower([test], "f") is None

@@ -1,0 +1,148 @@
+"""Lost containers, lost engines and lost orchestrators: nothing is lost, nothing is counted twice, nothing turns wrong."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+import docker.errors
+import pytest
+
+from sandbox import EngineError, EngineSettings, FuncTask, Pool, PoolSettings, RunTask, StdinCase, StdinTask
+from sandbox.engine import LABEL, OWNER, Line, connect, sweep
+from sandbox.protocol import Call, job_line
+from tests.sandbox.conftest import QUICK
+from tests.sandbox.engine_process import own_engine
+
+
+def numbered(n, seconds=0.0):
+    return StdinTask(f"import time; time.sleep({seconds}); print(int(input()) + {n})", (StdinCase("1", str(n + 1)),), limits=QUICK)
+
+
+@pytest.fixture
+def poison(monkeypatch):
+    """A program with this word in it takes its container down."""
+    write = Line.write
+
+    def deadly(self, data, seconds):
+        write(self, data, seconds)
+        if b"POISON" in data:
+            self.client.api.kill(self.id)
+
+    monkeypatch.setattr(Line, "write", deadly)
+
+
+def test_verdicts_come_with_their_positions(engine):
+    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+        tasks = [numbered(n) if n % 3 else replace(numbered(n), source="print(0)") for n in range(40)]
+        found = dict(pool.stream(iter(tasks)))
+    assert sorted(found) == list(range(40))
+    assert [n for n in range(40) if found[n].outcome != "pass"] == list(range(0, 40, 3))
+
+
+def test_containers_killed_at_random_cost_nothing_but_time(engine, poison):
+    tasks = [numbered(n, 0.02) for n in range(60)]
+    tasks[20] = tasks[50] = StdinTask("import time; time.sleep(0.5); 'POISON'", (StdinCase("", ""),), limits=QUICK)
+    over = threading.Event()
+
+    def chaos():
+        client, rng = connect(engine.host), random.Random(0)
+        while not over.wait(0.7):
+            with suppress(IndexError, docker.errors.APIError):
+                client.api.kill(rng.choice(sorted(ours())))
+
+    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+
+        def ours():
+            return {worker.line.id for worker in list(pool.workers) if worker.line}
+
+        thread = threading.Thread(target=chaos)
+        thread.start()
+        verdicts = list(pool.stream(tasks))
+        over.set()
+        thread.join()
+    found = dict(verdicts)
+    assert len(verdicts) == len(found) == 60
+    assert [n for n in range(60) if found[n].quarantined] == [20, 50]
+    assert {n for n in range(60) if found[n].outcome != "pass"} == {20, 50}
+    assert found[20].attempts == 3
+    assert found[20].outcome == "resource"
+
+
+def test_an_engine_that_goes_away_raises_and_no_verdict_turns_wrong(tmp_path):
+    with own_engine(tmp_path) as (host, process):
+        tasks = [numbered(n, 0.05) for n in range(200)]
+        got = []
+
+        def work():
+            with Pool(PoolSettings(workers=2, engines=(EngineSettings(host=host, base="local"),))) as pool:
+                for item in pool.stream(tasks):
+                    got.append(item)
+                    if len(got) == 10:
+                        process.send_signal(signal.SIGTERM)
+
+        with pytest.raises(EngineError):
+            work()
+    assert 10 <= len(got) < 200
+    assert {verdict.outcome for _, verdict in got} == {"pass"}
+
+
+def test_no_engine_is_an_error_that_says_what_to_do():
+    with pytest.raises(EngineError, match=r"no Docker engine answers .*DOCKER_HOST.*never run without"):
+        Pool(PoolSettings(engines=(EngineSettings(host="unix:///nowhere/docker.sock"),))).__enter__()
+
+
+def test_the_containers_of_a_killed_orchestrator_end(engine):
+    code = f"""
+from sandbox import *
+with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={engine.host!r}, base="local"),))) as pool:
+    print(pool.workers[0].line.id, flush=True)
+    pool.judge(RunTask("import time; time.sleep(60)", limits=Limits(wall_seconds=60)))
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    identity = child.stdout.readline().strip()
+    time.sleep(0.3)
+    client = connect(engine.host)
+    assert client.api.inspect_container(identity)["State"]["Running"]
+    child.kill()
+    child.wait()
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline and any(c["Id"] == identity for c in client.api.containers(all=True)):
+        time.sleep(0.05)
+    assert all(c["Id"] != identity for c in client.api.containers(all=True))
+
+
+def test_the_sweep_removes_what_a_dead_owner_left_and_nothing_else(engine, pool):
+    client = connect(engine.host)
+    image = pool.workers[0].image
+    own = f"{os.uname().nodename}:999999999:1"
+    dead = client.api.create_container(image, labels={LABEL: "worker", OWNER: own})["Id"]
+    foreign = client.api.create_container(image, labels={LABEL: "worker", OWNER: "elsewhere:1:1"})["Id"]
+    try:
+        assert sweep(client) == 1
+        left = {c["Id"] for c in client.api.containers(all=True)}
+        assert dead not in left
+        assert foreign in left
+        assert pool.judge(RunTask("1")).outcome == "pass"
+    finally:
+        client.api.remove_container(foreign)
+
+
+def test_lines_that_are_no_jobs_do_no_harm(pool):
+    worker = pool.workers[0]
+    assert pool.judge(numbered(1)).outcome == "pass"
+    for line in (b"nonsense\n", b"[1]\n", b"[" * 100_000 + b"\n"):
+        worker.line.write(line, 5)
+        assert worker.line.read(5) == {"error": "not a job"}
+    assert pool.judge(numbered(2)).outcome == "pass"
+
+
+def test_expected_values_are_not_in_what_is_sent():
+    line = job_line(StdinTask("pass", (StdinCase("in", "SECRET"),)), 1) + job_line(FuncTask("pass", "f", (Call((1,), "SECRET"),)), 2)
+    assert b"in" in line
+    assert b"SECRET" not in line
