@@ -164,7 +164,11 @@ def test_ctrl_c_is_a_clean_line_and_the_next_run_goes_on(place):
     slow = settings["engine"] | {"seconds_per_completion": 0.05}
     lab.write_experiment(place, rounds=1, engine=slow)
     process = subprocess.Popen(
-        [sys.executable, "-m", "selftrain_assets.cli", "run", "lab"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "selftrain_assets.cli", "run", "lab"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs have it ignored
     )
     wait_for_shards(place / "runs", 2)
     process.send_signal(signal.SIGINT)
