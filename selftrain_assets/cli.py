@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -179,7 +180,7 @@ def _rounds(text: str | None, last: int) -> range:
         return range(1, last + 1)
     first, dash, end = text.partition("-")
     if not first.isdecimal() or (dash and not end.isdecimal()) or not 1 <= int(first) <= int(end or first) <= last:
-        raise UserError(f'--rounds "{text}": give a round or a range between 1 and the experiment\'s rounds: {last}, as in 2 or 1-{last}')
+        raise UserError(f'--rounds "{text}": give a round or a range between 1 and the experiment\'s rounds: {last}, as in 1 or 1-{last}')
     return range(int(first), int(end or first) + 1)
 
 
@@ -222,12 +223,21 @@ def _recorder(opened):
 def _farewell(name: str, page: Path) -> None:
     from selftrain_assets.terminal import console
 
-    console.print(
-        f"\nReport: {os.path.relpath(page)}\n\nNext:\n  make ui{'':<32}the same experiment in the Dagster UI\n"
-        f"  selftrain show {name} 1{'':<{max(1, 22 - len(name))}}samples of round 1 with their verdicts\n"
-        f"  selftrain new my-experiment{'':<12}your own problems and model; change a setting and run it\n",
-        highlight=False,
-    )
+    command = _as_typed()
+    following = {
+        "make ui": "the same experiment in the Dagster UI",
+        f"{command} show {name} 1": "samples of round 1 with their verdicts",
+        f"{command} new another": "your own problems and model; change a setting and run it",
+    }
+    width = max(map(len, following)) + 4
+    lines = "".join(f"  {typed:<{width}}{what}\n" for typed, what in following.items())
+    console.print(f"\nReport: {os.path.relpath(page)}\n\nNext:\n{lines}", highlight=False)
+
+
+def _as_typed() -> str:
+    """What to type for this command here: its name where it is on the PATH, else the way to it."""
+    typed = sys.argv[0]
+    return os.path.relpath(typed) if Path(typed).name == "selftrain" and not shutil.which("selftrain") else "selftrain"
 
 
 def _print_json(value: Any) -> None:
