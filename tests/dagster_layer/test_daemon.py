@@ -55,7 +55,7 @@ class Daemon:
     def ask(self, query: str, **variables):
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=180) as answer:
             return json.load(answer)["data"]
 
     def ready(self) -> bool:
@@ -77,7 +77,7 @@ class Daemon:
             found = self.ask(STATUS, id=launched["backfillId"])["partitionBackfillOrError"]["status"]
             return found if found in ended else None
 
-        assert self.wait(status, 250, "the backfill") == "COMPLETED_SUCCESS"
+        assert self.wait(status, 500, "the backfill") == "COMPLETED_SUCCESS"
 
     def stop(self) -> None:
         os.killpg(self.process.pid, signal.SIGTERM)
@@ -92,7 +92,7 @@ def daemon(tmp_path):
     lab.write_experiment(tmp_path, rounds=3)
     running = Daemon(tmp_path)
     try:
-        running.wait(running.ready, 90, "the start")
+        running.wait(running.ready, 240, "the start")
         yield running
     finally:
         running.stop()
