@@ -116,13 +116,13 @@ def test_without_an_answer_a_completion_is_malformed(verifier, problem):
 
 @pytest.mark.parametrize("completion", NASTY, ids=lambda text: ascii(text[:12]) + f" of {len(text)}")
 def test_no_text_is_too_strange_to_be_judged(verifier, problem, completion):
-    started = time.monotonic()
+    started = time.process_time()
     verdict = verifier.verify(problem, completion)
     assert verdict.outcome in (Outcome.WRONG, Outcome.MALFORMED)
     assert verdict.reward == 0.0
     assert (verdict.parsed is None) == (verdict.outcome == Outcome.MALFORMED)
     assert verdict.parsed == verifier.parse(completion)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 10
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=40) | st.text("0123456789.,/$+-#{}\\boxed answer is:=", max_size=40))
