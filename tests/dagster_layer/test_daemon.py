@@ -80,11 +80,15 @@ class Daemon:
         assert self.wait(status, 500, "the backfill") == "COMPLETED_SUCCESS"
 
     def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """End every process of this home: webserver, daemon and code server outlive `dagster dev` in groups of their own."""
+        mark = f"DAGSTER_HOME={self.home}\0".encode()
+        for entry in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if mark in entry.read_bytes():
+                    os.kill(int(entry.parent.name), signal.SIGKILL)
+            except OSError:  # it ended by itself, or is another user's
+                continue
+        self.process.wait(timeout=60)
 
 
 @pytest.fixture
