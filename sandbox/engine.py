@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -121,6 +120,7 @@ class Line:
 
     def __init__(self, client: Any, image: str, settings: EngineSettings, slot: int) -> None:
         self.client = client
+        self.frames = bytearray()
         self.buffer = bytearray()
         self.error_text = bytearray()
         self.id = ""
@@ -153,23 +153,24 @@ class Line:
     def read(self, seconds: float) -> dict[str, Any]:
         """The next record. EOFError if the container is gone, TimeoutError after `seconds` of silence."""
         self.socket.settimeout(seconds)
-        while (end := self.buffer.find(b"\n")) < 0:
-            kind, size = struct.unpack(">BxxxL", self._exactly(8))
-            data = self._exactly(size)
-            (self.error_text if kind == 2 else self.buffer).extend(data)
-            del self.error_text[:-4000]
+        scanned = 0
+        while (end := self.buffer.find(b"\n", scanned)) < 0:
+            scanned = len(self.buffer)
+            self._receive()
         line = bytes(self.buffer[:end])
         del self.buffer[: end + 1]
         return json.loads(line)
 
-    def _exactly(self, size: int) -> bytes:
-        data = bytearray()
-        while len(data) < size:
-            part = self.socket.recv(min(size - len(data), 1 << 20))
-            if not part:
-                raise EOFError
-            data += part
-        return bytes(data)
+    def _receive(self) -> None:
+        """Read once, and take the engine's frames apart: stream (2 is standard error), length, bytes."""
+        part = self.socket.recv(1 << 18)
+        if not part:
+            raise EOFError
+        self.frames += part
+        while len(self.frames) >= 8 and len(self.frames) >= 8 + (size := int.from_bytes(self.frames[4:8], "big")):
+            (self.error_text if self.frames[0] == 2 else self.buffer).extend(self.frames[8 : 8 + size])
+            del self.frames[: 8 + size]
+            del self.error_text[:-4000]
 
     def remove(self) -> None:
         """End the container; the engine deletes it."""

@@ -111,10 +111,11 @@ class Worker:
                 record = self.line.read(wall + GRACE_SECONDS)
                 if record.get("id") != self.jobs:
                     raise ContainerLostError(f"the runner answered {str(record)[:200]}")
+                if "case" in record:
+                    reports.append(record)
                 if record.get("end"):
                     break
-                reports.append(record)
-                if isinstance(task, StdinTask) and len(reports) < len(task.cases) and stdin_finding(task, len(reports) - 1, record):
+                if isinstance(task, StdinTask) and stdin_finding(task, len(reports) - 1, record):
                     self.line.write(json.dumps({"stop": self.jobs}).encode() + b"\n", GRACE_SECONDS)
         except TimeoutError as error:
             raise ContainerLostError("its runner did not answer in time") from error

@@ -8,7 +8,7 @@ import os
 import socket
 from typing import Any
 
-from sandbox.runner.child import begin, compiled, find, fresh_main, guarded, send
+from sandbox.runner.child import find, load, read_payload
 from sandbox.runner.codec import decode, encode
 
 CHANNEL = 5
@@ -37,16 +37,8 @@ class Handles:
 
 def main(limits: dict[str, Any]) -> None:
     """Load, say so, then serve until the tester hangs up."""
-    job = begin()
-    code = compiled(job["source"])
-    space = fresh_main(job["source"])
-    space["__name__"] = "program"  # imported by its tests, as it were
-    status = guarded(lambda: exec(code, space))
-    if status:
-        os._exit(status)
-    if job["entry"].partition(".")[0] not in space:
-        send({"malformed": f"it does not define {job['entry']}"})
-        os._exit(0)
+    job = read_payload()
+    space = load(job["source"], job["entry"], "program")  # imported by its tests, as it were
     channel = socket.socket(fileno=CHANNEL)
     handles = Handles()
     with channel.makefile("rwb") as stream:

@@ -12,6 +12,7 @@ import contextlib
 import io
 import json
 import linecache
+import marshal
 import os
 import sys
 import threading
@@ -38,8 +39,9 @@ def open_standard_streams() -> None:
 
 def read_payload() -> dict[str, Any]:
     """What to run, from the descriptor that the supervisor filled."""
-    with open(PAYLOAD, "rb") as file:
-        return json.loads(file.read())
+    data = os.read(PAYLOAD, os.fstat(PAYLOAD).st_size)
+    os.close(PAYLOAD)
+    return marshal.loads(data)
 
 
 def send(record: dict[str, Any]) -> None:
@@ -95,15 +97,23 @@ def guarded(action: Any) -> int:
     return 0
 
 
-def begin() -> dict[str, Any]:
-    """What every role starts with."""
-    open_standard_streams()
-    return read_payload()
+def load(source: str, entry: str, name: str) -> dict[str, Any]:
+    """The namespace of a program that defines `entry`, as module `name`; where there is none, say so and end."""
+    code = compiled(source)
+    space = fresh_main(source)
+    space["__name__"] = name
+    status = guarded(lambda: exec(code, space))
+    if status:
+        os._exit(status)
+    if entry.partition(".")[0] not in space:
+        send({"malformed": f"it does not define {entry}"})
+        os._exit(0)
+    return space
 
 
 def main_stdin(limits: dict[str, Any]) -> None:
     """Run the program as a script; the host reads what it printed."""
-    job = begin()
+    job = read_payload()
     code = compiled(job["source"])
     os.close(RESULTS)
     finish(guarded(lambda: exec(code, fresh_main(job["source"]))))
@@ -111,7 +121,7 @@ def main_stdin(limits: dict[str, Any]) -> None:
 
 def main_run(limits: dict[str, Any]) -> None:
     """Run the program; if its last statement is an expression, send its value and its printed form."""
-    job = begin()
+    job = read_payload()
     compiled(job["source"])  # what only compiling finds, such as `return` outside of a function
     tree = compiled(job["source"], ast.PyCF_ONLY_AST)
     last = ast.Expression(tree.body.pop().value) if tree.body and isinstance(tree.body[-1], ast.Expr) else None  # type: ignore[attr-defined]
@@ -142,23 +152,17 @@ def find(space: dict[str, Any], entry: str) -> Any:
 
 def main_func(limits: dict[str, Any]) -> None:
     """Load the program, call its entry point for each case, send each result."""
-    job = begin()
-    code = compiled(job["source"])
-    space = fresh_main(job["source"])
-    status = guarded(lambda: exec(code, space))
-    if status:
-        os._exit(status)
-    if job["entry"].partition(".")[0] not in space:
-        send({"malformed": f"it does not define {job['entry']}"})
-        os._exit(0)
+    job = read_payload()
+    space = load(job["source"], job["entry"], "__main__")
     for args, kwargs in job["calls"]:
         try:
             send(call(space, job["entry"], decode(args), decode(kwargs)))
         except MemoryError:
             send({"e": "MemoryError: the result is too large"})
-    with contextlib.suppress(BaseException):
+    try:
         sys.stdout.flush()
-    os._exit(0)
+    finally:
+        os._exit(0)
 
 
 def call(space: dict[str, Any], entry: str, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.runner.zygote import set_rlimits
+from sandbox.runner.zygote import rlimits
 
-WRITABLE = ("/tmp", "/dev/mqueue", "/dev/shm")
+WRITABLE = [place for place in ("/tmp", "/dev/mqueue", "/dev/shm") if os.path.isdir(place)]
 KILL_SECONDS = 2.0
 CLEAN_SECONDS = 1
 
@@ -52,7 +53,7 @@ def kill_all(uids: list[int], zygote_pid: int) -> bool:
 
 def leftovers() -> list[str]:
     """Files in any place that a program can write to."""
-    return [os.path.join(place, name) for place in WRITABLE if os.path.isdir(place) for name in os.listdir(place)]
+    return [os.path.join(place, name) for place in WRITABLE for name in os.listdir(place)]
 
 
 def clean(uids: list[int]) -> bool:
@@ -85,8 +86,11 @@ def refused_rlimits(limits: dict[str, Any]) -> list[str]:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        with contextlib.suppress(BaseException):
-            os.write(writer, " ".join(set_rlimits(limits, [])).encode())
+        for name, (kind, pair) in rlimits(limits).items():
+            try:
+                resource.setrlimit(kind, pair)
+            except (OSError, ValueError):
+                os.write(writer, f"{name} ".encode())
         os._exit(0)
     os.close(writer)
     with open(reader) as file:

@@ -2,13 +2,15 @@
 
 It is root with the capabilities SETUID and SETGID alone. It judges nothing and knows no expected value.
 Lines in:  {"id", "mode", "limits", "source", ...} or {"stop": id}.
-Lines out: a hello; per case {"id", "case", ...}; {"id", "end": true, "clean": bool}. Unclean means: throw me away.
+Lines out: a hello; per case {"id", "case", "end": bool, "clean": bool, ...}, `end` with the last one; {"id", "end": true, "clean": true}
+after a stop. Unclean means: throw me away.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import marshal
 import os
 import platform
 import select
@@ -74,7 +76,9 @@ def emit(record: dict[str, Any]) -> None:
 
 
 def filled(data: bytes) -> int:
-    """A memory file with this content that nobody can change, at its start."""
+    """A file with this content that nobody can change, at its start."""
+    if not data:
+        return os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     fd = os.memfd_create("in", MFD)
     rest = memoryview(data)
     while rest:
@@ -107,7 +111,7 @@ class Case:
         fd = self.fds[self.processes[process]["fds"][place]]
         size = os.fstat(fd).st_size
         start = max(0, size - limit) if place == 2 else 0
-        return os.pread(fd, limit, start), size > limit
+        return os.pread(fd, limit, start) if size else b"", size > limit
 
     def close(self) -> None:
         """Give the memory back."""
@@ -124,6 +128,9 @@ class Supervisor:
         self.zygote_pid = zygote_pid
         self.lines = lines
         self.count = 0
+        self.poll = select.poll()
+        self.poll.register(control, select.POLLIN)
+        self.poll.register(0, 0)
 
     def uid(self) -> int:
         """A uid that no recent case had."""
@@ -132,7 +139,7 @@ class Supervisor:
 
     def job(self, job: dict[str, Any]) -> None:
         """All cases of one program."""
-        mode, clean = job["mode"], True
+        mode = job["mode"]
         source = {"source": job["source"]}
         inputs = job["inputs"] if mode in ("stdin", "run") else [""]
         for index, text in enumerate(inputs):
@@ -140,22 +147,25 @@ class Supervisor:
             if mode == "rpc":
                 left, right = (end.detach() for end in socket.socketpair())
                 tests = {name: job[name] for name in ("tests", "context", "entry")}
-                case.add("tester", self.uid(), b"", json.dumps(tests).encode(), [left])
-                case.add("candidate", self.uid(), b"", json.dumps(source | {"entry": job["entry"]}).encode(), [right])
+                case.add("tester", self.uid(), b"", marshal.dumps(tests), [left])
+                case.add("candidate", self.uid(), b"", marshal.dumps(source | {"entry": job["entry"]}), [right])
             else:
                 more = {name: job[name] for name in ("entry", "calls")} if mode == "func" else {}
-                case.add(mode, self.uid(), text.encode("utf-8", "surrogateescape"), json.dumps(source | more).encode(), [])
+                case.add(mode, self.uid(), text.encode("utf-8", "surrogateescape"), marshal.dumps(source | more), [])
             report, clean = self.case(case, job["limits"])
-            emit({"id": job["id"], "case": index} | report)
-            if not clean or self.lines.stopped():
+            last = index + 1 == len(inputs) or not clean
+            emit({"id": job["id"], "case": index, "end": last, "clean": clean} | report)
+            if last:
+                return
+            if self.lines.stopped():
                 break
-        emit({"id": job["id"], "end": True, "clean": clean})
+        emit({"id": job["id"], "end": True, "clean": True})
 
     def case(self, case: Case, limits: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """Run one case to its end, and clean up after it. Outputs are read when nothing is left that could write."""
         uids = [process["uid"] for process in case.processes]
         message = {"processes": case.processes, "limits": limits}
-        socket.send_fds(self.control, [json.dumps(message).encode()], case.fds)
+        socket.send_fds(self.control, [marshal.dumps(message)], case.fds)
         if len(case.processes) > 1:  # else the end of one would not hang up on the other
             for process in case.processes:
                 fd = process["fds"][5]
@@ -190,12 +200,9 @@ class Supervisor:
 
     def wait(self, seconds: float) -> bool:
         """Until the zygote has something to say; False after `seconds`. A host that hangs up ends it all."""
-        poll = select.poll()
-        poll.register(self.control, select.POLLIN)
-        poll.register(0, 0)
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            for fd, event in poll.poll(max(1, int(left * 1000))):
+            for fd, event in self.poll.poll(max(1, int(left * 1000))):
                 if fd == 0 and event & (select.POLLHUP | select.POLLERR):
                     os._exit(0)
                 if fd != 0:
@@ -207,7 +214,7 @@ class Supervisor:
         data = self.control.recv(65536)
         if not data:
             die("the zygote is gone")
-        record = json.loads(data)
+        record = marshal.loads(data)
         if "failed" in record:
             die(f"a case cannot be set up: {record['failed']}")
         return record
@@ -225,7 +232,7 @@ def main() -> None:
         for fd in (0, 1, 2):
             os.dup2(null, fd)  # the job channel must not be within reach of a program
         try:
-            zygote.serve(theirs, refused)
+            zygote.serve(theirs.fileno(), refused)
         finally:
             os._exit(71)
     theirs.close()

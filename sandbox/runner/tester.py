@@ -15,7 +15,7 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from sandbox.runner.child import begin, send
+from sandbox.runner.child import read_payload, send
 from sandbox.runner.codec import UnencodableError, decode, encode, loads
 
 CHANNEL = 5
@@ -176,7 +176,7 @@ def proxy(remote: Remote, name: str) -> Any:
 
 def main(limits: dict[str, Any]) -> None:
     """Run the context and each test in turn; send one verdict."""
-    job = begin()
+    job = read_payload()
     remote = Remote(4 * int(limits["output_bytes"]))
     verdict: dict[str, Any] = {"pass": True}
     position = -1

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import gc
 import importlib
-import json
+import marshal
 import os
 import resource
 import signal
 import socket
 import sys
 import time
+from collections.abc import Collection
 from typing import Any
 
 from sandbox.runner import candidate, child, tester
@@ -22,27 +23,43 @@ PRELOADED = (
     "math", "numbers", "operator", "os", "random", "re", "statistics", "string", "sys", "textwrap", "threading", "time",
     "traceback", "types", "typing", "unicodedata",
 )  # fmt: skip
-HIGH = 100  # received descriptors are parked from here on while they are put in their places
+RLIMIT_MSGQUEUE = 12  # which the module `resource` does not name
+MESSAGE, FDS = 4096, 16  # the most that one case needs
+CONTROL = 100  # where the zygote keeps its line to the supervisor; everything below is free for what a case is handed
 ROLES = {"stdin": child.main_stdin, "run": child.main_run, "func": child.main_func, "tester": tester.main, "candidate": candidate.main}
 
 
-def serve(control: socket.socket, refused: list[str]) -> None:
-    """Fork what each message asks for, until the other end is closed."""
+def serve(control: int, refused: list[str]) -> None:
+    """Fork what each message asks for, until the other end is closed. Whatever all cases have in common is done here,
+    once: what a child inherits costs it nothing."""
     for name in PRELOADED:
         importlib.import_module(name)
     sys.path = ["/tmp"] + [entry for entry in sys.path if entry not in ("", "/opt")]
     sys.argv = ["program.py"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.dup2(control, CONTROL, inheritable=False)
+    os.closerange(3, CONTROL)
+    os.closerange(CONTROL + 1, 256)
+    child.open_standard_streams()
+    os.setgroups([])
+    os.umask(0o077)
+    os.chdir("/tmp")
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, CONTROL)
+    known: tuple[Any, list[Any]] = (None, [])
     gc.collect()
     gc.freeze()
     while True:
-        message, fds, _, _ = socket.recv_fds(control, 65536, 16)
+        message, handed, _, _ = line.recvmsg(MESSAGE, socket.CMSG_SPACE(4 * FDS))
         if not message:
             os._exit(0)
-        _serve_one(control, json.loads(message), fds, refused)
+        spec = marshal.loads(message)
+        fds = list(memoryview(handed[0][2]).cast("i"))
+        if known[0] != spec["limits"]:
+            known = spec["limits"], list(rlimits(spec["limits"], refused).values())
+        _serve_one(line, spec, fds, known[1])
 
 
-def _serve_one(control: socket.socket, spec: dict[str, Any], fds: list[int], refused: list[str]) -> None:
+def _serve_one(line: socket.socket, spec: dict[str, Any], fds: list[int], plan: list[Any]) -> None:
     """Start the processes of one case. The first one's end is reported; the rest end when the supervisor kills them."""
     pids = []
     started = time.monotonic()
@@ -50,15 +67,14 @@ def _serve_one(control: socket.socket, spec: dict[str, Any], fds: list[int], ref
         for process in spec["processes"]:
             pid = os.fork()
             if pid == 0:
-                _become(control, process, [fds[n] for n in process["fds"]], spec["limits"], refused)
+                _become(line, process, [fds[n] for n in process["fds"]], spec["limits"], plan)
             pids.append(pid)
     except OSError as error:
-        control.send(json.dumps({"failed": str(error)}).encode())
+        line.send(marshal.dumps({"failed": str(error)}))
     finally:
-        for fd in fds:
-            os.close(fd)
+        os.closerange(3, CONTROL)
     for pid in pids:
-        control.send(json.dumps(_ended(pid, started)).encode())
+        line.send(marshal.dumps(_ended(pid, started)))
 
 
 def _ended(pid: int, started: float) -> dict[str, Any]:
@@ -72,7 +88,7 @@ def _ended(pid: int, started: float) -> dict[str, Any]:
     }
 
 
-def rlimits(limits: dict[str, Any]) -> dict[str, tuple[int, int]]:
+def values(limits: dict[str, Any]) -> dict[str, tuple[int, int]]:
     """The kernel's limits for one process of a case, by name."""
     cpu = max(1, -int(-limits["cpu_seconds"] // 1))
     same = {
@@ -83,62 +99,45 @@ def rlimits(limits: dict[str, Any]) -> dict[str, tuple[int, int]]:
         "STACK": limits["stack_bytes"],
         "CORE": 0,
         "MEMLOCK": 0,
+        "MSGQUEUE": 0,  # no POSIX queue to leave data in
     }
     return {"CPU": (cpu, cpu + 1)} | {name: (int(value), int(value)) for name, value in same.items()}
 
 
-def set_rlimits(limits: dict[str, Any], skip: list[str]) -> list[str]:
-    """Set them, never above what is inherited; the names of those that the kernel refuses."""
-    refused = []
-    for name, (soft, hard) in rlimits(limits).items():
-        if name in skip:
-            continue
-        try:
-            kind = getattr(resource, f"RLIMIT_{name}")
+def rlimits(limits: dict[str, Any], refused: Collection[str] = ()) -> dict[str, tuple[int, tuple[int, int]]]:
+    """What to set in a child: kind, soft and hard value by name; never above what it inherits, without what this kernel refuses."""
+    plan = {}
+    for name, (soft, hard) in values(limits).items():
+        if name not in refused:
+            kind = getattr(resource, f"RLIMIT_{name}", RLIMIT_MSGQUEUE)
             ceiling = resource.getrlimit(kind)[1]
             if ceiling != resource.RLIM_INFINITY:
                 soft, hard = min(soft, ceiling), min(hard, ceiling)
-            resource.setrlimit(kind, (soft, hard))
-        except (OSError, ValueError):
-            refused.append(name)
-    try:
-        resource.setrlimit(12, (0, 0))  # RLIMIT_MSGQUEUE, which the module does not name: no POSIX queue to leave data in
-    except (OSError, ValueError):
-        refused.append("MSGQUEUE")
-    return refused
+            plan[name] = kind, (soft, hard)
+    return plan
 
 
-def _become(control: socket.socket, process: dict[str, Any], fds: list[int], limits: dict[str, Any], refused: list[str]) -> None:
+def _become(line: socket.socket, process: dict[str, Any], fds: list[int], limits: dict[str, Any], plan: list[Any]) -> None:
     """In the forked process: give everything up, then play the role. Never returns.
 
-    A failure to set up is told over the control socket, which is closed before anything untrusted runs: a status would
+    A failure to set up is told over the control line, which is closed before anything untrusted runs: a status would
     be something that a program can end with as well.
     """
     try:
         os.setsid()
-        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-        os.write(score, b"1000")  # the kernel shall pick the program, not the runner
-        for place, fd in enumerate(fds):
-            os.dup2(fd, HIGH + place, inheritable=False)
-        os.dup2(control.fileno(), HIGH + len(fds), inheritable=False)
-        for place in range(len(fds)):
-            os.dup2(HIGH + place, place, inheritable=place < 3)
-        os.closerange(len(fds), HIGH + len(fds))
-        os.closerange(HIGH + len(fds) + 1, 256)
-        control.detach()
-        control = socket.socket(fileno=HIGH + len(fds))
-        if [name for name in set_rlimits(limits, refused) if name not in refused]:
-            raise OSError("a limit cannot be set")
+        os.write(os.open("/proc/self/oom_score_adj", os.O_WRONLY), b"1000")  # the kernel shall pick the program, not the runner
+        for place, fd in enumerate(fds):  # received in ascending order from 3 on, so that none is overwritten before its turn
+            os.dup2(fd, place, place < 3)
+        os.closerange(len(fds), CONTROL)
+        for kind, pair in plan:
+            resource.setrlimit(kind, pair)
         uid = process["uid"]
-        os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-        os.umask(0o077)
-        os.chdir("/tmp")
     except BaseException as error:
-        control.send(json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode())
+        line.send(marshal.dumps({"failed": f"{type(error).__name__}: {error}"}))
         os._exit(121)
-    control.close()
+    line.close()
     try:
         ROLES[process["role"]](limits)
     finally:
