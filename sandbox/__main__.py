@@ -6,21 +6,20 @@ import argparse
 import sys
 from pathlib import Path
 
+from sandbox.doctor import diagnose
 from sandbox.engine import EngineSettings, connect, sweep
 from sandbox.errors import SandboxError
-from sandbox.image import DEFAULT_BASE, build
+from sandbox.image import AUTO, build
 from sandbox.limits import Limits
 from sandbox.pool import Pool, PoolSettings
 from sandbox.protocol import RunTask
-from sandbox.self_check import Check, behaviour_checks, static_checks
-from sandbox.worker import Worker
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m sandbox", description="Runs untrusted Python in Docker. It never runs any without.")
     top.add_argument("--host", help="engine, as in DOCKER_HOST (default: DOCKER_HOST, else the default socket)")
-    top.add_argument("--base", default=DEFAULT_BASE, help="base image, or `local` to make one from this Python (default: %(default)s)")
+    top.add_argument("--base", default=AUTO, help="base image, `local` to make one from this Python, or auto (default: %(default)s)")
     top.add_argument("--runtime", help="OCI runtime, for instance runsc")
     commands = top.add_subparsers(dest="command", required=True)
     for name, text in (
@@ -42,33 +41,15 @@ def parser() -> argparse.ArgumentParser:
 
 def doctor(settings: EngineSettings) -> int:
     """Print a table of all controls; 1 if one of them does not take effect."""
-    client = connect(settings.host)
-    info = client.info()
-    print(
-        f"engine {info.get('ServerVersion')}, storage {info.get('Driver')}, cgroup v{info.get('CgroupVersion', '1')}, "
-        f"runtime {settings.runtime or info.get('DefaultRuntime')}, kernel {info.get('KernelVersion')}"
-    )
-    worker = Worker(client, build(client, settings.base), settings, 0)
-    try:
-        worker.start()
-        print(f"image {worker.image}, Python {worker.hello.get('python')}\n")
-        checks = static_checks(worker)
-        show(checks)
-        if all(check.ok for check in checks):
-            more = list(behaviour_checks(worker))
-            show(more)
-            checks += more
-    finally:
-        worker.close()
+    with diagnose(settings) as found:
+        print(f"{found.engine}\nimage {found.image}, Python {found.python}\n")
+        checks = []
+        for check in found.checks:
+            checks.append(check)
+            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<64}{check.found[:70]}", flush=True)
     failed = sum(not check.ok for check in checks)
     print(f"\n{len(checks)} controls, {failed} without effect" + ("; nothing is run here" if failed else ""))
     return 1 if failed else 0
-
-
-def show(checks: list[Check]) -> None:
-    """Lines of the table."""
-    for check in checks:
-        print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<64}{check.found[:70]}")
 
 
 def run_file(settings: EngineSettings, args: argparse.Namespace) -> int:

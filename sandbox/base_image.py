@@ -40,17 +40,26 @@ PASSWD = "root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/n
 GROUP = "root:x:0:\nnogroup:x:65534:\n"
 
 
+def local_base_name() -> str:
+    """The tag that stands for this interpreter and this code."""
+    return f"{REPOSITORY}:{hashlib.sha256(f'{sys.version}{sys.executable}{Path(__file__).read_text()}'.encode()).hexdigest()[:12]}"
+
+
+def local_base_is_here(client: Any) -> bool:
+    """Whether the engine has it."""
+    return any(local_base_name() in (image.tags or []) for image in client.images.list(REPOSITORY))
+
+
 def build_local_base(client: Any) -> str:
     """Import the base image into the engine; its tag. An image with this Python's tag is used as it is."""
-    tag = hashlib.sha256(f"{sys.version}{sys.executable}{Path(__file__).read_text()}".encode()).hexdigest()[:12]
-    name = f"{REPOSITORY}:{tag}"
-    if any(name in (image.tags or []) for image in client.images.list(REPOSITORY)):
+    name = local_base_name()
+    if local_base_is_here(client):
         return name
     with tempfile.TemporaryFile() as file:
         write_base(file)
         file.seek(0)
         changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV LD_LIBRARY_PATH=/usr/local/lib"]
-        client.api.import_image_from_data(file.read(), repository=REPOSITORY, tag=tag, changes=changes)
+        client.api.import_image_from_data(file.read(), repository=REPOSITORY, tag=name.partition(":")[2], changes=changes)
     return name
 
 

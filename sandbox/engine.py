@@ -25,8 +25,8 @@ class EngineSettings:
 
     host: str | None = None
     """As in DOCKER_HOST; None: what DOCKER_HOST says, else the default socket."""
-    base: str = "python:3.12-slim"
-    """Base image, or `local`."""
+    base: str = "auto"
+    """Base image: a name; `local`, one made from this Python; `auto`: python:3.12-slim if it can be had, else `local`."""
     runtime: str | None = None
     """OCI runtime, for instance `runsc`; None: the engine's default."""
     userns: str | None = None
@@ -49,14 +49,19 @@ def engine_errors(doing: str) -> Iterator[None]:
 def connect(host: str | None = None) -> Any:
     """A client of the engine, which has answered. EngineError says what to do if there is none."""
     import docker
+    import docker.errors
+    import requests
 
-    with engine_errors(
-        "no Docker engine answers (set DOCKER_HOST, or install and start one: `apt-get install docker.io`, then `dockerd`); "
-        "programs are never run without one"
-    ):
+    place = host or os.environ.get("DOCKER_HOST") or "the default socket"
+    try:
         client = docker.DockerClient(base_url=host, timeout=60) if host else docker.from_env(timeout=60)
         client.ping()
-        return client
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EngineError(
+            f"no Docker engine answers at {place}; set DOCKER_HOST to one, or install and start one (`apt-get install docker.io`, then "
+            "`dockerd`, as root); programs are never run without one"
+        ) from error
+    return client
 
 
 def process_start(pid: int) -> str:

@@ -6,16 +6,17 @@ import hashlib
 import io
 import json
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sandbox.base_image import build_local_base
+from sandbox.base_image import build_local_base, local_base_is_here
 from sandbox.errors import SandboxError
 
 HERE = Path(__file__).parent
 REPOSITORY = "selftrain-sandbox"
-DEFAULT_BASE = "python:3.12-slim"
-LOCAL = "local"
+PUBLISHED = "python:3.12-slim"
+LOCAL, AUTO = "local", "auto"
 
 
 def seccomp() -> str:
@@ -40,18 +41,15 @@ def image_tag(base_id: str) -> str:
     return f"{REPOSITORY}:{digest.hexdigest()[:16]}"
 
 
-def build(client: Any, base: str = DEFAULT_BASE) -> str:
-    """The image's tag; built unless it is there. `base` is an image name, or `local` to make one from this interpreter.
+def build(client: Any, base: str = AUTO) -> str:
+    """The image's tag; built unless it is there.
 
-    SandboxError if the base cannot be had.
+    `base` is an image name; `local`, to make one from this interpreter; or `auto`: the published one if it can be had,
+    else a local one. SandboxError if the base cannot be had.
     """
     import docker.errors
 
-    name = build_local_base(client) if base == LOCAL else base
-    try:
-        base_id = client.images.get(name).id
-    except docker.errors.ImageNotFound:
-        base_id = _pulled(client, name)
+    name, base_id = _base(client, base)
     tag = image_tag(base_id)
     try:
         client.images.get(tag)
@@ -63,6 +61,27 @@ def build(client: Any, base: str = DEFAULT_BASE) -> str:
         except docker.errors.DockerException as error:
             raise SandboxError(f"the sandbox image cannot be built on {name}: {error}") from error
     return tag
+
+
+def _base(client: Any, base: str) -> tuple[str, str]:
+    """Name and id of the base image. `auto` asks the registry once: where that fails, the local base is there from then on."""
+    if base == AUTO:
+        here = _found(client, PUBLISHED)
+        if here is None and not local_base_is_here(client):
+            with suppress(SandboxError):
+                here = _pulled(client, PUBLISHED)
+        return (PUBLISHED, here) if here else _base(client, LOCAL)
+    name = build_local_base(client) if base == LOCAL else base
+    return name, _found(client, name) or _pulled(client, name)
+
+
+def _found(client: Any, name: str) -> str | None:
+    import docker.errors
+
+    try:
+        return client.images.get(name).id
+    except docker.errors.ImageNotFound:
+        return None
 
 
 def _pulled(client: Any, name: str) -> str:

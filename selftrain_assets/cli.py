@@ -167,6 +167,29 @@ def new(
         typer.echo(f"Wrote {os.path.relpath(path)}\nSet task.path and model in it, then: selftrain run {name}")
 
 
+@app.command()
+def doctor(
+    name: Annotated[str | None, typer.Argument(help="experiment whose execution.sandbox is looked at; default: the defaults")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that programs can be run here: find the engine, build the image, try every control from inside a container."""
+    from sandbox.doctor import diagnose
+    from selftrain_assets.experiments import load_experiment
+    from selftrain_assets.terminal import told
+    from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
+
+    settings = load_experiment(name).execution.sandbox if name else SandboxSettings()
+    engines = []
+    with sandbox_errors():
+        for engine in settings.engines():
+            with diagnose(engine) as found:
+                engines.append(told(found, quiet=as_json))
+    if as_json:
+        _print_json(engines)
+    if not all(check["ok"] for engine in engines for check in engine["checks"]):
+        raise typer.Exit(1)
+
+
 def _open(name: str, progress=None):
     from selftrain_assets.experiments import load_experiment
     from selftrain_assets.stages.run import Run, silent

@@ -19,7 +19,7 @@ from selftrain_assets.engines import AnyEngine, TransformersSettings
 from selftrain_assets.recipes import AnyRecipe, RestEM
 from selftrain_assets.tasks import AnyTask, WordProblems
 from selftrain_assets.trainers import AnyTrainer, SftTrainer
-from selftrain_assets.verifiers import AnyVerifier, NumericVerifier
+from selftrain_assets.verifiers import AnyVerifier, NumericVerifier, SandboxSettings
 
 
 class Evaluation(Identity):
@@ -57,6 +57,7 @@ class ExecutionSettings(Execution):
     """How the stages run; never part of a key."""
 
     shard_size: int = Field(512, ge=1, description="samples per committed shard: what a kill can cost at most")
+    sandbox: SandboxSettings = Field(SandboxSettings(), description="where the programs of verifier code run")
 
 
 class Experiment(BaseModel):

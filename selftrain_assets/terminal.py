@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, Self
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -24,7 +25,11 @@ from rich.text import Text
 
 from selftrain_assets.reports.tables import header, rows
 
+if TYPE_CHECKING:
+    from sandbox.doctor import Diagnosis
+
 WIDTH_OF_A_FILE = 200  # where nobody's window sets a width, tables need not fold
+REMEDY = "An old engine, or another runtime or kernel, is the usual cause: see sandbox/README.md, Running it elsewhere."
 console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
@@ -126,6 +131,23 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
         )
     if not samples:
         console.print("no such sample")
+
+
+def told(found: Diagnosis, quiet: bool) -> dict[str, Any]:
+    """What was found of one engine; unless quiet, each control on a line of its own as it is tried."""
+    shown = Console(quiet=True) if quiet else console
+    shown.print(f"{found.engine}\nimage {found.image}, Python {found.python}\n", highlight=False)
+    checks = []
+    for check in found.checks:
+        checks.append(asdict(check))
+        mark = "[green]✓[/green]" if check.ok else "[red]✗[/red]"
+        shown.print(f"{mark} {check.name:<64}", Text(check.found, style="dim"), no_wrap=True, overflow="ellipsis", highlight=False)
+    failed = [check["name"] for check in checks if not check["ok"]]
+    if failed:
+        shown.print(f"\n{len(failed)} of {len(checks)} controls have no effect, so no program is run here. {REMEDY}", highlight=False)
+    else:
+        shown.print(f"\nAll {len(checks)} controls take effect: programs can be run here.", highlight=False)
+    return {"engine": found.engine, "image": found.image, "python": found.python, "checks": checks}
 
 
 def print_status(found: Sequence[dict[str, Any]]) -> None:

@@ -50,8 +50,8 @@ def fingerprint(*parts: Any) -> str:
 
 
 def problem_digest(problem: Problem) -> str:
-    """What a verdict depends on: the question and its reference answer, not the id."""
-    return fingerprint("problem", problem.question, problem.answer)
+    """What a verdict depends on: the question and its reference answer or tests, not the id."""
+    return fingerprint("problem", problem.question, problem.answer, *([problem.tests] if problem.tests else []))
 
 
 def sample_key(policy: str, prompt: str, sampling: Identity, seed: int, index: int) -> str:

@@ -12,7 +12,8 @@ SPLITS: tuple[Split, ...] = ("train", "human", "validation", "test", "transfer")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One question with a checkable answer. `solution` is a human-written one, where there is one."""
+    """One question with a checkable answer, or with tests for programs that solve it (core/program_tests.py, as JSON).
+    `solution` is a human-written one, where there is one."""
 
     id: str
     question: str
@@ -20,6 +21,7 @@ class Problem:
     split: Split = "train"
     group: str = ""
     solution: str | None = None
+    tests: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,17 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Execution:
+    """What became of the program that a completion holds. `failed_case` counts from 0; `output` is an excerpt."""
+
+    failed_case: int | None
+    cpu_seconds: float
+    wall_seconds: float
+    peak_memory_bytes: int
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a verifier says of one completion: reward in [0, 1], the answer it parsed, and why."""
 
@@ -82,11 +95,16 @@ class Verdict:
     reward: float
     parsed: str | None
     reason: str
+    execution: Execution | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """A verdict bound to its sample and to the verifier that gave it."""
+    """A verdict bound to its sample and to the verifier that gave it.
+
+    `content` is the hash of what was judged, where a verifier shares verdicts between equal programs; `same_as` is then
+    the sample whose program was run. The fields of an execution are None where no program was.
+    """
 
     key: str
     sample_key: str
@@ -96,6 +114,13 @@ class Verification:
     parsed: str | None
     reason: str
     verifier: str
+    content: str | None = None
+    same_as: str | None = None
+    failed_case: int | None = None
+    cpu_seconds: float | None = None
+    wall_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    output: str | None = None
 
 
 RowSource = Literal["self", "human", "rationalized"]

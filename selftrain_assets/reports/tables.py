@@ -22,7 +22,7 @@ def header(summary: dict[str, Any]) -> list[str]:
         "95% interval",
         "pass@1",
         f"pass@{k}",
-        f"maj@{majority}",
+        f"maj@{majority or 'k'}",
         "train accuracy",
         "solved",
         "samples",

@@ -38,12 +38,12 @@ def evaluation(run: Run, scope: str) -> Manifest:
         verifier_fingerprint(config.verifier),
         base.digest if base else None,
     )
-    if current := run.done(scope, "evaluation", key):
+    if (current := run.done(scope, "evaluation", key)) and not current.counts[str(Outcome.INFRA_ERROR)]:
         return current
     with run.store.writing(run.name, scope, "evaluation", run.owner):
         greedy, sampled = _batches(run, trained.digest)
         drawn = draw(run, run.store.model(trained.detail["place"]), [greedy, sampled], f"{scope} evaluation", clock)
-        verdicts, _ = judge(run, trained.digest, drawn.samples, f"{scope} evaluation", clock)
+        verdicts = judge(run, trained.digest, drawn.samples, f"{scope} evaluation", clock).verdicts
         judged = [v for v in verdicts if v.outcome != Outcome.INFRA_ERROR]
         greedy_keys = {r.key for r in greedy.requests}
         scores, votes = _scores(run.problems, judged, greedy_keys)
@@ -102,6 +102,8 @@ def _scores(
 def _metrics(run: Run, scores: Sequence[Score], votes: dict[str, list[str | None]]) -> dict[str, Any]:
     settings = run.config.evaluation
     test = [s for s in scores if s.split == "test"]
+    programs = {p.id for p in run.problems if p.tests is not None}  # they have no answer that a vote could be on
+    voted = [s for s in test if s.problem_id not in programs]
 
     def estimate(values: list[float]) -> dict[str, Any]:
         return asdict(bootstrap(values, settings.confidence, settings.resamples))
@@ -110,7 +112,9 @@ def _metrics(run: Run, scores: Sequence[Score], votes: dict[str, list[str | None
         "greedy_accuracy": estimate([float(s.greedy) for s in test]),
         "pass_at_k": {str(k): estimate([pass_at_k(s.samples, s.correct, k) for s in test]) for k in settings.pass_at},
         "maj_at_k": {
-            str(k): estimate([maj_at_k(votes[s.problem_id], CORRECT, k, settings.ties) for s in test]) for k in settings.majority_at
+            str(k): estimate([maj_at_k(votes[s.problem_id], CORRECT, k, settings.ties) for s in voted])
+            for k in settings.majority_at
+            if voted
         },
     } | {
         f"{split}_accuracy": estimate([float(s.greedy) for s in scores if s.split == split])

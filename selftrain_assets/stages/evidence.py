@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.identity import verification_key
 from selftrain_assets.core.plan import owed
 from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.types import Outcome, Problem, Request, Sample, Verification
+from selftrain_assets.core.types import Outcome, Problem, Request, Sample, Verdict, Verification
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.stages.run import Clock, Run
-from selftrain_assets.verifiers import verifier_fingerprint
+from selftrain_assets.verifiers import Judge, Verifier, verifier_fingerprint
 
 
 @dataclass
@@ -102,8 +102,23 @@ def _samples(engine, requests: list[Request], sampling: DrawSettings, policy: st
         )
 
 
-def judge(run: Run, policy: str, samples: Sequence[Sample], label: str, clock: Clock) -> tuple[list[Verification], int]:
-    """Verify what the pool of this verifier does not hold yet; returns all verdicts in order, and how many were reused.
+@dataclass
+class Judged:
+    """Verdicts in the order of their samples. `reused` were in the pool before; `judge` names who gave the others."""
+
+    verdicts: list[Verification] = field(default_factory=list)
+    reused: int = 0
+    judge: str = ""
+
+    def counts(self) -> dict[str, int]:
+        """How many of each outcome, and how many verdicts are shared with an equal program's."""
+        found = {str(o): sum(v.outcome == o for v in self.verdicts) for o in Outcome}
+        shared = sum(v.same_as is not None for v in self.verdicts)
+        return found | {"verifications": len(self.verdicts), "reused": self.reused, "shared": shared}
+
+
+def judge(run: Run, policy: str, samples: Sequence[Sample], label: str, clock: Clock) -> Judged:
+    """Verify what the pool of this verifier does not hold yet.
 
     An infra_error is returned but not kept: it says nothing about its sample, and is owed again.
     """
@@ -111,35 +126,86 @@ def judge(run: Run, policy: str, samples: Sequence[Sample], label: str, clock: C
     name = verifier_fingerprint(verifier)
     pool = run.store.verifications(name, policy)
     keys = {s.key: verification_key(s.key, problems[s.problem_id], name) for s in samples}
-    verdicts: dict[str, Verification] = {}
+    result = Judged()
     with pool.writing(run.owner):
-        verdicts |= {v.key: v for v in pool.records(set(keys.values()))}
-        reused = len(verdicts)
-        fresh = [s for s in samples if keys[s.key] not in verdicts]
-        stream = _verifications(verifier, fresh, problems, keys, verdicts, clock)
-        with closing(pool.commit_stream(stream, run.config.execution.shard_size)) as committing:
-            for done, _ in enumerate(committing, reused + 1):
-                run.progress(label, done, len(samples))
-    run.progress(label, len(verdicts), len(samples))
-    return [replace(verdicts[keys[s.key]], problem_id=s.problem_id) for s in samples], reused
+        held: dict[str, Verification] = {v.key: v for v in pool.records(set(keys.values()))}
+        result.reused = len(held)
+        owing = [s for s in samples if keys[s.key] not in held]
+        if owing:
+            groups, known = _equal_programs(run, name, verifier, owing, problems)
+            with verifier.open(run.config.execution.sandbox) as opened:
+                result.judge = opened.name
+                stream = _verifications(opened, groups, known, problems, keys, clock)
+                with closing(pool.commit_stream(stream, run.config.execution.shard_size)) as committing:
+                    for done, verification in enumerate(committing, result.reused + 1):
+                        held[verification.key] = verification
+                        run.progress(label, done, len(samples))
+    run.progress(label, len(held), len(samples))
+    result.verdicts = [
+        replace(held[key], problem_id=s.problem_id) if (key := keys[s.key]) in held else _unjudged(s, key, result.judge) for s in samples
+    ]
+    return result
+
+
+Groups = list[tuple[str | None, list[Sample]]]
+"""Content and the samples that share it. One of each group is judged; a group without content has one sample."""
+
+
+def _equal_programs(
+    run: Run, name: str, verifier: Verifier, samples: Sequence[Sample], problems: Mapping[str, Problem]
+) -> tuple[Groups, dict[str, Verification]]:
+    """The samples grouped by what their verdicts depend on, and the verdicts that any round has on such content."""
+    groups: dict[str, list[Sample]] = {}
+    for s in samples:
+        content = verifier.content(problems[s.problem_id], s.completion)
+        groups.setdefault(content or f"sample {s.key}", []).append(s)
+    shared = {content for content in groups if not content.startswith("sample ")}
+    known = {v.content: v for pool in run.store.all_verifications(name) for v in pool.records() if v.content in shared} if shared else {}
+    return [(content if content in shared else None, members) for content, members in groups.items()], known
 
 
 def _verifications(
-    verifier, samples: Iterable[Sample], problems: dict[str, Problem], keys: dict[str, str], verdicts: dict[str, Verification], clock: Clock
+    judge: Judge, groups: Groups, known: Mapping[str, Verification], problems: Mapping[str, Problem], keys: Mapping[str, str], clock: Clock
 ) -> Iterator[Verification]:
-    for sample in samples:
+    """Verdicts as they come; infra errors are left out."""
+    for content, members in groups:
+        if content is not None and content in known:
+            yield from (_shared(known[content], s, keys[s.key]) for s in members)
+    open_groups = [(content, members) for content, members in groups if content is None or content not in known]
+    stream = judge.stream((problems[members[0].problem_id], members[0].completion) for _, members in open_groups)
+    while True:
         with clock.working():
-            verdict = verifier.verify(problems[sample.problem_id], sample.completion)
-        verification = Verification(
-            keys[sample.key],
-            sample.key,
-            sample.problem_id,
-            str(verdict.outcome),
-            verdict.reward,
-            verdict.parsed,
-            verdict.reason,
-            f"{verifier.type} {verifier.version}",
-        )
-        verdicts[verification.key] = verification
+            found = next(stream, None)
+        if found is None:
+            return
+        (content, members), verdict = open_groups[found[0]], found[1]
         if verdict.outcome != Outcome.INFRA_ERROR:
-            yield verification
+            first = _verification(verdict, members[0], keys[members[0].key], judge.name, content)
+            yield first
+            yield from (_shared(first, s, keys[s.key]) for s in members[1:])
+
+
+def _verification(verdict: Verdict, sample: Sample, key: str, judge: str, content: str | None) -> Verification:
+    measured = asdict(verdict.execution) if verdict.execution else {}
+    return Verification(
+        key,
+        sample.key,
+        sample.problem_id,
+        str(verdict.outcome),
+        verdict.reward,
+        verdict.parsed,
+        verdict.reason,
+        judge,
+        content,
+        **measured,
+    )
+
+
+def _shared(verdict: Verification, sample: Sample, key: str) -> Verification:
+    """The verdict on an equal program, for this sample."""
+    return replace(verdict, key=key, sample_key=sample.key, problem_id=sample.problem_id, same_as=verdict.same_as or verdict.sample_key)
+
+
+def _unjudged(sample: Sample, key: str, judge: str) -> Verification:
+    """Stands for a verdict that is owed."""
+    return Verification(key, sample.key, sample.problem_id, str(Outcome.INFRA_ERROR), 0.0, None, "not judged yet", judge)

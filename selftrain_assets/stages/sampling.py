@@ -102,17 +102,13 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
         return current
     with run.store.writing(run.name, scope, stage, run.owner):
         found = read_samples(run, drawn)
-        verdicts, reused = judge(run, run.need(scope, "policy").digest, found, f"{scope} {stage}", clock)
-        judged = [v for v in verdicts if v.outcome != Outcome.INFRA_ERROR]
+        result = judge(run, run.need(scope, "policy").digest, found, f"{scope} {stage}", clock)
+        judged = [v for v in result.verdicts if v.outcome != Outcome.INFRA_ERROR]
         digest = fingerprint("verifications", [(v.key, v.problem_id, v.outcome, v.reward) for v in judged])
         table = run.store.write_table(
             run.name, scope, stage, digest, Judgement, [Judgement(v.key, v.sample_key, v.problem_id) for v in judged]
         )
-        counts = {str(o): sum(v.outcome == o for v in verdicts) for o in Outcome} | {
-            "verifications": len(verdicts),
-            "reused": reused,
-            "problems_solved": len({v.problem_id for v in judged if v.outcome == Outcome.PASS}),
-        }
+        counts = result.counts() | {"problems_solved": len({v.problem_id for v in judged if v.outcome == Outcome.PASS})}
         return finish(
             run,
             clock,
@@ -123,7 +119,7 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
             parents={source: drawn.digest},
             counts=counts,
             settings=run.config.verifier.model_dump(mode="json"),
-            versions={"verifier": f"{run.config.verifier.type} {run.config.verifier.version}"},
+            versions={"verifier": ", ".join(sorted({v.verifier for v in judged}))},
             detail={"verifier": verifier, "policy": run.need(scope, "policy").digest},
             files={stage: table},
         )

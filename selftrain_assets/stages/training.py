@@ -20,6 +20,7 @@ from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iterat
 from selftrain_assets.stages.sampling import read_samples, read_verifications
 from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_model
 from selftrain_assets.store.lease import lease
+from selftrain_assets.verifiers import verdicts
 
 
 def dataset(run: Run, iteration: int) -> Manifest:
@@ -190,7 +191,8 @@ def _validator(run: Run, problems: list):
 
     def score(model, tokenizer) -> float:
         engine = TransformersEngine(model, tokenizer, batch_size=256)
-        verdicts = [run.config.verifier.verify(by_key[c.key], c.text) for c in engine.generate(requests, run.config.greedy())]
-        return sum(v.outcome == Outcome.PASS for v in verdicts) / len(verdicts)
+        pairs = [(by_key[c.key], c.text) for c in engine.generate(requests, run.config.greedy())]
+        found = verdicts(run.config.verifier, run.config.execution.sandbox, pairs)
+        return sum(v.outcome == Outcome.PASS for v in found) / len(found)
 
     return score

@@ -65,6 +65,10 @@ class Store:
         """Everything this verifier ever said of it."""
         return Pool(self.root / "verifications" / verifier[:SHORT] / policy[:SHORT], Verification)
 
+    def all_verifications(self, verifier: str) -> list[Pool]:
+        """Everything this verifier ever said, of all policies."""
+        return [Pool(folder, Verification) for folder in sorted((self.root / "verifications" / verifier[:SHORT]).glob("*/"))]
+
     # -- stages --------------------------------------------------------------------------------------------------------
 
     def scope(self, experiment: str, scope: str) -> Path:

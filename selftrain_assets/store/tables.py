@@ -52,6 +52,7 @@ def write_table(path: Path, record: type, records: Sequence[Any]) -> str:
 
 def read_table(path: Path, record: type, sha256: str) -> list[Any]:
     """Records of a file whose bytes are as they were when committed. IntegrityError names a file that is not."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
@@ -66,8 +67,12 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
             f"{path} is not as it was committed (checksum {actual[:12]}, manifest {sha256[:12]}); "
             "restore it from a copy, or move it away together with its manifest entry to make it again"
         )
-    table = pq.read_table(path)
-    if table.column_names != schema_of(record).names:
+    table, schema = pq.read_table(path), schema_of(record)
+    if missing := [name for name in schema.names if name not in table.column_names and schema.field(name).nullable]:
+        for name in missing:  # added since; what older versions wrote has none of it
+            table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))
+        table = table.select([name for name in schema.names if name in table.column_names])
+    if table.column_names != schema.names:
         raise IntegrityError(
             f"{path} was written by another version of selftrain, which kept other columns ({', '.join(table.column_names)}); "
             "use that version, or another store (--store)"

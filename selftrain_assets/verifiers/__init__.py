@@ -1,4 +1,4 @@
-"""Judges of completions. To add one: a settings class with `verify` here, and its name in `AnyVerifier`."""
+"""Judges of completions. To add one: a settings class with `open` here, and its name in `AnyVerifier`."""
 
 from typing import Annotated
 
@@ -6,9 +6,11 @@ from pydantic import Field
 
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.verifiers.answers import NumericVerifier, TextVerifier
-from selftrain_assets.verifiers.protocol import Verifier
+from selftrain_assets.verifiers.programs import CodeVerifier
+from selftrain_assets.verifiers.protocol import Judge, Verifier, verdicts
+from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
-AnyVerifier = Annotated[NumericVerifier | TextVerifier, Field(discriminator="type")]
+AnyVerifier = Annotated[NumericVerifier | TextVerifier | CodeVerifier, Field(discriminator="type")]
 
 
 def verifier_fingerprint(verifier: Verifier) -> str:
@@ -16,4 +18,14 @@ def verifier_fingerprint(verifier: Verifier) -> str:
     return fingerprint("verifier", verifier.version, verifier)
 
 
-__all__ = ["AnyVerifier", "NumericVerifier", "TextVerifier", "Verifier", "verifier_fingerprint"]
+__all__ = [
+    "AnyVerifier",
+    "CodeVerifier",
+    "Judge",
+    "NumericVerifier",
+    "SandboxSettings",
+    "TextVerifier",
+    "Verifier",
+    "verdicts",
+    "verifier_fingerprint",
+]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import ClassVar, Literal
@@ -11,6 +13,8 @@ from pydantic import Field
 
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Outcome, Problem, Verdict
+from selftrain_assets.verifiers.protocol import Judge, Pair
+from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 ANSWER_MARK = re.compile(r"#{4,}|\banswer\s{0,9}(?:is|:|=)|\\boxed\{", re.IGNORECASE)
 MARKS_LOOKED_AT = 20  # so that a degenerate text of nothing but marks costs little
@@ -29,7 +33,25 @@ def marked_answer(completion: str) -> str | None:
 
 
 class _AnswerVerifier(Identity):
-    """Parse, then compare; subclasses say how."""
+    """Parse, then compare; subclasses say how. Both take microseconds, so that nothing is opened and nothing shared."""
+
+    type: str
+    version: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """As the judge that it is itself."""
+        return f"{self.type} {self.version}"
+
+    def content(self, problem: Problem, completion: str) -> str | None:
+        return None
+
+    @contextmanager
+    def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
+        yield self
+
+    def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
+        return ((position, self.verify(*pair)) for position, pair in enumerate(pairs))
 
     def parse(self, completion: str) -> str | None:
         raise NotImplementedError
@@ -38,6 +60,7 @@ class _AnswerVerifier(Identity):
         raise NotImplementedError
 
     def verify(self, problem: Problem, completion: str) -> Verdict:
+        """Judge one completion."""
         parsed = self.parse(completion)
         if parsed is None:
             return Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion")

@@ -1,10 +1,32 @@
-"""What every verifier offers: a problem and a completion in, a verdict out."""
+"""What every verifier offers: problems and completions in, verdicts out."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from selftrain_assets.core.types import Problem, Verdict
+from selftrain_assets.verifiers.sandboxed import SandboxSettings
+
+Pair = tuple[Problem, str]
+"""A problem and a completion."""
+
+
+class Judge(Protocol):
+    """An opened verifier."""
+
+    @property
+    def name(self) -> str:
+        """Who judges, for provenance: name and version, and what else decides."""
+        ...
+
+    def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
+        """Position and verdict of each pair, in the order in which they are done.
+
+        InfraError ends the stream where judging itself fails; what came before stays valid, the rest is owed.
+        """
+        ...
 
 
 class Verifier(Protocol):
@@ -22,9 +44,19 @@ class Verifier(Protocol):
         ...
 
     def parse(self, completion: str) -> str | None:
-        """The answer that the completion gives, in a form that votes can be counted on; None where it gives none."""
+        """The answer, or program, that the completion gives; None where it gives none."""
         ...
 
-    def verify(self, problem: Problem, completion: str) -> Verdict:
-        """Judge one completion."""
+    def content(self, problem: Problem, completion: str) -> str | None:
+        """A hash of all that the verdict depends on, if equal ones shall be judged once; None to judge each."""
         ...
+
+    def open(self, sandbox: SandboxSettings) -> AbstractContextManager[Judge]:
+        """Ready to judge. InfraError if what it needs is not there."""
+        ...
+
+
+def verdicts(verifier: Verifier, sandbox: SandboxSettings, pairs: list[Pair]) -> list[Verdict]:
+    """The verdicts of a few completions, in their order."""
+    with verifier.open(sandbox) as judge:
+        return [verdict for _, verdict in sorted(judge.stream(pairs), key=lambda found: found[0])]

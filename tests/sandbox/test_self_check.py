@@ -41,7 +41,7 @@ def test_a_missing_control_stops_everything(engine, monkeypatch, change, named):
 
 
 def test_doctor_prints_a_table_and_ends_well(engine, monkeypatch, capsys):
-    monkeypatch.setattr("sandbox.__main__.behaviour_checks", lambda worker: [])  # the hostile programs have tests of their own
+    monkeypatch.setattr("sandbox.doctor.behaviour_checks", lambda worker: [])  # the hostile programs have tests of their own
     arguments = ["--host", engine.host] if engine.host else []
     assert main([*arguments, "doctor", "--base", "local"]) == 0
     assert ", 0 without effect" in capsys.readouterr().out

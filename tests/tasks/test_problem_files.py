@@ -114,7 +114,7 @@ def test_a_question_that_occurs_again_can_be_dropped(load):
         ({**TEST, "id": "", "question": "New?"}, 'the field "id" is missing or empty'),
         ('{"id": "c", "question": "New?", "ans', "not valid JSON"),
         (b'{"id": "c", "question": "\xff\xfe", "answer": 1}', "not valid JSON"),
-        ('["c", "New?", 1]', "expected an object with the fields id, question, answer"),
+        ('["c", "New?", 1]', "expected an object with the fields id, question, and answer or tests"),
         ({**TEST, "id": "c", "question": "New?", "split": "tset"}, 'unknown split "tset"; did you mean "test"?'),
         ({"id": "c", "questoin": "New?", "answer": 1}, 'unknown field "questoin"; did you mean "question"?'),
         ({**TEST, "id": "c", "question": "New?", "soluton": "1 + 1"}, 'unknown field "soluton"; did you mean "solution"?'),

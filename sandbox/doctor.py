@@ -1,0 +1,52 @@
+"""Does the sandbox hold here? The engine, the image, and every control as a program sees it from inside a container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sandbox.engine import EngineSettings, connect, sweep
+from sandbox.image import build
+from sandbox.self_check import Check, behaviour_checks, static_checks
+from sandbox.worker import Worker
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One engine and what is on it. `checks` are made while they are drawn: a second or so each at most."""
+
+    engine: str
+    image: str
+    python: str
+    checks: Iterator[Check] = field(repr=False)
+
+
+@contextmanager
+def diagnose(settings: EngineSettings) -> Iterator[Diagnosis]:
+    """Builds the image where it is missing, removes what dead owners left, and starts one container to try everything in.
+
+    EngineError without an engine, SandboxError without an image, UnsafeError where a limit that decides is refused.
+    """
+    client = connect(settings.host)
+    sweep(client)
+    worker = Worker(client, build(client, settings.base), settings, 0)
+    try:
+        worker.start()
+        yield Diagnosis(_described(client.info(), settings), worker.image, str(worker.hello.get("python")), _checks(worker))
+    finally:
+        worker.close()
+
+
+def _described(info: dict, settings: EngineSettings) -> str:
+    version, storage, kernel = info.get("ServerVersion"), info.get("Driver"), info.get("KernelVersion")
+    runtime = settings.runtime or info.get("DefaultRuntime")
+    return f"Docker {version}, storage {storage}, cgroup v{info.get('CgroupVersion', '1')}, runtime {runtime}, kernel {kernel}"
+
+
+def _checks(worker: Worker) -> Iterator[Check]:
+    """Hostile programs are let loose only where every control has been seen to hold."""
+    held = static_checks(worker)
+    yield from held
+    if all(check.ok for check in held):
+        yield from behaviour_checks(worker)
