@@ -1,6 +1,7 @@
 """Fixtures that several test files share; no test reaches the network."""
 
 import os
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -8,6 +9,8 @@ from hypothesis import settings
 from selftrain_assets.models.loading import ModelRef, resolve_model
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
+from selftrain_assets.verifiers import SandboxSettings
+from tests.sandbox.engine_process import some_engine
 
 # Read by huggingface_hub and tokenizers when they are imported, which nothing above does.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -27,6 +30,19 @@ def embedded() -> ModelRef:
 def word_problems():
     """A few problems of every split."""
     return WordProblems(train=6, human=3, validation=2, test=4, transfer=2).load()
+
+
+@pytest.fixture(scope="session")
+def docker_host():
+    """A real Docker engine, as in DOCKER_HOST: the one that is there, else one that is started for the tests."""
+    with tempfile.TemporaryDirectory(prefix="selftrain-engine-", ignore_cleanup_errors=True) as folder, some_engine(folder) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def programs(docker_host):
+    """Sandbox settings of an experiment, on that engine; one container is enough."""
+    return SandboxSettings(hosts=(docker_host,) if docker_host else (), workers=1, base="local")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import selftrain_assets
 
 PACKAGE = Path(selftrain_assets.__file__).parent
 NAME = PACKAGE.name
+SANDBOX = PACKAGE.parent / "sandbox"
 HEAVY = {"dagster", "torch", "transformers", "peft", "vllm", "ray", "docker", "duckdb"}
 MAY_IMPORT_DAGSTER = ("assets", "component", "definitions", "checks", "sensors", "resources", "iterations")
 LONGEST = 300
@@ -103,8 +104,20 @@ def test_stages_never_load_dagster(module):
     assert "dagster" not in direct(module) | loaded_with(module)
 
 
+def test_the_sandbox_stands_on_its_own():
+    for path in SANDBOX.rglob("*.py"):
+        names = {name.partition(".")[0] for name in imported(ast.parse(path.read_text()), True)}
+        assert names - sys.stdlib_module_names <= {"sandbox", "docker", "requests"}, path
+
+
+def test_what_runs_in_the_container_needs_the_standard_library_alone():
+    for path in [*SANDBOX.glob("runner/*.py"), *SANDBOX.glob("image/*.py")]:
+        names = {".".join(name.split(".")[:2]) for name in imported(ast.parse(path.read_text()), True)}
+        assert {name for name in names if name.partition(".")[0] not in sys.stdlib_module_names} <= {"sandbox.runner"}, path
+
+
 def test_no_module_is_too_long():
-    lengths = {str(path): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    lengths = {str(path): len(path.read_text().splitlines()) for folder in (PACKAGE, SANDBOX) for path in folder.rglob("*.py")}
     assert {path: length for path, length in lengths.items() if length > LONGEST} == {}
 
 

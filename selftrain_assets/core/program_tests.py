@@ -66,7 +66,7 @@ def read_tests(tests: Any, entry: str = "", context: str = "") -> ProgramTests:
     if not all("expected" in test and isinstance(test.get("args", []), list) for test in tests):
         raise ValueError("every entry needs args (a list) and expected, or every entry input and output")
     if not entry:
-        raise ValueError('need the field "entry", the name of the function to call')
+        raise ValueError('calls need the field "entry", the name of the function')
     calls = tuple((test.get("args", []), dict(test.get("kwargs") or {}), test["expected"]) for test in tests)
     return ProgramTests(entry, context, calls=calls)
 
@@ -87,12 +87,12 @@ def _asserts(tests: list[str], entry: str, context: str) -> ProgramTests:
         try:
             trees.append(ast.parse(code))
         except (SyntaxError, ValueError) as error:
-            raise ValueError(f"{name} is no valid Python ({error})") from error
+            raise ValueError(f"{name}: no valid Python ({error})") from error
     own = {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
     calls = [node.func for tree in trees[1:] for node in ast.walk(tree) if isinstance(node, ast.Call)]
     called = [function.id for function in calls if isinstance(function, ast.Name)]
     if "check" in own and not any(_calls_check(tree) for tree in trees[1:]):
-        tests = [*tests, f"check({entry or 'candidate'})"]  # HumanEval leaves this line to whoever runs it
+        tests = [*tests[:-1], f"{tests[-1]}\ncheck({entry or 'candidate'})"]  # HumanEval leaves this line to whoever runs it
     if not entry:
         found = [name for name in called if name not in own and name not in dir(builtins) and name != "candidate"]
         if not found:

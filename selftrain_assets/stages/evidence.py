@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 
@@ -13,7 +13,7 @@ from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Outcome, Problem, Request, Sample, Verdict, Verification
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.stages.run import Clock, Run
-from selftrain_assets.verifiers import Judge, Verifier, verifier_fingerprint
+from selftrain_assets.verifiers import Verifier, verifier_fingerprint
 
 
 @dataclass
@@ -104,11 +104,10 @@ def _samples(engine, requests: list[Request], sampling: DrawSettings, policy: st
 
 @dataclass
 class Judged:
-    """Verdicts in the order of their samples. `reused` were in the pool before; `judge` names who gave the others."""
+    """Verdicts in the order of their samples. `reused` were in the pool before."""
 
     verdicts: list[Verification] = field(default_factory=list)
     reused: int = 0
-    judge: str = ""
 
     def counts(self) -> dict[str, int]:
         """How many of each outcome, and how many verdicts are shared with an equal program's."""
@@ -133,17 +132,13 @@ def judge(run: Run, policy: str, samples: Sequence[Sample], label: str, clock: C
         owing = [s for s in samples if keys[s.key] not in held]
         if owing:
             groups, known = _equal_programs(run, name, verifier, owing, problems)
-            with verifier.open(run.config.execution.sandbox) as opened:
-                result.judge = opened.name
-                stream = _verifications(opened, groups, known, problems, keys, clock)
-                with closing(pool.commit_stream(stream, run.config.execution.shard_size)) as committing:
-                    for done, verification in enumerate(committing, result.reused + 1):
-                        held[verification.key] = verification
-                        run.progress(label, done, len(samples))
+            stream = _verifications(run, groups, known, problems, keys, clock)
+            with closing(stream), closing(pool.commit_stream(stream, run.config.execution.shard_size)) as committing:
+                for done, verification in enumerate(committing, result.reused + 1):
+                    held[verification.key] = verification
+                    run.progress(label, done, len(samples))
     run.progress(label, len(held), len(samples))
-    result.verdicts = [
-        replace(held[key], problem_id=s.problem_id) if (key := keys[s.key]) in held else _unjudged(s, key, result.judge) for s in samples
-    ]
+    result.verdicts = [replace(held[key], problem_id=s.problem_id) if (key := keys[s.key]) in held else _unjudged(s, key) for s in samples]
     return result
 
 
@@ -165,24 +160,28 @@ def _equal_programs(
 
 
 def _verifications(
-    judge: Judge, groups: Groups, known: Mapping[str, Verification], problems: Mapping[str, Problem], keys: Mapping[str, str], clock: Clock
-) -> Iterator[Verification]:
-    """Verdicts as they come; infra errors are left out."""
+    run: Run, groups: Groups, known: Mapping[str, Verification], problems: Mapping[str, Problem], keys: Mapping[str, str], clock: Clock
+) -> Generator[Verification, None, None]:
+    """Verdicts as they come: first those on content that was judged before, for which nothing has to be opened. Infra
+    errors are left out."""
     for content, members in groups:
         if content is not None and content in known:
             yield from (_shared(known[content], s, keys[s.key]) for s in members)
     open_groups = [(content, members) for content, members in groups if content is None or content not in known]
-    stream = judge.stream((problems[members[0].problem_id], members[0].completion) for _, members in open_groups)
-    while True:
-        with clock.working():
-            found = next(stream, None)
-        if found is None:
-            return
-        (content, members), verdict = open_groups[found[0]], found[1]
-        if verdict.outcome != Outcome.INFRA_ERROR:
-            first = _verification(verdict, members[0], keys[members[0].key], judge.name, content)
-            yield first
-            yield from (_shared(first, s, keys[s.key]) for s in members[1:])
+    if not open_groups:
+        return
+    with run.config.verifier.open(run.config.execution.sandbox) as judge:
+        stream = judge.stream((problems[members[0].problem_id], members[0].completion) for _, members in open_groups)
+        while True:
+            with clock.working():
+                found = next(stream, None)
+            if found is None:
+                return
+            (content, members), verdict = open_groups[found[0]], found[1]
+            if verdict.outcome != Outcome.INFRA_ERROR:
+                first = _verification(verdict, members[0], keys[members[0].key], judge.name, content)
+                yield first
+                yield from (_shared(first, s, keys[s.key]) for s in members[1:])
 
 
 def _verification(verdict: Verdict, sample: Sample, key: str, judge: str, content: str | None) -> Verification:
@@ -206,6 +205,6 @@ def _shared(verdict: Verification, sample: Sample, key: str) -> Verification:
     return replace(verdict, key=key, sample_key=sample.key, problem_id=sample.problem_id, same_as=verdict.same_as or verdict.sample_key)
 
 
-def _unjudged(sample: Sample, key: str, judge: str) -> Verification:
+def _unjudged(sample: Sample, key: str) -> Verification:
     """Stands for a verdict that is owed."""
-    return Verification(key, sample.key, sample.problem_id, str(Outcome.INFRA_ERROR), 0.0, None, "not judged yet", judge)
+    return Verification(key, sample.key, sample.problem_id, str(Outcome.INFRA_ERROR), 0.0, None, "not judged yet", "")

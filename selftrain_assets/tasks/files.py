@@ -150,7 +150,7 @@ def _tests(where: str, row: dict[str, Any]) -> str | None:
     try:
         return read_tests(row["tests"], str(row.get("entry") or ""), str(row.get("context") or "")).to_json()
     except ValueError as error:
-        raise UserError(f'{where}: the field "tests" {error}') from error
+        raise UserError(f'{where}: the field "tests": {error}') from error
 
 
 def _text(where: str, name: str, value: Any) -> str:

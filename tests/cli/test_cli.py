@@ -228,3 +228,36 @@ def test_new_writes_an_experiment_that_runs_on_the_persons_own_problems(place):
     done = selftrain("run", "mine")
     assert done.returncode == 0, done.stderr
     assert json.loads(selftrain("report", "mine", "--json").stdout)["iterations"][0]["greedy_accuracy"] == 1.0
+
+
+# -- doctor ------------------------------------------------------------------------------------------------------------
+
+
+def test_doctor_proves_the_controls_and_says_that_programs_can_run(place, docker_host):
+    environment = {**os.environ} | ({"DOCKER_HOST": docker_host} if docker_host else {})
+    done = selftrain("doctor", "--json", env=environment)
+    assert done.returncode == 0, done.stderr
+    [engine] = json.loads(done.stdout)
+    assert len(engine["checks"]) > 40
+    assert [check for check in engine["checks"] if not check["ok"]] == []
+    assert engine["image"].startswith("selftrain-sandbox:")
+
+
+def test_doctor_without_an_engine_says_what_to_do(place):
+    done = selftrain("doctor", env={**os.environ, "DOCKER_HOST": "unix:///nowhere"})
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the sandbox: no Docker engine answers at unix:///nowhere; set DOCKER_HOST")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_needs_the_sandbox_stops_before_anything_is_judged_where_there_is_none(place):
+    rows = [{"id": s, "question": f"Write f for {s}.", "tests": ["assert f(1) == 2"], "split": s} for s in ("train", "test")]
+    (place / "programs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    texts = {row["id"]: ["def f(x): return x + 1", "def f(x): return x"] for row in rows}
+    lab.write_experiment(place, texts=texts, task={"type": "file", "path": "programs.jsonl"}, verifier={"type": "code"})
+    done = selftrain("run", "lab", env={**os.environ, "DOCKER_HOST": "unix:///nowhere"})
+    assert done.returncode == 1
+    assert "no Docker engine answers" in done.stderr
+    assert "`selftrain doctor` shows what is missing" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(selftrain("sql", "SELECT count(*) AS n FROM verifications", "--json").stdout) == [{"n": 0}]

@@ -8,10 +8,12 @@ import pyarrow.parquet
 import pytest
 
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.program_tests import ProgramTests
 from selftrain_assets.core.types import Problem
 from selftrain_assets.tasks import ProblemFile
 
 TRAIN = {"id": "a", "question": "What is 1 + 1?", "answer": "2", "split": "train"}
+PROMPT = 'def f{n}(x):\n    """Identity."""\n'
 TEST = {"id": "b", "question": "What is 2 + 2?", "answer": "4", "split": "test"}
 
 
@@ -174,3 +176,57 @@ def test_damaged_pages_of_a_parquet_file_are_told(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"task\.path: there is no file .*nowhere\.jsonl"):
         ProblemFile(path=str(tmp_path / "nowhere.jsonl")).load()
+
+
+# -- programs ----------------------------------------------------------------------------------------------------------
+
+
+def test_tests_stand_in_for_an_answer_and_columns_may_have_other_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {
+            "task_id": f"T/{n}",
+            "prompt": PROMPT.format(n=n),
+            "entry_point": f"f{n}",
+            "test": "def check(candidate):\n    assert candidate(1)\n",
+        }
+        for n in range(20)
+    ]
+    jsonl(tmp_path / "programs.jsonl", rows)
+    columns = {"id": "task_id", "question": "prompt", "entry": "entry_point", "tests": "test", "context": "prompt"}
+    problems = ProblemFile(path="programs.jsonl", columns=columns).load()
+    assert [(p.id, p.question, p.answer) for p in problems] == [(f"T/{n}", PROMPT.format(n=n), "") for n in range(20)]
+    tests = ProgramTests.from_json(problems[3].tests)
+    assert (tests.entry, tests.context) == ("f3", PROMPT.format(n=3))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"columns": {"questoin": "q"}}, 'task.columns: there is no field "questoin"; did you mean "question"?'),
+        ({"columns": {"question": "qestion"}}, 'line 1: there is no column "qestion", which task.columns names; did you mean'),
+    ],
+)
+def test_a_misnamed_column_is_told(tmp_path, monkeypatch, changes, reason):
+    monkeypatch.chdir(tmp_path)
+    jsonl(tmp_path / "problems.jsonl", [TRAIN, TEST])
+    with pytest.raises(UserError) as caught:
+        ProblemFile(path="problems.jsonl", **changes).load()
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"tests": "assert f(1) =="}, 'the field "tests": tests: no valid Python'),
+        ({"tests": [{"args": [1], "expected": 1}]}, 'the field "tests": calls need the field "entry"'),
+        ({}, 'a problem needs an answer, or "tests" for programs'),
+    ],
+)
+def test_unusable_tests_name_the_file_and_the_line(tmp_path, monkeypatch, row, reason):
+    monkeypatch.chdir(tmp_path)
+    jsonl(tmp_path / "problems.jsonl", [TRAIN, TEST, {"id": "c", "question": "Write f."} | row])
+    with pytest.raises(UserError) as caught:
+        ProblemFile(path="problems.jsonl").load()
+    assert str(caught.value).startswith("problems.jsonl, line 3: ")
+    assert reason in str(caught.value)

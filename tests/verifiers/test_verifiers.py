@@ -1,6 +1,7 @@
 """One suite that every verifier must pass, and what counts as one number."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.types import Outcome, Problem
-from selftrain_assets.verifiers import AnyVerifier, NumericVerifier, TextVerifier, verifier_fingerprint
+from selftrain_assets.verifiers import AnyVerifier, CodeVerifier, NumericVerifier, TextVerifier, verifier_fingerprint
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,13 @@ EXAMPLES = {
         wrong=("K2", "Mount Everest\nno, K2"),
         equal=("K2", "#### k2.", "I think:\n\n'K2'\n"),
         settings={"case_sensitive": True},
+    ),
+    CodeVerifier: Example(
+        answer="1234",
+        right=("1234", "1200 + 34", "print(1200 + 34)", "Add them:\n```python\nx = 1200\nprint(x + 34)\n```\nDone."),
+        wrong=("1233", "print(-1234)", "```\n1 + 1\n```"),
+        equal=("print(7)\n", "Like this:\n```py\nprint(7)\n```", "```\nprint(1)\n```\nNo:\n```python3\nprint(7)\n```"),
+        settings={"cpu_seconds": 2.0, "program": "fenced"},
     ),
 }
 NASTY = (
@@ -71,6 +79,7 @@ NASTY = (
     "1,235," * 10_000,
     "word " * 20_000,
 )
+GIVES_ANSWER = (NumericVerifier, TextVerifier)  # what these parse is the answer; what CodeVerifier parses is the program
 MEMBERS = get_args(get_args(AnyVerifier)[0]) or (AnyVerifier,)  # of Annotated[A | B, ...]
 
 
@@ -78,6 +87,25 @@ MEMBERS = get_args(get_args(AnyVerifier)[0]) or (AnyVerifier,)  # of Annotated[A
 def verifier(request):
     """Each verifier that an experiment can name."""
     return request.param()
+
+
+@pytest.fixture(scope="module")
+def judges(programs):
+    """Every verifier with its default settings, opened once."""
+    with ExitStack() as stack:
+        yield {kind: stack.enter_context(kind().open(programs)) for kind in MEMBERS}
+
+
+@pytest.fixture
+def judged(judges, verifier):
+    """The verdicts on completions of one problem, in their order."""
+
+    def judge(problem, *completions):
+        found = dict(judges[type(verifier)].stream((problem, completion) for completion in completions))
+        assert sorted(found) == list(range(len(completions)))
+        return [found[place] for place in range(len(completions))]
+
+    return judge
 
 
 @pytest.fixture
@@ -91,42 +119,60 @@ def problem(example):
     return Problem("p", "What?", example.answer)
 
 
-def test_right_answers_pass(verifier, example, problem):
-    for completion in example.right:
-        verdict = verifier.verify(problem, completion)
+def test_right_answers_pass(judged, example, problem):
+    for completion, verdict in zip(example.right, judged(problem, *example.right), strict=True):
         assert (verdict.outcome, verdict.reward) == (Outcome.PASS, 1.0), completion
         assert verdict.parsed
         assert verdict.reason
 
 
-def test_wrong_answers_are_wrong(verifier, example, problem):
-    for completion in example.wrong:
-        verdict = verifier.verify(problem, completion)
+def test_wrong_answers_are_wrong(judged, example, problem):
+    for completion, verdict in zip(example.wrong, judged(problem, *example.wrong), strict=True):
         assert (verdict.outcome, verdict.reward) == (Outcome.WRONG, 0.0), completion
         assert verdict.parsed
         assert verdict.reason
 
 
-def test_without_an_answer_a_completion_is_malformed(verifier, problem):
-    for completion in ("", " \n\t "):
-        verdict = verifier.verify(problem, completion)
+def test_without_an_answer_a_completion_is_malformed(judged, problem):
+    for verdict in judged(problem, "", " \n\t "):
         assert (verdict.outcome, verdict.reward, verdict.parsed) == (Outcome.MALFORMED, 0.0, None)
         assert verdict.reason
 
 
 @pytest.mark.parametrize("completion", NASTY, ids=lambda text: ascii(text[:12]) + f" of {len(text)}")
-def test_no_text_is_too_strange_to_be_judged(verifier, problem, completion):
+def test_no_text_is_too_strange_to_be_judged(verifier, judged, problem, completion):
     started = time.process_time()
-    verdict = verifier.verify(problem, completion)
+    [verdict] = judged(problem, completion)
     assert verdict.outcome in (Outcome.WRONG, Outcome.MALFORMED)
     assert verdict.reward == 0.0
-    assert (verdict.parsed is None) == (verdict.outcome == Outcome.MALFORMED)
-    assert verdict.parsed == verifier.parse(completion)
+    if isinstance(verifier, GIVES_ANSWER):
+        assert (verdict.parsed is None) == (verdict.outcome == Outcome.MALFORMED)
+        assert verdict.parsed == verifier.parse(completion)
     assert time.process_time() - started < 10
 
 
+def test_nothing_to_judge_gives_nothing(judged, problem):
+    assert judged(problem) == []
+
+
+def test_verdicts_carry_the_position_of_their_completion(judged, example, problem):
+    mixed = (example.right[0], example.wrong[0], "", example.right[1], example.wrong[1])
+    assert [verdict.outcome for verdict in judged(problem, *mixed)] == ["pass", "wrong", "malformed", "pass", "wrong"]
+
+
+def test_whoever_judges_says_name_and_version(verifier, judges):
+    assert judges[type(verifier)].name.startswith(f"{verifier.type} {verifier.version}")
+
+
+def test_content_is_shared_only_by_what_cannot_be_told_apart(verifier, example, problem):
+    other = Problem("q", "What?", "5")
+    contents = [verifier.content(p, completion) for p in (problem, other) for completion in (*example.right, *example.wrong)]
+    assert contents == [None] * len(contents) or len(set(contents)) == len(contents)
+    assert verifier.content(problem, example.right[0]) == verifier.content(Problem("r", "What?", example.answer), example.right[0])
+
+
 @given(st.text(st.characters(exclude_categories=()), max_size=40) | st.text("0123456789.,/$+-#{}\\boxed answer is:=", max_size=40))
-@pytest.mark.parametrize("kind", MEMBERS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", GIVES_ANSWER, ids=lambda kind: kind.__name__)
 def test_verdicts_of_any_text_are_sound_and_deterministic(kind, completion):
     problem = Problem("p", "What?", EXAMPLES[kind].answer)
     verdict = kind().verify(problem, completion)

@@ -1,0 +1,74 @@
+"""Tests of programs as they stand in problem sets: three forms in, one canonical text out."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selftrain_assets.core.program_tests import ProgramTests, read_tests
+
+CHECK = "def check(candidate):\n    assert candidate(1) == 2\n"
+ATOMS = st.none() | st.booleans() | st.integers() | st.text()
+PLAIN = st.recursive(ATOMS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+
+
+def test_code_may_come_as_a_text_or_as_a_list():
+    assert read_tests("assert f(1) == 2") == read_tests(["assert f(1) == 2"]) == ProgramTests("f", asserts=("assert f(1) == 2",))
+
+
+@pytest.mark.parametrize(
+    ("tests", "entry"),
+    [
+        ("assert f(1) == 2", "f"),
+        ("assert abs(f(1.0) - 2) < 1e-9", "f"),
+        ("assert sorted(f([2, 1])) == [1, 2]", "f"),
+        ("def close(a, b): return abs(a - b) < 1\nassert close(f(1), 2)", "f"),
+        ("import math\nassert math.isclose(f(1), 2)", "f"),
+    ],
+)
+def test_the_function_is_found_in_the_tests_where_no_entry_names_it(tests, entry):
+    assert read_tests(tests).entry == entry
+
+
+def test_a_function_named_check_is_called_as_human_eval_means_it():
+    assert read_tests(CHECK, "f").asserts == (CHECK + "\ncheck(f)",)
+    called = CHECK + "\ncheck(f)"
+    assert read_tests(called, "f").asserts == (called,)
+
+
+def test_calls_and_cases():
+    calls = read_tests([{"args": [1, [2]], "expected": 3}, {"kwargs": {"x": 1}, "expected": None}], "f")
+    assert calls.calls == (([1, [2]], {}, 3), ([], {"x": 1}, None))
+    assert read_tests([{"input": "1\n", "output": "2\n"}, {"output": 3}]).cases == (("1\n", "2\n"), ("", "3"))
+
+
+def test_a_list_may_come_as_json_text():
+    assert read_tests('[{"input": "1", "output": "2"}]').cases == (("1", "2"),)
+    assert read_tests('["assert f(1) == 2"]').asserts == ("assert f(1) == 2",)
+
+
+@pytest.mark.parametrize(
+    ("tests", "entry", "reason"),
+    [
+        ([], "", "must be Python code"),
+        (7, "", "must be Python code"),
+        ("assert f(1) ==", "", "tests: no valid Python"),
+        ("assert 1 == 1", "", 'name it in the field "entry"'),
+        ([{"args": [1], "expected": 2}], "", 'calls need the field "entry"'),
+        ([{"args": 1, "expected": 2}], "f", "needs args (a list) and expected"),
+        ([{"args": [1], "expect": 2}], "f", 'entry 1 has the unknown field "expect"'),
+        ([{"input": "1", "output": "2"}, "assert f(1)"], "f", "entry 2 is neither"),
+        ([{"input": "1", "output": "2"}, {"args": [1], "expected": 2}], "f", "every entry"),
+    ],
+)
+def test_what_is_wrong_is_said(tests, entry, reason):
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        read_tests(tests, entry)
+
+
+@given(st.lists(st.tuples(st.lists(PLAIN), PLAIN), min_size=1), st.text(min_size=1), st.text())
+def test_the_canonical_text_is_read_back_as_it_was(calls, entry, context):
+    tests = ProgramTests(entry, context, calls=tuple((args, {}, expected) for args, expected in calls))
+    assert ProgramTests.from_json(tests.to_json()) == tests
+    assert ProgramTests.from_json(tests.to_json()).to_json() == tests.to_json()
