@@ -28,7 +28,8 @@ attributes:
     few_shot: 0            # solved problems of the split "human" placed before the question
 
   verifier:
-    type: numeric          # the last number, or the one behind "####" or "the answer is"; "text" compares words
+    type: numeric          # the last number, or the one behind "####" or "the answer is"; "text" compares words;
+                           # "code" runs programs in Docker (docs/programs.md)
 
   # {about}
   recipe:

@@ -107,4 +107,7 @@ def asset_specs(config: Experiment) -> list[AssetSpec]:
     without = {"rationalizations": not config.recipe.rationalize, "human_only": not config.human_only}
     present = [spec for spec in SPECS if not without.get(spec.name)]
     names = {spec.name for spec in present}
-    return [replace(spec, deps=tuple(d for d in spec.deps if d in names)) for spec in present]
+    kinds = {"verifications": ("docker", "python")} if config.verifier.type == "code" else {}
+    return [
+        replace(spec, deps=tuple(d for d in spec.deps if d in names), kinds=(*kinds.get(spec.name, ()), *spec.kinds)) for spec in present
+    ]

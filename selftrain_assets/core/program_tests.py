@@ -94,7 +94,8 @@ def _asserts(tests: list[str], entry: str, context: str) -> ProgramTests:
     if "check" in own and not any(_calls_check(tree) for tree in trees[1:]):
         tests = [*tests[:-1], f"{tests[-1]}\ncheck({entry or 'candidate'})"]  # HumanEval leaves this line to whoever runs it
     if not entry:
-        found = [name for name in called if name not in own and name not in dir(builtins) and name != "candidate"]
+        found = [name for name in called if name not in own and name != "candidate"]
+        found = [name for name in found if name not in dir(builtins)] or found  # a program may define a `sum` of its own
         if not found:
             raise ValueError('call no function of the program; name it in the field "entry"')
         entry = found[0]

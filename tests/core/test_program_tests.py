@@ -25,6 +25,7 @@ def test_code_may_come_as_a_text_or_as_a_list():
         ("assert sorted(f([2, 1])) == [1, 2]", "f"),
         ("def close(a, b): return abs(a - b) < 1\nassert close(f(1), 2)", "f"),
         ("import math\nassert math.isclose(f(1), 2)", "f"),
+        ("assert sum(10, 15) == 6", "sum"),
     ],
 )
 def test_the_function_is_found_in_the_tests_where_no_entry_names_it(tests, entry):
