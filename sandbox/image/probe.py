@@ -23,8 +23,9 @@ def call(*args):
 
 
 def status(name):
+    """A line of the kernel's account of this process; not every kernel has each."""
     with open("/proc/self/status") as file:
-        return next(line.split()[1] for line in file if line.startswith(name + ":"))
+        return next((line.split()[1] for line in file if line.startswith(name + ":")), None)
 
 
 def writable():
@@ -84,7 +85,8 @@ report = {
     "descriptors": [fd for fd in range(256) if not refused(lambda fd=fd: os.fstat(fd))],
     "oom_score": int(open("/proc/self/oom_score_adj").read()),
     "limits": {
-        name: resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1] for name in ("CPU", "AS", "FSIZE", "NPROC", "NOFILE", "CORE")
+        name: resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1]
+        for name in ("CPU", "AS", "FSIZE", "NPROC", "NOFILE", "STACK", "CORE", "MEMLOCK")
     },
     "queue_bytes": resource.getrlimit(12)[1],
 }

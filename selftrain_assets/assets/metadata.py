@@ -86,7 +86,7 @@ def _verdicts(run: Run, manifest: Manifest) -> str:
     judged = read_verifications(run, manifest)
     passed = [v for v in judged if v.outcome == Outcome.PASS][:PREVIEW_ROWS]
     failed = [v for v in judged if v.outcome != Outcome.PASS][:PREVIEW_ROWS]
-    source = run.need(manifest.scope, "samples" if manifest.stage == "verifications" else "hinted")
+    source = run.need(manifest.scope, "samples" if manifest.stage == "verifications" else "hinted_samples")
     samples = {s.key: s for s in read_samples(run, source)}
     rows = [[samples[v.sample_key].prompt, samples[v.sample_key].completion, v.outcome, v.reason] for v in (*passed, *failed)]
     return _markdown(("prompt", "completion", "verdict", "reason"), rows)

@@ -59,8 +59,8 @@ def rationalizations(run: Run, iteration: int) -> Manifest:
     hinted = build_prompt(run.config.prompt, run.problems, hint=True)
     requests = plan_requests(unsolved, hinted, run.config.recipe.sampling, run.need(scope, "policy").digest, run.config.seed)
     parents = {"verifications": run.need(scope, "verifications").digest}
-    _draw_stage(run, scope, "hinted", Batch(requests, run.config.recipe.sampling.per_draw()), parents)
-    return _judge_stage(run, scope, "hinted", "rationalizations")
+    _draw_stage(run, scope, "hinted_samples", Batch(requests, run.config.recipe.sampling.per_draw()), parents)
+    return _judge_stage(run, scope, "hinted_samples", "rationalizations")
 
 
 def _draw_stage(run: Run, scope: str, stage: str, batch: Batch, parents: dict[str, str]) -> Manifest:

@@ -56,7 +56,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
 
 def _verified(run: Run, iteration: int, stage: str) -> list[tuple[int, str, Verified]]:
     scope = iteration_scope(iteration)
-    source = "samples" if stage == "verifications" else "hinted"
+    source = "samples" if stage == "verifications" else "hinted_samples"
     samples = {s.key: s for s in read_samples(run, run.need(scope, source))}
     prompts = {p.id: run.prompt.render(p) for p in run.train_problems}
     return [

@@ -20,7 +20,7 @@ TABLES: dict[str, tuple[str, type]] = {
     "rows": ("rows", Row),
     "scores": ("scores", Score),
     "samples": ("drawings", Drawing),
-    "hinted": ("hinted_drawings", Drawing),
+    "hinted_samples": ("hinted_drawings", Drawing),
     "verifications": ("judgements", Judgement),
     "rationalizations": ("hinted_judgements", Judgement),
 }
