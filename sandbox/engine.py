@@ -172,6 +172,13 @@ class Line:
             del self.frames[: 8 + size]
             del self.error_text[:-4000]
 
+    def hang_up(self) -> None:
+        """From another thread: end a read or write that is going on. The runner sees the end of its input and leaves."""
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except Exception:  # a transport without it, or closed by now
+            self.remove()
+
     def remove(self) -> None:
         """End the container; the engine deletes it."""
         for name in ("socket", "attached"):

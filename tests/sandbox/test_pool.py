@@ -13,7 +13,7 @@ from dataclasses import replace
 import docker.errors
 import pytest
 
-from sandbox import EngineError, EngineSettings, FuncTask, Pool, PoolSettings, RunTask, StdinCase, StdinTask
+from sandbox import EngineError, EngineSettings, FuncTask, Limits, Pool, PoolSettings, RunTask, SandboxError, StdinCase, StdinTask
 from sandbox.engine import LABEL, OWNER, Line, connect, sweep
 from sandbox.protocol import Call, job_line
 from tests.sandbox.conftest import QUICK
@@ -72,6 +72,43 @@ def test_containers_killed_at_random_cost_nothing_but_time(engine, poison):
     assert {n for n in range(60) if found[n].outcome != "pass"} == {20, 50}
     assert found[20].attempts == 3
     assert found[20].outcome == "resource"
+
+
+@pytest.mark.parametrize("leave", ["close", "exception"])
+def test_a_stream_that_is_left_early_ends_at_once_and_the_pool_stays_usable(engine, leave):
+    sleeper = StdinTask("import time; time.sleep(600)", (StdinCase("", ""),), limits=Limits(wall_seconds=600))
+    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+        first = [worker.line.id for worker in pool.workers]
+        stream = pool.stream([numbered(1), *[sleeper] * 5])
+        assert next(stream)[0] == 0
+        deadline = time.monotonic() + 10
+        while not all(worker.busy for worker in pool.workers) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert all(worker.busy for worker in pool.workers)
+        started = time.monotonic()
+        if leave == "close":
+            stream.close()
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                stream.throw(KeyboardInterrupt)
+        assert time.monotonic() - started < 5  # far below the wall limit; removing the containers is most of it
+        assert [worker.line for worker in pool.workers] == [None, None]
+        assert [worker.started for worker in pool.workers] == [1, 1]  # told to stop, they started no other
+        found = dict(pool.stream([numbered(n) for n in range(10)]))
+        assert {verdict.outcome for verdict in found.values()} == {"pass"}
+        assert {verdict.attempts for verdict in found.values()} == {1}
+        second = [worker.line.id for worker in pool.workers if worker.line]
+        left = {container["Id"] for container in pool.workers[0].client.api.containers(all=True)}
+    assert second
+    assert not set(first) & (left | set(second))
+
+
+def test_a_pool_that_is_closed_under_a_stream_ends_it(engine):
+    with Pool(PoolSettings(workers=1, engines=(engine,))) as pool:
+        stream = pool.stream(numbered(n, 0.05) for n in range(1000))
+        next(stream)
+    with pytest.raises(SandboxError, match="ended"):
+        list(stream)
 
 
 def test_an_engine_that_goes_away_raises_and_no_verdict_turns_wrong(tmp_path):
