@@ -14,7 +14,7 @@ class Limits:
     cpu_seconds: float = 5.0
     """CPU time, user and system, of the process and its reaped children. This decides; the same on a busy machine."""
     wall_seconds: float = 20.0
-    """Backstop for programs that wait. A program stopped by it with little CPU used is run once more before it counts."""
+    """Backstop for programs that wait. A program stopped by it with little CPU used is run once more; the second verdict counts."""
     memory_bytes: int = 512 * MIB
     """Address space of each process (RLIMIT_AS)."""
     output_bytes: int = 1 * MIB

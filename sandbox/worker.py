@@ -118,14 +118,14 @@ class Worker:
             return replace(refusal, reason=f"the task has {len(line)} bytes, {REQUEST_BYTES} are the most")
         if case_count(task) == 0:
             return replace(refusal, reason="the task has no cases")
-        verdict, lost = self._judge(task)
-        if verdict.outcome == "timeout" and verdict.reason.startswith("still there") and verdict.cpu_seconds < task.limits.cpu_seconds / 2:
-            again, more = self._judge(task)  # it may have been the machine that was slow
-            verdict, lost = again, lost + more
+        verdict, lost, waited = self._judge(task)
+        if waited:  # it may have been the machine that was slow
+            verdict, more, _ = self._judge(task)
+            lost += more
         return replace(verdict, attempts=1 + lost, image=self.image, python=str(self.hello.get("python", "")))
 
-    def _judge(self, task: Task) -> tuple[Verdict, int]:
-        """The verdict and how many containers were lost on the way."""
+    def _judge(self, task: Task) -> tuple[Verdict, int, bool]:
+        """The verdict, how many containers were lost on the way, and whether it ran into the wall limit with little CPU time used."""
         why = ""
         for lost in range(STRIKES):
             try:
@@ -138,12 +138,12 @@ class Worker:
                 continue
             verdict = judge(task, reports)
             if verdict.outcome != "infra_error":
-                return verdict, lost
+                return verdict, lost, verdict.outcome == "timeout" and _waited(task, reports, verdict.case or 0)
             why = verdict.reason
             self.close()
         self.confirm()
         reason = f"quarantined: {STRIKES} containers in a row were lost with it ({why})"
-        return Verdict("resource", task.mode, reason=reason, cases=case_count(task), quarantined=True), STRIKES - 1
+        return Verdict("resource", task.mode, reason=reason, cases=case_count(task), quarantined=True), STRIKES - 1, False
 
     def _run(self, task: Task) -> list[dict[str, Any]]:
         """Give the job to the container; its cases' reports. CancelledError if told to stop."""
@@ -186,3 +186,9 @@ class Worker:
         if not record.get("clean"):
             self.close()
         return reports
+
+
+def _waited(task: Task, reports: list[dict[str, Any]], case: int) -> bool:
+    """Whether the wall limit stopped this case while it used little CPU time."""
+    report = reports[case if isinstance(task, StdinTask) else 0]  # not the last: one more may have begun before it was told to stop
+    return report["late"] and report["program"]["cpu"] < task.limits.cpu_seconds / 2

@@ -154,6 +154,34 @@ def test_where_every_container_is_lost_no_program_is_blamed(engine, monkeypatch)
         assert pool.judge(numbered(1)).outcome == "pass"
 
 
+@pytest.mark.parametrize(("cpu", "late_runs", "outcome", "runs"), [(0.1, 1, "pass", 2), (0.1, 2, "timeout", 2), (0.6, 1, "timeout", 1)])
+def test_a_program_that_the_wall_limit_stopped_idle_is_run_once_more(pool, monkeypatch, cpu, late_runs, outcome, runs):
+    """Its first run, or its first two, are made to look as if the machine had stood still in the second case."""
+    worker, calls = pool.workers[0], []
+    run = worker._run
+
+    def slow(task):
+        reports = run(task)
+        calls.append(task)
+        if len(calls) <= late_runs:
+            reports[0]["program"]["cpu"] = 0.9  # what other cases used has no say
+            reports[1] |= {"late": True, "program": reports[1]["program"] | {"exit": -9, "cpu": cpu}}
+        return reports
+
+    monkeypatch.setattr(worker, "_run", slow)
+    verdict = worker.judge(StdinTask("print(input())", (StdinCase("1", "1"), StdinCase("2", "2")), limits=QUICK))
+    assert (verdict.outcome, len(calls)) == (outcome, runs), verdict
+
+
+def test_a_program_that_sleeps_is_a_timeout_after_two_runs(pool):
+    worker = pool.workers[0]
+    jobs = worker.jobs
+    verdict = worker.judge(replace(numbered(1, 60), limits=replace(QUICK, wall_seconds=0.5)))
+    assert verdict.outcome == "timeout"
+    assert "wall time" in verdict.reason
+    assert worker.jobs == jobs + 2
+
+
 def test_no_engine_is_an_error_that_says_what_to_do():
     with pytest.raises(EngineError, match=r"no Docker engine answers .*DOCKER_HOST.*never run without"):
         Pool(PoolSettings(engines=(EngineSettings(host="unix:///nowhere/docker.sock"),))).__enter__()
