@@ -59,3 +59,13 @@ GRACE_SECONDS = 15.0
 """That a runner may take over the sum of its cases' wall limits before the container counts as hung."""
 STRIKES = 3
 """Containers that a program may take down before it is put in quarantine."""
+SECOND_LINE = {
+    "AS": "the container's memory limit",
+    "NPROC": "the container's process limit",
+    "NOFILE": "the container's limit on open files",
+    "STACK": "the address space and memory limits",
+    "CORE": "the container's core limit and its read-only files",
+    "MEMLOCK": "the system call filter, which has no mlock",
+    "MSGQUEUE": "the runner's clean-up of /dev/mqueue",
+}
+"""What holds where a kernel or runtime refuses one of these limits of a process. The others, CPU and FSIZE, are essential."""

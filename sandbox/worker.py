@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from dataclasses import replace
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 from sandbox.engine import EngineSettings, Line, connect
 from sandbox.errors import EngineError, SandboxError, UnsafeError
 from sandbox.judge import judge, stdin_finding
-from sandbox.limits import GRACE_SECONDS, REQUEST_BYTES, START_SECONDS, STRIKES
+from sandbox.limits import GRACE_SECONDS, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES
 from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, job_line, process_count
 from sandbox.runner.codec import UnencodableError
 
 START_ATTEMPTS = 3
 CANARY = RunTask("1")
+log = logging.getLogger(__name__)
 
 
 class ContainerLostError(Exception):
@@ -36,6 +38,8 @@ class Worker:
         self.busy = False
         self.cancelled = threading.Event()
         self.hello: dict[str, Any] = {}
+        self.degraded: tuple[str, ...] = ()
+        """Limits of a process that are refused here, so that only their second line of defence holds."""
         self.jobs = 0
         self.started = 0
 
@@ -60,9 +64,25 @@ class Worker:
             break
         self.line = line
         self.started += 1
-        if self.hello.get("hello") != 1 or self.hello.get("refused"):
+        try:
+            self._accept(self.hello)
+        except UnsafeError:
             self.close()
-            raise UnsafeError(f"this kernel or runtime refuses the limits {self.hello.get('refused')}; nothing is run without them")
+            raise
+
+    def _accept(self, hello: dict[str, Any]) -> None:
+        """UnsafeError if limits are refused that nothing else stands in for; the other refused ones are said aloud."""
+        refused = tuple(str(name) for name in hello.get("refused", ()))
+        if hello.get("hello") != 1:
+            raise UnsafeError(f"the runner said {str(hello)[:200]} instead of hello; nothing is run with it")
+        if essential := [name for name in refused if name not in SECOND_LINE]:
+            raise UnsafeError(
+                f"this kernel or runtime refuses the process limits {', '.join(essential)}; nothing else holds in their place, so "
+                "nothing is run: use another runtime or engine (EngineSettings(runtime=..., host=...)) or a newer version of this one"
+            )
+        if refused and refused != self.degraded:
+            log.warning("this kernel or runtime refuses limits of a process; %s", stand_ins(refused))
+        self.degraded = refused
 
     def ping(self) -> None:
         """EngineError if the engine is gone or going: then a lost container says nothing about the program in it.
@@ -192,3 +212,8 @@ def _waited(task: Task, reports: list[dict[str, Any]], case: int) -> bool:
     """Whether the wall limit stopped this case while it used little CPU time."""
     report = reports[case if isinstance(task, StdinTask) else 0]  # not the last: one more may have begun before it was told to stop
     return report["late"] and report["program"]["cpu"] < task.limits.cpu_seconds / 2
+
+
+def stand_ins(refused: tuple[str, ...]) -> str:
+    """What holds in the place of refused limits, for a person."""
+    return "; ".join(f"{name} refused: {SECOND_LINE[name]} holds instead" for name in refused)

@@ -84,7 +84,8 @@ report = {
     "descriptors": [fd for fd in range(256) if not refused(lambda fd=fd: os.fstat(fd))],
     "oom_score": int(open("/proc/self/oom_score_adj").read()),
     "limits": {
-        name: resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1] for name in ("CPU", "AS", "FSIZE", "NPROC", "NOFILE", "CORE")
+        name: resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1]
+        for name in ("CPU", "AS", "FSIZE", "NPROC", "NOFILE", "STACK", "CORE", "MEMLOCK")
     },
     "queue_bytes": resource.getrlimit(12)[1],
 }
