@@ -127,7 +127,7 @@ class Supervisor:
         self.control = control
         self.zygote_pid = zygote_pid
         self.lines = lines
-        self.count = 0
+        self.count = int.from_bytes(os.urandom(2), "big") % UIDS  # another pool's container may have the same range; not in step with it
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
         self.poll.register(0, 0)
