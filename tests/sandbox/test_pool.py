@@ -207,6 +207,22 @@ with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={engine.host!r}, 
     assert all(c["Id"] != identity for c in client.api.containers(all=True))
 
 
+def test_ctrl_c_ends_a_program_that_runs(engine):
+    code = f"""
+from sandbox import *
+with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={engine.host!r}, base="local"),))) as pool:
+    print(pool.workers[0].line.id, flush=True)
+    pool.judge(RunTask("import time; time.sleep(600)", limits=Limits(wall_seconds=600)))
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    identity = child.stdout.readline().strip()
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=20)  # far below the wall limit
+    assert "KeyboardInterrupt" in errors.splitlines()[-1]
+    assert all(container["Id"] != identity for container in connect(engine.host).api.containers(all=True))
+
+
 def test_the_sweep_removes_what_a_dead_owner_left_and_nothing_else(engine, pool):
     client = connect(engine.host)
     image = pool.workers[0].image
