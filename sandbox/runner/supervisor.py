@@ -172,7 +172,10 @@ class Supervisor:
                 os.dup2(case.fds[process["fds"][0]], case.fds[fd])
         late = not self.wait(float(limits["wall_seconds"]))
         ended = [] if late else [self.receive()]
-        killed = housekeeping.kill_all(uids, self.zygote_pid)
+        try:
+            killed = housekeeping.kill_all(uids, self.zygote_pid)
+        except OSError as error:  # where the container's process limit is all there is, a program may use it up
+            die(f"no process can be started to end the program's: {error}")
         if not killed:
             die("a process cannot be killed")
         ended += [self.receive() for _ in range(len(case.processes) - len(ended))]

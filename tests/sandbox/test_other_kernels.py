@@ -74,7 +74,9 @@ def test_without_another_limit_the_pool_opens_and_says_what_holds_instead(engine
 def test_without_a_process_limit_the_container_contains_a_fork_bomb(engine, monkeypatch):
     with opened(engine, monkeypatch, without_limits("NPROC")) as pool:
         limits = replace(QUICK, wall_seconds=1)
-        assert pool.judge(StdinTask(SCRIPTS["fork bomb"], CASE, limits=limits)).outcome in ("timeout", "resource")
+        verdict = pool.judge(StdinTask(SCRIPTS["fork bomb"], CASE, limits=limits))
+        assert verdict.outcome in ("timeout", "resource")
+        assert verdict.quarantined == ("no process can be started" in verdict.reason)
         assert pool.judge(CANARY).outcome == "pass"
         assert left(pool) == ([], [])
 
