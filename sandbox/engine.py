@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -151,9 +153,20 @@ class Line:
                 raise
 
     def write(self, data: bytes, seconds: float) -> None:
-        """Send it all. OSError if the container is gone or does not read."""
+        """Send it all. EOFError or OSError if the container is gone or does not read."""
         self.socket.settimeout(seconds)
-        self.socket.sendall(data)
+        if type(self.socket) is not socket.socket:  # TLS or ssh
+            self.socket.sendall(data)
+            return
+        poll, rest, deadline = select.poll(), memoryview(data), time.monotonic() + seconds
+        poll.register(self.socket, select.POLLOUT | select.POLLRDHUP)
+        while rest:
+            events = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            if not events:
+                raise TimeoutError
+            if events[0][1] != select.POLLOUT:  # the engine hangs up on one side only when a container ends, and reads no more
+                raise EOFError
+            rest = rest[self.socket.send(rest) :]
 
     def read(self, seconds: float) -> dict[str, Any]:
         """The next record. EOFError if the container is gone, TimeoutError after `seconds` of silence."""
@@ -176,6 +189,13 @@ class Line:
             (self.error_text if self.frames[0] == 2 else self.buffer).extend(self.frames[8 : 8 + size])
             del self.frames[: 8 + size]
             del self.error_text[:-4000]
+
+    def hang_up(self) -> None:
+        """From another thread: end a read or write that is going on. The runner sees the end of its input and leaves."""
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except Exception:  # a transport without it, or closed by now
+            self.remove()
 
     def remove(self) -> None:
         """End the container; the engine deletes it."""

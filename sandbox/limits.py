@@ -14,7 +14,7 @@ class Limits:
     cpu_seconds: float = 5.0
     """CPU time, user and system, of the process and its reaped children. This decides; the same on a busy machine."""
     wall_seconds: float = 20.0
-    """Backstop for programs that wait. A program stopped by it with little CPU used is run once more before it counts."""
+    """Backstop for programs that wait. A program stopped by it with little CPU used is run once more; the second verdict counts."""
     memory_bytes: int = 512 * MIB
     """Address space of each process (RLIMIT_AS)."""
     output_bytes: int = 1 * MIB
@@ -59,3 +59,13 @@ GRACE_SECONDS = 15.0
 """That a runner may take over the sum of its cases' wall limits before the container counts as hung."""
 STRIKES = 3
 """Containers that a program may take down before it is put in quarantine."""
+SECOND_LINE = {
+    "AS": "the container's memory limit",
+    "NPROC": "the container's process limit",
+    "NOFILE": "the container's limit on open files",
+    "STACK": "the address space and memory limits",
+    "CORE": "the container's core limit and its read-only files",
+    "MEMLOCK": "the system call filter, which has no mlock",
+    "MSGQUEUE": "the runner's clean-up of /dev/mqueue",
+}
+"""What holds where a kernel or runtime refuses one of these limits of a process. The others, CPU and FSIZE, are essential."""

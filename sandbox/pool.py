@@ -64,7 +64,9 @@ class Pool:
         self.close()
 
     def close(self) -> None:
-        """Remove every container."""
+        """Remove every container. A stream that is still open ends in an error."""
+        for worker in self.workers:
+            worker.interrupt()
         _each([worker.close for worker in self.workers])
         self.workers.clear()
 
@@ -77,13 +79,17 @@ class Pool:
         return [verdict for _, verdict in sorted(self.stream(tasks), key=lambda pair: pair[0])]
 
     def stream(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Verdict]]:
-        """Position and verdict of each task as it is done. EngineError ends it; what came before stays valid."""
+        """Position and verdict of each task as it is done. EngineError ends it; what came before stays valid.
+
+        Closed early, or left by an exception, it ends the programs in flight at once. The pool can be used again.
+        """
         if not self.workers:
             raise SandboxError("the pool is not open; use it in a `with` statement")
         todo: queue.Queue[tuple[int, Task] | None] = queue.Queue()
         done: queue.Queue[tuple[int, Verdict] | BaseException] = queue.Queue()
         source = enumerate(tasks)
         stop = threading.Event()
+        failure: BaseException | None = None
         threads = [threading.Thread(target=_work, args=(worker, todo, done, stop), daemon=True) for worker in self.workers]
         for thread in threads:
             thread.start()
@@ -95,7 +101,8 @@ class Pool:
             while waiting:
                 result = done.get()
                 if isinstance(result, BaseException):
-                    raise result
+                    failure = result
+                    break
                 waiting -= 1
                 for item in islice(source, 1):
                     todo.put(item)
@@ -105,8 +112,15 @@ class Pool:
             stop.set()
             for _ in threads:
                 todo.put(None)
+            cut_off = [worker for worker in self.workers if worker.interrupt()]
             for thread in threads:
                 thread.join()
+            _each([worker.close for worker in cut_off])
+            for worker in self.workers:
+                worker.cancelled.clear()
+        if failure is not None:
+            yield from (item for item in _drained(done) if not isinstance(item, BaseException))  # done in the meantime: they count
+            raise failure
 
 
 def _work(worker: Worker, todo: queue.Queue[Any], done: queue.Queue[Any], stop: threading.Event) -> None:
@@ -117,6 +131,12 @@ def _work(worker: Worker, todo: queue.Queue[Any], done: queue.Queue[Any], stop: 
         except BaseException as error:
             done.put(error)
             return
+
+
+def _drained(items: queue.Queue[Any]) -> Iterator[Any]:
+    """What is in a queue that nobody fills any more."""
+    while not items.empty():
+        yield items.get()
 
 
 def _each(actions: list[Any]) -> None:

@@ -3,41 +3,59 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 from dataclasses import replace
 from typing import Any
 
-from sandbox.engine import EngineSettings, Line, engine_errors
-from sandbox.errors import EngineError, UnsafeError
+from sandbox.engine import EngineSettings, Line, connect
+from sandbox.errors import EngineError, SandboxError, UnsafeError
 from sandbox.judge import judge, stdin_finding
-from sandbox.limits import GRACE_SECONDS, REQUEST_BYTES, START_SECONDS, STRIKES
-from sandbox.protocol import StdinTask, Task, Verdict, case_count, job_line, process_count
+from sandbox.limits import GRACE_SECONDS, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES
+from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, job_line, process_count
 from sandbox.runner.codec import UnencodableError
 
 START_ATTEMPTS = 3
+CANARY = RunTask("1")
+log = logging.getLogger(__name__)
 
 
 class ContainerLostError(Exception):
     """The container went away, hung or broke the protocol with a job in it."""
 
 
+class CancelledError(SandboxError):
+    """The worker was told to stop; there is no verdict, and nothing counts against the program."""
+
+
 class Worker:
-    """Starts containers as needed. Not to be shared by threads."""
+    """Starts containers as needed. Not to be shared by threads; `interrupt` alone may be called from another one."""
 
     def __init__(self, client: Any, image: str, settings: EngineSettings, slot: int) -> None:
         self.client, self.image, self.settings, self.slot = client, image, settings, slot
         self.line: Line | None = None
+        self.opening: Line | None = None
+        self.busy = False
+        self.cancelled = threading.Event()
         self.hello: dict[str, Any] = {}
+        self.degraded: tuple[str, ...] = ()
+        """Limits of a process that are refused here, so that only their second line of defence holds."""
         self.jobs = 0
         self.started = 0
 
     def start(self) -> None:
         """A fresh container whose runner has said hello. EngineError if there is none to be had."""
         for attempt in range(START_ATTEMPTS):
-            line = Line(self.client, self.image, self.settings, self.slot)
+            line = self.opening = Line(self.client, self.image, self.settings, self.slot)
             try:
+                self._heed()
                 self.hello = line.read(START_SECONDS)
+            except CancelledError:
+                line.remove()
+                raise
             except (EOFError, OSError, ValueError) as error:
                 line.remove()
+                self._heed()
                 self.ping()
                 if attempt + 1 == START_ATTEMPTS:
                     said = bytes(line.error_text).decode(errors="replace").strip()[-500:]
@@ -46,20 +64,68 @@ class Worker:
             break
         self.line = line
         self.started += 1
-        if self.hello.get("hello") != 1 or self.hello.get("refused"):
+        try:
+            self._accept(self.hello)
+        except UnsafeError:
             self.close()
-            raise UnsafeError(f"this kernel or runtime refuses the limits {self.hello.get('refused')}; nothing is run without them")
+            raise
+
+    def _accept(self, hello: dict[str, Any]) -> None:
+        """UnsafeError if limits are refused that nothing else stands in for; the other refused ones are said aloud."""
+        refused = tuple(str(name) for name in hello.get("refused", ()))
+        if hello.get("hello") != 1:
+            raise UnsafeError(f"the runner said {str(hello)[:200]} instead of hello; nothing is run with it")
+        if essential := [name for name in refused if name not in SECOND_LINE]:
+            raise UnsafeError(
+                f"this kernel or runtime refuses the process limits {', '.join(essential)}; nothing else holds in their place, so "
+                "nothing is run: use another runtime or engine (EngineSettings(runtime=..., host=...)) or a newer version of this one"
+            )
+        if refused and refused != self.degraded:
+            log.warning("this kernel or runtime refuses limits of a process; %s", stand_ins(refused))
+        self.degraded = refused
 
     def ping(self) -> None:
-        """EngineError if the engine is gone: then a lost container says nothing about the program in it."""
-        with engine_errors("the Docker engine went away; what was in flight is owed again"):
-            self.client.ping()
+        """EngineError if the engine is gone or going: then a lost container says nothing about the program in it.
+
+        The connection is a new one: an engine that shuts down stops listening first, then ends its containers, and
+        meanwhile still answers on the connections that it has.
+        """
+        try:
+            connect(self.settings.host).close()
+        except EngineError as error:
+            raise EngineError(f"the Docker engine went away; what was in flight is owed again ({error})") from error
+
+    def confirm(self) -> None:
+        """EngineError unless a trivial program now runs in a new container: before the blame goes to the program that lost its own."""
+        for _ in range(START_ATTEMPTS):
+            try:
+                if judge(CANARY, self._run(CANARY)).outcome == "pass":
+                    return
+            except ContainerLostError:
+                pass
+            self.close()
+            self._heed()
+            self.ping()
+        raise EngineError("containers are lost here whatever runs in them; what was in flight is owed again")
 
     def close(self) -> None:
         """Remove the container."""
-        if self.line is not None:
-            self.line.remove()
-            self.line = None
+        line, self.line = self.line, None
+        if line is not None:
+            line.remove()
+
+    def interrupt(self) -> bool:
+        """Tell it to stop; its job, if it has one, ends in CancelledError at once. Whether it had one: then close it."""
+        self.cancelled.set()  # first: whoever becomes busy after the next line was read sees it
+        busy = self.busy
+        for line in (self.line, self.opening):
+            if busy and line is not None:
+                line.hang_up()
+        return busy
+
+    def _heed(self) -> None:
+        if self.cancelled.is_set():
+            raise CancelledError("the stream of tasks was ended")
 
     def judge(self, task: Task) -> Verdict:
         """The verdict, in as many containers as it takes."""
@@ -72,14 +138,14 @@ class Worker:
             return replace(refusal, reason=f"the task has {len(line)} bytes, {REQUEST_BYTES} are the most")
         if case_count(task) == 0:
             return replace(refusal, reason="the task has no cases")
-        verdict, lost = self._judge(task)
-        if verdict.outcome == "timeout" and verdict.reason.startswith("still there") and verdict.cpu_seconds < task.limits.cpu_seconds / 2:
-            again, more = self._judge(task)  # it may have been the machine that was slow
-            verdict, lost = again, lost + more
+        verdict, lost, waited = self._judge(task)
+        if waited:  # it may have been the machine that was slow
+            verdict, more, _ = self._judge(task)
+            lost += more
         return replace(verdict, attempts=1 + lost, image=self.image, python=str(self.hello.get("python", "")))
 
-    def _judge(self, task: Task) -> tuple[Verdict, int]:
-        """The verdict and how many containers were lost on the way."""
+    def _judge(self, task: Task) -> tuple[Verdict, int, bool]:
+        """The verdict, how many containers were lost on the way, and whether it ran into the wall limit with little CPU time used."""
         why = ""
         for lost in range(STRIKES):
             try:
@@ -87,28 +153,43 @@ class Worker:
             except ContainerLostError as error:
                 why = str(error)
                 self.close()
+                self._heed()
                 self.ping()
                 continue
             verdict = judge(task, reports)
             if verdict.outcome != "infra_error":
-                return verdict, lost
+                return verdict, lost, verdict.outcome == "timeout" and _waited(task, reports, verdict.case or 0)
             why = verdict.reason
             self.close()
+        self.confirm()
         reason = f"quarantined: {STRIKES} containers in a row were lost with it ({why})"
-        return Verdict("resource", task.mode, reason=reason, cases=case_count(task), quarantined=True), STRIKES - 1
+        return Verdict("resource", task.mode, reason=reason, cases=case_count(task), quarantined=True), STRIKES - 1, False
 
     def _run(self, task: Task) -> list[dict[str, Any]]:
-        """Give the job to the container; its cases' reports. A container that is not clean afterwards is thrown away."""
+        """Give the job to the container; its cases' reports. CancelledError if told to stop."""
+        self.busy = True
+        try:
+            self._heed()
+            return self._exchange(task)
+        except ContainerLostError:
+            self._heed()
+            raise
+        finally:
+            self.busy = False
+
+    def _exchange(self, task: Task) -> list[dict[str, Any]]:
+        """Write the job, read the reports. A container that is not clean afterwards is thrown away."""
         if self.line is None:
             self.start()
-        assert self.line is not None
+        line = self.line
+        assert line is not None
         self.jobs += 1
         wall = process_count(task) * (task.limits.wall_seconds + 2)
         reports: list[dict[str, Any]] = []
         try:
-            self.line.write(job_line(task, self.jobs), GRACE_SECONDS)
+            line.write(job_line(task, self.jobs), GRACE_SECONDS)
             while True:
-                record = self.line.read(wall + GRACE_SECONDS)
+                record = line.read(wall + GRACE_SECONDS)
                 if record.get("id") != self.jobs:
                     raise ContainerLostError(f"the runner answered {str(record)[:200]}")
                 if "case" in record:
@@ -116,12 +197,23 @@ class Worker:
                 if record.get("end"):
                     break
                 if isinstance(task, StdinTask) and stdin_finding(task, len(reports) - 1, record):
-                    self.line.write(json.dumps({"stop": self.jobs}).encode() + b"\n", GRACE_SECONDS)
+                    line.write(json.dumps({"stop": self.jobs}).encode() + b"\n", GRACE_SECONDS)
         except TimeoutError as error:
             raise ContainerLostError("its runner did not answer in time") from error
         except (EOFError, OSError, ValueError) as error:
-            said = bytes(self.line.error_text).decode(errors="replace").strip()[-300:]
+            said = bytes(line.error_text).decode(errors="replace").strip()[-300:]
             raise ContainerLostError(said or "the container ended") from error
         if not record.get("clean"):
             self.close()
         return reports
+
+
+def _waited(task: Task, reports: list[dict[str, Any]], case: int) -> bool:
+    """Whether the wall limit stopped this case while it used little CPU time."""
+    report = reports[case if isinstance(task, StdinTask) else 0]  # not the last: one more may have begun before it was told to stop
+    return report["late"] and report["program"]["cpu"] < task.limits.cpu_seconds / 2
+
+
+def stand_ins(refused: tuple[str, ...]) -> str:
+    """What holds in the place of refused limits, for a person."""
+    return "; ".join(f"{name} refused: {SECOND_LINE[name]} holds instead" for name in refused)

@@ -127,7 +127,7 @@ class Supervisor:
         self.control = control
         self.zygote_pid = zygote_pid
         self.lines = lines
-        self.count = 0
+        self.count = int.from_bytes(os.urandom(2), "big") % UIDS  # another pool's container may have the same range; not in step with it
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
         self.poll.register(0, 0)
@@ -172,7 +172,10 @@ class Supervisor:
                 os.dup2(case.fds[process["fds"][0]], case.fds[fd])
         late = not self.wait(float(limits["wall_seconds"]))
         ended = [] if late else [self.receive()]
-        killed = housekeeping.kill_all(uids, self.zygote_pid)
+        try:
+            killed = housekeeping.kill_all(uids, self.zygote_pid)
+        except OSError as error:  # where the container's process limit is all there is, a program may use it up
+            die(f"no process can be started to end the program's: {error}")
         if not killed:
             die("a process cannot be killed")
         ended += [self.receive() for _ in range(len(case.processes) - len(ended))]

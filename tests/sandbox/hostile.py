@@ -167,6 +167,14 @@ try:
 except OSError: pass
 print(4)
 """,
+    "sealed output": "import fcntl\nprint(4, flush=True)\nfor fd in (1, 2): fcntl.fcntl(fd, 1033, 15)",
+    "output rewritten by a child that stays": """
+import os
+print(4, flush=True)
+if not os.fork():
+    os.setsid()
+    while True: os.pwrite(1, b'5', 0); os.ftruncate(1, 0); os.pwrite(1, b'4', 0)
+""",
     "patched builtins": "import builtins, sys, json, os\nbuiltins.open = builtins.len = json.dumps = os.fork = None\nprint(4)",
     "altered zygote modules": "import sys\nfor name in list(sys.modules):\n    if 'sandbox' in name: sys.modules[name].__dict__.clear()\nprint(4)",
 }
@@ -217,6 +225,11 @@ def f(x):
     return 0
 """,
     "new line in a result": "def f(x): return '4\\n{\"v\": 4}'",
+    "right results, then a crash": 'import os\ndef f(x):\n    os.write(4, b\'{"v": 4}\\n{"v": 11}\\n\'); os._exit(1)',
+    "right results, then a signal": 'import os\ndef f(x):\n    os.write(4, b\'{"v": 4}\\n{"v": 11}\\n\'); os.kill(os.getpid(), 11)',
+    "right results, then too many": 'import os\ndef f(x):\n    os.write(4, b\'{"v": 4}\\n{"v": 11}\\n\'); return 4',
+    "unhashable keys of a dict": 'import os\ndef f(x):\n    os.write(4, b\'{"v": {"d": [[{"d": []}, 1]]}}\\n\'); os._exit(0)',
+    "unhashable items in a tuple in a set": 'import os\ndef f(x):\n    os.write(4, b\'{"v": {"z": [{"t": [[]]}]}}\\n\'); os._exit(0)',
     "endless generator": "def f(x):\n    while True: yield x + 1",
     "200 MB result": "def f(x): return 'x' * 200_000_000",
     "deep result": "def f(x):\n    r = []\n    for _ in range(100_000): r = [r]\n    return r",

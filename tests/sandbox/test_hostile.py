@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox import Call, FuncTask, RpcTask, StdinCase, StdinTask
+from sandbox import Call, FuncTask, Pool, PoolSettings, RpcTask, StdinCase, StdinTask, TextRule
 from tests.sandbox.conftest import QUICK
 from tests.sandbox.hostile import FORGERIES, MESSY, SCRIPTS
 
@@ -76,3 +76,108 @@ def test_a_forged_result_does_not_pass(pool, mode, name):
     assert pool.judge(mode(HONEST)).outcome == "pass"
     verdict = judged(pool, mode(FORGERIES[name]))
     assert verdict.outcome in ("wrong", "malformed", "timeout", "resource", "unscorable"), verdict
+
+
+TAMPER = """
+import fcntl, mmap, os
+n = int(input())
+done = []
+def attempt(name, action):
+    try: action()
+    except (OSError, ValueError): return
+    done.append(name)
+def reopened():
+    fd = os.open("/proc/self/fd/0", os.O_RDWR)
+    os.pwrite(fd, b"9", 0)
+def mapped():
+    mmap.mmap(0, 1)[0] = 57
+if not os.fork():
+    attempt("write", lambda: os.pwrite(0, b"9", 0))
+    attempt("write behind", lambda: os.pwrite(0, b"9", 100))
+    attempt("truncate", lambda: os.ftruncate(0, 0))
+    attempt("grow", lambda: os.ftruncate(0, 1000))
+    attempt("allocate", lambda: os.posix_fallocate(0, 0, 1000))
+    attempt("seal", lambda: fcntl.fcntl(0, 1033, 1))
+    attempt("reopen", reopened)
+    attempt("map", mapped)
+    os.lseek(0, 10**6, 0)  # may be done: the place is this case's own
+    os._exit(len(done))
+failed = os.wait()[1]
+os.lseek(0, 0, 0)
+print(n + 1, failed, os.read(0, 100).decode())
+"""
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_child_cannot_change_the_input(pool):
+    cases = tuple(StdinCase(f"{n}\n", f"{n + 1} 0 {n}\n") for n in (3, 3, 44))
+    verdict = judged(pool, StdinTask(TAMPER, cases, limits=QUICK))
+    assert verdict.outcome == "pass", verdict
+
+
+@pytest.mark.parametrize("rule", [TextRule(), TextRule(words=True), TextRule(tolerance=1e-6)])
+def test_printed_answers_of_a_million_digits(pool, rule):
+    right = StdinTask("print('7' * 10**6)", (StdinCase("", "7" * 10**6),), rule, QUICK)
+    assert judged(pool, right).outcome == "pass"
+    assert judged(pool, replace(right, source="print('7' * (10**6 - 1) + '8')")).outcome == "wrong"
+    assert judged(pool, replace(right, source="print('7' * 10**5)")).outcome == "wrong"
+
+
+@pytest.mark.parametrize(("digits", "outcome"), [(100_000, "pass"), (1_000_000, "wrong")])  # 300,000 hexadecimal digits are read
+@pytest.mark.parametrize("tolerance", [0.0, 1e-6])
+def test_returned_integers_of_very_many_digits(pool, digits, outcome, tolerance):
+    task = FuncTask("def f(n): return 10**n", "f", (Call((digits,), 10**digits),), tolerance, QUICK)
+    assert judged(pool, task).outcome == outcome
+    assert judged(pool, replace(task, source="def f(n): return 10**n + 1")).outcome == "wrong"
+
+
+def test_a_task_of_100_mb_is_unscorable_at_once_and_the_container_stays(pool):
+    worker = pool.workers[0]
+    assert pool.judge(CANARY).outcome == "pass"
+    started = worker.started
+    verdict = judged(pool, StdinTask("print(len(input()))", (StdinCase("x" * 10**8, "100000000"),), limits=QUICK))
+    assert verdict.outcome == "unscorable"
+    assert "bytes" in verdict.reason
+    assert worker.started == started
+
+
+def test_a_line_that_is_too_long_ends_the_runner_and_costs_nobody_a_verdict(pool):
+    worker = pool.workers[0]
+    assert pool.judge(CANARY).outcome == "pass"
+    with pytest.raises((EOFError, ConnectionError)):  # and no TimeoutError
+        worker.line.write(b"x" * 10**8, 30)
+    assert pool.judge(CANARY).outcome == "pass"
+
+
+FORKS = """
+import os, time
+pids = []
+for _ in range(20):
+    pid = os.fork()
+    if not pid:
+        time.sleep(0.5)
+        os._exit(0)
+    pids.append(pid)
+print(sum(os.waitpid(pid, 0)[1] == 0 for pid in pids))
+"""
+
+
+def test_programs_with_many_processes_do_not_disturb_one_another(engine):
+    """The kernel counts processes by user, over all containers: two times 20 would be too many for one user's 24."""
+    task = StdinTask(FORKS, (StdinCase("", "20"),) * 3, limits=replace(QUICK, wall_seconds=20))
+    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+        verdicts = pool.judge_all([task] * 2)
+    assert [(verdict.outcome, verdict.attempts) for verdict in verdicts] == [("pass", 1)] * 2
+
+
+def test_a_fork_bomb_is_not_felt_by_the_worker_beside_it(engine):
+    bomb = script(SCRIPTS["fork bomb"], replace(QUICK, wall_seconds=1))
+    forks = StdinTask(FORKS, (StdinCase("", "20"),) * 3, limits=replace(QUICK, wall_seconds=20))
+    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+        verdicts = pool.judge_all([bomb, forks])
+    assert verdicts[0].outcome in ("timeout", "resource")
+    assert verdicts[1].outcome == "pass", verdicts[1]
+
+
+def test_there_are_enough_of_them():
+    assert len(SCRIPTS) + len(MESSY) + len(FORGERIES) >= 60
