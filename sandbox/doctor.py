@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sandbox.engine import EngineSettings, connect, sweep
+from sandbox.engine import EngineSettings, connect, free_slots, sweep
 from sandbox.image import build
 from sandbox.self_check import Check, behaviour_checks, static_checks
 from sandbox.worker import Worker
@@ -30,7 +30,7 @@ def diagnose(settings: EngineSettings) -> Iterator[Diagnosis]:
     """
     client = connect(settings.host)
     sweep(client)
-    worker = Worker(client, build(client, settings.base), settings, 0)
+    worker = Worker(client, build(client, settings.base), settings, *free_slots(client, 1))
     try:
         worker.start()
         yield Diagnosis(_described(client.info(), settings), worker.image, str(worker.hello.get("python")), _checks(worker))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import select
 import socket
 import time
@@ -18,7 +19,8 @@ from sandbox.limits import REQUEST_BYTES, ContainerLimits, Limits
 
 LABEL = "selftrain.sandbox"
 OWNER = "selftrain.sandbox.owner"
-FIRST_UID, UIDS_PER_CONTAINER, SLOTS = 10_000, 1_000, 50  # below 65,536, which is all that a user namespace may map
+SLOT = "selftrain.sandbox.slot"
+FIRST_UID, UIDS_PER_CONTAINER, SLOTS = 10_000, 100, 550  # below 65,536, which is all that a user namespace may map
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,21 @@ def sweep(client: Any) -> int:
     return removed
 
 
+def free_slots(client: Any, count: int) -> list[int]:
+    """Ranges of uids that no container of this engine has: the kernel counts a uid's processes over all containers.
+
+    The first one is drawn, so that pools that open at the same moment are unlikely to meet. EngineError if there are not enough.
+    """
+    with engine_errors("containers cannot be listed"):
+        running = client.containers.list(filters={"label": LABEL}, ignore_removed=True)
+    taken = {container.labels.get(SLOT) for container in running}
+    first = random.randrange(SLOTS)
+    free = [slot for n in range(SLOTS) if str(slot := (first + n) % SLOTS) not in taken]
+    if len(free) < count:
+        raise EngineError(f"{count} more containers are too many for an engine that has {len(taken)} of {SLOTS}; set fewer workers")
+    return free[:count]
+
+
 def host_config(client: Any, settings: EngineSettings) -> Any:
     """Every control that the engine applies. The self-test proves each from inside."""
     import docker.types
@@ -131,14 +148,19 @@ class Line:
         self.buffer = bytearray()
         self.error_text = bytearray()
         self.id = ""
-        config = {"first_uid": FIRST_UID + slot % SLOTS * UIDS_PER_CONTAINER, "limits": Limits().wire(), "longest": REQUEST_BYTES}
+        config = {
+            "first_uid": FIRST_UID + slot * UIDS_PER_CONTAINER,
+            "uids": UIDS_PER_CONTAINER,
+            "limits": Limits().wire(),
+            "longest": REQUEST_BYTES,
+        }
         with engine_errors("a container cannot be started"):
             created = client.api.create_container(
                 image,
                 command=[json.dumps(config)],
                 stdin_open=True,
                 detach=False,  # sets StdinOnce: when this process dies, the runner sees the end of its input and leaves
-                labels={LABEL: "worker", OWNER: owner()},
+                labels={LABEL: "worker", OWNER: owner(), SLOT: str(slot)},
                 host_config=host_config(client, settings),
                 working_dir="/",
             )

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import queue
-import random
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sandbox.engine import EngineSettings, connect, sweep
+from sandbox.engine import EngineSettings, connect, free_slots, sweep
 from sandbox.errors import SandboxError
 from sandbox.image import build
 from sandbox.protocol import Task, Verdict
@@ -45,14 +44,12 @@ class Pool:
 
     def __enter__(self) -> Pool:
         count = self.settings.workers or len(os.sched_getaffinity(0))
-        first = random.randrange(1000)
         try:
             for engine in self.settings.engines:
                 client = connect(engine.host)
                 sweep(client)
                 image = build(client, engine.base)
-                for _ in range(count):
-                    self.workers.append(Worker(connect(engine.host), image, engine, first + len(self.workers)))
+                self.workers += [Worker(connect(engine.host), image, engine, slot) for slot in free_slots(client, count)]
             _each([worker.start for worker in self.workers])
             _each([lambda worker=worker: require_safe(worker) for worker in self.workers[::count]])
         except BaseException:

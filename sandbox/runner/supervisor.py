@@ -23,7 +23,6 @@ from typing import Any, NoReturn
 from sandbox.runner import housekeeping, zygote
 
 TAIL = 2000
-UIDS = 900
 MFD = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
 SEALS = 0x1 | 0x2 | 0x4 | 0x8  # against sealing, shrinking, growing and writing
 
@@ -127,14 +126,15 @@ class Supervisor:
         self.control = control
         self.zygote_pid = zygote_pid
         self.lines = lines
-        self.count = int.from_bytes(os.urandom(2), "big") % UIDS  # another pool's container may have the same range; not in step with it
+        self.uids = int(config["uids"])
+        self.count = int.from_bytes(os.urandom(2), "big") % self.uids  # should another container have the same range: not in step with it
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
         self.poll.register(0, 0)
 
     def uid(self) -> int:
         """A uid that no recent case had."""
-        self.count = (self.count + 1) % UIDS
+        self.count = (self.count + 1) % self.uids
         return self.first_uid + self.count
 
     def job(self, job: dict[str, Any]) -> None:

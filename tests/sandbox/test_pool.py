@@ -14,7 +14,7 @@ import docker.errors
 import pytest
 
 from sandbox import EngineError, EngineSettings, FuncTask, Limits, Pool, PoolSettings, RunTask, SandboxError, StdinCase, StdinTask
-from sandbox.engine import LABEL, OWNER, Line, connect, sweep
+from sandbox.engine import LABEL, OWNER, SLOTS, UIDS_PER_CONTAINER, Line, connect, free_slots, sweep
 from sandbox.protocol import Call, job_line
 from tests.sandbox.conftest import QUICK
 from tests.sandbox.engine_process import own_engine
@@ -252,3 +252,14 @@ def test_expected_values_are_not_in_what_is_sent():
     line = job_line(StdinTask("pass", (StdinCase("in", "SECRET"),)), 1) + job_line(FuncTask("pass", "f", (Call((1,), "SECRET"),)), 2)
     assert b"in" in line
     assert b"SECRET" not in line
+
+
+def test_containers_of_two_pools_share_no_uid(engine, pool):
+    with Pool(PoolSettings(workers=3, engines=(engine,))) as other:
+        workers = [*pool.workers, *other.workers]
+        slots = {worker.slot for worker in workers}
+        assert len(slots) == 4
+        assert len({worker.judge(RunTask("import os; os.getuid()")).value // UIDS_PER_CONTAINER for worker in workers}) == 4
+        assert not slots & {*free_slots(connect(engine.host), 100)}
+        with pytest.raises(EngineError, match=r"too many for an engine that has .* set fewer workers"):
+            free_slots(connect(engine.host), SLOTS)
