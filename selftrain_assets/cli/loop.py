@@ -1,9 +1,7 @@
-"""The command line: the same stages as the Dagster assets, without a daemon."""
+"""Commands that do and show the work of an experiment."""
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import shutil
 import sys
@@ -13,27 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from selftrain_assets.core.errors import SelftrainError, UserError
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Make a language model better by training it on its own verified work.",
-)
-INTERRUPTED = 130  # what typer, too, makes of Ctrl-C
-Name = Annotated[str, typer.Argument(help="experiment, a folder below selftrain_assets/defs")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs instead of text for people")]
-
-
-@app.callback()
-def _options(
-    store: Annotated[Path | None, typer.Option(help="where everything is kept; default: SELFTRAIN_STORE, or runs/")] = None,
-) -> None:
-    if store is not None:
-        os.environ["SELFTRAIN_STORE"] = str(store)
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+from selftrain_assets.cli.common import AsJson, Name, app, open_run, print_json
+from selftrain_assets.core.errors import UserError
 
 
 @app.command()
@@ -48,7 +27,7 @@ def run(
     from selftrain_assets.terminal import Display
 
     with Display(quiet=as_json) as display:
-        opened = _open(name, display.progress)
+        opened = open_run(name, display.progress)
         opened.store.check_writable()
         wanted = _rounds(rounds, opened.config.rounds)
         recorder = _recorder(opened)
@@ -64,7 +43,7 @@ def run(
                 done(manifest)
         page = write_report(opened)
     if as_json:
-        _print_json(summarize(opened))
+        print_json(summarize(opened))
     else:
         _farewell(name, page)
 
@@ -77,7 +56,7 @@ def status(name: Annotated[str | None, typer.Argument(help="experiment; default:
 
     found = [_status(each) for each in ([name] if name else experiment_names())]
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         print_status(found)
 
@@ -88,66 +67,14 @@ def report(name: Name, as_json: AsJson = False) -> None:
     from selftrain_assets.reports import findings, summarize, write_report
     from selftrain_assets.terminal import console, summary_table
 
-    opened = _open(name)
+    opened = open_run(name)
     page = write_report(opened)
     if as_json:
-        _print_json(summarize(opened))
+        print_json(summarize(opened))
         return
     console.print(summary_table(summarize(opened)))
     console.print(findings(summarize(opened)), highlight=False)
     console.print(f"Report: {os.path.relpath(page)}", highlight=False)
-
-
-@app.command()
-def show(
-    name: Name,
-    iteration: Annotated[int, typer.Argument(help="round, from 1", min=1)],
-    outcome: Annotated[str | None, typer.Option(help="only this outcome: pass, wrong, malformed, ...")] = None,
-    limit: Annotated[int, typer.Option(help="how many", min=1)] = 3,
-    as_json: AsJson = False,
-) -> None:
-    """Samples of a round: prompt, completion, verdict and reason."""
-    from selftrain_assets.core.errors import nearest
-    from selftrain_assets.core.types import Outcome
-    from selftrain_assets.stages.run import iteration_scope
-    from selftrain_assets.store import Store
-    from selftrain_assets.store.catalog import query
-    from selftrain_assets.terminal import print_samples
-
-    opened = _open(name)
-    if outcome is not None and outcome not in list(Outcome):
-        raise UserError(f'--outcome: there is no "{outcome}"{nearest(outcome, map(str, Outcome))}')
-    opened.need(iteration_scope(iteration), "verifications")
-    condition = f" AND outcome = '{outcome}'" if outcome else ""
-    columns, rows = query(
-        Store.default(),
-        f"SELECT * FROM verdicts WHERE experiment = '{name}' AND scope = '{iteration_scope(iteration)}'"
-        f"{condition} ORDER BY hash(sample_key) LIMIT {limit}",
-    )
-    samples = [dict(zip(columns, row, strict=True)) for row in rows]
-    if as_json:
-        _print_json(samples)
-    else:
-        print_samples(samples)
-
-
-@app.command()
-def sql(
-    statement: Annotated[
-        str, typer.Argument(help="one DuckDB statement over the views verdicts, samples, verifications, rows, problems, scores, manifests")
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Ask the store anything."""
-    from selftrain_assets.store import Store
-    from selftrain_assets.store.catalog import query
-    from selftrain_assets.terminal import print_rows
-
-    columns, rows = query(Store.default(), statement)
-    if as_json:
-        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        print_rows(columns, rows)
 
 
 @app.command()
@@ -162,7 +89,7 @@ def new(
 
     path = write_experiment(name, scaffold(preset))
     if as_json:
-        _print_json({"experiment": name, "file": str(path)})
+        print_json({"experiment": name, "file": str(path)})
     else:
         typer.echo(f"Wrote {os.path.relpath(path)}\nSet task.path and model in it, then: selftrain run {name}")
 
@@ -185,17 +112,9 @@ def doctor(
             with diagnose(engine) as found:
                 engines.append(told(found, quiet=as_json))
     if as_json:
-        _print_json(engines)
+        print_json(engines)
     if not all(check["ok"] for engine in engines for check in engine["checks"]):
         raise typer.Exit(1)
-
-
-def _open(name: str, progress=None):
-    from selftrain_assets.experiments import load_experiment
-    from selftrain_assets.stages.run import Run, silent
-    from selftrain_assets.store import Store
-
-    return Run(name, load_experiment(name), Store.default(), progress or silent, owner=f"selftrain run {name}")
 
 
 def _rounds(text: str | None, last: int) -> range:
@@ -217,7 +136,7 @@ def _status(name: str) -> dict[str, Any]:
     from selftrain_assets.stages.loop import round_stages
     from selftrain_assets.stages.run import BASE, INPUTS, iteration_scope
 
-    opened = _open(name)
+    opened = open_run(name)
     scopes = {INPUTS: ["problems"], BASE: ["checkpoint", "evaluation"]}
     scopes |= {iteration_scope(i): list(round_stages(opened.config.recipe.rationalize)) for i in range(1, opened.config.rounds + 1)}
     stages = {
@@ -228,7 +147,7 @@ def _status(name: str) -> dict[str, Any]:
 
 def _recorder(opened):
     """Tells Dagster's event log what was made: the one in DAGSTER_HOME, or this checkout's."""
-    checkout = Path(__file__).parents[1]
+    checkout = Path(__file__).parents[2]
     if not os.environ.get("DAGSTER_HOME") and (checkout / "dagster.yaml").is_file():
         os.environ["DAGSTER_HOME"] = str(checkout)
     if not os.environ.get("DAGSTER_HOME"):
@@ -261,32 +180,3 @@ def _as_typed() -> str:
     """What to type for this command here: its name where it is on the PATH, else the way to it."""
     typed = sys.argv[0]
     return os.path.relpath(typed) if Path(typed).name == "selftrain" and not shutil.which("selftrain") else "selftrain"
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
-
-
-def main() -> None:
-    """Entry point: errors become one sentence and an exit code; Ctrl-C a clean line."""
-    logging.captureWarnings(True)
-    logging.getLogger("py.warnings").addHandler(logging.NullHandler())
-    try:
-        code = app(standalone_mode=False) or 0
-    except SelftrainError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except Exception as error:
-        if not hasattr(error, "show"):  # typer's own usage errors know how to show themselves
-            raise
-        error.show()
-        code = 2
-    if code == INTERRUPTED:
-        print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
-    sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

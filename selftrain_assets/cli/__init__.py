@@ -1,0 +1,51 @@
+"""The command line: the same stages as the Dagster assets, without a daemon."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selftrain_assets.cli import loop, store
+from selftrain_assets.cli.common import app
+from selftrain_assets.core.errors import SelftrainError
+
+INTERRUPTED = 130  # what typer, too, makes of Ctrl-C
+
+
+@app.callback()
+def _options(
+    store: Annotated[Path | None, typer.Option(help="where everything is kept; default: SELFTRAIN_STORE, or runs/")] = None,
+) -> None:
+    if store is not None:
+        os.environ["SELFTRAIN_STORE"] = str(store)
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def main() -> None:
+    """Entry point: errors become one sentence and an exit code; Ctrl-C a clean line."""
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").addHandler(logging.NullHandler())
+    try:
+        code = app(standalone_mode=False) or 0
+    except SelftrainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:
+        if not hasattr(error, "show"):  # typer's own usage errors know how to show themselves
+            raise
+        error.show()
+        code = 2
+    if code == INTERRUPTED:
+        print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
+    sys.exit(code)
+
+
+__all__ = ["app", "loop", "main", "store"]

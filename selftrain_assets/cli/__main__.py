@@ -1,0 +1,5 @@
+"""`python -m selftrain_assets.cli`."""
+
+from selftrain_assets.cli import main
+
+main()
