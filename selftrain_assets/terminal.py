@@ -22,11 +22,13 @@ from rich.progress import (
 )
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from selftrain_assets.reports.tables import header, rows
 
 if TYPE_CHECKING:
     from sandbox.doctor import Diagnosis
+    from selftrain_assets.store.lineage import Node
 
 WIDTH_OF_A_FILE = 200  # where nobody's window sets a width, tables need not fold
 REMEDY = "An old engine, or another runtime or kernel, is the usual cause: see sandbox/README.md, Running it elsewhere."
@@ -148,6 +150,25 @@ def told(found: Diagnosis, quiet: bool) -> dict[str, Any]:
     else:
         shown.print(f"\nAll {len(checks)} controls take effect: programs can be run here.", highlight=False)
     return {"engine": found.engine, "image": found.image, "python": found.python, "checks": checks}
+
+
+def print_lineage(node: Node) -> None:
+    """A lineage as a tree."""
+    console.print(_tree(node), highlight=False)
+
+
+def _tree(node: Node) -> Tree:
+    """Long texts come last, each on lines of their own."""
+    facts = {name: value for name, value in node.facts.items() if value not in (None, "", node.name)}
+    texts = {name: str(value) for name, value in facts.items() if name in ("prompt", "completion", "output") or "\n" in str(value)}
+    short = {name: value for name, value in facts.items() if name not in texts}
+    label = Text.assemble((node.kind, "bold"), " ", (node.name, "cyan"), "  ", (", ".join(f"{k} {v}" for k, v in short.items()), "dim"))
+    for name, text in texts.items():
+        label.append(f"\n{name}: ", style="dim").append(text.strip())
+    tree = Tree(label)
+    for edge in node.edges:
+        tree.children.append(_tree(edge))
+    return tree
 
 
 def print_status(found: Sequence[dict[str, Any]]) -> None:

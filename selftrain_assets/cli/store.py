@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -60,3 +61,41 @@ def sql(
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         print_rows(columns, rows)
+
+
+lineage = typer.Typer(no_args_is_help=True, help="Where a checkpoint comes from, and where a sample went.")
+app.add_typer(lineage, name="lineage")
+
+
+@lineage.command()
+def checkpoint(
+    name: Name,
+    iteration: Annotated[int, typer.Argument(help="round, from 1; 0 is the base", min=0)],
+    row: Annotated[int | None, typer.Option(help="one row of its dataset, from 1, down to prompt, seed and verdict", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """From a checkpoint back to its dataset, samples, policies and, at last, the base."""
+    from selftrain_assets.stages.run import BASE, iteration_scope
+    from selftrain_assets.store import Store
+    from selftrain_assets.store.lineage import Lineage
+    from selftrain_assets.terminal import print_lineage
+
+    open_run(name)
+    node = Lineage(Store.default()).checkpoint(name, iteration_scope(iteration) if iteration else BASE, row)
+    print_json(asdict(node)) if as_json else print_lineage(node)
+
+
+@lineage.command()
+def sample(
+    key: Annotated[str, typer.Argument(help="key of a sample, or the beginning of one")],
+    forward: Annotated[bool, typer.Option("--forward", help="also every dataset, checkpoint and later round that it entered")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A sample's prompt, parameters, seed, engine, policy and verdicts."""
+    from selftrain_assets.store import Store
+    from selftrain_assets.store.lineage import Lineage
+    from selftrain_assets.terminal import print_lineage
+
+    found = Lineage(Store.default())
+    node = found.forward(key) if forward else found.sample(key)
+    print_json(asdict(node)) if as_json else print_lineage(node)

@@ -147,7 +147,7 @@ def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start
             metrics={"losses": facts["losses"], "validation": facts["validation"]},
             settings=trainer.model_dump(mode="json"),
             versions=facts["versions"],
-            detail={"place": place, "seed": seed},
+            detail={"place": place, "start": start, "seed": seed},
         )
 
 

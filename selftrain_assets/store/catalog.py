@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,29 @@ def query(store: Store, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         raise UserError(f"sql: {str(error).strip().splitlines()[0]}") from error
 
 
+def lookup(files: Sequence[Path], column: str, value: str, prefix: bool = False, once: bool = False) -> list[dict[str, Any]]:
+    """Records of these files whose `column` is `value`, or begins with it; `once`: there is one at most, so stop at the first.
+    Reads that column, and the rest of what is found."""
+    found = f"starts_with({column}, ?)" if prefix else f"{column} = ?"
+    return _dicts(files, f"WHERE {found}{' LIMIT 1' if once else ''}", value)
+
+
+def nth(file: Path, position: int) -> dict[str, Any] | None:
+    """The record at a position, from 0."""
+    return next(iter(_dicts([file], "LIMIT 1 OFFSET ?", position)), None)
+
+
+def _dicts(files: Sequence[Path], clause: str, value: Any) -> list[dict[str, Any]]:
+    import duckdb
+
+    if not files:
+        return []
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT * FROM read_parquet(?) {clause}", [[str(f) for f in files], value])
+        columns = [column[0] for column in found.description or []]
+        return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+
 def connect(store: Store):
     """An in-memory connection with the views on it; reading locks no writer out."""
     import duckdb
@@ -54,7 +77,7 @@ def connect(store: Store):
             for m in manifests
             if table in m.files
         ]
-        _view(connection, name, parts or [_nothing(record, "'' AS experiment, '' AS scope, ")])
+        _view(connection, name, [_nothing(record, "'' AS experiment, '' AS scope, "), *parts])
     _manifests(connection, manifests)
     connection.execute(VIEWS_SQL.read_text())
     return connection
@@ -67,7 +90,7 @@ def _file(store: Store, manifest: Manifest, table: str) -> str:
 def _pool(connection, name: str, record: type, manifests: Iterable[Path]) -> None:
     files = [str(m.parent / shard["file"]) for m in manifests for shard in json.loads(m.read_text())["shards"]]
     listed = ", ".join(map(_text, files))
-    _view(connection, name, [f"SELECT * FROM read_parquet([{listed}])" if files else _nothing(record)])
+    _view(connection, name, [_nothing(record), *([f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"] if files else [])])
 
 
 def _manifests(connection, manifests: list[Manifest]) -> None:
@@ -96,7 +119,8 @@ def _manifests(connection, manifests: list[Manifest]) -> None:
 
 
 def _view(connection, name: str, parts: list[str]) -> None:
-    connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
+    """By name, and with all columns of today: tables of older versions have fewer."""
+    connection.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
 
 
 def _nothing(record: type, before: str = "") -> str:

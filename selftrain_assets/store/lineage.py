@@ -1,0 +1,192 @@
+"""Where a checkpoint comes from, down to each row's prompt, seed and verdict; and where a sample went.
+
+Everything is read off manifests and tables: Dagster's database is not needed. Versions that were superseded are followed
+too, since edges are digests and history/ keeps the manifests that they name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.identity import KEY_LENGTH
+from selftrain_assets.store import Manifest, Store
+from selftrain_assets.store.catalog import lookup, nth
+
+
+@dataclass(frozen=True)
+class Node:
+    """One thing in a lineage, what is known of it, and what it was made from (or, forward, what was made from it)."""
+
+    kind: str
+    name: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    edges: list[Node] = field(default_factory=list)
+
+
+class Lineage:
+    """The manifests of a store, current and superseded, found by what they are."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.manifests = [Manifest.from_json(p.read_text()) for p in sorted((store.root / "experiments").glob("*/*/*.json"))]
+        self._current = len(self.manifests)
+        self.manifests += [Manifest.from_json(p.read_text()) for p in sorted((store.root / "experiments").glob("*/*/history/*.json"))]
+
+    def of(self, stage: str, **wanted: str) -> Iterator[Manifest]:
+        """Manifests of a stage with these experiment, scope or digest; current ones first."""
+        return (m for m in self.manifests if m.stage == stage and all(getattr(m, name) == value for name, value in wanted.items()))
+
+    def is_current(self, manifest: Manifest) -> bool:
+        """Whether it was not superseded."""
+        return any(m is manifest for m in self.manifests[: self._current])
+
+    def table(self, manifest: Manifest, name: str) -> Path:
+        return self.store.scope(manifest.experiment, manifest.scope) / manifest.files[name][0]
+
+    # -- back ----------------------------------------------------------------------------------------------------------
+
+    def checkpoint(self, experiment: str, scope: str, row: int | None = None) -> Node:
+        """All that a checkpoint comes from; with `row`, from 1, that row of its dataset down to its prompt and verdict."""
+        found = next(self.of("checkpoint", experiment=experiment, scope=scope), None)
+        if found is None:
+            raise UserError(f"{experiment}: {scope} has no checkpoint; `selftrain status {experiment}` shows what is finished")
+        return self._checkpoint(found, row, set())
+
+    def _checkpoint(self, manifest: Manifest, row: int | None, seen: set[str]) -> Node:
+        name, place = f"{manifest.experiment} {manifest.scope}", manifest.detail["place"]
+        if manifest.digest in seen:
+            return Node("checkpoint", name, {"digest": manifest.digest, "see": "above"})
+        seen.add(manifest.digest)
+        facts = _facts(self, manifest) | {"steps": manifest.counts.get("steps"), "seed": manifest.detail.get("seed"), **_weights(place)}
+        edges = [self._dataset(manifest, digest, row, seen) for name, digest in manifest.parents.items() if name == "dataset"]
+        if (start := manifest.parents.get("start")) is not None:
+            edges.append(self._weights_of("trained from", manifest.experiment, start, seen, manifest.detail.get("start")))
+        if row is not None and "dataset" not in manifest.parents:
+            raise UserError(f"--row {row}: {name} has no dataset of its own: it is the model itself, or learned from the human rows")
+        return Node("checkpoint", name, facts, edges)
+
+    def _dataset(self, manifest: Manifest, digest: str, row: int | None, seen: set[str]) -> Node:
+        dataset = next(self.of("dataset", experiment=manifest.experiment, digest=digest), None)
+        if dataset is None:
+            return Node("dataset", digest, {"missing": "no manifest has this digest"})
+        facts = _facts(self, dataset) | dataset.counts
+        edges = [self._row(dataset, row)] if row is not None else []
+        for name, verdicts in dataset.parents.items():
+            scope, _, stage = name.partition("/")
+            if stage:
+                edges.append(self._evidence(dataset.experiment, scope, stage, verdicts, seen))
+        return Node("dataset", f"{dataset.experiment} {dataset.scope}", facts, edges)
+
+    def _evidence(self, experiment: str, scope: str, stage: str, digest: str, seen: set[str]) -> Node:
+        """The verdicts of a round, the samples that they are on, and the policy that drew these."""
+        verdicts = next(self.of(stage, experiment=experiment, scope=scope, digest=digest), None)
+        if verdicts is None:
+            return Node(stage, f"{experiment} {scope}", {"digest": digest, "missing": "no manifest has this digest"})
+        edges = []
+        for name, parent in verdicts.parents.items():
+            for samples in self.of(name, experiment=experiment, scope=scope, digest=parent):
+                policy = self._weights_of("drawn from", experiment, samples.parents["policy"], seen)
+                edges.append(Node(name, f"{experiment} {scope}", _facts(self, samples) | samples.counts, [policy]))
+                break
+        return Node(stage, f"{experiment} {scope}", _facts(self, verdicts) | _outcomes(verdicts), edges)
+
+    def _weights_of(self, relation: str, experiment: str, digest: str, seen: set[str], place: dict[str, Any] | None = None) -> Node:
+        """The checkpoint with these weights in this experiment, or the model that lies outside of the store."""
+        made = next(self.of("checkpoint", experiment=experiment, digest=digest), None)
+        if made is not None:
+            node = self._checkpoint(made, None, seen)
+            return Node(node.kind, node.name, {"relation": relation, **node.facts}, node.edges)
+        places = (m.detail["place"] for m in self.of("policy", experiment=experiment, digest=digest))
+        return Node("model", digest, {"relation": relation, **_weights(place or next(places, {}))})
+
+    def _row(self, dataset: Manifest, position: int) -> Node:
+        file, count, _ = dataset.files["rows"]
+        if not 1 <= position <= count:
+            raise UserError(f"--row {position}: the dataset of {dataset.experiment} {dataset.scope} has rows 1 to {count}")
+        row = nth(self.table(dataset, "rows"), position - 1)
+        assert row is not None, file
+        edges = [self.sample(row["sample_key"])] if row["sample_key"] else []
+        told = [text for edge in edges for text in (edge.facts["prompt"], edge.facts["completion"].strip())]
+        facts = {name: value for name, value in row.items() if not (isinstance(value, str) and value.strip() in told)}
+        return Node("row", f"{position} of {count}", facts, edges)
+
+    # -- samples -------------------------------------------------------------------------------------------------------
+
+    def sample(self, key: str) -> Node:
+        """A sample by its key or a beginning of it: prompt, parameters, seed, engine, policy, and every verdict on it."""
+        found = self._sample(key)
+        settings = next((m.settings for stage in ("samples", "hinted_samples") for m in self._stages_with(stage, found["key"])), {})
+        parameters = {name: value for name, value in settings.items() if value not in ([], None)}
+        return Node("sample", found["key"], found | {"parameters": parameters}, self._verdicts(found))
+
+    def _sample(self, key: str) -> dict[str, Any]:
+        pools = sorted((self.store.root / "samples").glob("*/"))
+        files = [pool / s.file for pool in pools for s in self.store.samples(pool.name).shards()]
+        whole = len(key) == KEY_LENGTH
+        found = lookup(files, "key", key, prefix=not whole, once=whole)
+        if not found:
+            raise UserError(f'no sample has a key that begins with "{key}"; `selftrain show` and `selftrain sql` give keys')
+        if len(found) > 1:
+            raise UserError(f'"{key}" begins {len(found)} keys, such as {found[0]["key"]} and {found[1]["key"]}; give more of it')
+        return found[0]
+
+    def _verdicts(self, sample: dict[str, Any]) -> list[Node]:
+        folders = sorted((self.store.root / "verifications").glob(f"*/{sample['policy'][:16]}/"))
+        pools = [self.store.verifications(folder.parent.name, folder.name) for folder in folders]
+        found = [
+            verdict
+            for pool in pools
+            for verdict in lookup([pool.directory / s.file for s in pool.shards()], "sample_key", sample["key"], once=True)
+        ]
+        return [Node("verdict", v["key"], {name: value for name, value in v.items() if value is not None}) for v in found]
+
+    def _stages_with(self, stage: str, key: str) -> Iterator[Manifest]:
+        """Stages whose membership table holds this sample."""
+        return (m for m in self.of(stage) if lookup([self.table(m, stage)], "key", key))
+
+    # -- forward -------------------------------------------------------------------------------------------------------
+
+    def forward(self, key: str) -> Node:
+        """Every dataset and checkpoint that a sample entered, and every round that was sampled from those."""
+        found = self._sample(key)
+        datasets = [m for m in self.of("dataset") if lookup([self.table(m, "rows")], "sample_key", found["key"])]
+        edges = [self._after_dataset(m, {found["policy"]}) for m in datasets]
+        return Node("sample", found["key"], found, [*self._verdicts(found), *edges])
+
+    def _after_dataset(self, dataset: Manifest, seen: set[str]) -> Node:
+        trained = [m for m in self.of("checkpoint", experiment=dataset.experiment) if m.parents.get("dataset") == dataset.digest]
+        edges = [self._after_checkpoint(m, seen) for m in trained]
+        return Node("dataset", f"{dataset.experiment} {dataset.scope}", _facts(self, dataset) | {"rows": dataset.counts["rows"]}, edges)
+
+    def _after_checkpoint(self, checkpoint: Manifest, seen: set[str]) -> Node:
+        name = f"{checkpoint.experiment} {checkpoint.scope}"
+        if checkpoint.digest in seen:
+            return Node("checkpoint", name, {"digest": checkpoint.digest, "see": "above"})
+        seen.add(checkpoint.digest)
+        edges = []
+        for policy in self.of("policy", experiment=checkpoint.experiment, digest=checkpoint.digest):
+            later = [m for m in self.of("dataset", experiment=policy.experiment, scope=policy.scope) if self.is_current(m)]
+            after = [self._after_dataset(m, seen) for m in later]
+            edges.append(Node("policy", f"{policy.experiment} {policy.scope}", _facts(self, policy), after))
+        return Node("checkpoint", name, _facts(self, checkpoint) | _weights(checkpoint.detail["place"]), edges)
+
+
+def _facts(lineage: Lineage, manifest: Manifest) -> dict[str, Any]:
+    facts = {"digest": manifest.digest, "finished": manifest.finished, **manifest.versions}
+    return facts if lineage.is_current(manifest) else facts | {"superseded": True}
+
+
+def _weights(place: dict[str, Any]) -> dict[str, Any]:
+    """Where weights lie: a checkpoint of the store, perhaps an adapter, or a model outside of it."""
+    if "checkpoint" in place:
+        on = place.get("adapter_on")
+        return {"weights": f"checkpoints/{place['checkpoint'][:16]}", **({"adapter on": _weights(on)} if on else {})}
+    return {"model": place["model"]} if "model" in place else {}
+
+
+def _outcomes(manifest: Manifest) -> dict[str, int]:
+    return {name: count for name, count in manifest.counts.items() if count}
