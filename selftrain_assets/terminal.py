@@ -28,6 +28,7 @@ from selftrain_assets.reports.tables import header, rows
 
 if TYPE_CHECKING:
     from sandbox.doctor import Diagnosis
+    from selftrain_assets.stages.reverify import RoundDifference
     from selftrain_assets.store.lineage import Node
 
 WIDTH_OF_A_FILE = 200  # where nobody's window sets a width, tables need not fold
@@ -169,6 +170,24 @@ def _tree(node: Node) -> Tree:
     for edge in node.edges:
         tree.children.append(_tree(edge))
     return tree
+
+
+def print_differences(found: Sequence[RoundDifference], listed: bool) -> None:
+    """What another verifier would change, by round."""
+    table = Table(header_style="bold")
+    for title in ("round", "judged", "verdicts changed", "rows gained", "rows lost", "checkpoint trained on other rows"):
+        table.add_column(title, justify="left" if title == "round" else "right")
+    for each in found:
+        affected = each.checkpoint[:12] if each.checkpoint and (each.added or each.removed) else ""
+        table.add_row(each.scope, *map(str, (each.judged, len(each.changed), len(each.added), len(each.removed))), affected)
+    console.print(table)
+    for each in found if listed else ():
+        for change in each.changed:
+            console.print(f"{each.scope} sample {change.sample.key[:12]}: {change.before.outcome} -> {change.now.outcome}", highlight=False)
+            console.print(f"  before: {change.before.reason}\n  now:    {change.now.reason}", style="dim", highlight=False, markup=False)
+        for sign, differing in (("+", each.added), ("-", each.removed)):
+            for row in differing:
+                console.print(f"{each.scope} row {sign} {row.key[:12]} {row.problem_id} sample {str(row.sample_key)[:12]}", highlight=False)
 
 
 def print_status(found: Sequence[dict[str, Any]]) -> None:

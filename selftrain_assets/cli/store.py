@@ -63,6 +63,21 @@ def sql(
         print_rows(columns, rows)
 
 
+@app.command()
+def verify(
+    name: Name,
+    diff: Annotated[bool, typer.Option("--diff", help="also list every changed verdict, and every row that would come or go")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the samples of finished rounds by the verifier that the experiment names now, and say what that would change."""
+    from selftrain_assets.stages.reverify import reverify
+    from selftrain_assets.terminal import Display, print_differences
+
+    with Display(quiet=as_json) as display:
+        found = reverify(open_run(name, display.progress))
+    print_json([asdict(each) for each in found]) if as_json else print_differences(found, diff)
+
+
 lineage = typer.Typer(no_args_is_help=True, help="Where a checkpoint comes from, and where a sample went.")
 app.add_typer(lineage, name="lineage")
 

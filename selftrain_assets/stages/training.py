@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,7 @@ from selftrain_assets.core.plan import plan_requests
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.selection import Verified, human_rows
-from selftrain_assets.core.types import Outcome, Row
+from selftrain_assets.core.types import Outcome, Row, Verification
 from selftrain_assets.models.loading import resolve_model, weights_digest
 from selftrain_assets.stages.checks import check, require
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
@@ -26,17 +27,14 @@ from selftrain_assets.verifiers import verdicts
 def dataset(run: Run, iteration: int) -> Manifest:
     """Freeze the rows that the recipe selects from verified samples."""
     clock, scope, config = Clock(), iteration_scope(iteration), run.config
-    stages = ["verifications", *(["rationalizations"] if config.recipe.rationalize else [])]
-    rounds = config.recipe.sample_rounds(iteration)
-    judged = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i in rounds for stage in stages}
+    judged = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i, stage in _evidence(run, iteration)}
     parents = {name: m.digest for name, m in judged.items()} | {"problems": run.need(INPUTS, "problems").digest}
     key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed)
     if current := run.done(scope, "dataset", key):
         return current
     with run.store.writing(run.name, scope, "dataset", run.owner):
-        verified = [v for i in rounds for stage in stages for v in _verified(run, i, stage)]
-        human = human_rows(run.problems, run.prompt.render, iteration)
-        rows = config.recipe.select(verified, human, config.seed)
+        verified = _verified(run, iteration, lambda scope, stage: read_verifications(run, run.need(scope, stage)))
+        rows = _select(run, iteration, verified)
         counts = _count(rows, verified, iteration)
         digest = fingerprint("rows", [asdict(r) for r in rows])
         table = run.store.write_table(run.name, scope, "rows", digest, Row, rows)
@@ -54,16 +52,37 @@ def dataset(run: Run, iteration: int) -> Manifest:
         )
 
 
-def _verified(run: Run, iteration: int, stage: str) -> list[tuple[int, str, Verified]]:
-    scope = iteration_scope(iteration)
-    source = "samples" if stage == "verifications" else "hinted_samples"
-    samples = {s.key: s for s in read_samples(run, run.need(scope, source))}
+VerdictsOf = Callable[[str, str], list[Verification]]
+"""The verdicts of a scope and stage."""
+
+
+def selected_rows(run: Run, iteration: int, verdicts_of: VerdictsOf) -> list[Row]:
+    """What the recipe selects for a round from these verdicts; `dataset` freezes what it selects from those of the round."""
+    return _select(run, iteration, _verified(run, iteration, verdicts_of))
+
+
+def _select(run: Run, iteration: int, verified: list[tuple[int, str, Verified]]) -> list[Row]:
+    return run.config.recipe.select(verified, human_rows(run.problems, run.prompt.render, iteration), run.config.seed)
+
+
+def _evidence(run: Run, iteration: int) -> list[tuple[int, str]]:
+    """Rounds and stages whose verdicts a round learns from."""
+    stages = ["verifications", *(["rationalizations"] if run.config.recipe.rationalize else [])]
+    return [(i, stage) for i in run.config.recipe.sample_rounds(iteration) for stage in stages]
+
+
+def _verified(run: Run, iteration: int, verdicts_of: VerdictsOf) -> list[tuple[int, str, Verified]]:
+    """Iteration, prompt without a hint, and sample with its verdict."""
     prompts = {p.id: run.prompt.render(p) for p in run.train_problems}
-    return [
-        (iteration, prompts[v.problem_id], Verified(samples[v.sample_key], v))
-        for v in read_verifications(run, run.need(scope, stage))
-        if v.problem_id in prompts
-    ]
+    found = []
+    for i, stage in _evidence(run, iteration):
+        scope = iteration_scope(i)
+        source = "samples" if stage == "verifications" else "hinted_samples"
+        samples = {s.key: s for s in read_samples(run, run.need(scope, source))}
+        found += [
+            (i, prompts[v.problem_id], Verified(samples[v.sample_key], v)) for v in verdicts_of(scope, stage) if v.problem_id in prompts
+        ]
+    return found
 
 
 def _count(rows: list[Row], verified: list[tuple[int, str, Verified]], iteration: int) -> dict[str, int]:
