@@ -28,6 +28,7 @@ from selftrain_assets.reports.tables import header, rows
 
 if TYPE_CHECKING:
     from sandbox.doctor import Diagnosis
+    from selftrain_assets.stages.retract import Affected
     from selftrain_assets.stages.reverify import RoundDifference
     from selftrain_assets.store.lineage import Node
 
@@ -188,6 +189,17 @@ def print_differences(found: Sequence[RoundDifference], listed: bool) -> None:
         for sign, differing in (("+", each.added), ("-", each.removed)):
             for row in differing:
                 console.print(f"{each.scope} row {sign} {row.key[:12]} {row.problem_id} sample {str(row.sample_key)[:12]}", highlight=False)
+
+
+def print_affected(affected: Affected, repair: str) -> None:
+    """What a retraction reaches."""
+    for scope, count in affected.scopes.items():
+        console.print(f"{scope}: {count} rows stem from it", highlight=False)
+    for digest in affected.checkpoints:
+        console.print(f"checkpoint {digest} was trained on them", highlight=False)
+    if affected.superseded:
+        console.print(f"and {len(affected.superseded)} datasets that were superseded before hold it", highlight=False)
+    console.print(f"To repair: {repair}", highlight=False)
 
 
 def print_status(found: Sequence[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from selftrain_assets.cli.common import AsJson, Name, app, open_run, print_json
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.retraction import Kind
 
 
 @app.command()
@@ -76,6 +77,34 @@ def verify(
     with Display(quiet=as_json) as display:
         found = reverify(open_run(name, display.progress))
     print_json([asdict(each) for each in found]) if as_json else print_differences(found, diff)
+
+
+@app.command()
+def retract(
+    name: Name,
+    problem: Annotated[str | None, typer.Option(help="id of a problem")] = None,
+    sample: Annotated[str | None, typer.Option(help="key of a sample, or the beginning of one")] = None,
+    source: Annotated[str | None, typer.Option(help="human, rationalized, or the round that drew the samples, such as iter-002")] = None,
+    reason: Annotated[str, typer.Option(help="why; kept with the mark")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="take the retraction back")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Mark bad evidence: no round learns from it again, and what did is named and owed again."""
+    from selftrain_assets.stages import retract as retraction
+    from selftrain_assets.terminal import print_affected
+
+    choices: dict[Kind, str | None] = {"problem": problem, "sample": sample, "source": source}
+    given = [(kind, value) for kind, value in choices.items() if value is not None]
+    if len(given) != 1:
+        raise UserError("give one of --problem, --sample and --source")
+    (kind, value), opened = given[0], open_run(name)
+    if undo:
+        retraction.take_back(opened, kind, value)
+        print_json({"undone": f"{kind} {value}"}) if as_json else typer.echo(f"{kind} {value} counts again; run: selftrain run {name}")
+        return
+    affected = retraction.retract(opened, kind, value, reason)
+    repair = retraction.repair(opened, affected)
+    print_json(asdict(affected) | {"repair": repair}) if as_json else print_affected(affected, repair)
 
 
 lineage = typer.Typer(no_args_is_help=True, help="Where a checkpoint comes from, and where a sample went.")

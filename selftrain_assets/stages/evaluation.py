@@ -37,6 +37,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
         config.seed,
         verifier_fingerprint(config.verifier),
         base.digest if base else None,
+        *sorted(run.retracted.values("problem")),
     )
     if (current := run.done(scope, "evaluation", key)) and not current.counts[str(Outcome.INFRA_ERROR)]:
         return current

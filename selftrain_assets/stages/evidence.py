@@ -121,7 +121,7 @@ def judge(run: Run, policy: str, samples: Sequence[Sample], label: str, clock: C
 
     An infra_error is returned but not kept: it says nothing about its sample, and is owed again.
     """
-    verifier, problems = run.config.verifier, {p.id: p for p in run.problems}
+    verifier, problems = run.config.verifier, {p.id: p for p in run.all_problems}
     name = verifier_fingerprint(verifier)
     pool = run.store.verifications(name, policy)
     keys = {s.key: verification_key(s.key, problems[s.problem_id], name) for s in samples}

@@ -14,6 +14,7 @@ from typing import Any
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.prompts import Prompt, build_prompt
+from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.types import Problem
 from selftrain_assets.store import Manifest, Store
 
@@ -59,9 +60,19 @@ class Run:
         return found
 
     @cached_property
-    def problems(self) -> list[Problem]:
+    def all_problems(self) -> list[Problem]:
         """The frozen problem set."""
         return self.store.read_table(self.need(INPUTS, "problems"), "problems", Problem)
+
+    @cached_property
+    def retracted(self) -> Retractions:
+        """Evidence that was taken back."""
+        return self.store.retractions(self.name)
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """The problems that count: those that were not retracted."""
+        return [p for p in self.all_problems if p.id not in self.retracted.values("problem")]
 
     @cached_property
     def prompt(self) -> Prompt:

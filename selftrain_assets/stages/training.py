@@ -29,7 +29,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
     clock, scope, config = Clock(), iteration_scope(iteration), run.config
     judged = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i, stage in _evidence(run, iteration)}
     parents = {name: m.digest for name, m in judged.items()} | {"problems": run.need(INPUTS, "problems").digest}
-    key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed)
+    key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed, *run.retracted.identity())
     if current := run.done(scope, "dataset", key):
         return current
     with run.store.writing(run.name, scope, "dataset", run.owner):
@@ -62,7 +62,12 @@ def selected_rows(run: Run, iteration: int, verdicts_of: VerdictsOf) -> list[Row
 
 
 def _select(run: Run, iteration: int, verified: list[tuple[int, str, Verified]]) -> list[Row]:
-    return run.config.recipe.select(verified, human_rows(run.problems, run.prompt.render, iteration), run.config.seed)
+    """What the recipe takes from evidence that was not retracted."""
+    sources, samples = run.retracted.values("source"), run.retracted.values("sample")
+    usable = [v for v in verified if v[2].sample.key not in samples and iteration_scope(v[0]) not in sources]
+    human = [] if "human" in sources else human_rows(run.problems, run.prompt.render, iteration)
+    rows = run.config.recipe.select(usable, human, run.config.seed)
+    return [row for row in rows if row.source not in sources]
 
 
 def _evidence(run: Run, iteration: int) -> list[tuple[int, str]]:

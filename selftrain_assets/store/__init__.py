@@ -6,6 +6,7 @@ runs/
   checkpoints/<key>/           weights, under the key of the training that made them
   experiments/<name>/<scope>/  <stage>.json (manifest) and the tables it lists; scope: problems, base, iter-001, ...
   experiments/<name>/report.*  figures, Markdown and HTML
+  experiments/<name>/retractions.json   evidence that was taken back
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from selftrain_assets.core.errors import IntegrityError, UserError
 from selftrain_assets.core.files import publish, write_atomically
 from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.types import Sample, Verification
 from selftrain_assets.models.loading import FACTS, ModelRef, resolve_model, weights_digest
 from selftrain_assets.store.lease import is_held, lease
@@ -29,6 +31,7 @@ from selftrain_assets.store.manifest import Manifest
 from selftrain_assets.store.pool import Pool
 from selftrain_assets.store.tables import read_table, write_table
 
+RETRACTIONS = "retractions.json"
 SHORT = 16  # hex digits of a digest in a folder name
 
 
@@ -105,6 +108,16 @@ class Store:
 
     def is_being_written(self, experiment: str, scope: str, stage: str) -> bool:
         return is_held(self.scope(experiment, scope) / ".leases" / stage)
+
+    # -- retractions ---------------------------------------------------------------------------------------------------
+
+    def retractions(self, experiment: str) -> Retractions:
+        """What was retracted of an experiment."""
+        path = self.root / "experiments" / experiment / RETRACTIONS
+        return Retractions.from_records(json.loads(path.read_text())) if path.exists() else Retractions()
+
+    def write_retractions(self, experiment: str, retractions: Retractions) -> None:
+        write_atomically(self.root / "experiments" / experiment / RETRACTIONS, json.dumps(retractions.to_records(), indent=1))
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 

@@ -261,3 +261,46 @@ def test_a_run_that_needs_the_sandbox_stops_before_anything_is_judged_where_ther
     assert "`selftrain doctor` shows what is missing" in done.stderr
     assert "Traceback" not in done.stderr
     assert json.loads(selftrain("sql", "SELECT count(*) AS n FROM verifications", "--json").stdout) == [{"n": 0}]
+
+
+# -- evidence ----------------------------------------------------------------------------------------------------------
+
+
+def test_lineage_from_a_row_to_its_seed_and_forward_again(finished):
+    folder, environment, _ = finished
+    back = json.loads(selftrain("lineage", "checkpoint", "lab", "2", "--row", "1", "--json", cwd=folder, env=environment).stdout)
+    row = next(edge for edge in back["edges"][0]["edges"] if edge["kind"] == "row")
+    sample = row["edges"][0]
+    assert sample["facts"]["seed"] >= 0
+    forward = json.loads(selftrain("lineage", "sample", sample["name"][:20], "--forward", "--json", cwd=folder, env=environment).stdout)
+    assert {"dataset", "verdict"} <= {edge["kind"] for edge in forward["edges"]}
+    people = selftrain("lineage", "checkpoint", "lab", "2", cwd=folder, env=environment)
+    assert people.returncode == 0
+    assert "checkpoint lab iter-001" in people.stdout
+
+
+def test_verify_says_that_the_same_verifier_changes_nothing(finished):
+    folder, environment, _ = finished
+    done = selftrain("verify", "lab", "--json", cwd=folder, env=environment)
+    assert [(r["scope"], r["judged"], r["changed"], r["added"], r["removed"]) for r in json.loads(done.stdout)] == [
+        ("iter-001", 48, [], [], []),
+        ("iter-002", 48, [], [], []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("lineage", "checkpoint", "lab", "9"), "lab: iter-009 has no checkpoint"),
+        (("lineage", "sample", "nope"), 'no sample has a key that begins with "nope"'),
+        (("retract", "lab"), "give one of --problem, --sample and --source"),
+        (("retract", "lab", "--problem", "nope"), 'there is no problem "nope"'),
+        (("verify", "lba"), 'there is no experiment "lba"; did you mean "lab"?'),
+    ],
+)
+def test_evidence_that_is_not_there_is_said(finished, arguments, reason):
+    folder, environment, _ = finished
+    done = selftrain(*arguments, cwd=folder, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert reason in done.stderr

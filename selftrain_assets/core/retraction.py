@@ -1,0 +1,56 @@
+"""Evidence that turned out to be bad: a problem, a sample, or a source of rows that no round may learn from any more.
+
+What was retracted stays in the store, marked; rounds that learnt from it are owed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from selftrain_assets.core.types import Row
+
+Kind = Literal["problem", "sample", "source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """`value` is a problem's id, a sample's key, or a source: `human`, `rationalized`, or a round such as iter-002."""
+
+    kind: Kind
+    value: str
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retractions:
+    """All of one experiment."""
+
+    listed: tuple[Retraction, ...] = ()
+
+    def values(self, kind: Kind) -> frozenset[str]:
+        return frozenset(r.value for r in self.listed if r.kind == kind)
+
+    def identity(self) -> list[tuple[str, str]]:
+        """What enters keys: neither reason nor date."""
+        return sorted((r.kind, r.value) for r in self.listed)
+
+    def touches(self, row: Row) -> bool:
+        """Whether a row stems from what was retracted."""
+        sources = self.values("source")
+        drawn_in = f"iter-{row.iteration:03d}" if row.source != "human" else ""
+        return (
+            row.problem_id in self.values("problem")
+            or row.sample_key in self.values("sample")
+            or row.source in sources
+            or drawn_in in sources
+        )
+
+    def to_records(self) -> list[dict[str, str]]:
+        return [asdict(r) for r in self.listed]
+
+    @classmethod
+    def from_records(cls, records: Iterable[dict]) -> Retractions:
+        return cls(tuple(Retraction(**record) for record in records))

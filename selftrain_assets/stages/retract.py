@@ -1,0 +1,99 @@
+"""Take bad evidence back: mark it, and say which datasets and checkpoints learnt from it and what repairs them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from selftrain_assets.core.errors import UserError, nearest
+from selftrain_assets.core.retraction import Kind, Retraction, Retractions
+from selftrain_assets.core.types import Row
+from selftrain_assets.stages.run import BASE, INPUTS, Run
+from selftrain_assets.store.lineage import Lineage
+
+SOURCES = ("human", "rationalized")
+
+
+@dataclass
+class Affected:
+    """What a retraction reaches. `scopes` learnt from it, by the number of rows; everything from `first` on is owed again."""
+
+    scopes: dict[str, int] = field(default_factory=dict)
+    checkpoints: list[str] = field(default_factory=list)
+    first: str | None = None
+    superseded: list[str] = field(default_factory=list)
+
+
+def retract(run: Run, kind: Kind, value: str, reason: str) -> Affected:
+    """Mark it for this experiment. UserError if there is no such thing, or if it was retracted before."""
+    found = Lineage(run.store)
+    value = _known(run, found, kind, value)
+    listed = run.store.retractions(run.name).listed
+    if any((r.kind, r.value) == (kind, value) for r in listed):
+        raise UserError(f"{kind} {value} of {run.name} was retracted before")
+    mark = Retraction(kind, value, reason, datetime.now(UTC).isoformat(timespec="seconds"))
+    affected = _affected(run, found, Retractions((mark,)))
+    run.store.write_retractions(run.name, Retractions((*listed, mark)))
+    return affected
+
+
+def take_back(run: Run, kind: Kind, value: str) -> None:
+    """Undo a retraction. UserError if there is none."""
+    listed = run.store.retractions(run.name).listed
+    left = tuple(r for r in listed if (r.kind, r.value) != (kind, value))
+    if len(left) == len(listed):
+        known = [f"{r.kind} {r.value}" for r in listed]
+        raise UserError(f"{kind} {value} of {run.name} was not retracted{nearest(f'{kind} {value}', known) if known else ''}")
+    run.store.write_retractions(run.name, Retractions(left))
+
+
+def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
+    if kind == "sample":
+        return found.sample(value).name
+    if kind == "problem":
+        ids = [p.id for p in run.all_problems]
+        if value not in ids:
+            raise UserError(f'there is no problem "{value}"{nearest(value, ids) if len(ids) < 50 else ""}')
+        return value
+    if value not in SOURCES and not re.fullmatch(r"iter-\d{3}", value):
+        raise UserError(f'there is no source "{value}"; known: human, rationalized, and rounds such as iter-001')
+    if value == "human" and run.config.base.fine_tune == "human":
+        raise UserError("the base itself learnt from the human rows: retract single problems, or set base.fine_tune: none")
+    return value
+
+
+def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
+    """Datasets that hold such rows, and the checkpoints trained on them; the base where it learnt from such a problem."""
+    affected = Affected()
+    human = {p.id for p in run.all_problems if p.split == "human" and p.solution}
+    if run.config.base.fine_tune == "human" and (count := len(human & marked.values("problem"))) and run.manifest(BASE, "checkpoint"):
+        affected.scopes[BASE] = count
+        affected.checkpoints.append(run.need(BASE, "checkpoint").digest)
+    for dataset in found.of("dataset", experiment=run.name):
+        count = sum(marked.touches(row) for row in run.store.read_table(dataset, "rows", Row))
+        if not count:
+            continue
+        if not found.is_current(dataset):
+            affected.superseded.append(dataset.digest)
+            continue
+        affected.scopes[dataset.scope] = count
+        trained = found.of("checkpoint", experiment=run.name, scope=dataset.scope)
+        affected.checkpoints += [m.digest for m in trained if m.parents.get("dataset") == dataset.digest and found.is_current(m)]
+    affected.first = min(affected.scopes, key=lambda scope: (scope != BASE, scope), default=None)
+    return affected
+
+
+def repair(run: Run, affected: Affected) -> str:
+    """The smallest work that leaves no trace of it, in a sentence."""
+    if run.manifest(INPUTS, "problems") is None or not affected.scopes:
+        return f"no dataset holds it; `selftrain run {run.name}` only brings evaluations up to date, if it was held out"
+    last = max((s for s in affected.scopes if s != BASE), default=BASE)
+    done = [s for s in (f"iter-{i:03d}" for i in range(1, run.config.rounds + 1)) if run.manifest(s, "checkpoint")]
+    rounds = [s for s in done if affected.first == BASE or s >= str(affected.first)]
+    span = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else "".join(rounds) or last
+    before = "base, then " if affected.first == BASE else ""
+    return (
+        f"`selftrain run {run.name}`, or a backfill of {before}{span} in the UI: earlier rounds stay as they are, the samples of "
+        f"{affected.first} are not drawn again, later rounds follow from other weights"
+    )
