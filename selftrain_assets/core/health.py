@@ -19,11 +19,13 @@ class Check:
 
 
 INFRA_ERROR_LIMIT = 0.01
-INFRA_ERROR, CORRECT_SAMPLES, NOT_BELOW_BASE = "infra_errors", "correct_samples", "not_below_base"
+UNSCORABLE_LIMIT = 0.01
+INFRA_ERROR, UNSCORABLE, CORRECT_SAMPLES, NOT_BELOW_BASE = "infra_errors", "unscorable", "correct_samples", "not_below_base"
 # stage -> check name -> (blocking, what it asks)
 CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
     "verifications": {
-        INFRA_ERROR: (True, f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of infrastructure")
+        INFRA_ERROR: (True, f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of infrastructure"),
+        UNSCORABLE: (False, f"the tests of the problems can judge all but {UNSCORABLE_LIMIT:.0%} of the samples"),
     },
     "dataset": {CORRECT_SAMPLES: (True, "the round has at least one correct sample to learn from")},
     "evaluation": {NOT_BELOW_BASE: (False, "held-out greedy accuracy is not clearly below the base's")},
@@ -36,6 +38,16 @@ def infra_errors(counts: Mapping[str, int]) -> Check:
     message = f"{counts['infra_error']} of {counts['verifications']} samples have no verdict because the verifier failed"
     advice = "" if share <= INFRA_ERROR_LIMIT else "; mend it and run again, only these are owed"
     return Check(INFRA_ERROR, share <= INFRA_ERROR_LIMIT, True, message + advice, {"share": share, "limit": INFRA_ERROR_LIMIT})
+
+
+def unscorable(counts: Mapping[str, int]) -> Check:
+    """Warns where tests cannot judge what is asked of them: such samples earn no reward, whether right or not."""
+    share = counts["unscorable"] / max(1, counts["verifications"])
+    message = f"the tests cannot judge {counts['unscorable']} of {counts['verifications']} samples"
+    advice = (
+        "" if share <= UNSCORABLE_LIMIT else "; look at the reasons (selftrain show NAME ROUND --outcome unscorable) and mend the tests"
+    )
+    return Check(UNSCORABLE, share <= UNSCORABLE_LIMIT, False, message + advice, {"share": share, "limit": UNSCORABLE_LIMIT})
 
 
 def correct_samples(counts: Mapping[str, int]) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selftrain_assets.core.errors import TaskError
-from selftrain_assets.core.health import Check, correct_samples, infra_errors, not_below_base
+from selftrain_assets.core.health import Check, correct_samples, infra_errors, not_below_base, unscorable
 from selftrain_assets.store import Manifest
 
 
@@ -13,7 +13,7 @@ def check(manifest: Manifest) -> list[Check]:
     """Every check of this stage (core/health.py lists them)."""
     match manifest.stage:
         case "verifications":
-            return [infra_errors(manifest.counts)]
+            return [infra_errors(manifest.counts), unscorable(manifest.counts)]
         case "dataset":
             return [correct_samples(manifest.counts)]
         case "evaluation":
