@@ -99,24 +99,17 @@ class _Audited:
         done = self._is_done(scope, stage, do)
         wanted, pools = self._wanted(scope, stage, done, kept)
         committed = self._committed(scope, stage, done, kept, wanted, pools)
-        again = set(kept.keys) | set(wanted or ())
-        duplicated = kept.duplicated + sum(len((again - set(kept.keys)) & p.again.keys()) for p in pools)
-        lost = kept.lost
-        if stage == "evaluation" and done and wanted is not None:
-            lost += self._lost_evidence(scope)
+        members = set(kept.keys) | (wanted or set())
+        if (
+            stage == "evaluation" and done and wanted is not None
+        ):  # its table names problems; what its scores stand on follows from the plan
+            members, pools = self._evidence(scope)
+            kept.lost += self._lost_evidence(scope, members, pools)
+        again: set[str] = set().union(*(p.again for p in _distinct(pools, kept)))
         state: State = "done" if done else "owed" if (scope, stage) in self.manifests.current else "begun" if committed else "not begun"
         count = None if wanted is None else len(wanted)
-        return Line(
-            self.run.name,
-            scope,
-            stage,
-            state,
-            count,
-            committed,
-            duplicated,
-            lost,
-            sum(_quarantined(p, again) for p in _distinct(pools, kept)),
-        )
+        aside = sum(_quarantined(p, members) for p in _distinct(pools, kept))
+        return Line(self.run.name, scope, stage, state, count, committed, kept.duplicated + len(members & again), kept.lost, aside)
 
     def _is_done(self, scope: str, stage: str, do: Callable[[Run], Manifest]) -> bool:
         """Would a run leave this stage as it is?"""
@@ -202,17 +195,22 @@ class _Audited:
                 return len(wanted & set(kept.keys)) if done else 0
         return sum(len(wanted & p.keys) for p in pools)
 
-    def _lost_evidence(self, scope: str) -> int:
-        """Samples of a finished evaluation that are not there any more; its scores stand without them."""
-        digest = self._digest(scope, "checkpoint") or ""
-        pool = self.inspector.samples(digest)
-        gone = {r.key for batch in batches(self.run, digest) for r in batch.requests} - pool.keys
-        if len(gone) > pool.records_at_fault and not pool.unreadable:
+    def _evidence(self, scope: str) -> tuple[set[str], list[PoolState]]:
+        """Keys of the samples and verdicts of a finished evaluation, and the pools that hold them."""
+        policy, verifier = self._digest(scope, "checkpoint") or "", verifier_fingerprint(self.run.config.verifier)
+        requests = [r for batch in batches(self.run, policy) for r in batch.requests]
+        pools = [self.inspector.samples(policy), self.inspector.verifications(verifier, policy)]
+        return {r.key for r in requests} | self._verdict_keys(requests, verifier), pools
+
+    def _lost_evidence(self, scope: str, keys: set[str], pools: list[PoolState]) -> int:
+        gone = keys.difference(*(p.keys for p in pools))
+        if len(gone) > sum(p.records_at_fault for p in pools) and not any(p.unreadable for p in pools):
+            name = self.run.name
             self.inspector.find(
                 "lost",
-                f"{self.run.name}: {scope} evaluation stands on {len(gone)} samples that no committed shard holds, for instance "
-                f"{min(gone)[:12]}; restore the shard, or remove "
-                f"experiments/{self.run.name}/{scope}/evaluation.json and run `selftrain run {self.run.name}`, which draws only them",
+                f"{name}: {scope} evaluation stands on {len(gone)} samples and verdicts that no committed shard holds, for instance "
+                f"{min(gone)[:12]}; restore the shard and its entry in manifest.json, or remove "
+                f"experiments/{name}/{scope}/evaluation.json and run `selftrain run {name}`, which does only what is not there",
             )
         return len(gone)
 

@@ -194,7 +194,8 @@ class ManifestsOf:
             if len(gone) > pool.records_at_fault and not pool.unreadable:  # else the pool's own finding says why
                 self.inspector.find(
                     "lost",
-                    f"{where} names {len(gone)} keys that no committed shard holds, for instance {min(gone)[:12]}; restore the shard, or "
+                    f"{where} names {len(gone)} keys that no committed shard holds, for instance {min(gone)[:12]}; restore the shard and "
+                    f"its entry in manifest.json, or "
                     f"remove {self._shown(manifest)} and run `selftrain run {self.name}`, which does only what is not there",
                 )
         if manifest.stage in ("checkpoint", "policy") and not self._weights(manifest):
