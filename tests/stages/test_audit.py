@@ -1,6 +1,7 @@
 """Audit of finished experiments: clean ones give nothing, and each kind of damage gives its own sentence."""
 
 import json
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -268,3 +269,19 @@ def test_a_task_that_is_gone_is_told(copy, monkeypatch):
     with pytest.raises(UserError):
         problems(copy)
     assert [f.kind for f in audited(copy).findings] == ["settings"]
+
+
+@pytest.mark.parametrize(
+    "damage", ["shard no longer listed", "flipped byte in a shard", "flipped byte in a table", "deleted table", "torn manifest"]
+)
+def test_doing_what_the_findings_say_ends_clean(copy, damage):
+    DAMAGE[damage][0](copy)
+    if damage == "flipped byte in a shard":
+        edit(sample_pool(copy) / "manifest.json", lambda v: (sample_pool(copy) / v["shards"].pop(0)["file"]).unlink())
+    for finding in (f for f in audited(copy).findings if f.wrong):
+        named = re.search(r"remove (experiments/\S+\.json)", finding.sentence) or re.match(r"(\S+\.json) is not", finding.sentence)
+        (copy.store.root / named[1]).unlink()
+    run_rounds(Run(copy.name, copy.config, copy.store), [1, 2])
+    found = audited(copy)
+    assert found.findings == ()
+    assert {(each.state, each.owed) for each in found.lines} == {("done", 0)}
