@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sandbox.doctor import Diagnosis
     from selftrain_assets.stages.retract import Affected
     from selftrain_assets.stages.reverify import RoundDifference
+    from selftrain_assets.store.findings import Audit
+    from selftrain_assets.store.garbage import Collected
     from selftrain_assets.store.lineage import Node
 
 WIDTH_OF_A_FILE = 200  # where nobody's window sets a width, tables need not fold
@@ -209,3 +211,44 @@ def print_status(found: Sequence[dict[str, Any]]) -> None:
         for scope, stages in experiment["finished"].items():
             table.add_row(scope, *(f"[green]✓[/green] {name}" if when else f"[dim]· {name}[/dim]" for name, when in stages.items()))
         console.print(table)
+
+
+def print_audit(found: Audit) -> None:
+    """The numbers of each experiment, then what is wrong, a sentence each."""
+    for name in dict.fromkeys(line.experiment for line in found.lines):
+        columns = ("wanted", "committed", "owed", "duplicated", "lost", "quarantined")
+        table = Table(title=name, title_justify="left", header_style="bold")
+        for title in ("round", "stage", "state"):
+            table.add_column(title)
+        for title in columns:
+            table.add_column(title, justify="right")
+        for line in found.lines:
+            if line.experiment == name:
+                numbers = (getattr(line, column) for column in columns)
+                table.add_row(line.scope, line.stage, line.state, *("-" if n is None else f"{n:,}" for n in numbers))
+        console.print(table)
+    for finding in found.findings:
+        console.print(f"{finding.kind}: {finding.sentence}", style="red" if finding.wrong else "dim", highlight=False, markup=False)
+    wrong = sum(f.wrong for f in found.findings)
+    console.print(f"{wrong} things are wrong." if wrong else "Nothing is wrong.", highlight=False)
+
+
+def print_garbage(found: Collected) -> None:
+    """What no manifest needs, with its bytes, and what is left alone for now."""
+    table = Table(header_style="bold")
+    for title in ("what", "where", "why"):
+        table.add_column(title, overflow="fold")
+    table.add_column("bytes", justify="right")
+    for item in found.garbage:
+        table.add_row(item.kind, item.path, item.why, f"{item.bytes:,}")
+    if found.garbage:
+        console.print(table)
+    for kept in found.left_alone:
+        console.print(f"left alone: {kept}", style="dim", highlight=False, markup=False)
+    count = f"{len(found.garbage)} things that no manifest needs, {found.bytes:,} bytes"
+    if not found.garbage:
+        console.print("There is nothing that no manifest needs.")
+    elif found.deleted:
+        console.print(f"Removed {count}.", highlight=False)
+    else:
+        console.print(f"{count}; nothing was removed: selftrain gc --delete removes them.", highlight=False)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from selftrain_assets.cli import loop, store
+from selftrain_assets.cli import loop, store, upkeep
 from selftrain_assets.cli.common import app
 from selftrain_assets.core.errors import SelftrainError
 
@@ -48,4 +48,4 @@ def main() -> None:
     sys.exit(code)
 
 
-__all__ = ["app", "loop", "main", "store"]
+__all__ = ["app", "loop", "main", "store", "upkeep"]

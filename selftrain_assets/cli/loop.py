@@ -145,12 +145,17 @@ def _status(name: str) -> dict[str, Any]:
     return {"experiment": name, "store": str(opened.store.root), "finished": stages}
 
 
-def _recorder(opened):
-    """Tells Dagster's event log what was made: the one in DAGSTER_HOME, or this checkout's."""
+def dagster_home() -> bool:
+    """Is there an event log: the one in DAGSTER_HOME, or this checkout's?"""
     checkout = Path(__file__).parents[2]
     if not os.environ.get("DAGSTER_HOME") and (checkout / "dagster.yaml").is_file():
         os.environ["DAGSTER_HOME"] = str(checkout)
-    if not os.environ.get("DAGSTER_HOME"):
+    return bool(os.environ.get("DAGSTER_HOME"))
+
+
+def _recorder(opened):
+    """Tells Dagster's event log what was made."""
+    if not dagster_home():
         return lambda manifest: None
 
     @cache

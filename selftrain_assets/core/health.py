@@ -44,9 +44,7 @@ def unscorable(counts: Mapping[str, int]) -> Check:
     """Warns where tests cannot judge what is asked of them: such samples earn no reward, whether right or not."""
     share = counts["unscorable"] / max(1, counts["verifications"])
     message = f"the tests cannot judge {counts['unscorable']} of {counts['verifications']} samples"
-    advice = (
-        "" if share <= UNSCORABLE_LIMIT else "; see why (selftrain show NAME ROUND --outcome unscorable) and mend the tests"
-    )
+    advice = "" if share <= UNSCORABLE_LIMIT else "; see why (selftrain show NAME ROUND --outcome unscorable) and mend the tests"
     return Check(UNSCORABLE, share <= UNSCORABLE_LIMIT, False, message + advice, {"share": share, "limit": UNSCORABLE_LIMIT})
 
 

@@ -42,7 +42,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
     if (current := run.done(scope, "evaluation", key)) and not current.counts[str(Outcome.INFRA_ERROR)]:
         return current
     with run.store.writing(run.name, scope, "evaluation", run.owner):
-        greedy, sampled = _batches(run, trained.digest)
+        greedy, sampled = batches(run, trained.digest)
         drawn = draw(run, run.store.model(trained.detail["place"]), [greedy, sampled], f"{scope} evaluation", clock)
         verdicts = judge(run, trained.digest, drawn.samples, f"{scope} evaluation", clock).verdicts
         judged = [v for v in verdicts if v.outcome != Outcome.INFRA_ERROR]
@@ -70,7 +70,8 @@ def evaluation(run: Run, scope: str) -> Manifest:
         )
 
 
-def _batches(run: Run, policy: str) -> tuple[Batch, Batch]:
+def batches(run: Run, policy: str) -> tuple[Batch, Batch]:
+    """One greedy completion of every held-out problem, and several of each test problem."""
     config = run.config
     known = problem_subset(run.split("train"), config.evaluation.train_problems, config.seed) if config.evaluation.train_problems else []
     held_out = [*run.split("test"), *run.split("validation"), *run.split("transfer")]

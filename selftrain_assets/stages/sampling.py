@@ -7,7 +7,7 @@ from dataclasses import replace
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import plan_requests
 from selftrain_assets.core.prompts import build_prompt
-from selftrain_assets.core.types import Drawing, Judgement, Outcome, Sample, Verification
+from selftrain_assets.core.types import Drawing, Judgement, Outcome, Request, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.stages.evidence import Batch, belonging, draw, judge
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
@@ -40,9 +40,14 @@ def policy(run: Run, iteration: int) -> Manifest:
 
 def samples(run: Run, iteration: int) -> Manifest:
     """Draw `samples_per_problem` completions of every training problem from the policy; right and wrong are kept."""
-    scope, recipe = iteration_scope(iteration), run.config.recipe
-    requests = plan_requests(run.train_problems, run.prompt, recipe.sampling, run.need(scope, "policy").digest, run.config.seed)
-    return _draw_stage(run, scope, "samples", Batch(requests, recipe.sampling.per_draw()), {})
+    scope = iteration_scope(iteration)
+    requests = sample_requests(run, run.need(scope, "policy").digest)
+    return _draw_stage(run, scope, "samples", Batch(requests, run.config.recipe.sampling.per_draw()), {})
+
+
+def sample_requests(run: Run, policy: str) -> list[Request]:
+    """What a round asks of its policy."""
+    return plan_requests(run.train_problems, run.prompt, run.config.recipe.sampling, policy, run.config.seed)
 
 
 def verifications(run: Run, iteration: int) -> Manifest:
@@ -54,13 +59,18 @@ def verifications(run: Run, iteration: int) -> Manifest:
 def rationalizations(run: Run, iteration: int) -> Manifest:
     """STaR: draw again, with the answer as a hint, where no sample was right; judge those too."""
     scope = iteration_scope(iteration)
-    solved = solved_problems(run, scope)
-    unsolved = [p for p in run.train_problems if p.id not in solved]
-    hinted = build_prompt(run.config.prompt, run.problems, hint=True)
-    requests = plan_requests(unsolved, hinted, run.config.recipe.sampling, run.need(scope, "policy").digest, run.config.seed)
+    requests = hinted_requests(run, scope, run.need(scope, "policy").digest)
     parents = {"verifications": run.need(scope, "verifications").digest}
     _draw_stage(run, scope, "hinted_samples", Batch(requests, run.config.recipe.sampling.per_draw()), parents)
     return _judge_stage(run, scope, "hinted_samples", "rationalizations")
+
+
+def hinted_requests(run: Run, scope: str, policy: str) -> list[Request]:
+    """What a round asks with the answer as a hint."""
+    solved = solved_problems(run, scope)
+    unsolved = [p for p in run.train_problems if p.id not in solved]
+    hinted = build_prompt(run.config.prompt, run.problems, hint=True)
+    return plan_requests(unsolved, hinted, run.config.recipe.sampling, policy, run.config.seed)
 
 
 def _draw_stage(run: Run, scope: str, stage: str, batch: Batch, parents: dict[str, str]) -> Manifest:

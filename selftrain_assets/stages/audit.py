@@ -1,0 +1,234 @@
+"""What is wanted, committed and owed, for each stage of each round, beside what the store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
+
+from selftrain_assets.core.errors import SelftrainError
+from selftrain_assets.core.identity import verification_key
+from selftrain_assets.core.types import Problem, Request
+from selftrain_assets.stages import sampling, training
+from selftrain_assets.stages.evaluation import batches, evaluation
+from selftrain_assets.stages.inputs import problems
+from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, Stage, round_stages
+from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.store import Manifest, Store
+from selftrain_assets.store.audit import Inspector, Kept, ManifestsOf
+from selftrain_assets.store.findings import Line, State
+from selftrain_assets.store.inspection import PoolState, keys_if_readable
+from selftrain_assets.verifiers import verifier_fingerprint
+
+HINTED = "hinted_samples"  # drawn by the stage rationalizations
+UNFINISHED = (SelftrainError, KeyError, ValueError, TypeError)  # an earlier stage is missing, or cannot be read
+
+
+class _WorkIsOwed(Exception):
+    """A stage is about to do something."""
+
+
+class _LookedAt(Store):
+    """A store in which a stage that has nothing to do ends as it always does, and any other stops before it begins."""
+
+    def writing(self, experiment: str, scope: str, stage: str, owner: str) -> NoReturn:
+        raise _WorkIsOwed
+
+    def commit(self, manifest: Manifest) -> NoReturn:
+        raise _WorkIsOwed
+
+
+def audit(inspector: Inspector, run: Run) -> list[Line]:
+    """Lines of an experiment, in the order of its stages; what is wrong is told to `inspector`."""
+    kept = inspector.experiment(run.name)
+    kept.inspect()
+    stages = _stages(run)
+    audited = _Audited(Run(run.name, run.config, _LookedAt(run.store.root)), inspector, kept)
+    lines = [audited.line(scope, stage, do) for (scope, stage), do in stages.items()]
+    return lines + [_left(run.name, place, kept.kept[place]) for place in kept.current if place not in stages]
+
+
+def audit_without_settings(inspector: Inspector, name: str) -> list[Line]:
+    """Lines of an experiment that is in the store but has no file any more."""
+    kept = inspector.experiment(name)
+    kept.inspect()
+    return [_left(name, place, each) for place, each in kept.kept.items()]
+
+
+def _left(name: str, place: tuple[str, str], kept: Kept) -> Line:
+    return Line(name, *place, "not asked for", 0, 0, kept.duplicated, kept.lost)
+
+
+def _stages(run: Run) -> dict[tuple[str, str], Callable[[Run], Manifest]]:
+    """Every stage that the settings ask for, in order."""
+    found: dict[tuple[str, str], Callable[[Run], Manifest]] = {
+        (INPUTS, "problems"): problems,
+        (BASE, "checkpoint"): training.base,
+        (BASE, "evaluation"): partial(evaluation, scope=BASE),
+    }
+    for iteration in range(1, run.config.rounds + 1):
+        for stage, do in round_stages(run.config.recipe.rationalize).items():
+            if stage == "rationalizations":
+                found[iteration_scope(iteration), HINTED] = partial(_stage, do=do, iteration=iteration)
+            found[iteration_scope(iteration), stage] = partial(_stage, do=do, iteration=iteration)
+    if run.config.human_only:
+        for scope, rounds in ((ONE_ROUND, 1), (ALL_ROUNDS, run.config.rounds)):
+            found[scope, "checkpoint"] = partial(_human_only, scope=scope, rounds=rounds)
+            found[scope, "evaluation"] = partial(evaluation, scope=scope)
+    return found
+
+
+def _stage(run: Run, do: Stage, iteration: int) -> Manifest:
+    return do(run, iteration)
+
+
+def _human_only(run: Run, scope: str, rounds: int) -> Manifest:
+    steps = [run.need(iteration_scope(i), "checkpoint").counts["optimizer_steps"] for i in range(1, rounds + 1)]
+    return training.human_only(run, scope, sum(steps))
+
+
+@dataclass
+class _Audited:
+    run: Run
+    inspector: Inspector
+    manifests: ManifestsOf
+
+    def line(self, scope: str, stage: str, do: Callable[[Run], Manifest]) -> Line:
+        kept = self.manifests.kept.get((scope, stage), Kept())
+        done = self._is_done(scope, stage, do)
+        wanted, pools = self._wanted(scope, stage, done, kept)
+        committed = self._committed(scope, stage, done, kept, wanted, pools)
+        members = set(kept.keys) | (wanted or set())
+        if (
+            stage == "evaluation" and done and wanted is not None
+        ):  # its table names problems; what its scores stand on follows from the plan
+            members, pools = self._evidence(scope)
+            kept.lost += self._lost_evidence(scope, members, pools)
+        again: set[str] = set().union(*(p.again for p in _distinct(pools, kept)))
+        state: State = "done" if done else "owed" if (scope, stage) in self.manifests.current else "begun" if committed else "not begun"
+        count = None if wanted is None else len(wanted)
+        aside = sum(_quarantined(p, members) for p in _distinct(pools, kept))
+        return Line(self.run.name, scope, stage, state, count, committed, kept.duplicated + len(members & again), kept.lost, aside)
+
+    def _is_done(self, scope: str, stage: str, do: Callable[[Run], Manifest]) -> bool:
+        """Would a run leave this stage as it is?"""
+        if (scope, stage) not in self.manifests.current:
+            return False
+        try:
+            do(self.run)
+        except _WorkIsOwed:
+            if stage == HINTED:  # the verdicts on it may be what is owed
+                return self._requests_are_drawn(scope)
+            return False
+        except UNFINISHED as error:
+            if stage == "problems":
+                self.inspector.find("settings", f"{self.run.name}: {error}")
+            return False
+        return True
+
+    def _requests_are_drawn(self, scope: str) -> bool:
+        return {r.key for r in self._requests(scope, HINTED) or ()} == set(self.manifests.kept[scope, HINTED].keys)
+
+    # -- wanted --------------------------------------------------------------------------------------------------------
+
+    def _wanted(self, scope: str, stage: str, done: bool, kept: Kept) -> tuple[set[str] | None, list[PoolState]]:
+        """Keys that the settings ask for, or None where an earlier stage decides that; and the pools they belong in."""
+        policy = self._digest(scope, "checkpoint" if stage == "evaluation" else "policy")
+        match stage:
+            case "policy" | "checkpoint":
+                return {stage}, []
+            case "problems":
+                return self._problem_ids(), []
+            case "dataset":
+                return (set(kept.keys) if done else None), []
+            case "evaluation":
+                return self._scored(), [self.inspector.samples(policy)] if policy else []
+        source = {"verifications": "samples", "rationalizations": HINTED}.get(stage)
+        requests = self._requests(scope, source or stage)
+        if requests is None or source is None:
+            return (None if requests is None else {r.key for r in requests}), [self.inspector.samples(policy)] if policy else []
+        verifier = verifier_fingerprint(self.run.config.verifier)
+        return self._verdict_keys(requests, verifier), [self.inspector.verifications(verifier, policy)] if policy else []
+
+    def _digest(self, scope: str, stage: str) -> str | None:
+        found = self.manifests.current.get((scope, stage))
+        return found.digest if found else None
+
+    def _problem_ids(self) -> set[str] | None:
+        if not self.manifests.folder.is_dir():  # nothing was ever begun: a task may be costly to load
+            return None
+        try:
+            return {p.id for p in self.run.config.task.load()}
+        except UNFINISHED:
+            return None
+
+    def _scored(self) -> set[str] | None:
+        try:
+            return {r.problem_id for r in batches(self.run, "")[0].requests}
+        except UNFINISHED:
+            return None
+
+    def _requests(self, scope: str, source: str) -> list[Request] | None:
+        """What a round asks for; without a policy the keys say nothing, but their number is right."""
+        ask = sampling.sample_requests if source == "samples" else partial(_hinted, scope=scope)
+        try:
+            return ask(self.run, self._digest(scope, "policy") or "")
+        except UNFINISHED:
+            return None
+
+    def _verdict_keys(self, requests: Iterable[Request], verifier: str) -> set[str]:
+        known: dict[str, Problem] = {p.id: p for p in self.run.problems}
+        return {verification_key(r.key, known[r.problem_id], verifier) for r in requests}
+
+    # -- committed -----------------------------------------------------------------------------------------------------
+
+    def _committed(self, scope: str, stage: str, done: bool, kept: Kept, wanted: set[str] | None, pools: list[PoolState]) -> int | None:
+        if wanted is None:
+            return None
+        match stage:
+            case "policy" | "checkpoint":
+                return int(done and not kept.lost)
+            case "problems":
+                return len(wanted & set(kept.keys))
+            case "dataset" | "evaluation":
+                return len(wanted & set(kept.keys)) if done else 0
+        return sum(len(wanted & p.keys) for p in pools)
+
+    def _evidence(self, scope: str) -> tuple[set[str], list[PoolState]]:
+        """Keys of the samples and verdicts of a finished evaluation, and the pools that hold them."""
+        policy, verifier = self._digest(scope, "checkpoint") or "", verifier_fingerprint(self.run.config.verifier)
+        requests = [r for batch in batches(self.run, policy) for r in batch.requests]
+        pools = [self.inspector.samples(policy), self.inspector.verifications(verifier, policy)]
+        return {r.key for r in requests} | self._verdict_keys(requests, verifier), pools
+
+    def _lost_evidence(self, scope: str, keys: set[str], pools: list[PoolState]) -> int:
+        gone = keys.difference(*(p.keys for p in pools))
+        if len(gone) > sum(p.records_at_fault for p in pools) and not any(p.unreadable for p in pools):
+            name = self.run.name
+            self.inspector.find(
+                "lost",
+                f"{name}: {scope} evaluation stands on {len(gone)} samples and verdicts that no committed shard holds, for instance "
+                f"{min(gone)[:12]}; restore the shard and its entry in manifest.json, or remove "
+                f"experiments/{name}/{scope}/evaluation.json and run `selftrain run {name}`, which does only what is not there",
+            )
+        return len(gone)
+
+
+def _hinted(run: Run, policy: str, scope: str) -> list[Request]:
+    return sampling.hinted_requests(run, scope, policy)
+
+
+def _distinct(pools: list[PoolState], kept: Kept) -> list[PoolState]:
+    """The pools of a line, each once."""
+    every = [*pools, *([kept.pool] if kept.pool else [])]
+    return list({p.directory: p for p in every}.values())
+
+
+def _quarantined(pool: PoolState, keys: set[str]) -> int:
+    """How many of these keys are in files put aside; a file that cannot be read counts with all its records."""
+    total = 0
+    for path, records in pool.quarantined:
+        found = keys_if_readable(path)
+        total += records if found is None else len(keys.intersection(found))
+    return total

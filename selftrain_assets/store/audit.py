@@ -1,0 +1,288 @@
+"""Is what manifests say true? Files, checksums, keys, parents and weights, without asking any settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from selftrain_assets.core.errors import SelftrainError
+from selftrain_assets.store import SHORT, Manifest, Store
+from selftrain_assets.store.findings import Finding, FindingKind
+from selftrain_assets.store.inspection import (
+    HISTORY,
+    PoolState,
+    column,
+    fault_of,
+    manifest_files,
+    places_of,
+    pool_folders,
+    pool_state,
+    read_manifest,
+    repeated,
+)
+from selftrain_assets.store.lease import is_held
+
+KEY_COLUMN = {"problems": "id", "scores": "problem_id"}  # of tables that are not keyed by `key`
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is left of one stage's manifest: its table's keys where they can be read, and what is the matter."""
+
+    keys: list[str] = field(default_factory=list)
+    pool: PoolState | None = None
+    duplicated: int = 0
+    lost: int = 0
+
+
+class Inspector:
+    """Looks at a store once: each pool, table and checkpoint is read a single time. Collects findings."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._findings: dict[str, Finding] = {}
+        self._pools: dict[Path, PoolState] = {}
+        self._weights: dict[str, str | None] = {}
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(self._findings.values())
+
+    def find(self, kind: FindingKind, sentence: str, wrong: bool = True) -> None:
+        """Note a finding; the same sentence is noted once."""
+        self._findings.setdefault(sentence, Finding(kind, sentence, wrong))
+
+    def shown(self, path: Path) -> str:
+        """A path as seen from the store's root."""
+        return str(path.relative_to(self.store.root))
+
+    # -- pools ---------------------------------------------------------------------------------------------------------
+
+    def all_pools(self) -> None:
+        """Look at every pool, those that no experiment refers to included."""
+        for folder in pool_folders(self.store.root):
+            self.pool(folder)
+
+    def samples(self, policy: str) -> PoolState:
+        return self.pool(self.store.samples(policy).directory)
+
+    def verifications(self, verifier: str, policy: str) -> PoolState:
+        return self.pool(self.store.verifications(verifier, policy).directory)
+
+    def pool(self, directory: Path) -> PoolState:
+        """The state of a pool; what is wrong with its files is noted the first time."""
+        if directory not in self._pools:
+            self._pools[directory] = state = pool_state(directory)
+            self._judge_pool(state)
+        return self._pools[directory]
+
+    def _judge_pool(self, state: PoolState) -> None:
+        listing = self.shown(state.directory / "manifest.json")
+        if state.unreadable:
+            self.find("unreadable", f"{listing} is not a pool's manifest; restore it from a copy, because it says which shards exist")
+        for fault in state.faults:
+            what = "is listed but is not there" if fault.kind == "missing" else "is not as it was committed (checksum)"
+            self.find(
+                fault.kind,  # type: ignore[arg-type]
+                f"{self.shown(fault.file)} {what} and {fault.records} records go with it; restore it from a copy, or take its entry "
+                "out of manifest.json, and audit again for the stages that lose keys by it",
+            )
+        if state.again:
+            last = min(state.again.values())
+            self.find(
+                "duplicated",
+                f"{listing}: {len(state.again)} keys occur more than once, the second time in {last}; take one entry of "
+                f"{last} out of the manifest, and audit again for keys that it alone held",
+            )
+        if not is_held(state.directory):  # a live writer lists its shard in a moment
+            for path in state.orphans:
+                self.find("orphan", f"{self.shown(path)} is listed by no manifest, so nothing counts it; remove it: selftrain gc --delete")
+
+    # -- weights -------------------------------------------------------------------------------------------------------
+
+    def weights(self, place: dict[str, Any]) -> bool:
+        """Are these weights there and unchanged?"""
+        if place["digest"] not in self._weights:
+            self._weights[place["digest"]] = sentence = self._fault_of_weights(place)
+            if sentence:
+                self.find("changed", sentence)
+        return self._weights[place["digest"]] is None
+
+    def _fault_of_weights(self, place: dict[str, Any]) -> str | None:
+        try:
+            self.store.model(place)
+        except (SelftrainError, OSError) as error:
+            return str(error)
+        if "checkpoint" in place and self.store.checkpoint_facts(place["checkpoint"]) is None:
+            folder = self.shown(self.store.checkpoint(place["checkpoint"]))
+            return f"{folder} has lost its selftrain.json; restore it, or remove the folder and run again, which trains it again"
+        return None
+
+    # -- stages --------------------------------------------------------------------------------------------------------
+
+    def experiment(self, name: str) -> ManifestsOf:
+        """The manifests of an experiment, current and replaced."""
+        return ManifestsOf(self, name)
+
+
+@dataclass
+class ManifestsOf:
+    """The manifests of one experiment. `current` maps (scope, stage) to those that can be read."""
+
+    inspector: Inspector
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return self.inspector.store.root / "experiments" / self.name
+
+    @cached_property
+    def current(self) -> dict[tuple[str, str], Manifest]:
+        return {(m.scope, m.stage): m for m in self._read(history=False)}
+
+    @cached_property
+    def kept(self) -> dict[tuple[str, str], Kept]:
+        """What is left of each current stage; judged once."""
+        return {place: self._judge(manifest) for place, manifest in self.current.items()}
+
+    def _read(self, history: bool) -> Iterator[Manifest]:
+        for path in manifest_files(self.folder, history):
+            manifest = read_manifest(path)
+            if manifest is None:
+                self.inspector.find(
+                    "unreadable",
+                    f"{self.inspector.shown(path)} is not a manifest; restore it from a copy, or remove it and run "
+                    f"`selftrain run {self.name}` again, which finds the stage's work in the pools",
+                )
+            else:
+                yield manifest
+
+    def inspect(self) -> None:
+        """Judge everything: current manifests, those they replaced, and files that neither lists."""
+        assert self.kept is not None
+        past = list(self._read(history=True))
+        for manifest in past:
+            self._table(manifest, past=True)
+            self._weights(manifest)
+        listed = {(m.scope, file) for m in (*self.current.values(), *past) for file, _, _ in m.files.values()}
+        for path in sorted(self.folder.glob("*/*.parquet")):
+            if (path.parent.name, path.name) not in listed and not self._being_written(path.parent):
+                self.inspector.find(
+                    "unlisted",
+                    f"{self.inspector.shown(path)} is needed by no manifest any more, which does no harm; selftrain gc --delete removes it",
+                    wrong=False,
+                )
+
+    def _being_written(self, scope: Path) -> bool:
+        return any(is_held(folder) for folder in scope.glob(".leases/*/"))
+
+    def _judge(self, manifest: Manifest) -> Kept:
+        kept = self._table(manifest)
+        where = f"{self.name}: {manifest.scope} {manifest.stage}"
+        if policy := _policy(manifest):
+            pool = kept.pool = (
+                self.inspector.verifications(manifest.detail["verifier"], policy)
+                if "verifier" in manifest.detail
+                else self.inspector.samples(policy)
+            )
+            gone = set(kept.keys) - pool.keys
+            kept.lost += len(gone)
+            kept.duplicated += len(set(kept.keys) & pool.again.keys())
+            if len(gone) > pool.records_at_fault and not pool.unreadable:  # else the pool's own finding says why
+                self.inspector.find(
+                    "lost",
+                    f"{where} names {len(gone)} keys that no committed shard holds, for instance {min(gone)[:12]}; restore the shard and "
+                    f"its entry in manifest.json, or "
+                    f"remove {self._shown(manifest)} and run `selftrain run {self.name}`, which does only what is not there",
+                )
+        if manifest.stage in ("checkpoint", "policy") and not self._weights(manifest):
+            kept.lost += 1
+        for name, digest in manifest.parents.items():
+            self._parent(manifest, name, digest)
+        return kept
+
+    def _shown(self, manifest: Manifest, history: bool = False) -> str:
+        folder = self.folder / manifest.scope
+        path = folder / HISTORY / f"{manifest.stage}-{manifest.key[:SHORT]}.json" if history else folder / f"{manifest.stage}.json"
+        return self.inspector.shown(path)
+
+    def _table(self, manifest: Manifest, past: bool = False) -> Kept:
+        kept = Kept()
+        for name, (file, records, sha256) in manifest.files.items():
+            path = self.folder / manifest.scope / file
+            if kind := fault_of(path, sha256):
+                what = "is listed but is not there" if kind == "missing" else "is not as it was committed (checksum)"
+                self.inspector.find(
+                    kind,  # type: ignore[arg-type]
+                    f"{self.inspector.shown(path)} {what}; restore it from a copy, or remove {self._shown(manifest, past)} and "
+                    + ("let this older version go" if past else f"run `selftrain run {self.name}`, which makes it again"),
+                )
+                kept.lost += records
+                continue
+            kept.keys += column(path, KEY_COLUMN.get(name, "key"))
+            if again := repeated(kept.keys):
+                kept.duplicated += len(again)
+                self.inspector.find(
+                    "duplicated",
+                    f"{self.inspector.shown(path)}: {len(again)} keys occur more than once, for instance {min(again)[:32]}; remove "
+                    f"{self._shown(manifest, past)} and run `selftrain run {self.name}`, which makes the table again",
+                )
+        return kept
+
+    def _weights(self, manifest: Manifest) -> bool:
+        """Are the weights there and unchanged?"""
+        return all(self.inspector.weights(place) for place in list(places_of(manifest))[:1])
+
+    # -- parents -------------------------------------------------------------------------------------------------------
+
+    def _parent(self, manifest: Manifest, name: str, digest: str) -> None:
+        if name == "start":
+            return self._start(manifest, digest)
+        candidates = _candidates(manifest, name)
+        if not candidates:
+            return
+        where, said = f"{self.name}: {manifest.scope} {manifest.stage}", " or ".join(f"{scope} {stage}" for scope, stage in candidates)
+        found = {self.current[c].digest for c in candidates if c in self.current}
+        if not found:
+            self.inspector.find(
+                "broken",
+                f"{where} was made from {said} (digest {digest[:12]}), which has no manifest; restore it, or run "
+                f"`selftrain run {self.name}`, which makes it again",
+            )
+        elif digest not in found:
+            self.inspector.find(
+                "stale",
+                f"{where} is stale: it was made from {said} with digest {digest[:12]}, which is now {min(found)[:12]}; run "
+                f"`selftrain run {self.name}`, which brings it up to date",
+            )
+
+    def _start(self, manifest: Manifest, digest: str) -> None:
+        """A training begins from a checkpoint of the experiment, or from the model that its base began from."""
+        base = self.current.get(("base", "checkpoint"))
+        known = {m.digest for (_, stage), m in self.current.items() if stage == "checkpoint"}
+        if manifest.scope != "base" and digest not in known | {base.parents.get("start") if base else None}:
+            self.inspector.find(
+                "stale" if base else "broken",
+                f"{self.name}: {manifest.scope} {manifest.stage} is stale: it was trained from weights with digest {digest[:12]}, which no "
+                f"current checkpoint has; run `selftrain run {self.name}`, which brings it up to date",
+            )
+
+
+def _policy(manifest: Manifest) -> str | None:
+    """The weights whose pool holds what a stage's table names."""
+    if "verifier" in manifest.detail:
+        return manifest.detail["policy"]
+    return manifest.parents.get("policy") if manifest.stage in ("samples", "hinted_samples") else None
+
+
+def _candidates(manifest: Manifest, name: str) -> list[tuple[str, str]]:
+    """The stages that a parent's name can mean; none for a model outside the store."""
+    scope, _, stage = name.rpartition("/")
+    if scope:
+        return [] if scope == "teacher" else [(scope, stage)]
+    if name == "problems":
+        return [("inputs", "problems")]
+    return [(manifest.scope, name)]

@@ -1,0 +1,149 @@
+"""What files are there, and are they as their manifests say? Reads damaged stores too, and changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from selftrain_assets.store.manifest import Manifest
+from selftrain_assets.store.pool import MANIFEST
+
+HISTORY = "history"
+SHARDS = "shard-*.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A listed file that is "missing" or "damaged", and how many records go with it."""
+
+    file: Path
+    kind: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """What a pool holds. `again` maps a key that occurs more than once to the last shard that has it."""
+
+    directory: Path
+    keys: frozenset[str] = frozenset()
+    again: dict[str, str] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+    orphans: tuple[Path, ...] = ()
+    quarantined: tuple[tuple[Path, int], ...] = ()  # files that are still there, with their records
+    unreadable: bool = False  # the manifest itself
+
+    @property
+    def records_at_fault(self) -> int:
+        return sum(f.records for f in self.faults)
+
+
+def pool_state(directory: Path) -> PoolState:
+    """Look at every shard of a pool."""
+    listing = pool_listing(directory)
+    if listing is None:
+        return PoolState(directory, unreadable=True)
+    counted: Counter[str] = Counter()
+    again: dict[str, str] = {}
+    faults = []
+    for shard in listing.get("shards", []):
+        path = directory / shard["file"]
+        if kind := fault_of(path, shard["sha256"]):
+            faults.append(Fault(path, kind, shard["records"]))
+            continue
+        found = column(path, "key")
+        counted.update(found)
+        again |= {key: shard["file"] for key in found if counted[key] > 1}
+    return PoolState(
+        directory,
+        frozenset(counted),
+        again,
+        tuple(faults),
+        tuple(orphan_shards(directory, listing)),
+        tuple(_quarantined(directory, listing)),
+    )
+
+
+def pool_listing(directory: Path) -> dict[str, Any] | None:
+    """The manifest of a pool: empty where there is none, None where it cannot be read."""
+    path = directory / MANIFEST
+    try:
+        listing = json.loads(path.read_text()) if path.exists() else {}
+        return listing if all({"file", "records", "sha256"} <= set(s) for s in listing.get("shards", [])) else None
+    except (ValueError, AttributeError, TypeError):
+        return None
+
+
+def orphan_shards(directory: Path, listing: dict[str, Any]) -> list[Path]:
+    """Shard files that the manifest does not list."""
+    listed = {shard["file"] for shard in listing.get("shards", [])}
+    return [path for path in sorted(directory.glob(SHARDS)) if path.name not in listed]
+
+
+def _quarantined(directory: Path, listing: dict[str, Any]) -> Iterator[tuple[Path, int]]:
+    for entry in listing.get("quarantined", []):
+        path = directory / "quarantine" / Path(entry["file"]).name
+        if path.exists():
+            yield path, entry["records"]
+
+
+def fault_of(path: Path, sha256: str) -> str | None:
+    """ "missing", "damaged", or None where the bytes are as they were committed."""
+    try:
+        with path.open("rb") as file:
+            return None if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "damaged"
+    except FileNotFoundError:
+        return "missing"
+
+
+def column(path: Path, name: str) -> list[str]:
+    """One column of a file."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path, columns=[name]).column(name).to_pylist()
+
+
+def keys_if_readable(path: Path) -> list[str] | None:
+    """Keys of a file that may be damaged."""
+    import pyarrow as pa
+
+    try:
+        return column(path, "key")
+    except (OSError, pa.ArrowException, KeyError):
+        return None
+
+
+def repeated(values: Iterable[str]) -> list[str]:
+    """Values that occur more than once."""
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def manifest_files(experiment: Path, history: bool) -> list[Path]:
+    """Manifests of an experiment's folder: the current ones, or those they replaced."""
+    return sorted(experiment.glob(f"*/{HISTORY}/*.json" if history else "*/*.json"))
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """A manifest, or None where the file cannot be read as one."""
+    try:
+        return Manifest.from_json(path.read_text())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def pool_folders(root: Path) -> list[Path]:
+    """Every pool of a store."""
+    return [p for p in sorted([*(root / "samples").glob("*/"), *(root / "verifications").glob("*/*/")]) if p.is_dir()]
+
+
+def places_of(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """The weights that a manifest refers to, those under an adapter included."""
+    place = manifest.detail.get("place")
+    while place:
+        yield place
+        place = place.get("adapter_on")

@@ -1,0 +1,48 @@
+"""The store against Dagster's event log."""
+
+import dagster as dg
+import pytest
+
+from selftrain_assets.assets.audit import differences
+from selftrain_assets.stages.inputs import problems
+from selftrain_assets.stages.run import Run
+
+DATASET = dg.AssetKey(["lab", "dataset"])
+
+
+@pytest.fixture
+def made(laboratory):
+    lab_ = laboratory(rounds=1)
+    lab_.round("iter-001")
+    return lab_, Run("lab", lab_.config, lab_.resource.open())
+
+
+def sentences(lab_, run):
+    return [f.sentence for f in differences(run, lab_.instance)]
+
+
+def test_a_round_made_by_dagster_is_the_same_in_both_and_each_difference_is_named(made):
+    lab_, run = made
+    assert sentences(lab_, run) == []
+    event = dg.AssetMaterialization(DATASET, partition="iter-001", tags={"dagster/data_version": "0" * 32})
+    lab_.instance.report_runless_asset_event(event)
+    (other,) = sentences(lab_, run)
+    assert other.startswith("Dagster's event log has lab/dataset of iter-001 with digest 000000000000, the store with digest")
+    lab_.instance.report_runless_asset_event(dg.AssetMaterialization(DATASET, partition="iter-001"))
+    assert "with no digest" in sentences(lab_, run)[0]
+    lab_.instance.wipe_assets([DATASET])
+    (missing,) = sentences(lab_, run)
+    assert missing.startswith("the store has lab/dataset of iter-001 and Dagster's event log has not; run `selftrain run lab`")
+    (run.store.scope("lab", "iter-001") / "dataset.json").unlink()
+    assert sentences(lab_, run) == []
+    (run.store.scope("lab", "iter-001") / "evaluation.json").unlink()
+    (gone,) = sentences(lab_, run)
+    assert gone.startswith("Dagster's event log has lab/evaluation of iter-001 and the store has not")
+
+
+def test_what_is_not_finished_is_no_difference(laboratory):
+    lab_ = laboratory()
+    run = Run("lab", lab_.config, lab_.resource.open())
+    assert sentences(lab_, run) == []
+    problems(run)
+    assert [s.split(" and ")[0] for s in sentences(lab_, run)] == ["the store has lab/problems"]
