@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from selftrain_assets.core.files import needs_room, remove_folder
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import plan_requests
 from selftrain_assets.core.sampling import Sampling
@@ -156,8 +157,10 @@ def _train_now(
 ) -> dict[str, Any]:
     scratch = run.store.scratch(key)
     output = scratch / f"output-{uuid.uuid4().hex}"
+    for unfinished in scratch.glob("output-*"):  # of a process that was killed: we have its lease
+        shutil.rmtree(unfinished, ignore_errors=True)
     output.mkdir(parents=True)
-    with clock.working():
+    with clock.working(), needs_room(scratch):
         result = trainer.train(
             rows,
             run.store.model(start),
@@ -177,8 +180,9 @@ def _train_now(
         "validation": result.validation,
         "versions": result.versions,
     }
-    run.store.publish_checkpoint(key, output, facts)
-    shutil.rmtree(scratch, ignore_errors=True)
+    with needs_room(output):
+        run.store.publish_checkpoint(key, output, facts)
+    remove_folder(scratch)
     return facts
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.types import Drawing, Judgement, Problem, Row, Sample, Score, Verification
 from selftrain_assets.store import Manifest, Store
-from selftrain_assets.store.pool import MANIFEST
+from selftrain_assets.store.shards import MANIFEST
 from selftrain_assets.store.tables import schema_of
 
 VIEWS_SQL = Path(__file__).parent / "sql" / "views.sql"
