@@ -132,6 +132,8 @@ def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start
         facts = run.store.checkpoint_facts(key)
         if facts is None:
             facts = _train_now(run, scope, rows, start, trainer, key, seed, validation, clock)
+        if run.store.scratch(key).exists():  # not before the weights are published, even if that was by a run that was killed
+            remove_folder(run.store.scratch(key))
         place = place_of_checkpoint(
             key, weights_digest(run.store.checkpoint(key)), (start.get("adapter_on") or start) if facts["adapter"] else None
         )
@@ -182,7 +184,6 @@ def _train_now(
     }
     with needs_room(output):
         run.store.publish_checkpoint(key, output, facts)
-    remove_folder(scratch)
     return facts
 
 

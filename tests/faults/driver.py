@@ -1,6 +1,6 @@
 """Runs stages in processes that may be killed. It imports once and forks for every job: a kill costs no imports.
 
-Reads one job a line: {"folder", "stages", "crash_at", "kill_after", "clock_back"}; answers one line: {"killed", "error",
+Reads one job a line: {"folder", "stages", "crash_at", "kill_after", "clock_back", "file_limit"}; answers one line: {"killed", "error",
 "seconds", "steps"}. With the argument `train` it imports what training needs, too.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -46,6 +47,9 @@ def work(job: dict, answer: int) -> None:
     if job.get("clock_back"):
         now = [2e9]
         time.time = lambda: now.append(now[-1] - 3600) or now[-1]
+    if job.get("file_limit"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"],) * 2)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     run, error, began = open_run(Path(job["folder"])), None, time.monotonic()
     steps = []
     run.progress = lambda stage, done, total: steps.append(done) if stage.endswith("checkpoint") else None

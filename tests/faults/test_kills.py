@@ -14,16 +14,16 @@ from selftrain_assets.core.errors import UserError
 from tests.faults.harness import E_STEP, audit, committed, flip, place, pools
 
 IN_EVERY_RUN = {  # point -> passages worth a kill, out of those an undisturbed run makes
-    "before-shard-rename": (1, 4, 9),
-    "after-shard-rename": (1, 4, 9),
-    "before-pool-manifest": (1, 5),
-    "after-pool-manifest": (1, 5),
-    "before-table-rename": (1, 2, 3, 4, 5),
-    "after-table-rename": (1, 3, 4, 5),
+    "before-shard-rename": (1, 9),
+    "after-shard-rename": (1, 9),
+    "before-pool-manifest": (5,),
+    "after-pool-manifest": (1, 9),
+    "before-table-rename": (4, 5),
+    "after-table-rename": (1, 3, 5),
     "before-stage-manifest": (1, 4, 6),
-    "after-stage-manifest": (1, 2, 5),
+    "after-stage-manifest": (5,),
 }
-IN_REPAIRS = {"before-repair": (1, 2), "after-repair": (1, 2), "after-quarantine-move": (1, 2, 3)}
+IN_REPAIRS = {"before-repair": (1, 2), "after-repair": (1,), "after-quarantine-move": (1, 3)}
 IN_TRAINING = {"before-checkpoint-publication", "after-checkpoint-publication", "after-optimizer-step", "after-trainer-state"}
 
 
@@ -105,7 +105,7 @@ def begun(driver, folder, *stages):
 
 
 def test_kills_at_random_times(driver, undisturbed, tmp_path, request):
-    kill_at_random(driver, undisturbed, tmp_path, request.config, 12, E_STEP)
+    kill_at_random(driver, undisturbed, tmp_path, request.config, 8, E_STEP)
 
 
 @pytest.mark.kills

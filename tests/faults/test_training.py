@@ -42,7 +42,7 @@ def trained(folder: Path) -> tuple:
     manifest = store.manifest("lab", "iter-001", "checkpoint")
     assert manifest
     [weights] = (folder / "runs" / "checkpoints").iterdir()
-    assert not list((folder / "runs" / "scratch").glob("*/"))
+    assert not list((folder / "runs" / "scratch").glob("*/*/*"))
     return weights_digest(weights), manifest.metrics["losses"], manifest.counts, manifest.tokens, manifest.key
 
 
