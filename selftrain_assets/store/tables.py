@@ -72,13 +72,18 @@ def damage(path: Path, sha256: str) -> str | None:
     return None if actual == sha256 else f"not as it was committed (checksum {actual[:12]}, recorded {sha256[:12]})"
 
 
+def require_intact(path: Path, sha256: str) -> None:
+    """IntegrityError where a committed file is damaged: what it is, and what to do."""
+    if wrong := damage(path, sha256):
+        raise IntegrityError(f"{path} is {wrong}; {AGAIN}")
+
+
 def read_table(path: Path, record: type, sha256: str) -> list[Any]:
     """Records of a file whose bytes are as they were when committed. IntegrityError names a file that is not."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if wrong := damage(path, sha256):
-        raise IntegrityError(f"{path} is {wrong}; {AGAIN}")
+    require_intact(path, sha256)
     table, schema = pq.read_table(path), schema_of(record)
     if missing := [name for name in schema.names if name not in table.column_names and schema.field(name).nullable]:
         for name in missing:  # added since; what older versions wrote has none of it

@@ -15,7 +15,9 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-import pyarrow.parquet  # noqa: F401
+import pyarrow as pa
+import pyarrow.dataset  # like pandas below: what every child would import else
+import pyarrow.parquet
 
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.crash import VARIABLE
@@ -89,6 +91,7 @@ def main() -> None:
 
         import_module("selftrain_assets.trainers.sft_loop")
         torch.set_num_threads(1)
+    pa.Table.from_pylist([{"a": 1}])  # imports pandas where it is installed
     resolve_model("embedded")  # its digest is remembered
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a child prints is no answer
