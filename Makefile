@@ -1,13 +1,14 @@
 # make quickstart: install and run ReST-EM for three rounds on the embedded model
 # make ui:         the same experiment in the Dagster UI
 # make test:       install and run the tests, on a real Docker engine
+# make test-faults: kill every stage 50 times at random, and audit what is left
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)
 
-.PHONY: quickstart ui test engine lint check clean
+.PHONY: quickstart ui test test-faults engine lint check clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/selftrain run quickstart
@@ -17,6 +18,9 @@ ui: $(VENV)/installed
 
 test: $(VENV)/installed-dev engine
 	$(BIN)/python -m pytest
+
+test-faults: $(VENV)/installed-dev
+	$(BIN)/python -m pytest tests/faults --kills 50 --durations 0
 
 # The sandbox is tested on a real Docker engine: one that runs, or one that the tests start as root.
 engine:

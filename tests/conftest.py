@@ -20,6 +20,15 @@ settings.register_profile("shared_machine", deadline=None)  # a busy machine is 
 settings.load_profile("shared_machine")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=0, help="random kills per stage (tests/faults); 0 leaves those tests out")
+    parser.addoption("--kill-seed", type=int, default=None, help="replay the kills of this seed")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "kills: takes minutes; deselected without --kills")
+
+
 @pytest.fixture(scope="session")
 def embedded() -> ModelRef:
     """The model that ships with the package; nothing is loaded yet."""

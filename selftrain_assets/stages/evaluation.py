@@ -13,7 +13,7 @@ from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.selection import difficulty_bin, problem_subset
 from selftrain_assets.core.statistics import bootstrap, maj_at_k, paired_bootstrap, pass_at_k
 from selftrain_assets.core.types import Outcome, Problem, Score, Verification
-from selftrain_assets.stages.evidence import Batch, draw, judge
+from selftrain_assets.stages.evidence import Batch, draw, is_drawn, is_judged, judge
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish
 from selftrain_assets.store import Manifest
 from selftrain_assets.verifiers import verifier_fingerprint
@@ -39,10 +39,13 @@ def evaluation(run: Run, scope: str) -> Manifest:
         base.digest if base else None,
         *sorted(run.retracted.values("problem")),
     )
+    greedy, sampled = batches(run, trained.digest)
     if (current := run.done(scope, "evaluation", key)) and not current.counts[str(Outcome.INFRA_ERROR)]:
-        return current
+        requests = [*greedy.requests, *sampled.requests]
+        pairs = ((r.key, r.problem_id) for r in requests)
+        if is_drawn(run, trained.digest, requests) and is_judged(run, trained.digest, pairs):
+            return current
     with run.store.writing(run.name, scope, "evaluation", run.owner):
-        greedy, sampled = batches(run, trained.digest)
         drawn = draw(run, run.store.model(trained.detail["place"]), [greedy, sampled], f"{scope} evaluation", clock)
         verdicts = judge(run, trained.digest, drawn.samples, f"{scope} evaluation", clock).verdicts
         judged = [v for v in verdicts if v.outcome != Outcome.INFRA_ERROR]

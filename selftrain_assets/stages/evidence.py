@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 
@@ -65,6 +65,17 @@ def draw(run: Run, model: ModelRef, batches: Sequence[Batch], label: str, clock:
         raise InfraError(f"{label}: the engine left {len(missing)} of {len(wanted)} requests unanswered; run again to draw them")
     result.samples = belonging(held, wanted)
     return result
+
+
+def is_drawn(run: Run, policy: str, requests: Iterable[Request]) -> bool:
+    """Does the pool hold all of this, undamaged? A finished stage may have lost some of it since."""
+    return run.store.samples(policy).holds({r.key for r in requests})
+
+
+def is_judged(run: Run, policy: str, samples: Iterable[tuple[str, str]]) -> bool:
+    """The same of the verdicts on these samples, each given by key and problem id."""
+    problems, name = {p.id: p for p in run.problems}, verifier_fingerprint(run.config.verifier)
+    return run.store.verifications(name, policy).holds({verification_key(key, problems[problem], name) for key, problem in samples})
 
 
 def belonging(held: Mapping[str, Sample], problem_ids: Mapping[str, str]) -> list[Sample]:
@@ -155,7 +166,9 @@ def _equal_programs(
         content = verifier.content(problems[s.problem_id], s.completion)
         groups.setdefault(content or f"sample {s.key}", []).append(s)
     shared = {content for content in groups if not content.startswith("sample ")}
-    known = {v.content: v for pool in run.store.all_verifications(name) for v in pool.records() if v.content in shared} if shared else {}
+    known = (
+        {v.content: v for pool in run.store.all_verifications(name) for v in pool.sound_records() if v.content in shared} if shared else {}
+    )
     return [(content if content in shared else None, members) for content, members in groups.items()], known
 
 

@@ -45,9 +45,9 @@ class Run:
         return self.store.manifest(self.name, scope, stage)
 
     def done(self, scope: str, stage: str, key: str) -> Manifest | None:
-        """The manifest of a stage if it is finished for just this work."""
+        """The manifest of a stage if it is finished for just this work, and its tables are as they were committed."""
         found = self.manifest(scope, stage)
-        return found if found is not None and found.key == key else None
+        return found if found is not None and found.key == key and self.store.is_intact(found) else None
 
     def need(self, scope: str, stage: str) -> Manifest:
         """The manifest of a stage that must have been finished; TaskError says how to get there."""

@@ -9,7 +9,7 @@ from selftrain_assets.core.plan import plan_requests
 from selftrain_assets.core.prompts import build_prompt
 from selftrain_assets.core.types import Drawing, Judgement, Outcome, Request, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.stages.evidence import Batch, belonging, draw, judge
+from selftrain_assets.stages.evidence import Batch, belonging, draw, is_drawn, is_judged, judge
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.store import Manifest, place_of_model
 from selftrain_assets.verifiers import verifier_fingerprint
@@ -76,7 +76,7 @@ def hinted_requests(run: Run, scope: str, policy: str) -> list[Request]:
 def _draw_stage(run: Run, scope: str, stage: str, batch: Batch, parents: dict[str, str]) -> Manifest:
     clock, from_policy = Clock(), run.need(scope, "policy")
     digest = fingerprint("samples", [(r.key, r.problem_id) for r in batch.requests])
-    if current := run.done(scope, stage, digest):
+    if (current := run.done(scope, stage, digest)) and is_drawn(run, from_policy.digest, batch.requests):
         return current
     with run.store.writing(run.name, scope, stage, run.owner):
         drawn = draw(run, run.store.model(from_policy.detail["place"]), [batch], f"{scope} {stage}", clock)
@@ -108,7 +108,9 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
     clock, drawn = Clock(), run.need(scope, source)
     verifier = verifier_fingerprint(run.config.verifier)
     key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifier)
-    if (current := run.done(scope, stage, key)) and not current.counts[str(Outcome.INFRA_ERROR)]:
+    members = [(m.key, m.problem_id) for m in run.store.read_table(drawn, source, Drawing)]
+    current = run.done(scope, stage, key)
+    if current and not current.counts[str(Outcome.INFRA_ERROR)] and is_judged(run, run.need(scope, "policy").digest, members):
         return current
     with run.store.writing(run.name, scope, stage, run.owner):
         found = read_samples(run, drawn)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from selftrain_assets.core.files import needs_room, remove_folder
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import plan_requests
 from selftrain_assets.core.sampling import Sampling
@@ -155,6 +156,8 @@ def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start
         facts = run.store.checkpoint_facts(key)
         if facts is None:
             facts = _train_now(run, scope, rows, start, trainer, key, seed, validation, clock)
+        if run.store.scratch(key).exists():  # not before the weights are published, even if that was by a run that was killed
+            remove_folder(run.store.scratch(key))
         place = place_of_checkpoint(
             key, weights_digest(run.store.checkpoint(key)), (start.get("adapter_on") or start) if facts["adapter"] else None
         )
@@ -180,8 +183,10 @@ def _train_now(
 ) -> dict[str, Any]:
     scratch = run.store.scratch(key)
     output = scratch / f"output-{uuid.uuid4().hex}"
+    for unfinished in scratch.glob("output-*"):  # of a process that was killed: we have its lease
+        shutil.rmtree(unfinished, ignore_errors=True)
     output.mkdir(parents=True)
-    with clock.working():
+    with clock.working(), needs_room(scratch):
         result = trainer.train(
             rows,
             run.store.model(start),
@@ -201,8 +206,8 @@ def _train_now(
         "validation": result.validation,
         "versions": result.versions,
     }
-    run.store.publish_checkpoint(key, output, facts)
-    shutil.rmtree(scratch, ignore_errors=True)
+    with needs_room(output):
+        run.store.publish_checkpoint(key, output, facts)
     return facts
 
 

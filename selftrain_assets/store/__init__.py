@@ -12,6 +12,7 @@ runs/
 from __future__ import annotations
 
 import json
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -20,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selftrain_assets.core.crash import crash_point
 from selftrain_assets.core.errors import IntegrityError, UserError
-from selftrain_assets.core.files import publish, write_atomically
+from selftrain_assets.core.files import needs_room, publish, write_atomically
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.types import Sample, Verification
@@ -29,10 +31,12 @@ from selftrain_assets.models.loading import FACTS, ModelRef, resolve_model, weig
 from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.manifest import Manifest
 from selftrain_assets.store.pool import Pool
-from selftrain_assets.store.tables import read_table, write_table
+from selftrain_assets.store.shards import QUARANTINE
+from selftrain_assets.store.tables import damage, prepared_table, read_table, same_table
 
 RETRACTIONS = "retractions.json"
 SHORT = 16  # hex digits of a digest in a folder name
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,10 @@ class Store:
     def manifest(self, experiment: str, scope: str, stage: str) -> Manifest | None:
         """The current manifest of a stage, or None where it was never finished."""
         path = self.scope(experiment, scope) / f"{stage}.json"
-        return Manifest.from_json(path.read_text()) if path.exists() else None
+        try:
+            return Manifest.from_json(path.read_text()) if path.exists() else None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise IntegrityError(f"{path} is not readable as a manifest; move it away and run again, which makes it again") from error
 
     def commit(self, manifest: Manifest) -> Manifest:
         """Make a manifest current. The one it replaces is kept in history/, with the tables it lists."""
@@ -88,13 +95,33 @@ class Store:
         current = self.manifest(manifest.experiment, manifest.scope, manifest.stage)
         if current is not None and current.key != manifest.key:
             write_atomically(folder / "history" / f"{current.stage}-{current.key[:SHORT]}.json", current.to_json())
+        crash_point("before-stage-manifest")
         write_atomically(folder / f"{manifest.stage}.json", manifest.to_json())
+        crash_point("after-stage-manifest")
         return manifest
 
     def write_table(self, experiment: str, scope: str, name: str, digest: str, record: type, records: list[Any]) -> tuple[str, int, str]:
         """A table named by content, so that a later version never overwrites it; returns the entry for `files`."""
         file = f"{name}-{digest[:SHORT]}.parquet"
-        return file, len(records), write_table(self.scope(experiment, scope) / file, record, records)
+        path = self.scope(experiment, scope) / file
+        with prepared_table(path.parent, file, record, records) as (temporary, sha256):
+            if path.exists() and (found := same_table(path, record, records)):
+                return file, len(records), found  # other manifests may list it with its own bytes
+            if path.exists():
+                aside = path.parent / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{file}"
+                aside.parent.mkdir(exist_ok=True)
+                publish(path, aside)  # until the new one is in place the stage has no table, and stays owed
+                log.warning("%s: damaged; quarantined as %s and made again", path, aside)
+            crash_point("before-table-rename")
+            with needs_room(path):
+                publish(temporary, path)
+            crash_point("after-table-rename")
+        return file, len(records), sha256
+
+    def is_intact(self, manifest: Manifest) -> bool:
+        """Are the tables that a manifest lists there, as they were committed?"""
+        folder = self.scope(manifest.experiment, manifest.scope)
+        return not any(damage(folder / file, sha256) for file, _, sha256 in manifest.files.values())
 
     def read_table(self, manifest: Manifest, name: str, record: type) -> list[Any]:
         file, _, sha256 = manifest.files[name]
@@ -136,7 +163,9 @@ class Store:
         write_atomically(temporary / FACTS, json.dumps(facts, indent=1, sort_keys=True))
         target = self.checkpoint(key)
         target.parent.mkdir(parents=True, exist_ok=True)
+        crash_point("before-checkpoint-publication")
         publish(temporary, target)
+        crash_point("after-checkpoint-publication")
 
     def checkpoint_facts(self, key: str) -> dict[str, Any] | None:
         """What was noted beside published weights; None where there are none."""

@@ -10,8 +10,8 @@ from typing import Any
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.types import Drawing, Judgement, Problem, Row, Sample, Score, Verification
 from selftrain_assets.store import Manifest, Store
-from selftrain_assets.store.pool import MANIFEST
-from selftrain_assets.store.tables import schema_of
+from selftrain_assets.store.shards import MANIFEST
+from selftrain_assets.store.tables import require_intact, schema_of
 
 VIEWS_SQL = Path(__file__).parent / "sql" / "views.sql"
 # table in a manifest -> the relation that unites it over experiments and rounds (sql/views.sql builds on these)
@@ -37,6 +37,7 @@ def query(store: Store, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
                 raise UserError("sql: there is no statement")
             return [column[0] for column in result.description or []], result.fetchall()
     except duckdb.Error as error:
+        _check_files(store)
         raise UserError(f"sql: {str(error).strip().splitlines()[0]}") from error
 
 
@@ -61,6 +62,16 @@ def _dicts(files: Sequence[Path], clause: str, value: Any) -> list[dict[str, Any
         found = connection.execute(f"SELECT * FROM read_parquet(?) {clause}", [[str(f) for f in files], value])
         columns = [column[0] for column in found.description or []]
         return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+
+def _check_files(store: Store) -> None:
+    """IntegrityError at the first listed file that is damaged: what DuckDB says of one leads nobody to the cause."""
+    for path in [*(store.root / "samples").glob(f"*/{MANIFEST}"), *(store.root / "verifications").glob(f"*/*/{MANIFEST}")]:
+        for shard in json.loads(path.read_text())["shards"]:
+            require_intact(path.parent / shard["file"], shard["sha256"])
+    for path in (store.root / "experiments").glob("*/*/*.json"):
+        for file, _, sha256 in Manifest.from_json(path.read_text()).files.values():
+            require_intact(path.parent / file, sha256)
 
 
 def connect(store: Store):

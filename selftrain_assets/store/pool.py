@@ -2,66 +2,98 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.files import write_atomically
+from selftrain_assets.core.crash import crash_point
+from selftrain_assets.core.errors import IntegrityError
+from selftrain_assets.core.files import needs_room, publish, write_atomically
 from selftrain_assets.store.lease import lease
-from selftrain_assets.store.tables import read_table, write_table
-
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One committed file."""
-
-    file: str
-    records: int
-    sha256: str
+from selftrain_assets.store.repair import repair
+from selftrain_assets.store.shards import MANIFEST, Contents, Quarantined, Shard, shard_name
+from selftrain_assets.store.tables import AGAIN, damage, prepared_table, read_table
 
 
 class Pool:
     """Records of one type below one folder, each under its `key`."""
 
     def __init__(self, directory: Path, record: type) -> None:
-        self.directory, self._record = directory, record
+        self.directory, self.record = directory, record
+
+    def contents(self) -> Contents:
+        """What the manifest lists."""
+        path = self.directory / MANIFEST
+        if not path.exists():
+            return Contents()
+        try:
+            return Contents.from_json(path.read_text())
+        except (ValueError, KeyError, TypeError) as error:
+            raise IntegrityError(f"{path} is not readable as a manifest; {AGAIN}") from error
 
     def shards(self) -> list[Shard]:
         """Committed shards, oldest first."""
-        path = self.directory / MANIFEST
-        return [Shard(**s) for s in json.loads(path.read_text())["shards"]] if path.exists() else []
+        return self.contents().shards
+
+    def quarantined(self) -> list[Quarantined]:
+        """What was ever put aside, and why."""
+        return self.contents().quarantined
 
     def records(self, keys: Collection[str] | None = None) -> list[Any]:
         """Committed records, or those with one of `keys`, in order of commit."""
         return [r for shard in self.shards() for r in self._read(shard) if keys is None or r.key in keys]
 
+    def sound_records(self) -> list[Any]:
+        """Committed records of the shards that are as they were committed, for those who can do without the others."""
+        return [r for shard in self.shards() if not damage(self.directory / shard.file, shard.sha256) for r in self._read(shard)]
+
     def keys(self) -> set[str]:
         """Keys of all committed records."""
         return {r.key for shard in self.shards() for r in self._read(shard)}
 
+    def holds(self, keys: Collection[str]) -> bool:
+        """Are all shards as they were committed, and `keys` among them?"""
+        try:
+            found = self.contents()
+        except IntegrityError:
+            return False
+        if any(damage(self.directory / s.file, s.sha256) for s in found.shards):
+            return False
+        if not found.quarantined:  # nothing was ever taken out, so what was finished once needs no look at every key
+            return sum(s.records for s in found.shards) >= len(set(keys))
+        return self.keys().issuperset(keys)
+
     def _read(self, shard: Shard) -> list[Any]:
-        return read_table(self.directory / shard.file, self._record, shard.sha256)
+        return read_table(self.directory / shard.file, self.record, shard.sha256)
 
     @contextmanager
     def writing(self, owner: str) -> Iterator[None]:
-        """Hold the pool's lease; `owed` must be computed inside, or two writers could draw the same key."""
+        """Hold the pool's lease; `owed` must be computed inside, or two writers could draw the same key. What a kill or
+        a disk has damaged is put in order first, so that it is owed again."""
         with lease(self.directory, owner):
+            repair(self)
             yield
 
     def commit(self, records: Sequence[Any]) -> None:
         """Make a shard of `records` durable, then list it."""
         if not records:
             return
-        name = f"shard-{uuid.uuid4().hex}.parquet"
-        digest = write_table(self.directory / name, self._record, records)
-        listed = [*self.shards(), Shard(name, len(records), digest)]
-        write_atomically(self.directory / MANIFEST, json.dumps({"shards": [asdict(s) for s in listed]}, indent=1))
+        with prepared_table(self.directory, "shard", self.record, records) as (temporary, digest):
+            name = shard_name(uuid.uuid4().hex, digest)
+            crash_point("before-shard-rename")
+            with needs_room(self.directory / name):
+                publish(temporary, self.directory / name)
+            crash_point("after-shard-rename")
+        found = self.contents()
+        self.replace(Contents([*found.shards, Shard(name, len(records), digest)], found.quarantined))
+
+    def replace(self, contents: Contents) -> None:
+        """Write the manifest anew."""
+        crash_point("before-pool-manifest")
+        write_atomically(self.directory / MANIFEST, contents.to_json())
+        crash_point("after-pool-manifest")
 
     def commit_stream(self, records: Iterable[Any], shard_size: int) -> Generator[Any, None, None]:
         """Pass records through, committing each `shard_size` of them; what is open is committed too when the stream

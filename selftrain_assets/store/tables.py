@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from selftrain_assets.core.errors import IntegrityError
-from selftrain_assets.core.files import publish
+from selftrain_assets.core.files import needs_room, publish
 
 
 @cache
@@ -32,22 +33,49 @@ def schema_of(record: type):
     return pa.schema([field(f.name, hints[f.name]) for f in fields(record)])
 
 
-def write_table(path: Path, record: type, records: Sequence[Any]) -> str:
-    """Write records durably under their final name; returns the file's SHA-256."""
+AGAIN = "run the experiment again, which puts it aside and makes what is lost again, or restore it from a copy"
+
+
+@contextmanager
+def prepared_table(folder: Path, name: str, record: type, records: Sequence[Any]) -> Iterator[tuple[Path, str]]:
+    """A durable file under a temporary name, to be published inside, and its SHA-256."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary = folder / f".{name}.{uuid.uuid4().hex}.tmp"
     try:
-        pq.write_table(pa.Table.from_pylist([asdict(r) for r in records], schema=schema_of(record)), temporary, compression="zstd")
-        with temporary.open("rb+") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-        publish(temporary, path)
+        with needs_room(folder / name):
+            folder.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.Table.from_pylist([asdict(r) for r in records], schema=schema_of(record)), temporary, compression="zstd")
+            with temporary.open("rb+") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                os.fsync(file.fileno())
+        yield temporary, digest
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_table(path: Path, record: type, records: Sequence[Any]) -> str:
+    """Write records durably under their final name; returns the file's SHA-256."""
+    with prepared_table(path.parent, path.name, record, records) as (temporary, digest), needs_room(path):
+        publish(temporary, path)
     return digest
+
+
+def damage(path: Path, sha256: str) -> str | None:
+    """What is wrong with a committed file; None if its bytes are as they were committed."""
+    try:
+        with path.open("rb") as file:
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "missing"
+    return None if actual == sha256 else f"not as it was committed (checksum {actual[:12]}, recorded {sha256[:12]})"
+
+
+def require_intact(path: Path, sha256: str) -> None:
+    """IntegrityError where a committed file is damaged: what it is, and what to do."""
+    if wrong := damage(path, sha256):
+        raise IntegrityError(f"{path} is {wrong}; {AGAIN}")
 
 
 def read_table(path: Path, record: type, sha256: str) -> list[Any]:
@@ -55,18 +83,7 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        with path.open("rb") as file:
-            actual = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise IntegrityError(
-            f"{path} is listed in a manifest but is not there; restore it, or remove its manifest to make it again"
-        ) from error
-    if actual != sha256:
-        raise IntegrityError(
-            f"{path} is not as it was committed (checksum {actual[:12]}, manifest {sha256[:12]}); "
-            "restore it from a copy, or move it away together with its manifest entry to make it again"
-        )
+    require_intact(path, sha256)
     table, schema = pq.read_table(path), schema_of(record)
     if missing := [name for name in schema.names if name not in table.column_names and schema.field(name).nullable]:
         for name in missing:  # added since; what older versions wrote has none of it
@@ -78,3 +95,13 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
             "use that version, or another store (--store)"
         )
     return [record(**row) for row in table.to_pylist()]
+
+
+def same_table(path: Path, record: type, records: Sequence[Any]) -> str | None:
+    """The checksum of a file that holds just these records, in whatever bytes; None where it does not."""
+    with path.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        return actual if read_table(path, record, actual) == list(records) else None
+    except Exception:  # whatever the Parquet reader makes of damaged bytes
+        return None

@@ -44,7 +44,8 @@ class Trainer(Protocol):
     ) -> TrainingResult:
         """Train from `start` on `rows` and write the weights into `output`.
 
-        `work` holds what is needed to resume; a second call with the same `work` goes on from there.
+        `work` holds what is needed to resume; a second call with the same `work` goes on from there. It stays until
+        the caller has published `output` and removes it.
         `validate(model, tokenizer)` scores the policy on the validation split; `on_step(done, total)` shows progress.
         """
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -95,7 +94,6 @@ class SftTrainer(Identity):
             adapter.base_model_name_or_path = None  # a path of this machine; the store knows what the adapter belongs on
         model.save_pretrained(output)
         tokenizer.save_pretrained(output)
-        shutil.rmtree(work, ignore_errors=True)
         return result
 
     def _trainable(self, start: ModelRef, seed: int):

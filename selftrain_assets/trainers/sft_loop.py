@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -12,10 +13,13 @@ import torch
 from torch.utils.data import Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
 
-from selftrain_assets.core.files import write_atomically
+from selftrain_assets.core.crash import crash_point
+from selftrain_assets.core.files import remove_folder, write_atomically
 from selftrain_assets.recipes.protocol import InnerStop
 from selftrain_assets.trainers.examples import IGNORED, BucketSampler, Example, pack, pad
 from selftrain_assets.trainers.protocol import TrainingResult
+
+STATE = "checkpoint-"  # and the step: the Trainer's name for a state that it resumes from
 
 
 def run(
@@ -39,7 +43,7 @@ def run(
         model=model,
         args=arguments,
         data_collator=pack if settings.packing else lambda batch: pad(batch, tokenizer.pad_token_id),
-        callbacks=[_Progress(on_step), stop],
+        callbacks=[_Progress(on_step), _Resumable(work), stop],
     )
     trainer.remove_callback(PrinterCallback)
     state = newest_state(work)
@@ -71,8 +75,16 @@ def trained_tokens(lengths: list[int], batch_size: int, seed: int, steps: int) -
 
 def newest_state(work: Path) -> str | None:
     """The last complete resume point below `work`; the Trainer writes trainer_state.json last."""
-    states = [p.parent for p in work.glob("checkpoint-*/trainer_state.json")]
-    return str(max(states, key=lambda p: int(p.name.removeprefix("checkpoint-")))) if states else None
+    states = [p.parent for p in work.glob(f"{STATE}*/trainer_state.json") if _whole(p)]
+    return str(max(states, key=lambda p: int(p.name.removeprefix(STATE)))) if states else None
+
+
+def _whole(trainer_state: Path) -> bool:
+    """Was it written to its end? The Trainer does not write it atomically."""
+    try:
+        return "global_step" in json.loads(trainer_state.read_text())
+    except ValueError:
+        return False
 
 
 def _arguments(settings, examples: int, model, work: Path, seed: int) -> TrainingArguments:
@@ -94,10 +106,10 @@ def _arguments(settings, examples: int, model, work: Path, seed: int) -> Trainin
         use_cpu=model.device.type == "cpu",
         seed=seed,
         data_seed=seed,
-        logging_steps=min(10, steps),
+        # A multiple of it ends at every saved state, so that a resumed run has the same mean losses.
+        logging_steps=min(math.gcd(10, settings.execution.save_steps), steps),
         save_strategy="steps",
         save_steps=settings.execution.save_steps,
-        save_total_limit=1,
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
@@ -169,6 +181,23 @@ class _Progress(TrainerCallback):
 
     def on_step_end(self, args, state, control, **_):
         self._on_step(state.global_step, state.max_steps)
+
+
+class _Resumable(TrainerCallback):
+    """Keeps the newest state alone. The Trainer's own rotation goes by the clock, and would remove the newest one where
+    the clock was set back."""
+
+    def __init__(self, work: Path) -> None:
+        self._work = work
+
+    def on_step_end(self, args, state, control, **_):
+        crash_point("after-optimizer-step")
+
+    def on_save(self, args, state, control, **_):
+        crash_point("after-trainer-state")
+        for older in self._work.glob(f"{STATE}*"):
+            if older.name != f"{STATE}{state.global_step}":
+                remove_folder(older)
 
 
 class _InnerStop(TrainerCallback):

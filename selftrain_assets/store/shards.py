@@ -1,0 +1,58 @@
+"""What the manifest of a pool lists."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+
+MANIFEST, QUARANTINE = "manifest.json", "quarantine"
+SHARDS = "shard-*.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One committed file."""
+
+    file: str
+    records: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A file that was put aside, and why. `records` is 0 and `sha256` empty where nothing says what they were."""
+
+    file: str
+    records: int
+    sha256: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A pool's manifest: its shards, oldest first, and all that was ever put aside."""
+
+    shards: list[Shard] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        listed = {"shards": [asdict(s) for s in self.shards]}
+        return json.dumps(listed | ({"quarantined": [asdict(q) for q in self.quarantined]} if self.quarantined else {}), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Contents:
+        """ValueError, KeyError or TypeError where the text is no manifest."""
+        values = json.loads(text)
+        return cls([Shard(**s) for s in values["shards"]], [Quarantined(**q) for q in values.get("quarantined", [])])
+
+
+def shard_name(unique: str, sha256: str) -> str:
+    """The checksum is in the name, so that a shard can be checked where no manifest lists it."""
+    return f"shard-{unique[:12]}-{sha256}.parquet"
+
+
+def checksum_in(name: str) -> str | None:
+    """The checksum in a shard's name; None where an older version named it."""
+    found = re.fullmatch(r"shard-[0-9a-f]{12}-([0-9a-f]{64})\.parquet", name)
+    return found[1] if found else None

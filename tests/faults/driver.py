@@ -1,0 +1,103 @@
+"""Runs stages in processes that may be killed. It imports once and forks for every job: a kill costs no imports.
+
+Reads one job a line: {"folder", "stages", "crash_at", "kill_after", "clock_back", "file_limit"}; answers one line: {"killed", "error",
+"seconds", "steps"}. With the argument `train` it imports what training needs, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset  # like pandas below: what every child would import else
+import pyarrow.parquet
+
+from selftrain_assets.config import parse_experiment
+from selftrain_assets.core.crash import VARIABLE
+from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.stages import evaluation, inputs, sampling, training
+from selftrain_assets.stages.run import BASE, Run
+from selftrain_assets.store import Store
+
+STAGES = {
+    "problems": inputs.problems,
+    "base": training.base,
+    "base evaluation": lambda run: evaluation.evaluation(run, BASE),
+    "policy": lambda run: sampling.policy(run, 1),
+    "samples": lambda run: sampling.samples(run, 1),
+    "verifications": lambda run: sampling.verifications(run, 1),
+    "dataset": lambda run: training.dataset(run, 1),
+    "checkpoint": lambda run: training.checkpoint(run, 1),
+}
+
+
+def open_run(folder: Path) -> Run:
+    return Run("lab", parse_experiment(json.loads((folder / "settings.json").read_text()), "lab"), Store(folder / "runs"))
+
+
+def work(job: dict, answer: int) -> None:
+    """In the child: do the stages, and say how that ended."""
+    if job.get("crash_at"):
+        os.environ[VARIABLE] = job["crash_at"]
+    if job.get("clock_back"):
+        now = [2e9]
+        time.time = lambda: now.append(now[-1] - 3600) or now[-1]
+    if job.get("file_limit"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"],) * 2)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    run, error, began = open_run(Path(job["folder"])), None, time.monotonic()
+    steps = []
+    run.progress = lambda stage, done, total: steps.append(done) if stage.endswith("checkpoint") else None
+    os.write(answer, b"\n")
+    try:
+        for stage in job["stages"]:
+            STAGES[stage](run)
+    except BaseException as raised:
+        error = f"{type(raised).__name__}: {raised}"
+    os.write(answer, json.dumps({"error": error, "seconds": time.monotonic() - began, "steps": steps}).encode())
+
+
+def fork(job: dict) -> dict:
+    """One job in a child of its own."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            sys.stderr = open(Path(job["folder"]) / "stderr", "a")  # noqa: SIM115
+            work(job, writing)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        said.readline()
+        if job.get("kill_after") is not None:
+            time.sleep(job["kill_after"])
+            os.kill(child, signal.SIGKILL)
+        last = said.read()
+    _, status = os.waitpid(child, 0)
+    return {"killed": os.WIFSIGNALED(status), **(json.loads(last) if last else {"error": None, "seconds": 0.0, "steps": []})}
+
+
+def main() -> None:
+    if sys.argv[1:] == ["train"]:
+        import torch
+
+        import_module("selftrain_assets.trainers.sft_loop")
+        torch.set_num_threads(1)
+    pa.Table.from_pylist([{"a": 1}])  # imports pandas where it is installed
+    resolve_model("embedded")  # its digest is remembered
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a child prints is no answer
+    for line in sys.stdin:
+        print(json.dumps(fork(json.loads(line))), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
