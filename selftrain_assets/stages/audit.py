@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
 from selftrain_assets.core.errors import SelftrainError
 from selftrain_assets.core.identity import verification_key
-from selftrain_assets.core.types import Problem, Request
+from selftrain_assets.core.types import Problem, Request, Sample, Verification
 from selftrain_assets.stages import sampling, training
 from selftrain_assets.stages.evaluation import batches, evaluation
 from selftrain_assets.stages.inputs import problems
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, Stage, round_stages
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
-from selftrain_assets.store import Manifest, Store
+from selftrain_assets.store import Manifest, Pool, Store
 from selftrain_assets.store.audit import Inspector, Kept, ManifestsOf
 from selftrain_assets.store.findings import Line, State
 from selftrain_assets.store.inspection import PoolState, keys_if_readable
@@ -37,6 +37,22 @@ class _LookedAt(Store):
 
     def commit(self, manifest: Manifest) -> NoReturn:
         raise _WorkIsOwed
+
+    def is_intact(self, manifest: Manifest) -> bool:
+        return True  # damage is told apart from what is owed
+
+    def samples(self, policy: str) -> Pool:
+        return _Trusting(super().samples(policy).directory, Sample)
+
+    def verifications(self, verifier: str, policy: str) -> Pool:
+        return _Trusting(super().verifications(verifier, policy).directory, Verification)
+
+
+class _Trusting(Pool):
+    """A pool that is taken to hold what it once held; the inspection says what of it is lost."""
+
+    def holds(self, keys: Collection[str]) -> bool:
+        return True
 
 
 def audit(inspector: Inspector, run: Run) -> list[Line]:
@@ -209,8 +225,8 @@ class _Audited:
             self.inspector.find(
                 "lost",
                 f"{name}: {scope} evaluation stands on {len(gone)} samples and verdicts that no committed shard holds, for instance "
-                f"{min(gone)[:12]}; restore the shard and its entry in manifest.json, or remove "
-                f"experiments/{name}/{scope}/evaluation.json and run `selftrain run {name}`, which does only what is not there",
+                f"{min(gone)[:12]}; restore the shard and its entry in manifest.json, or run "
+                f"`selftrain run {name}`, which makes what is lost again",
             )
         return len(gone)
 

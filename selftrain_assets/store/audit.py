@@ -82,13 +82,13 @@ class Inspector:
     def _judge_pool(self, state: PoolState) -> None:
         listing = self.shown(state.directory / "manifest.json")
         if state.unreadable:
-            self.find("unreadable", f"{listing} is not a pool's manifest; restore it from a copy, because it says which shards exist")
+            self.find("unreadable", f"{listing} is not a pool's manifest; restore it, or run again, which rebuilds it from its shards")
         for fault in state.faults:
             what = "is listed but is not there" if fault.kind == "missing" else "is not as it was committed (checksum)"
             self.find(
                 fault.kind,  # type: ignore[arg-type]
-                f"{self.shown(fault.file)} {what} and {fault.records} records go with it; restore it from a copy, or take its entry "
-                "out of manifest.json, and audit again for the stages that lose keys by it",
+                f"{self.shown(fault.file)} {what} and {fault.records} records go with it; restore it from a copy, or run the "
+                "experiments below, which puts it aside and makes what is lost again",
             )
         if state.again:
             last = min(state.again.values())
@@ -195,8 +195,7 @@ class ManifestsOf:
                 self.inspector.find(
                     "lost",
                     f"{where} names {len(gone)} keys that no committed shard holds, for instance {min(gone)[:12]}; restore the shard and "
-                    f"its entry in manifest.json, or "
-                    f"remove {self._shown(manifest)} and run `selftrain run {self.name}`, which does only what is not there",
+                    f"its entry in manifest.json, or run `selftrain run {self.name}`, which makes what is lost again",
                 )
         if manifest.stage in ("checkpoint", "policy") and not self._weights(manifest):
             kept.lost += 1
@@ -217,8 +216,8 @@ class ManifestsOf:
                 what = "is listed but is not there" if kind == "missing" else "is not as it was committed (checksum)"
                 self.inspector.find(
                     kind,  # type: ignore[arg-type]
-                    f"{self.inspector.shown(path)} {what}; restore it from a copy, or remove {self._shown(manifest, past)} and "
-                    + ("let this older version go" if past else f"run `selftrain run {self.name}`, which makes it again"),
+                    f"{self.inspector.shown(path)} {what}; restore it from a copy, or "
+                    + (f"remove {self._shown(manifest, past)}" if past else f"run `selftrain run {self.name}`, which makes it again"),
                 )
                 kept.lost += records
                 continue

@@ -97,6 +97,14 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
     return [record(**row) for row in table.to_pylist()]
 
 
+def read_keys(path: Path, sha256: str) -> list[str]:
+    """The keys of a file whose bytes are as they were when committed; nothing else of it is decoded."""
+    import pyarrow.parquet as pq
+
+    require_intact(path, sha256)
+    return pq.read_table(path, columns=["key"])["key"].to_pylist()
+
+
 def same_table(path: Path, record: type, records: Sequence[Any]) -> str | None:
     """The checksum of a file that holds just these records, in whatever bytes; None where it does not."""
     with path.open("rb") as file:

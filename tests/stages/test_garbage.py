@@ -101,7 +101,7 @@ def test_young_temporaries_and_what_is_held_are_left_alone(run):
     write(table := run.store.scope("lab", "iter-001") / f"rows-{'0' * 16}.parquet")
     write(weights := run.store.root / "checkpoints" / ("1" * 16) / "model.safetensors")
     with (
-        pool.writing("somebody"),
+        lease(pool.directory, "somebody"),
         run.store.writing("lab", "iter-001", "dataset", "somebody"),
         lease(run.store.root / "scratch" / ("1" * 16 + ".lease"), "somebody"),
     ):
