@@ -56,7 +56,8 @@ class Base(Identity):
 class ExecutionSettings(Execution):
     """How the stages run; never part of a key."""
 
-    shard_size: int = Field(512, ge=1, description="samples per committed shard: what a kill can cost at most")
+    shard_size: int = Field(4096, ge=1, description="samples per committed shard, at most")
+    shard_seconds: float = Field(30.0, ge=0, description="age at which a smaller one is committed: what a kill can cost at most")
     sandbox: SandboxSettings = Field(SandboxSettings(), description="where the programs of verifier code run")
 
 

@@ -40,7 +40,7 @@ class Batch:
 
 def draw(run: Run, model: ModelRef, batches: Sequence[Batch], label: str, clock: Clock) -> Drawn:
     """Draw what the pool of `model` does not hold yet, shard by shard, and return all that was asked for."""
-    pool = run.store.samples(model.digest)
+    pool, shards = run.store.samples(model.digest), run.config.execution
     result = Drawn()
     with pool.writing(run.owner):
         committed = pool.keys()
@@ -54,7 +54,7 @@ def draw(run: Run, model: ModelRef, batches: Sequence[Batch], label: str, clock:
                 name = f"{engine.describe().name} {engine.describe().version}"
                 for plan, sampling in plans:
                     stream = _samples(engine, plan.requests, sampling, model.digest, name, clock)
-                    with closing(pool.commit_stream(stream, run.config.execution.shard_size)) as committing:
+                    with closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
                         for sample in committing:
                             done += 1
                             result.tokens += sample.completion_tokens
@@ -134,7 +134,7 @@ def judge(run: Run, policy: str, samples: Sequence[Sample], label: str, clock: C
     """
     verifier, problems = run.config.verifier, {p.id: p for p in run.all_problems}
     name = verifier_fingerprint(verifier)
-    pool = run.store.verifications(name, policy)
+    pool, shards = run.store.verifications(name, policy), run.config.execution
     keys = {s.key: verification_key(s.key, problems[s.problem_id], name) for s in samples}
     result = Judged()
     with pool.writing(run.owner):
@@ -144,7 +144,7 @@ def judge(run: Run, policy: str, samples: Sequence[Sample], label: str, clock: C
         if owing:
             groups, known = _equal_programs(run, name, verifier, owing, problems)
             stream = _verifications(run, groups, known, problems, keys, clock)
-            with closing(stream), closing(pool.commit_stream(stream, run.config.execution.shard_size)) as committing:
+            with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
                 for done, verification in enumerate(committing, result.reused + 1):
                     held[verification.key] = verification
                     run.progress(label, done, len(samples))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import uuid
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -90,16 +92,18 @@ class Pool:
         write_atomically(self.directory / MANIFEST, contents.to_json())
         crash_point("after-pool-manifest")
 
-    def commit_stream(self, records: Iterable[Any], shard_size: int) -> Generator[Any, None, None]:
-        """Pass records through, committing each `shard_size` of them; what is open is committed too when the stream
-        ends, is closed, or is interrupted, so that a clean stop loses nothing."""
+    def commit_stream(self, records: Iterable[Any], shard_size: int, shard_seconds: float = math.inf) -> Generator[Any, None, None]:
+        """Pass records through, committing each `shard_size` of them, or fewer after `shard_seconds`; what is open is
+        committed too when the stream ends, is closed, or is interrupted, so that a clean stop loses nothing."""
         open_shard: list[Any] = []
+        begun = time.monotonic()
         try:
             for record in records:
                 open_shard.append(record)
-                if len(open_shard) == shard_size:
+                if len(open_shard) == shard_size or time.monotonic() - begun > shard_seconds:
                     full, open_shard = open_shard, []  # before the commit: an interrupt inside it must not commit twice
                     self.commit(full)
+                    begun = time.monotonic()
                 yield record
         finally:
             self.commit(open_shard)

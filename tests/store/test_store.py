@@ -140,6 +140,13 @@ def test_a_stream_is_committed_shard_by_shard(pool):
     assert pool.records() == records(*range(5))
 
 
+def test_a_shard_is_committed_when_it_is_old_however_small(pool, monkeypatch):
+    now = iter(range(0, 1000, 10))  # every look at the clock is ten seconds later
+    monkeypatch.setattr("selftrain_assets.store.pool.time.monotonic", lambda: next(now))
+    list(pool.commit_stream(stream(range(5)), shard_size=100, shard_seconds=15))
+    assert [s.records for s in pool.shards()] == [2, 2, 1]
+
+
 def test_a_consumer_that_stops_early_keeps_what_it_was_given(pool):
     with closing(pool.commit_stream(stream(range(10)), shard_size=4)) as committing:
         assert [next(committing) for _ in range(6)] == records(*range(6))
