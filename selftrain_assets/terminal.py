@@ -139,8 +139,8 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
         console.print("no such sample")
 
 
-def told(found: Diagnosis, quiet: bool) -> dict[str, Any]:
-    """What was found of one engine; unless quiet, each control on a line of its own as it is tried."""
+def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
+    """Each control on a line of its own as it is tried, unless quiet; returns all that was found of the engine."""
     shown = Console(quiet=True) if quiet else console
     shown.print(f"{found.engine}\nimage {found.image}, Python {found.python}\n", highlight=False)
     checks = []

@@ -10,7 +10,7 @@ import dagster as dg
 
 from selftrain_assets.core.types import Outcome, Problem, Row
 from selftrain_assets.stages.run import Run
-from selftrain_assets.stages.sampling import read_samples, read_verifications
+from selftrain_assets.stages.sampling import SAMPLES_OF, read_samples, read_verifications
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.tables import schema_of
 
@@ -86,7 +86,7 @@ def _verdicts(run: Run, manifest: Manifest) -> str:
     judged = read_verifications(run, manifest)
     passed = [v for v in judged if v.outcome == Outcome.PASS][:PREVIEW_ROWS]
     failed = [v for v in judged if v.outcome != Outcome.PASS][:PREVIEW_ROWS]
-    source = run.need(manifest.scope, "samples" if manifest.stage == "verifications" else "hinted_samples")
+    source = run.need(manifest.scope, SAMPLES_OF[manifest.stage])
     samples = {s.key: s for s in read_samples(run, source)}
     rows = [[samples[v.sample_key].prompt, samples[v.sample_key].completion, v.outcome, v.reason] for v in (*passed, *failed)]
     return _markdown(("prompt", "completion", "verdict", "reason"), rows)

@@ -102,7 +102,7 @@ def doctor(
     """Prove that programs can be run here: find the engine, build the image, try every control from inside a container."""
     from sandbox.doctor import diagnose
     from selftrain_assets.experiments import load_experiment
-    from selftrain_assets.terminal import told
+    from selftrain_assets.terminal import print_diagnosis
     from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
 
     settings = load_experiment(name).execution.sandbox if name else SandboxSettings()
@@ -110,7 +110,7 @@ def doctor(
     with sandbox_errors():
         for engine in settings.engines():
             with diagnose(engine) as found:
-                engines.append(told(found, quiet=as_json))
+                engines.append(print_diagnosis(found, quiet=as_json))
     if as_json:
         print_json(engines)
     if not all(check["ok"] for engine in engines for check in engine["checks"]):

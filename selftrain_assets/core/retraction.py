@@ -37,15 +37,14 @@ class Retractions:
         """What enters keys: neither reason nor date."""
         return sorted((r.kind, r.value) for r in self.listed)
 
-    def touches(self, row: Row) -> bool:
-        """Whether a row stems from what was retracted."""
+    def touches(self, row: Row, scope: str) -> bool:
+        """Whether a row of the round `scope` stems from what was retracted."""
         sources = self.values("source")
-        drawn_in = f"iter-{row.iteration:03d}" if row.source != "human" else ""
         return (
             row.problem_id in self.values("problem")
             or row.sample_key in self.values("sample")
             or row.source in sources
-            or drawn_in in sources
+            or (row.source != "human" and scope in sources)
         )
 
     def to_records(self) -> list[dict[str, str]]:

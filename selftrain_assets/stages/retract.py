@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.retraction import Kind, Retraction, Retractions
 from selftrain_assets.core.types import Row
-from selftrain_assets.stages.run import BASE, INPUTS, Run
+from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.store.lineage import Lineage
 
 SOURCES = ("human", "rationalized")
@@ -71,7 +71,7 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
         affected.scopes[BASE] = count
         affected.checkpoints.append(run.need(BASE, "checkpoint").digest)
     for dataset in found.of("dataset", experiment=run.name):
-        count = sum(marked.touches(row) for row in run.store.read_table(dataset, "rows", Row))
+        count = sum(marked.touches(row, iteration_scope(row.iteration)) for row in run.store.read_table(dataset, "rows", Row))
         if not count:
             continue
         if not found.is_current(dataset):
@@ -89,7 +89,7 @@ def repair(run: Run, affected: Affected) -> str:
     if run.manifest(INPUTS, "problems") is None or not affected.scopes:
         return f"no dataset holds it; `selftrain run {run.name}` only brings evaluations up to date, if it was held out"
     last = max((s for s in affected.scopes if s != BASE), default=BASE)
-    done = [s for s in (f"iter-{i:03d}" for i in range(1, run.config.rounds + 1)) if run.manifest(s, "checkpoint")]
+    done = [s for s in map(iteration_scope, range(1, run.config.rounds + 1)) if run.manifest(s, "checkpoint")]
     rounds = [s for s in done if affected.first == BASE or s >= str(affected.first)]
     span = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else "".join(rounds) or last
     before = "base, then " if affected.first == BASE else ""

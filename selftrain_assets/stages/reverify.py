@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from selftrain_assets.core.types import Outcome, Row, Sample, Verification
 from selftrain_assets.stages.evidence import judge
 from selftrain_assets.stages.run import Clock, Run, iteration_scope
-from selftrain_assets.stages.sampling import read_samples, read_verifications
+from selftrain_assets.stages.sampling import SAMPLES_OF, read_samples, read_verifications
 from selftrain_assets.stages.training import selected_rows
 from selftrain_assets.store import Manifest
-
-SOURCES = {"verifications": "samples", "rationalizations": "hinted_samples"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def reverify(run: Run) -> list[RoundDifference]:
     for iteration in rounds:
         scope = iteration_scope(iteration)
         difference = RoundDifference(scope)
-        for stage in SOURCES:
+        for stage in SAMPLES_OF:
             if (finished := run.manifest(scope, stage)) is not None:
                 now[scope, stage] = _judged_again(run, finished, difference)
         differences.append(difference)
@@ -59,7 +57,7 @@ def reverify(run: Run) -> list[RoundDifference]:
 
 def _judged_again(run: Run, finished: Manifest, difference: RoundDifference) -> list[Verification]:
     """The new verdicts of a stage; those that differ are noted."""
-    samples = read_samples(run, run.need(finished.scope, SOURCES[finished.stage]))
+    samples = read_samples(run, run.need(finished.scope, SAMPLES_OF[finished.stage]))
     label = f"{finished.scope} {finished.stage} again"
     found = judge(run, finished.detail["policy"], samples, label, Clock()).verdicts
     now = [v for v in found if v.outcome != Outcome.INFRA_ERROR]

@@ -14,6 +14,9 @@ from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iterat
 from selftrain_assets.store import Manifest, place_of_model
 from selftrain_assets.verifiers import verifier_fingerprint
 
+SAMPLES_OF = {"verifications": "samples", "rationalizations": "hinted_samples"}
+"""The stage, and table, whose samples a stage of verdicts is on."""
+
 
 def policy(run: Run, iteration: int) -> Manifest:
     """Pin the weights that this round samples from. The digest is theirs: equal to the checkpoint's, it is the loop's edge."""

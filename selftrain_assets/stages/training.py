@@ -19,7 +19,7 @@ from selftrain_assets.core.types import Outcome, Row, Verification
 from selftrain_assets.models.loading import resolve_model, weights_digest
 from selftrain_assets.stages.checks import check, require
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
-from selftrain_assets.stages.sampling import read_samples, read_verifications
+from selftrain_assets.stages.sampling import SAMPLES_OF, read_samples, read_verifications
 from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_model
 from selftrain_assets.store.lease import lease
 from selftrain_assets.verifiers import verdicts
@@ -83,8 +83,7 @@ def _verified(run: Run, iteration: int, verdicts_of: VerdictsOf) -> list[tuple[i
     found = []
     for i, stage in _evidence(run, iteration):
         scope = iteration_scope(i)
-        source = "samples" if stage == "verifications" else "hinted_samples"
-        samples = {s.key: s for s in read_samples(run, run.need(scope, source))}
+        samples = {s.key: s for s in read_samples(run, run.need(scope, SAMPLES_OF[stage]))}
         found += [
             (i, prompts[v.problem_id], Verified(samples[v.sample_key], v)) for v in verdicts_of(scope, stage) if v.problem_id in prompts
         ]

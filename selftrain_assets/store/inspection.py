@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.store.manifest import Manifest
-from selftrain_assets.store.pool import MANIFEST
+from selftrain_assets.store.shards import MANIFEST, QUARANTINE, SHARDS, Contents
+from selftrain_assets.store.tables import damage
 
 HISTORY = "history"
-SHARDS = "shard-*.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +49,14 @@ def pool_state(directory: Path) -> PoolState:
     counted: Counter[str] = Counter()
     again: dict[str, str] = {}
     faults = []
-    for shard in listing.get("shards", []):
-        path = directory / shard["file"]
-        if kind := fault_of(path, shard["sha256"]):
-            faults.append(Fault(path, kind, shard["records"]))
+    for shard in listing.shards:
+        path = directory / shard.file
+        if kind := fault_of(path, shard.sha256):
+            faults.append(Fault(path, kind, shard.records))
             continue
         found = column(path, "key")
         counted.update(found)
-        again |= {key: shard["file"] for key in found if counted[key] > 1}
+        again |= {key: shard.file for key in found if counted[key] > 1}
     return PoolState(
         directory,
         frozenset(counted),
@@ -69,36 +67,32 @@ def pool_state(directory: Path) -> PoolState:
     )
 
 
-def pool_listing(directory: Path) -> dict[str, Any] | None:
-    """The manifest of a pool: empty where there is none, None where it cannot be read."""
+def pool_listing(directory: Path) -> Contents | None:
+    """What the manifest of a pool lists: nothing where there is none, None where it cannot be read."""
     path = directory / MANIFEST
     try:
-        listing = json.loads(path.read_text()) if path.exists() else {}
-        return listing if all({"file", "records", "sha256"} <= set(s) for s in listing.get("shards", [])) else None
-    except (ValueError, AttributeError, TypeError):
+        return Contents.from_json(path.read_text()) if path.exists() else Contents()
+    except (ValueError, KeyError, TypeError):
         return None
 
 
-def orphan_shards(directory: Path, listing: dict[str, Any]) -> list[Path]:
+def orphan_shards(directory: Path, listing: Contents) -> list[Path]:
     """Shard files that the manifest does not list."""
-    listed = {shard["file"] for shard in listing.get("shards", [])}
+    listed = {shard.file for shard in listing.shards}
     return [path for path in sorted(directory.glob(SHARDS)) if path.name not in listed]
 
 
-def _quarantined(directory: Path, listing: dict[str, Any]) -> Iterator[tuple[Path, int]]:
-    for entry in listing.get("quarantined", []):
-        path = directory / "quarantine" / Path(entry["file"]).name
+def _quarantined(directory: Path, listing: Contents) -> Iterator[tuple[Path, int]]:
+    for entry in listing.quarantined:
+        path = directory / QUARANTINE / entry.file
         if path.exists():
-            yield path, entry["records"]
+            yield path, entry.records
 
 
 def fault_of(path: Path, sha256: str) -> str | None:
     """ "missing", "damaged", or None where the bytes are as they were committed."""
-    try:
-        with path.open("rb") as file:
-            return None if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "damaged"
-    except FileNotFoundError:
-        return "missing"
+    found = damage(path, sha256)
+    return found if found in (None, "missing") else "damaged"
 
 
 def column(path: Path, name: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.identity import KEY_LENGTH
-from selftrain_assets.store import Manifest, Store
+from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.catalog import lookup, nth
 
 
@@ -135,7 +135,7 @@ class Lineage:
         return found[0]
 
     def _verdicts(self, sample: dict[str, Any]) -> list[Node]:
-        folders = sorted((self.store.root / "verifications").glob(f"*/{sample['policy'][:16]}/"))
+        folders = sorted((self.store.root / "verifications").glob(f"*/{sample['policy'][:SHORT]}/"))
         pools = [self.store.verifications(folder.parent.name, folder.name) for folder in folders]
         found = [
             verdict
@@ -184,7 +184,7 @@ def _weights(place: dict[str, Any]) -> dict[str, Any]:
     """Where weights lie: a checkpoint of the store, perhaps an adapter, or a model outside of it."""
     if "checkpoint" in place:
         on = place.get("adapter_on")
-        return {"weights": f"checkpoints/{place['checkpoint'][:16]}", **({"adapter on": _weights(on)} if on else {})}
+        return {"weights": f"checkpoints/{place['checkpoint'][:SHORT]}", **({"adapter on": _weights(on)} if on else {})}
     return {"model": place["model"]} if "model" in place else {}
 
 

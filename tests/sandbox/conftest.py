@@ -1,11 +1,8 @@
 """A pool of one container on a real engine, for the whole session. Nothing here is ever skipped."""
 
-import tempfile
-
 import pytest
 
 from sandbox import EngineSettings, Limits, Pool, PoolSettings, RunTask
-from tests.sandbox.engine_process import some_engine
 
 QUICK = Limits(cpu_seconds=1, wall_seconds=6)  # CPU time decides; a busy machine must not run into the wall limit
 LOOK = """
@@ -16,16 +13,9 @@ sum(found, []), [int(name) for name in os.listdir("/proc") if name.isdigit() and
 
 
 @pytest.fixture(scope="session")
-def engine_host():
-    """What to pass as EngineSettings.host."""
-    with tempfile.TemporaryDirectory(prefix="sandbox-engine-", ignore_cleanup_errors=True) as folder, some_engine(folder) as host:
-        yield host
-
-
-@pytest.fixture(scope="session")
-def engine(engine_host):
+def engine(docker_host):
     """Settings for it, with the base made from this Python."""
-    return EngineSettings(host=engine_host, base="local")
+    return EngineSettings(host=docker_host, base="local")
 
 
 @pytest.fixture(scope="session")
