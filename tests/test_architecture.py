@@ -92,7 +92,7 @@ def test_core_knows_nothing_of_the_rest_of_the_package():
 
 
 def test_duckdb_is_imported_in_one_file():
-    assert [m for m in FILES if "duckdb" in direct(m)] == [f"{NAME}.store.catalog"]
+    assert [m for m in FILES if "duckdb" in direct(m)] == [f"{NAME}.store.database"]
 
 
 def test_dagster_is_imported_at_the_surface_alone():

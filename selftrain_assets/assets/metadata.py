@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from selftrain_assets.core.types import Outcome, Problem, Row
+from selftrain_assets.core.types import Problem, Row
 from selftrain_assets.stages.run import Run
-from selftrain_assets.stages.sampling import SAMPLES_OF, read_samples, read_verifications
+from selftrain_assets.stages.sampling import SAMPLES_OF, open_samples, open_verdicts
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.tables import schema_of
 
@@ -49,12 +49,14 @@ def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
         return {}
     name, record = MAIN_TABLE[manifest.stage]
     columns = [dg.TableColumn(f.name, str(f.type)) for f in schema_of(record)]
-    rows = run.store.read_table(manifest, name, record)
     shown = ("question", "answer", "split") if record is Problem else ("prompt", "completion", "source", "weight")
+    with run.store.database() as db:
+        db.view("shown", record, [run.store.table(manifest, name)])
+        rows = db.execute(f"SELECT {', '.join(shown)} FROM shown LIMIT {PREVIEW_ROWS}")
     return {
-        "dagster/row_count": len(rows),
+        "dagster/row_count": manifest.files[name][1],
         "dagster/column_schema": dg.TableSchema(columns),
-        "preview": dg.MetadataValue.md(_markdown(shown, [[getattr(r, c) for c in shown] for r in rows[:PREVIEW_ROWS]])),
+        "preview": dg.MetadataValue.md(_markdown(shown, rows)),
     }
 
 
@@ -83,16 +85,15 @@ def _special(run: Run, manifest: Manifest) -> dict[str, Any]:
 
 def _verdicts(run: Run, manifest: Manifest) -> str:
     """A few right and a few wrong ones, each with its reason."""
-    judged = read_verifications(run, manifest)
-    passed = [v for v in judged if v.outcome == Outcome.PASS][:PREVIEW_ROWS]
-    failed = [v for v in judged if v.outcome != Outcome.PASS][:PREVIEW_ROWS]
-    source = run.need(manifest.scope, SAMPLES_OF[manifest.stage])
-    samples = {s.key: s for s in read_samples(run, source)}
-    rows = [[samples[v.sample_key].prompt, samples[v.sample_key].completion, v.outcome, v.reason] for v in (*passed, *failed)]
+    columns = ("prompt", "completion", "outcome", "reason")
+    with run.store.database() as db:
+        samples = open_samples(run, db, run.need(manifest.scope, SAMPLES_OF[manifest.stage]))
+        found = f"SELECT {', '.join(columns)} FROM {open_verdicts(run, db, manifest)} AS v JOIN {samples} AS s ON s.key = v.sample_key"
+        rows = [row for test in ("=", "<>") for row in db.execute(f"{found} WHERE outcome {test} 'pass' LIMIT {PREVIEW_ROWS}")]
     return _markdown(("prompt", "completion", "verdict", "reason"), rows)
 
 
-def _markdown(columns: tuple[str, ...], rows: list[list[Any]]) -> str:
+def _markdown(columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> str:
     def cell(value: Any) -> str:
         text = " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
         return text if len(text) <= PREVIEW_CHARACTERS else text[:PREVIEW_CHARACTERS] + " ..."

@@ -49,19 +49,42 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
+def text_digest(text: str) -> str:
+    """SHA-256 of a text's UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _hashed(*parts: str) -> str:
+    """Key of parts of which none holds a colon; store/sql/identity.sql computes the same for whole tables."""
+    return text_digest(":".join(parts))[:KEY_LENGTH]
+
+
+def draws_key(policy: str, sampling: Identity, seed: int) -> str:
+    """What all draws of one kind have in common: the weights, the way of drawing, and the sampling seed."""
+    return fingerprint("draws", policy, sampling, seed)
+
+
+def sample_key(draws: str, prompt: str, index: int) -> str:
+    """Identity of a sample; `draws` is a `draws_key`. The engine is provenance and stays out."""
+    return _hashed("sample", draws, text_digest(prompt), str(index))
+
+
 def problem_digest(problem: Problem) -> str:
     """What a verdict depends on: the question and its reference answer or tests, not the id."""
-    return fingerprint("problem", problem.question, problem.answer, *([problem.tests] if problem.tests else []))
+    tests = [] if problem.tests is None else [text_digest(problem.tests)]
+    return _hashed("problem", text_digest(problem.question), text_digest(problem.answer), *tests)
 
 
-def sample_key(policy: str, prompt: str, sampling: Identity, seed: int, index: int) -> str:
-    """Identity of a sample. The engine is provenance and stays out."""
-    return fingerprint("sample", policy, prompt, sampling, seed, index)
+def verification_key(sample: str, completion: str, problem: str, verifier: str) -> str:
+    """Identity of a verdict. The completion is part of it: drawn again after a loss, by an engine that does not repeat itself,
+    a sample keeps its key and not its text. `completion` is its `text_digest`, `problem` a `problem_digest`, `verifier` the
+    fingerprint of a verifier's name, version and settings."""
+    return _hashed("verification", sample, completion, problem, verifier)
 
 
-def verification_key(sample: str, problem: Problem, verifier: str) -> str:
-    """Identity of a verdict; `verifier` is the fingerprint of the verifier's name, version and settings."""
-    return fingerprint("verification", sample, problem_digest(problem), verifier)
+def row_key(prompt: str, completion: str, weight: float, source: str, sample: str | None) -> str:
+    """Identity of a training row: what is trained on, and the sample that it comes from."""
+    return _hashed("row", text_digest(prompt), text_digest(completion), f"{weight:.17g}", source, sample or "")
 
 
 def digest_files(paths: list[Path]) -> str:

@@ -1,41 +1,51 @@
-"""What is owed: wanted minus committed. The one rule by which every stage resumes."""
+"""What a stage wants of a policy. What is owed of it is that minus what is committed (stages/evidence.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from selftrain_assets.core.identity import sample_key
+from selftrain_assets.core.identity import draws_key, fingerprint, sample_key
 from selftrain_assets.core.prompts import Prompt
-from selftrain_assets.core.sampling import Sampling
+from selftrain_assets.core.sampling import DrawSettings, Sampling
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.types import Problem, Request
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """Requests still to be drawn, and how many of the wanted ones were there already."""
+@dataclass(frozen=True)
+class Draws:
+    """`samples_per_problem` completions of each prompt, drawn in one way. Raising that number keeps the keys of earlier draws."""
 
-    requests: list[Request]
-    wanted: int
+    prompts: Sequence[tuple[str, str]]  # problem id and prompt
+    sampling: DrawSettings
+    samples_per_problem: int
+    policy: str
+    seed: int
 
-    @property
-    def reused(self) -> int:
-        return self.wanted - len(self.requests)
+    @cached_property
+    def key(self) -> str:
+        """What all of them have in common."""
+        return draws_key(self.policy, self.sampling, self.seed)
+
+    def __len__(self) -> int:
+        return len(self.prompts) * self.samples_per_problem
+
+    def identity(self) -> str:
+        """Digest of everything that is wanted."""
+        return fingerprint("wanted", self.key, self.samples_per_problem, self.prompts)
+
+    def request(self, position: int, index: int) -> Request:
+        """Draw `index` of the prompt at `position`."""
+        problem_id, prompt = self.prompts[position]
+        return Request(sample_key(self.key, prompt, index), problem_id, prompt, derive_seed(self.seed, self.policy, prompt, index), index)
+
+    def requests(self) -> Iterator[Request]:
+        """All of them, by problem."""
+        return (self.request(position, index) for position in range(len(self.prompts)) for index in range(self.samples_per_problem))
 
 
-def plan_requests(problems: Iterable[Problem], prompt: Prompt, sampling: Sampling, policy: str, seed: int) -> list[Request]:
-    """One request per problem and draw. Raising `samples_per_problem` keeps the keys of the earlier draws."""
-    identity = sampling.per_draw()
-    requests = []
-    for problem in problems:
-        text = prompt.render(problem)
-        for index in range(sampling.samples_per_problem):
-            key = sample_key(policy, text, identity, seed, index)
-            requests.append(Request(key, problem.id, text, derive_seed(seed, policy, text, index), index))
-    return requests
-
-
-def owed(wanted: list[Request], committed: Collection[str]) -> Owed:
-    """Requests whose key no committed shard holds."""
-    return Owed([r for r in wanted if r.key not in committed], len(wanted))
+def plan_draws(problems: Iterable[Problem], prompt: Prompt, sampling: Sampling, policy: str, seed: int) -> Draws:
+    """The draws of these problems."""
+    prompts = [(problem.id, prompt.render(problem)) for problem in problems]
+    return Draws(prompts, sampling.per_draw(), sampling.samples_per_problem, policy, seed)

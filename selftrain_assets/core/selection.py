@@ -1,79 +1,45 @@
-"""From verified samples to training rows: threshold, weight, distinct, cap. Pure functions over lists."""
+"""Which verified samples become training rows. The rules are stated here; store/selection.py carries them out on whole tables."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-from selftrain_assets.core.dedup import DedupRule, solution_key
-from selftrain_assets.core.identity import fingerprint
+from pydantic import Field
+
+from selftrain_assets.core.identity import row_key
 from selftrain_assets.core.seeds import derive_seed
-from selftrain_assets.core.types import Outcome, Problem, Row, RowSource, Sample, Verification
+from selftrain_assets.core.settings import Identity
+from selftrain_assets.core.types import Problem, Row, RowSource
 
 WeightRule = Literal["binary", "reward", "exp"]
 CapChoice = Literal["random", "shortest", "first"]
+DedupRule = Literal["none", "text", "equations"]
+BalanceRule = Literal["none", "group"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A sample with its verdict."""
+class Selection(Identity):
+    """Threshold, distinct solutions, cap, balance, weight: in this order. Part of the settings of every recipe."""
 
-    sample: Sample
-    verification: Verification
-
-
-def kept(verified: Iterable[Verified], threshold: float) -> list[Verified]:
-    """Those whose reward reaches the threshold. Only PASS earns reward, so an infra_error can never be kept."""
-    return [v for v in verified if v.verification.outcome == Outcome.PASS and v.verification.reward >= threshold]
-
-
-def weight(reward: float, rule: WeightRule, temperature: float = 1.0) -> float:
-    """Weight of a row in the M-step, ReST-EM section 3: f(r), non-negative and non-decreasing."""
-    return {"binary": 1.0, "reward": reward, "exp": math.exp(reward / temperature)}[rule]
-
-
-def drop_repeated(verified: Iterable[Verified], rule: DedupRule) -> list[Verified]:
-    """The first of each group of same solutions of one problem; `none` keeps all."""
-    if rule == "none":
-        return list(verified)
-    seen: set[tuple[str, str]] = set()
-    fresh = []
-    for item in verified:
-        key = (item.sample.problem_id, solution_key(item.sample.completion, rule))
-        if key not in seen:
-            seen.add(key)
-            fresh.append(item)
-    return fresh
-
-
-def cap_per_problem(verified: Iterable[Verified], cap: int, choice: CapChoice, seed: int) -> list[Verified]:
-    """At most `cap` solutions of each problem (0: no cap). The choice does not depend on the order of arrival:
-    `random` ranks by a keyed hash of the sample key, `first` by draw index, `shortest` by completion tokens."""
-    rank = {
-        "random": lambda v: (derive_seed(seed, "cap", v.sample.key), v.sample.key),
-        "first": lambda v: (v.sample.index, v.sample.key),
-        "shortest": lambda v: (v.sample.completion_tokens, v.sample.key),
-    }[choice]
-    chosen: list[Verified] = []
-    ordered = sorted(verified, key=lambda v: v.sample.problem_id)
-    for _, group in groupby(ordered, key=lambda v: v.sample.problem_id):
-        best = sorted(group, key=rank)
-        chosen += best[:cap] if cap else best
-    return chosen
+    threshold: float = Field(1.0, ge=0, le=1, description="reward that a sample needs to be kept")
+    dedup: DedupRule = Field("text", description="solutions of a problem that count as one: same text, same equations, or none")
+    cap: int = Field(10, ge=0, description="correct solutions kept per problem; 0 keeps all")
+    choice: CapChoice = Field("random", description="which ones, above the cap: at random, the shortest, or the first drawn")
+    balance: BalanceRule = Field("none", description="group: as many rows of every problem group as the smallest one has")
+    weight: WeightRule = Field("binary", description="f, ReST-EM section 3: 1 for all kept, the reward itself, or its exponential")
+    mix_human: float = Field(0.0, ge=0, le=1, description="share of the human rows added to each round's dataset")
 
 
 def make_row(
     prompt: str, completion: str, weight: float, source: RowSource, problem_id: str, iteration: int, sample_key: str | None = None
 ) -> Row:
-    """A training row under its content key: the same text with the same weight is the same row in every round."""
-    key = fingerprint("row", prompt, completion, float(weight), source)
+    """A training row under its content key."""
+    key = row_key(prompt, completion, weight, source, sample_key)
     return Row(key, problem_id, prompt, completion, weight, source, sample_key, iteration)
 
 
-def human_rows(problems: Iterable[Problem], render, iteration: int) -> list[Row]:
+def human_rows(problems: Iterable[Problem], render: Callable[[Problem], str], iteration: int) -> list[Row]:
     """Rows of the problems that carry a human-written solution."""
     return [make_row(render(p), p.solution, 1.0, "human", p.id, iteration) for p in problems if p.split == "human" and p.solution]
 
@@ -83,14 +49,6 @@ def take_share(rows: Sequence[Row], share: float, seed: int) -> list[Row]:
     count = round(share * len(rows))
     chosen = set(sorted((r.key for r in rows), key=lambda key: derive_seed(seed, "mix", key))[:count])
     return [r for r in rows if r.key in chosen]
-
-
-def merge(new: Iterable[Row], earlier: Iterable[Row]) -> list[Row]:
-    """New rows followed by earlier ones that are not among them; each key once."""
-    rows: dict[str, Row] = {}
-    for row in (*new, *earlier):
-        rows.setdefault(row.key, row)
-    return list(rows.values())
 
 
 def problem_subset(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:

@@ -8,9 +8,8 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from selftrain_assets.core.sampling import Sampling
-from selftrain_assets.core.selection import Verified
 from selftrain_assets.core.settings import Identity
-from selftrain_assets.core.types import Problem, Row
+from selftrain_assets.core.types import Problem
 
 Start = Literal["base", "pretrained", "previous"]
 StopRule = Literal["none", "first_drop", "best"]
@@ -25,7 +24,8 @@ class InnerStop(Identity):
 
 
 class Recipe(Protocol):
-    """The rules of one self-training algorithm."""
+    """The rules of one self-training algorithm. Which verified samples become training rows is said by the settings of
+    `Selection`, which every recipe inherits, and carried out by store/selection.py."""
 
     type: str
     sampling: Sampling
@@ -44,8 +44,4 @@ class Recipe(Protocol):
 
     def sample_rounds(self, iteration: int) -> list[int]:
         """Rounds whose samples enter this round's dataset, newest first."""
-        ...
-
-    def select(self, verified: Sequence[tuple[int, str, Verified]], human: Sequence[Row], seed: int) -> list[Row]:
-        """Training rows from (round, training prompt, verified sample) triples, newest round first."""
         ...

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
 from selftrain_assets.core.errors import SelftrainError
-from selftrain_assets.core.identity import verification_key
-from selftrain_assets.core.types import Problem, Request, Sample, Verification
+from selftrain_assets.core.identity import problem_digest, verification_key
+from selftrain_assets.core.plan import Draws
+from selftrain_assets.core.types import Request
 from selftrain_assets.stages import sampling, training
-from selftrain_assets.stages.evaluation import batches, evaluation
+from selftrain_assets.stages.evaluation import GREEDY, evaluation, evaluation_draws
 from selftrain_assets.stages.inputs import problems
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, Stage, round_stages
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
-from selftrain_assets.store import Manifest, Pool, Store
+from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.audit import Inspector, Kept, ManifestsOf
 from selftrain_assets.store.findings import Line, State
 from selftrain_assets.store.inspection import PoolState, keys_if_readable
@@ -32,6 +33,8 @@ class _WorkIsOwed(Exception):
 class _LookedAt(Store):
     """A store in which a stage that has nothing to do ends as it always does, and any other stops before it begins."""
 
+    trusts_pools = True  # the inspection says what of them is lost
+
     def writing(self, experiment: str, scope: str, stage: str, owner: str) -> NoReturn:
         raise _WorkIsOwed
 
@@ -40,19 +43,6 @@ class _LookedAt(Store):
 
     def is_intact(self, manifest: Manifest) -> bool:
         return True  # damage is told apart from what is owed
-
-    def samples(self, policy: str) -> Pool:
-        return _Trusting(super().samples(policy).directory, Sample)
-
-    def verifications(self, verifier: str, policy: str) -> Pool:
-        return _Trusting(super().verifications(verifier, policy).directory, Verification)
-
-
-class _Trusting(Pool):
-    """A pool that is taken to hold what it once held; the inspection says what of it is lost."""
-
-    def holds(self, keys: Collection[str]) -> bool:
-        return True
 
 
 def audit(inspector: Inspector, run: Run) -> list[Line]:
@@ -165,7 +155,7 @@ class _Audited:
         if requests is None or source is None:
             return (None if requests is None else {r.key for r in requests}), [self.inspector.samples(policy)] if policy else []
         verifier = verifier_fingerprint(self.run.config.verifier)
-        return self._verdict_keys(requests, verifier), [self.inspector.verifications(verifier, policy)] if policy else []
+        return self._verdict_keys(requests, verifier, policy or ""), [self.inspector.verifications(verifier, policy)] if policy else []
 
     def _digest(self, scope: str, stage: str) -> str | None:
         found = self.manifests.current.get((scope, stage))
@@ -181,21 +171,27 @@ class _Audited:
 
     def _scored(self) -> set[str] | None:
         try:
-            return {r.problem_id for r in batches(self.run, "")[0].requests}
+            return {problem for problem, _ in evaluation_draws(self.run, "")[GREEDY].prompts}
         except UNFINISHED:
             return None
 
     def _requests(self, scope: str, source: str) -> list[Request] | None:
         """What a round asks for; without a policy the keys say nothing, but their number is right."""
-        ask = sampling.sample_requests if source == "samples" else partial(_hinted, scope=scope)
+        ask = sampling.sample_draws if source == "samples" else partial(_hinted, scope=scope)
         try:
-            return ask(self.run, self._digest(scope, "policy") or "")
+            return list(ask(self.run, self._digest(scope, "policy") or "").requests())
         except UNFINISHED:
             return None
 
-    def _verdict_keys(self, requests: Iterable[Request], verifier: str) -> set[str]:
-        known: dict[str, Problem] = {p.id: p for p in self.run.problems}
-        return {verification_key(r.key, known[r.problem_id], verifier) for r in requests}
+    def _verdict_keys(self, requests: Iterable[Request], verifier: str, policy: str) -> set[str]:
+        """Keys of the verdicts on these; of a sample that is not there, which has no text to judge, only something that stands
+        for its verdict."""
+        digests = {p.id: problem_digest(p) for p in self.run.problems}
+        texts = self.inspector.texts(policy)
+        return {
+            verification_key(r.key, texts[r.key], digests[r.problem_id], verifier) if r.key in texts else f"verdict on {r.key}"
+            for r in requests
+        }
 
     # -- committed -----------------------------------------------------------------------------------------------------
 
@@ -214,9 +210,10 @@ class _Audited:
     def _evidence(self, scope: str) -> tuple[set[str], list[PoolState]]:
         """Keys of the samples and verdicts of a finished evaluation, and the pools that hold them."""
         policy, verifier = self._digest(scope, "checkpoint") or "", verifier_fingerprint(self.run.config.verifier)
-        requests = [r for batch in batches(self.run, policy) for r in batch.requests]
+        requests = [r for draws in evaluation_draws(self.run, policy) for r in draws.requests()]
         pools = [self.inspector.samples(policy), self.inspector.verifications(verifier, policy)]
-        return {r.key for r in requests} | self._verdict_keys(requests, verifier), pools
+        drawn = [r for r in requests if r.key in self.inspector.texts(policy)]  # what is lost is named as a sample, not as a verdict too
+        return {r.key for r in requests} | self._verdict_keys(drawn, verifier, policy), pools
 
     def _lost_evidence(self, scope: str, keys: set[str], pools: list[PoolState]) -> int:
         gone = keys.difference(*(p.keys for p in pools))
@@ -231,8 +228,8 @@ class _Audited:
         return len(gone)
 
 
-def _hinted(run: Run, policy: str, scope: str) -> list[Request]:
-    return sampling.hinted_requests(run, scope, policy)
+def _hinted(run: Run, policy: str, scope: str) -> Draws:
+    return sampling.hinted_draws(run, scope, policy)
 
 
 def _distinct(pools: list[PoolState], kept: Kept) -> list[PoolState]:

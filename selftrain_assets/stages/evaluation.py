@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.plan import plan_requests
+from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.selection import difficulty_bin, problem_subset
 from selftrain_assets.core.statistics import bootstrap, maj_at_k, paired_bootstrap, pass_at_k
-from selftrain_assets.core.types import Outcome, Problem, Score, Verification
-from selftrain_assets.stages.evidence import Batch, draw, is_drawn, is_judged, judge
+from selftrain_assets.core.types import Outcome, Problem, Score
+from selftrain_assets.stages.evidence import draw, is_drawn, want
+from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish
 from selftrain_assets.store import Manifest
+from selftrain_assets.store.database import Database
 from selftrain_assets.verifiers import verifier_fingerprint
 
+Votes = dict[str, list[str | None]]
 CORRECT = "correct"  # the vote of every answer that the verifier passes
 
 
@@ -39,23 +42,21 @@ def evaluation(run: Run, scope: str) -> Manifest:
         base.digest if base else None,
         *sorted(run.retracted.values("problem")),
     )
-    greedy, sampled = batches(run, trained.digest)
-    if (current := run.done(scope, "evaluation", key)) and not current.counts[str(Outcome.INFRA_ERROR)]:
-        requests = [*greedy.requests, *sampled.requests]
-        pairs = ((r.key, r.problem_id) for r in requests)
-        if is_drawn(run, trained.digest, requests) and is_judged(run, trained.digest, pairs):
-            return current
-    with run.store.writing(run.name, scope, "evaluation", run.owner):
-        drawn = draw(run, run.store.model(trained.detail["place"]), [greedy, sampled], f"{scope} evaluation", clock)
-        verdicts = judge(run, trained.digest, drawn.samples, f"{scope} evaluation", clock).verdicts
-        judged = [v for v in verdicts if v.outcome != Outcome.INFRA_ERROR]
-        greedy_keys = {r.key for r in greedy.requests}
-        scores, votes = _scores(run.problems, judged, greedy_keys)
+    plan = evaluation_draws(run, trained.digest)
+    current = run.done(scope, "evaluation", key)
+    if current and not current.counts[str(Outcome.INFRA_ERROR)] and is_drawn(run, plan) and _is_judged(run, plan):
+        return current
+    with run.store.writing(run.name, scope, "evaluation", run.owner), run.store.database() as db:
+        want(db, plan)
+        drawn = draw(run, db, run.store.model(trained.detail["place"]), plan, f"{scope} evaluation", clock)
+        judge(run, db, trained.digest, f"{scope} evaluation", clock)
+        scores, votes = _scores(run.problems, db.execute(VERDICTS))
+        engines = db.execute("SELECT string_agg(DISTINCT engine, ', ' ORDER BY engine) FROM members JOIN sample_pool USING (key)")[0][0]
         table = run.store.write_table(run.name, scope, "scores", key, Score, scores)
         metrics = _metrics(run, scores, votes)
         if base is not None:
             metrics |= _against_base(run, scores, run.store.read_table(base, "scores", Score))
-        counts = {"problems": len(scores), "samples": len(drawn.samples), "infra_error": len(verdicts) - len(judged)}
+        counts = {"problems": len(scores), "samples": drawn.wanted, "infra_error": outcomes(db)[Outcome.INFRA_ERROR]}
         return finish(
             run,
             clock,
@@ -67,44 +68,58 @@ def evaluation(run: Run, scope: str) -> Manifest:
             counts=counts,
             metrics=metrics,
             settings=config.evaluation.model_dump(mode="json"),
-            versions={"engine": drawn.engines},
+            versions={"engine": engines or ""},
             files={"scores": table},
             tokens=drawn.tokens,
         )
 
 
-def batches(run: Run, policy: str) -> tuple[Batch, Batch]:
+GREEDY = 0  # the first kind of what follows
+VERDICTS = (
+    "SELECT kind, m.problem_id, outcome, parsed FROM members AS m JOIN judgements AS j USING (place) "
+    "JOIN verdict_pool AS v ON v.key = j.key ORDER BY place"
+)
+
+
+def evaluation_draws(run: Run, policy: str) -> tuple[Draws, Draws]:
     """One greedy completion of every held-out problem, and several of each test problem."""
     config = run.config
     known = problem_subset(run.split("train"), config.evaluation.train_problems, config.seed) if config.evaluation.train_problems else []
     held_out = [*run.split("test"), *run.split("validation"), *run.split("transfer")]
-    greedy, sampled = config.greedy(), config.sampled_evaluation()
-    once = Sampling(**greedy.model_dump(), samples_per_problem=1)
-    many = Sampling(**sampled.model_dump(), samples_per_problem=config.evaluation.samples_per_problem)
+    once = Sampling(**config.greedy().model_dump(), samples_per_problem=1)
+    many = Sampling(**config.sampled_evaluation().model_dump(), samples_per_problem=config.evaluation.samples_per_problem)
     return (
-        Batch(plan_requests([*held_out, *known], run.prompt, once, policy, config.seed), greedy),
-        Batch(plan_requests(run.split("test"), run.prompt, many, policy, config.seed), sampled),
+        plan_draws([*held_out, *known], run.prompt, once, policy, config.seed),
+        plan_draws(run.split("test"), run.prompt, many, policy, config.seed),
     )
 
 
-def _scores(
-    problems: Sequence[Problem], verdicts: Sequence[Verification], greedy: set[str]
-) -> tuple[list[Score], dict[str, list[str | None]]]:
+def _is_judged(run: Run, plan: tuple[Draws, ...]) -> bool:
+    policy = plan[GREEDY].policy
+
+    def members(db: Database) -> None:
+        want(db, plan)
+        run.store.samples(policy).open(db, "sample_pool")
+
+    return is_judged(run, policy, members)
+
+
+def _scores(problems: Sequence[Problem], verdicts: Iterable[tuple[int, str, str, str | None]]) -> tuple[list[Score], Votes]:
     """Scores of the problems that were asked, and the votes of their samples."""
     first: dict[str, int] = {}
-    votes: dict[str, list[str | None]] = defaultdict(list)
-    for v in verdicts:
-        passed = v.outcome == Outcome.PASS
-        if v.sample_key in greedy:
-            first[v.problem_id] = int(passed)
+    votes: Votes = defaultdict(list)
+    for kind, problem, outcome, parsed in verdicts:
+        passed = outcome == Outcome.PASS
+        if kind == GREEDY:
+            first[problem] = int(passed)
         else:
-            votes[v.problem_id].append(CORRECT if passed else v.parsed)
+            votes[problem].append(CORRECT if passed else parsed)
     return [
         Score(p.id, p.split, p.group, first[p.id], len(votes[p.id]), votes[p.id].count(CORRECT)) for p in problems if p.id in first
     ], votes
 
 
-def _metrics(run: Run, scores: Sequence[Score], votes: dict[str, list[str | None]]) -> dict[str, Any]:
+def _metrics(run: Run, scores: Sequence[Score], votes: Votes) -> dict[str, Any]:
     settings = run.config.evaluation
     test = [s for s in scores if s.split == "test"]
     programs = {p.id for p in run.problems if p.tests is not None}  # they have no answer that a vote could be on

@@ -1,223 +1,147 @@
-"""Drawing and judging: the two kinds of work that fill pools, used by rounds and by evaluations alike."""
+"""Drawing and judging: the two kinds of work that fill pools, used by rounds and by evaluations alike.
+
+What is wanted, committed and owed are relations in a database of bounded memory (store/database.py). A stage works in three steps:
+`want` or `recall` its members, draw or judge what is owed of them, and ask the database for what it notes in its manifest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
+from itertools import groupby, islice
 
 from selftrain_assets.core.errors import InfraError
-from selftrain_assets.core.identity import verification_key
-from selftrain_assets.core.plan import owed
+from selftrain_assets.core.plan import Draws
 from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.types import Outcome, Problem, Request, Sample, Verdict, Verification
+from selftrain_assets.core.types import Request, Sample
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.stages.run import Clock, Run
-from selftrain_assets.verifiers import Verifier, verifier_fingerprint
-
-
-@dataclass
-class Drawn:
-    """Samples in the order of their requests. `reused` were in the pool before."""
-
-    samples: list[Sample] = field(default_factory=list)
-    reused: int = 0
-    tokens: int = 0
-
-    @property
-    def engines(self) -> str:
-        """What drew them; more than one where an earlier run used another engine or version."""
-        return ", ".join(sorted({s.engine for s in self.samples}))
+from selftrain_assets.store import Manifest
+from selftrain_assets.store.database import WINDOW, Database
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Requests that share one way of drawing."""
+class Prompted:
+    """The prompt at a position of one kind of draws."""
 
-    requests: list[Request]
-    sampling: DrawSettings
+    position: int
+    problem_id: str
+    prompt: str
 
 
-def draw(run: Run, model: ModelRef, batches: Sequence[Batch], label: str, clock: Clock) -> Drawn:
-    """Draw what the pool of `model` does not hold yet, shard by shard, and return all that was asked for."""
+def want(db: Database, plan: Sequence[Draws]) -> None:
+    """Make the table `members`: every draw of `plan`, in order, under its key. `kind` numbers the draws of the plan."""
+    db.execute(
+        "CREATE OR REPLACE TABLE members (place BIGINT, kind BIGINT, position BIGINT, index BIGINT, key VARCHAR, problem_id VARCHAR)"
+    )
+    place = 0
+    for kind, draws in enumerate(plan):
+        ids, prompts = zip(*draws.prompts, strict=True) if draws.prompts else ((), ())
+        db.load("prompts", Prompted, [range(len(ids)), ids, prompts])
+        db.execute(
+            "INSERT INTO members SELECT $1 + position * $2 + index, $3, position, index, sample_key($4, prompt, index), problem_id "
+            "FROM prompts, range($2) AS draws(index)",
+            place,
+            draws.samples_per_problem,
+            kind,
+            draws.key,
+        )
+        place += len(draws)
+
+
+def recall(db: Database, run: Run, manifest: Manifest) -> None:
+    """Make the table `members` from what a finished stage drew, and open the pool that holds it."""
+    db.execute(
+        "CREATE OR REPLACE TABLE members AS SELECT file_row_number AS place, key, problem_id FROM read_parquet(?, file_row_number = true)",
+        str(run.store.table(manifest, manifest.stage)),
+    )
+    run.store.samples(manifest.parents["policy"]).open(db, "sample_pool")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """How many draws were wanted, how many of them were in the pool before, and what the others cost."""
+
+    wanted: int
+    reused: int
+    tokens: int
+
+
+def draw(run: Run, db: Database, model: ModelRef, plan: Sequence[Draws], label: str, clock: Clock) -> Drawn:
+    """Draw those of `members` that the pool of `model` does not hold yet, shard by shard."""
     pool, shards = run.store.samples(model.digest), run.config.execution
-    result = Drawn()
+    tokens = 0
     with pool.writing(run.owner):
-        committed = pool.keys()
-        plans = [(owed(batch.requests, committed), batch.sampling) for batch in batches]
-        total = sum(plan.wanted for plan, _ in plans)
-        result.reused = total - sum(len(plan.requests) for plan, _ in plans)
-        done = result.reused
+        pool.open(db, "sample_pool")
+        db.execute("CREATE OR REPLACE TABLE owed AS SELECT * FROM members ANTI JOIN sample_pool USING (key)")
+        total, owed = db.count("members"), db.count("owed")
+        done = reused = total - owed
         run.progress(label, done, total)
-        if done < total:
+        if owed:
             with run.config.engine.open(model) as engine:
                 name = f"{engine.describe().name} {engine.describe().version}"
-                for plan, sampling in plans:
-                    stream = _samples(engine, plan.requests, sampling, model.digest, name, clock)
-                    with closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
-                        for sample in committing:
-                            done += 1
-                            result.tokens += sample.completion_tokens
-                            run.progress(label, done, total)
-    wanted = {r.key: r.problem_id for batch in batches for r in batch.requests}
-    held = {s.key: s for s in pool.records(wanted)}
-    if missing := [key for key in wanted if key not in held]:
-        raise InfraError(f"{label}: the engine left {len(missing)} of {len(wanted)} requests unanswered; run again to draw them")
-    result.samples = belonging(held, wanted)
-    return result
+                stream = _samples(engine, _requests(db, plan), model.digest, name, clock)
+                with closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
+                    for sample in committing:
+                        done += 1
+                        tokens += sample.completion_tokens
+                        run.progress(label, done, total)
+        pool.open(db, "sample_pool")
+    if missing := db.count("members ANTI JOIN sample_pool USING (key)"):
+        raise InfraError(f"{label}: the engine left {missing} of {total} requests unanswered; run again to draw them")
+    return Drawn(total, reused, tokens)
 
 
-def is_drawn(run: Run, policy: str, requests: Iterable[Request]) -> bool:
+def is_drawn(run: Run, plan: Sequence[Draws]) -> bool:
     """Does the pool hold all of this, undamaged? A finished stage may have lost some of it since."""
-    return run.store.samples(policy).holds({r.key for r in requests})
+    if run.store.trusts_pools:
+        return True
+    pools = [run.store.samples(policy) for policy in {draws.policy for draws in plan}]
+    if not all(pool.is_sound() for pool in pools):
+        return False
+    with run.store.database() as db:
+        want(db, plan)
+        db.view("sample_pool", Sample, [file for pool in pools for file in pool.files()])
+        return not db.count("members ANTI JOIN sample_pool USING (key)")
 
 
-def is_judged(run: Run, policy: str, samples: Iterable[tuple[str, str]]) -> bool:
-    """The same of the verdicts on these samples, each given by key and problem id."""
-    problems, name = {p.id: p for p in run.problems}, verifier_fingerprint(run.config.verifier)
-    return run.store.verifications(name, policy).holds({verification_key(key, problems[problem], name) for key, problem in samples})
+Window = tuple[DrawSettings, list[Request]]
+"""Requests that share one way of drawing, few enough to be held in memory."""
 
 
-def belonging(held: Mapping[str, Sample], problem_ids: Mapping[str, str]) -> list[Sample]:
-    """Samples under the problem ids of this experiment: the pool knows prompts, and another experiment may have drawn
-    from the same prompt under another id."""
-    return [
-        s if (s := held[key]).problem_id == problem_id else replace(s, problem_id=problem_id) for key, problem_id in problem_ids.items()
-    ]
+def _requests(db: Database, plan: Sequence[Draws]) -> Iterator[Window]:
+    """What is owed, in order."""
+    rows = db.stream("SELECT kind, position, index FROM owed ORDER BY place")
+    for kind, owed in groupby(rows, key=lambda row: row[0]):
+        requests = (plan[kind].request(position, index) for _, position, index in owed)
+        while window := list(islice(requests, WINDOW)):
+            yield plan[kind].sampling, window
 
 
-def _samples(engine, requests: list[Request], sampling: DrawSettings, policy: str, name: str, clock: Clock) -> Iterator[Sample]:
+def _samples(engine, windows: Iterable[Window], policy: str, name: str, clock: Clock) -> Iterator[Sample]:
     """Completions bound to their requests. A key that was not asked for, or comes twice, is the engine's fault."""
-    asked = {r.key: r for r in requests}
-    completions = engine.generate(requests, sampling)
-    while True:
-        with clock.working():
-            completion = next(completions, None)
-        if completion is None:
-            return
-        request = asked.pop(completion.key, None)
-        if request is None:
-            raise InfraError(f"engine {name} answered a request that is not open (key {completion.key[:12]}); nothing of it was kept")
-        yield Sample(
-            request.key,
-            request.problem_id,
-            request.prompt,
-            completion.text,
-            request.seed,
-            request.index,
-            completion.finish_reason,
-            completion.prompt_tokens,
-            completion.completion_tokens,
-            policy,
-            name,
-        )
-
-
-@dataclass
-class Judged:
-    """Verdicts in the order of their samples. `reused` were in the pool before."""
-
-    verdicts: list[Verification] = field(default_factory=list)
-    reused: int = 0
-
-    def counts(self) -> dict[str, int]:
-        """How many of each outcome, and how many verdicts are shared with an equal program's."""
-        found = {str(o): sum(v.outcome == o for v in self.verdicts) for o in Outcome}
-        shared = sum(v.same_as is not None for v in self.verdicts)
-        return found | {"verifications": len(self.verdicts), "reused": self.reused, "shared": shared}
-
-
-def judge(run: Run, policy: str, samples: Sequence[Sample], label: str, clock: Clock) -> Judged:
-    """Verify what the pool of this verifier does not hold yet.
-
-    An infra_error is returned but not kept: it says nothing about its sample, and is owed again.
-    """
-    verifier, problems = run.config.verifier, {p.id: p for p in run.all_problems}
-    name = verifier_fingerprint(verifier)
-    pool, shards = run.store.verifications(name, policy), run.config.execution
-    keys = {s.key: verification_key(s.key, problems[s.problem_id], name) for s in samples}
-    result = Judged()
-    with pool.writing(run.owner):
-        held: dict[str, Verification] = {v.key: v for v in pool.records(set(keys.values()))}
-        result.reused = len(held)
-        owing = [s for s in samples if keys[s.key] not in held]
-        if owing:
-            groups, known = _equal_programs(run, name, verifier, owing, problems)
-            stream = _verifications(run, groups, known, problems, keys, clock)
-            with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
-                for done, verification in enumerate(committing, result.reused + 1):
-                    held[verification.key] = verification
-                    run.progress(label, done, len(samples))
-    run.progress(label, len(held), len(samples))
-    result.verdicts = [replace(held[key], problem_id=s.problem_id) if (key := keys[s.key]) in held else _unjudged(s, key) for s in samples]
-    return result
-
-
-Groups = list[tuple[str | None, list[Sample]]]
-"""Content and the samples that share it. One of each group is judged; a group without content has one sample."""
-
-
-def _equal_programs(
-    run: Run, name: str, verifier: Verifier, samples: Sequence[Sample], problems: Mapping[str, Problem]
-) -> tuple[Groups, dict[str, Verification]]:
-    """The samples grouped by what their verdicts depend on, and the verdicts that any round has on such content."""
-    groups: dict[str, list[Sample]] = {}
-    for s in samples:
-        content = verifier.content(problems[s.problem_id], s.completion)
-        groups.setdefault(content or f"sample {s.key}", []).append(s)
-    shared = {content for content in groups if not content.startswith("sample ")}
-    known = (
-        {v.content: v for pool in run.store.all_verifications(name) for v in pool.sound_records() if v.content in shared} if shared else {}
-    )
-    return [(content if content in shared else None, members) for content, members in groups.items()], known
-
-
-def _verifications(
-    run: Run, groups: Groups, known: Mapping[str, Verification], problems: Mapping[str, Problem], keys: Mapping[str, str], clock: Clock
-) -> Generator[Verification, None, None]:
-    """Verdicts as they come: first those on content that was judged before, for which nothing has to be opened. Infra
-    errors are left out."""
-    for content, members in groups:
-        if content is not None and content in known:
-            yield from (_shared(known[content], s, keys[s.key]) for s in members)
-    open_groups = [(content, members) for content, members in groups if content is None or content not in known]
-    if not open_groups:
-        return
-    with run.config.verifier.open(run.config.execution.sandbox) as judge:
-        stream = judge.stream((problems[members[0].problem_id], members[0].completion) for _, members in open_groups)
+    for sampling, requests in windows:
+        asked = {r.key: r for r in requests}
+        completions = engine.generate(requests, sampling)
         while True:
             with clock.working():
-                found = next(stream, None)
-            if found is None:
-                return
-            (content, members), verdict = open_groups[found[0]], found[1]
-            if verdict.outcome != Outcome.INFRA_ERROR:
-                first = _verification(verdict, members[0], keys[members[0].key], judge.name, content)
-                yield first
-                yield from (_shared(first, s, keys[s.key]) for s in members[1:])
-
-
-def _verification(verdict: Verdict, sample: Sample, key: str, judge: str, content: str | None) -> Verification:
-    measured = asdict(verdict.execution) if verdict.execution else {}
-    return Verification(
-        key,
-        sample.key,
-        sample.problem_id,
-        str(verdict.outcome),
-        verdict.reward,
-        verdict.parsed,
-        verdict.reason,
-        judge,
-        content,
-        **measured,
-    )
-
-
-def _shared(verdict: Verification, sample: Sample, key: str) -> Verification:
-    """The verdict on an equal program, for this sample."""
-    return replace(verdict, key=key, sample_key=sample.key, problem_id=sample.problem_id, same_as=verdict.same_as or verdict.sample_key)
-
-
-def _unjudged(sample: Sample, key: str) -> Verification:
-    """Stands for a verdict that is owed."""
-    return Verification(key, sample.key, sample.problem_id, str(Outcome.INFRA_ERROR), 0.0, None, "not judged yet", "")
+                completion = next(completions, None)
+            if completion is None:
+                break
+            request = asked.pop(completion.key, None)
+            if request is None:
+                raise InfraError(f"engine {name} answered a request that is not open (key {completion.key[:12]}); nothing of it was kept")
+            yield Sample(
+                request.key,
+                request.problem_id,
+                request.prompt,
+                completion.text,
+                request.seed,
+                request.index,
+                completion.finish_reason,
+                completion.prompt_tokens,
+                completion.completion_tokens,
+                policy,
+                name,
+            )

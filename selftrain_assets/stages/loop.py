@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from selftrain_assets.stages import sampling, training
+from selftrain_assets.stages import sampling, selecting, training
 from selftrain_assets.stages.checks import check, require
 from selftrain_assets.stages.evaluation import evaluation
 from selftrain_assets.stages.inputs import problems
@@ -23,7 +23,7 @@ def round_stages(rationalize: bool) -> dict[str, Stage]:
         "samples": sampling.samples,
         "verifications": sampling.verifications,
         **own,
-        "dataset": training.dataset,
+        "dataset": selecting.dataset,
         "checkpoint": training.checkpoint,
         "evaluation": lambda run, iteration: evaluation(run, iteration_scope(iteration)),
     }

@@ -5,14 +5,21 @@ Nothing is sampled, and no stage is touched: the new verdicts join the pool besi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from selftrain_assets.core.types import Outcome, Row, Sample, Verification
-from selftrain_assets.stages.evidence import judge
+from selftrain_assets.core.types import Row, Sample, Verification
+from selftrain_assets.stages.evidence import recall
+from selftrain_assets.stages.judging import judge
 from selftrain_assets.stages.run import Clock, Run, iteration_scope
-from selftrain_assets.stages.sampling import SAMPLES_OF, read_samples, read_verifications
-from selftrain_assets.stages.training import selected_rows
+from selftrain_assets.stages.sampling import JUDGED, SAMPLES_OF
+from selftrain_assets.stages.selecting import Judged, evidence_stages, select_rows
 from selftrain_assets.store import Manifest
+from selftrain_assets.store.database import Database, text
+from selftrain_assets.verifiers import verifier_fingerprint
 
 
 @dataclass(frozen=True)
@@ -42,45 +49,58 @@ class RoundDifference:
 def reverify(run: Run) -> list[RoundDifference]:
     """Every finished round of the experiment under its present verifier."""
     rounds = [i for i in range(1, run.config.rounds + 1) if run.manifest(iteration_scope(i), "verifications")]
-    differences, now = [], {}
-    for iteration in rounds:
-        scope = iteration_scope(iteration)
-        difference = RoundDifference(scope)
-        for stage in SAMPLES_OF:
-            if (finished := run.manifest(scope, stage)) is not None:
-                now[scope, stage] = _judged_again(run, finished, difference)
-        differences.append(difference)
-    for iteration, difference in zip(rounds, differences, strict=True):
-        _compare_rows(run, iteration, difference, now)
+    with TemporaryDirectory() as folder:
+        differences, now = [], {}
+        for iteration in rounds:
+            difference = RoundDifference(iteration_scope(iteration))
+            for stage in SAMPLES_OF:
+                if (finished := run.manifest(difference.scope, stage)) is not None:
+                    now[iteration, stage] = _judged_again(run, iteration, finished, difference, Path(folder))
+            differences.append(difference)
+        for iteration, difference in zip(rounds, differences, strict=True):
+            _compare_rows(run, iteration, difference, now)
     return differences
 
 
-def _judged_again(run: Run, finished: Manifest, difference: RoundDifference) -> list[Verification]:
+def _judged_again(run: Run, iteration: int, finished: Manifest, difference: RoundDifference, folder: Path) -> Judged:
     """The new verdicts of a stage; those that differ are noted."""
-    samples = read_samples(run, run.need(finished.scope, SAMPLES_OF[finished.stage]))
-    label = f"{finished.scope} {finished.stage} again"
-    found = judge(run, finished.detail["policy"], samples, label, Clock()).verdicts
-    now = [v for v in found if v.outcome != Outcome.INFRA_ERROR]
-    before = {v.sample_key: v for v in read_verifications(run, finished)}
-    by_key = {s.key: s for s in samples}
-    difference.judged += len(now)
-    difference.changed += [
-        Changed(by_key[v.sample_key], old, v)
-        for v in now
-        if (old := before.get(v.sample_key)) is not None and (old.outcome, old.reward) != (v.outcome, v.reward)
-    ]
-    return now
+    policy, verifier = finished.detail["policy"], verifier_fingerprint(run.config.verifier)
+    judgements = folder / f"{finished.scope}-{finished.stage}.parquet"
+    with run.store.database() as db:
+        recall(db, run, run.need(finished.scope, SAMPLES_OF[finished.stage]))
+        judge(run, db, policy, f"{finished.scope} {finished.stage} again", Clock())
+        db.write(JUDGED, judgements)
+        run.store.verifications(finished.detail["verifier"], policy).open(db, "earlier_pool")
+        earlier = text(str(run.store.table(finished, finished.stage)))
+        db.execute(
+            "CREATE TABLE changed AS SELECT j.place, j.problem_id, j.sample_key, o.key AS old, n.key AS new FROM judgements AS j "
+            "JOIN verdict_pool AS n ON n.key = j.key "
+            f"JOIN read_parquet({earlier}) AS e ON e.sample_key = j.sample_key AND e.problem_id = j.problem_id "
+            "JOIN earlier_pool AS o ON o.key = e.key WHERE (o.outcome, o.reward) IS DISTINCT FROM (n.outcome, n.reward)"
+        )
+        difference.judged += db.count("judgements SEMI JOIN verdict_pool USING (key)")
+        samples = _of_changed(db, Sample, "sample_pool", "sample_key")
+        before, after = _of_changed(db, Verification, "earlier_pool", "old"), _of_changed(db, Verification, "verdict_pool", "new")
+        difference.changed += [Changed(*found) for found in zip(samples, before, after, strict=True)]
+    return Judged(iteration, judgements, run.store.verifications(verifier, policy), run.store.samples(policy))
 
 
-def _compare_rows(run: Run, iteration: int, difference: RoundDifference, now: dict[tuple[str, str], list[Verification]]) -> None:
+def _of_changed(db: Database, record: type, pool: str, key: str) -> Iterator[Any]:
+    """Records of a pool under this key of the table `changed`."""
+    joined = f"FROM changed AS c JOIN {pool} AS p ON p.key = c.{key} ORDER BY place"
+    return db.records(record, f"SELECT p.* REPLACE (c.problem_id AS problem_id) {joined}")
+
+
+def _compare_rows(run: Run, iteration: int, difference: RoundDifference, now: dict[tuple[int, str], Judged]) -> None:
     """What the recipe would select from the new verdicts, against the frozen dataset."""
     frozen = run.manifest(difference.scope, "dataset")
     if frozen is None:
         return
-    rows = {row.key: row for row in run.store.read_table(frozen, "rows", Row)}
-    would = {row.key: row for row in selected_rows(run, iteration, lambda scope, stage: now[scope, stage])}
-    difference.added = [row for key, row in would.items() if key not in rows]
-    difference.removed = [row for key, row in rows.items() if key not in would]
+    with run.store.database() as db:
+        select_rows(run, db, iteration, [now[place] for place in evidence_stages(run, iteration)])
+        db.view("frozen_rows", Row, [run.store.table(frozen, "rows")])
+        difference.added = list(db.records(Row, "SELECT * FROM training_rows ANTI JOIN frozen_rows USING (key)"))
+        difference.removed = list(db.records(Row, "SELECT * FROM frozen_rows ANTI JOIN training_rows USING (key)"))
     trained = run.manifest(difference.scope, "checkpoint")
     if trained is not None and trained.parents.get("dataset") == frozen.digest:
         difference.checkpoint = trained.digest

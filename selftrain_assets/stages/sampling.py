@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields
+from pathlib import Path
 
 from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.plan import plan_requests
+from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.prompts import build_prompt
-from selftrain_assets.core.types import Drawing, Judgement, Outcome, Request, Sample, Verification
+from selftrain_assets.core.types import Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.stages.evidence import Batch, belonging, draw, is_drawn, is_judged, judge
+from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
+from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.store import Manifest, place_of_model
+from selftrain_assets.store.database import Database, text
 from selftrain_assets.verifiers import verifier_fingerprint
 
 SAMPLES_OF = {"verifications": "samples", "rationalizations": "hinted_samples"}
@@ -44,13 +47,12 @@ def policy(run: Run, iteration: int) -> Manifest:
 def samples(run: Run, iteration: int) -> Manifest:
     """Draw `samples_per_problem` completions of every training problem from the policy; right and wrong are kept."""
     scope = iteration_scope(iteration)
-    requests = sample_requests(run, run.need(scope, "policy").digest)
-    return _draw_stage(run, scope, "samples", Batch(requests, run.config.recipe.sampling.per_draw()), {})
+    return _draw_stage(run, scope, "samples", sample_draws(run, run.need(scope, "policy").digest), {})
 
 
-def sample_requests(run: Run, policy: str) -> list[Request]:
+def sample_draws(run: Run, policy: str) -> Draws:
     """What a round asks of its policy."""
-    return plan_requests(run.train_problems, run.prompt, run.config.recipe.sampling, policy, run.config.seed)
+    return plan_draws(run.train_problems, run.prompt, run.config.recipe.sampling, policy, run.config.seed)
 
 
 def verifications(run: Run, iteration: int) -> Manifest:
@@ -62,68 +64,67 @@ def verifications(run: Run, iteration: int) -> Manifest:
 def rationalizations(run: Run, iteration: int) -> Manifest:
     """STaR: draw again, with the answer as a hint, where no sample was right; judge those too."""
     scope = iteration_scope(iteration)
-    requests = hinted_requests(run, scope, run.need(scope, "policy").digest)
-    parents = {"verifications": run.need(scope, "verifications").digest}
-    _draw_stage(run, scope, "hinted_samples", Batch(requests, run.config.recipe.sampling.per_draw()), parents)
+    plan = hinted_draws(run, scope, run.need(scope, "policy").digest)
+    _draw_stage(run, scope, "hinted_samples", plan, {"verifications": run.need(scope, "verifications").digest})
     return _judge_stage(run, scope, "hinted_samples", "rationalizations")
 
 
-def hinted_requests(run: Run, scope: str, policy: str) -> list[Request]:
+def hinted_draws(run: Run, scope: str, policy: str) -> Draws:
     """What a round asks with the answer as a hint."""
     solved = solved_problems(run, scope)
     unsolved = [p for p in run.train_problems if p.id not in solved]
     hinted = build_prompt(run.config.prompt, run.problems, hint=True)
-    return plan_requests(unsolved, hinted, run.config.recipe.sampling, policy, run.config.seed)
+    return plan_draws(unsolved, hinted, run.config.recipe.sampling, policy, run.config.seed)
 
 
-def _draw_stage(run: Run, scope: str, stage: str, batch: Batch, parents: dict[str, str]) -> Manifest:
+MEMBERS = "SELECT key, problem_id FROM members ORDER BY place"
+JUDGED = "SELECT key, sample_key, j.problem_id FROM judgements AS j SEMI JOIN verdict_pool USING (key) ORDER BY place"
+
+
+def _draw_stage(run: Run, scope: str, stage: str, plan: Draws, parents: dict[str, str]) -> Manifest:
     clock, from_policy = Clock(), run.need(scope, "policy")
-    digest = fingerprint("samples", [(r.key, r.problem_id) for r in batch.requests])
-    if (current := run.done(scope, stage, digest)) and is_drawn(run, from_policy.digest, batch.requests):
+    key = fingerprint("samples", plan.identity())
+    if (current := run.done(scope, stage, key)) and is_drawn(run, [plan]):
         return current
-    with run.store.writing(run.name, scope, stage, run.owner):
-        drawn = draw(run, run.store.model(from_policy.detail["place"]), [batch], f"{scope} {stage}", clock)
-        members = [Drawing(s.key, s.problem_id) for s in drawn.samples]
-        table = run.store.write_table(run.name, scope, stage, digest, Drawing, members)
-        counts = {
-            "samples": len(members),
-            "reused": drawn.reused,
-            "problems": len({m.problem_id for m in members}),
-            "cut_off": sum(s.finish_reason == "length" for s in drawn.samples),
-        }
+    with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
+        want(db, [plan])
+        drawn = draw(run, db, run.store.model(from_policy.detail["place"]), [plan], f"{scope} {stage}", clock)
+        table, digest = run.store.write_query(run.name, scope, stage, db, MEMBERS, ["key", "problem_id"])
+        cut_off, engines = db.execute(
+            "SELECT count(*) FILTER (finish_reason = 'length'), string_agg(DISTINCT engine, ', ' ORDER BY engine) "
+            "FROM members JOIN sample_pool USING (key)"
+        )[0]
         return finish(
             run,
             clock,
             scope,
             stage,
-            key=digest,
+            key=key,
             digest=digest,
-            counts=counts,
+            counts={"samples": len(plan), "reused": drawn.reused, "problems": len(plan.prompts), "cut_off": cut_off},
             tokens=drawn.tokens,
             parents={"policy": from_policy.digest, "problems": run.need(INPUTS, "problems").digest, **parents},
             settings=run.config.recipe.sampling.model_dump(mode="json"),
-            versions={"engine": drawn.engines},
+            versions={"engine": engines or ""},
             files={stage: table},
         )
 
 
 def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
-    clock, drawn = Clock(), run.need(scope, source)
+    clock, drawn, policy = Clock(), run.need(scope, source), run.need(scope, "policy").digest
     verifier = verifier_fingerprint(run.config.verifier)
     key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifier)
-    members = [(m.key, m.problem_id) for m in run.store.read_table(drawn, source, Drawing)]
     current = run.done(scope, stage, key)
-    if current and not current.counts[str(Outcome.INFRA_ERROR)] and is_judged(run, run.need(scope, "policy").digest, members):
+    if current and not current.counts[str(Outcome.INFRA_ERROR)] and is_judged(run, policy, lambda db: recall(db, run, drawn)):
         return current
-    with run.store.writing(run.name, scope, stage, run.owner):
-        found = read_samples(run, drawn)
-        result = judge(run, run.need(scope, "policy").digest, found, f"{scope} {stage}", clock)
-        judged = [v for v in result.verdicts if v.outcome != Outcome.INFRA_ERROR]
-        digest = fingerprint("verifications", [(v.key, v.problem_id, v.outcome, v.reward) for v in judged])
-        table = run.store.write_table(
-            run.name, scope, stage, digest, Judgement, [Judgement(v.key, v.sample_key, v.problem_id) for v in judged]
-        )
-        counts = result.counts() | {"problems_solved": len({v.problem_id for v in judged if v.outcome == Outcome.PASS})}
+    with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
+        recall(db, run, drawn)
+        reused = judge(run, db, policy, f"{scope} {stage}", clock)
+        table, digest = run.store.write_query(run.name, scope, stage, db, JUDGED, ["key", "problem_id"])
+        solved, verifiers = db.execute(
+            "SELECT count(DISTINCT j.problem_id) FILTER (outcome = 'pass'), string_agg(DISTINCT verifier, ', ' ORDER BY verifier) "
+            "FROM judgements AS j JOIN verdict_pool USING (key)"
+        )[0]
         return finish(
             run,
             clock,
@@ -132,29 +133,52 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
             key=key,
             digest=digest,
             parents={source: drawn.digest},
-            counts=counts,
+            counts=outcomes(db) | {"reused": reused, "problems_solved": solved},
             settings=run.config.verifier.model_dump(mode="json"),
-            versions={"verifier": ", ".join(sorted({v.verifier for v in judged}))},
-            detail={"verifier": verifier, "policy": run.need(scope, "policy").digest},
+            versions={"verifier": verifiers or ""},
+            detail={"verifier": verifier, "policy": policy},
             files={stage: table},
         )
 
 
+def open_samples(run: Run, db: Database, manifest: Manifest) -> str:
+    """Relation with the samples of a finished stage, in the order of its draws."""
+    run.store.samples(manifest.parents["policy"]).open(db, "sample_pool")
+    return _belonging("sample_pool", Sample, run.store.table(manifest, manifest.stage))
+
+
+def open_verdicts(run: Run, db: Database, manifest: Manifest) -> str:
+    """Relation with the verdicts of a finished stage, in that order."""
+    run.store.verifications(manifest.detail["verifier"], manifest.detail["policy"]).open(db, "verdict_pool")
+    return _belonging("verdict_pool", Verification, run.store.table(manifest, manifest.stage))
+
+
+def _belonging(pool: str, record: type, members: Path) -> str:
+    """Under the problem ids of this experiment: the pool knows prompts, and another experiment may have drawn from the same
+    prompt under another id."""
+    columns = ", ".join("m.problem_id" if f.name == "problem_id" else f'p."{f.name}"' for f in fields(record))
+    return (
+        f"(SELECT {columns} FROM read_parquet({text(str(members))}, file_row_number = true) AS m JOIN {pool} AS p USING (key) "
+        "ORDER BY m.file_row_number)"
+    )
+
+
 def read_samples(run: Run, manifest: Manifest) -> list[Sample]:
-    """Samples of a finished stage, in the order of its requests."""
-    members = run.store.read_table(manifest, manifest.stage, Drawing)
-    held = {s.key: s for s in run.store.samples(manifest.parents["policy"]).records({m.key for m in members})}
-    return belonging(held, {m.key: m.problem_id for m in members})
+    """All samples of a finished stage, for looking at few."""
+    with run.store.database() as db:
+        return list(db.records(Sample, f"SELECT * FROM {open_samples(run, db, manifest)}"))
 
 
 def read_verifications(run: Run, manifest: Manifest) -> list[Verification]:
-    """Verdicts of a finished stage."""
-    members = run.store.read_table(manifest, manifest.stage, Judgement)
-    pool = run.store.verifications(manifest.detail["verifier"], manifest.detail["policy"])
-    held = {v.key: v for v in pool.records({m.key for m in members})}
-    return [replace(held[m.key], problem_id=m.problem_id) for m in members]
+    """All verdicts of a finished stage, for looking at few."""
+    with run.store.database() as db:
+        return list(db.records(Verification, f"SELECT * FROM {open_verdicts(run, db, manifest)}"))
 
 
 def solved_problems(run: Run, scope: str) -> set[str]:
     """Ids of the training problems with a correct sample in this round."""
-    return {v.problem_id for v in read_verifications(run, run.need(scope, "verifications")) if v.outcome == Outcome.PASS}
+    with run.store.database() as db:
+        found = db.stream(
+            f"SELECT DISTINCT problem_id FROM {open_verdicts(run, db, run.need(scope, 'verifications'))} WHERE outcome = 'pass'"
+        )
+        return {problem for (problem,) in found}

@@ -1,108 +1,24 @@
-"""dataset and checkpoint: the M-step."""
+"""base and checkpoint: the M-step."""
 
 from __future__ import annotations
 
 import shutil
 import uuid
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from selftrain_assets.core.files import needs_room, remove_folder
 from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.plan import plan_requests
+from selftrain_assets.core.plan import plan_draws
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.seeds import derive_seed
-from selftrain_assets.core.selection import Verified, human_rows
-from selftrain_assets.core.types import Outcome, Row, Verification
+from selftrain_assets.core.selection import human_rows
+from selftrain_assets.core.types import Outcome, Row
 from selftrain_assets.models.loading import resolve_model, weights_digest
 from selftrain_assets.stages.checks import check, require
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
-from selftrain_assets.stages.sampling import SAMPLES_OF, read_samples, read_verifications
 from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_model
 from selftrain_assets.store.lease import lease
 from selftrain_assets.verifiers import verdicts
-
-
-def dataset(run: Run, iteration: int) -> Manifest:
-    """Freeze the rows that the recipe selects from verified samples."""
-    clock, scope, config = Clock(), iteration_scope(iteration), run.config
-    judged = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i, stage in _evidence(run, iteration)}
-    parents = {name: m.digest for name, m in judged.items()} | {"problems": run.need(INPUTS, "problems").digest}
-    key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed, *run.retracted.identity())
-    if current := run.done(scope, "dataset", key):
-        return current
-    with run.store.writing(run.name, scope, "dataset", run.owner):
-        verified = _verified(run, iteration, lambda scope, stage: read_verifications(run, run.need(scope, stage)))
-        rows = _select(run, iteration, verified)
-        counts = _count(rows, verified, iteration)
-        digest = fingerprint("rows", [asdict(r) for r in rows])
-        table = run.store.write_table(run.name, scope, "rows", digest, Row, rows)
-        return finish(
-            run,
-            clock,
-            scope,
-            "dataset",
-            key=key,
-            digest=digest,
-            parents=parents,
-            counts=counts,
-            settings=config.recipe.model_dump(mode="json"),
-            files={"rows": table},
-        )
-
-
-VerdictsOf = Callable[[str, str], list[Verification]]
-"""The verdicts of a scope and stage."""
-
-
-def selected_rows(run: Run, iteration: int, verdicts_of: VerdictsOf) -> list[Row]:
-    """What the recipe selects for a round from these verdicts; `dataset` freezes what it selects from those of the round."""
-    return _select(run, iteration, _verified(run, iteration, verdicts_of))
-
-
-def _select(run: Run, iteration: int, verified: list[tuple[int, str, Verified]]) -> list[Row]:
-    """What the recipe takes from evidence that was not retracted."""
-    sources, samples = run.retracted.values("source"), run.retracted.values("sample")
-    usable = [v for v in verified if v[2].sample.key not in samples and iteration_scope(v[0]) not in sources]
-    human = [] if "human" in sources else human_rows(run.problems, run.prompt.render, iteration)
-    rows = run.config.recipe.select(usable, human, run.config.seed)
-    return [row for row in rows if row.source not in sources]
-
-
-def _evidence(run: Run, iteration: int) -> list[tuple[int, str]]:
-    """Rounds and stages whose verdicts a round learns from."""
-    stages = ["verifications", *(["rationalizations"] if run.config.recipe.rationalize else [])]
-    return [(i, stage) for i in run.config.recipe.sample_rounds(iteration) for stage in stages]
-
-
-def _verified(run: Run, iteration: int, verdicts_of: VerdictsOf) -> list[tuple[int, str, Verified]]:
-    """Iteration, prompt without a hint, and sample with its verdict."""
-    prompts = {p.id: run.prompt.render(p) for p in run.train_problems}
-    found = []
-    for i, stage in _evidence(run, iteration):
-        scope = iteration_scope(i)
-        samples = {s.key: s for s in read_samples(run, run.need(scope, SAMPLES_OF[stage]))}
-        found += [
-            (i, prompts[v.problem_id], Verified(samples[v.sample_key], v)) for v in verdicts_of(scope, stage) if v.problem_id in prompts
-        ]
-    return found
-
-
-def _count(rows: list[Row], verified: list[tuple[int, str, Verified]], iteration: int) -> dict[str, int]:
-    sources = Counter(r.source for r in rows)
-    own = [r for r in rows if r.source != "human"]
-    return {
-        "rows": len(rows),
-        "self": len(own),
-        "human": sources["human"],
-        "rationalized": sources["rationalized"],
-        "from_earlier_rounds": sum(r.iteration < iteration for r in own),
-        "verified": len(verified),
-        "correct": sum(v.verification.outcome == Outcome.PASS for _, _, v in verified),
-        "problems": len({r.problem_id for r in own}),
-    }
 
 
 def checkpoint(run: Run, iteration: int) -> Manifest:
@@ -214,7 +130,7 @@ def _validator(run: Run, problems: list):
     """Greedy accuracy of a model in memory on the validation split."""
     from selftrain_assets.engines.transformers_engine import TransformersEngine
 
-    requests = plan_requests(problems, run.prompt, Sampling(samples_per_problem=1), "", 0)
+    requests = list(plan_draws(problems, run.prompt, Sampling(samples_per_problem=1), "", 0).requests())
     by_key = {r.key: p for r, p in zip(requests, problems, strict=True)}
 
     def score(model, tokenizer) -> float:

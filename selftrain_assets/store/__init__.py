@@ -15,11 +15,11 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from selftrain_assets.core.crash import crash_point
 from selftrain_assets.core.errors import IntegrityError, UserError
@@ -28,11 +28,15 @@ from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.types import Sample, Verification
 from selftrain_assets.models.loading import FACTS, ModelRef, resolve_model, weights_digest
+from selftrain_assets.store.database import Database
 from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.manifest import Manifest
 from selftrain_assets.store.pool import Pool
 from selftrain_assets.store.shards import QUARANTINE
-from selftrain_assets.store.tables import damage, prepared_table, read_table, same_table
+from selftrain_assets.store.tables import damage, file_digest, prepared_file, prepared_table, read_table, require_intact, same_table
+
+Table = tuple[str, int, str]
+"""What a manifest notes of a table: file, records, SHA-256."""
 
 RETRACTIONS = "retractions.json"
 SHORT = 16  # hex digits of a digest in a folder name
@@ -44,6 +48,7 @@ class Store:
     """A store below `root`, a local folder."""
 
     root: Path
+    trusts_pools: ClassVar[bool] = False  # an audit tells damage apart from what is owed, and takes pools to hold what they held
 
     @classmethod
     def default(cls) -> Store:
@@ -61,6 +66,10 @@ class Store:
             raise UserError(
                 f"store: {self.root} cannot be written ({error.strerror}); set SELFTRAIN_STORE or --store to a folder that can"
             ) from error
+
+    def database(self) -> Database:
+        """An empty database that spills into the store when its memory is used up."""
+        return Database(self.root / "scratch")
 
     # -- pools ---------------------------------------------------------------------------------------------------------
 
@@ -100,28 +109,56 @@ class Store:
         crash_point("after-stage-manifest")
         return manifest
 
-    def write_table(self, experiment: str, scope: str, name: str, digest: str, record: type, records: list[Any]) -> tuple[str, int, str]:
-        """A table named by content, so that a later version never overwrites it; returns the entry for `files`."""
+    def write_table(self, experiment: str, scope: str, name: str, digest: str, record: type, records: list[Any]) -> Table:
+        """Records as a table named by their digest, so that a later version never overwrites it."""
+        folder = self.scope(experiment, scope)
+        with prepared_table(folder, name, record, records) as (temporary, sha256):
+            return self._publish_table(folder, name, digest, temporary, len(records), sha256, lambda p: same_table(p, record, records))
+
+    def write_query(self, experiment: str, scope: str, name: str, db: Database, sql: str, digest_of: Sequence[str]) -> tuple[Table, str]:
+        """The rows of a query as such a table, and its digest, which is that of the columns `digest_of`."""
+        folder = self.scope(experiment, scope)
+        with prepared_file(folder, name, lambda path: db.write(sql, path)) as (temporary, sha256):
+            digest = db.digest(temporary, digest_of)
+            rows = db.execute("SELECT count(*) FROM read_parquet(?)", str(temporary))[0][0]
+
+            def same(path: Path) -> str | None:
+                try:
+                    return file_digest(path) if db.digest(path, digest_of) == digest else None
+                except Exception:  # whatever DuckDB makes of damaged bytes
+                    return None
+
+            return self._publish_table(folder, name, digest, temporary, rows, sha256, same), digest
+
+    def _publish_table(
+        self, folder: Path, name: str, digest: str, temporary: Path, rows: int, sha256: str, same: Callable[[Path], str | None]
+    ) -> Table:
         file = f"{name}-{digest[:SHORT]}.parquet"
-        path = self.scope(experiment, scope) / file
-        with prepared_table(path.parent, file, record, records) as (temporary, sha256):
-            if path.exists() and (found := same_table(path, record, records)):
-                return file, len(records), found  # other manifests may list it with its own bytes
-            if path.exists():
-                aside = path.parent / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{file}"
-                aside.parent.mkdir(exist_ok=True)
-                publish(path, aside)  # until the new one is in place the stage has no table, and stays owed
-                log.warning("%s: damaged; quarantined as %s and made again", path, aside)
-            crash_point("before-table-rename")
-            with needs_room(path):
-                publish(temporary, path)
-            crash_point("after-table-rename")
-        return file, len(records), sha256
+        path = folder / file
+        if path.exists() and (found := same(path)):
+            return file, rows, found  # other manifests may list it with its own bytes
+        if path.exists():
+            aside = folder / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{file}"
+            aside.parent.mkdir(exist_ok=True)
+            publish(path, aside)  # until the new one is in place the stage has no table, and stays owed
+            log.warning("%s: damaged; quarantined as %s and made again", path, aside)
+        crash_point("before-table-rename")
+        with needs_room(path):
+            publish(temporary, path)
+        crash_point("after-table-rename")
+        return file, rows, sha256
 
     def is_intact(self, manifest: Manifest) -> bool:
         """Are the tables that a manifest lists there, as they were committed?"""
         folder = self.scope(manifest.experiment, manifest.scope)
         return not any(damage(folder / file, sha256) for file, _, sha256 in manifest.files.values())
+
+    def table(self, manifest: Manifest, name: str) -> Path:
+        """Where a table of a manifest lies; IntegrityError if it is not as it was committed."""
+        file, _, sha256 = manifest.files[name]
+        path = self.scope(manifest.experiment, manifest.scope) / file
+        require_intact(path, sha256)
+        return path
 
     def read_table(self, manifest: Manifest, name: str, record: type) -> list[Any]:
         file, _, sha256 = manifest.files[name]

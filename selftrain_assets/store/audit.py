@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.core.errors import SelftrainError
+from selftrain_assets.core.types import Sample
 from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.findings import Finding, FindingKind
 from selftrain_assets.store.inspection import (
@@ -46,6 +47,7 @@ class Inspector:
         self._findings: dict[str, Finding] = {}
         self._pools: dict[Path, PoolState] = {}
         self._weights: dict[str, str | None] = {}
+        self._texts: dict[str, dict[str, str]] = {}
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -68,6 +70,17 @@ class Inspector:
 
     def samples(self, policy: str) -> PoolState:
         return self.pool(self.store.samples(policy).directory)
+
+    def texts(self, policy: str) -> dict[str, str]:
+        """Digests of the completions under their samples' keys, of the shards that can be read."""
+        pool = self.store.samples(policy)
+        if policy not in self._texts:
+            damaged = {fault.file for fault in self.pool(pool.directory).faults}
+            files = [] if self.pool(pool.directory).unreadable else [file for file in pool.files() if file not in damaged]
+            with self.store.database() as db:
+                db.view("sample_pool", Sample, files)
+                self._texts[policy] = dict(db.execute("SELECT key, sha256(completion) FROM sample_pool"))
+        return self._texts[policy]
 
     def verifications(self, verifier: str, policy: str) -> PoolState:
         return self.pool(self.store.verifications(verifier, policy).directory)

@@ -1,4 +1,4 @@
-"""Parquet is the truth, DuckDB the way to ask: views over what manifests list. The only file that imports duckdb."""
+"""Parquet is the truth, DuckDB the way to ask: views over what manifests list."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.types import Drawing, Judgement, Problem, Row, Sample, Score, Verification
 from selftrain_assets.store import Manifest, Store
+from selftrain_assets.store.database import Database, relation, text
 from selftrain_assets.store.shards import MANIFEST
-from selftrain_assets.store.tables import require_intact, schema_of
+from selftrain_assets.store.tables import require_intact
 
-VIEWS_SQL = Path(__file__).parent / "sql" / "views.sql"
 # table in a manifest -> the relation that unites it over experiments and rounds (sql/views.sql builds on these)
 TABLES: dict[str, tuple[str, type]] = {
     "problems": ("problems", Problem),
@@ -28,17 +28,13 @@ TABLES: dict[str, tuple[str, type]] = {
 
 def query(store: Store, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Columns and rows of one statement. UserError carries the first line of what DuckDB says."""
-    import duckdb
-
-    try:
-        with connect(store) as connection:
-            result = connection.execute(sql)
-            if result is None:
-                raise UserError("sql: there is no statement")
-            return [column[0] for column in result.description or []], result.fetchall()
-    except duckdb.Error as error:
-        _check_files(store)
-        raise UserError(f"sql: {str(error).strip().splitlines()[0]}") from error
+    with store.database() as db:
+        _views(db, store)
+        try:
+            return db.ask(sql)
+        except UserError:
+            _check_files(store)
+            raise
 
 
 def lookup(files: Sequence[Path], column: str, value: str, prefix: bool = False, once: bool = False) -> list[dict[str, Any]]:
@@ -54,14 +50,11 @@ def nth(file: Path, position: int) -> dict[str, Any] | None:
 
 
 def _dicts(files: Sequence[Path], clause: str, value: Any) -> list[dict[str, Any]]:
-    import duckdb
-
     if not files:
         return []
-    with duckdb.connect() as connection:
-        found = connection.execute(f"SELECT * FROM read_parquet(?) {clause}", [[str(f) for f in files], value])
-        columns = [column[0] for column in found.description or []]
-        return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    with Database(files[0].parent) as db:
+        columns, rows = db.ask(f"SELECT * FROM read_parquet(?) {clause}", [str(f) for f in files], value)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _check_files(store: Store) -> None:
@@ -74,71 +67,36 @@ def _check_files(store: Store) -> None:
             require_intact(path.parent / file, sha256)
 
 
-def connect(store: Store):
-    """An in-memory connection with the views on it; reading locks no writer out."""
-    import duckdb
-
-    connection = duckdb.connect()
-    _pool(connection, "sample_pool", Sample, (store.root / "samples").glob(f"*/{MANIFEST}"))
-    _pool(connection, "verification_pool", Verification, (store.root / "verifications").glob(f"*/*/{MANIFEST}"))
+def _views(db: Database, store: Store) -> None:
+    """The relations that sql/views.sql builds on, and what it builds; reading locks no writer out."""
+    _pool(db, "sample_pool", Sample, (store.root / "samples").glob(f"*/{MANIFEST}"))
+    _pool(db, "verification_pool", Verification, (store.root / "verifications").glob(f"*/*/{MANIFEST}"))
     manifests = [Manifest.from_json(p.read_text()) for p in sorted((store.root / "experiments").glob("*/*/*.json"))]
     for table, (name, record) in TABLES.items():
         parts = [
-            f"SELECT {_text(m.experiment)} AS experiment, {_text(m.scope)} AS scope, * FROM read_parquet({_text(_file(store, m, table))})"
+            f"SELECT {text(m.experiment)} AS experiment, {text(m.scope)} AS scope, * FROM read_parquet({text(_file(store, m, table))})"
             for m in manifests
             if table in m.files
         ]
-        _view(connection, name, [_nothing(record, "'' AS experiment, '' AS scope, "), *parts])
-    _manifests(connection, manifests)
-    connection.execute(VIEWS_SQL.read_text())
-    return connection
+        nothing = f"SELECT '' AS experiment, '' AS scope, * FROM ({relation(record, [])})"
+        db.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join([nothing, *parts])}")
+    _manifests(db, manifests)
+    db.script("views")
 
 
 def _file(store: Store, manifest: Manifest, table: str) -> str:
     return str(store.scope(manifest.experiment, manifest.scope) / manifest.files[table][0])
 
 
-def _pool(connection, name: str, record: type, manifests: Iterable[Path]) -> None:
-    files = [str(m.parent / shard["file"]) for m in manifests for shard in json.loads(m.read_text())["shards"]]
-    listed = ", ".join(map(_text, files))
-    _view(connection, name, [_nothing(record), *([f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"] if files else [])])
+def _pool(db: Database, name: str, record: type, manifests: Iterable[Path]) -> None:
+    db.view(name, record, [m.parent / shard["file"] for m in manifests for shard in json.loads(m.read_text())["shards"]])
 
 
-def _manifests(connection, manifests: list[Manifest]) -> None:
-    connection.execute("""CREATE TABLE manifests (experiment VARCHAR, scope VARCHAR, stage VARCHAR, key VARCHAR, digest VARCHAR,
+def _manifests(db: Database, manifests: list[Manifest]) -> None:
+    db.execute("""CREATE TABLE manifests (experiment VARCHAR, scope VARCHAR, stage VARCHAR, key VARCHAR, digest VARCHAR,
         seconds DOUBLE, work_seconds DOUBLE, tokens BIGINT, finished TIMESTAMPTZ,
         counts JSON, metrics JSON, parents JSON, settings JSON, versions JSON)""")
-    if manifests:
-        connection.executemany(
-            f"INSERT INTO manifests VALUES ({', '.join('?' * 14)})",
-            [
-                [
-                    m.experiment,
-                    m.scope,
-                    m.stage,
-                    m.key,
-                    m.digest,
-                    m.seconds,
-                    m.work_seconds,
-                    m.tokens,
-                    m.finished,
-                    *(json.dumps(part) for part in (m.counts, m.metrics, m.parents, m.settings, m.versions)),
-                ]
-                for m in manifests
-            ],
-        )
-
-
-def _view(connection, name: str, parts: list[str]) -> None:
-    """By name, and with all columns of today: tables of older versions have fewer."""
-    connection.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
-
-
-def _nothing(record: type, before: str = "") -> str:
-    types = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
-    columns = ", ".join(f'NULL::{types[str(f.type)]} AS "{f.name}"' for f in schema_of(record))
-    return f"SELECT {before}{columns} WHERE false"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    for m in manifests:
+        told = (json.dumps(part) for part in (m.counts, m.metrics, m.parents, m.settings, m.versions))
+        columns = (m.experiment, m.scope, m.stage, m.key, m.digest, m.seconds, m.work_seconds, m.tokens, m.finished, *told)
+        db.execute(f"INSERT INTO manifests VALUES ({', '.join('?' * len(columns))})", *columns)

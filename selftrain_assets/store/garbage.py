@@ -131,8 +131,8 @@ class _Search:
 
     def temporaries(self, left: list[str]) -> Iterator[_Found]:
         """Files of interrupted writes, and outputs of interrupted trainings."""
-        found = [p for p in sorted(self.store.root.rglob(".*")) if p.is_file() and _TEMPORARY.fullmatch(p.name)]
-        scratch = [p for p in sorted((self.store.root / "scratch").glob("*")) if p.is_dir() and p.suffix != ".lease"]
+        found = [p for p in sorted(self.store.root.rglob(".*")) if _TEMPORARY.fullmatch(p.name)]
+        scratch = [p for p in sorted((self.store.root / "scratch").glob("[!.]*")) if p.is_dir() and p.suffix != ".lease"]
         for folder in scratch:
             if self._is_published(folder.name):
                 yield _Found("scratch", folder, "its training is finished", (folder.with_suffix(".lease"),))

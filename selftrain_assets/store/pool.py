@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 from selftrain_assets.core.crash import crash_point
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.files import needs_room, publish, write_atomically
+from selftrain_assets.store.database import Database
 from selftrain_assets.store.lease import lease
 from selftrain_assets.store.repair import repair
 from selftrain_assets.store.shards import MANIFEST, Contents, Quarantined, Shard, shard_name
-from selftrain_assets.store.tables import AGAIN, damage, prepared_table, read_keys, read_table
+from selftrain_assets.store.tables import AGAIN, damage, prepared_table, read_keys, read_table, require_intact
 
 
 class Pool:
@@ -43,24 +44,38 @@ class Pool:
         """What was ever put aside, and why."""
         return self.contents().quarantined
 
-    def records(self, keys: Collection[str] | None = None) -> list[Any]:
-        """Committed records, or those with one of `keys`, in order of commit."""
-        return [r for shard in self.shards() for r in self._read(shard) if keys is None or r.key in keys]
+    def files(self) -> list[Path]:
+        """Paths of the committed shards."""
+        return [self.directory / shard.file for shard in self.shards()]
 
-    def sound_records(self) -> list[Any]:
-        """Committed records of the shards that are as they were committed, for those who can do without the others."""
-        return [r for shard in self.shards() if not damage(self.directory / shard.file, shard.sha256) for r in self._read(shard)]
+    def damaged(self) -> list[Path]:
+        """Those that are not as they were committed."""
+        return [self.directory / s.file for s in self.shards() if damage(self.directory / s.file, s.sha256)]
+
+    def is_sound(self) -> bool:
+        """Are all shards as they were committed?"""
+        try:
+            return not self.damaged()
+        except IntegrityError:
+            return False
+
+    def check(self) -> None:
+        """IntegrityError names a shard that is damaged."""
+        for shard in self.shards():
+            require_intact(self.directory / shard.file, shard.sha256)
+
+    def open(self, db: Database, name: str) -> None:
+        """Make the committed records, if they are as they were committed, a relation."""
+        self.check()
+        db.view(name, self.record, self.files())
+
+    def records(self) -> list[Any]:
+        """Committed records in order of commit."""
+        return [r for shard in self.shards() for r in self._read(shard)]
 
     def keys(self) -> set[str]:
         """Keys of all committed records."""
         return {key for shard in self.shards() for key in read_keys(self.directory / shard.file, shard.sha256)}
-
-    def holds(self, keys: Collection[str]) -> bool:
-        """Are all shards as they were committed, and `keys` among them?"""
-        try:
-            return self.keys().issuperset(keys)
-        except IntegrityError:
-            return False
 
     def _read(self, shard: Shard) -> list[Any]:
         return read_table(self.directory / shard.file, self.record, shard.sha256)

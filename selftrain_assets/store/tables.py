@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from types import NoneType
@@ -19,7 +19,7 @@ from selftrain_assets.core.files import needs_room, publish
 
 @cache
 def schema_of(record: type):
-    """Arrow schema of a dataclass of texts, integers, floats and their optional forms."""
+    """Arrow schema of a class with fields of texts, integers, floats and their optional forms."""
     import pyarrow as pa
 
     types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
@@ -29,30 +29,44 @@ def schema_of(record: type):
         kind = str if get_origin(options[0]) is Literal else options[0]
         return pa.field(name, types[kind], nullable=NoneType in get_args(hint))
 
-    hints = get_type_hints(record)
-    return pa.schema([field(f.name, hints[f.name]) for f in fields(record)])
+    return pa.schema([field(name, hint) for name, hint in get_type_hints(record).items()])
 
 
 AGAIN = "run the experiment again, which puts it aside and makes what is lost again, or restore it from a copy"
 
 
-@contextmanager
-def prepared_table(folder: Path, name: str, record: type, records: Sequence[Any]) -> Iterator[tuple[Path, str]]:
-    """A durable file under a temporary name, to be published inside, and its SHA-256."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
+
+@contextmanager
+def prepared_file(folder: Path, name: str, write: Callable[[Path], None]) -> Iterator[tuple[Path, str]]:
+    """A durable file under a temporary name, to be published inside, and its SHA-256."""
     temporary = folder / f".{name}.{uuid.uuid4().hex}.tmp"
     try:
         with needs_room(folder / name):
             folder.mkdir(parents=True, exist_ok=True)
-            pq.write_table(pa.Table.from_pylist([asdict(r) for r in records], schema=schema_of(record)), temporary, compression="zstd")
+            write(temporary)
             with temporary.open("rb+") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
                 os.fsync(file.fileno())
-        yield temporary, digest
+        yield temporary, file_digest(temporary)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def prepared_table(folder: Path, name: str, record: type, records: Sequence[Any]) -> Iterator[tuple[Path, str]]:
+    """Records as such a file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def write(path: Path) -> None:
+        pq.write_table(pa.Table.from_pylist([asdict(r) for r in records], schema=schema_of(record)), path, compression="zstd")
+
+    with prepared_file(folder, name, write) as prepared:
+        yield prepared
 
 
 def write_table(path: Path, record: type, records: Sequence[Any]) -> str:
@@ -65,8 +79,7 @@ def write_table(path: Path, record: type, records: Sequence[Any]) -> str:
 def damage(path: Path, sha256: str) -> str | None:
     """What is wrong with a committed file; None if its bytes are as they were committed."""
     try:
-        with path.open("rb") as file:
-            actual = hashlib.file_digest(file, "sha256").hexdigest()
+        actual = file_digest(path)
     except FileNotFoundError:
         return "missing"
     return None if actual == sha256 else f"not as it was committed (checksum {actual[:12]}, recorded {sha256[:12]})"
@@ -107,8 +120,7 @@ def read_keys(path: Path, sha256: str) -> list[str]:
 
 def same_table(path: Path, record: type, records: Sequence[Any]) -> str | None:
     """The checksum of a file that holds just these records, in whatever bytes; None where it does not."""
-    with path.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    actual = file_digest(path)
     try:
         return actual if read_table(path, record, actual) == list(records) else None
     except Exception:  # whatever the Parquet reader makes of damaged bytes

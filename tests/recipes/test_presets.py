@@ -5,10 +5,11 @@ import pytest
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.prompts import PromptSettings, build_prompt
-from selftrain_assets.core.selection import Verified, make_row
-from selftrain_assets.core.types import Problem, Sample, Verification
+from selftrain_assets.core.selection import make_row, take_share
+from selftrain_assets.core.types import Problem, Sample
 from selftrain_assets.recipes import RestEM
 from selftrain_assets.recipes.presets import PRESETS
+from tests.selecting import Drawn, selected
 
 PROBLEM = Problem("p", "What is 3 + 4 ?", "7")
 PROMPT = build_prompt(PromptSettings(), []).render(PROBLEM)
@@ -21,9 +22,15 @@ def preset(name, **own):
 
 
 def drawn(completion, iteration=1, prompt=PROMPT, outcome="pass", reward=1.0):
-    """What `select` is handed for one sample."""
+    """A sample with its verdict."""
     sample = Sample(f"{iteration}/{prompt}/{completion}", "p", prompt, completion, 0, 0, "stop", 1, 1, "policy", "engine")
-    return iteration, PROMPT, Verified(sample, Verification(f"v{sample.key}", sample.key, "p", outcome, reward, None, "", "numeric 1"))
+    return Drawn(iteration, sample, outcome, reward)
+
+
+def select(recipe, drawn, human=()):
+    """The rows that a recipe selects."""
+    shared = take_share(human, recipe.mix_human, 0)
+    return selected(recipe, drawn, shared, prompt=PROMPT)
 
 
 def distinct(count, iteration=1):
@@ -37,7 +44,7 @@ def test_rest_em_samples_the_last_policy_afresh_and_trains_from_the_base():
     assert [recipe.sample_rounds(i) for i in (1, 3)] == [[1], [3]]
     assert recipe.start == "base"
     assert (recipe.sampling.samples_per_problem, recipe.sampling.temperature, recipe.sampling.top_k) == (32, 0.7, 40)
-    rows = recipe.select([*distinct(32), drawn("8", outcome="wrong", reward=0.0)], HUMAN, seed=0)
+    rows = select(recipe, [*distinct(32), drawn("8", outcome="wrong", reward=0.0)], HUMAN)
     assert len(rows) == 10
     assert {(r.source, r.weight, r.prompt) for r in rows} == {("self", 1.0, PROMPT)}
     assert recipe == RestEM()
@@ -48,13 +55,13 @@ def test_rest_improves_several_times_per_grow_and_mixes_in_all_human_data():
     recipe = preset("rest")
     assert [recipe.policy_round(i) for i in (1, 2, 3, 4, 5)] == [0, 0, 2, 2, 4]
     assert recipe.start == "previous"
-    rows = recipe.select([*distinct(15), drawn("7")], HUMAN, seed=0)
+    rows = select(recipe, [*distinct(15), drawn("7")], HUMAN)
     assert [r for r in rows if r.source == "human"] == HUMAN
     assert sum(r.source == "self" for r in rows) == 16
 
 
 def test_rest_weighs_rows_by_their_reward():
-    rows = preset("rest", threshold=0.25).select([drawn("half", reward=0.5), drawn("full"), drawn("none", reward=0.0)], [], seed=0)
+    rows = select(preset("rest", threshold=0.25), [drawn("half", reward=0.5), drawn("full"), drawn("none", reward=0.0)])
     assert {r.completion: r.weight for r in rows} == {"half": 0.5, "full": 1.0}
 
 
@@ -66,9 +73,9 @@ def test_star_decodes_once_greedily_and_rationalizes():
     assert recipe.start == "pretrained"
     assert recipe.rationalize
     assert "answer is 7" in HINTED
-    [row] = recipe.select([drawn("8", outcome="wrong", reward=0.0), drawn("3 + 4 = 7 #### 7", prompt=HINTED)], HUMAN, seed=0)
+    [row] = select(recipe, [drawn("8", outcome="wrong", reward=0.0), drawn("3 + 4 = 7 #### 7", prompt=HINTED)], HUMAN)
     assert (row.source, row.prompt, row.completion) == ("rationalized", PROMPT, "3 + 4 = 7 #### 7")
-    [row] = recipe.select([drawn("3 + 4 = 7")], HUMAN, seed=0)
+    [row] = select(recipe, [drawn("3 + 4 = 7")], HUMAN)
     assert row.source == "self"
 
 
@@ -79,7 +86,7 @@ def test_rft_keeps_every_distinct_equation_path_of_the_first_policy():
     assert recipe.start == "pretrained"
     assert recipe.sampling.samples_per_problem == 100
     same, other = [drawn("So 3 + 4 = 7"), drawn("Then 3+4=7 of them")], [drawn("4 + 3 = 7"), drawn("3 + 3 = 6 ; 6 + 1 = 7")]
-    rows = recipe.select([*same, *other, *distinct(20)], HUMAN, seed=0)
+    rows = select(recipe, [*same, *other, *distinct(20)], HUMAN)
     assert sum(r.source == "self" for r in rows) == 1 + 2 + 20
     assert sum(r.source == "human" for r in rows) == 5
 
@@ -89,9 +96,9 @@ def test_expert_iteration_pools_every_round_and_restarts_from_the_pretrained_mod
     assert [recipe.policy_round(i) for i in (1, 2, 3)] == [0, 1, 2]
     assert recipe.sample_rounds(3) == [3, 2, 1]
     assert recipe.start == "pretrained"
-    rows = recipe.select([drawn(f"in round {i}, 3 + 4 = 7", iteration=i) for i in recipe.sample_rounds(3)], HUMAN, seed=0)
+    rows = select(recipe, [drawn(f"in round {i}, 3 + 4 = 7", iteration=i) for i in recipe.sample_rounds(3)], HUMAN)
     assert sorted(r.iteration for r in rows if r.source == "self") == [1, 2, 3]
-    many = recipe.select([*distinct(5, iteration=2), *distinct(5, iteration=1)], [], seed=0)
+    many = select(recipe, [*distinct(5, iteration=2), *distinct(5, iteration=1)], [])
     assert len(many) == 4
 
 
@@ -114,8 +121,8 @@ def test_accumulating_a_number_of_rounds():
 def test_a_sample_that_rounds_share_takes_one_place_under_the_cap():
     """Rounds of one policy have their samples in common; pooling them must not fill the cap with copies."""
     recipe = RestEM(improve_steps=2, accumulate="all", dedup="none", cap=2)
-    triples = distinct(4)
-    rows = recipe.select([*((2, prompt, v) for _, prompt, v in triples), *triples], [], seed=0)
+    first = distinct(4)
+    rows = select(recipe, [*(d._replace(iteration=2) for d in first), *first])
     assert len(rows) == 2
     assert {r.iteration for r in rows} == {2}
 

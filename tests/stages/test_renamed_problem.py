@@ -5,7 +5,7 @@ import json
 import pytest
 
 from selftrain_assets.config import parse_experiment
-from selftrain_assets.stages import inputs, sampling, training
+from selftrain_assets.stages import inputs, sampling, selecting, training
 from selftrain_assets.stages.run import Run
 
 
@@ -33,7 +33,7 @@ def test_samples_of_renamed_problems_are_judged_by_their_own_answers(store, tmp_
     def _rows(run):
         from selftrain_assets.core.types import Row
 
-        return run.store.read_table(training.dataset(run, 1), "rows", Row)
+        return run.store.read_table(selecting.dataset(run, 1), "rows", Row)
 
     assert solved("first", "ab") == {"a": "Q: One and two? A:", "b": "Q: Two and two? A:"}
     assert solved("second", ids) == {ids[0]: "Q: One and two? A:", ids[1]: "Q: Two and two? A:"}

@@ -5,7 +5,7 @@ import pytest
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.types import Row
 from selftrain_assets.engines.scripted import ScriptedSettings
-from selftrain_assets.stages import inputs, sampling, training
+from selftrain_assets.stages import inputs, sampling, selecting, training
 from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.stages.retract import repair, retract, take_back
 
@@ -16,7 +16,7 @@ def first_dataset(run):
     training.base(run)
     for stage in (sampling.policy, sampling.samples, sampling.verifications):
         stage(run, 1)
-    return training.dataset(run, 1)
+    return selecting.dataset(run, 1)
 
 
 def rows_of(run, dataset):

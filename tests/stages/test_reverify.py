@@ -4,7 +4,7 @@ import pytest
 
 from selftrain_assets.core.types import Row
 from selftrain_assets.engines.scripted import ScriptedSettings
-from selftrain_assets.stages import inputs, sampling, training
+from selftrain_assets.stages import inputs, sampling, selecting, training
 from selftrain_assets.stages.reverify import reverify
 from selftrain_assets.stages.run import iteration_scope
 from selftrain_assets.store.catalog import query
@@ -18,7 +18,7 @@ def made(run):
     """Round 1 up to its dataset."""
     inputs.problems(run)
     training.base(run)
-    for stage in (sampling.policy, sampling.samples, sampling.verifications, training.dataset):
+    for stage in (sampling.policy, sampling.samples, sampling.verifications, selecting.dataset):
         stage(run, 1)
     return run
 
@@ -61,6 +61,6 @@ def test_the_next_run_finds_the_new_verdicts_and_agrees(opened, texts, monkeypat
     [found] = reverify(run)
     counts = sampling.verifications(run, 1).counts
     assert counts["reused"] == counts["verifications"] == 48
-    rows = run.store.read_table(training.dataset(run, 1), "rows", Row)
+    rows = run.store.read_table(selecting.dataset(run, 1), "rows", Row)
     assert not {r.key for r in rows} & {r.key for r in found.removed}
     assert {r.key for r in rows} >= {r.key for r in found.added}

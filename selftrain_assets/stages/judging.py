@@ -1,0 +1,180 @@
+"""Judging: verdicts on samples, each kept under a key that covers sample, text, problem and verifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from selftrain_assets.core.errors import IntegrityError
+from selftrain_assets.core.types import Outcome, Problem, Verdict, Verification
+from selftrain_assets.stages.run import INPUTS, Clock, Run
+from selftrain_assets.store.database import WINDOW, Database, relation
+from selftrain_assets.verifiers import Verifier, verifier_fingerprint
+
+
+class Owed(NamedTuple):
+    """A sample without a verdict, and the key that its verdict will have."""
+
+    key: str
+    sample_key: str
+    problem_id: str
+    completion: str
+
+
+def expect(db: Database, run: Run, verifier: str) -> None:
+    """Make the table `judgements`: for each of `members`, in order, the key of this verifier's verdict on it."""
+    problems = run.need(INPUTS, "problems")
+    db.view("problems", Problem, [run.store.table(problems, "problems")])
+    db.execute(
+        "CREATE OR REPLACE TABLE judgements AS SELECT m.place, verification_key(s.key, s.completion, p.digest, $1) AS key, "
+        "s.key AS sample_key, m.problem_id FROM members AS m JOIN sample_pool AS s USING (key) "
+        "JOIN (SELECT id, problem_digest(question, answer, tests) AS digest FROM problems) AS p ON p.id = m.problem_id",
+        verifier,
+    )
+    if lost := db.count("members") - db.count("judgements"):
+        raise IntegrityError(
+            f"{run.name}: {lost} samples to be judged are no longer in their pool, or their problems in the problem set; "
+            f"`selftrain run {run.name}` draws what is lost again"
+        )
+
+
+def judge(run: Run, db: Database, policy: str, label: str, clock: Clock) -> int:
+    """Verify those of `members` on which the pool of this verifier holds no verdict yet; returns how many had one.
+
+    An infra_error is not kept: it says nothing about its sample, and is owed again.
+    """
+    verifier = run.config.verifier
+    name = verifier_fingerprint(verifier)
+    pool, shards = run.store.verifications(name, policy), run.config.execution
+    with pool.writing(run.owner):
+        expect(db, run, name)
+        pool.open(db, "verdict_pool")
+        db.execute("CREATE OR REPLACE TABLE owed_verdicts AS SELECT * FROM judgements ANTI JOIN verdict_pool USING (key)")
+        total, owed = db.count("judgements"), db.count("owed_verdicts")
+        done = reused = total - owed
+        if owed:
+            stream = _verifications(run, db, verifier, name, clock)
+            with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
+                for _ in committing:
+                    done += 1
+                    run.progress(label, done, total)
+        run.progress(label, done, total)
+        pool.open(db, "verdict_pool")
+    return reused
+
+
+def is_judged(run: Run, policy: str, members: Callable[[Database], None]) -> bool:
+    """Is there an undamaged verdict on each of the `members` that this function makes?"""
+    if run.store.trusts_pools:
+        return True
+    name = verifier_fingerprint(run.config.verifier)
+    pool = run.store.verifications(name, policy)
+    if not pool.is_sound():
+        return False
+    with run.store.database() as db:
+        members(db)
+        expect(db, run, name)
+        pool.open(db, "verdict_pool")
+        return not db.count("judgements ANTI JOIN verdict_pool USING (key)")
+
+
+def outcomes(db: Database) -> dict[str, int]:
+    """How many of `judgements` have each outcome, none counting as infra_error, and how many share an equal program's verdict."""
+    found = db.execute("SELECT outcome, count(*), count(same_as) FROM judgements LEFT JOIN verdict_pool USING (key) GROUP BY outcome")
+    counts = {str(outcome): 0 for outcome in Outcome} | {outcome or str(Outcome.INFRA_ERROR): n for outcome, n, _ in found}
+    return counts | {"verifications": sum(counts.values()), "shared": sum(shared for _, _, shared in found)}
+
+
+Group = tuple[str | None, list[Owed]]
+"""Content and the samples that share it. One of each group is judged; a group without content has one sample."""
+
+
+def _verifications(run: Run, db: Database, verifier: Verifier, name: str, clock: Clock) -> Generator[Verification, None, None]:
+    """Verdicts on what is owed as they come; infra errors are left out. Nothing is opened for content that was judged before."""
+    problems = {p.id: p for p in run.all_problems}
+    known = _Known(run, db, name)
+    rows = (
+        Owed(*row)
+        for row in db.stream(
+            "SELECT o.key, o.sample_key, o.problem_id, s.completion FROM sample_pool AS s JOIN owed_verdicts AS o ON o.sample_key = s.key"
+        )
+    )
+    with ExitStack() as opened:
+        judge = None
+        while window := list(islice(rows, WINDOW)):
+            groups = _equal_programs(verifier, window, problems)
+            before = known.among([content for content, _ in groups if content is not None])
+            for content, members in groups:
+                if content in before:
+                    yield from (_shared(before[content], owed) for owed in members)
+            open_groups = [(content, members) for content, members in groups if content not in before]
+            if not open_groups:
+                continue
+            if judge is None:
+                judge = opened.enter_context(verifier.open(run.config.execution.sandbox))
+            yield from _judged(judge, open_groups, problems, clock)
+
+
+def _judged(judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock) -> Iterator[Verification]:
+    stream = judge.stream((problems[members[0].problem_id], members[0].completion) for _, members in groups)
+    while True:
+        with clock.working():
+            found = next(stream, None)
+        if found is None:
+            return
+        (content, members), verdict = groups[found[0]], found[1]
+        if verdict.outcome != Outcome.INFRA_ERROR:
+            first = _verification(verdict, members[0], judge.name, content)
+            yield first
+            yield from (_shared(first, owed) for owed in members[1:])
+
+
+def _equal_programs(verifier: Verifier, window: Iterable[Owed], problems: Mapping[str, Problem]) -> list[Group]:
+    """The samples grouped by what their verdicts depend on."""
+    groups: dict[str, Group] = {}
+    for owed in window:
+        content = verifier.content(problems[owed.problem_id], owed.completion)
+        groups.setdefault(content or f"sample {owed.sample_key}", (content, []))[1].append(owed)
+    return list(groups.values())
+
+
+class _Known:
+    """Verdicts that any round of any experiment has on equal content, in pools that are sound."""
+
+    def __init__(self, run: Run, db: Database, verifier: str) -> None:
+        self.db, self.pools = db, run.store.all_verifications(verifier)
+        self.damaged: set[Path] = {file for pool in self.pools for file in pool.damaged()}
+
+    def among(self, contents: list[str]) -> dict[str | None, Verification]:
+        if not contents:
+            return {}
+        files = [file for pool in self.pools for file in pool.files() if file not in self.damaged]
+        wanted = f"SELECT * FROM ({relation(Verification, files)}) WHERE content IN (SELECT unnest(?))"
+        found = self.db.records(Verification, wanted, contents)
+        return {v.content: v for v in found}
+
+
+def _verification(verdict: Verdict, owed: Owed, judge: str, content: str | None) -> Verification:
+    measured = asdict(verdict.execution) if verdict.execution else {}
+    return Verification(
+        owed.key,
+        owed.sample_key,
+        owed.problem_id,
+        str(verdict.outcome),
+        verdict.reward,
+        verdict.parsed,
+        verdict.reason,
+        judge,
+        content,
+        **measured,
+    )
+
+
+def _shared(verdict: Verification, owed: Owed) -> Verification:
+    """The verdict on an equal program, for this sample."""
+    same_as = verdict.same_as or verdict.sample_key
+    return replace(verdict, key=owed.key, sample_key=owed.sample_key, problem_id=owed.problem_id, same_as=same_as)

@@ -1,0 +1,45 @@
+"""Carries out the rules of core/selection.py on tables of any size: sql/selection.sql, with the rules as its variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+from selftrain_assets.core.selection import Selection
+from selftrain_assets.core.types import Row
+from selftrain_assets.store.database import Database
+
+
+class Prompted(NamedTuple):
+    """The training prompt of a problem, and the group within which rows are balanced."""
+
+    problem_id: str
+    prompt: str
+    stratum: str
+
+
+ROW_DIGEST = ("key", "problem_id", "iteration")  # the key stands for all that is trained on
+ROWS = "SELECT * FROM training_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """What was retracted and must not be selected: samples by key, rounds by number, sources by name."""
+
+    samples: Sequence[str] = ()
+    rounds: Sequence[int] = ()
+    sources: Sequence[str] = ()
+
+
+def select(db: Database, rules: Selection, seed: int, prompts: Sequence[Prompted], human: Sequence[Row], excluded: Excluded) -> None:
+    """Make the relation `training_rows` from the relations `verified` and `sample_pool` (sql/selection.sql says what they are).
+
+    `human` are rows that are added as they are.
+    """
+    db.load("prompts", Prompted, list(zip(*prompts, strict=True)) or [(), (), ()])
+    db.load("human_rows", Row, [[getattr(row, field.name) for row in human] for field in fields(Row)])
+    db.set(threshold=rules.threshold, dedup=rules.dedup, cap=rules.cap, choice=rules.choice, balance=rules.balance, weight=rules.weight)
+    db.set(seed=seed, retracted_samples=excluded.samples, retracted_rounds=excluded.rounds, retracted_sources=excluded.sources)
+    db.script("selection_rules")
+    db.script("selection")

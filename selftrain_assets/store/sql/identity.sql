@@ -1,0 +1,14 @@
+-- The keys of core/identity.py, for tables: SQL and Python give the same key for the same content.
+
+CREATE MACRO hashed(content) AS substr(sha256(content), 1, 32);
+
+CREATE MACRO sample_key(draws, prompt, index) AS hashed('sample:' || draws || ':' || sha256(prompt) || ':' || index);
+
+CREATE MACRO problem_digest(question, answer, tests) AS
+    hashed('problem:' || sha256(question) || ':' || sha256(answer) || CASE WHEN tests IS NULL THEN '' ELSE ':' || sha256(tests) END);
+
+CREATE MACRO verification_key(sample, completion, problem, verifier) AS
+    hashed('verification:' || sample || ':' || sha256(completion) || ':' || problem || ':' || verifier);
+
+CREATE MACRO row_key(prompt, completion, weight, source, sample) AS
+    hashed('row:' || sha256(prompt) || ':' || sha256(completion) || ':' || printf('%.17g', weight) || ':' || source || ':' || coalesce(sample, ''));

@@ -1,0 +1,50 @@
+-- From verified samples to training rows, by the rules of core/selection.py. Reads narrow columns until the rows are chosen,
+-- so that memory does not grow with the length of completions.
+--
+-- in:   verified(iteration, sample_key, problem_id, outcome, reward), sample_pool, prompts(problem_id, prompt, stratum), and the
+--       rules as variables
+-- out:  candidates, one line per correct sample; chosen, those that become rows; training_rows, with those of the table human_rows
+
+-- Only PASS earns reward, so an infra_error is never kept. A sample that rounds share counts once, in the newest.
+CREATE TABLE candidates AS
+SELECT c.*, s.index, s.completion_tokens, p.stratum, CASE WHEN s.prompt = p.prompt THEN 'self' ELSE 'rationalized' END AS source,
+       CASE getvariable('dedup') WHEN 'text' THEN md5_number(normalized_text(s.completion))
+                                 WHEN 'equations' THEN md5_number(equation_path(s.completion)) END AS solution
+FROM (SELECT sample_key, max(iteration) AS iteration, any_value(problem_id) AS problem_id, any_value(reward) AS reward
+      FROM verified
+      WHERE outcome = 'pass' AND reward >= getvariable('threshold') AND NOT list_contains(getvariable('retracted_rounds'), iteration)
+      GROUP BY sample_key) AS c
+JOIN sample_pool AS s ON s.key = c.sample_key
+JOIN prompts AS p ON p.problem_id = c.problem_id
+WHERE NOT list_contains(getvariable('retracted_samples'), c.sample_key);
+
+CREATE TABLE chosen AS
+WITH usable AS (
+    SELECT * FROM candidates WHERE NOT list_contains(getvariable('retracted_sources'), source)
+), fresh AS (
+    SELECT * FROM usable WHERE getvariable('dedup') = 'none'
+    UNION ALL
+    (SELECT * FROM usable WHERE getvariable('dedup') <> 'none'
+     QUALIFY row_number() OVER (PARTITION BY problem_id, solution ORDER BY iteration DESC, index, sample_key) = 1)
+), ranked AS (
+    SELECT * EXCLUDE (solution, index, completion_tokens), row_number() OVER (PARTITION BY problem_id ORDER BY
+        CASE getvariable('choice') WHEN 'first' THEN index WHEN 'shortest' THEN completion_tokens END,
+        CASE getvariable('choice') WHEN 'random' THEN at_random('cap', sample_key) END, sample_key) AS rank
+    FROM fresh
+), capped AS (
+    SELECT * FROM ranked WHERE getvariable('cap') = 0 OR rank <= getvariable('cap')
+), balanced AS (
+    SELECT *, row_number() OVER (PARTITION BY stratum ORDER BY at_random('balance', sample_key), sample_key) AS place
+    FROM capped
+)
+SELECT * EXCLUDE (place), (CASE getvariable('weight') WHEN 'reward' THEN reward WHEN 'exp' THEN exp(reward) ELSE 1 END)::DOUBLE AS weight
+FROM balanced
+WHERE getvariable('balance') = 'none' OR place <= (SELECT min(n) FROM (SELECT count(*) AS n FROM capped GROUP BY stratum));
+
+CREATE VIEW training_rows AS
+WITH own AS (
+    SELECT row_key(p.prompt, s.completion, c.weight, c.source, c.sample_key) AS key, c.problem_id, p.prompt, s.completion, c.weight,
+           c.source, c.sample_key, c.iteration, 0 AS part, c.rank AS place
+    FROM chosen AS c JOIN sample_pool AS s ON s.key = c.sample_key JOIN prompts AS p ON p.problem_id = c.problem_id
+)
+SELECT * EXCLUDE (part, place) FROM (SELECT * FROM own UNION ALL SELECT *, 1, rowid FROM human_rows) ORDER BY part, problem_id, place;

@@ -1,0 +1,88 @@
+"""DuckDB gives the same keys as Python, streams without holding everything, and says in one line what it could not do."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selftrain_assets.core.errors import InfraError
+from selftrain_assets.core.identity import problem_digest, row_key, sample_key, text_digest, verification_key
+from selftrain_assets.core.types import Drawing, Problem
+from selftrain_assets.store.database import WINDOW, Database
+from selftrain_assets.store.tables import write_table
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)  # what UTF-8 can say
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory):
+    with Database(tmp_path_factory.mktemp("spilt")) as found:
+        yield found
+
+
+def one(db, sql, *values):
+    return db.execute(f"SELECT {sql}", *values)[0][0]
+
+
+@given(TEXT, st.integers(0, 10**6))
+def test_sample_keys(db, prompt, index):
+    assert one(db, "sample_key('draws', ?, ?::BIGINT)", prompt, index) == sample_key("draws", prompt, index)
+
+
+@given(TEXT, TEXT, st.none() | TEXT)
+def test_problem_digests(db, question, answer, tests):
+    assert one(db, "problem_digest(?, ?, ?::VARCHAR)", question, answer, tests) == problem_digest(
+        Problem("p", question, answer, tests=tests)
+    )
+
+
+@given(TEXT)
+def test_verification_keys(db, completion):
+    found = one(db, "verification_key('sample', ?, 'problem', 'verifier')", completion)
+    assert found == verification_key("sample", text_digest(completion), "problem", "verifier")
+
+
+@given(TEXT, TEXT, st.floats(0, 1e300), st.none() | st.just("sample"))
+def test_row_keys(db, prompt, completion, weight, sample):
+    found = one(db, "row_key(?, ?, ?::DOUBLE, 'self', ?::VARCHAR)", prompt, completion, weight, sample)
+    assert found == row_key(prompt, completion, weight, "self", sample)
+
+
+def test_a_stream_goes_on_while_other_statements_run(db):
+    seen = 0
+    for (number,) in db.stream(f"SELECT * FROM range({3 * WINDOW})"):
+        if number % WINDOW == 0:
+            assert one(db, "1 + 1") == 2
+        seen += 1
+    assert seen == 3 * WINDOW
+
+
+def test_what_does_not_fit_into_memory_is_spilt_and_leaves_nothing(tmp_path):
+    with Database(tmp_path) as db:
+        db.execute("SET memory_limit = '60MB'")
+        db.execute("CREATE TABLE big AS SELECT sha256(i::VARCHAR) AS key FROM range(2000000) AS t(i)")
+        assert [p for p in tmp_path.rglob("*") if p.is_file()]
+        assert one(db, "count(DISTINCT key) FROM big") == 2000000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_digest_is_of_content_and_order_and_not_of_bytes(db, tmp_path):
+    paths = [tmp_path / f"{n}.parquet" for n in range(4)]
+    drawings = [Drawing(f"key {n}", f"problem {n % 7}") for n in range(200)]
+    write_table(paths[0], Drawing, drawings)
+    db.view("drawings", Drawing, [paths[0]])
+    db.write("SELECT * FROM drawings", paths[1])
+    write_table(paths[2], Drawing, drawings[::-1])
+    write_table(paths[3], Drawing, [*drawings[:-1], Drawing("key 199", "problem 99")])
+    assert paths[0].read_bytes() != paths[1].read_bytes()
+    first, same, *others = (db.digest(path, ["key", "problem_id"]) for path in paths)
+    assert first == same
+    assert first not in others
+
+
+def test_a_file_that_went_away_is_told_in_one_line(db, tmp_path):
+    write_table(tmp_path / "t.parquet", Drawing, [])
+    db.view("gone", Drawing, [tmp_path / "t.parquet"])
+    (tmp_path / "t.parquet").unlink()
+    with pytest.raises(InfraError, match=r"t\.parquet") as caught:
+        db.count("gone")
+    assert "\n" not in str(caught.value)

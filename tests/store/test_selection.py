@@ -1,0 +1,180 @@
+"""Which verified samples become training rows: sql/selection.sql against the rules said in Python, and each rule by itself."""
+
+import hashlib
+import re
+from collections import Counter
+from itertools import groupby
+from math import exp
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selftrain_assets.core.selection import Selection, make_row
+from selftrain_assets.core.types import Outcome, Sample
+from selftrain_assets.store.database import Database
+from selftrain_assets.store.selection import Excluded
+from tests.selecting import Drawn, selected
+
+ALL = Selection(dedup="none", cap=0)
+TEXTS = ["3+4=7", "3 + 4 = 7 so", "So 3 + 4 = 7", "so 3 + 4  =\n7 ", "1+6=7", "seven", "Seven"]
+HUMAN = [make_row(f"human {n}", "worked out", 1.0, "human", f"h{n}", 1) for n in range(3)]
+
+
+def sample(problem, completion, index, prompt="prompt"):
+    key = f"{problem}/{index}/{prompt}"
+    return Sample(key, problem, prompt, completion, 0, index, "stop", 1, len(completion), "policy", "engine")
+
+
+def right(problem, completion, index, iteration=1, **more):
+    return Drawn(iteration, sample(problem, completion, index), **more)
+
+
+@st.composite
+def drawings(draw):
+    """Samples of three problems in two rounds, some hinted, some saying the same, some in both rounds, in any order."""
+    content = st.tuples(st.sampled_from("abc"), st.sampled_from(TEXTS), st.sampled_from(["prompt", "hint"]))
+    verdict = st.tuples(st.sampled_from(["pass", "pass", "pass", "wrong", "infra_error"]), st.sampled_from([0.0, 0.5, 1.0]))
+    samples = [sample(p, text, index, prompt) for index, (p, text, prompt) in enumerate(draw(st.lists(content, max_size=14)))]
+    judged = [(s, *draw(verdict)) for s in samples]
+    found = [Drawn(iteration, *item) for item in judged for iteration in draw(st.sampled_from([(1,), (2,), (1, 2)]))]
+    return draw(st.permutations(found))
+
+
+RULES = st.builds(
+    Selection,
+    threshold=st.sampled_from([0.0, 0.5, 1.0]),
+    dedup=st.sampled_from(["none", "text", "equations"]),
+    cap=st.integers(0, 3),
+    choice=st.sampled_from(["random", "shortest", "first"]),
+    balance=st.sampled_from(["none", "group"]),
+    weight=st.sampled_from(["binary", "reward", "exp"]),
+)
+GROUPS = {"a": "sums", "b": "sums", "c": "products"}
+
+
+def at_random(seed, purpose, key):
+    return hashlib.md5(f"{seed}:{purpose}:{key}".encode()).digest()[::-1]  # DuckDB reads the digest from its end
+
+
+def solution(text, rule):
+    folded = " ".join(text.lower().split())
+    equations = [re.sub(r"\s", "", e) for e in re.findall(r"[-+*/().\d\s]*\d\s*=\s*-?\d+(?:[.,]\d+)*", text)]
+    return (";".join(equations) or folded) if rule == "equations" else folded
+
+
+def by_the_book(rules, drawn, human, seed, excluded, groups):
+    """The same selection, step by step."""
+    newest = {}
+    for d in sorted(drawn, key=lambda d: d.iteration):
+        if d.outcome == "pass" and d.reward >= rules.threshold and d.iteration not in excluded.rounds:
+            newest[d.sample.key] = d
+    left = [
+        d
+        for d in newest.values()
+        if d.sample.key not in excluded.samples and ("self" if d.sample.prompt == "prompt" else "rationalized") not in excluded.sources
+    ]
+    if rules.dedup != "none":
+        left.sort(key=lambda d: (-d.iteration, d.sample.index, d.sample.key))
+        left = list({(d.sample.problem_id, solution(d.sample.completion, rules.dedup)): d for d in reversed(left)}.values())
+    rank = {
+        "random": lambda d: (at_random(seed, "cap", d.sample.key), d.sample.key),
+        "first": lambda d: (d.sample.index, d.sample.key),
+        "shortest": lambda d: (d.sample.completion_tokens, d.sample.key),
+    }[rules.choice]
+    left.sort(key=lambda d: (d.sample.problem_id, rank(d)))
+    left = [d for _, ds in groupby(left, key=lambda d: d.sample.problem_id) for d in list(ds)[: rules.cap or None]]
+    if rules.balance == "group" and left:
+        fewest = min(Counter(groups[d.sample.problem_id] for d in left).values())
+        drawn_lots = sorted(left, key=lambda d: (at_random(seed, "balance", d.sample.key), d.sample.key))
+        places = {
+            d.sample.key: [e for e in drawn_lots if groups[e.sample.problem_id] == groups[d.sample.problem_id]].index(d) for d in left
+        }
+        left = [d for d in left if places[d.sample.key] < fewest]
+    weight = {"binary": lambda r: 1.0, "reward": lambda r: r, "exp": exp}[rules.weight]
+    rows = [
+        make_row(
+            "prompt",
+            d.sample.completion,
+            weight(d.reward),
+            "self" if d.sample.prompt == "prompt" else "rationalized",
+            d.sample.problem_id,
+            d.iteration,
+            d.sample.key,
+        )
+        for d in left
+    ]
+    return rows + human
+
+
+@settings(max_examples=150)
+@given(
+    RULES,
+    drawings(),
+    st.integers(0, 3),
+    st.builds(
+        Excluded,
+        st.sampled_from([(), ("a/0/prompt", "b/1/hint")]),
+        st.sampled_from([(), (1,)]),
+        st.sampled_from([(), ("rationalized",)]),
+    ),
+)
+def test_tables_are_selected_from_as_the_rules_say(rules, drawn, seed, excluded):
+    found = selected(rules, drawn, HUMAN, seed, excluded, groups=GROUPS)
+    assert found == by_the_book(rules, drawn, HUMAN, seed, excluded, GROUPS)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from(list(Outcome)), st.floats(0, 1)), max_size=8), st.floats(0, 1))
+def test_only_passes_at_the_threshold_are_kept(judged, threshold):
+    """Even an infra_error that carries a full reward is never trained on."""
+    drawn = [right("p", str(i), i, outcome=str(outcome), reward=reward) for i, (outcome, reward) in enumerate(judged)]
+    rows = selected(ALL.model_copy(update={"threshold": threshold}), drawn)
+    expected = [str(i) for i, (outcome, reward) in enumerate(judged) if outcome == "pass" and reward >= threshold]
+    assert sorted(r.completion for r in rows) == sorted(expected)
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("first", {"wordy", "long"}), ("shortest", {"s", "long"})])
+def test_what_each_choice_prefers(choice, expected):
+    drawn = [right("p", "s", 7), right("p", "long", 3), right("p", "wordy", 1)]
+    assert {r.completion for r in selected(Selection(cap=2, choice=choice), drawn)} == expected
+
+
+def test_a_random_choice_changes_with_the_seed():
+    drawn = [right("p", str(n), n) for n in range(6)]
+    assert len({selected(Selection(cap=1), drawn, seed=seed)[0].completion for seed in range(40)}) == 6
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("none", 6), ("text", 4), ("equations", 2)])
+def test_what_each_rule_calls_the_same(rule, expected):
+    texts = ["3 + 4 = 7", "3 + 4 = 7", "3  + 4 =\n7", "so 3+4=7", "3 + 4 = 7 apples", "4 + 3 = 7"]
+    assert len(selected(Selection(dedup=rule, cap=0), [right("p", text, n) for n, text in enumerate(texts)])) == expected
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Reasoning path of a text."""
+    with Database(tmp_path_factory.mktemp("spilt")) as db:
+        db.script("selection_rules")
+        yield lambda text: db.execute("SELECT equation_path(?)", text)[0][0]
+
+
+@pytest.mark.parametrize("text", ["3+4=7 so", "First, 3 + 4 = 7", "3 + 4 =7 apples", "She has 3 + 4 = 7.", "3 + 4 = 7, and that is all"])
+def test_words_around_equations_do_not_matter(path, text):
+    assert path(text) == path("3 + 4 = 7")
+
+
+@pytest.mark.parametrize("text", ["4 + 3 = 7", "3 + 4 = 7 ; 7 * 2 = 14", "3 - 4 = 7", "3 + 4 = 7.5", "three and four make seven"])
+def test_other_equations_are_another_path(path, text):
+    assert path(text) != path("3 + 4 = 7")
+
+
+def test_balance_leaves_every_group_as_many_rows_as_the_smallest():
+    drawn = [right(problem, f"{problem} {n}", n) for problem, count in (("a", 5), ("b", 4), ("c", 3)) for n in range(count)]
+    rows = selected(Selection(balance="group"), drawn, HUMAN, groups=GROUPS)
+    assert Counter(GROUPS.get(r.problem_id) for r in rows) == {"sums": 3, "products": 3, None: len(HUMAN)}
+
+
+def test_nothing_to_select_from_leaves_the_human_rows():
+    assert selected(Selection(balance="group"), [], HUMAN) == HUMAN
+    assert selected(Selection(), [right("p", "3", 0, outcome="wrong")]) == []
