@@ -1,7 +1,7 @@
 """Runs stages in processes that may be killed. It imports once and forks for every job: a kill costs no imports.
 
-Reads one job a line: {"folder", "stages", "crash_at", "kill_after", "clock_back", "file_limit", "from_step", "deadly", "scores"}; answers
-one line: {"killed", "error", "seconds", "steps"}. With the argument `train` it imports what training needs, too.
+Reads one job a line: {"folder", "stages", "crash_at", "kill_after", "clock_back", "clock_jump", "file_limit", "from_step", "deadly",
+"scores"}; answers one line: {"killed", "error", "seconds", "steps"}. With the argument `train` it imports what training needs, too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
@@ -50,6 +51,8 @@ def work(job: dict, answer: int) -> None:
     if job.get("clock_back"):
         now = [2e9]
         time.time = lambda: now.append(now[-1] - 3600) or now[-1]
+    if job.get("clock_jump"):
+        time.time = jumping(job["clock_jump"])
     run, error, began = open_run(Path(job["folder"])), None, time.monotonic()
     steps = []
 
@@ -71,6 +74,12 @@ def work(job: dict, answer: int) -> None:
     except BaseException as raised:
         error = f"{type(raised).__name__}: {raised}"
     os.write(answer, json.dumps({"error": error, "seconds": time.monotonic() - began, "steps": steps}).encode())
+
+
+def jumping(seconds: float) -> Callable[[], float]:
+    """The clock, so many seconds off every other time that somebody looks at it."""
+    now, looks = time.time, count()
+    return lambda: now() + next(looks) % 2 * seconds
 
 
 def limit_files(job: dict) -> None:
