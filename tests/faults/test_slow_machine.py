@@ -94,6 +94,16 @@ def test_a_tenth_of_a_core_changes_no_verdict(engine, idle):
         assert judged(pool, {name: task for name, (task, _) in PROGRAMS.items()}) == idle
 
 
+@pytest.mark.kills
+def test_a_machine_too_slow_for_the_wall_limit_times_out_and_says_so(engine):
+    """Six tenths of a second of CPU time take six seconds on it."""
+    works = stdin("import time\nwhile time.process_time() < 0.6: pass\nprint(1)", ("", "1"), limits=replace(LIMITS, wall_seconds=4))
+    with Pool(PoolSettings(workers=1, engines=(replace(engine, container=ContainerLimits(cpus=0.1)),))) as pool:
+        verdict = pool.judge(works)
+    assert verdict.outcome == "timeout"
+    assert "still there after 4 s of wall time" in verdict.reason
+
+
 def test_who_waits_too_long_is_timed_out_and_never_wrong(pool):
     with busy(2):
         verdicts = pool.judge_all(WAITING.values())
