@@ -6,6 +6,7 @@ Reads one job a line: {"folder", "stages", "crash_at", "kill_after", "clock_back
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -23,7 +24,7 @@ import pyarrow.parquet
 
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.crash import VARIABLE
-from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.loading import load_model, resolve_model
 from selftrain_assets.stages import evaluation, inputs, sampling, training
 from selftrain_assets.stages.run import BASE, Run
 from selftrain_assets.store import Store
@@ -132,6 +133,9 @@ def main() -> None:
         for name in ("peft", "selftrain_assets.trainers.sft_loop", "selftrain_assets.engines.transformers_engine"):
             import_module(name)
         torch.set_num_threads(1)
+        load_model(resolve_model("embedded"), "cpu", "float32")
+        gc.collect()
+        gc.freeze()  # every training collects garbage; what the imports have made need not be looked through each time
     pa.Table.from_pylist([{"a": 1}])  # imports pandas where it is installed
     resolve_model("embedded")  # its digest is remembered
     answers = os.fdopen(os.dup(1), "w")
