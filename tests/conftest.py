@@ -1,5 +1,6 @@
 """Fixtures that several test files share; no test reaches the network."""
 
+import gc
 import os
 import tempfile
 
@@ -66,3 +67,13 @@ def one_torch_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def small_heap():
+    """Every training collects garbage; what the imports have made need not be looked through each time."""
+    from selftrain_assets.trainers import sft_loop  # noqa: F401
+
+    gc.freeze()
+    yield
+    gc.unfreeze()

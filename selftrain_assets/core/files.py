@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 from selftrain_assets.core.errors import InfraError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SAFETENSORS = re.compile(r"\(os error (\d+)\)")
+_TORCH = re.compile(r"inline_container\.cc.*unexpected pos|PytorchStreamWriter failed writing")
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -49,12 +52,23 @@ def remove_folder(folder: Path) -> None:
 
 
 @contextmanager
-def needs_room(path: Path) -> Iterator[None]:
-    """A full disk, told as such: InfraError, since the same command goes on once there is room."""
+def needs_room(path: Path, size: int = 0) -> Iterator[None]:
+    """A full disk, told as such: InfraError, since the same command goes on once there is room. `size` is about how many bytes
+    are to be written, where that is known."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in NO_ROOM:
+    except Exception as error:
+        if (why := _refusal(error)) is None:
             raise
-        why = os.strerror(error.errno).lower()
-        raise InfraError(f"{path} cannot be written: {why}; what is committed is kept: free some space and run again to go on") from error
+        space = f"some space, about {max(1, round(size / 1e6))} MB," if size else "some space"
+        raise InfraError(f"{path} cannot be written: {why}; what is committed is kept: free {space} and run again to go on") from error
+
+
+def _refusal(error: Exception) -> str | None:
+    """Why no more could be written, None where it was something else. Writers in other languages have errors of their own:
+    that of safetensors holds the system's number, that of torch nothing but that less was written than was to be."""
+    found = None if isinstance(error, OSError) else _SAFETENSORS.search(str(error))
+    number = error.errno if isinstance(error, OSError) else int(found[1]) if found else None
+    if number in NO_ROOM:
+        return os.strerror(number).lower()
+    return "not all of it was taken, as by a full disk" if isinstance(error, RuntimeError) and _TORCH.search(str(error)) else None

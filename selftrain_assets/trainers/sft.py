@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from selftrain_assets.core.errors import TaskError, UserError
+from selftrain_assets.core.files import needs_room
 from selftrain_assets.core.settings import Execution, Identity
 from selftrain_assets.core.types import Row
 from selftrain_assets.models.loading import ModelRef, load_model, load_tokenizer
@@ -89,11 +90,14 @@ class SftTrainer(Identity):
         tokenizer = load_tokenizer(start)
         examples = [tokenize(row, tokenizer, self.max_length) for row in rows]
         model = self._trainable(start, seed)
-        result = run(self, examples, model, tokenizer, work, seed, inner_stop, validate, on_step)
+        trained = sum(p.numel() for p in model.parameters() if p.requires_grad) * 4
+        with needs_room(work, 3 * trained):  # a state: the weights, and two moments of each
+            result = run(self, examples, model, tokenizer, work, seed, inner_stop, validate, on_step)
         for adapter in getattr(model, "peft_config", {}).values():
             adapter.base_model_name_or_path = None  # a path of this machine; the store knows what the adapter belongs on
-        model.save_pretrained(output)
-        tokenizer.save_pretrained(output)
+        with needs_room(output, trained):
+            model.save_pretrained(output)
+            tokenizer.save_pretrained(output)
         return result
 
     def _trainable(self, start: ModelRef, seed: int):

@@ -1,18 +1,21 @@
 """Runs stages in processes that may be killed. It imports once and forks for every job: a kill costs no imports.
 
-Reads one job a line: {"folder", "stages", "crash_at", "kill_after", "clock_back", "file_limit"}; answers one line: {"killed", "error",
-"seconds", "steps"}. With the argument `train` it imports what training needs, too.
+Reads one job a line: {"folder", "stages", "crash_at", "kill_after", "clock_back", "clock_jump", "file_limit", "from_step", "deadly",
+"scores"}; answers one line: {"killed", "error", "seconds", "steps"}. With the argument `train` it imports what training needs, too.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,7 +24,7 @@ import pyarrow.parquet
 
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.crash import VARIABLE
-from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.loading import load_model, resolve_model
 from selftrain_assets.stages import evaluation, inputs, sampling, training
 from selftrain_assets.stages.run import BASE, Run
 from selftrain_assets.store import Store
@@ -49,12 +52,22 @@ def work(job: dict, answer: int) -> None:
     if job.get("clock_back"):
         now = [2e9]
         time.time = lambda: now.append(now[-1] - 3600) or now[-1]
-    if job.get("file_limit"):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"],) * 2)
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    if job.get("clock_jump"):
+        time.time = jumping(job["clock_jump"])
     run, error, began = open_run(Path(job["folder"])), None, time.monotonic()
     steps = []
-    run.progress = lambda stage, done, total: steps.append(done) if stage.endswith("checkpoint") else None
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage.endswith("checkpoint"):
+            steps.append(done)
+            if done == job.get("from_step"):
+                limit_files(job)
+
+    run.progress = progress
+    if job.get("file_limit") and "from_step" not in job:
+        limit_files(job)
+    if job.get("scores"):
+        training._validator = scored(training._validator, job["scores"], steps)
     os.write(answer, b"\n")
     try:
         for stage in job["stages"]:
@@ -62,6 +75,34 @@ def work(job: dict, answer: int) -> None:
     except BaseException as raised:
         error = f"{type(raised).__name__}: {raised}"
     os.write(answer, json.dumps({"error": error, "seconds": time.monotonic() - began, "steps": steps}).encode())
+
+
+def jumping(seconds: float) -> Callable[[], float]:
+    """The clock, so many seconds off every other time that somebody looks at it."""
+    now, looks = time.time, count()
+    return lambda: now() + next(looks) % 2 * seconds
+
+
+def limit_files(job: dict) -> None:
+    """From now on no file grows above the limit: a write that would is refused or, if it is to be deadly, ends the process there."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"],) * 2)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL if job.get("deadly") else signal.SIG_IGN)
+
+
+def scored(validator: Callable, scores: list[float], steps: list[int]) -> Callable:
+    """A validation that decodes as always and says that step n is as good as the n-th score: the embedded model is never right."""
+
+    def of_split(run: Run, problems: list) -> Callable:
+        decode = validator(run, problems)
+
+        def score(model, tokenizer) -> float:
+            decode(model, tokenizer)
+            return scores[steps[-1] - 1]
+
+        return score
+
+    return of_split
 
 
 def fork(job: dict) -> dict:
@@ -89,8 +130,12 @@ def main() -> None:
     if sys.argv[1:] == ["train"]:
         import torch
 
-        import_module("selftrain_assets.trainers.sft_loop")
+        for name in ("peft", "selftrain_assets.trainers.sft_loop", "selftrain_assets.engines.transformers_engine"):
+            import_module(name)
         torch.set_num_threads(1)
+        load_model(resolve_model("embedded"), "cpu", "float32")
+        gc.collect()
+        gc.freeze()  # every training collects garbage; what the imports have made need not be looked through each time
     pa.Table.from_pylist([{"a": 1}])  # imports pandas where it is installed
     resolve_model("embedded")  # its digest is remembered
     answers = os.fdopen(os.dup(1), "w")

@@ -34,9 +34,9 @@ class Driver:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def finish(self, folder: Path, stages: list[str] = E_STEP) -> dict:
+    def finish(self, folder: Path, stages: list[str] = E_STEP, **job) -> dict:
         """Run to the end, undisturbed."""
-        done = self.run(folder, stages)
+        done = self.run(folder, stages, **job)
         assert (done["killed"], done["error"]) == (False, None)
         return done
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from selftrain_assets.core.errors import BusyError, InfraError, IntegrityError
+from selftrain_assets.core.files import needs_room
 from selftrain_assets.store import Store
 from selftrain_assets.store.catalog import query
 from selftrain_assets.store.pool import Pool
@@ -202,6 +203,20 @@ def test_a_file_that_may_not_grow_is_told_like_a_full_disk(driver, undisturbed, 
     assert "cannot be written: file too large; what is committed is kept" in done["error"]
     driver.finish(fresh)
     audit(fresh, undisturbed)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EACCES, "Permission denied"),
+        RuntimeError("[enforce fail at inline_container.cc:145] . PytorchStreamReader failed reading zip archive: not a ZIP archive"),
+        Exception("Error while serializing: I/O error: Permission denied (os error 13)"),
+    ],
+)
+def test_what_is_no_full_disk_is_not_told_as_one(tmp_path, error):
+    with pytest.raises(type(error)) as raised, needs_room(tmp_path, 10):
+        raise error
+    assert raised.value is error
 
 
 HOLD = """

@@ -1,7 +1,5 @@
 """Training rows that the embedded model has not seen the like of, and the model to train."""
 
-import gc
-
 import pytest
 
 from selftrain_assets.core.selection import make_row
@@ -28,16 +26,6 @@ def tokenizer(embedded):
 def model(embedded, one_torch_thread):
     """The embedded model as it is; not to be trained."""
     return load_model(embedded, "cpu", "float32")
-
-
-@pytest.fixture(scope="session")
-def small_heap():
-    """Every training collects garbage; what the imports have made need not be looked through each time."""
-    from selftrain_assets.trainers import sft_loop  # noqa: F401
-
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
