@@ -124,7 +124,7 @@ class Store:
 
             def same(path: Path) -> str | None:
                 try:
-                    return file_digest(path) if db.digest(path, digest_of) == digest else None
+                    return file_digest(path) if db.digest(path) == db.digest(temporary) else None
                 except Exception:  # whatever DuckDB makes of damaged bytes
                     return None
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.types import Drawing, Judgement, Problem, Row, Sample, Score, Verification
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.database import Database, relation, text
@@ -28,37 +27,41 @@ TABLES: dict[str, tuple[str, type]] = {
 
 def query(store: Store, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Columns and rows of one statement. UserError carries the first line of what DuckDB says."""
+    _check_files(store)
     with store.database() as db:
         _views(db, store)
-        try:
-            return db.ask(sql)
-        except UserError:
-            _check_files(store)
-            raise
+        return db.ask(sql)
 
 
-def lookup(files: Sequence[Path], column: str, value: str, prefix: bool = False, once: bool = False) -> list[dict[str, Any]]:
+Files = Mapping[Path, str]
+"""Committed files with their checksums."""
+
+
+def lookup(files: Files, column: str, value: str, prefix: bool = False, once: bool = False) -> list[dict[str, Any]]:
     """Records of these files whose `column` is `value`, or begins with it; `once`: there is one at most, so stop at the first.
-    Reads that column, and the rest of what is found."""
+    Reads that column, and the rest of what is found; IntegrityError if that lies in a damaged file."""
     found = f"starts_with({column}, ?)" if prefix else f"{column} = ?"
     return _dicts(files, f"WHERE {found}{' LIMIT 1' if once else ''}", value)
 
 
-def nth(file: Path, position: int) -> dict[str, Any] | None:
+def nth(files: Files, position: int) -> dict[str, Any] | None:
     """The record at a position, from 0."""
-    return next(iter(_dicts([file], "LIMIT 1 OFFSET ?", position)), None)
+    return next(iter(_dicts(files, "LIMIT 1 OFFSET ?", position)), None)
 
 
-def _dicts(files: Sequence[Path], clause: str, value: Any) -> list[dict[str, Any]]:
+def _dicts(files: Files, clause: str, value: Any) -> list[dict[str, Any]]:
     if not files:
         return []
-    with Database(files[0].parent) as db:
-        columns, rows = db.ask(f"SELECT * FROM read_parquet(?) {clause}", [str(f) for f in files], value)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
+    with Database(next(iter(files)).parent) as db:
+        columns, rows = db.ask(f"SELECT * FROM read_parquet(?, filename = true) {clause}", [str(f) for f in files], value)
+    records = [dict(zip(columns, row, strict=True)) for row in rows]
+    for file in {Path(record.pop("filename")) for record in records}:
+        require_intact(file, files[file])
+    return records
 
 
 def _check_files(store: Store) -> None:
-    """IntegrityError at the first listed file that is damaged: what DuckDB says of one leads nobody to the cause."""
+    """IntegrityError at the first listed file that is damaged: DuckDB may read a flipped byte without a word."""
     for path in [*(store.root / "samples").glob(f"*/{MANIFEST}"), *(store.root / "verifications").glob(f"*/*/{MANIFEST}")]:
         for shard in json.loads(path.read_text())["shards"]:
             require_intact(path.parent / shard["file"], shard["sha256"])

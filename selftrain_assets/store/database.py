@@ -113,9 +113,10 @@ class Database:
         """The rows of a query as a Parquet file, in their order."""
         self.execute(f"COPY ({sql}) TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
 
-    def digest(self, path: Path, columns: Sequence[str]) -> str:
-        """Digest of these columns of a Parquet file, independent of how its bytes are laid out."""
-        line = " || chr(31) || ".join(f'"{column}"' for column in columns)
+    def digest(self, path: Path, columns: Sequence[str] = ()) -> str:
+        """Digest of these columns of a Parquet file, by default all, independent of how its bytes are laid out."""
+        columns = columns or [name for name, *_ in self.execute("DESCRIBE SELECT * FROM read_parquet(?)", str(path))]
+        line = " || chr(31) || ".join(f"""coalesce("{column}"::VARCHAR, chr(30))""" for column in columns)
         blocks = self.execute(
             f"SELECT sha256(string_agg(sha256({line}), '' ORDER BY file_row_number)) FROM read_parquet(?, file_row_number = true) "
             f"GROUP BY file_row_number // {BLOCK} ORDER BY min(file_row_number)",

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.identity import KEY_LENGTH
 from selftrain_assets.store import SHORT, Manifest, Store
-from selftrain_assets.store.catalog import lookup, nth
+from selftrain_assets.store.catalog import Files, lookup, nth
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,9 @@ class Lineage:
         """Whether it was not superseded."""
         return any(m is manifest for m in self.manifests[: self._current])
 
-    def table(self, manifest: Manifest, name: str) -> Path:
-        return self.store.scope(manifest.experiment, manifest.scope) / manifest.files[name][0]
+    def table(self, manifest: Manifest, name: str) -> Files:
+        file, _, sha256 = manifest.files[name]
+        return {self.store.scope(manifest.experiment, manifest.scope) / file: sha256}
 
     # -- back ----------------------------------------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class Lineage:
 
     def _sample(self, key: str) -> dict[str, Any]:
         pools = sorted((self.store.root / "samples").glob("*/"))
-        files = [pool / s.file for pool in pools for s in self.store.samples(pool.name).shards()]
+        files = {pool / s.file: s.sha256 for pool in pools for s in self.store.samples(pool.name).shards()}
         whole = len(key) == KEY_LENGTH
         found = lookup(files, "key", key, prefix=not whole, once=whole)
         if not found:
@@ -140,20 +140,20 @@ class Lineage:
         found = [
             verdict
             for pool in pools
-            for verdict in lookup([pool.directory / s.file for s in pool.shards()], "sample_key", sample["key"], once=True)
+            for verdict in lookup({pool.directory / s.file: s.sha256 for s in pool.shards()}, "sample_key", sample["key"], once=True)
         ]
         return [Node("verdict", v["key"], {name: value for name, value in v.items() if value is not None}) for v in found]
 
     def _stages_with(self, stage: str, key: str) -> Iterator[Manifest]:
         """Stages whose membership table holds this sample."""
-        return (m for m in self.of(stage) if lookup([self.table(m, stage)], "key", key))
+        return (m for m in self.of(stage) if lookup(self.table(m, stage), "key", key))
 
     # -- forward -------------------------------------------------------------------------------------------------------
 
     def forward(self, key: str) -> Node:
         """Every dataset and checkpoint that a sample entered, and every round that was sampled from those."""
         found = self._sample(key)
-        datasets = [m for m in self.of("dataset") if lookup([self.table(m, "rows")], "sample_key", found["key"])]
+        datasets = [m for m in self.of("dataset") if lookup(self.table(m, "rows"), "sample_key", found["key"])]
         edges = [self._after_dataset(m, {found["policy"]}) for m in datasets]
         return Node("sample", found["key"], found, [*self._verdicts(found), *edges])
 

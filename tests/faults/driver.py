@@ -18,14 +18,15 @@ from importlib import import_module
 from itertools import count
 from pathlib import Path
 
+import duckdb  # noqa: F401  like pandas below: what every child would import else
 import pyarrow as pa
-import pyarrow.dataset  # like pandas below: what every child would import else
+import pyarrow.dataset
 import pyarrow.parquet
 
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.crash import VARIABLE
 from selftrain_assets.models.loading import load_model, resolve_model
-from selftrain_assets.stages import evaluation, inputs, sampling, training
+from selftrain_assets.stages import evaluation, inputs, sampling, selecting, training
 from selftrain_assets.stages.run import BASE, Run
 from selftrain_assets.store import Store
 
@@ -36,7 +37,7 @@ STAGES = {
     "policy": lambda run: sampling.policy(run, 1),
     "samples": lambda run: sampling.samples(run, 1),
     "verifications": lambda run: sampling.verifications(run, 1),
-    "dataset": lambda run: training.dataset(run, 1),
+    "dataset": lambda run: selecting.dataset(run, 1),
     "checkpoint": lambda run: training.checkpoint(run, 1),
 }
 
