@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import dagster as dg
@@ -11,10 +12,13 @@ import dagster as dg
 from selftrain_assets.core.types import Problem, Row
 from selftrain_assets.stages.run import Run
 from selftrain_assets.stages.sampling import SAMPLES_OF, open_samples, open_verdicts
-from selftrain_assets.store import Manifest
+from selftrain_assets.store import SHORT, Manifest
+from selftrain_assets.store.lineage import Lineage, Node
 from selftrain_assets.store.tables import schema_of
 
 PREVIEW_ROWS, PREVIEW_CHARACTERS = 5, 160
+LINEAGE_LINES = 40  # of a checkpoint's ancestors; the command shows them all
+LINEAGE_FACTS = ("rows", "self", "human", "samples", "pass", "steps", "seed", "engine", "verifier", "model")
 MAIN_TABLE = {"problems": ("problems", Problem), "dataset": ("rows", Row)}
 
 
@@ -49,7 +53,7 @@ def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
         return {}
     name, record = MAIN_TABLE[manifest.stage]
     columns = [dg.TableColumn(f.name, str(f.type)) for f in schema_of(record)]
-    shown = ("question", "answer", "split") if record is Problem else ("prompt", "completion", "source", "weight")
+    shown = ("question", "answer", "split") if record is Problem else ("prompt", "completion", "source", "weight", "sample_key")
     with run.store.database() as db:
         db.view("shown", record, [run.store.table(manifest, name)])
         rows = db.execute(f"SELECT {', '.join(shown)} FROM shown LIMIT {PREVIEW_ROWS}")
@@ -79,18 +83,35 @@ def _special(run: Run, manifest: Manifest) -> dict[str, Any]:
             }
         case "checkpoint":
             losses = manifest.metrics.get("losses") or []
-            return {"final loss": losses[-1][1]} if losses else {}
+            return ({"final loss": losses[-1][1]} if losses else {}) | {"lineage": dg.MetadataValue.md(_lineage(run, manifest))}
     return {}
+
+
+def _lineage(run: Run, manifest: Manifest) -> str:
+    """From these weights back to the base, nearest first, and how to ask for more."""
+
+    def lines(node: Node) -> Iterator[list[Any]]:
+        if "see" not in node.facts:
+            facts = ", ".join(f"{name} {node.facts[name]}" for name in LINEAGE_FACTS if node.facts.get(name))
+            yield [node.facts.get("relation", ""), node.kind, node.name, str(node.facts.get("digest", ""))[:SHORT], facts]
+            for edge in node.edges:
+                yield from lines(edge)
+
+    found = list(islice(lines(Lineage(run.store).checkpoint(run.name, manifest.scope)), LINEAGE_LINES))
+    number = manifest.scope.removeprefix("iter-").lstrip("0")
+    ask = f"A row of the dataset, down to prompt, seed and verdict: `selftrain lineage checkpoint {run.name} {number} --row 1`. "
+    forward = "What a sample entered: `selftrain lineage sample KEY --forward`."
+    return _markdown(("relation", "what", "where", "digest", "facts"), found) + f"\n\n{ask}{forward}"
 
 
 def _verdicts(run: Run, manifest: Manifest) -> str:
     """A few right and a few wrong ones, each with its reason."""
-    columns = ("prompt", "completion", "outcome", "reason")
+    columns = ("prompt", "completion", "outcome", "reason", "sample_key")
     with run.store.database() as db:
         samples = open_samples(run, db, run.need(manifest.scope, SAMPLES_OF[manifest.stage]))
         found = f"SELECT {', '.join(columns)} FROM {open_verdicts(run, db, manifest)} AS v JOIN {samples} AS s ON s.key = v.sample_key"
         rows = [row for test in ("=", "<>") for row in db.execute(f"{found} WHERE outcome {test} 'pass' LIMIT {PREVIEW_ROWS}")]
-    return _markdown(("prompt", "completion", "verdict", "reason"), rows)
+    return _markdown(("prompt", "completion", "verdict", "reason", "sample_key"), rows)
 
 
 def _markdown(columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> str:

@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from selftrain_assets.core.crash import crash_point
-from selftrain_assets.core.errors import IntegrityError, UserError
+from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.files import needs_room, publish, write_atomically
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.types import Sample, Verification
 from selftrain_assets.models.loading import FACTS, ModelRef, resolve_model, weights_digest
+from selftrain_assets.store import location
 from selftrain_assets.store.database import Database
 from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.manifest import Manifest
@@ -53,19 +54,11 @@ class Store:
     @classmethod
     def default(cls) -> Store:
         """SELFTRAIN_STORE, or runs/ beside the package."""
-        return cls(Path(os.environ.get("SELFTRAIN_STORE") or Path(__file__).parents[2] / "runs").absolute())
+        return cls(location.folder(os.environ.get("SELFTRAIN_STORE") or Path(__file__).parents[2] / "runs"))
 
     def check_writable(self) -> None:
         """UserError where nothing can be kept; asked before any work begins."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".probe-{uuid.uuid4().hex}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise UserError(
-                f"store: {self.root} cannot be written ({error.strerror}); set SELFTRAIN_STORE or --store to a folder that can"
-            ) from error
+        location.check(self.root)
 
     def database(self) -> Database:
         """An empty database that spills into the store when its memory is used up."""

@@ -149,6 +149,7 @@ def test_bad_names_folders_and_rounds(place):
         (("new", "a/b"), 'experiment name "a/b": use letters'),
         (("run", "lba"), 'there is no experiment "lba"; did you mean "lab"?'),
         (("--store", str(blocker / "x"), "run", "lab"), "cannot be written"),
+        (("--store", "s3://bucket/runs", "run", "lab"), "must be a folder"),
         (("run", "lab", "--rounds", "3"), "between 1 and the experiment's rounds: 2"),
         (("new", "lab"), "is there already"),
         (("new", "other", "--preset", "rest_me"), 'did you mean "rest_em"?'),

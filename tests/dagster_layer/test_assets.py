@@ -32,6 +32,10 @@ def test_metadata_holds_the_numbers_that_the_ui_plots(laboratory):
     assert metadata("dataset")["dagster/row_count"].value == metadata("dataset")["rows"].value
     assert "prompt" in {c.name for c in metadata("dataset")["dagster/column_schema"].schema.columns}
     assert "differs from the reference" in metadata("verifications")["preview"].value
+    lineage = metadata("checkpoint")["lineage"].value
+    for digest in (metadata(stage)["digest"].value for stage in ("checkpoint", "dataset", "samples", "policy")):
+        assert digest[:16] in lineage
+    assert "selftrain lineage checkpoint lab 1 --row 1" in lineage
     assert metadata("policy")["from iteration"].value == "base"
 
 

@@ -1,0 +1,52 @@
+"""Where a store may lie: a folder on a file system that renames atomically and locks files."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+from selftrain_assets.core.errors import UserError
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)  # a Path has already made one slash of two
+ELSEWHERE = "set SELFTRAIN_STORE or --store to a folder on a local disk"
+
+
+def folder(place: str | Path) -> Path:
+    """The folder that `place` names. UserError for the address of a bucket, which cannot give what a store promises."""
+    if scheme := _ADDRESS.match(str(place)):
+        raise UserError(
+            f"store: {place} is an address ({scheme[1]}), and a store must be a folder: a bucket can neither rename a finished folder into "
+            f"place nor hold a lock that ends with its process; {ELSEWHERE}, and copy it to the bucket between runs (docs/evidence.md)"
+        )
+    return Path(place).absolute()
+
+
+def check(root: Path) -> None:
+    """UserError where nothing can be kept, or not safely; asked before any work begins."""
+    probe, renamed = (root / f".probe-{uuid.uuid4().hex}" for _ in range(2))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with probe.open("w") as one, probe.open("w") as other:
+            fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            safe = _is_locked_for(other)
+        os.replace(probe, renamed)
+    except OSError as error:
+        raise UserError(f"store: {root} cannot be written ({error.strerror}); {ELSEWHERE}") from error
+    finally:
+        for left in (probe, renamed):
+            with suppress(OSError):
+                left.unlink()
+    if not safe:
+        raise UserError(f"store: the file system of {root} does not lock files, so two runs could write the same shard; {ELSEWHERE}")
+
+
+def _is_locked_for(file) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
