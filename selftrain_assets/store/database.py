@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class Database:
         import duckdb
 
         self._error, self._not_ours = duckdb.Error, duckdb.OperationalError
+        with suppress(OSError):  # a store that can only be read is asked in memory
+            scratch.mkdir(parents=True, exist_ok=True)
         self._spilt = scratch / f".duckdb.{uuid.uuid4().hex}.tmp"
         self.connection = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(self._spilt)})
         self.script("identity")

@@ -57,12 +57,12 @@ def test_a_stream_goes_on_while_other_statements_run(db):
 
 
 def test_what_does_not_fit_into_memory_is_spilt_and_leaves_nothing(tmp_path):
-    with Database(tmp_path) as db:
+    with Database(tmp_path / "runs" / "scratch") as db:
         db.execute("SET memory_limit = '60MB'")
         db.execute("CREATE TABLE big AS SELECT sha256(i::VARCHAR) AS key FROM range(2000000) AS t(i)")
         assert [p for p in tmp_path.rglob("*") if p.is_file()]
         assert one(db, "count(DISTINCT key) FROM big") == 2000000
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "runs" / "scratch").iterdir()) == []
 
 
 def test_a_digest_is_of_content_and_order_and_not_of_bytes(db, tmp_path):

@@ -1,0 +1,95 @@
+"""What is owed is what is wanted and not committed, key by key; and a verdict stays with the text that it is on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selftrain_assets.core.errors import IntegrityError
+from selftrain_assets.core.plan import plan_draws
+from selftrain_assets.core.prompts import Prompt
+from selftrain_assets.core.sampling import Sampling
+from selftrain_assets.core.types import Problem, Row
+from selftrain_assets.stages import inputs, sampling, selecting, training
+from selftrain_assets.stages.evidence import want
+from selftrain_assets.stages.sampling import read_samples, read_verifications
+from selftrain_assets.store.database import Database
+
+E_STEP = {
+    "policy": sampling.policy,
+    "samples": sampling.samples,
+    "verifications": sampling.verifications,
+    "dataset": selecting.dataset,
+}
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory):
+    with Database(tmp_path_factory.mktemp("spilt")) as found:
+        yield found
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.tuples(st.sets(st.sampled_from("abcdé\n'")), st.integers(1, 4), st.sampled_from([0.0, 0.5])), max_size=3),
+    st.sets(st.integers(0, 60)),
+)
+def test_members_are_the_requests_of_the_plan_and_owed_those_that_nobody_holds(db, kinds, committed):
+    plan = [
+        plan_draws(
+            [Problem(id, f"question {id}", "1") for id in sorted(ids)],
+            Prompt("Q: {question}"),
+            Sampling(samples_per_problem=count, temperature=temperature),
+            f"policy {kind}",
+            seed=7,
+        )
+        for kind, (ids, count, temperature) in enumerate(kinds)
+    ]
+    want(db, plan)
+    wanted = [(kind, r.key, r.problem_id) for kind, draws in enumerate(plan) for r in draws.requests()]
+    assert db.execute("SELECT kind, key, problem_id FROM members ORDER BY place") == wanted
+    held = [wanted[n][1] for n in committed if n < len(wanted)]
+    owed = db.execute("SELECT kind, position, index FROM members WHERE key NOT IN (SELECT unnest(?::VARCHAR[])) ORDER BY place", held)
+    assert [plan[kind].request(position, index).key for kind, position, index in owed] == [key for _, key, _ in wanted if key not in held]
+
+
+def e_step(run):
+    inputs.problems(run), training.base(run)
+    return {name: stage(run, 1) for name, stage in E_STEP.items()}
+
+
+def test_a_lost_sample_that_is_drawn_with_another_text_is_judged_anew(opened):
+    """Engines may draw differently under the same seed: the older verdict, on a text that is gone, must not be taken for the new one's."""
+    run = opened()
+    first = e_step(run)
+    before = {s.key: s for s in read_samples(run, first["samples"])}
+    script = Path(run.config.engine.path)
+    other = {id: [text.replace("#### ", "#### 1") for text in texts] for id, texts in json.loads(script.read_text()).items()}
+    script.write_text(json.dumps(other))
+    pool = run.store.samples(first["policy"].digest)
+    pool.files()[0].unlink()
+    again = e_step(run)
+    samples = {s.key: s for s in read_samples(run, again["samples"])}
+    verdicts = {v.sample_key: v for v in read_verifications(run, again["verifications"])}
+    changed = {key for key in samples if samples[key].completion != before[key].completion}
+    assert samples.keys() == before.keys() == verdicts.keys()
+    assert changed
+    for key, verdict in verdicts.items():
+        assert verdict.parsed == run.config.verifier.parse(samples[key].completion)
+    assert again["verifications"].counts["reused"] == len(samples) - len(changed)
+    assert again["verifications"].digest != first["verifications"].digest
+    for row in run.store.read_table(again["dataset"], "rows", Row):
+        assert row.completion == samples[row.sample_key].completion
+
+
+def test_samples_that_are_no_longer_there_are_told_before_anything_is_judged(opened):
+    run = opened()
+    first = e_step(run)
+    pool = run.store.samples(first["policy"].digest)
+    pool.files()[0].unlink()
+    with pool.writing("another run"):
+        pass
+    with pytest.raises(IntegrityError, match=r"no longer in their pool.*selftrain run lab"):
+        sampling.verifications(opened(verifier={"type": "numeric", "tolerance": 0.5}), 1)
