@@ -7,8 +7,9 @@ Makes a store of that size in shards of the usual 4,096 records, then does, each
            every group, and write the rows
   pandas   the same selection from the same files in memory
   datasets the same with Hugging Face datasets
+  lineage  five samples, each by a `selftrain lineage sample KEY --forward` of its own, Python's start included
 
-The last three must give the same rows: their sorted keys have one checksum. Needs `pip install pandas datasets`.
+The three selections must give the same rows: their sorted keys have one checksum. Needs `pip install pandas datasets`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import hashlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -207,6 +209,18 @@ def datasets(folder: Path) -> list[str]:
     return _write(folder, ((id, problems[id][0], text, key) for id, text, key in found))
 
 
+def lineage(folder: Path) -> dict[str, float]:
+    """Where samples come from and what is said of them, asked by the command line, which starts anew each time."""
+    keys = _keys(open_run(folder).store.samples(POLICY).files()[-1])[:: SHARD // 5]
+    command = [sys.executable, "-m", "selftrain_assets.cli", "--store", str(folder), "lineage", "sample"]
+    answers = []
+    for key in keys[:5]:
+        begun = time.monotonic()
+        subprocess.run([*command, key, "--forward"], stdout=subprocess.DEVNULL, check=True)
+        answers.append(time.monotonic() - begun)
+    return {"slowest_answer": round(max(answers), 2), "median_answer": round(statistics.median(answers), 2)}
+
+
 def _rows(dataset, columns: list[str]) -> Iterable[tuple]:
     return (row for batch in dataset.iter(SHARD) for row in zip(*(batch[c].to_pylist() for c in columns), strict=True))
 
@@ -242,7 +256,7 @@ def _keys(path: Path) -> list[str]:
     return pq.read_table(path, columns=["key"])["key"].to_pylist()
 
 
-CONTENDERS = {"owed": owed, "select": select, "pandas": pandas, "datasets": datasets}
+CONTENDERS = {"owed": owed, "select": select, "pandas": pandas, "datasets": datasets, "lineage": lineage}
 
 
 def measure(name: str, folder: Path) -> None:

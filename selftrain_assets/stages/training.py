@@ -18,6 +18,7 @@ from selftrain_assets.stages.checks import check, require
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_model
 from selftrain_assets.store.lease import lease
+from selftrain_assets.trainers.protocol import TrainingJob
 from selftrain_assets.verifiers import verdicts
 
 
@@ -103,14 +104,16 @@ def _train_now(
     output.mkdir(parents=True)
     with clock.working(), needs_room(scratch):
         result = trainer.train(
-            rows,
-            run.store.model(start),
-            output,
-            scratch / "resume",
-            seed=seed,
-            inner_stop=run.config.recipe.inner_stop,
-            validate=_validator(run, validation),
-            on_step=lambda done, total: run.progress(f"{scope} checkpoint", done, total),
+            TrainingJob(
+                rows,
+                run.store.model(start),
+                output,
+                scratch / "resume",
+                seed,
+                run.config.recipe.inner_stop,
+                _validator(run, validation),
+                lambda done, total: run.progress(f"{scope} checkpoint", done, total),
+            )
         )
     facts = {
         "steps": result.steps,

@@ -34,7 +34,16 @@ from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.manifest import Manifest
 from selftrain_assets.store.pool import Pool
 from selftrain_assets.store.shards import QUARANTINE
-from selftrain_assets.store.tables import damage, file_digest, prepared_file, prepared_table, read_table, require_intact, same_table
+from selftrain_assets.store.tables import (
+    content_digest,
+    damage,
+    file_digest,
+    prepared_file,
+    prepared_table,
+    read_table,
+    require_intact,
+    same_table,
+)
 
 Table = tuple[str, int, str]
 """What a manifest notes of a table: file, records, SHA-256."""
@@ -112,13 +121,13 @@ class Store:
         """The rows of a query as such a table, and its digest, which is that of the columns `digest_of`."""
         folder = self.scope(experiment, scope)
         with prepared_file(folder, name, lambda path: db.write(sql, path)) as (temporary, sha256):
-            digest = db.digest(temporary, digest_of)
+            digest = content_digest(temporary, digest_of)
             rows = db.execute("SELECT count(*) FROM read_parquet(?)", str(temporary))[0][0]
 
             def same(path: Path) -> str | None:
                 try:
-                    return file_digest(path) if db.digest(path) == db.digest(temporary) else None
-                except Exception:  # whatever DuckDB makes of damaged bytes
+                    return file_digest(path) if content_digest(path) == content_digest(temporary) else None
+                except Exception:  # whatever the Parquet reader makes of damaged bytes
                     return None
 
             return self._publish_table(folder, name, digest, temporary, rows, sha256, same), digest

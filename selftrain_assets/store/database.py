@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.core.errors import InfraError, UserError
-from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.store.tables import schema_of
 
 MEMORY = "2GB"  # what DuckDB keeps before it spills to disk
 WINDOW = 8192  # records that a stream holds at a time
-BLOCK = 65536  # records whose digests are joined at a time
 SQL = Path(__file__).parent / "sql"
 _TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
 
@@ -114,17 +112,6 @@ class Database:
     def write(self, sql: str, path: Path) -> None:
         """The rows of a query as a Parquet file, in their order."""
         self.execute(f"COPY ({sql}) TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
-
-    def digest(self, path: Path, columns: Sequence[str] = ()) -> str:
-        """Digest of these columns of a Parquet file, by default all, independent of how its bytes are laid out."""
-        columns = columns or [name for name, *_ in self.execute("DESCRIBE SELECT * FROM read_parquet(?)", str(path))]
-        line = " || chr(31) || ".join(f"""coalesce("{column}"::VARCHAR, chr(30))""" for column in columns)
-        blocks = self.execute(
-            f"SELECT sha256(string_agg(sha256({line}), '' ORDER BY file_row_number)) FROM read_parquet(?, file_row_number = true) "
-            f"GROUP BY file_row_number // {BLOCK} ORDER BY min(file_row_number)",
-            str(path),
-        )
-        return fingerprint("table", list(columns), [block for (block,) in blocks])
 
 
 def _first_line(error: Exception) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.files import needs_room, publish
+from selftrain_assets.core.identity import KEY_LENGTH
 
 
 @cache
@@ -39,6 +40,18 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_digest(path: Path, columns: Sequence[str] | None = None) -> str:
+    """Digest of the rows of a Parquet file, or of these columns of them, in order; independent of how the bytes are laid out."""
+    import pyarrow.parquet as pq
+
+    digest = hashlib.sha256()
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=None if columns is None else list(columns)):
+            rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            digest.update("".join(f"{row!r}\n" for row in rows).encode())
+    return digest.hexdigest()[:KEY_LENGTH]
 
 
 @contextmanager

@@ -27,25 +27,31 @@ class TrainingResult:
     versions: dict[str, str] = field(default_factory=dict)
 
 
+NEVER = InnerStop()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """What to train, from what, and where.
+
+    `work` holds what is needed to resume: a second job with the same `work` goes on from there. It stays until the
+    caller has published `output` and removes it. `validate(model, tokenizer)` scores the policy on the validation
+    split; `on_step(done, total)` shows progress.
+    """
+
+    rows: Sequence[Row]
+    start: ModelRef
+    output: Path
+    work: Path
+    seed: int
+    inner_stop: InnerStop = NEVER
+    validate: Callable[[Any, Any], float] | None = None
+    on_step: Callable[[int, int], None] = lambda done, total: None
+
+
 class Trainer(Protocol):
     """Settings that can train. `type` names the implementation."""
 
-    def train(
-        self,
-        rows: Sequence[Row],
-        start: ModelRef,
-        output: Path,
-        work: Path,
-        *,
-        seed: int,
-        inner_stop: InnerStop,
-        validate: Callable[[Any, Any], float] | None,
-        on_step: Callable[[int, int], None],
-    ) -> TrainingResult:
-        """Train from `start` on `rows` and write the weights into `output`.
-
-        `work` holds what is needed to resume; a second call with the same `work` goes on from there. It stays until
-        the caller has published `output` and removes it.
-        `validate(model, tokenizer)` scores the policy on the validation split; `on_step(done, total)` shows progress.
-        """
+    def train(self, job: TrainingJob) -> TrainingResult:
+        """Train and write the weights into the job's `output`. TaskError if there is nothing to train on."""
         ...

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.files import needs_room
 from selftrain_assets.core.settings import Execution, Identity
-from selftrain_assets.core.types import Row
 from selftrain_assets.models.loading import ModelRef, load_model, load_tokenizer
-from selftrain_assets.recipes.protocol import InnerStop
 from selftrain_assets.trainers.examples import tokenize
-from selftrain_assets.trainers.protocol import TrainingResult
+from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
 Normaliser = Literal["tokens", "weighted_tokens", "rows"]
 
@@ -71,33 +67,22 @@ class SftTrainer(Identity):
             raise ValueError(f"execution.micro_batch_size {micro} does not divide batch_size {self.batch_size}")
         return self
 
-    def train(
-        self,
-        rows: Sequence[Row],
-        start: ModelRef,
-        output: Path,
-        work: Path,
-        *,
-        seed: int,
-        inner_stop: InnerStop,
-        validate: Callable[[Any, Any], float] | None,
-        on_step: Callable[[int, int], None],
-    ) -> TrainingResult:
+    def train(self, job: TrainingJob) -> TrainingResult:
         from selftrain_assets.trainers.sft_loop import run
 
-        if not rows:
+        if not job.rows:
             raise TaskError("there is no row to train on")
-        tokenizer = load_tokenizer(start)
-        examples = [tokenize(row, tokenizer, self.max_length) for row in rows]
-        model = self._trainable(start, seed)
+        tokenizer = load_tokenizer(job.start)
+        examples = [tokenize(row, tokenizer, self.max_length) for row in job.rows]
+        model = self._trainable(job.start, job.seed)
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad) * 4
-        with needs_room(work, 3 * trained):  # a state: the weights, and two moments of each
-            result = run(self, examples, model, tokenizer, work, seed, inner_stop, validate, on_step)
+        with needs_room(job.work, 3 * trained):  # a state: the weights, and two moments of each
+            result = run(self, job, examples, model, tokenizer)
         for adapter in getattr(model, "peft_config", {}).values():
             adapter.base_model_name_or_path = None  # a path of this machine; the store knows what the adapter belongs on
-        with needs_room(output, trained):
-            model.save_pretrained(output)
-            tokenizer.save_pretrained(output)
+        with needs_room(job.output, trained):
+            model.save_pretrained(job.output)
+            tokenizer.save_pretrained(job.output)
         return result
 
     def _trainable(self, start: ModelRef, seed: int):

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.utils.data import Sampler
@@ -17,46 +16,36 @@ from selftrain_assets.core.crash import crash_point
 from selftrain_assets.core.files import remove_folder, write_atomically
 from selftrain_assets.recipes.protocol import InnerStop
 from selftrain_assets.trainers.examples import IGNORED, BucketSampler, Example, pack, pad
-from selftrain_assets.trainers.protocol import TrainingResult
+from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
 STATE = "checkpoint-"  # and the step: the Trainer's name for a state that it resumes from
 
 
-def run(
-    settings,
-    examples: list[Example],
-    model,
-    tokenizer,
-    work: Path,
-    seed: int,
-    inner_stop: InnerStop,
-    validate: Callable[[Any, Any], float] | None,
-    on_step: Callable[[int, int], None],
-) -> TrainingResult:
-    """Train `model` in place, from the newest state in `work` if there is one. At the end it holds the kept weights."""
-    arguments = _arguments(settings, len(examples), model, work, seed)
-    stop = _InnerStop(inner_stop, validate, model, tokenizer, work)
+def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -> TrainingResult:
+    """Train `model` in place, from the newest state in the job's `work` if there is one. At the end it holds the kept weights."""
+    arguments = _arguments(settings, len(examples), model, job.work, job.seed)
+    stop = _InnerStop(job.inner_stop, job.validate, model, tokenizer, job.work)
     trainer = _WeightedTrainer(
         settings.normaliser,
-        seed,
+        job.seed,
         examples,
         model=model,
         args=arguments,
         data_collator=pack if settings.packing else lambda batch: pad(batch, tokenizer.pad_token_id),
-        callbacks=[_Progress(on_step), _Resumable(work), stop],
+        callbacks=[_Progress(job.on_step), _Resumable(job.work), stop],
     )
     trainer.remove_callback(PrinterCallback)
-    state = newest_state(work)
+    state = newest_state(job.work)
     if state is not None and (reached := stop.finished(state, arguments.max_steps)):
         trainer._load_from_checkpoint(state)  # killed after the last step: `train` would make one more
         trainer.state = reached
-        on_step(reached.global_step, reached.max_steps)
+        job.on_step(reached.global_step, reached.max_steps)
     else:
         trainer.train(resume_from_checkpoint=state)
     made = trainer.state.global_step
     kept = stop.restore_best(made)
     losses = [(int(entry["step"]), entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
-    tokens = trained_tokens([len(e.input_ids) for e in examples], settings.batch_size, seed, made)
+    tokens = trained_tokens([len(e.input_ids) for e in examples], settings.batch_size, job.seed, made)
     versions = {name: version(name) for name in ("torch", "transformers", *(["peft"] if settings.lora else []))}
     return TrainingResult(kept, made, tokens, settings.lora is not None, losses, stop.scores, versions)
 

@@ -5,8 +5,8 @@ import pytest
 from selftrain_assets.core.selection import make_row
 from selftrain_assets.core.types import Row
 from selftrain_assets.models.loading import load_model, load_tokenizer
-from selftrain_assets.recipes.protocol import InnerStop
 from selftrain_assets.tasks import WordProblems
+from selftrain_assets.trainers.protocol import TrainingJob
 from tests.trainers.lab import Train, Trained
 
 
@@ -32,18 +32,9 @@ def model(embedded, one_torch_thread):
 def train(embedded, rows, tmp_path_factory, one_torch_thread, small_heap) -> Train:
     """Returns a function that trains on the rows above unless told otherwise."""
 
-    def run(settings, rows=rows, *, start=embedded, seed=1, work=None, inner_stop=None, validate=None, on_step=None) -> Trained:
+    def run(settings, rows=rows, *, start=embedded, seed=1, work=None, **job) -> Trained:
         folder = tmp_path_factory.mktemp("training")
-        result = settings.train(
-            rows,
-            start,
-            folder / "output",
-            work or folder / "work",
-            seed=seed,
-            inner_stop=inner_stop or InnerStop(),
-            validate=validate,
-            on_step=on_step or (lambda done, total: None),
-        )
+        result = settings.train(TrainingJob(rows, start, folder / "output", work or folder / "work", seed, **job))
         return Trained(result, folder / "output", embedded)
 
     return run
