@@ -211,10 +211,10 @@ def datasets(folder: Path) -> list[str]:
 
 def lineage(folder: Path) -> dict[str, float]:
     """Where samples come from and what is said of them, asked by the command line, which starts anew each time."""
-    keys = _keys(open_run(folder).store.samples(POLICY).files()[-1])[:: SHARD // 5]
+    keys = _keys(open_run(folder).store.samples(POLICY).files()[-1])
     command = [sys.executable, "-m", "selftrain_assets.cli", "--store", str(folder), "lineage", "sample"]
     answers = []
-    for key in keys[:5]:
+    for key in keys[:: len(keys) // 5 + 1]:
         begun = time.monotonic()
         subprocess.run([*command, key, "--forward"], stdout=subprocess.DEVNULL, check=True)
         answers.append(time.monotonic() - begun)

@@ -52,7 +52,8 @@ def evaluation(run: Run, scope: str) -> Manifest:
         judge(run, db, trained.digest, f"{scope} evaluation", clock)
         scores, votes = _scores(run.problems, db.execute(VERDICTS))
         engines = db.execute("SELECT string_agg(DISTINCT engine, ', ' ORDER BY engine) FROM members JOIN sample_pool USING (key)")[0][0]
-        table = run.store.write_table(run.name, scope, "scores", key, Score, scores)
+        digest = fingerprint("scores", key, [asdict(s) for s in scores])
+        table = run.store.write_table(run.name, scope, "scores", digest, Score, scores)
         metrics = _metrics(run, scores, votes)
         if base is not None:
             metrics |= _against_base(run, scores, run.store.read_table(base, "scores", Score))
@@ -63,7 +64,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
             scope,
             "evaluation",
             key=key,
-            digest=key,
+            digest=digest,
             parents={"checkpoint": trained.digest},
             counts=counts,
             metrics=metrics,

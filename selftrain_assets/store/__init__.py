@@ -104,8 +104,8 @@ class Store:
         """Make a manifest current. The one it replaces is kept in history/, with the tables it lists."""
         folder = self.scope(manifest.experiment, manifest.scope)
         current = self.manifest(manifest.experiment, manifest.scope, manifest.stage)
-        if current is not None and current.key != manifest.key:
-            write_atomically(folder / "history" / f"{current.stage}-{current.key[:SHORT]}.json", current.to_json())
+        if current is not None and not current.is_same_as(manifest):
+            write_atomically(folder / "history" / current.name_in_history(), current.to_json())
         crash_point("before-stage-manifest")
         write_atomically(folder / f"{manifest.stage}.json", manifest.to_json())
         crash_point("after-stage-manifest")
@@ -202,6 +202,11 @@ class Store:
         write_atomically(temporary / FACTS, json.dumps(facts, indent=1, sort_keys=True))
         target = self.checkpoint(key)
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():  # nothing says any more what it is, or it would not have been trained again
+            aside = target.parent / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{target.name}"
+            aside.parent.mkdir(exist_ok=True)
+            publish(target, aside)
+            log.warning("%s: damaged; quarantined as %s and trained again", target, aside)
         crash_point("before-checkpoint-publication")
         publish(temporary, target)
         crash_point("after-checkpoint-publication")

@@ -10,7 +10,7 @@ from typing import Any
 
 from selftrain_assets.core.errors import SelftrainError
 from selftrain_assets.core.types import Sample
-from selftrain_assets.store import SHORT, Manifest, Store
+from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.findings import Finding, FindingKind
 from selftrain_assets.store.inspection import (
     HISTORY,
@@ -218,7 +218,7 @@ class ManifestsOf:
 
     def _shown(self, manifest: Manifest, history: bool = False) -> str:
         folder = self.folder / manifest.scope
-        path = folder / HISTORY / f"{manifest.stage}-{manifest.key[:SHORT]}.json" if history else folder / f"{manifest.stage}.json"
+        path = folder / HISTORY / manifest.name_in_history() if history else folder / f"{manifest.stage}.json"
         return self.inspector.shown(path)
 
     def _table(self, manifest: Manifest, past: bool = False) -> Kept:

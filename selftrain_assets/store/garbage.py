@@ -21,6 +21,7 @@ from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.inspection import HISTORY, manifest_files, orphan_shards, places_of, pool_folders, pool_listing, read_manifest
 from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.pool import MANIFEST
+from selftrain_assets.store.shards import QUARANTINE
 
 MINIMUM_AGE = 3600  # seconds; a younger temporary file may be somebody's open work
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp|\.probe-[0-9a-f]{32}")
@@ -182,7 +183,7 @@ class _Search:
         """Checkpoints that no manifest refers to."""
         needed = self.needs().weights
         for path in sorted((self.store.root / "checkpoints").glob("*/")):
-            if path.is_dir() and path.name not in needed:
+            if path.is_dir() and path.name not in {*needed, QUARANTINE}:
                 folder = (self.store.root / "scratch" / path.name).with_suffix(".lease")
                 yield _Found("checkpoint", path, "no manifest refers to it", (folder,), partial(self._is_unneeded, "weights", path.name))
 
@@ -207,11 +208,14 @@ class _Search:
                 yield _Found("orphan", path, "no manifest lists it", (folder,), partial(_is_orphan, path))
 
     def quarantined(self) -> Iterator[_Found]:
-        """Shards that were put aside, in pools that stay."""
+        """Shards that were put aside in pools that stay, tables and weights."""
         policies = self.needs().policies
         for folder in pool_folders(self.store.root):
-            for path in sorted((folder / "quarantine").glob("*")) if folder.name in policies else ():
+            for path in sorted((folder / QUARANTINE).glob("*")) if folder.name in policies else ():
                 yield _Found("quarantined", path, "it was put aside", (folder,))
+        for pattern in (f"checkpoints/{QUARANTINE}/*", f"experiments/*/*/{QUARANTINE}/*"):
+            for path in sorted(self.store.root.glob(pattern)):
+                yield _Found("quarantined", path, "it was put aside", self._leases_around(path))
 
 
 def _is_orphan(path: Path) -> bool:

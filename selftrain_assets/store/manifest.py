@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from selftrain_assets.core.identity import fingerprint
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -31,6 +33,14 @@ class Manifest:
     work_seconds: float = 0.0
     tokens: int = 0
     finished: str = ""
+
+    def is_same_as(self, other: Manifest) -> bool:
+        """Is it of the same work, with the same result?"""
+        return (self.key, self.digest) == (other.key, other.digest)
+
+    def name_in_history(self) -> str:
+        """File that keeps it when another takes its place: one for each result."""
+        return f"{self.stage}-{fingerprint(self.key, self.digest)[:16]}.json"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False)

@@ -110,6 +110,20 @@ def test_no_correct_sample_stops_the_round_and_leaves_the_earlier_one(opened, tm
     assert hopeless.need("iter-001", "evaluation")
 
 
+def test_weights_that_nothing_describes_any_more_are_trained_again_and_put_aside(opened):
+    run = opened()
+    run_rounds(run, [1])
+    trained = run.need("iter-001", "checkpoint")
+    weights = run.store.checkpoint(trained.key)
+    (weights / "selftrain.json").unlink()
+    run_rounds(run, [1])
+    again = run.need("iter-001", "checkpoint")
+    assert again.digest == trained.digest
+    assert run.store.model(again.detail["place"]).digest == trained.digest
+    [aside] = (weights.parent / "quarantine").iterdir()
+    assert aside.name.endswith(weights.name)
+
+
 def test_a_round_without_the_one_before_says_what_is_missing(opened):
     run = opened()
     with pytest.raises(TaskError, match=r"iter-001 has no finished checkpoint yet; .*selftrain run lab"):

@@ -329,6 +329,14 @@ def test_a_committed_manifest_is_current_and_the_one_it_replaces_is_history(stor
     assert len(files(folder / "history")) == 2
 
 
+def test_each_result_of_the_same_work_is_kept(store):
+    """Evidence that was lost and drawn again can have come out differently."""
+    for digest in "abcb":
+        store.commit(manifest(key="k" * 32, digest=digest * 32))
+    kept = [Manifest.from_json(path.read_text()).digest[0] for path in (store.scope("e", "iter-001") / "history").iterdir()]
+    assert sorted(kept) == ["a", "b", "c"]
+
+
 def test_a_later_table_leaves_the_one_that_history_lists(store):
     tables = [store.write_table("e", "iter-001", "rows", digest * 32, Record, records(n)) for n, digest in enumerate("ab")]
     old, new = (manifest(key=digest * 32, files={"rows": table}) for digest, table in zip("ab", tables, strict=True))
