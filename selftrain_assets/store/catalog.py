@@ -53,8 +53,7 @@ def _dicts(files: Files, clause: str, value: Any) -> list[dict[str, Any]]:
     if not files:
         return []
     with Database(next(iter(files)).parent) as db:
-        columns, rows = db.ask(f"SELECT * FROM read_parquet(?, filename = true) {clause}", [str(f) for f in files], value)
-    records = [dict(zip(columns, row, strict=True)) for row in rows]
+        records = db.dicts(f"SELECT * FROM read_parquet(?, filename = true) {clause}", [str(f) for f in files], value)
     for file in {Path(record.pop("filename")) for record in records}:
         require_intact(file, files[file])
     return records

@@ -55,6 +55,13 @@ class Database:
         with self._told():
             return self.connection.execute(sql, values).fetchall()
 
+    def dicts(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """All rows of a statement, each by its columns."""
+        with self._told():
+            found = self.connection.execute(sql, values)
+            columns = [column[0] for column in found.description]
+            return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
     def ask(self, sql: str, *values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Columns and rows of a person's statement. UserError carries the first line of what DuckDB says."""
         try:

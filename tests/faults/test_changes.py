@@ -73,9 +73,9 @@ def trainings(monkeypatch):
     """One entry for each training that begins."""
     begun, whole = [], SftTrainer.train
 
-    def noting(self, rows, *arguments, **named):
-        begun.append(len(rows))
-        return whole(self, rows, *arguments, **named)
+    def noting(self, job):
+        begun.append(len(job.rows))
+        return whole(self, job)
 
     monkeypatch.setattr(SftTrainer, "train", noting)
     return begun
