@@ -36,8 +36,9 @@ from selftrain_assets.recipes import RestEM
 from selftrain_assets.stages import judging, selecting
 from selftrain_assets.stages.evidence import recall, want
 from selftrain_assets.stages.run import INPUTS, Clock, Run, finish
-from selftrain_assets.stages.sampling import sample_draws
+from selftrain_assets.stages.sampling import JUDGED, MEMBERS, sample_draws
 from selftrain_assets.store import Store
+from selftrain_assets.store.database import parquet
 from selftrain_assets.store.shards import Contents, Shard, shard_name
 from selftrain_assets.store.tables import file_digest
 from selftrain_assets.verifiers import verifier_fingerprint
@@ -86,7 +87,7 @@ def make(folder: Path, rows: int) -> None:
         problems_file = run.store.scope(run.name, INPUTS) / table[0]
         db.execute(
             "CREATE TABLE texts AS SELECT position, prompt, p.answer, problem_digest(p.question, p.answer, NULL) AS digest "
-            f"FROM prompts JOIN '{problems_file}' AS p ON p.id = problem_id ORDER BY position"
+            f"FROM positions JOIN {parquet([problems_file])} AS p ON p.id = problem_id ORDER BY position"
         )
         for begin in range(0, rows, SHARD):
             of_shard = f"position >= {begin // DRAWS} AND position < {(begin + SHARD) // DRAWS}"
@@ -101,7 +102,7 @@ def make(folder: Path, rows: int) -> None:
             )
             shard(
                 verdicts.directory,
-                f"SELECT verification_key(key, completion, digest, '{verifier}') AS key, key AS sample_key, problem_id, "
+                f"SELECT verification_key(key, sha256(completion), digest, '{verifier}') AS key, key AS sample_key, problem_id, "
                 "CASE WHEN correct THEN 'pass' ELSE 'wrong' END AS outcome, correct::DOUBLE AS reward, answer AS parsed, '' AS reason, "
                 "'numeric 1' AS verifier FROM s ORDER BY place",
             )
@@ -109,18 +110,15 @@ def make(folder: Path, rows: int) -> None:
             pool.replace(Contents(listed[pool.directory]))
         scope, common = "iter-001", {"problems": "p"}
         finish(run, clock, scope, "policy", key="q", digest=POLICY, parents={})
-        table, digest = run.store.write_query(
-            run.name, scope, "samples", db, "SELECT key, problem_id FROM members ORDER BY place", ["key", "problem_id"]
-        )
+        table, digest = run.store.write_query(run.name, scope, "samples", db, MEMBERS, ["key", "problem_id"])
         drawn = finish(
             run, clock, scope, "samples", key=digest, digest=digest, parents={"policy": POLICY, **common}, files={"samples": table}
         )
     with run.store.database() as db:
         recall(db, run, drawn)
         judging.expect(db, run, verifier)
-        table, digest = run.store.write_query(
-            run.name, scope, "verifications", db, "SELECT key, sample_key, problem_id FROM judgements ORDER BY place", ["key"]
-        )
+        verdicts.open(db, "verdict_pool")
+        table, digest = run.store.write_query(run.name, scope, "verifications", db, JUDGED, ["key", "problem_id", "outcome", "reward"])
         detail = {"verifier": verifier, "policy": POLICY}
         parents = {"samples": drawn.digest}
         finish(

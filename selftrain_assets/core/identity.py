@@ -1,7 +1,8 @@
 """Content keys: equal content, equal key; doing work twice cannot count twice.
 
-A key is the SHA-256 of a canonical JSON text. Values without one canonical form are refused instead of being
-hashed by their repr, because a key that drifts silently repeats or skips work.
+A fingerprint is the SHA-256 of a canonical JSON text. Values without one canonical form are refused instead of being
+hashed by their repr, because a key that drifts silently repeats or skips work. Keys of samples, verdicts and rows, of which there
+are millions, are hashes of fingerprints and text digests, so that a database can compute them too (store/sql/identity.sql).
 """
 
 from __future__ import annotations

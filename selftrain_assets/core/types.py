@@ -153,11 +153,13 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Membership of a verdict in a stage."""
+    """Membership of a verdict in a stage, with what the verdict says: a stage whose verdicts came out otherwise is another one."""
 
     key: str
     sample_key: str
     problem_id: str
+    outcome: str
+    reward: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
         want(db, plan)
         drawn = draw(run, db, run.store.model(trained.detail["place"]), plan, f"{scope} evaluation", clock)
         judge(run, db, trained.digest, f"{scope} evaluation", clock)
-        scores, votes = _scores(run.problems, db.execute(VERDICTS))
+        scores, votes = _scores(run.problems, db.stream(VERDICTS))
         engines = db.execute("SELECT string_agg(DISTINCT engine, ', ' ORDER BY engine) FROM members JOIN sample_pool USING (key)")[0][0]
         digest = fingerprint("scores", key, [asdict(s) for s in scores])
         table = run.store.write_table(run.name, scope, "scores", digest, Score, scores)

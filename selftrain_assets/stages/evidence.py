@@ -6,7 +6,7 @@ What is wanted, committed and owed are relations in a database of bounded memory
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -18,11 +18,11 @@ from selftrain_assets.core.types import Request, Sample
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.stages.run import Clock, Run
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.database import WINDOW, Database
+from selftrain_assets.store.database import WINDOW, Database, parquet
 
 
 @dataclass(frozen=True, slots=True)
-class Prompted:
+class Position:
     """The prompt at a position of one kind of draws."""
 
     position: int
@@ -38,10 +38,10 @@ def want(db: Database, plan: Sequence[Draws]) -> None:
     place = 0
     for kind, draws in enumerate(plan):
         ids, prompts = zip(*draws.prompts, strict=True) if draws.prompts else ((), ())
-        db.load("prompts", Prompted, [range(len(ids)), ids, prompts])
+        db.load("positions", Position, [range(len(ids)), ids, prompts])
         db.execute(
             "INSERT INTO members SELECT $1 + position * $2 + index, $3, position, index, sample_key($4, prompt, index), problem_id "
-            "FROM prompts, range($2) AS draws(index)",
+            "FROM positions, range($2) AS draws(index)",
             place,
             draws.samples_per_problem,
             kind,
@@ -52,10 +52,8 @@ def want(db: Database, plan: Sequence[Draws]) -> None:
 
 def recall(db: Database, run: Run, manifest: Manifest) -> None:
     """Make the table `members` from what a finished stage drew, and open the pool that holds it."""
-    db.execute(
-        "CREATE OR REPLACE TABLE members AS SELECT file_row_number AS place, key, problem_id FROM read_parquet(?, file_row_number = true)",
-        str(run.store.table(manifest, manifest.stage)),
-    )
+    drawn = parquet([run.store.table(manifest, manifest.stage)], "file_row_number = true")
+    db.execute(f"CREATE OR REPLACE TABLE members AS SELECT file_row_number AS place, key, problem_id FROM {drawn}")
     run.store.samples(manifest.parents["policy"]).open(db, "sample_pool")
 
 
@@ -82,7 +80,7 @@ def draw(run: Run, db: Database, model: ModelRef, plan: Sequence[Draws], label: 
             with run.config.engine.open(model) as engine:
                 name = f"{engine.describe().name} {engine.describe().version}"
                 stream = _samples(engine, _requests(db, plan), model.digest, name, clock)
-                with closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
+                with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
                     for sample in committing:
                         done += 1
                         tokens += sample.completion_tokens
@@ -119,7 +117,7 @@ def _requests(db: Database, plan: Sequence[Draws]) -> Iterator[Window]:
             yield plan[kind].sampling, window
 
 
-def _samples(engine, windows: Iterable[Window], policy: str, name: str, clock: Clock) -> Iterator[Sample]:
+def _samples(engine, windows: Iterable[Window], policy: str, name: str, clock: Clock) -> Generator[Sample, None, None]:
     """Completions bound to their requests. A key that was not asked for, or comes twice, is the engine's fault."""
     for sampling, requests in windows:
         asked = {r.key: r for r in requests}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 from selftrain_assets.core.errors import IntegrityError
@@ -30,16 +29,25 @@ def expect(db: Database, run: Run, verifier: str) -> None:
     problems = run.need(INPUTS, "problems")
     db.view("problems", Problem, [run.store.table(problems, "problems")])
     db.execute(
-        "CREATE OR REPLACE TABLE judgements AS SELECT m.place, verification_key(s.key, s.completion, p.digest, $1) AS key, "
-        "s.key AS sample_key, m.problem_id FROM members AS m JOIN sample_pool AS s USING (key) "
+        "CREATE OR REPLACE TABLE judgements AS SELECT m.place, verification_key(s.key, s.digest, p.digest, $1) AS key, "
+        "s.key AS sample_key, m.problem_id FROM (SELECT key, sha256(completion) AS digest FROM sample_pool) AS s "
+        "JOIN members AS m USING (key) "
         "JOIN (SELECT id, problem_digest(question, answer, tests) AS digest FROM problems) AS p ON p.id = m.problem_id",
         verifier,
     )
-    if lost := db.count("members") - db.count("judgements"):
+    lost = db.count("members") - db.count("judgements")
+    if lost > 0:
         raise IntegrityError(
             f"{run.name}: {lost} samples to be judged are no longer in their pool, or their problems in the problem set; "
             f"`selftrain run {run.name}` draws what is lost again"
         )
+    if lost < 0:
+        raise IntegrityError(twice(run, "samples"))
+
+
+def twice(run: Run, what: str) -> str:
+    """Only a hand can have put a key into a pool again; counting it twice would be wrong, and which one is right nobody here knows."""
+    return f"{run.name}: some {what} are in their pool more than once; `selftrain audit {run.name}` names the shard and what to do"
 
 
 def judge(run: Run, db: Database, policy: str, label: str, clock: Clock) -> int:
@@ -64,6 +72,8 @@ def judge(run: Run, db: Database, policy: str, label: str, clock: Clock) -> int:
                     run.progress(label, done, total)
         run.progress(label, done, total)
         pool.open(db, "verdict_pool")
+    if db.count("judgements JOIN verdict_pool USING (key)") > db.count("judgements SEMI JOIN verdict_pool USING (key)"):
+        raise IntegrityError(twice(run, "verdicts"))
     return reused
 
 
@@ -97,14 +107,10 @@ def _verifications(run: Run, db: Database, verifier: Verifier, name: str, clock:
     """Verdicts on what is owed as they come; infra errors are left out. Nothing is opened for content that was judged before."""
     problems = {p.id: p for p in run.all_problems}
     known = _Known(run, db, name)
-    rows = (
-        Owed(*row)
-        for row in db.stream(
-            "SELECT o.key, o.sample_key, o.problem_id, s.completion FROM sample_pool AS s JOIN owed_verdicts AS o ON o.sample_key = s.key"
-        )
-    )
-    with ExitStack() as opened:
-        judge = None
+    owed = "SELECT o.key, o.sample_key, o.problem_id, s.completion FROM sample_pool AS s JOIN owed_verdicts AS o ON o.sample_key = s.key"
+    rows = (Owed(*row) for row in db.stream(owed, as_written=True))
+    with ExitStack() as held:
+        opened = None
         while window := list(islice(rows, WINDOW)):
             groups = _equal_programs(verifier, window, problems)
             before = known.among([content for content, _ in groups if content is not None])
@@ -112,14 +118,18 @@ def _verifications(run: Run, db: Database, verifier: Verifier, name: str, clock:
                 if content in before:
                     yield from (_shared(before[content], owed) for owed in members)
             open_groups = [(content, members) for content, members in groups if content not in before]
-            if not open_groups:
-                continue
-            if judge is None:
-                judge = opened.enter_context(verifier.open(run.config.execution.sandbox))
-            yield from _judged(judge, open_groups, problems, clock)
+            if open_groups and opened is None:
+                opened = held.enter_context(verifier.open(run.config.execution.sandbox))
+            fresh = []
+            for first, others in _judged(opened, open_groups, problems, clock) if open_groups else ():
+                yield first
+                yield from (_shared(first, owed) for owed in others)
+                fresh.append(first)
+            known.add([v for v in fresh if v.content is not None])
 
 
-def _judged(judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock) -> Iterator[Verification]:
+def _judged(judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock) -> Iterator[tuple[Verification, list[Owed]]]:
+    """The verdict on the first sample of each group, and the others of the group."""
     stream = judge.stream((problems[members[0].problem_id], members[0].completion) for _, members in groups)
     while True:
         with clock.working():
@@ -128,9 +138,7 @@ def _judged(judge, groups: list[Group], problems: Mapping[str, Problem], clock: 
             return
         (content, members), verdict = groups[found[0]], found[1]
         if verdict.outcome != Outcome.INFRA_ERROR:
-            first = _verification(verdict, members[0], judge.name, content)
-            yield first
-            yield from (_shared(first, owed) for owed in members[1:])
+            yield _verification(verdict, members[0], judge.name, content), members[1:]
 
 
 def _equal_programs(verifier: Verifier, window: Iterable[Owed], problems: Mapping[str, Problem]) -> list[Group]:
@@ -143,19 +151,27 @@ def _equal_programs(verifier: Verifier, window: Iterable[Owed], problems: Mappin
 
 
 class _Known:
-    """Verdicts that any round of any experiment has on equal content, in pools that are sound."""
+    """A verdict for each content that was ever judged, by any round of any experiment, in the shards that are sound."""
 
     def __init__(self, run: Run, db: Database, verifier: str) -> None:
-        self.db, self.pools = db, run.store.all_verifications(verifier)
-        self.damaged: set[Path] = {file for pool in self.pools for file in pool.damaged()}
+        self.run, self.db, self.verifier, self.found = run, db, verifier, False
 
     def among(self, contents: list[str]) -> dict[str | None, Verification]:
         if not contents:
             return {}
-        files = [file for pool in self.pools for file in pool.files() if file not in self.damaged]
-        wanted = f"SELECT * FROM ({relation(Verification, files)}) WHERE content IN (SELECT unnest(?))"
-        found = self.db.records(Verification, wanted, contents)
-        return {v.content: v for v in found}
+        if not self.found:
+            pools = self.run.store.all_verifications(self.verifier)
+            damaged = {file for pool in pools for file in pool.damaged()}
+            sound = relation(Verification, [file for pool in pools for file in pool.files() if file not in damaged])
+            self.db.execute(f"CREATE TABLE known AS SELECT DISTINCT ON (content) * FROM ({sound}) WHERE content <> '' ORDER BY ALL")
+            self.found = True
+        return {v.content: v for v in self.db.records(Verification, "SELECT * FROM known WHERE content IN (SELECT unnest(?))", contents)}
+
+    def add(self, verdicts: list[Verification]) -> None:
+        """Verdicts that are new, committed or not."""
+        if verdicts:
+            self.db.load("new_verdicts", Verification, [[getattr(v, f.name) for v in verdicts] for f in fields(Verification)])
+            self.db.execute("INSERT INTO known SELECT * FROM new_verdicts")
 
 
 def _verification(verdict: Verdict, owed: Owed, judge: str, content: str | None) -> Verification:

@@ -18,8 +18,7 @@ from selftrain_assets.stages.run import Clock, Run, iteration_scope
 from selftrain_assets.stages.sampling import JUDGED, SAMPLES_OF
 from selftrain_assets.stages.selecting import Judged, evidence_stages, select_rows
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.database import Database, text
-from selftrain_assets.verifiers import verifier_fingerprint
+from selftrain_assets.store.database import Database, parquet
 
 
 @dataclass(frozen=True)
@@ -64,25 +63,25 @@ def reverify(run: Run) -> list[RoundDifference]:
 
 def _judged_again(run: Run, iteration: int, finished: Manifest, difference: RoundDifference, folder: Path) -> Judged:
     """The new verdicts of a stage; those that differ are noted."""
-    policy, verifier = finished.detail["policy"], verifier_fingerprint(run.config.verifier)
+    policy = finished.detail["policy"]
     judgements = folder / f"{finished.scope}-{finished.stage}.parquet"
     with run.store.database() as db:
         recall(db, run, run.need(finished.scope, SAMPLES_OF[finished.stage]))
         judge(run, db, policy, f"{finished.scope} {finished.stage} again", Clock())
         db.write(JUDGED, judgements)
         run.store.verifications(finished.detail["verifier"], policy).open(db, "earlier_pool")
-        earlier = text(str(run.store.table(finished, finished.stage)))
+        earlier = parquet([run.store.table(finished, finished.stage)])
         db.execute(
             "CREATE TABLE changed AS SELECT j.place, j.problem_id, j.sample_key, o.key AS old, n.key AS new FROM judgements AS j "
             "JOIN verdict_pool AS n ON n.key = j.key "
-            f"JOIN read_parquet({earlier}) AS e ON e.sample_key = j.sample_key AND e.problem_id = j.problem_id "
+            f"JOIN {earlier} AS e ON e.sample_key = j.sample_key AND e.problem_id = j.problem_id "
             "JOIN earlier_pool AS o ON o.key = e.key WHERE (o.outcome, o.reward) IS DISTINCT FROM (n.outcome, n.reward)"
         )
         difference.judged += db.count("judgements SEMI JOIN verdict_pool USING (key)")
         samples = _of_changed(db, Sample, "sample_pool", "sample_key")
         before, after = _of_changed(db, Verification, "earlier_pool", "old"), _of_changed(db, Verification, "verdict_pool", "new")
         difference.changed += [Changed(*found) for found in zip(samples, before, after, strict=True)]
-    return Judged(iteration, judgements, run.store.verifications(verifier, policy), run.store.samples(policy))
+    return Judged(iteration, judgements, run.store.samples(policy))
 
 
 def _of_changed(db: Database, record: type, pool: str, key: str) -> Iterator[Any]:
@@ -97,10 +96,12 @@ def _compare_rows(run: Run, iteration: int, difference: RoundDifference, now: di
     if frozen is None:
         return
     with run.store.database() as db:
+        for i, stage in evidence_stages(run, iteration):
+            run.need(iteration_scope(i), stage)
         select_rows(run, db, iteration, [now[place] for place in evidence_stages(run, iteration)])
         db.view("frozen_rows", Row, [run.store.table(frozen, "rows")])
-        difference.added = list(db.records(Row, "SELECT * FROM training_rows ANTI JOIN frozen_rows USING (key)"))
-        difference.removed = list(db.records(Row, "SELECT * FROM frozen_rows ANTI JOIN training_rows USING (key)"))
+        difference.added = list(db.records(Row, "SELECT * FROM training_rows ANTI JOIN frozen_rows USING (key) ORDER BY problem_id, key"))
+        difference.removed = list(db.records(Row, "SELECT * FROM frozen_rows ANTI JOIN training_rows USING (key) ORDER BY problem_id, key"))
     trained = run.manifest(difference.scope, "checkpoint")
     if trained is not None and trained.parents.get("dataset") == frozen.digest:
         difference.checkpoint = trained.digest

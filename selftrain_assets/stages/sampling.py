@@ -14,7 +14,7 @@ from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.store import Manifest, place_of_model
-from selftrain_assets.store.database import Database, text
+from selftrain_assets.store.database import Database, parquet
 from selftrain_assets.verifiers import verifier_fingerprint
 
 SAMPLES_OF = {"verifications": "samples", "rationalizations": "hinted_samples"}
@@ -78,7 +78,7 @@ def hinted_draws(run: Run, scope: str, policy: str) -> Draws:
 
 
 MEMBERS = "SELECT key, problem_id FROM members ORDER BY place"
-JUDGED = "SELECT key, sample_key, j.problem_id FROM judgements AS j SEMI JOIN verdict_pool USING (key) ORDER BY place"
+JUDGED = "SELECT key, j.sample_key, j.problem_id, outcome, reward FROM judgements AS j JOIN verdict_pool USING (key) ORDER BY place"
 
 
 def _draw_stage(run: Run, scope: str, stage: str, plan: Draws, parents: dict[str, str]) -> Manifest:
@@ -120,7 +120,7 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
     with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
         recall(db, run, drawn)
         reused = judge(run, db, policy, f"{scope} {stage}", clock)
-        table, digest = run.store.write_query(run.name, scope, stage, db, JUDGED, ["key", "problem_id"])
+        table, digest = run.store.write_query(run.name, scope, stage, db, JUDGED, ["key", "problem_id", "outcome", "reward"])
         solved, verifiers = db.execute(
             "SELECT count(DISTINCT j.problem_id) FILTER (outcome = 'pass'), string_agg(DISTINCT verifier, ', ' ORDER BY verifier) "
             "FROM judgements AS j JOIN verdict_pool USING (key)"
@@ -158,7 +158,7 @@ def _belonging(pool: str, record: type, members: Path) -> str:
     prompt under another id."""
     columns = ", ".join("m.problem_id" if f.name == "problem_id" else f'p."{f.name}"' for f in fields(record))
     return (
-        f"(SELECT {columns} FROM read_parquet({text(str(members))}, file_row_number = true) AS m JOIN {pool} AS p USING (key) "
+        f"(SELECT {columns} FROM {parquet([members], 'file_row_number = true')} AS m JOIN {pool} AS p USING (key) "
         "ORDER BY m.file_row_number)"
     )
 

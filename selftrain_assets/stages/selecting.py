@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.selection import human_rows, take_share
-from selftrain_assets.core.types import Judgement, Sample, Verification
+from selftrain_assets.core.types import Judgement, Sample
+from selftrain_assets.stages.judging import twice
 from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import SAMPLES_OF
 from selftrain_assets.store import Manifest, Pool
@@ -48,11 +50,10 @@ def evidence_stages(run: Run, iteration: int) -> list[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdicts of one stage of a round: which ones (a table of Judgement), and the pools that hold them and their samples."""
+    """The verdicts of one stage of a round, in a table of Judgement, and the pool that holds their samples."""
 
     iteration: int
     judgements: Path
-    verdicts: Pool
     samples: Pool
 
 
@@ -63,17 +64,16 @@ def frozen_verdicts(run: Run, iteration: int, stage: str) -> Judged:
     return Judged(
         iteration,
         run.store.table(finished, stage),
-        run.store.verifications(finished.detail["verifier"], finished.detail["policy"]),
         run.store.samples(drawn.parents["policy"]),
     )
 
 
 def select_rows(run: Run, db: Database, iteration: int, judged: list[Judged]) -> None:
     """Make the relation `training_rows`: what the recipe selects from these verdicts, less what was retracted."""
-    pools = {pool.directory: pool for each in judged for pool in (each.verdicts, each.samples)}
-    for pool in pools.values():
+    pools = {each.samples.directory: each.samples for each in judged}.values()
+    for pool in pools:
         pool.check()
-    db.view("sample_pool", Sample, [file for folder in {j.samples.directory for j in judged} for file in pools[folder].files()])
+    db.view("sample_pool", Sample, [file for pool in pools for file in pool.files()])
     db.execute("CREATE VIEW verified AS " + " UNION ALL ".join(map(_verified, judged)))
     groups = {p.id: p.group for p in run.problems}
     prompts = [Prompted(p.id, run.prompt.render(p), groups[p.id]) for p in run.train_problems]
@@ -83,12 +83,13 @@ def select_rows(run: Run, db: Database, iteration: int, judged: list[Judged]) ->
     rounds = [i for i in run.config.recipe.sample_rounds(iteration) if iteration_scope(i) in retracted]
     excluded = Excluded(sorted(run.retracted.values("sample")), rounds, sorted(retracted))
     select(db, run.config.recipe, run.config.seed, prompts, human, excluded)
+    if db.execute("SELECT count(*) > count(DISTINCT sample_key) FROM candidates")[0][0]:
+        raise IntegrityError(twice(run, "samples"))
 
 
 def _verified(judged: Judged) -> str:
     return (
-        f"SELECT {judged.iteration} AS iteration, j.sample_key, j.problem_id, v.outcome, v.reward "
-        f"FROM ({relation(Judgement, [judged.judgements])}) AS j JOIN ({relation(Verification, judged.verdicts.files())}) AS v USING (key)"
+        f"SELECT {judged.iteration} AS iteration, sample_key, problem_id, outcome, reward FROM ({relation(Judgement, [judged.judgements])})"
     )
 
 

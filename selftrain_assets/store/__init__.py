@@ -15,7 +15,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.types import Sample, Verification
 from selftrain_assets.models.loading import FACTS, ModelRef, resolve_model, weights_digest
 from selftrain_assets.store import location
-from selftrain_assets.store.database import Database
+from selftrain_assets.store.database import Database, parquet
 from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.manifest import Manifest
 from selftrain_assets.store.pool import Pool
@@ -71,7 +71,7 @@ class Store:
 
     def database(self) -> Database:
         """An empty database that spills into the store when its memory is used up."""
-        return Database(self.root / "scratch")
+        return Database(self.root)
 
     # -- pools ---------------------------------------------------------------------------------------------------------
 
@@ -117,12 +117,12 @@ class Store:
         with prepared_table(folder, name, record, records) as (temporary, sha256):
             return self._publish_table(folder, name, digest, temporary, len(records), sha256, lambda p: same_table(p, record, records))
 
-    def write_query(self, experiment: str, scope: str, name: str, db: Database, sql: str, digest_of: Sequence[str]) -> tuple[Table, str]:
+    def write_query(self, experiment: str, scope: str, name: str, db: Database, sql: str, digest_of: list[str]) -> tuple[Table, str]:
         """The rows of a query as such a table, and its digest, which is that of the columns `digest_of`."""
         folder = self.scope(experiment, scope)
         with prepared_file(folder, name, lambda path: db.write(sql, path)) as (temporary, sha256):
             digest = content_digest(temporary, digest_of)
-            rows = db.execute("SELECT count(*) FROM read_parquet(?)", str(temporary))[0][0]
+            rows = db.count(parquet([temporary]))
 
             def same(path: Path) -> str | None:
                 try:

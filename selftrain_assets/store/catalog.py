@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.types import Drawing, Judgement, Problem, Row, Sample, Score, Verification
 from selftrain_assets.store import Manifest, Store
-from selftrain_assets.store.database import Database, relation, text
+from selftrain_assets.store.database import Database, parquet, relation, text
 from selftrain_assets.store.shards import MANIFEST
 from selftrain_assets.store.tables import require_intact
 
@@ -53,7 +54,12 @@ def _dicts(files: Files, clause: str, value: Any) -> list[dict[str, Any]]:
     if not files:
         return []
     with Database(next(iter(files)).parent) as db:
-        records = db.dicts(f"SELECT * FROM read_parquet(?, filename = true) {clause}", [str(f) for f in files], value)
+        try:
+            records = db.dicts(f"SELECT * FROM {parquet(files, 'filename = true')} {clause}", value)
+        except InfraError:
+            for file, sha256 in files.items():
+                require_intact(file, sha256)
+            raise
     for file in {Path(record.pop("filename")) for record in records}:
         require_intact(file, files[file])
     return records
@@ -76,7 +82,7 @@ def _views(db: Database, store: Store) -> None:
     manifests = [Manifest.from_json(p.read_text()) for p in sorted((store.root / "experiments").glob("*/*/*.json"))]
     for table, (name, record) in TABLES.items():
         parts = [
-            f"SELECT {text(m.experiment)} AS experiment, {text(m.scope)} AS scope, * FROM read_parquet({text(_file(store, m, table))})"
+            f"SELECT {text(m.experiment)} AS experiment, {text(m.scope)} AS scope, * FROM {parquet([_file(store, m, table)])}"
             for m in manifests
             if table in m.files
         ]
@@ -86,8 +92,8 @@ def _views(db: Database, store: Store) -> None:
     db.script("views")
 
 
-def _file(store: Store, manifest: Manifest, table: str) -> str:
-    return str(store.scope(manifest.experiment, manifest.scope) / manifest.files[table][0])
+def _file(store: Store, manifest: Manifest, table: str) -> Path:
+    return store.scope(manifest.experiment, manifest.scope) / manifest.files[table][0]
 
 
 def _pool(db: Database, name: str, record: type, manifests: Iterable[Path]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +21,14 @@ _TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
 
 
 class Database:
-    """An in-memory database with the keys of sql/identity.sql; what does not fit into MEMORY is spilt below `scratch`."""
+    """An in-memory database with the keys of sql/identity.sql; what does not fit into MEMORY is spilt below `folder`."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         import duckdb
 
-        self._error, self._not_ours = duckdb.Error, duckdb.OperationalError
-        with suppress(OSError):  # a store that can only be read is asked in memory
-            scratch.mkdir(parents=True, exist_ok=True)
-        self._spilt = scratch / f".duckdb.{uuid.uuid4().hex}.tmp"
+        self._error, self._interrupted = duckdb.Error, duckdb.InterruptException
+        # DuckDB makes this folder when it needs it; the number of the process tells gc whether it is still in use
+        self._spilt = folder / f".duckdb-{os.getpid()}.{uuid.uuid4().hex}.tmp"
         self.connection = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(self._spilt)})
         self.script("identity")
 
@@ -40,10 +41,16 @@ class Database:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Memory, disk, or a file that went away."""
+        """Memory, disk, or a file that went away; and Ctrl-C, for which DuckDB has a name of its own."""
         try:
             yield
-        except self._not_ours as error:
+        except self._interrupted as error:
+            raise KeyboardInterrupt from error
+        except RuntimeError as error:
+            if "interrupted" in str(error).lower():
+                raise KeyboardInterrupt from error
+            raise
+        except self._error as error:
             raise InfraError(f"store: {_first_line(error)}; what is committed is kept, run again to go on") from error
 
     def script(self, name: str) -> None:
@@ -65,12 +72,13 @@ class Database:
     def ask(self, sql: str, *values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Columns and rows of a person's statement. UserError carries the first line of what DuckDB says."""
         try:
-            found = self.connection.execute(sql, values)
-            if found is None:
-                raise UserError("sql: there is no statement")
-            return [column[0] for column in found.description or ()], found.fetchall()
-        except self._error as error:
-            raise UserError(f"sql: {_first_line(error)}") from error
+            with self._told():
+                found = self.connection.execute(sql, values)
+                if found is None:
+                    raise UserError("sql: there is no statement")
+                return [column[0] for column in found.description or ()], found.fetchall()
+        except InfraError as error:
+            raise UserError(f"sql: {_first_line(error.__cause__ or error)}") from error
 
     def count(self, relation: str) -> int:
         return self.execute(f"SELECT count(*) FROM {relation}")[0][0]
@@ -80,10 +88,16 @@ class Database:
         for name, value in variables.items():
             self.execute(f"SET VARIABLE {name} = ?", value)
 
-    def stream(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """Rows as they come, on a cursor of their own, WINDOW of them in memory."""
+    def stream(self, sql: str, *values: Any, as_written: bool = False) -> Iterator[tuple[Any, ...]]:
+        """Rows as they come, on a cursor of their own, WINDOW of them in memory. `as_written`: what a join holds in memory is
+        its right side, whatever DuckDB thinks of its size; texts belong on the left."""
         with self._told():
-            cursor = self.connection.cursor().execute(sql, values)
+            cursor = self.connection.cursor()
+            if as_written:
+                cursor.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+            cursor.execute(sql, values)
+            if as_written:
+                self.connection.execute("RESET disabled_optimizers")
         try:
             while True:
                 with self._told():
@@ -121,16 +135,23 @@ class Database:
         self.execute(f"COPY ({sql}) TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
 
 
+def parquet(files: Iterable[Path], *options: str) -> str:
+    """SQL that reads just these files: no letter of a path is a pattern, and no folder called `name=value` a column."""
+    listed = ", ".join(text(re.sub(r"[*?[]", r"[\g<0>]", str(file))) for file in files)
+    return f"read_parquet({', '.join([f'[{listed}]', 'hive_partitioning = false', 'union_by_name = true', *options])})"
+
+
 def relation(record: type, files: Iterable[Path]) -> str:
-    """SQL that reads records of these files; none of them is needed."""
-    listed = ", ".join(text(str(file)) for file in files)
-    columns = ", ".join(f'NULL::{_TYPES[str(f.type)]} AS "{f.name}"' for f in schema_of(record))
-    nothing = f"SELECT {columns} WHERE false"
-    return f"{nothing} UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true)" if listed else nothing
+    """SQL that reads records of these files, of which there may be none, in the columns of today: files of older versions can have
+    fewer."""
+    files = list(files)
+    names = ", ".join(f'"{f.name}"' for f in schema_of(record))
+    nothing = "SELECT " + ", ".join(f'NULL::{_TYPES[str(f.type)]} AS "{f.name}"' for f in schema_of(record)) + " WHERE false"
+    return f"SELECT {names} FROM ({nothing} UNION ALL BY NAME SELECT * FROM {parquet(files)})" if files else nothing
 
 
 def text(value: str) -> str:

@@ -6,6 +6,7 @@ named. Each thing is looked at once more under the lease of whoever could be wri
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -25,6 +26,7 @@ from selftrain_assets.store.shards import QUARANTINE
 
 MINIMUM_AGE = 3600  # seconds; a younger temporary file may be somebody's open work
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp|\.probe-[0-9a-f]{32}")
+_SPILT = re.compile(r"\.duckdb-(\d+)\.")  # and the process whose database it is
 _STAGE_OF = {"rows": "dataset", "scores": "evaluation"}  # tables that are not named like their stage
 
 
@@ -140,7 +142,9 @@ class _Search:
             else:
                 found += sorted(folder.glob("output-*"))
         for path in found:
-            if _age(path) < MINIMUM_AGE:
+            if (spilt := _SPILT.match(path.name)) and _is_alive(int(spilt[1])):
+                left.append(f"{path.relative_to(self.store.root)} is in use by process {spilt[1]}")
+            elif _age(path) < MINIMUM_AGE:
                 left.append(f"{path.relative_to(self.store.root)} is younger than an hour and may be somebody's open work; collect later")
             else:
                 yield _Found("temporary", path, "an interrupted write left it", self._leases_around(path))
@@ -216,6 +220,16 @@ class _Search:
         for pattern in (f"checkpoints/{QUARANTINE}/*", f"experiments/*/*/{QUARANTINE}/*"):
             for path in sorted(self.store.root.glob(pattern)):
                 yield _Found("quarantined", path, "it was put aside", self._leases_around(path))
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _is_orphan(path: Path) -> bool:

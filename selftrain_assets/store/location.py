@@ -16,17 +16,13 @@ ELSEWHERE = "set SELFTRAIN_STORE or --store to a folder on a local disk"
 
 
 def folder(place: str | Path) -> Path:
-    """The folder that `place` names. UserError for the address of a bucket, which cannot give what a store promises, and for
-    a path that DuckDB would take for a pattern."""
+    """The folder that `place` names. UserError for the address of a bucket, which cannot give what a store promises."""
     if scheme := _ADDRESS.match(str(place)):
         raise UserError(
             f"store: {place} is an address ({scheme[1]}), and a store must be a folder: a bucket can neither rename a finished folder into "
             f"place nor hold a lock that ends with its process; {ELSEWHERE}, and copy it to the bucket between runs (docs/evidence.md)"
         )
-    path = Path(place).absolute()
-    if found := [letter for letter in "*?[" if letter in str(path)]:
-        raise UserError(f'store: {path} has "{found[0]}" in its path, which DuckDB takes for a pattern; use a folder without it')
-    return path
+    return Path(place).absolute()
 
 
 def check(root: Path) -> None:

@@ -19,7 +19,7 @@ class Prompted(NamedTuple):
     stratum: str
 
 
-ROW_DIGEST = ("key", "problem_id", "sample_key", "iteration")  # the key stands for all that is trained on
+ROW_DIGEST = ["key", "problem_id", "sample_key", "iteration"]  # the key stands for all that is trained on
 ROWS = "SELECT * FROM training_rows"
 
 

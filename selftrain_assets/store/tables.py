@@ -42,13 +42,14 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def content_digest(path: Path, columns: Sequence[str] | None = None) -> str:
+def content_digest(path: Path, columns: list[str] | None = None) -> str:
     """Digest of the rows of a Parquet file, or of these columns of them, in order; independent of how the bytes are laid out."""
     import pyarrow.parquet as pq
 
     digest = hashlib.sha256()
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=None if columns is None else list(columns)):
+        digest.update(repr(columns or file.schema_arrow.names).encode())
+        for batch in file.iter_batches(columns=columns):
             rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
             digest.update("".join(f"{row!r}\n" for row in rows).encode())
     return digest.hexdigest()[:KEY_LENGTH]

@@ -7,15 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import IntegrityError
+from selftrain_assets.core.identity import text_digest
 from selftrain_assets.core.plan import plan_draws
 from selftrain_assets.core.prompts import Prompt
 from selftrain_assets.core.sampling import Sampling
-from selftrain_assets.core.types import Problem, Row
-from selftrain_assets.stages import inputs, sampling, selecting, training
+from selftrain_assets.core.types import Outcome, Problem, Row, Verdict
+from selftrain_assets.stages import inputs, judging, sampling, selecting, training
 from selftrain_assets.stages.evidence import want
+from selftrain_assets.stages.run import Run
 from selftrain_assets.stages.sampling import read_samples, read_verifications
+from selftrain_assets.store import Store
+from selftrain_assets.store.catalog import query
 from selftrain_assets.store.database import Database
+from selftrain_assets.verifiers import NumericVerifier
+from tests import lab
 
 E_STEP = {
     "policy": sampling.policy,
@@ -93,3 +100,73 @@ def test_samples_that_are_no_longer_there_are_told_before_anything_is_judged(ope
         pass
     with pytest.raises(IntegrityError, match=r"no longer in their pool.*selftrain run lab"):
         sampling.verifications(opened(verifier={"type": "numeric", "tolerance": 0.5}), 1)
+
+
+def doubled(pool):
+    """A pool in which somebody has listed every record again."""
+    pool.commit(pool.records())
+
+
+def test_a_key_that_a_hand_has_put_into_a_pool_twice_is_told_and_never_counted_twice(opened):
+    run = opened()
+    first = e_step(run)
+    doubled(run.store.samples(first["policy"].digest))
+    narrower = opened(recipe={**lab.SETTINGS["recipe"], "cap": 1})
+    stricter = opened(verifier={"type": "numeric", "tolerance": 0.5})
+    for stage, asked in ((selecting.dataset, narrower), (sampling.verifications, stricter)):
+        with pytest.raises(IntegrityError, match=r"some samples are in their pool more than once; `selftrain audit lab`"):
+            stage(asked, 1)
+
+
+def test_a_verdict_that_is_there_twice_is_told(opened):
+    run = opened()
+    first = e_step(run)
+    pool = run.store.verifications(first["verifications"].detail["verifier"], first["policy"].digest)
+    doubled(pool)
+    run.store.table(first["verifications"], "verifications").unlink()
+    with pytest.raises(IntegrityError, match=r"some verdicts are in their pool more than once"):
+        sampling.verifications(run, 1)
+
+
+def test_verdicts_that_come_out_otherwise_make_another_dataset(opened, monkeypatch):
+    """The same samples, judged again after a loss."""
+    run = opened()
+    first = e_step(run)
+    pool = run.store.verifications(first["verifications"].detail["verifier"], first["policy"].digest)
+    for file in pool.files():
+        file.unlink()
+    monkeypatch.setattr(NumericVerifier, "verify", lambda *_: Verdict(Outcome.TIMEOUT, 0.0, None, "slow today"))
+    again = e_step(run)
+    assert again["verifications"].digest != first["verifications"].digest
+    assert again["dataset"].counts["self"] == 0 < first["dataset"].counts["self"]
+
+
+@pytest.mark.parametrize("folder", ["seed=1", "key=7", "index=0", "run=3", "a[x]", "it's"])
+def test_the_name_of_a_folder_changes_nothing(tmp_path, folder, one_torch_thread):
+    """DuckDB would read name=value as a column, and [x] as a pattern."""
+    found = {}
+    for place in ("plain", folder):
+        (tmp_path / place).mkdir()
+        settings = lab.write_experiment(tmp_path / place)
+        run = Run("lab", parse_experiment(settings, "lab"), Store(tmp_path / place / "runs"))
+        manifests = e_step(run)
+        assert query(run.store, "SELECT count(*) FROM verdicts")[1] == [(48,)]
+        found[place] = read_samples(run, manifests["samples"]), run.store.read_table(manifests["dataset"], "rows", Row)
+    assert found["plain"] == found[folder]
+
+
+def test_equal_programs_are_judged_once_however_they_are_handed_over(opened, monkeypatch):
+    judged = []
+
+    def noting(self, problem, completion):
+        judged.append(completion)
+        return Verdict(Outcome.PASS, 1.0, None, "")
+
+    monkeypatch.setattr(NumericVerifier, "verify", noting)
+    monkeypatch.setattr(NumericVerifier, "content", lambda self, problem, completion: text_digest(problem.id + completion))
+    monkeypatch.setattr(judging, "WINDOW", 5)
+    run = opened()
+    found = e_step(run)["verifications"]
+    different = {(s.problem_id, s.completion) for s in read_samples(run, run.need("iter-001", "samples"))}
+    assert len(judged) == len(different) < found.counts["verifications"] == 48
+    assert found.counts["shared"] == 48 - len(different)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.types import Row
 from selftrain_assets.engines.scripted import ScriptedSettings
 from selftrain_assets.stages import inputs, sampling, selecting, training
@@ -34,6 +35,13 @@ def test_the_same_verifier_changes_nothing(opened, texts):
     [found] = reverify(run)
     assert found.judged == 48
     assert (found.changed, found.added, found.removed, found.checkpoint) == ([], [], [], None)
+
+
+def test_a_stage_that_was_never_done_is_told(opened, texts):
+    made(opened(texts=texts))
+    run = opened(texts=texts, recipe={**lab.SETTINGS["recipe"], "rationalize": True})
+    with pytest.raises(TaskError, match="iter-001 has no finished rationalizations yet"):
+        reverify(run)
 
 
 def test_a_stricter_one_takes_away_exactly_what_it_does_not_pass(opened, texts, monkeypatch):

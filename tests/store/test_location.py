@@ -19,12 +19,6 @@ def test_a_bucket_is_refused_with_the_reason(monkeypatch, address):
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("place", ["runs[1]", "all*/runs", "runs?"])
-def test_a_path_that_is_a_pattern_is_refused(place):
-    with pytest.raises(UserError, match="takes for a pattern"):
-        location.folder(place)
-
-
 @pytest.mark.parametrize("place", ["runs", "it's runs", "./runs", "a:b/runs", "/tmp/s3:/runs"])
 def test_a_folder_is_a_folder_whatever_its_name(place):
     assert location.folder(place) == Path(place).absolute()

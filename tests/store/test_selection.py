@@ -36,8 +36,7 @@ def drawings(draw):
     content = st.tuples(st.sampled_from("abc"), st.sampled_from(TEXTS), st.sampled_from(["prompt", "hint"]))
     verdict = st.tuples(st.sampled_from(["pass", "pass", "pass", "wrong", "infra_error"]), st.sampled_from([0.0, 0.5, 1.0]))
     samples = [sample(p, text, index, prompt) for index, (p, text, prompt) in enumerate(draw(st.lists(content, max_size=14)))]
-    judged = [(s, *draw(verdict)) for s in samples]
-    found = [Drawn(iteration, *item) for item in judged for iteration in draw(st.sampled_from([(1,), (2,), (1, 2)]))]
+    found = [Drawn(iteration, s, *draw(verdict)) for s in samples for iteration in draw(st.sampled_from([(1,), (2,), (1, 2)]))]
     return draw(st.permutations(found))
 
 
@@ -65,14 +64,13 @@ def solution(text, rule):
 
 def by_the_book(rules, drawn, human, seed, excluded, groups):
     """The same selection, step by step."""
-    newest = {}
-    for d in sorted(drawn, key=lambda d: d.iteration):
-        if d.outcome == "pass" and d.reward >= rules.threshold and d.iteration not in excluded.rounds:
-            newest[d.sample.key] = d
+    newest = {d.sample.key: d for d in sorted(drawn, key=lambda d: d.iteration) if d.iteration not in excluded.rounds}
     left = [
         d
         for d in newest.values()
-        if d.sample.key not in excluded.samples and ("self" if d.sample.prompt == "prompt" else "rationalized") not in excluded.sources
+        if (d.outcome == "pass" and d.reward >= rules.threshold)
+        and d.sample.key not in excluded.samples
+        and ("self" if d.sample.prompt == "prompt" else "rationalized") not in excluded.sources
     ]
     if rules.dedup != "none":
         left.sort(key=lambda d: (-d.iteration, d.sample.index, d.sample.key))
@@ -107,7 +105,7 @@ def by_the_book(rules, drawn, human, seed, excluded, groups):
     return rows + human
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     RULES,
     drawings(),

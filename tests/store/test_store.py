@@ -374,7 +374,7 @@ def fill(store, experiment):
     for stage, record, entries in (
         ("problems", Problem, [Problem("p1", "1 + 1?", "2")]),
         ("samples", Drawing, [Drawing("s1", "p1")]),
-        ("verifications", Judgement, [Judgement("v1", "s1", "p1")]),
+        ("verifications", Judgement, [Judgement("v1", "s1", "p1", "pass", 1.0)]),
     ):
         table = store.write_table(experiment, "iter-001", stage, "d" * 32, record, entries)
         store.commit(manifest(stage=stage, experiment=experiment, files={stage: table}, metrics={"undefined": math.nan}))

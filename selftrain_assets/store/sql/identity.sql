@@ -7,8 +7,8 @@ CREATE MACRO sample_key(draws, prompt, index) AS hashed('sample:' || draws || ':
 CREATE MACRO problem_digest(question, answer, tests) AS
     hashed('problem:' || sha256(question) || ':' || sha256(answer) || CASE WHEN tests IS NULL THEN '' ELSE ':' || sha256(tests) END);
 
-CREATE MACRO verification_key(sample, completion, problem, verifier) AS
-    hashed('verification:' || sample || ':' || sha256(completion) || ':' || problem || ':' || verifier);
+CREATE MACRO verification_key(sample, completion_digest, problem, verifier) AS
+    hashed('verification:' || sample || ':' || completion_digest || ':' || problem || ':' || verifier);
 
 CREATE MACRO row_key(prompt, completion, weight, source, sample) AS
     hashed('row:' || sha256(prompt) || ':' || sha256(completion) || ':' || printf('%.17g', weight) || ':' || source || ':' || coalesce(sample, ''));

@@ -5,15 +5,16 @@
 --       rules as variables
 -- out:  candidates, one line per correct sample; chosen, those that become rows; training_rows, with those of the table human_rows
 
--- Only PASS earns reward, so an infra_error is never kept. A sample that rounds share counts once, in the newest.
+-- Only PASS earns reward, so an infra_error is never kept. A sample that rounds share counts once, as the newest says.
 CREATE TABLE candidates AS
 SELECT c.*, s.index, s.completion_tokens, p.stratum, CASE WHEN s.prompt = p.prompt THEN 'self' ELSE 'rationalized' END AS source,
        CASE getvariable('dedup') WHEN 'text' THEN md5_number(normalized_text(s.completion))
                                  WHEN 'equations' THEN md5_number(equation_path(s.completion)) END AS solution
-FROM (SELECT sample_key, max(iteration) AS iteration, any_value(problem_id) AS problem_id, any_value(reward) AS reward
+FROM (SELECT sample_key, max(iteration) AS iteration, arg_max(problem_id, iteration) AS problem_id, arg_max(reward, iteration) AS reward
       FROM verified
-      WHERE outcome = 'pass' AND reward >= getvariable('threshold') AND NOT list_contains(getvariable('retracted_rounds'), iteration)
-      GROUP BY sample_key) AS c
+      WHERE NOT list_contains(getvariable('retracted_rounds'), iteration)
+      GROUP BY sample_key
+      HAVING arg_max(outcome, iteration) = 'pass' AND arg_max(reward, iteration) >= getvariable('threshold')) AS c
 JOIN sample_pool AS s ON s.key = c.sample_key
 JOIN prompts AS p ON p.problem_id = c.problem_id
 WHERE NOT list_contains(getvariable('retracted_samples'), c.sample_key);
