@@ -8,8 +8,11 @@ from typing import Any
 
 import yaml
 
-from selftrain_assets.core.types import Problem
+from selftrain_assets.core.types import Problem, Sample, Verification
 from selftrain_assets.experiments import COMPONENT
+from selftrain_assets.stages.run import Run
+from selftrain_assets.stages.sampling import open_samples, open_verdicts
+from selftrain_assets.store import Manifest
 from selftrain_assets.tasks import WordProblems
 
 TASK = {"type": "word_problems", "train": 12, "human": 4, "validation": 3, "test": 6, "transfer": 2}
@@ -42,3 +45,15 @@ def write_experiment(folder: Path, name: str = "lab", texts: dict[str, list[str]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump({"type": COMPONENT, "attributes": settings}))
     return settings
+
+
+def read_samples(run: Run, manifest: Manifest) -> list[Sample]:
+    """Samples of a finished stage, in the order of its draws."""
+    with run.store.database() as db:
+        return list(db.records(Sample, f"SELECT * FROM {open_samples(run, db, manifest)}"))
+
+
+def read_verifications(run: Run, manifest: Manifest) -> list[Verification]:
+    """Verdicts of a finished stage, in that order."""
+    with run.store.database() as db:
+        return list(db.records(Verification, f"SELECT * FROM {open_verdicts(run, db, manifest)}"))

@@ -163,18 +163,6 @@ def _belonging(pool: str, record: type, members: Path) -> str:
     )
 
 
-def read_samples(run: Run, manifest: Manifest) -> list[Sample]:
-    """All samples of a finished stage, for looking at few."""
-    with run.store.database() as db:
-        return list(db.records(Sample, f"SELECT * FROM {open_samples(run, db, manifest)}"))
-
-
-def read_verifications(run: Run, manifest: Manifest) -> list[Verification]:
-    """All verdicts of a finished stage, for looking at few."""
-    with run.store.database() as db:
-        return list(db.records(Verification, f"SELECT * FROM {open_verdicts(run, db, manifest)}"))
-
-
 def solved_problems(run: Run, scope: str) -> set[str]:
     """Ids of the training problems with a correct sample in this round."""
     with run.store.database() as db:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,29 +41,39 @@ Files = Mapping[Path, str]
 
 def lookup(files: Files, column: str, value: str, prefix: bool = False, once: bool = False) -> list[dict[str, Any]]:
     """Records of these files whose `column` is `value`, or begins with it; `once`: there is one at most, so stop at the first.
-    Reads that column, and the rest of what is found; IntegrityError if that lies in a damaged file."""
-    found = f"starts_with({column}, ?)" if prefix else f"{column} = ?"
-    return _dicts(files, f"WHERE {found}{' LIMIT 1' if once else ''}", value)
+    Reads that column of all files, and all of the files that it is found in; IntegrityError if one of those is damaged."""
+    found = f"WHERE starts_with({column}, ?)" if prefix else f"WHERE {column} = ?"
+    limit = " LIMIT 1" if once else ""
+    if not files:
+        return []
+    with _asking(files) as db:
+        holding = db.execute(
+            f"SELECT DISTINCT filename FROM (SELECT filename FROM {parquet(files, 'filename = true')} {found}{limit})", value
+        )
+        return [record for (file,) in sorted(holding) for record in _records(db, files, Path(file), f"{found}{limit}", value)]
 
 
 def nth(files: Files, position: int) -> dict[str, Any] | None:
-    """The record at a position, from 0."""
-    return next(iter(_dicts(files, "LIMIT 1 OFFSET ?", position)), None)
+    """The record at a position of a single file, from 0."""
+    with _asking(files) as db:
+        return next(iter(_records(db, files, next(iter(files)), "LIMIT 1 OFFSET ?", position)), None)
 
 
-def _dicts(files: Files, clause: str, value: Any) -> list[dict[str, Any]]:
-    if not files:
-        return []
-    with Database(next(iter(files)).parent) as db:
+@contextmanager
+def _asking(files: Files) -> Iterator[Database]:
+    """A database; what it cannot read is told by the checksum that is wrong."""
+    with Database(next(iter(files), Path()).parent) as db:
         try:
-            records = db.dicts(f"SELECT * FROM {parquet(files, 'filename = true')} {clause}", value)
+            yield db
         except InfraError:
             for file, sha256 in files.items():
                 require_intact(file, sha256)
             raise
-    for file in {Path(record.pop("filename")) for record in records}:
-        require_intact(file, files[file])
-    return records
+
+
+def _records(db: Database, files: Files, file: Path, clause: str, value: Any) -> list[dict[str, Any]]:
+    require_intact(file, files[file])
+    return db.dicts(f"SELECT * FROM {parquet([file])} {clause}", value)
 
 
 def _check_files(store: Store) -> None:

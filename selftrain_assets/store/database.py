@@ -142,7 +142,7 @@ def _first_line(error: BaseException) -> str:
 def parquet(files: Iterable[Path], *options: str) -> str:
     """SQL that reads just these files: no letter of a path is a pattern, and no folder called `name=value` a column."""
     listed = ", ".join(text(re.sub(r"[*?[]", r"[\g<0>]", str(file))) for file in files)
-    return f"read_parquet({', '.join([f'[{listed}]', 'hive_partitioning = false', 'union_by_name = true', *options])})"
+    return f"read_parquet({', '.join([f'[{listed}]', 'hive_partitioning = false', *options])})"
 
 
 def relation(record: type, files: Iterable[Path]) -> str:
@@ -151,7 +151,7 @@ def relation(record: type, files: Iterable[Path]) -> str:
     files = list(files)
     names = ", ".join(f'"{f.name}"' for f in schema_of(record))
     nothing = "SELECT " + ", ".join(f'NULL::{_TYPES[str(f.type)]} AS "{f.name}"' for f in schema_of(record)) + " WHERE false"
-    return f"SELECT {names} FROM ({nothing} UNION ALL BY NAME SELECT * FROM {parquet(files)})" if files else nothing
+    return f"SELECT {names} FROM ({nothing} UNION ALL BY NAME SELECT * FROM {parquet(files, 'union_by_name = true')})" if files else nothing
 
 
 def text(value: str) -> str:

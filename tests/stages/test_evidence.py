@@ -17,12 +17,12 @@ from selftrain_assets.core.types import Outcome, Problem, Row, Verdict
 from selftrain_assets.stages import inputs, judging, sampling, selecting, training
 from selftrain_assets.stages.evidence import want
 from selftrain_assets.stages.run import Run
-from selftrain_assets.stages.sampling import read_samples, read_verifications
 from selftrain_assets.store import Store
 from selftrain_assets.store.catalog import query
 from selftrain_assets.store.database import Database
 from selftrain_assets.verifiers import NumericVerifier
 from tests import lab
+from tests.lab import read_samples, read_verifications
 
 E_STEP = {
     "policy": sampling.policy,

@@ -7,9 +7,9 @@ from selftrain_assets.core.types import Completion, Outcome, Row, Verdict
 from selftrain_assets.engines.scripted import ScriptedEngine, ScriptedSettings
 from selftrain_assets.stages.loop import human_only, prepare, run_rounds
 from selftrain_assets.stages.run import Run, iteration_scope
-from selftrain_assets.stages.sampling import read_samples, read_verifications
 from selftrain_assets.verifiers import NumericVerifier
 from tests import lab
+from tests.lab import read_samples, read_verifications
 
 
 def rows_of(run: Run, iteration: int) -> list[Row]:

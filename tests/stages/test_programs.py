@@ -11,6 +11,7 @@ from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.store.catalog import query
 from selftrain_assets.verifiers import CodeVerifier
 from selftrain_assets.verifiers.programs import _CodeJudge
+from tests import lab
 
 FACTORS = {"double": 2, "triple": 3, "quadruple": 4, "tenfold": 10}
 
@@ -58,7 +59,7 @@ def test_equal_programs_are_run_once_and_every_sample_has_its_verdict(programs_r
     monkeypatch.setattr(_CodeJudge, "stream", lambda self, pairs: stream(self, (asked.append(pair) or pair for pair in pairs)))
     run = programs_run()
     counts = judged(run).counts
-    verifications = sampling.read_verifications(run, run.need("iter-001", "verifications"))
+    verifications = lab.read_verifications(run, run.need("iter-001", "verifications"))
     contents = {v.content for v in verifications}
     assert counts["verifications"] == 96
     assert len(asked) == len(contents) < 96
@@ -104,7 +105,7 @@ def test_an_engine_that_goes_away_costs_only_what_was_open(programs_run, monkeyp
     again = []
     monkeypatch.setattr(_CodeJudge, "stream", lambda self, pairs: stream(self, (again.append(pair) or pair for pair in pairs)))
     counts = sampling.verifications(run, 1).counts
-    verifications = sampling.read_verifications(run, run.need("iter-001", "verifications"))
+    verifications = lab.read_verifications(run, run.need("iter-001", "verifications"))
     contents = {v.content for v in verifications}
     assert counts["reused"] == kept
     assert (counts["verifications"], counts["infra_error"]) == (96, 0)

@@ -8,6 +8,7 @@ from selftrain_assets.engines.scripted import ScriptedSettings
 from selftrain_assets.stages import inputs, sampling, selecting, training
 from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.stages.retract import repair, retract, take_back
+from tests import lab
 
 
 def first_dataset(run):
@@ -60,7 +61,7 @@ def test_what_no_dataset_holds_needs_no_training(opened):
     run = opened()
     original = first_dataset(run)
     used = {r.sample_key for r in rows_of(run, original)}
-    wrong = next(v for v in sampling.read_verifications(run, run.need("iter-001", "verifications")) if v.sample_key not in used)
+    wrong = next(v for v in lab.read_verifications(run, run.need("iter-001", "verifications")) if v.sample_key not in used)
     affected = retract(run, "sample", wrong.sample_key, "")
     assert (affected.scopes, affected.first) == ({}, None)
     assert "no dataset holds it" in repair(run, affected)

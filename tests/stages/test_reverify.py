@@ -51,7 +51,7 @@ def test_a_stricter_one_takes_away_exactly_what_it_does_not_pass(opened, texts, 
     monkeypatch.setattr(ScriptedSettings, "open", lambda *_: pytest.fail("something was sampled"))
     run = opened(texts=texts, verifier=STRICT)
     [found] = reverify(run)
-    samples = {s.key: s for s in sampling.read_samples(before, manifests["samples"])}
+    samples = {s.key: s for s in lab.read_samples(before, manifests["samples"])}
     unmarked = {key for key, s in samples.items() if s.completion.startswith("It is")}
     assert {c.sample.key for c in found.changed} == unmarked
     assert {(c.before.outcome, c.now.outcome) for c in found.changed} == {("pass", "malformed")}

@@ -7,10 +7,10 @@ from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.types import Row, Sample
 from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.stages.run import Run
-from selftrain_assets.stages.sampling import read_samples
 from selftrain_assets.store import Store
 from selftrain_assets.store.lineage import Lineage
 from tests import lab
+from tests.lab import read_samples
 
 
 @pytest.fixture(scope="module")
