@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selftrain_assets.core.program_tests import ProgramTests, read_tests
@@ -68,6 +68,7 @@ def test_what_is_wrong_is_said(tests, entry, reason):
         read_tests(tests, entry)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.lists(PLAIN), PLAIN), min_size=1), st.text(min_size=1), st.text())
 def test_the_canonical_text_is_read_back_as_it_was(calls, entry, context):
     tests = ProgramTests(entry, context, calls=tuple((args, {}, expected) for args, expected in calls))

@@ -71,7 +71,7 @@ def test_forward_is_exactly_what_the_tables_say(run, lineage):
     datasets = list(lineage.of("dataset"))
     entered = {m.digest: {row.sample_key for row in run.store.read_table(m, "rows", Row)} for m in datasets}
     assert len(entered) == 4
-    samples: list[Sample] = read_samples(run, run.need("iter-001", "samples"))
+    samples: list[Sample] = read_samples(run, run.need("iter-001", "samples"))[::3]
     for sample in samples:
         node = lineage.forward(sample.key)
         direct = {n.facts["digest"] for n in node.edges if n.kind == "dataset"}
