@@ -69,7 +69,7 @@ def test_what_is_wrong_is_said(tests, entry, reason):
 
 
 @settings(max_examples=40)
-@given(st.lists(st.tuples(st.lists(PLAIN), PLAIN), min_size=1), st.text(min_size=1), st.text())
+@given(st.lists(st.tuples(st.lists(PLAIN, max_size=3), PLAIN), min_size=1, max_size=3), st.text(min_size=1), st.text())
 def test_the_canonical_text_is_read_back_as_it_was(calls, entry, context):
     tests = ProgramTests(entry, context, calls=tuple((args, {}, expected) for args, expected in calls))
     assert ProgramTests.from_json(tests.to_json()) == tests
