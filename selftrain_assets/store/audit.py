@@ -112,7 +112,7 @@ class Inspector:
             )
         if not is_held(state.directory):  # a live writer lists its shard in a moment
             for path in state.orphans:
-                self.find("orphan", f"{self.shown(path)} is listed by no manifest; a run adopts it if whole, `selftrain gc` removes it")
+                self.find("orphan", f"{self.shown(path)} is listed by no manifest; a run adopts it if whole; or selftrain gc --delete")
 
     # -- weights -------------------------------------------------------------------------------------------------------
 

@@ -214,7 +214,13 @@ with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={engine.host!r}, 
     print(pool.workers[0].line.id, flush=True)
     pool.judge(RunTask("import time; time.sleep(600)", limits=Limits(wall_seconds=600)))
 """
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs have it ignored
+    )
     identity = child.stdout.readline().strip()
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)
