@@ -30,6 +30,12 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "kills: takes minutes; deselected without --kills")
 
 
+def pytest_collection_modifyitems(config, items):
+    long = [item for item in items if item.get_closest_marker("kills") and not config.getoption("kills")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
 @pytest.fixture(scope="session")
 def embedded() -> ModelRef:
     """The model that ships with the package; nothing is loaded yet."""

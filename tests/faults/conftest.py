@@ -7,12 +7,6 @@ import pytest
 from tests.faults.harness import Driver, place
 
 
-def pytest_collection_modifyitems(config, items):
-    long = [item for item in items if item.get_closest_marker("kills") and not config.getoption("kills")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
-
-
 @pytest.fixture(scope="session")
 def driver():
     """Samples and judges; has no torch."""
