@@ -17,10 +17,10 @@ ui: $(VENV)/installed
 	PYTHONWARNINGS=ignore $(BIN)/dagster dev -w workspace.yaml
 
 test: $(VENV)/installed-dev engine
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-faults: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests/faults tests/dagster_layer/test_daemon.py --kills 50 --durations 0
+	$(BIN)/python -m pytest tests/faults tests/dagster_layer/test_daemon.py -n 2 --kills 50 --durations 0
 
 # The sandbox is tested on a real Docker engine: one that runs, or one that the tests start as root.
 engine:

@@ -2,16 +2,16 @@
 
 import gc
 import os
-import tempfile
 
 import pytest
 from hypothesis import settings
 
+from sandbox import EngineSettings
 from selftrain_assets.models.loading import ModelRef, resolve_model
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
 from selftrain_assets.verifiers import SandboxSettings
-from tests.sandbox.engine_process import some_engine
+from tests.sandbox.engine_process import engine_folder, some_engine
 
 # Read by huggingface_hub and tokenizers when they are imported, which nothing above does.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -30,10 +30,36 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "kills: takes minutes; deselected without --kills")
 
 
+# Files with tests on the sandbox: a kernel counts a user's processes over all engines, so these stay in one process.
+ON_ENGINE = (
+    "tests/sandbox/",
+    "tests/verifiers/",
+    "tests/stages/test_programs.py",
+    "tests/faults/test_slow_machine.py",
+    "tests/cli/test_cli.py",
+)
+
+
 def pytest_collection_modifyitems(config, items):
     long = [item for item in items if item.get_closest_marker("kills") and not config.getoption("kills")]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
+    for item in items:
+        on_engine = item.nodeid.startswith(ON_ENGINE) or "docker_host" not in item.fixturenames
+        assert on_engine, f"{item.nodeid} uses the engine: name its file in ON_ENGINE, tests/conftest.py"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `-n`: the tests of a file share fixtures and stay together, in the order of the files."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "engine" if nodeid.startswith(ON_ENGINE) else nodeid.partition("::")[0]
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +77,14 @@ def word_problems():
 @pytest.fixture(scope="session")
 def docker_host():
     """A real Docker engine, as in DOCKER_HOST: the one that is there, else one that is started for the tests."""
-    with tempfile.TemporaryDirectory(prefix="selftrain-engine-", ignore_cleanup_errors=True) as folder, some_engine(folder) as host:
+    with engine_folder() as folder, some_engine(folder) as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def docker_engine(docker_host):
+    """Settings of a pool for it, with the base made from this Python."""
+    return EngineSettings(host=docker_host, base="local")
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ def test_an_outcome_is_its_text():
         {1, 2},
         frozenset(),
         b"bytes",
-        object(),
+        pytest.param(object(), id="object"),
         Path("x"),
         {1: "number as key"},
         [{"deep": math.nan}],
@@ -131,7 +131,7 @@ DRAW = {"policy": "p", "prompt": "q", "sampling": Sampling().per_draw(), "seed":
             for own in ({"temperature": 0.8}, {"top_k": 1}, {"top_p": 0.9}, {"max_tokens": 1}, {"stop": ("x",)})
         ),
     ],
-    ids=str,
+    ids=repr,
 )
 def test_a_sample_key_depends_on_each_part(change):
     def key(policy, prompt, sampling, seed, index):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox import Call, EngineSettings, FuncTask, Limits, Pool, PoolSettings, RpcTask, RunTask, StdinCase, StdinTask
+from sandbox import Call, FuncTask, Limits, Pool, PoolSettings, RpcTask, RunTask, StdinCase, StdinTask
 from sandbox.limits import ContainerLimits
 from tests.faults.driver import jumping
 
@@ -59,13 +59,8 @@ def busy(each: int):
 
 
 @pytest.fixture(scope="module")
-def engine(docker_host):
-    return EngineSettings(host=docker_host, base="local")
-
-
-@pytest.fixture(scope="module")
-def pool(engine):
-    with Pool(PoolSettings(workers=2, engines=(engine,))) as opened:
+def pool(docker_engine):
+    with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as opened:
         yield opened
 
 
@@ -88,17 +83,17 @@ def test_two_busy_processes_per_core_change_no_verdict(pool, idle):
 
 
 @pytest.mark.kills
-def test_a_tenth_of_a_core_changes_no_verdict(engine, idle):
-    slow = replace(engine, container=ContainerLimits(cpus=0.1))
+def test_a_tenth_of_a_core_changes_no_verdict(docker_engine, idle):
+    slow = replace(docker_engine, container=ContainerLimits(cpus=0.1))
     with Pool(PoolSettings(workers=2, engines=(slow,))) as pool:
         assert judged(pool, {name: task for name, (task, _) in PROGRAMS.items()}) == idle
 
 
 @pytest.mark.kills
-def test_a_machine_too_slow_for_the_wall_limit_times_out_and_says_so(engine):
+def test_a_machine_too_slow_for_the_wall_limit_times_out_and_says_so(docker_engine):
     """Six tenths of a second of CPU time take six seconds on it."""
     works = stdin("import time\nwhile time.process_time() < 0.6: pass\nprint(1)", ("", "1"), limits=replace(LIMITS, wall_seconds=4))
-    with Pool(PoolSettings(workers=1, engines=(replace(engine, container=ContainerLimits(cpus=0.1)),))) as pool:
+    with Pool(PoolSettings(workers=1, engines=(replace(docker_engine, container=ContainerLimits(cpus=0.1)),))) as pool:
         verdict = pool.judge(works)
     assert verdict.outcome == "timeout"
     assert "still there after 4 s of wall time" in verdict.reason

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox import EngineSettings, Limits, Pool, PoolSettings, RunTask
+from sandbox import Limits, Pool, PoolSettings, RunTask
 
 QUICK = Limits(cpu_seconds=1, wall_seconds=6)  # CPU time decides; a busy machine must not run into the wall limit
 LOOK = """
@@ -13,15 +13,9 @@ sum(found, []), [int(name) for name in os.listdir("/proc") if name.isdigit() and
 
 
 @pytest.fixture(scope="session")
-def engine(docker_host):
-    """Settings for it, with the base made from this Python."""
-    return EngineSettings(host=docker_host, base="local")
-
-
-@pytest.fixture(scope="session")
-def pool(engine):
+def pool(docker_engine):
     """One worker, so that a program and the one after it meet in the same container."""
-    with Pool(PoolSettings(workers=1, engines=(engine,))) as opened:
+    with Pool(PoolSettings(workers=1, engines=(docker_engine,))) as opened:
         yield opened
 
 

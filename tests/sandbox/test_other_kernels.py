@@ -38,10 +38,10 @@ def without_limits(*limits):
 
 
 @contextmanager
-def opened(engine, monkeypatch, text):
+def opened(docker_engine, monkeypatch, text):
     """A pool of one under this filter."""
     monkeypatch.setattr(sandbox.engine, "seccomp", lambda: text)
-    with Pool(PoolSettings(workers=1, engines=(engine,))) as pool:
+    with Pool(PoolSettings(workers=1, engines=(docker_engine,))) as pool:
         yield pool
 
 
@@ -51,17 +51,17 @@ def left(pool):
 
 
 @pytest.mark.parametrize("names", [("CPU",), ("FSIZE",), ("CPU", "NPROC")])
-def test_without_an_essential_limit_nothing_is_run(engine, monkeypatch, names):
+def test_without_an_essential_limit_nothing_is_run(docker_engine, monkeypatch, names):
     with (
         pytest.raises(UnsafeError, match=f"process limits {names[0]}; nothing.*another runtime"),
-        opened(engine, monkeypatch, without_limits(*names)),
+        opened(docker_engine, monkeypatch, without_limits(*names)),
     ):
         pass
 
 
 @pytest.mark.parametrize("name", SECOND_LINE)
-def test_without_another_limit_the_pool_opens_and_says_what_holds_instead(engine, monkeypatch, caplog, name):
-    with caplog.at_level(logging.WARNING, "sandbox"), opened(engine, monkeypatch, without_limits(name)) as pool:
+def test_without_another_limit_the_pool_opens_and_says_what_holds_instead(docker_engine, monkeypatch, caplog, name):
+    with caplog.at_level(logging.WARNING, "sandbox"), opened(docker_engine, monkeypatch, without_limits(name)) as pool:
         worker = pool.workers[0]
         assert worker.degraded == (name,)
         assert f"{name} refused: {SECOND_LINE[name]} holds instead" in caplog.text
@@ -71,8 +71,8 @@ def test_without_another_limit_the_pool_opens_and_says_what_holds_instead(engine
         assert pool.judge(CANARY).outcome == "pass"
 
 
-def test_without_a_process_limit_the_container_contains_a_fork_bomb(engine, monkeypatch):
-    with opened(engine, monkeypatch, without_limits("NPROC")) as pool:
+def test_without_a_process_limit_the_container_contains_a_fork_bomb(docker_engine, monkeypatch):
+    with opened(docker_engine, monkeypatch, without_limits("NPROC")) as pool:
         limits = replace(QUICK, wall_seconds=1)
         verdict = pool.judge(StdinTask(SCRIPTS["fork bomb"], CASE, limits=limits))
         assert verdict.outcome in ("timeout", "resource")
@@ -81,24 +81,24 @@ def test_without_a_process_limit_the_container_contains_a_fork_bomb(engine, monk
         assert left(pool) == ([], [])
 
 
-def test_without_a_memory_limit_the_container_contains_a_hog(engine, monkeypatch):
-    with opened(engine, monkeypatch, without_limits("AS")) as pool:
+def test_without_a_memory_limit_the_container_contains_a_hog(docker_engine, monkeypatch):
+    with opened(docker_engine, monkeypatch, without_limits("AS")) as pool:
         assert pool.judge(StdinTask(SCRIPTS["memory hog"], CASE, limits=QUICK)).outcome == "resource"
         assert pool.judge(CANARY).outcome == "pass"
 
 
-def test_without_a_queue_limit_queues_do_not_outlive_their_program(engine, monkeypatch):
+def test_without_a_queue_limit_queues_do_not_outlive_their_program(docker_engine, monkeypatch):
     source = "import os\nfor n in range(5): os.close(os.open(f'/dev/mqueue/{n}', os.O_CREAT | os.O_RDWR))\nlen(os.listdir('/dev/mqueue'))"
-    with opened(engine, monkeypatch, without_limits("MSGQUEUE")) as pool:
+    with opened(docker_engine, monkeypatch, without_limits("MSGQUEUE")) as pool:
         assert pool.judge(RunTask(source, limits=QUICK)).value == 5  # it could make them: the limit is really gone
         assert left(pool) == ([], [])
         assert pool.workers[0].started == 1  # cleaned up, not thrown away
 
 
-def test_the_runner_needs_no_pidfd(engine, monkeypatch):
+def test_the_runner_needs_no_pidfd(docker_engine, monkeypatch):
     names = ("pidfd_open", "pidfd_send_signal", "pidfd_getfd")
     ask = "import os\ntry: os.pidfd_open(os.getpid())\nexcept OSError as error: code = error.errno\ncode"
-    with opened(engine, monkeypatch, profile(names, {"names": list(names), "action": "SCMP_ACT_ERRNO", "errnoRet": 38})) as pool:
+    with opened(docker_engine, monkeypatch, profile(names, {"names": list(names), "action": "SCMP_ACT_ERRNO", "errnoRet": 38})) as pool:
         assert pool.judge(RunTask(ask, limits=QUICK)).value == 38
         assert pool.judge(CANARY).outcome == "pass"
         assert pool.judge(StdinTask(MESSY["daemon after a right answer"], CASE, limits=QUICK)).outcome in ("pass", "wrong")

@@ -17,7 +17,7 @@ from sandbox import EngineError, EngineSettings, FuncTask, Limits, Pool, PoolSet
 from sandbox.engine import LABEL, OWNER, SLOTS, UIDS_PER_CONTAINER, Line, connect, free_slots, sweep
 from sandbox.protocol import Call, job_line
 from tests.sandbox.conftest import QUICK
-from tests.sandbox.engine_process import own_engine
+from tests.sandbox.engine_process import engine_folder, own_engine
 
 
 def numbered(n, seconds=0.0):
@@ -37,28 +37,28 @@ def poison(monkeypatch):
     monkeypatch.setattr(Line, "write", deadly)
 
 
-def test_verdicts_come_with_their_positions(engine):
-    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+def test_verdicts_come_with_their_positions(docker_engine):
+    with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
         tasks = [numbered(n) if n % 3 else replace(numbered(n), source="print(0)") for n in range(40)]
         found = dict(pool.stream(iter(tasks)))
     assert sorted(found) == list(range(40))
     assert [n for n in range(40) if found[n].outcome != "pass"] == list(range(0, 40, 3))
 
 
-def test_containers_killed_at_random_cost_nothing_but_time(engine, poison):
+def test_containers_killed_at_random_cost_nothing_but_time(docker_engine, poison):
     tasks = [numbered(n, 0.02) for n in range(300)]
     tasks[40] = tasks[200] = StdinTask("import time; time.sleep(0.5); 'POISON'", (StdinCase("", ""),), limits=QUICK)
     over, killed = threading.Event(), []
 
     def chaos():
-        client, rng, before = connect(engine.host), random.Random(0), set()
+        client, rng, before = connect(docker_engine.host), random.Random(0), set()
         while len(killed) < 6 and not over.wait(rng.uniform(0.6, 1.0)):  # more often, and a slow machine kills one program three times
             now = ours()
             with suppress(IndexError, docker.errors.APIError):  # a container's first program is spared, lest chance hit one three times
                 killed.append(client.api.kill(rng.choice(sorted(now & before))))
             before = now
 
-    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+    with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
 
         def ours():
             return {line.id for worker in list(pool.workers) if (line := worker.line)}
@@ -79,9 +79,9 @@ def test_containers_killed_at_random_cost_nothing_but_time(engine, poison):
 
 
 @pytest.mark.parametrize("leave", ["close", "exception"])
-def test_a_stream_that_is_left_early_ends_at_once_and_the_pool_stays_usable(engine, leave):
+def test_a_stream_that_is_left_early_ends_at_once_and_the_pool_stays_usable(docker_engine, leave):
     sleeper = StdinTask("import time; time.sleep(600)", (StdinCase("", ""),), limits=Limits(wall_seconds=600))
-    with Pool(PoolSettings(workers=2, engines=(engine,))) as pool:
+    with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
         first = [worker.line.id for worker in pool.workers]
         stream = pool.stream([numbered(1), *[sleeper] * 5])
         assert next(stream)[0] == 0
@@ -107,15 +107,15 @@ def test_a_stream_that_is_left_early_ends_at_once_and_the_pool_stays_usable(engi
     assert not set(first) & (left | set(second))
 
 
-def test_a_pool_that_is_closed_under_a_stream_ends_it(engine):
-    with Pool(PoolSettings(workers=1, engines=(engine,))) as pool:
+def test_a_pool_that_is_closed_under_a_stream_ends_it(docker_engine):
+    with Pool(PoolSettings(workers=1, engines=(docker_engine,))) as pool:
         stream = pool.stream(numbered(n, 0.05) for n in range(1000))
         next(stream)
     with pytest.raises(SandboxError, match="ended"):
         list(stream)
 
 
-def test_after_an_engine_went_away_the_remainder_is_judged_once_and_right(tmp_path):
+def test_after_an_engine_went_away_the_remainder_is_judged_once_and_right():
     tasks = [numbered(n, 0.05) if n % 5 else replace(numbered(n), source="print(0)") for n in range(120)]
     got = []
 
@@ -127,18 +127,19 @@ def test_after_an_engine_went_away_the_remainder_is_judged_once_and_right(tmp_pa
                 if count == stop_after:
                     process.send_signal(signal.SIGTERM)
 
-    with own_engine(tmp_path) as (host, process), pytest.raises(EngineError):
-        work(host, 10, process)
-    assert 10 <= len(got) < 120
-    with own_engine(tmp_path) as (host, _):
-        work(host)
+    with engine_folder() as folder:
+        with own_engine(folder) as (host, process), pytest.raises(EngineError):
+            work(host, 10, process)
+        assert 10 <= len(got) < 120
+        with own_engine(folder) as (host, _):
+            work(host)
     assert sorted(position for position, _ in got) == list(range(120))
     assert {n for n, verdict in got if verdict.outcome != "pass"} == set(range(0, 120, 5))
     assert {verdict.outcome for _, verdict in got} == {"pass", "wrong"}
     assert not any(verdict.quarantined for _, verdict in got)
 
 
-def test_where_every_container_is_lost_no_program_is_blamed(engine, monkeypatch):
+def test_where_every_container_is_lost_no_program_is_blamed(docker_engine, monkeypatch):
     """As on an engine that still answers while it ends its containers."""
     write = Line.write
 
@@ -146,7 +147,7 @@ def test_where_every_container_is_lost_no_program_is_blamed(engine, monkeypatch)
         self.client.api.kill(self.id)
         write(self, data, seconds)
 
-    with Pool(PoolSettings(workers=1, engines=(engine,))) as pool:
+    with Pool(PoolSettings(workers=1, engines=(docker_engine,))) as pool:
         monkeypatch.setattr(Line, "write", deadly)
         with pytest.raises(EngineError, match="whatever runs"):
             pool.judge(numbered(1))
@@ -187,17 +188,17 @@ def test_no_engine_is_an_error_that_says_what_to_do():
         Pool(PoolSettings(engines=(EngineSettings(host="unix:///nowhere/docker.sock"),))).__enter__()
 
 
-def test_the_containers_of_a_killed_orchestrator_end(engine):
+def test_the_containers_of_a_killed_orchestrator_end(docker_engine):
     code = f"""
 from sandbox import *
-with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={engine.host!r}, base="local"),))) as pool:
+with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={docker_engine.host!r}, base="local"),))) as pool:
     print(pool.workers[0].line.id, flush=True)
     pool.judge(RunTask("import time; time.sleep(60)", limits=Limits(wall_seconds=60)))
 """
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     identity = child.stdout.readline().strip()
     time.sleep(0.3)
-    client = connect(engine.host)
+    client = connect(docker_engine.host)
     assert client.api.inspect_container(identity)["State"]["Running"]
     child.kill()
     child.wait()
@@ -207,10 +208,10 @@ with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={engine.host!r}, 
     assert all(c["Id"] != identity for c in client.api.containers(all=True))
 
 
-def test_ctrl_c_ends_a_program_that_runs(engine):
+def test_ctrl_c_ends_a_program_that_runs(docker_engine):
     code = f"""
 from sandbox import *
-with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={engine.host!r}, base="local"),))) as pool:
+with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={docker_engine.host!r}, base="local"),))) as pool:
     print(pool.workers[0].line.id, flush=True)
     pool.judge(RunTask("import time; time.sleep(600)", limits=Limits(wall_seconds=600)))
 """
@@ -226,11 +227,11 @@ with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={engine.host!r}, 
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=20)  # far below the wall limit
     assert "KeyboardInterrupt" in errors.splitlines()[-1]
-    assert all(container["Id"] != identity for container in connect(engine.host).api.containers(all=True))
+    assert all(container["Id"] != identity for container in connect(docker_engine.host).api.containers(all=True))
 
 
-def test_the_sweep_removes_what_a_dead_owner_left_and_nothing_else(engine, pool):
-    client = connect(engine.host)
+def test_the_sweep_removes_what_a_dead_owner_left_and_nothing_else(docker_engine, pool):
+    client = connect(docker_engine.host)
     image = pool.workers[0].image
     own = f"{os.uname().nodename}:999999999:1"
     dead = client.api.create_container(image, labels={LABEL: "worker", OWNER: own})["Id"]
@@ -260,12 +261,12 @@ def test_expected_values_are_not_in_what_is_sent():
     assert b"SECRET" not in line
 
 
-def test_containers_of_two_pools_share_no_uid(engine, pool):
-    with Pool(PoolSettings(workers=3, engines=(engine,))) as other:
+def test_containers_of_two_pools_share_no_uid(docker_engine, pool):
+    with Pool(PoolSettings(workers=3, engines=(docker_engine,))) as other:
         workers = [*pool.workers, *other.workers]
         slots = {worker.slot for worker in workers}
         assert len(slots) == 4
         assert len({worker.judge(RunTask("import os; os.getuid()")).value // UIDS_PER_CONTAINER for worker in workers}) == 4
-        assert not slots & {*free_slots(connect(engine.host), 100)}
+        assert not slots & {*free_slots(connect(docker_engine.host), 100)}
         with pytest.raises(EngineError, match=r"too many for an engine that has .* set fewer workers"):
-            free_slots(connect(engine.host), SLOTS)
+            free_slots(connect(docker_engine.host), SLOTS)

@@ -27,7 +27,7 @@ def test_every_control_takes_effect(pool):
 
 
 @pytest.mark.parametrize(("change", "named"), TAKEN_AWAY)
-def test_a_missing_control_stops_everything(engine, monkeypatch, change, named):
+def test_a_missing_control_stops_everything(docker_engine, monkeypatch, change, named):
     original = sandbox.engine.host_config
 
     def weaker(client, settings):
@@ -37,21 +37,21 @@ def test_a_missing_control_stops_everything(engine, monkeypatch, change, named):
 
     monkeypatch.setattr(sandbox.engine, "host_config", weaker)
     with pytest.raises(UnsafeError, match=named):
-        Pool(PoolSettings(workers=1, engines=(engine,))).__enter__()
+        Pool(PoolSettings(workers=1, engines=(docker_engine,))).__enter__()
 
 
-def test_doctor_prints_a_table_and_ends_well(engine, monkeypatch, capsys):
+def test_doctor_prints_a_table_and_ends_well(docker_engine, monkeypatch, capsys):
     monkeypatch.setattr("sandbox.doctor.behaviour_checks", lambda worker: [])  # the hostile programs have tests of their own
-    arguments = ["--host", engine.host] if engine.host else []
+    arguments = ["--host", docker_engine.host] if docker_engine.host else []
     assert main([*arguments, "doctor", "--base", "local"]) == 0
     assert ", 0 without effect" in capsys.readouterr().out
 
 
-def test_run_prints_what_the_file_prints(engine, tmp_path, capsys, monkeypatch):
+def test_run_prints_what_the_file_prints(docker_engine, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     path = tmp_path / "p.py"
     path.write_text("print('hello')\n6 * 7")
-    arguments = ["--host", engine.host] if engine.host else []
+    arguments = ["--host", docker_engine.host] if docker_engine.host else []
     assert main([*arguments, "run", "--base", "local", str(path)]) == 0
     assert capsys.readouterr().out == "hello\n42\n"
 
