@@ -137,6 +137,7 @@ def owed(folder: Path) -> dict[str, int]:
     with run.store.database() as db:
         recall(db, run, run.need("iter-001", "samples"))
         judging.expect(db, run, verifier)
+        verdicts.check()
         db.view("some_verdicts", verdicts.record, verdicts.files()[:-1])
         owed_verdicts = db.count("judgements ANTI JOIN some_verdicts USING (key)")
         want(db, [sample_draws(run, POLICY)])
@@ -154,12 +155,11 @@ def pandas(folder: Path) -> list[str]:
     import pandas as pd
 
     files, run = _files(folder), open_run(folder)
-    judgements = pd.read_parquet(files["judgements"], columns=["key", "problem_id"])
-    verdicts = pd.read_parquet(files["verdicts"], columns=["key", "sample_key", "outcome", "reward"])
-    right = judgements.merge(verdicts[(verdicts.outcome == "pass") & (verdicts.reward >= 1)], on="key")[["sample_key", "problem_id"]]
+    judged = pd.read_parquet(files["judgements"], columns=["sample_key", "problem_id", "outcome", "reward"])
+    right = judged.loc[(judged.outcome == "pass") & (judged.reward >= 1), ["sample_key", "problem_id"]]
     samples = pd.read_parquet(files["samples"], columns=["key", "completion", "index"]).rename(columns={"key": "sample_key"})
     found = right.merge(samples, on="sample_key")
-    del judgements, verdicts, right, samples
+    del judged, right, samples
     found["solution"] = found.completion.str.lower().str.split().str.join(" ")
     found = found.sort_values(["problem_id", "index", "sample_key"]).drop_duplicates(["problem_id", "solution"])
     found["rank"] = [at_random("cap", key) for key in found.sample_key]
@@ -183,8 +183,8 @@ def datasets(folder: Path) -> list[str]:
         cache = str(folder / "cache")
         return load_dataset("parquet", data_files=files[name], columns=columns, split="train", cache_dir=cache).with_format("arrow")
 
-    verdicts = load("verdicts", ["sample_key", "outcome", "reward"])
-    passed = verdicts.filter(
+    judged = load("judgements", ["sample_key", "outcome", "reward"])
+    passed = judged.filter(
         lambda t: pc.and_(pc.equal(t["outcome"], "pass"), pc.greater_equal(t["reward"], 1)).to_pylist(), batched=True, batch_size=SHARD
     )
     right = {key for batch in passed.iter(SHARD) for key in batch["sample_key"].to_pylist()}
@@ -228,13 +228,12 @@ def at_random(purpose: str, key: str) -> bytes:
 
 
 def _files(folder: Path) -> dict[str, list[str]]:
-    """Undamaged files, as in the stage."""
+    """Undamaged files, those that the stage reads."""
     run = open_run(folder)
-    pools = {"samples": run.store.samples(POLICY), "verdicts": run.store.verifications(verifier_fingerprint(run.config.verifier), POLICY)}
-    for pool in pools.values():
-        pool.check()
-    judgements = [str(run.store.table(run.need("iter-001", "verifications"), "verifications"))]
-    return {"judgements": judgements, **{name: [str(file) for file in pool.files()] for name, pool in pools.items()}}
+    samples = run.store.samples(POLICY)
+    samples.check()
+    judgements = run.store.table(run.need("iter-001", "verifications"), "verifications")
+    return {"judgements": [str(judgements)], "samples": [str(file) for file in samples.files()]}
 
 
 def _write(folder: Path, chosen: Iterable[tuple[str, str, str, str]]) -> list[str]:
@@ -287,7 +286,7 @@ def main() -> None:
                 command = [sys.executable, __file__, "--measure", name, folder]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "HF_DATASETS_OFFLINE": "1"})
                 found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"failed": done.returncode}
-                if "seconds" in found:
+                if "seconds" in found and name != "lineage":
                     found["rows_per_second"] = round(rows / found["seconds"])
                 figures[name][str(rows)] = found
                 print(f"{rows:>10,} {name:9}", json.dumps(found), flush=True)

@@ -57,7 +57,7 @@ class ExecutionSettings(Execution):
     """How the stages run; never part of a key."""
 
     shard_size: int = Field(4096, ge=1, description="samples per committed shard, at most")
-    shard_seconds: float = Field(30.0, ge=0, description="age at which a smaller one is committed: what a kill can cost at most")
+    shard_seconds: float = Field(30.0, ge=0, description="age at which a smaller one is committed, asked whenever a sample comes")
     sandbox: SandboxSettings = Field(SandboxSettings(), description="where the programs of verifier code run")
 
 

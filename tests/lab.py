@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from selftrain_assets.core.files import publish
 from selftrain_assets.core.types import Problem, Sample, Verification
 from selftrain_assets.experiments import COMPONENT
 from selftrain_assets.stages.run import Run
 from selftrain_assets.stages.sampling import open_samples, open_verdicts
 from selftrain_assets.store import Manifest
+from selftrain_assets.store.tables import prepared_table
 from selftrain_assets.tasks import WordProblems
 
 TASK = {"type": "word_problems", "train": 12, "human": 4, "validation": 3, "test": 6, "transfer": 2}
@@ -45,6 +48,13 @@ def write_experiment(folder: Path, name: str = "lab", texts: dict[str, list[str]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump({"type": COMPONENT, "attributes": settings}))
     return settings
+
+
+def write_table(path: Path, record: type, records: Sequence[Any]) -> str:
+    """A table on its own, which belongs to no stage; returns the file's SHA-256."""
+    with prepared_table(path.parent, path.name, record, records) as (temporary, digest):
+        publish(temporary, path)
+    return digest
 
 
 def read_samples(run: Run, manifest: Manifest) -> list[Sample]:

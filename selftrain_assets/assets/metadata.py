@@ -97,11 +97,13 @@ def _lineage(run: Run, manifest: Manifest) -> str:
             for edge in node.edges:
                 yield from lines(edge)
 
-    found = list(islice(lines(Lineage(run.store).checkpoint(run.name, manifest.scope)), LINEAGE_LINES))
+    found = list(islice(lines(Lineage(run.store, run.name).checkpoint(run.name, manifest.scope)), LINEAGE_LINES))
+    table = _markdown(("relation", "what", "where", "digest", "facts"), found)
+    if "dataset" not in manifest.parents:
+        return table
     number = manifest.scope.removeprefix("iter-").lstrip("0")
     ask = f"A row of the dataset, down to prompt, seed and verdict: `selftrain lineage checkpoint {run.name} {number} --row 1`. "
-    forward = "What a sample entered: `selftrain lineage sample KEY --forward`."
-    return _markdown(("relation", "what", "where", "digest", "facts"), found) + f"\n\n{ask}{forward}"
+    return f"{table}\n\n{ask}What a sample entered: `selftrain lineage sample KEY --forward`."
 
 
 def _verdicts(run: Run, manifest: Manifest) -> str:

@@ -21,24 +21,32 @@ def recorder(run: Run) -> Callable[[Manifest], None]:
     def record(manifest: Manifest) -> None:
         match manifest.scope, manifest.stage:
             case str(scope), "problems" if scope == INPUTS:
-                _report(instance, run, "problems", None, stage_result(run, manifest))
+                _report(instance, run, "problems", None, manifest.digest, lambda: stage_result(run, manifest))
             case str(scope), "evaluation" if scope == BASE:
-                _report(instance, run, "base", None, base_result(run))
+                _report(instance, run, "base", None, run.need(BASE, "checkpoint").digest, lambda: base_result(run))
             case str(scope), "evaluation" if scope == ALL_ROUNDS:
-                _report(instance, run, "human_only", None, human_only_result(run))
-                _report(instance, run, "report", None, report_result(run))
+                _report(instance, run, "human_only", None, run.need(ALL_ROUNDS, "checkpoint").digest, lambda: human_only_result(run))
+                _report(instance, run, "report", None, None, lambda: report_result(run))
             case str(scope), str(stage) if scope.startswith("iter-"):
-                _report(instance, run, stage, scope, stage_result(run, manifest))
+                _report(instance, run, stage, scope, manifest.digest, lambda: stage_result(run, manifest))
 
     return record
 
 
-def _report(instance: dg.DagsterInstance, run: Run, name: str, partition: str | None, result: dg.MaterializeResult) -> None:
+def _report(
+    instance: dg.DagsterInstance,
+    run: Run,
+    name: str,
+    partition: str | None,
+    version: str | None,
+    made: Callable[[], dg.MaterializeResult],
+) -> None:
+    """Tell of an asset of this data version, and, where the log does not hold it, ask what there is to tell. Without a version
+    it is always told."""
     key = asset_key(run.name, name)
-    version = result.data_version.value if result.data_version else None
-    latest = latest_materialization(instance, key, partition)
-    if version is not None and data_version(latest) == version:
+    if version is not None and data_version(latest_materialization(instance, key, partition)) == version:
         return
+    result = made()
     tags = {"dagster/code_version": CODE_VERSION, **({"dagster/data_version": version} if version else {})}
     instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition, metadata=result.metadata, tags=tags))
     for found in result.check_results or []:

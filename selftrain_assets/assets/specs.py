@@ -70,7 +70,7 @@ SPECS: tuple[AssetSpec, ...] = (
     ),
     AssetSpec(
         "dataset",
-        "The training rows that the recipe selects: threshold, weight, distinct, cap, human mix. Each row names its sample.",
+        "The training rows that the recipe selects: threshold, distinct solutions, cap, balance, weight, human. Each names its sample.",
         ("parquet",),
         ("verifications", "rationalizations"),
     ),

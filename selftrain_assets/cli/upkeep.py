@@ -57,7 +57,7 @@ def _audited(name: str | None):
 def gc(
     delete: Annotated[bool, typer.Option("--delete", help="remove it; without this, only tell")] = False,
     history: Annotated[bool, typer.Option("--history", help="let go of superseded versions too")] = False,
-    quarantine: Annotated[bool, typer.Option("--quarantine", help="let go of quarantined shards too")] = False,
+    quarantine: Annotated[bool, typer.Option("--quarantine", help="let go of what was put aside as damaged, too")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List, or remove, what no manifest needs: temporary files, scratch, orphans, unneeded tables, checkpoints and pools."""

@@ -43,7 +43,8 @@ def evaluation(run: Run, scope: str) -> Manifest:
         *sorted(run.retracted.values("problem")),
     )
     plan = evaluation_draws(run, trained.digest)
-    current = run.done(scope, "evaluation", key)
+    parents = {"checkpoint": trained.digest}
+    current = run.done(scope, "evaluation", key, parents)
     if current and not current.counts[str(Outcome.INFRA_ERROR)] and is_drawn(run, plan) and _is_judged(run, plan):
         return current
     with run.store.writing(run.name, scope, "evaluation", run.owner), run.store.database() as db:
@@ -65,7 +66,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
             "evaluation",
             key=key,
             digest=digest,
-            parents={"checkpoint": trained.digest},
+            parents=parents,
             counts=counts,
             metrics=metrics,
             settings=config.evaluation.model_dump(mode="json"),

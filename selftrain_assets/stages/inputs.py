@@ -21,7 +21,7 @@ def problems(run: Run) -> Manifest:
         if model is not None:
             resolve_model(model)
     digest = fingerprint("problems", [asdict(p) for p in loaded])
-    if current := run.done(INPUTS, "problems", digest):
+    if current := run.done(INPUTS, "problems", digest, {}):
         return current
     with run.store.writing(run.name, INPUTS, "problems", run.owner):
         table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, loaded)

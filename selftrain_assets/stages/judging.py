@@ -25,7 +25,7 @@ class Owed(NamedTuple):
 
 
 def expect(db: Database, run: Run, verifier: str) -> None:
-    """Make the table `judgements`: for each of `members`, in order, the key of this verifier's verdict on it."""
+    """Make the table `judgements`: for each of `members` its place and the key of this verifier's verdict on it."""
     problems = run.need(INPUTS, "problems")
     db.view("problems", Problem, [run.store.table(problems, "problems")])
     db.execute(

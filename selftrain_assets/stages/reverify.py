@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.types import Row, Sample, Verification
 from selftrain_assets.stages.evidence import recall
 from selftrain_assets.stages.judging import judge
@@ -63,10 +64,16 @@ def reverify(run: Run) -> list[RoundDifference]:
 
 def _judged_again(run: Run, iteration: int, finished: Manifest, difference: RoundDifference, folder: Path) -> Judged:
     """The new verdicts of a stage; those that differ are noted."""
+    drawn = run.need(finished.scope, SAMPLES_OF[finished.stage])
+    if drawn.digest not in finished.parents.values():
+        raise TaskError(
+            f"{run.name}: {finished.scope} has other {drawn.stage} than those its {finished.stage} are on; "
+            f"`selftrain run {run.name}` judges them, then ask again"
+        )
     policy = finished.detail["policy"]
     judgements = folder / f"{finished.scope}-{finished.stage}.parquet"
     with run.store.database() as db:
-        recall(db, run, run.need(finished.scope, SAMPLES_OF[finished.stage]))
+        recall(db, run, drawn)
         judge(run, db, policy, f"{finished.scope} {finished.stage} again", Clock())
         db.write(JUDGED, judgements)
         run.store.verifications(finished.detail["verifier"], policy).open(db, "earlier_pool")
@@ -75,7 +82,7 @@ def _judged_again(run: Run, iteration: int, finished: Manifest, difference: Roun
             "CREATE TABLE changed AS SELECT j.place, j.problem_id, j.sample_key, o.key AS old, n.key AS new FROM judgements AS j "
             "JOIN verdict_pool AS n ON n.key = j.key "
             f"JOIN {earlier} AS e ON e.sample_key = j.sample_key AND e.problem_id = j.problem_id "
-            "JOIN earlier_pool AS o ON o.key = e.key WHERE (o.outcome, o.reward) IS DISTINCT FROM (n.outcome, n.reward)"
+            "JOIN earlier_pool AS o ON o.key = e.key WHERE (e.outcome, e.reward) IS DISTINCT FROM (n.outcome, n.reward)"
         )
         difference.judged += db.count("judgements SEMI JOIN verdict_pool USING (key)")
         samples = _of_changed(db, Sample, "sample_pool", "sample_key")

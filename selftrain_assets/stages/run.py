@@ -44,10 +44,14 @@ class Run:
     def manifest(self, scope: str, stage: str) -> Manifest | None:
         return self.store.manifest(self.name, scope, stage)
 
-    def done(self, scope: str, stage: str, key: str) -> Manifest | None:
-        """The manifest of a stage if it is finished for just this work, and its tables are as they were committed."""
+    def done(self, scope: str, stage: str, key: str, parents: dict[str, str]) -> Manifest | None:
+        """The manifest of a stage if it is finished for just this work, made from what is there now, and its tables are as they
+        were committed. Other parents can give the same key, as a problem set in which one answer was corrected gives the
+        same samples: then only the manifest is new."""
         found = self.manifest(scope, stage)
-        return found if found is not None and found.key == key and self.store.is_intact(found) else None
+        if found is None or (found.key, found.parents) != (key, parents):
+            return None
+        return found if self.store.is_intact(found) else None
 
     def need(self, scope: str, stage: str) -> Manifest:
         """The manifest of a stage that must have been finished; TaskError says how to get there."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.prompts import build_prompt
-from selftrain_assets.core.types import Outcome, Sample, Verification
+from selftrain_assets.core.types import Judgement, Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
@@ -31,15 +31,15 @@ def policy(run: Run, iteration: int) -> Manifest:
         origin = iteration_scope(source) if source else BASE
         place = run.need(origin, "checkpoint").detail["place"]
     run.store.model(place)
-    key = fingerprint("policy", origin, place["digest"])
-    return run.done(scope, "policy", key) or finish(
+    key, parents = fingerprint("policy", origin, place["digest"]), {f"{origin}/checkpoint": place["digest"]}
+    return run.done(scope, "policy", key, parents) or finish(
         run,
         clock,
         scope,
         "policy",
         key=key,
         digest=place["digest"],
-        parents={f"{origin}/checkpoint": place["digest"]},
+        parents=parents,
         detail={"place": place, "origin": origin},
     )
 
@@ -84,7 +84,8 @@ JUDGED = "SELECT key, j.sample_key, j.problem_id, outcome, reward FROM judgement
 def _draw_stage(run: Run, scope: str, stage: str, plan: Draws, parents: dict[str, str]) -> Manifest:
     clock, from_policy = Clock(), run.need(scope, "policy")
     key = fingerprint("samples", plan.identity())
-    if (current := run.done(scope, stage, key)) and is_drawn(run, [plan]):
+    parents = {"policy": from_policy.digest, "problems": run.need(INPUTS, "problems").digest, **parents}
+    if (current := run.done(scope, stage, key, parents)) and is_drawn(run, [plan]):
         return current
     with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
         want(db, [plan])
@@ -103,7 +104,7 @@ def _draw_stage(run: Run, scope: str, stage: str, plan: Draws, parents: dict[str
             digest=digest,
             counts={"samples": len(plan), "reused": drawn.reused, "problems": len(plan.prompts), "cut_off": cut_off},
             tokens=drawn.tokens,
-            parents={"policy": from_policy.digest, "problems": run.need(INPUTS, "problems").digest, **parents},
+            parents=parents,
             settings=run.config.recipe.sampling.model_dump(mode="json"),
             versions={"engine": engines or ""},
             files={stage: table},
@@ -111,10 +112,10 @@ def _draw_stage(run: Run, scope: str, stage: str, plan: Draws, parents: dict[str
 
 
 def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
-    clock, drawn, policy = Clock(), run.need(scope, source), run.need(scope, "policy").digest
-    verifier = verifier_fingerprint(run.config.verifier)
+    clock, drawn = Clock(), run.need(scope, source)
+    policy, parents, verifier = drawn.parents["policy"], {source: drawn.digest}, verifier_fingerprint(run.config.verifier)
     key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifier)
-    current = run.done(scope, stage, key)
+    current = run.done(scope, stage, key, parents)
     if current and not current.counts[str(Outcome.INFRA_ERROR)] and is_judged(run, policy, lambda db: recall(db, run, drawn)):
         return current
     with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
@@ -132,7 +133,7 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
             stage,
             key=key,
             digest=digest,
-            parents={source: drawn.digest},
+            parents=parents,
             counts=outcomes(db) | {"reused": reused, "problems_solved": solved},
             settings=run.config.verifier.model_dump(mode="json"),
             versions={"verifier": verifiers or ""},
@@ -165,8 +166,7 @@ def _belonging(pool: str, record: type, members: Path) -> str:
 
 def solved_problems(run: Run, scope: str) -> set[str]:
     """Ids of the training problems with a correct sample in this round."""
+    judged = run.need(scope, "verifications")
     with run.store.database() as db:
-        found = db.stream(
-            f"SELECT DISTINCT problem_id FROM {open_verdicts(run, db, run.need(scope, 'verifications'))} WHERE outcome = 'pass'"
-        )
-        return {problem for (problem,) in found}
+        db.view("frozen", Judgement, [run.store.table(judged, "verifications")])
+        return {problem for (problem,) in db.stream("SELECT DISTINCT problem_id FROM frozen WHERE outcome = 'pass'")}

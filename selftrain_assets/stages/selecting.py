@@ -23,7 +23,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
     judged = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i, stage in evidence_stages(run, iteration)}
     parents = {name: m.digest for name, m in judged.items()} | {"problems": run.need(INPUTS, "problems").digest}
     key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed, *run.retracted.identity())
-    if current := run.done(scope, "dataset", key):
+    if current := run.done(scope, "dataset", key, parents):
         return current
     with run.store.writing(run.name, scope, "dataset", run.owner), run.store.database() as db:
         select_rows(run, db, iteration, [frozen_verdicts(run, i, stage) for i, stage in evidence_stages(run, iteration)])
@@ -75,8 +75,7 @@ def select_rows(run: Run, db: Database, iteration: int, judged: list[Judged]) ->
         pool.check()
     db.view("sample_pool", Sample, [file for pool in pools for file in pool.files()])
     db.execute("CREATE VIEW verified AS " + " UNION ALL ".join(map(_verified, judged)))
-    groups = {p.id: p.group for p in run.problems}
-    prompts = [Prompted(p.id, run.prompt.render(p), groups[p.id]) for p in run.train_problems]
+    prompts = [Prompted(p.id, run.prompt.render(p), p.group) for p in run.train_problems]
     retracted = run.retracted.values("source")
     human = [] if "human" in retracted else human_rows(run.problems, run.prompt.render, iteration)
     human = take_share(human, run.config.recipe.mix_human, run.config.seed)

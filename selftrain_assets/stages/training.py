@@ -45,7 +45,7 @@ def base(run: Run) -> Manifest:
             run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, run.config.base.trainer or run.config.trainer
         )
     digest = pretrained["digest"]
-    return run.done(BASE, "checkpoint", digest) or finish(
+    return run.done(BASE, "checkpoint", digest, {}) or finish(
         run, Clock(), BASE, "checkpoint", key=digest, digest=digest, parents={}, detail={"place": pretrained}
     )
 
@@ -66,7 +66,7 @@ def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start
     validation = run.split("validation") if inner_stop.rule != "none" else []
     parents = {**parents, "start": start["digest"]}
     key = fingerprint("checkpoint", [r.key for r in rows], start["digest"], trainer, inner_stop, [p.id for p in validation], seed)
-    if (current := run.done(scope, "checkpoint", key)) and run.store.checkpoint_facts(key):
+    if (current := run.done(scope, "checkpoint", key, parents)) and run.store.checkpoint_facts(key):
         return current
     with run.store.writing(run.name, scope, "checkpoint", run.owner), lease(run.store.scratch(key).with_suffix(".lease"), run.owner):
         facts = run.store.checkpoint_facts(key)

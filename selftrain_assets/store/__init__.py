@@ -4,9 +4,13 @@ runs/
   samples/<policy>/            pool: every completion ever drawn from these weights
   verifications/<verifier>/<policy>/   pool: every verdict of this verifier on them
   checkpoints/<key>/           weights, under the key of the training that made them
-  experiments/<name>/<scope>/  <stage>.json (manifest) and the tables it lists; scope: problems, base, iter-001, ...
+  experiments/<name>/<scope>/  <stage>.json (manifest) and the tables it lists; scope: inputs, base, iter-001, ...
+  experiments/<name>/<scope>/history/   manifests that another took the place of
   experiments/<name>/report.*  figures, Markdown and HTML
   experiments/<name>/retractions.json   evidence that was taken back
+  scratch/<key>/               what an unfinished training resumes from
+  .duckdb-*.tmp/               what a running query has no memory for
+  **/quarantine/               what was damaged and has been made again
 """
 
 from __future__ import annotations
@@ -83,9 +87,13 @@ class Store:
         """Everything this verifier ever said of it."""
         return Pool(self.root / "verifications" / verifier[:SHORT] / policy[:SHORT], Verification)
 
-    def all_verifications(self, verifier: str) -> list[Pool]:
-        """Everything this verifier ever said, of all policies."""
-        return [Pool(folder, Verification) for folder in sorted((self.root / "verifications" / verifier[:SHORT]).glob("*/"))]
+    def all_samples(self) -> list[Pool]:
+        """Everything ever drawn."""
+        return [Pool(folder, Sample) for folder in sorted((self.root / "samples").glob("*/"))]
+
+    def all_verifications(self, verifier: str = "*") -> list[Pool]:
+        """Everything this verifier ever said, or any, of all policies."""
+        return [Pool(folder, Verification) for folder in sorted((self.root / "verifications").glob(f"{verifier[:SHORT]}/*/"))]
 
     # -- stages --------------------------------------------------------------------------------------------------------
 
@@ -95,10 +103,12 @@ class Store:
     def manifest(self, experiment: str, scope: str, stage: str) -> Manifest | None:
         """The current manifest of a stage, or None where it was never finished."""
         path = self.scope(experiment, scope) / f"{stage}.json"
-        try:
-            return Manifest.from_json(path.read_text()) if path.exists() else None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise IntegrityError(f"{path} is not readable as a manifest; move it away and run again, which makes it again") from error
+        return Manifest.read(path) if path.exists() else None
+
+    def manifests(self, experiment: str = "*", superseded: bool = False) -> list[Manifest]:
+        """The current manifests of every experiment, or of one; or those that were superseded."""
+        pattern = "*/history/*.json" if superseded else "*/*.json"
+        return [Manifest.read(path) for path in sorted((self.root / "experiments").glob(f"{experiment}/{pattern}"))]
 
     def commit(self, manifest: Manifest) -> Manifest:
         """Make a manifest current. The one it replaces is kept in history/, with the tables it lists."""
@@ -217,7 +227,7 @@ class Store:
         return json.loads(path.read_text()) if path.exists() else None
 
     def model(self, place: dict[str, Any]) -> ModelRef:
-        """Load a reference written by `place_of`, and check that the weights are those it was written for."""
+        """The model at a place (`place_of_model`, `place_of_checkpoint`), if the weights are those it was written for."""
         ref = self._find(place)
         if ref.digest != place["digest"]:
             raise IntegrityError(

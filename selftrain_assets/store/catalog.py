@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.types import Drawing, Judgement, Problem, Row, Sample, Score, Verification
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.database import Database, parquet, relation, text
-from selftrain_assets.store.shards import MANIFEST
 from selftrain_assets.store.tables import require_intact
 
 # table in a manifest -> the relation that unites it over experiments and rounds (sql/views.sql builds on these)
@@ -78,19 +77,18 @@ def _records(db: Database, files: Files, file: Path, clause: str, value: Any) ->
 
 def _check_files(store: Store) -> None:
     """IntegrityError at the first listed file that is damaged: DuckDB may read a flipped byte without a word."""
-    for path in [*(store.root / "samples").glob(f"*/{MANIFEST}"), *(store.root / "verifications").glob(f"*/*/{MANIFEST}")]:
-        for shard in json.loads(path.read_text())["shards"]:
-            require_intact(path.parent / shard["file"], shard["sha256"])
-    for path in (store.root / "experiments").glob("*/*/*.json"):
-        for file, _, sha256 in Manifest.from_json(path.read_text()).files.values():
-            require_intact(path.parent / file, sha256)
+    for pool in (*store.all_samples(), *store.all_verifications()):
+        pool.check()
+    for manifest in store.manifests():
+        for name in manifest.files:
+            store.table(manifest, name)
 
 
 def _views(db: Database, store: Store) -> None:
     """The relations that sql/views.sql builds on, and what it builds; reading locks no writer out."""
-    _pool(db, "sample_pool", Sample, (store.root / "samples").glob(f"*/{MANIFEST}"))
-    _pool(db, "verification_pool", Verification, (store.root / "verifications").glob(f"*/*/{MANIFEST}"))
-    manifests = [Manifest.from_json(p.read_text()) for p in sorted((store.root / "experiments").glob("*/*/*.json"))]
+    db.view("sample_pool", Sample, [file for pool in store.all_samples() for file in pool.files()])
+    db.view("verification_pool", Verification, [file for pool in store.all_verifications() for file in pool.files()])
+    manifests = store.manifests()
     for table, (name, record) in TABLES.items():
         parts = [
             f"SELECT {text(m.experiment)} AS experiment, {text(m.scope)} AS scope, * FROM {parquet([_file(store, m, table)])}"
@@ -105,10 +103,6 @@ def _views(db: Database, store: Store) -> None:
 
 def _file(store: Store, manifest: Manifest, table: str) -> Path:
     return store.scope(manifest.experiment, manifest.scope) / manifest.files[table][0]
-
-
-def _pool(db: Database, name: str, record: type, manifests: Iterable[Path]) -> None:
-    db.view(name, record, [m.parent / shard["file"] for m in manifests for shard in json.loads(m.read_text())["shards"]])
 
 
 def _manifests(db: Database, manifests: list[Manifest]) -> None:

@@ -25,7 +25,7 @@ from selftrain_assets.store.pool import MANIFEST
 from selftrain_assets.store.shards import QUARANTINE
 
 MINIMUM_AGE = 3600  # seconds; a younger temporary file may be somebody's open work
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp|\.probe-[0-9a-f]{32}")
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp|\.probe-[0-9a-f]{32}|\..+\.removed")
 _SPILT = re.compile(r"\.duckdb-(\d+)\.")  # and the process whose database it is
 _STAGE_OF = {"rows": "dataset", "scores": "evaluation"}  # tables that are not named like their stage
 
@@ -154,8 +154,10 @@ class _Search:
 
     def _leases_around(self, path: Path) -> tuple[Path, ...]:
         """Leases of those who could be writing here."""
-        if path.parent.parent == self.store.root / "scratch":
-            return (path.parent.with_suffix(".lease"),)
+        scratch = self.store.root / "scratch"
+        if path.is_relative_to(scratch):
+            key = path.relative_to(scratch).parts[0].removeprefix(".").removesuffix(".removed")
+            return ((scratch / key).with_suffix(".lease"),)
         return tuple(
             sorted(
                 {

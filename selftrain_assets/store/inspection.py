@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.store.manifest import Manifest
 from selftrain_assets.store.shards import MANIFEST, QUARANTINE, SHARDS, Contents
 from selftrain_assets.store.tables import damage
@@ -125,8 +126,8 @@ def manifest_files(experiment: Path, history: bool) -> list[Path]:
 def read_manifest(path: Path) -> Manifest | None:
     """A manifest, or None where the file cannot be read as one."""
     try:
-        return Manifest.from_json(path.read_text())
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return Manifest.read(path)
+    except IntegrityError:
         return None
 
 

@@ -27,13 +27,13 @@ class Node:
 
 
 class Lineage:
-    """The manifests of a store, current and superseded, found by what they are."""
+    """The manifests of a store, or of one experiment of it, current and superseded, found by what they are."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, experiment: str = "*") -> None:
         self.store = store
-        self.manifests = [Manifest.from_json(p.read_text()) for p in sorted((store.root / "experiments").glob("*/*/*.json"))]
-        self._current = len(self.manifests)
-        self.manifests += [Manifest.from_json(p.read_text()) for p in sorted((store.root / "experiments").glob("*/*/history/*.json"))]
+        current = store.manifests(experiment)
+        self._current = len(current)
+        self.manifests = [*current, *store.manifests(experiment, superseded=True)]
 
     def of(self, stage: str, **wanted: str) -> Iterator[Manifest]:
         """Manifests of a stage with these experiment, scope or digest; current ones first."""
@@ -140,7 +140,7 @@ class Lineage:
         found = [
             verdict
             for pool in pools
-            for verdict in lookup({pool.directory / s.file: s.sha256 for s in pool.shards()}, "sample_key", sample["key"], once=True)
+            for verdict in lookup({pool.directory / s.file: s.sha256 for s in pool.shards()}, "sample_key", sample["key"])
         ]
         return [Node("verdict", v["key"], {name: value for name, value in v.items() if value is not None}) for v in found]
 

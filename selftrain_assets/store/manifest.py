@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.identity import fingerprint
 
 
@@ -35,17 +37,21 @@ class Manifest:
     finished: str = ""
 
     def is_same_as(self, other: Manifest) -> bool:
-        """Is it of the same work, with the same result?"""
-        return (self.key, self.digest) == (other.key, other.digest)
+        """Is it of the same work on the same parents, with the same result?"""
+        return (self.key, self.parents, self.digest) == (other.key, other.parents, other.digest)
 
     def name_in_history(self) -> str:
-        """File that keeps it when another takes its place: one for each result."""
-        return f"{self.stage}-{fingerprint(self.key, self.digest)[:16]}.json"
+        """File that keeps it when another takes its place: one for each result, and for what it was made from."""
+        return f"{self.stage}-{fingerprint(self.key, self.parents, self.digest)[:16]}.json"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Manifest:
-        values = json.loads(text)
-        return cls(**{**values, "files": {name: tuple(entry) for name, entry in values["files"].items()}})
+    def read(cls, path: Path) -> Manifest:
+        """The manifest in a file; IntegrityError where it holds none."""
+        try:
+            values = json.loads(path.read_text())
+            return cls(**{**values, "files": {name: tuple(entry) for name, entry in values["files"].items()}})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise IntegrityError(f"{path} is not readable as a manifest; move it away and run again, which makes it again") from error

@@ -17,7 +17,7 @@ from selftrain_assets.store.database import Database
 from selftrain_assets.store.lease import lease
 from selftrain_assets.store.repair import repair
 from selftrain_assets.store.shards import MANIFEST, Contents, Quarantined, Shard, shard_name
-from selftrain_assets.store.tables import AGAIN, damage, prepared_table, read_keys, read_table, require_intact
+from selftrain_assets.store.tables import AGAIN, damage, prepared_table, read_table, require_intact
 
 
 class Pool:
@@ -71,14 +71,11 @@ class Pool:
 
     def records(self) -> list[Any]:
         """Committed records in order of commit."""
-        return [r for shard in self.shards() for r in self._read(shard)]
+        return [record for shard in self.shards() for record in read_table(self.directory / shard.file, self.record, shard.sha256)]
 
     def keys(self) -> set[str]:
-        """Keys of all committed records."""
-        return {key for shard in self.shards() for key in read_keys(self.directory / shard.file, shard.sha256)}
-
-    def _read(self, shard: Shard) -> list[Any]:
-        return read_table(self.directory / shard.file, self.record, shard.sha256)
+        """Their keys."""
+        return {record.key for record in self.records()}
 
     @contextmanager
     def writing(self, owner: str) -> Iterator[None]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from selftrain_assets.core.crash import crash_point
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.files import publish, write_atomically
+from selftrain_assets.store.inspection import column
 from selftrain_assets.store.shards import MANIFEST, QUARANTINE, SHARDS, Contents, Quarantined, Shard, checksum_in
-from selftrain_assets.store.tables import damage, read_keys, read_table
+from selftrain_assets.store.tables import damage, read_table
 
 if TYPE_CHECKING:
     from selftrain_assets.store.pool import Pool
@@ -74,7 +75,7 @@ def _orphans(pool: Pool, listed: Contents, kept: list[Shard]) -> tuple[list[Shar
     refused: list[Quarantined] = []
     if not orphans:
         return adopted, refused
-    committed = {key for s in kept for key in read_keys(pool.directory / s.file, s.sha256)}
+    committed = {key for s in kept for key in column(pool.directory / s.file, "key")}
     for path in orphans:
         sha256 = checksum_in(path.name)
         keys, reason = _keys(path, sha256, pool.record)

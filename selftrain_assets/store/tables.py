@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from selftrain_assets.core.errors import IntegrityError
-from selftrain_assets.core.files import needs_room, publish
+from selftrain_assets.core.files import needs_room
 from selftrain_assets.core.identity import KEY_LENGTH
 
 
@@ -83,13 +83,6 @@ def prepared_table(folder: Path, name: str, record: type, records: Sequence[Any]
         yield prepared
 
 
-def write_table(path: Path, record: type, records: Sequence[Any]) -> str:
-    """Write records durably under their final name; returns the file's SHA-256."""
-    with prepared_table(path.parent, path.name, record, records) as (temporary, digest), needs_room(path):
-        publish(temporary, path)
-    return digest
-
-
 def damage(path: Path, sha256: str) -> str | None:
     """What is wrong with a committed file; None if its bytes are as they were committed."""
     try:
@@ -122,14 +115,6 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
             "use that version, or another store (--store)"
         )
     return [record(**row) for row in table.to_pylist()]
-
-
-def read_keys(path: Path, sha256: str) -> list[str]:
-    """The keys of a file whose bytes are as they were when committed; nothing else of it is decoded."""
-    import pyarrow.parquet as pq
-
-    require_intact(path, sha256)
-    return pq.read_table(path, columns=["key"])["key"].to_pylist()
 
 
 def same_table(path: Path, record: type, records: Sequence[Any]) -> str | None:

@@ -31,7 +31,8 @@ class CodeVerifier(Identity):
 
     A problem with tests (core/program_tests.py) is passed by passing all of them. A problem with an answer alone is
     passed if the program's result, the value of its last line or else what it printed, is that answer. Equal programs
-    for equal problems are run once. CPU time decides about `timeout`, so a busy machine does not change verdicts.
+    for equal problems are run once. CPU time decides about `timeout`, so a busy machine changes no verdict
+    while it runs a program at more than a quarter of its speed: then the wall limit of `cpu_seconds` x 4 is reached first.
     Not covered: whether the tests are good ones; a program may hard-code what weak tests ask for.
     """
 

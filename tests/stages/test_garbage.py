@@ -45,6 +45,7 @@ def plant(run):
         ("temporary", scope / f".rows.parquet.{'b' * 32}.tmp"),
         ("temporary", root / f".probe-{'c' * 32}"),
         ("temporary", root / "scratch" / ("d" * 16) / f"output-{'d' * 32}" / "model.safetensors"),
+        ("temporary", root / "scratch" / f".{'f' * 16}.removed" / "resume" / "state"),
         ("scratch", root / "scratch" / trained / "resume" / "state"),
         ("orphan", pool / f"shard-{'e' * 32}.parquet"),
         ("table", scope / f"rows-{'0' * 16}.parquet"),
@@ -54,7 +55,8 @@ def plant(run):
     ]
     for _, path in places:
         write(path)
-    os.utime(places[3][1].parent, (time.time() - 7200,) * 2)
+    for folder in (places[3][1].parent, places[4][1].parent, places[4][1].parents[1]):
+        os.utime(folder, (time.time() - 7200,) * 2)
     return {(kind, str(path.relative_to(root))) for kind, path in places}
 
 

@@ -11,7 +11,8 @@ from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.identity import problem_digest, row_key, sample_key, text_digest, verification_key
 from selftrain_assets.core.types import Drawing, Problem
 from selftrain_assets.store.database import WINDOW, Database
-from selftrain_assets.store.tables import content_digest, write_table
+from selftrain_assets.store.tables import content_digest
+from tests import lab
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)  # what UTF-8 can say
 
@@ -71,11 +72,11 @@ def test_what_does_not_fit_into_memory_is_spilt_and_leaves_nothing(tmp_path):
 def test_a_digest_is_of_content_and_order_and_not_of_bytes(db, tmp_path):
     paths = [tmp_path / f"{n}.parquet" for n in range(4)]
     drawings = [Drawing(f"key {n}", f"problem {n % 7}") for n in range(200)]
-    write_table(paths[0], Drawing, drawings)
+    lab.write_table(paths[0], Drawing, drawings)
     db.view("drawings", Drawing, [paths[0]])
     db.write("SELECT * FROM drawings", paths[1])
-    write_table(paths[2], Drawing, drawings[::-1])
-    write_table(paths[3], Drawing, [*drawings[:-1], Drawing("key 199", "problem 99")])
+    lab.write_table(paths[2], Drawing, drawings[::-1])
+    lab.write_table(paths[3], Drawing, [*drawings[:-1], Drawing("key 199", "problem 99")])
     assert paths[0].read_bytes() != paths[1].read_bytes()
     first, same, *others = (content_digest(path, ["key", "problem_id"]) for path in paths)
     assert first == same
@@ -83,7 +84,7 @@ def test_a_digest_is_of_content_and_order_and_not_of_bytes(db, tmp_path):
 
 
 def test_a_file_that_went_away_is_told_in_one_line(db, tmp_path):
-    write_table(tmp_path / "t.parquet", Drawing, [])
+    lab.write_table(tmp_path / "t.parquet", Drawing, [])
     db.view("gone", Drawing, [tmp_path / "t.parquet"])
     (tmp_path / "t.parquet").unlink()
     with pytest.raises(InfraError, match=r"t\.parquet") as caught:

@@ -22,8 +22,10 @@ from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store import pool as pool_module
 from selftrain_assets.store.catalog import query
 from selftrain_assets.store.lease import is_held, lease
+from selftrain_assets.store.lineage import Lineage
 from selftrain_assets.store.pool import Pool
-from selftrain_assets.store.tables import read_table, write_table
+from selftrain_assets.store.tables import read_table
+from tests import lab
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +302,7 @@ def manifest(**fields) -> Manifest:
     )
 
 
-def test_a_manifest_survives_json():
+def test_a_manifest_survives_json(tmp_path):
     full = manifest(
         counts={"samples": 3},
         metrics={"accuracy": 0.5, "ü": [1, None]},
@@ -310,7 +312,9 @@ def test_a_manifest_survives_json():
         work_seconds=1.25,
         tokens=7,
     )
-    assert Manifest.from_json(full.to_json()) == full
+    path = tmp_path / "samples.json"
+    path.write_text(full.to_json())
+    assert Manifest.read(path) == full
 
 
 def test_a_committed_manifest_is_current_and_the_one_it_replaces_is_history(store):
@@ -323,17 +327,32 @@ def test_a_committed_manifest_is_current_and_the_one_it_replaces_is_history(stor
     store.commit(second)
     assert store.manifest("e", "iter-001", "samples") == second
     [kept] = (folder / "history").iterdir()
-    assert Manifest.from_json(kept.read_text()).key == first.key
+    assert Manifest.read(kept).key == first.key
     store.commit(first)
     assert store.manifest("e", "iter-001", "samples") == first
     assert len(files(folder / "history")) == 2
+
+
+@pytest.mark.parametrize("ask", [Lineage, lambda store: query(store, "SELECT 1"), lambda store: store.manifest("e", "iter-001", "samples")])
+def test_a_torn_manifest_is_told_by_whoever_reads_it(store, ask):
+    store.commit(manifest(key="k" * 32))
+    (store.scope("e", "iter-001") / "samples.json").write_text("{")
+    with pytest.raises(IntegrityError, match=r"samples\.json is not readable as a manifest; move it away"):
+        ask(store)
+
+
+def test_the_same_result_from_other_parents_leaves_the_older_in_history(store):
+    store.commit(manifest(key="k" * 32, parents={"problems": "old"}))
+    store.commit(manifest(key="k" * 32, parents={"problems": "new"}))
+    [kept] = (store.scope("e", "iter-001") / "history").iterdir()
+    assert Manifest.read(kept).parents == {"problems": "old"}
 
 
 def test_each_result_of_the_same_work_is_kept(store):
     """Evidence that was lost and drawn again can have come out differently."""
     for digest in "abcb":
         store.commit(manifest(key="k" * 32, digest=digest * 32))
-    kept = [Manifest.from_json(path.read_text()).digest[0] for path in (store.scope("e", "iter-001") / "history").iterdir()]
+    kept = [Manifest.read(path).digest[0] for path in (store.scope("e", "iter-001") / "history").iterdir()]
     assert sorted(kept) == ["a", "b", "c"]
 
 
@@ -426,6 +445,6 @@ def test_asking_does_not_wait_for_a_writer(store):
 
 def test_a_table_of_another_version_is_named(tmp_path):
     path = tmp_path / "table.parquet"
-    digest = write_table(path, Drawing, [Drawing("k", "p")])
+    digest = lab.write_table(path, Drawing, [Drawing("k", "p")])
     with pytest.raises(IntegrityError, match=r"table\.parquet was written by another version of selftrain"):
         read_table(path, Judgement, digest)
