@@ -69,12 +69,12 @@ def make(folder: Path, rows: int) -> None:
     problems = [problem(n) for n in range(rows // DRAWS)]
     table = run.store.write_table(run.name, INPUTS, "problems", "0" * 32, Problem, problems)
     finish(run, clock, INPUTS, "problems", key="p", digest="p", parents={}, files={"problems": table})
-    draws = sample_draws(run, POLICY)
+    plan = sample_draws(run, "iter-001", POLICY)
     verifier = verifier_fingerprint(run.config.verifier)
     samples, verdicts = run.store.samples(POLICY), run.store.verifications(verifier, POLICY)
     listed: dict[Path, list[Shard]] = {samples.directory: [], verdicts.directory: []}
     with run.store.database() as db:
-        want(db, [draws])
+        want(db, plan)
 
         def shard(pool: Path, sql: str) -> None:
             pool.mkdir(parents=True, exist_ok=True)
@@ -116,10 +116,10 @@ def make(folder: Path, rows: int) -> None:
         )
     with run.store.database() as db:
         recall(db, run, drawn)
-        judging.expect(db, run, verifier)
+        judging.expect(db, run)
         verdicts.open(db, "verdict_pool")
         table, digest = run.store.write_query(run.name, scope, "verifications", db, JUDGED, ["key", "problem_id", "outcome", "reward"])
-        detail = {"verifier": verifier, "policy": POLICY}
+        detail = {"verifiers": [verifier], "policy": POLICY}
         parents = {"samples": drawn.digest}
         finish(
             run, clock, scope, "verifications", key=digest, digest=digest, parents=parents, detail=detail, files={"verifications": table}
@@ -136,11 +136,11 @@ def owed(folder: Path) -> dict[str, int]:
     samples, verdicts = run.store.samples(POLICY), run.store.verifications(verifier, POLICY)
     with run.store.database() as db:
         recall(db, run, run.need("iter-001", "samples"))
-        judging.expect(db, run, verifier)
+        judging.expect(db, run)
         verdicts.check()
         db.view("some_verdicts", verdicts.record, verdicts.files()[:-1])
         owed_verdicts = db.count("judgements ANTI JOIN some_verdicts USING (key)")
-        want(db, [sample_draws(run, POLICY)])
+        want(db, sample_draws(run, "iter-001", POLICY))
         samples.check()
         db.view("some_samples", samples.record, samples.files()[:-1])
         return {"samples": db.count("members ANTI JOIN some_samples USING (key)"), "verdicts": owed_verdicts}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.prompts import PromptSettings
-from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.settings import Execution, Identity
 from selftrain_assets.core.statistics import TieRule
 from selftrain_assets.engines import AnyEngine, TransformersSettings
@@ -44,6 +44,11 @@ class Evaluation(Identity):
                     f"{self.samples_per_problem}; draw more samples or ask for a smaller k"
                 )
         return self
+
+    def draws(self, sampling: Sampling) -> Sampling:
+        """For pass@k and maj@k, with the length and stops of `sampling`."""
+        chosen = {"temperature": self.temperature, "top_k": 0, "top_p": self.top_p, "samples_per_problem": self.samples_per_problem}
+        return sampling.model_copy(update=chosen)
 
 
 class Base(Identity):
@@ -95,14 +100,16 @@ class Experiment(BaseModel):
                 filled[section] = {"type": default, **filled[section]}
         return filled
 
-    def greedy(self) -> DrawSettings:
-        """Greedy decoding with the length and stops of the recipe."""
-        return self.recipe.sampling.per_draw().model_copy(update={"temperature": 0.0, "top_k": 0, "top_p": 1.0})
+    def verifiers(self) -> list[AnyVerifier]:
+        """Of each method, or the one."""
+        return [m.verifier for m in self.recipe.methods] or [self.verifier]
 
-    def sampled_evaluation(self) -> DrawSettings:
-        """Decoding for pass@k and maj@k."""
-        chosen = {"temperature": self.evaluation.temperature, "top_k": 0, "top_p": self.evaluation.top_p}
-        return self.recipe.sampling.per_draw().model_copy(update=chosen)
+    @model_validator(mode="after")
+    def _methods_ask_and_verify(self):
+        for section in ("prompt", "verifier"):
+            if self.recipe.methods and section in self.model_fields_set:
+                raise ValueError(f"{section}: recipe {self.recipe.type} has one for each of its methods; set it there (recipe.methods)")
+        return self
 
 
 def parse_experiment(values: Any, where: str) -> Experiment:
@@ -140,6 +147,9 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     for part in loc:
         if len(here) > 1 and (tagged := [c for c in here if c.model_fields["type"].default == part]):
             here = tagged
+            continue
+        if isinstance(part, int) and path:  # the place in a list
+            path[-1] += f"[{part}]"
             continue
         if not here and isinstance(part, str):  # pydantic's name for a branch of a union of plain types
             break

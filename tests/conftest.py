@@ -34,6 +34,7 @@ def pytest_configure(config):
 ON_ENGINE = (
     "tests/sandbox/",
     "tests/verifiers/",
+    "tests/stages/test_methods.py",
     "tests/stages/test_programs.py",
     "tests/faults/test_slow_machine.py",
     "tests/cli/test_cli.py",
@@ -45,8 +46,8 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
     for item in items:
-        on_engine = item.nodeid.startswith(ON_ENGINE) or "docker_host" not in item.fixturenames
-        assert on_engine, f"{item.nodeid} uses the engine: name its file in ON_ENGINE, tests/conftest.py"
+        if "docker_host" in item.fixturenames and not item.nodeid.startswith(ON_ENGINE):
+            raise pytest.UsageError(f"{item.nodeid} uses the engine: name its file in ON_ENGINE, tests/conftest.py")
 
 
 @pytest.hookimpl(optionalhook=True)

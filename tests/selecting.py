@@ -11,24 +11,29 @@ from typing import NamedTuple
 from selftrain_assets.core.selection import Selection
 from selftrain_assets.core.types import Row, Sample
 from selftrain_assets.store.database import Database
-from selftrain_assets.store.selection import ROWS, Excluded, Prompted, select
+from selftrain_assets.store.selection import ROWS, Excluded, PairWeight, Prompted, select
 
 
 class Drawn(NamedTuple):
-    """A sample of a round with its verdict."""
+    """A sample of a round with its verdict; a translation has an `origin`."""
 
     iteration: int
     sample: Sample
     outcome: str = "pass"
     reward: float = 1.0
+    method: str | None = None
+    origin: str | None = None
 
 
 class _Verified(NamedTuple):
     iteration: int
+    source: str
     sample_key: str
     problem_id: str
     outcome: str
     reward: float
+    method: str | None
+    origin: str | None
 
 
 def selected(
@@ -39,14 +44,24 @@ def selected(
     excluded: Excluded = Excluded(),  # noqa: B008
     prompt: str = "prompt",
     groups: dict[str, str] | None = None,
+    pairs: Sequence[PairWeight] = (),
+    size_match: str = "off",
 ) -> list[Row]:
-    """The rows that `rules` select. Every problem has the same training prompt."""
+    """The rows that `rules` select. Every problem has the same training prompt; a sample with another was given a hint."""
+
+    def source(d: Drawn) -> str:
+        return "translated" if d.origin else "self" if d.sample.prompt == prompt else "rationalized"
+
     drawn = list(drawn)
     samples = list({d.sample.key: d.sample for d in drawn}.values())
-    verified = [_Verified(d.iteration, d.sample.key, d.sample.problem_id, d.outcome, d.reward) for d in drawn]
+    verified = [
+        _Verified(d.iteration, source(d), d.sample.key, d.sample.problem_id, d.outcome, d.reward, d.method, d.origin) for d in drawn
+    ]
     with Database(Path(tempfile.gettempdir())) as db:
         db.load("sample_pool", Sample, [[getattr(s, f.name) for s in samples] for f in fields(Sample)])
         db.load("verified", _Verified, list(zip(*verified, strict=True)) or [()] * len(_Verified._fields))
-        ids = dict.fromkeys(s.problem_id for s in samples)
-        select(db, rules, seed, [Prompted(id, prompt, (groups or {}).get(id, "")) for id in ids], human, excluded)
+        asked = dict.fromkeys((d.sample.problem_id, d.method) for d in drawn)
+        strata = {id: (groups or {}).get(id, "") for id, _ in asked}
+        prompts = [Prompted(id, prompt, (method or "") if rules.balance == "method" else strata[id], method) for id, method in asked]
+        select(db, rules, seed, prompts, human, excluded, pairs, size_match)
         return list(db.records(Row, ROWS))

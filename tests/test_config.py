@@ -110,7 +110,7 @@ def test_a_section_without_type_is_of_its_default_type():
 def test_decoding_for_evaluation_keeps_length_and_stops_of_the_recipe():
     sampling = {"max_tokens": 7, "stop": ["Q:"], "top_k": 3}
     parsed = parse_experiment({"recipe": {"sampling": sampling}, "evaluation": {"temperature": 0.5}}, "defs.yaml")
-    greedy, sampled = parsed.greedy(), parsed.sampled_evaluation()
+    greedy, sampled = parsed.recipe.sampling.greedy(), parsed.evaluation.draws(parsed.recipe.sampling)
     assert (greedy.temperature, greedy.max_tokens, greedy.stop) == (0.0, 7, ("Q:",))
     assert (sampled.temperature, sampled.top_k, sampled.max_tokens, sampled.stop) == (0.5, 0, 7, ("Q:",))
 

@@ -35,7 +35,7 @@ Body = Callable[[dg.AssetExecutionContext, Run], dg.MaterializeResult]
 
 
 def _bodies(config: Experiment) -> dict[str, Body]:
-    rounds = {stage: _round_body(stage, do) for stage, do in loop.round_stages(config.recipe.rationalize).items()}
+    rounds = {stage: _round_body(stage, do) for stage, do in loop.round_stages(config.recipe.own_stages).items()}
     return rounds | {"problems": _problems, "base": _base, "human_only": _human_only, "report": _report}
 
 

@@ -45,6 +45,16 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
             flat |= {name: value["mean"], f"{name} low": value["low"], f"{name} high": value["high"]}
         elif name in ("pass_at_k", "maj_at_k"):
             flat |= {f"{name.split('_')[0]}@{k}": v["mean"] for k, v in value.items()}
+        elif name == "methods":
+            flat |= {f"{method} {each}": number for method, of in value.items() for each, number in _numbers(of).items()}
+        elif name == "yields":
+            flat |= {
+                f"correct {origin} to {method}" if origin != method else f"correct {method}": float(cell["correct"])
+                for method, of in value.items()
+                for origin, cell in of.items()
+            }
+        elif name == "rows":
+            flat |= {f"rows {method} from {origin}": float(rows) for method, of in value.items() for origin, rows in of.items()}
     return flat
 
 
@@ -75,7 +85,7 @@ def _special(run: Run, manifest: Manifest) -> dict[str, Any]:
             }
         case "samples":
             return {"dagster/row_count": manifest.counts["samples"]}
-        case "verifications" | "rationalizations":
+        case "verifications" | "rationalizations" | "translations":
             return {
                 "dagster/row_count": manifest.counts["verifications"],
                 "pass rate": manifest.counts["pass"] / max(1, manifest.counts["verifications"]),

@@ -69,10 +69,18 @@ SPECS: tuple[AssetSpec, ...] = (
         GPU,
     ),
     AssetSpec(
+        "translations",
+        "MMST (arXiv 2307.10633): each correct solution, asked for again by every other method, and verified there. What does not "
+        "verify is kept and never trained on.",
+        ("huggingface", "parquet"),
+        ("verifications", "policy"),
+        GPU,
+    ),
+    AssetSpec(
         "dataset",
         "The training rows that the recipe selects: threshold, distinct solutions, cap, balance, weight, human. Each names its sample.",
         ("parquet",),
-        ("verifications", "rationalizations"),
+        ("verifications", "rationalizations", "translations"),
     ),
     AssetSpec(
         "checkpoint",
@@ -104,10 +112,12 @@ SPECS: tuple[AssetSpec, ...] = (
 
 def asset_specs(config: Experiment) -> list[AssetSpec]:
     """The assets of this experiment."""
-    without = {"rationalizations": not config.recipe.rationalize, "human_only": not config.human_only}
-    present = [spec for spec in SPECS if not without.get(spec.name)]
+    own = {"rationalizations", "translations"} - {*config.recipe.own_stages}
+    without = own if config.human_only else own | {"human_only"}
+    present = [spec for spec in SPECS if spec.name not in without]
     names = {spec.name for spec in present}
-    kinds = {"verifications": ("docker", "python")} if config.verifier.type == "code" else {}
+    code = any(verifier.type == "code" for verifier in config.verifiers())
+    kinds = {"verifications": ("docker", "python"), "translations": ("docker", "python")} if code else {}
     return [
         replace(spec, deps=tuple(d for d in spec.deps if d in names), kinds=(*kinds.get(spec.name, ()), *spec.kinds)) for spec in present
     ]

@@ -138,7 +138,7 @@ def _status(name: str) -> dict[str, Any]:
 
     opened = open_run(name)
     scopes = {INPUTS: ["problems"], BASE: ["checkpoint", "evaluation"]}
-    scopes |= {iteration_scope(i): list(round_stages(opened.config.recipe.rationalize)) for i in range(1, opened.config.rounds + 1)}
+    scopes |= {iteration_scope(i): list(round_stages(opened.config.recipe.own_stages)) for i in range(1, opened.config.rounds + 1)}
     stages = {
         scope: {stage: m.finished if (m := opened.manifest(scope, stage)) else None for stage in names} for scope, names in scopes.items()
     }

@@ -15,13 +15,19 @@ from selftrain_assets.core.types import Problem, Request
 
 @dataclass(frozen=True)
 class Draws:
-    """`samples_per_problem` completions of each prompt, drawn in one way. Raising that number keeps the keys of earlier draws."""
+    """`samples_per_problem` completions of each prompt, drawn in one way. Raising that number keeps the keys of earlier draws.
+
+    `method` is asked for in all of them. Translations are of `origin` samples, whose keys `translates` holds, one for each prompt.
+    """
 
     prompts: Sequence[tuple[str, str]]  # problem id and prompt
     sampling: DrawSettings
     samples_per_problem: int
     policy: str
     seed: int
+    method: str | None = None
+    origin: str | None = None
+    translates: Sequence[str] = ()
 
     @cached_property
     def key(self) -> str:
@@ -33,7 +39,7 @@ class Draws:
 
     def identity(self) -> str:
         """Digest of everything that is wanted."""
-        return fingerprint("wanted", self.key, self.samples_per_problem, self.prompts)
+        return fingerprint("wanted", self.key, self.samples_per_problem, self.prompts, self.method, self.origin, self.translates)
 
     def request(self, position: int, index: int) -> Request:
         """Draw `index` of the prompt at `position`."""
@@ -45,7 +51,7 @@ class Draws:
         return (self.request(position, index) for position in range(len(self.prompts)) for index in range(self.samples_per_problem))
 
 
-def plan_draws(problems: Iterable[Problem], prompt: Prompt, sampling: Sampling, policy: str, seed: int) -> Draws:
+def plan_draws(problems: Iterable[Problem], prompt: Prompt, sampling: Sampling, policy: str, seed: int, method: str | None = None) -> Draws:
     """The draws of these problems."""
     prompts = [(problem.id, prompt.render(problem)) for problem in problems]
-    return Draws(prompts, sampling.per_draw(), sampling.samples_per_problem, policy, seed)
+    return Draws(prompts, sampling.per_draw(), sampling.samples_per_problem, policy, seed, method)

@@ -24,6 +24,10 @@ class Sampling(DrawSettings):
 
     samples_per_problem: int = Field(4, ge=1, description="completions drawn for each problem in a round")
 
+    def greedy(self) -> Sampling:
+        """One greedy completion, of the same length and with the same stops."""
+        return self.model_copy(update={"temperature": 0.0, "top_k": 0, "top_p": 1.0, "samples_per_problem": 1})
+
     def per_draw(self) -> DrawSettings:
         """Without the number of draws, so that drawing more keeps the draws already made. Greedy draws are alike
         whatever top_k and top_p say."""

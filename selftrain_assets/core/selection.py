@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -16,32 +16,39 @@ from selftrain_assets.core.types import Problem, Row, RowSource
 WeightRule = Literal["binary", "reward", "exp"]
 CapChoice = Literal["random", "shortest", "first"]
 DedupRule = Literal["none", "text", "equations"]
-BalanceRule = Literal["none", "group"]
+BalanceRule = Literal["none", "group", "method"]
 
 
 class Selection(Identity):
     """Threshold, distinct solutions, cap, balance, weight: in this order. Part of the settings of every recipe."""
 
     threshold: float = Field(1.0, ge=0, le=1, description="reward that a sample needs to be kept")
-    dedup: DedupRule = Field("text", description="solutions of a problem that count as one: same text, same equations, or none")
+    dedup: DedupRule = Field(
+        "text", description="solutions of a problem, by one method, that count as one: same text, same equations, or none"
+    )
     cap: int = Field(10, ge=0, description="correct solutions kept per problem; 0 keeps all")
     choice: CapChoice = Field("random", description="which ones, above the cap: at random, the shortest, or the first drawn")
-    balance: BalanceRule = Field("none", description="group: as many rows of every problem group as the smallest one has")
+    balance: BalanceRule = Field(
+        "none", description="group, method: as many rows of every problem group, or method, as the smallest one has"
+    )
     weight: WeightRule = Field("binary", description="f, ReST-EM section 3: 1 for all kept, the reward itself, or its exponential")
     mix_human: float = Field(0.0, ge=0, le=1, description="share of the human rows added to each round's dataset")
 
 
 def make_row(
-    prompt: str, completion: str, weight: float, source: RowSource, problem_id: str, iteration: int, sample_key: str | None = None
+    prompt: str,
+    completion: str,
+    weight: float,
+    source: RowSource,
+    problem_id: str,
+    iteration: int,
+    sample_key: str | None = None,
+    method: str | None = None,
+    origin: str | None = None,
 ) -> Row:
     """A training row under its content key."""
     key = row_key(prompt, completion, weight, source, sample_key)
-    return Row(key, problem_id, prompt, completion, weight, source, sample_key, iteration)
-
-
-def human_rows(problems: Iterable[Problem], render: Callable[[Problem], str], iteration: int) -> list[Row]:
-    """Rows of the problems that carry a human-written solution."""
-    return [make_row(render(p), p.solution, 1.0, "human", p.id, iteration) for p in problems if p.split == "human" and p.solution]
+    return Row(key, problem_id, prompt, completion, weight, source, sample_key, iteration, method, origin)
 
 
 def take_share(rows: Sequence[Row], share: float, seed: int) -> list[Row]:

@@ -64,6 +64,32 @@ def _ways_below(rivals: list[int], abstentions: int, lead: int, places: int) -> 
     return {tied: sum(n for (used, t), n in ways.items() if used == places and t == tied) for tied in {t for _, t in ways}}
 
 
+def vote(answers: Sequence[Hashable | None]) -> Hashable | None:
+    """The most frequent answer; of several the one that comes first. None casts no vote."""
+    counts = Counter(a for a in answers if a is not None)
+    return max(counts, key=lambda a: (counts[a], -answers.index(a))) if counts else None
+
+
+def agreement(pairs: Sequence[tuple[bool, bool]]) -> dict[str, float]:
+    """How often both of two, one alone, and neither is right, and their phi correlation: over all pairs, and over those of which
+    one at least is right (MMST, arXiv 2307.10633, table 4). NaN where phi is undefined, because one of them never changes."""
+    counts = Counter(pairs)
+    both, first, second, neither = (counts[pair] for pair in ((True, True), (True, False), (False, True), (False, False)))
+    return {
+        "both": both,
+        "only_first": first,
+        "only_second": second,
+        "neither": neither,
+        "phi": _phi(both, first, second, neither),
+        "phi_of_solved": _phi(both, first, second, 0),
+    }
+
+
+def _phi(both: int, first: int, second: int, neither: int) -> float:
+    squared = (both + first) * (second + neither) * (both + second) * (first + neither)
+    return (both * neither - first * second) / math.sqrt(squared) if squared else math.nan
+
+
 def bootstrap(values: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0) -> Estimate:
     """Mean of per-problem values with a percentile bootstrap interval over problems. NaN in, NaN out."""
     import numpy as np

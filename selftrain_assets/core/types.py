@@ -13,7 +13,7 @@ SPLITS: tuple[Split, ...] = ("train", "human", "validation", "test", "transfer")
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One question with a checkable answer, or with tests for programs that solve it (core/program_tests.py, as JSON).
-    `solution` is a human-written one, where there is one."""
+    `solution` is a human-written one, where there is one; `solutions` those by the methods of mmst, as JSON by their names."""
 
     id: str
     question: str
@@ -22,6 +22,7 @@ class Problem:
     group: str = ""
     solution: str | None = None
     tests: str | None = None
+    solutions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +124,15 @@ class Verification:
     output: str | None = None
 
 
-RowSource = Literal["self", "human", "rationalized"]
+RowSource = Literal["self", "human", "rationalized", "translated"]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One training row: loss on `completion` alone, times `weight`.
 
-    `sample_key` leads back to the sample; None for human rows, whose source is the problem's own solution.
+    `sample_key` leads back to the sample; None for human rows, whose source is the problem's own solution. `method` is how it
+    solves the problem and `origin` the method that found the solution, where a recipe has several.
     """
 
     key: str
@@ -141,14 +143,23 @@ class Row:
     source: RowSource
     sample_key: str | None
     iteration: int
+    method: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """Membership of a sample in a stage; the sample itself lies in the pool of its policy."""
+    """Membership of a sample in a stage; the sample itself lies in the pool of its policy.
+
+    Where a recipe has several methods, `method` is the one that was asked for. A translation names the sample that it
+    `translates`, and the method of that one as its `origin`.
+    """
 
     key: str
     problem_id: str
+    method: str | None = None
+    origin: str | None = None
+    translates: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +171,13 @@ class Judgement:
     problem_id: str
     outcome: str
     reward: float
+    method: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One problem under one policy: was its greedy completion right, and how many of its samples were."""
+    """One problem under one policy, by one method: was its greedy completion right, and how many of its samples were."""
 
     problem_id: str
     split: str
@@ -172,3 +185,4 @@ class Score:
     greedy: int
     samples: int
     correct: int
+    method: str | None = None

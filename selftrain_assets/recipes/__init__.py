@@ -1,7 +1,12 @@
-"""One module per algorithm. To add a recipe: README.md in this folder."""
+"""One module per algorithm. To add one: README.md in this folder."""
 
+from typing import Annotated
+
+from pydantic import Field
+
+from selftrain_assets.recipes.mmst import MMST
 from selftrain_assets.recipes.rest_em import RestEM
 
-AnyRecipe = RestEM
+AnyRecipe = Annotated[RestEM | MMST, Field(discriminator="type")]
 
-__all__ = ["AnyRecipe", "RestEM"]
+__all__ = ["MMST", "AnyRecipe", "RestEM"]

@@ -7,7 +7,6 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Problem
 
@@ -28,11 +27,14 @@ class Recipe(Protocol):
     `Selection`, which every recipe inherits, and carried out by store/selection.py."""
 
     type: str
-    sampling: Sampling
     teacher: str | None
     start: Start
-    rationalize: bool
     inner_stop: InnerStop
+
+    @property
+    def own_stages(self) -> tuple[str, ...]:
+        """Stages of this recipe between verifications and dataset (stages/loop.py knows them)."""
+        ...
 
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
         """The problems that rounds sample on."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.files import write_atomically
+from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.reports.summary import summarize
 from selftrain_assets.reports.tables import header, number, rows
 from selftrain_assets.stages.run import Run
@@ -37,6 +38,9 @@ def markdown(summary: dict[str, Any]) -> str:
     table = [header(summary), ["---"] * len(header(summary)), *rows(summary)]
     lines = ["| " + " | ".join(row) + " |" for row in table]
     paragraphs = [f"# {summary['experiment']}", findings(summary), "![overview](overview.png)", "\n".join(lines), *_difficulty(summary)]
+    for title, columns, cells in method_tables(summary):
+        table = [columns, ["---"] * len(columns), *cells]
+        paragraphs += [f"## {title}", "\n".join("| " + " | ".join(row) + " |" for row in table)]
     return "\n\n".join(paragraphs) + "\n"
 
 
@@ -46,15 +50,18 @@ def page(summary: dict[str, Any], figure: bytes) -> str:
     def line(row: list[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
 
-    table = "".join([line(header(summary), "th"), *(line(row, "td") for row in rows(summary))])
+    def table(columns: list[str], cells: list[list[str]]) -> str:
+        return f'<div class="wide"><table>{"".join([line(columns, "th"), *(line(row, "td") for row in cells)])}</table></div>'
+
     image = base64.b64encode(figure).decode()
     title = html.escape(summary["experiment"])
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{STYLE}</style>"
         f'<h1>{title}</h1><p>{html.escape(findings(summary))}</p><img alt="accuracy, pass@k and yield by iteration" '
-        f'src="data:image/png;base64,{image}"><div class="wide"><table>{table}</table></div>'
+        f'src="data:image/png;base64,{image}">{table(header(summary), rows(summary))}'
         + "".join(f"<p>{html.escape(text)}</p>" for text in _difficulty(summary))
+        + "".join(f"<h2>{html.escape(title)}</h2>{table(columns, cells)}" for title, columns, cells in method_tables(summary))
         + "</html>\n"
     )
 

@@ -27,10 +27,12 @@ def summarize(run: Run) -> dict[str, Any]:
             "model": run.config.model,
             "recipe": run.config.recipe.type,
             "seed": run.config.seed,
-            "baseline": _measured(base) | {"name": BASE, "seconds": _seconds(run, BASE, ["checkpoint", "evaluation"])} if base else None,
+            "baseline": _measured(run, base) | {"name": BASE, "seconds": _seconds(run, BASE, ["checkpoint", "evaluation"])}
+            if base
+            else None,
             "iterations": iterations,
             "human_only": [
-                _measured(m)
+                _measured(run, m)
                 | {
                     "name": scope,
                     "steps": run.need(scope, "checkpoint").counts["optimizer_steps"],
@@ -45,9 +47,9 @@ def summarize(run: Run) -> dict[str, Any]:
 
 def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
     scope = iteration_scope(iteration)
-    found = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe.rationalize)}
+    found = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe.own_stages)}
     samples, verdicts, dataset, trained = (found[s].counts for s in ("samples", "verifications", "dataset", "checkpoint"))
-    return _measured(found["evaluation"]) | {
+    return _measured(run, found["evaluation"]) | {
         "name": scope,
         "iteration": iteration,
         "counts": {
@@ -63,6 +65,8 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
             "optimizer_steps": trained["optimizer_steps"],
             "infra_errors": verdicts["infra_error"],
         },
+        "yields": _yields(found),
+        "rows_by_method": found["dataset"].metrics.get("rows", {}),
         "policy": found["policy"].digest,
         "policy_from": found["policy"].detail["origin"],
         "checkpoint": found["checkpoint"].digest,
@@ -71,8 +75,24 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
     }
 
 
-def _measured(evaluation: Manifest) -> dict[str, Any]:
+def _yields(found: dict[str, Manifest]) -> dict[str, Any]:
+    """{method: {method the solution is from: samples, and how many are correct}}, of samples and translations."""
+    united: dict[str, Any] = {}
+    for stage in ("verifications", "translations"):
+        for method, of in (found[stage].metrics if stage in found else {}).get("yields", {}).items():
+            united.setdefault(method, {}).update(of)
+    return united
+
+
+def _measured(run: Run, evaluation: Manifest) -> dict[str, Any]:
+    """The numbers of an evaluation; of each method too, where there are several."""
     metrics = evaluation.metrics
+    by_method = {m.name: _flat(metrics["methods"][m.name]) for m in run.config.recipe.methods}
+    more = {"methods": by_method} | {name: metrics[name] for name in ("ranked", "agreement", "choice")} if by_method else {}
+    return _flat(metrics) | more
+
+
+def _flat(metrics: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name in ("greedy_accuracy", "train_accuracy", "validation_accuracy", "transfer_accuracy", "gain_over_base"):
         if name in metrics:

@@ -10,19 +10,18 @@ from typing import NoReturn
 from selftrain_assets.core.errors import SelftrainError
 from selftrain_assets.core.identity import problem_digest, verification_key
 from selftrain_assets.core.plan import Draws
-from selftrain_assets.core.types import Request
-from selftrain_assets.stages import sampling, training
-from selftrain_assets.stages.evaluation import GREEDY, evaluation, evaluation_draws
+from selftrain_assets.stages import training
+from selftrain_assets.stages.evaluation import evaluation, evaluation_draws
 from selftrain_assets.stages.inputs import problems
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, Stage, round_stages
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.stages.sampling import ASKED, SAMPLES_OF
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.audit import Inspector, Kept, ManifestsOf
 from selftrain_assets.store.findings import Line, State
 from selftrain_assets.store.inspection import PoolState, keys_if_readable
-from selftrain_assets.verifiers import verifier_fingerprint
 
-HINTED = "hinted_samples"  # drawn by the stage rationalizations
+OWN_SAMPLES = ("hinted_samples", "translated_samples")  # drawn by a recipe's own stage, together with the verdicts on them
 UNFINISHED = (SelftrainError, KeyError, ValueError, TypeError)  # an earlier stage is missing, or cannot be read
 
 
@@ -74,9 +73,9 @@ def _stages(run: Run) -> dict[tuple[str, str], Callable[[Run], Manifest]]:
         (BASE, "evaluation"): partial(evaluation, scope=BASE),
     }
     for iteration in range(1, run.config.rounds + 1):
-        for stage, do in round_stages(run.config.recipe.rationalize).items():
-            if stage == "rationalizations":
-                found[iteration_scope(iteration), HINTED] = partial(_stage, do=do, iteration=iteration)
+        for stage, do in round_stages(run.config.recipe.own_stages).items():
+            if stage in run.config.recipe.own_stages:
+                found[iteration_scope(iteration), SAMPLES_OF[stage]] = partial(_stage, do=do, iteration=iteration)
             found[iteration_scope(iteration), stage] = partial(_stage, do=do, iteration=iteration)
     if run.config.human_only:
         for scope, rounds in ((ONE_ROUND, 1), (ALL_ROUNDS, run.config.rounds)):
@@ -124,8 +123,8 @@ class _Audited:
         try:
             do(self.run)
         except _WorkIsOwed:
-            if stage == HINTED:  # the verdicts on it may be what is owed
-                return self._requests_are_drawn(scope)
+            if stage in OWN_SAMPLES:  # the verdicts on it may be what is owed
+                return self._requests_are_drawn(scope, stage)
             return False
         except UNFINISHED as error:
             if stage == "problems":
@@ -133,8 +132,9 @@ class _Audited:
             return False
         return True
 
-    def _requests_are_drawn(self, scope: str) -> bool:
-        return {r.key for r in self._requests(scope, HINTED) or ()} == set(self.manifests.kept[scope, HINTED].keys)
+    def _requests_are_drawn(self, scope: str, stage: str) -> bool:
+        wanted = {r.key for draws in self._asked(scope, stage) or () for r in draws.requests()}
+        return wanted == set(self.manifests.kept[scope, stage].keys)
 
     # -- wanted --------------------------------------------------------------------------------------------------------
 
@@ -150,12 +150,16 @@ class _Audited:
                 return (set(kept.keys) if done else None), []
             case "evaluation":
                 return self._scored(), [self.inspector.samples(policy)] if policy else []
-        source = {"verifications": "samples", "rationalizations": HINTED}.get(stage)
-        requests = self._requests(scope, source or stage)
-        if requests is None or source is None:
-            return (None if requests is None else {r.key for r in requests}), [self.inspector.samples(policy)] if policy else []
-        verifier = verifier_fingerprint(self.run.config.verifier)
-        return self._verdict_keys(requests, verifier, policy or ""), [self.inspector.verifications(verifier, policy)] if policy else []
+        asked = self._asked(scope, SAMPLES_OF.get(stage, stage))
+        pools = self._verdicts(policy) if stage in SAMPLES_OF else [self.inspector.samples(policy)] if policy else []
+        if asked is None:
+            return None, [] if stage in SAMPLES_OF else pools
+        if stage in SAMPLES_OF:
+            return self._verdict_keys(asked, policy or ""), pools
+        return {r.key for draws in asked for r in draws.requests()}, pools
+
+    def _verdicts(self, policy: str | None) -> list[PoolState]:
+        return [self.inspector.verifications(verifier, policy) for verifier in self.run.verifiers] if policy else []
 
     def _digest(self, scope: str, stage: str) -> str | None:
         found = self.manifests.current.get((scope, stage))
@@ -171,26 +175,30 @@ class _Audited:
 
     def _scored(self) -> set[str] | None:
         try:
-            return {problem for problem, _ in evaluation_draws(self.run, "")[GREEDY].prompts}
+            return {problem for problem, _ in evaluation_draws(self.run, "")[0].prompts}
         except UNFINISHED:
             return None
 
-    def _requests(self, scope: str, source: str) -> list[Request] | None:
+    def _asked(self, scope: str, stage: str) -> list[Draws] | None:
         """What a round asks for; without a policy the keys say nothing, but their number is right."""
-        ask = sampling.sample_draws if source == "samples" else partial(_hinted, scope=scope)
         try:
-            return list(ask(self.run, self._digest(scope, "policy") or "").requests())
+            return ASKED[stage](self.run, scope, self._digest(scope, "policy") or "")
         except UNFINISHED:
             return None
 
-    def _verdict_keys(self, requests: Iterable[Request], verifier: str, policy: str) -> set[str]:
+    def _verdict_keys(self, asked: Iterable[Draws], policy: str, drawn_only: bool = False) -> set[str]:
         """Keys of the verdicts on these; of a sample that is not there, which has no text to judge, only something that stands
-        for its verdict."""
+        for its verdict, or nothing if `drawn_only`."""
         digests = {p.id: problem_digest(p) for p in self.run.problems}
+        verifiers = {m.name: m.judge for m in self.run.methods}
         texts = self.inspector.texts(policy)
         return {
-            verification_key(r.key, texts[r.key], digests[r.problem_id], verifier) if r.key in texts else f"verdict on {r.key}"
-            for r in requests
+            verification_key(r.key, texts[r.key], digests[r.problem_id], verifiers[draws.method])
+            if r.key in texts
+            else f"verdict on {r.key}"
+            for draws in asked
+            for r in draws.requests()
+            if r.key in texts or not drawn_only
         }
 
     # -- committed -----------------------------------------------------------------------------------------------------
@@ -209,11 +217,11 @@ class _Audited:
 
     def _evidence(self, scope: str) -> tuple[set[str], list[PoolState]]:
         """Keys of the samples and verdicts of a finished evaluation, and the pools that hold them."""
-        policy, verifier = self._digest(scope, "checkpoint") or "", verifier_fingerprint(self.run.config.verifier)
-        requests = [r for draws in evaluation_draws(self.run, policy) for r in draws.requests()]
-        pools = [self.inspector.samples(policy), self.inspector.verifications(verifier, policy)]
-        drawn = [r for r in requests if r.key in self.inspector.texts(policy)]  # what is lost is named as a sample, not as a verdict too
-        return {r.key for r in requests} | self._verdict_keys(drawn, verifier, policy), pools
+        policy = self._digest(scope, "checkpoint") or ""
+        asked = evaluation_draws(self.run, policy)
+        pools = [self.inspector.samples(policy), *self._verdicts(policy)]
+        verdicts = self._verdict_keys(asked, policy, drawn_only=True)  # what is lost is named as a sample, not as a verdict too
+        return {r.key for draws in asked for r in draws.requests()} | verdicts, pools
 
     def _lost_evidence(self, scope: str, keys: set[str], pools: list[PoolState]) -> int:
         gone = keys.difference(*(p.keys for p in pools))
@@ -228,13 +236,9 @@ class _Audited:
         return len(gone)
 
 
-def _hinted(run: Run, policy: str, scope: str) -> Draws:
-    return sampling.hinted_draws(run, scope, policy)
-
-
 def _distinct(pools: list[PoolState], kept: Kept) -> list[PoolState]:
     """The pools of a line, each once."""
-    every = [*pools, *([kept.pool] if kept.pool else [])]
+    every = [*pools, *kept.pools]
     return list({p.directory: p for p in every}.values())
 
 

@@ -14,46 +14,50 @@ from itertools import groupby, islice
 from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.plan import Draws
 from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.types import Request, Sample
+from selftrain_assets.core.types import Drawing, Request, Sample
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.stages.run import Clock, Run
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.database import WINDOW, Database, parquet
+from selftrain_assets.store.database import WINDOW, Database, relation
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The prompt at a position of one kind of draws."""
+    """The prompt at a position of one kind of draws, and the sample that it asks to translate."""
 
     position: int
     problem_id: str
     prompt: str
+    translates: str | None
 
 
 def want(db: Database, plan: Sequence[Draws]) -> None:
     """Make the table `members`: every draw of `plan`, in order, under its key. `kind` numbers the draws of the plan."""
     db.execute(
-        "CREATE OR REPLACE TABLE members (place BIGINT, kind BIGINT, position BIGINT, index BIGINT, key VARCHAR, problem_id VARCHAR)"
+        "CREATE OR REPLACE TABLE members (place BIGINT, kind BIGINT, position BIGINT, index BIGINT, key VARCHAR, problem_id VARCHAR, "
+        "method VARCHAR, origin VARCHAR, translates VARCHAR)"
     )
     place = 0
     for kind, draws in enumerate(plan):
         ids, prompts = zip(*draws.prompts, strict=True) if draws.prompts else ((), ())
-        db.load("positions", Position, [range(len(ids)), ids, prompts])
+        db.load("positions", Position, [range(len(ids)), ids, prompts, draws.translates or [None] * len(ids)])
         db.execute(
-            "INSERT INTO members SELECT $1 + position * $2 + index, $3, position, index, sample_key($4, prompt, index), problem_id "
-            "FROM positions, range($2) AS draws(index)",
+            "INSERT INTO members SELECT $1 + position * $2 + index, $3, position, index, sample_key($4, prompt, index), problem_id, "
+            "$5, $6, translates FROM positions, range($2) AS draws(index)",
             place,
             draws.samples_per_problem,
             kind,
             draws.key,
+            draws.method,
+            draws.origin,
         )
         place += len(draws)
 
 
 def recall(db: Database, run: Run, manifest: Manifest) -> None:
     """Make the table `members` from what a finished stage drew, and open the pool that holds it."""
-    drawn = parquet([run.store.table(manifest, manifest.stage)], "file_row_number = true")
-    db.execute(f"CREATE OR REPLACE TABLE members AS SELECT file_row_number AS place, key, problem_id FROM {drawn}")
+    drawn = relation(Drawing, [run.store.table(manifest, manifest.stage)], places=True)
+    db.execute(f"CREATE OR REPLACE TABLE members AS {drawn}")
     run.store.samples(manifest.parents["policy"]).open(db, "sample_pool")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import product
 
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.identity import fingerprint
@@ -42,22 +43,25 @@ def problems(run: Run) -> Manifest:
 
 def _check(run: Run, loaded: list[Problem]) -> None:
     config = run.config
-    for problem in loaded:
-        if fault := config.verifier.check_problem(problem):
+    for problem, verifier in product(loaded, run.config.verifiers()):
+        if fault := verifier.check_problem(problem):
             raise UserError(
-                f'task: problem "{problem.id}": {fault}, which verifier {config.verifier.type} needs; correct it, or '
-                "choose another verifier"
+                f'task: problem "{problem.id}": {fault}, which verifier {verifier.type} needs; correct it, or choose another verifier'
             )
-    human = sum(p.split == "human" for p in loaded)
-    for setting, wanted in (
-        ("base.fine_tune: human", config.base.fine_tune == "human"),
-        ("recipe.mix_human", config.recipe.mix_human > 0),
-        ("prompt.few_shot", config.prompt.few_shot > 0),
-        ("human_only", config.human_only),
-    ):
-        if wanted and not human:
-            raise UserError(f'{setting} needs problems of the split "human" with a solution, and the task has none')
-    if config.prompt.few_shot > human:
-        raise UserError(f"prompt.few_shot: {config.prompt.few_shot} examples are asked for, and the task has {human} human problems")
+    human = [p for p in loaded if p.split == "human"]
+    needed = {
+        "base.fine_tune: human": config.base.fine_tune == "human",
+        "recipe.mix_human": config.recipe.mix_human > 0,
+        "human_only": config.human_only,
+    }
+    for method in run.methods_on(loaded):
+        solved = sum(method.solution(p) is not None for p in human)
+        kind = "a solution" if method.name is None else f'a solution by the method "{method.name}" (field solutions)'
+        few_shot = method.few_shot
+        for setting in [setting for setting, wanted in (needed | {"prompt.few_shot": few_shot > 0}).items() if wanted]:
+            if not solved:
+                raise UserError(f'{setting} needs problems of the split "human" with {kind}, and the task has none')
+        if few_shot > solved:
+            raise UserError(f"prompt.few_shot: {few_shot} examples are asked for, and the task has {solved} human problems with {kind}")
     if config.recipe.inner_stop.rule != "none" and not any(p.split == "validation" for p in loaded):
         raise UserError('recipe.inner_stop needs problems of the split "validation", and the task has none')

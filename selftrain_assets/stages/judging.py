@@ -11,8 +11,10 @@ from typing import NamedTuple
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.types import Outcome, Problem, Verdict, Verification
 from selftrain_assets.stages.run import INPUTS, Clock, Run
+from selftrain_assets.store import Pool
 from selftrain_assets.store.database import WINDOW, Database, relation
-from selftrain_assets.verifiers import Verifier, verifier_fingerprint
+from selftrain_assets.store.pool import open_pools
+from selftrain_assets.verifiers import Verifier
 
 
 class Owed(NamedTuple):
@@ -24,16 +26,22 @@ class Owed(NamedTuple):
     completion: str
 
 
-def expect(db: Database, run: Run, verifier: str) -> None:
-    """Make the table `judgements`: for each of `members` its place and the key of this verifier's verdict on it."""
+def expect(db: Database, run: Run) -> None:
+    """Make the table `judgements`: for each of `members` its place, the verifier of its method, and the key of that one's verdict."""
     problems = run.need(INPUTS, "problems")
     db.view("problems", Problem, [run.store.table(problems, "problems")])
     db.execute(
-        "CREATE OR REPLACE TABLE judgements AS SELECT m.place, verification_key(s.key, s.digest, p.digest, $1) AS key, "
-        "s.key AS sample_key, m.problem_id FROM (SELECT key, sha256(completion) AS digest FROM sample_pool) AS s "
+        "CREATE OR REPLACE TABLE verifiers AS SELECT unnest($1::VARCHAR[]) AS method, unnest($2::VARCHAR[]) AS verifier",
+        [m.name for m in run.methods],
+        [m.judge for m in run.methods],
+    )
+    db.execute(
+        "CREATE OR REPLACE TABLE judgements AS SELECT m.place, verification_key(s.key, s.digest, p.digest, v.verifier) AS key, "
+        "s.key AS sample_key, m.problem_id, m.method, m.origin, v.verifier AS judge "
+        "FROM (SELECT key, sha256(completion) AS digest FROM sample_pool) AS s "
         "JOIN members AS m USING (key) "
-        "JOIN (SELECT id, problem_digest(question, answer, tests) AS digest FROM problems) AS p ON p.id = m.problem_id",
-        verifier,
+        "JOIN (SELECT id, problem_digest(question, answer, tests) AS digest FROM problems) AS p ON p.id = m.problem_id "
+        "JOIN verifiers AS v ON v.method IS NOT DISTINCT FROM m.method"
     )
     lost = db.count("members") - db.count("judgements")
     if lost > 0:
@@ -51,27 +59,32 @@ def twice(run: Run, what: str) -> str:
 
 
 def judge(run: Run, db: Database, policy: str, label: str, clock: Clock) -> int:
-    """Verify those of `members` on which the pool of this verifier holds no verdict yet; returns how many had one.
+    """Verify those of `members` on which the pool of their verifier holds no verdict yet; returns how many had one.
 
     An infra_error is not kept: it says nothing about its sample, and is owed again.
     """
-    verifier = run.config.verifier
-    name = verifier_fingerprint(verifier)
-    pool, shards = run.store.verifications(name, policy), run.config.execution
-    with pool.writing(run.owner):
-        expect(db, run, name)
-        pool.open(db, "verdict_pool")
-        db.execute("CREATE OR REPLACE TABLE owed_verdicts AS SELECT * FROM judgements ANTI JOIN verdict_pool USING (key)")
-        total, owed = db.count("judgements"), db.count("owed_verdicts")
-        done = reused = total - owed
-        if owed:
-            stream = _verifications(run, db, verifier, name, clock)
-            with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
-                for _ in committing:
-                    done += 1
-                    run.progress(label, done, total)
-        run.progress(label, done, total)
-        pool.open(db, "verdict_pool")
+    expect(db, run)
+    total, shards = db.count("judgements"), run.config.execution
+    done = reused = 0
+    for name, verifier in run.verifiers.items():
+        pool = run.store.verifications(name, policy)
+        with pool.writing(run.owner):
+            pool.open(db, "verdict_pool")
+            db.execute(
+                "CREATE OR REPLACE TABLE owed_verdicts AS SELECT * FROM judgements ANTI JOIN verdict_pool USING (key) WHERE judge = $1",
+                name,
+            )
+            owed = db.count("owed_verdicts")
+            known = db.execute("SELECT count(*) FROM judgements WHERE judge = $1", name)[0][0] - owed
+            reused, done = reused + known, done + known
+            run.progress(label, done, total)
+            if owed:
+                stream = _verifications(run, db, verifier, name, clock)
+                with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
+                    for _ in committing:
+                        done += 1
+                        run.progress(label, done, total)
+    open_pools(db, "verdict_pool", _verdicts(run, policy))
     if db.count("judgements JOIN verdict_pool USING (key)") > db.count("judgements SEMI JOIN verdict_pool USING (key)"):
         raise IntegrityError(twice(run, "verdicts"))
     return reused
@@ -81,15 +94,19 @@ def is_judged(run: Run, policy: str, members: Callable[[Database], None]) -> boo
     """Is there an undamaged verdict on each of the `members` that this function makes?"""
     if run.store.trusts_pools:
         return True
-    name = verifier_fingerprint(run.config.verifier)
-    pool = run.store.verifications(name, policy)
-    if not pool.is_sound():
+    pools = _verdicts(run, policy)
+    if not all(pool.is_sound() for pool in pools):
         return False
     with run.store.database() as db:
         members(db)
-        expect(db, run, name)
-        pool.open(db, "verdict_pool")
+        expect(db, run)
+        open_pools(db, "verdict_pool", pools)
         return not db.count("judgements ANTI JOIN verdict_pool USING (key)")
+
+
+def _verdicts(run: Run, policy: str) -> list[Pool]:
+    """What each verifier of the experiment said of the samples of this policy."""
+    return [run.store.verifications(name, policy) for name in run.verifiers]
 
 
 def outcomes(db: Database) -> dict[str, int]:
@@ -163,7 +180,9 @@ class _Known:
             pools = self.run.store.all_verifications(self.verifier)
             damaged = {file for pool in pools for file in pool.damaged()}
             sound = relation(Verification, [file for pool in pools for file in pool.files() if file not in damaged])
-            self.db.execute(f"CREATE TABLE known AS SELECT DISTINCT ON (content) * FROM ({sound}) WHERE content <> '' ORDER BY ALL")
+            self.db.execute(
+                f"CREATE OR REPLACE TABLE known AS SELECT DISTINCT ON (content) * FROM ({sound}) WHERE content <> '' ORDER BY ALL"
+            )
             self.found = True
         return {v.content: v for v in self.db.records(Verification, "SELECT * FROM known WHERE content IN (SELECT unnest(?))", contents)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from selftrain_assets.stages import sampling, selecting, training
 from selftrain_assets.stages.checks import check, require
@@ -15,14 +15,16 @@ ONE_ROUND, ALL_ROUNDS = "human-one-round", "human-all-rounds"
 Stage = Callable[[Run, int], Manifest]
 
 
-def round_stages(rationalize: bool) -> dict[str, Stage]:
-    """The stages of one round in order; a recipe's own stage stands between verifications and dataset."""
-    own = {"rationalizations": sampling.rationalizations} if rationalize else {}
+OWN_STAGES: dict[str, Stage] = {"rationalizations": sampling.rationalizations, "translations": sampling.translations}
+
+
+def round_stages(own: Sequence[str]) -> dict[str, Stage]:
+    """The stages of one round in order; the recipe's own stand between verifications and dataset."""
     return {
         "policy": sampling.policy,
         "samples": sampling.samples,
         "verifications": sampling.verifications,
-        **own,
+        **{name: OWN_STAGES[name] for name in own},
         "dataset": selecting.dataset,
         "checkpoint": training.checkpoint,
         "evaluation": lambda run, iteration: evaluation(run, iteration_scope(iteration)),
@@ -48,7 +50,7 @@ def run_rounds(run: Run, iterations: Iterable[int], on_stage: Callable[[Manifest
     for manifest in prepare(run):
         on_stage(manifest)
     for iteration in iterations:
-        for stage in round_stages(run.config.recipe.rationalize).values():
+        for stage in round_stages(run.config.recipe.own_stages).values():
             manifest = stage(run, iteration)
             on_stage(manifest)
             require(manifest, check(manifest))

@@ -20,6 +20,7 @@ from selftrain_assets.stages.sampling import JUDGED, SAMPLES_OF
 from selftrain_assets.stages.selecting import Judged, evidence_stages, select_rows
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.database import Database, parquet
+from selftrain_assets.store.pool import open_pools
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _judged_again(run: Run, iteration: int, finished: Manifest, difference: Roun
         recall(db, run, drawn)
         judge(run, db, policy, f"{finished.scope} {finished.stage} again", Clock())
         db.write(JUDGED, judgements)
-        run.store.verifications(finished.detail["verifier"], policy).open(db, "earlier_pool")
+        open_pools(db, "earlier_pool", [run.store.verifications(name, policy) for name in finished.detail["verifiers"]])
         earlier = parquet([run.store.table(finished, finished.stage)])
         db.execute(
             "CREATE TABLE changed AS SELECT j.place, j.problem_id, j.sample_key, o.key AS old, n.key AS new FROM judgements AS j "
@@ -88,7 +89,7 @@ def _judged_again(run: Run, iteration: int, finished: Manifest, difference: Roun
         samples = _of_changed(db, Sample, "sample_pool", "sample_key")
         before, after = _of_changed(db, Verification, "earlier_pool", "old"), _of_changed(db, Verification, "verdict_pool", "new")
         difference.changed += [Changed(*found) for found in zip(samples, before, after, strict=True)]
-    return Judged(iteration, judgements, run.store.samples(policy))
+    return Judged(iteration, finished.stage, judgements, run.store.samples(policy))
 
 
 def _of_changed(db: Database, record: type, pool: str, key: str) -> Iterator[Any]:

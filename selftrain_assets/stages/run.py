@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -13,10 +14,13 @@ from typing import Any
 
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.errors import TaskError
-from selftrain_assets.core.prompts import Prompt, build_prompt
+from selftrain_assets.core.prompts import Prompt, build_prompt, fill
 from selftrain_assets.core.retraction import Retractions
+from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.types import Problem
+from selftrain_assets.recipes import RestEM
 from selftrain_assets.store import Manifest, Store
+from selftrain_assets.verifiers import Verifier, verifier_fingerprint
 
 INPUTS, BASE = "inputs", "base"
 Progress = Callable[[str, int, int], None]
@@ -29,6 +33,37 @@ def silent(stage: str, done: int, total: int) -> None:
 def iteration_scope(iteration: int) -> str:
     """Scope, and Dagster partition key, of a round. Zero-padded, because backfills queue in string order."""
     return f"iter-{iteration:03d}"
+
+
+def solution_by(problem: Problem, method: str) -> str | None:
+    """The human solution by that method."""
+    return json.loads(problem.solutions or "{}").get(method)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to solve a problem. `name` is None where an experiment has only one."""
+
+    name: str | None
+    prompt: Prompt
+    sampling: Sampling
+    verifier: Verifier
+    few_shot: int
+    sampled: bool = True
+    translation: str = ""
+
+    @cached_property
+    def judge(self) -> str:
+        """Fingerprint of the verifier."""
+        return verifier_fingerprint(self.verifier)
+
+    def solution(self, problem: Problem) -> str | None:
+        """The human solution by this method."""
+        return problem.solution if self.name is None else solution_by(problem, self.name)
+
+    def translate(self, problem: Problem, solution: str) -> str:
+        """The prompt that asks for a solution by this method, given one by another."""
+        return fill(self.translation, problem).replace("{solution}", solution.strip())
 
 
 @dataclass
@@ -79,8 +114,25 @@ class Run:
         return [p for p in self.all_problems if p.id not in self.retracted.values("problem")]
 
     @cached_property
-    def prompt(self) -> Prompt:
-        return build_prompt(self.config.prompt, self.problems)
+    def methods(self) -> tuple[Method, ...]:
+        """In the order of the settings."""
+        return self.methods_on(self.problems)
+
+    def methods_on(self, problems: list[Problem]) -> tuple[Method, ...]:
+        """With few-shot examples among these problems."""
+        config = self.config
+        if isinstance(config.recipe, RestEM):
+            return (Method(None, build_prompt(config.prompt, problems), config.recipe.sampling, config.verifier, config.prompt.few_shot),)
+        found = []
+        for m in config.recipe.methods:
+            prompt = build_prompt(m.prompt, [replace(p, solution=solution_by(p, m.name)) for p in problems])
+            found.append(Method(m.name, prompt, m.sampling, m.verifier, m.prompt.few_shot, m.sampled, m.translation))
+        return tuple(found)
+
+    @cached_property
+    def verifiers(self) -> dict[str, Verifier]:
+        """Each verifier once, by its fingerprint."""
+        return {m.judge: m.verifier for m in self.methods}
 
     @cached_property
     def train_problems(self) -> list[Problem]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.prompts import build_prompt
 from selftrain_assets.core.types import Judgement, Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.recipes import MMST
 from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.store import Manifest, place_of_model
 from selftrain_assets.store.database import Database, parquet
-from selftrain_assets.verifiers import verifier_fingerprint
+from selftrain_assets.store.pool import open_pools
 
-SAMPLES_OF = {"verifications": "samples", "rationalizations": "hinted_samples"}
+SAMPLES_OF = {"verifications": "samples", "rationalizations": "hinted_samples", "translations": "translated_samples"}
 """The stage, and table, whose samples a stage of verdicts is on."""
 
 
@@ -47,12 +49,12 @@ def policy(run: Run, iteration: int) -> Manifest:
 def samples(run: Run, iteration: int) -> Manifest:
     """Draw `samples_per_problem` completions of every training problem from the policy; right and wrong are kept."""
     scope = iteration_scope(iteration)
-    return _draw_stage(run, scope, "samples", sample_draws(run, run.need(scope, "policy").digest), {})
+    return _draw_stage(run, scope, "samples", {})
 
 
-def sample_draws(run: Run, policy: str) -> Draws:
-    """What a round asks of its policy."""
-    return plan_draws(run.train_problems, run.prompt, run.config.recipe.sampling, policy, run.config.seed)
+def sample_draws(run: Run, scope: str, policy: str) -> list[Draws]:
+    """Solutions of every training problem, by each method."""
+    return [plan_draws(run.train_problems, m.prompt, m.sampling, policy, run.config.seed, m.name) for m in run.methods if m.sampled]
 
 
 def verifications(run: Run, iteration: int) -> Manifest:
@@ -64,37 +66,73 @@ def verifications(run: Run, iteration: int) -> Manifest:
 def rationalizations(run: Run, iteration: int) -> Manifest:
     """STaR: draw again, with the answer as a hint, where no sample was right; judge those too."""
     scope = iteration_scope(iteration)
-    plan = hinted_draws(run, scope, run.need(scope, "policy").digest)
-    _draw_stage(run, scope, "hinted_samples", plan, {"verifications": run.need(scope, "verifications").digest})
+    _draw_stage(run, scope, "hinted_samples", {"verifications": run.need(scope, "verifications").digest})
     return _judge_stage(run, scope, "hinted_samples", "rationalizations")
 
 
-def hinted_draws(run: Run, scope: str, policy: str) -> Draws:
-    """What a round asks with the answer as a hint."""
+def hinted_draws(run: Run, scope: str, policy: str) -> list[Draws]:
+    """Problems that nothing solved, with the answer as a hint."""
     solved = solved_problems(run, scope)
     unsolved = [p for p in run.train_problems if p.id not in solved]
     hinted = build_prompt(run.config.prompt, run.problems, hint=True)
-    return plan_draws(unsolved, hinted, run.config.recipe.sampling, policy, run.config.seed)
+    return [plan_draws(unsolved, hinted, run.methods[0].sampling, policy, run.config.seed)]
 
 
-MEMBERS = "SELECT key, problem_id FROM members ORDER BY place"
-JUDGED = "SELECT key, j.sample_key, j.problem_id, outcome, reward FROM judgements AS j JOIN verdict_pool USING (key) ORDER BY place"
+def translations(run: Run, iteration: int) -> Manifest:
+    """MMST: ask for each correct solution again by every other method, given the solution; judge those too."""
+    scope = iteration_scope(iteration)
+    _draw_stage(run, scope, "translated_samples", {"verifications": run.need(scope, "verifications").digest})
+    return _judge_stage(run, scope, "translated_samples", "translations")
 
 
-def _draw_stage(run: Run, scope: str, stage: str, plan: Draws, parents: dict[str, str]) -> Manifest:
+def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
+    """Each distinct correct solution, for every pair of methods that is on."""
+    recipe, judged, problems = run.config.recipe, run.need(scope, "verifications"), {p.id: p for p in run.train_problems}
+    assert isinstance(recipe, MMST)
+    with run.store.database() as db:
+        samples = open_samples(run, db, run.need(scope, "samples"))
+        db.view("frozen", Judgement, [run.store.table(judged, "verifications")])
+        correct = db.execute(
+            f"SELECT method, s.problem_id, completion, min(s.key) FROM frozen AS j JOIN {samples} AS s ON s.key = j.sample_key "
+            "AND s.problem_id = j.problem_id WHERE outcome = 'pass' GROUP BY ALL ORDER BY ALL"
+        )
+    sampling, seed = recipe.translation, run.config.seed
+    by_name = {m.name: m for m in run.methods}
+    plan = []
+    for origin, method in recipe.pairs():
+        found = [(problems[id], text, key) for name, id, text, key in correct if name == origin and id in problems]
+        prompts = [(p.id, by_name[method].translate(p, text)) for p, text, _ in found]
+        keys = [key for *_, key in found]
+        plan.append(Draws(prompts, sampling.per_draw(), sampling.samples_per_problem, policy, seed, method, origin, keys))
+    return plan
+
+
+ASKED = {"samples": sample_draws, "hinted_samples": hinted_draws, "translated_samples": translation_draws}
+"""What a round asks of its policy (run, scope, digest of the policy), by the stage that draws it."""
+
+MEMBERS = "SELECT key, problem_id, method, origin, translates FROM members ORDER BY place"
+JUDGED = (
+    "SELECT key, j.sample_key, j.problem_id, outcome, reward, j.method, j.origin FROM judgements AS j JOIN verdict_pool USING (key) "
+    "ORDER BY place"
+)
+
+
+def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Manifest:
     clock, from_policy = Clock(), run.need(scope, "policy")
-    key = fingerprint("samples", plan.identity())
+    plan = ASKED[stage](run, scope, from_policy.digest)
+    key = fingerprint("samples", [draws.identity() for draws in plan])
     parents = {"policy": from_policy.digest, "problems": run.need(INPUTS, "problems").digest, **parents}
-    if (current := run.done(scope, stage, key, parents)) and is_drawn(run, [plan]):
+    if (current := run.done(scope, stage, key, parents)) and is_drawn(run, plan):
         return current
     with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
-        want(db, [plan])
-        drawn = draw(run, db, run.store.model(from_policy.detail["place"]), [plan], f"{scope} {stage}", clock)
+        want(db, plan)
+        drawn = draw(run, db, run.store.model(from_policy.detail["place"]), plan, f"{scope} {stage}", clock)
         table, digest = run.store.write_query(run.name, scope, stage, db, MEMBERS, ["key", "problem_id"])
         cut_off, engines = db.execute(
             "SELECT count(*) FILTER (finish_reason = 'length'), string_agg(DISTINCT engine, ', ' ORDER BY engine) "
             "FROM members JOIN sample_pool USING (key)"
         )[0]
+        problems = len({id for draws in plan for id, _ in draws.prompts})
         return finish(
             run,
             clock,
@@ -102,10 +140,10 @@ def _draw_stage(run: Run, scope: str, stage: str, plan: Draws, parents: dict[str
             stage,
             key=key,
             digest=digest,
-            counts={"samples": len(plan), "reused": drawn.reused, "problems": len(plan.prompts), "cut_off": cut_off},
+            counts={"samples": drawn.wanted, "reused": drawn.reused, "problems": problems, "cut_off": cut_off},
             tokens=drawn.tokens,
             parents=parents,
-            settings=run.config.recipe.sampling.model_dump(mode="json"),
+            settings=_drawn_by(run, stage),
             versions={"engine": engines or ""},
             files={stage: table},
         )
@@ -113,8 +151,8 @@ def _draw_stage(run: Run, scope: str, stage: str, plan: Draws, parents: dict[str
 
 def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
     clock, drawn = Clock(), run.need(scope, source)
-    policy, parents, verifier = drawn.parents["policy"], {source: drawn.digest}, verifier_fingerprint(run.config.verifier)
-    key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifier)
+    policy, parents, verifiers = drawn.parents["policy"], {source: drawn.digest}, list(run.verifiers)
+    key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifiers)
     current = run.done(scope, stage, key, parents)
     if current and not current.counts[str(Outcome.INFRA_ERROR)] and is_judged(run, policy, lambda db: recall(db, run, drawn)):
         return current
@@ -122,7 +160,7 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
         recall(db, run, drawn)
         reused = judge(run, db, policy, f"{scope} {stage}", clock)
         table, digest = run.store.write_query(run.name, scope, stage, db, JUDGED, ["key", "problem_id", "outcome", "reward"])
-        solved, verifiers = db.execute(
+        solved, judges = db.execute(
             "SELECT count(DISTINCT j.problem_id) FILTER (outcome = 'pass'), string_agg(DISTINCT verifier, ', ' ORDER BY verifier) "
             "FROM judgements AS j JOIN verdict_pool USING (key)"
         )[0]
@@ -135,11 +173,35 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
             digest=digest,
             parents=parents,
             counts=outcomes(db) | {"reused": reused, "problems_solved": solved},
-            settings=run.config.verifier.model_dump(mode="json"),
-            versions={"verifier": verifiers or ""},
-            detail={"verifier": verifier, "policy": policy},
+            settings=_by_method({m.name: m.verifier for m in run.methods}),
+            versions={"verifier": judges or ""},
+            metrics=_yields(db),
+            detail={"verifiers": verifiers, "policy": policy},
             files={stage: table},
         )
+
+
+def _yields(db: Database) -> dict[str, Any]:
+    """{method asked for: {method the solution is from: samples, and how many are correct}}, where there are several methods."""
+    found: dict[str, Any] = {}
+    for method, origin, samples, correct in db.execute(
+        "SELECT j.method, coalesce(j.origin, j.method), count(*), count(*) FILTER (outcome = 'pass') FROM judgements AS j "
+        "JOIN verdict_pool USING (key) WHERE j.method IS NOT NULL GROUP BY ALL ORDER BY ALL"
+    ):
+        found.setdefault(method, {})[origin] = {"samples": samples, "correct": correct}
+    return {"yields": found} if found else {}
+
+
+def _drawn_by(run: Run, stage: str) -> dict[str, Any]:
+    if stage == "translated_samples" and isinstance(run.config.recipe, MMST):
+        return run.config.recipe.translation.model_dump(mode="json")
+    return _by_method({m.name: m.sampling for m in run.methods if m.sampled})
+
+
+def _by_method(settings: dict[str | None, Any]) -> dict[str, Any]:
+    """The settings of each method; where there is one without a name, just these."""
+    dumped = {name: each.model_dump(mode="json") for name, each in settings.items()}
+    return dumped.get(None, dumped)  # type: ignore[arg-type]
 
 
 def open_samples(run: Run, db: Database, manifest: Manifest) -> str:
@@ -150,7 +212,8 @@ def open_samples(run: Run, db: Database, manifest: Manifest) -> str:
 
 def open_verdicts(run: Run, db: Database, manifest: Manifest) -> str:
     """Relation with the verdicts of a finished stage, in that order."""
-    run.store.verifications(manifest.detail["verifier"], manifest.detail["policy"]).open(db, "verdict_pool")
+    policy = manifest.detail["policy"]
+    open_pools(db, "verdict_pool", [run.store.verifications(name, policy) for name in manifest.detail["verifiers"]])
     return _belonging("verdict_pool", Verification, run.store.table(manifest, manifest.stage))
 
 

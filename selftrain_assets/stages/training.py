@@ -9,13 +9,12 @@ from typing import Any
 from selftrain_assets.core.files import needs_room, remove_folder
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import plan_draws
-from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.seeds import derive_seed
-from selftrain_assets.core.selection import human_rows
 from selftrain_assets.core.types import Outcome, Row
 from selftrain_assets.models.loading import resolve_model, weights_digest
 from selftrain_assets.stages.checks import check, require
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.stages.selecting import human_rows
 from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_model
 from selftrain_assets.store.lease import lease
 from selftrain_assets.trainers.protocol import TrainingJob
@@ -40,7 +39,7 @@ def base(run: Run) -> Manifest:
     """The policy of round 1: the model as it is, or fine-tuned on the human rows first."""
     pretrained = place_of_model(run.config.model, resolve_model(run.config.model))
     if run.config.base.fine_tune == "human":
-        rows = human_rows(run.problems, run.prompt.render, 0)
+        rows = human_rows(run, 0)
         return _train(
             run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, run.config.base.trainer or run.config.trainer
         )
@@ -52,7 +51,7 @@ def base(run: Run) -> Manifest:
 
 def human_only(run: Run, scope: str, steps: int) -> Manifest:
     """The control: as many optimizer steps from the same base, on the human rows alone."""
-    rows = human_rows(run.problems, run.prompt.render, 0)
+    rows = human_rows(run, 0)
     trainer = run.config.trainer.model_copy(update={"steps": steps, "epochs": None})
     return _train(
         run, scope, rows, {"problems": run.need(INPUTS, "problems").digest}, run.need(BASE, "checkpoint").detail["place"], trainer
@@ -130,16 +129,19 @@ def _train_now(
 
 
 def _validator(run: Run, problems: list):
-    """Greedy accuracy of a model in memory on the validation split."""
+    """Greedy accuracy of a model in memory on the validation split, over all methods."""
     from selftrain_assets.engines.transformers_engine import TransformersEngine
 
-    requests = list(plan_draws(problems, run.prompt, Sampling(samples_per_problem=1), "", 0).requests())
-    by_key = {r.key: p for r, p in zip(requests, problems, strict=True)}
+    by_id = {p.id: p for p in problems}
+    asked = [(m, plan_draws(problems, m.prompt, m.sampling.greedy(), "", 0)) for m in run.methods]
 
     def score(model, tokenizer) -> float:
         engine = TransformersEngine(model, tokenizer, batch_size=256)
-        pairs = [(by_key[c.key], c.text) for c in engine.generate(requests, run.config.greedy())]
-        found = verdicts(run.config.verifier, run.config.execution.sandbox, pairs)
+        found = []
+        for method, draws in asked:
+            requests = {r.key: r for r in draws.requests()}
+            pairs = [(by_id[requests[c.key].problem_id], c.text) for c in engine.generate(list(requests.values()), draws.sampling)]
+            found += verdicts(method.verifier, run.config.execution.sandbox, pairs)
         return sum(v.outcome == Outcome.PASS for v in found) / len(found)
 
     return score

@@ -15,7 +15,6 @@ from selftrain_assets.store.findings import Finding, FindingKind
 from selftrain_assets.store.inspection import (
     HISTORY,
     PoolState,
-    column,
     fault_of,
     manifest_files,
     places_of,
@@ -23,10 +22,10 @@ from selftrain_assets.store.inspection import (
     pool_state,
     read_manifest,
     repeated,
+    table_keys,
 )
 from selftrain_assets.store.lease import is_held
-
-KEY_COLUMN = {"problems": "id", "scores": "problem_id"}  # of tables that are not keyed by `key`
+from selftrain_assets.store.manifest import DRAWN
 
 
 @dataclass(slots=True)
@@ -34,7 +33,7 @@ class Kept:
     """What is left of one stage's manifest: its table's keys where they can be read, and what is the matter."""
 
     keys: list[str] = field(default_factory=list)
-    pool: PoolState | None = None
+    pools: list[PoolState] = field(default_factory=list)
     duplicated: int = 0
     lost: int = 0
 
@@ -196,15 +195,13 @@ class ManifestsOf:
         kept = self._table(manifest)
         where = f"{self.name}: {manifest.scope} {manifest.stage}"
         if policy := _policy(manifest):
-            pool = kept.pool = (
-                self.inspector.verifications(manifest.detail["verifier"], policy)
-                if "verifier" in manifest.detail
-                else self.inspector.samples(policy)
-            )
-            gone = set(kept.keys) - pool.keys
+            judges = manifest.detail.get("verifiers")
+            kept.pools = [self.inspector.verifications(judge, policy) for judge in judges] if judges else [self.inspector.samples(policy)]
+            gone = set(kept.keys).difference(*(pool.keys for pool in kept.pools))
             kept.lost += len(gone)
-            kept.duplicated += len(set(kept.keys) & pool.again.keys())
-            if len(gone) > pool.records_at_fault and not pool.unreadable:  # else the pool's own finding says why
+            kept.duplicated += sum(len(set(kept.keys) & pool.again.keys()) for pool in kept.pools)
+            at_fault = sum(pool.records_at_fault for pool in kept.pools)
+            if len(gone) > at_fault and not any(pool.unreadable for pool in kept.pools):  # else the pool's own finding says why
                 self.inspector.find(
                     "lost",
                     f"{where} names {len(gone)} keys that no committed shard holds, for instance {min(gone)[:12]}; restore the shard and "
@@ -234,7 +231,7 @@ class ManifestsOf:
                 )
                 kept.lost += records
                 continue
-            kept.keys += column(path, KEY_COLUMN.get(name, "key"))
+            kept.keys += table_keys(path, name)
             if again := repeated(kept.keys):
                 kept.duplicated += len(again)
                 self.inspector.find(
@@ -285,9 +282,9 @@ class ManifestsOf:
 
 def _policy(manifest: Manifest) -> str | None:
     """The weights whose pool holds what a stage's table names."""
-    if "verifier" in manifest.detail:
+    if "verifiers" in manifest.detail:
         return manifest.detail["policy"]
-    return manifest.parents.get("policy") if manifest.stage in ("samples", "hinted_samples") else None
+    return manifest.parents.get("policy") if manifest.stage in DRAWN else None
 
 
 def _candidates(manifest: Manifest, name: str) -> list[tuple[str, str]]:

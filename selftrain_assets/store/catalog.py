@@ -23,6 +23,8 @@ TABLES: dict[str, tuple[str, type]] = {
     "hinted_samples": ("hinted_drawings", Drawing),
     "verifications": ("judgements", Judgement),
     "rationalizations": ("hinted_judgements", Judgement),
+    "translated_samples": ("translated_drawings", Drawing),
+    "translations": ("translated_judgements", Judgement),
 }
 
 

@@ -145,13 +145,19 @@ def parquet(files: Iterable[Path], *options: str) -> str:
     return f"read_parquet({', '.join([f'[{listed}]', 'hive_partitioning = false', *options])})"
 
 
-def relation(record: type, files: Iterable[Path]) -> str:
+def relation(record: type, files: Iterable[Path], *, places: bool = False) -> str:
     """SQL that reads records of these files, of which there may be none, in the columns of today: files of older versions can have
-    fewer."""
+    fewer. With `places`, the position of each in its file comes first, as `place`."""
     files = list(files)
+    if places:
+        return f"SELECT file_row_number AS place, * EXCLUDE (file_row_number) FROM ({_united(record, files, 'file_row_number = true')})"
     names = ", ".join(f'"{f.name}"' for f in schema_of(record))
+    return f"SELECT {names} FROM ({_united(record, files)})"
+
+
+def _united(record: type, files: list[Path], *options: str) -> str:
     nothing = "SELECT " + ", ".join(f'NULL::{_TYPES[str(f.type)]} AS "{f.name}"' for f in schema_of(record)) + " WHERE false"
-    return f"SELECT {names} FROM ({nothing} UNION ALL BY NAME SELECT * FROM {parquet(files, 'union_by_name = true')})" if files else nothing
+    return f"{nothing} UNION ALL BY NAME SELECT * FROM {parquet(files, 'union_by_name = true', *options)}" if files else nothing
 
 
 def text(value: str) -> str:

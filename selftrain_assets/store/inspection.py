@@ -103,6 +103,16 @@ def column(path: Path, name: str) -> list[str]:
     return pq.read_table(path, columns=[name]).column(name).to_pylist()
 
 
+def table_keys(path: Path, table: str) -> list[str]:
+    """What occurs once in a table of a stage: its keys, of problems their ids, of scores the problems with their methods."""
+    if table != "scores":
+        return column(path, "id" if table == "problems" else "key")
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(path).to_pylist()
+    return [f"{row['problem_id']} {method}" if (method := row.get("method")) else row["problem_id"] for row in rows]
+
+
 def keys_if_readable(path: Path) -> list[str] | None:
     """Keys of a file that may be damaged."""
     import pyarrow as pa

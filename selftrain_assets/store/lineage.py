@@ -14,6 +14,7 @@ from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.identity import KEY_LENGTH
 from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.catalog import Files, lookup, nth
+from selftrain_assets.store.manifest import DRAWN
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Lineage:
     def sample(self, key: str) -> Node:
         """A sample by its key or a beginning of it: prompt, parameters, seed, engine, policy, and every verdict on it."""
         found = self._sample(key)
-        settings = next((m.settings for stage in ("samples", "hinted_samples") for m in self._stages_with(stage, found["key"])), {})
+        settings = next((m.settings for stage in DRAWN for m in self._stages_with(stage, found["key"])), {})
         parameters = {name: value for name, value in settings.items() if value not in ([], None)}
         return Node("sample", found["key"], found | {"parameters": parameters}, self._verdicts(found))
 

@@ -10,6 +10,9 @@ from typing import Any
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.identity import fingerprint
 
+DRAWN = ("samples", "hinted_samples", "translated_samples")
+"""Stages whose table names samples."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

@@ -119,3 +119,11 @@ class Pool:
                 yield record
         finally:
             self.commit(open_shard)
+
+
+def open_pools(db: Database, name: str, pools: Iterable[Pool]) -> None:
+    """Make the records of several pools one relation, if they are as they were committed."""
+    pools = list(pools)
+    for pool in pools:
+        pool.check()
+    db.view(name, pools[0].record, [file for pool in pools for file in pool.files()])

@@ -12,11 +12,20 @@ from selftrain_assets.store.database import Database
 
 
 class Prompted(NamedTuple):
-    """The training prompt of a problem, and the group within which rows are balanced."""
+    """The training prompt of a problem by a method, and the group within which rows are balanced."""
 
     problem_id: str
     prompt: str
     stratum: str
+    method: str | None = None
+
+
+class PairWeight(NamedTuple):
+    """The weight of rows of a method whose solution was found by another, its origin."""
+
+    origin: str
+    method: str
+    weight: float
 
 
 ROW_DIGEST = ["key", "problem_id", "sample_key", "iteration"]  # the key stands for all that is trained on
@@ -32,14 +41,25 @@ class Excluded:
     sources: Sequence[str] = ()
 
 
-def select(db: Database, rules: Selection, seed: int, prompts: Sequence[Prompted], human: Sequence[Row], excluded: Excluded) -> None:
+def select(
+    db: Database,
+    rules: Selection,
+    seed: int,
+    prompts: Sequence[Prompted],
+    human: Sequence[Row],
+    excluded: Excluded,
+    pairs: Sequence[PairWeight] = (),
+    size_match: str = "off",
+) -> None:
     """Make the relation `training_rows` from the relations `verified` and `sample_pool` (sql/selection.sql says what they are).
 
-    `human` are rows that are added as they are.
+    `human` are rows that are added as they are. `pairs` and `size_match` are rules of mmst.
     """
-    db.load("prompts", Prompted, list(zip(*prompts, strict=True)) or [(), (), ()])
+    db.load("prompts", Prompted, list(zip(*prompts, strict=True)) or [(), (), (), ()])
+    db.load("pairs", PairWeight, list(zip(*pairs, strict=True)) or [(), (), ()])
     db.load("human_rows", Row, [[getattr(row, field.name) for row in human] for field in fields(Row)])
     db.set(threshold=rules.threshold, dedup=rules.dedup, cap=rules.cap, choice=rules.choice, balance=rules.balance, weight=rules.weight)
+    db.set(size_match=size_match)
     db.set(seed=seed, retracted_samples=excluded.samples, retracted_rounds=excluded.rounds, retracted_sources=excluded.sources)
     db.script("selection_rules")
     db.script("selection")

@@ -18,6 +18,7 @@ from selftrain_assets.core.types import Problem, Split
 
 FIELDS = ("id", "question", "answer", "split", "solution", "group")
 TEST_FIELDS = ("tests", "entry", "context")
+METHOD_FIELDS = ("solutions",)
 REQUIRED = ("id", "question")
 
 
@@ -26,8 +27,9 @@ class ProblemFile(Identity):
 
     `id`, `question`, and `answer` or `tests` are required; numbers are accepted as answers and ids. `tests` judge
     programs (core/program_tests.py says in which forms), with `entry` and `context`. `split` is one of train,
-    human (with `solution`), validation, test and transfer; where the file names no split at all, `validation_share`
-    and `test_share` of the problems are held out by a hash of their ids, so that a grown file keeps its splits.
+    human (with `solution`, or `solutions` by the methods of mmst), validation, test and transfer; where the file names no
+    split at all, `validation_share` and `test_share` of the problems are held out by a hash of their ids, so that a grown
+    file keeps its splits.
     """
 
     type: Literal["file"] = "file"
@@ -45,8 +47,8 @@ class ProblemFile(Identity):
         if not path.is_file():
             raise UserError(f"task.path: there is no file {path}")
         for name in self.columns:
-            if name not in FIELDS + TEST_FIELDS:
-                raise UserError(f'task.columns: there is no field "{name}"{nearest(name, FIELDS + TEST_FIELDS)}')
+            if name not in FIELDS + TEST_FIELDS + METHOD_FIELDS:
+                raise UserError(f'task.columns: there is no field "{name}"{nearest(name, FIELDS + TEST_FIELDS + METHOD_FIELDS)}')
         rows = [(where, self._renamed(where, row)) for where, row in _rows(path)]
         if not rows:
             raise UserError(f"{path}: holds no problem")
@@ -119,7 +121,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _problem(where: str, row: dict[str, Any]) -> Problem:
-    known = FIELDS + TEST_FIELDS
+    known = FIELDS + TEST_FIELDS + METHOD_FIELDS
     for name in row:
         absent = [f for f in known if f not in row]
         if name not in known and (hint := nearest(name, absent, cutoff=0.8)).startswith("; did you mean"):
@@ -136,11 +138,28 @@ def _problem(where: str, row: dict[str, Any]) -> Problem:
     split = values["split"] or "train"
     if split not in get_args(Split):
         raise UserError(f'{where}: unknown split "{split}"{nearest(split, get_args(Split))}')
-    if split == "human" and not values["solution"]:
-        raise UserError(f'{where}: a problem of the split "human" needs the field "solution"')
+    solutions = _solutions(where, row.get("solutions"))
+    if split == "human" and not values["solution"] and not solutions:
+        raise UserError(f'{where}: a problem of the split "human" needs the field "solution", or "solutions" by method')
     return Problem(
-        values["id"], values["question"], values["answer"], cast("Split", split), values["group"], values["solution"] or None, tests
+        values["id"],
+        values["question"],
+        values["answer"],
+        cast("Split", split),
+        values["group"],
+        values["solution"] or None,
+        tests,
+        solutions,
     )
+
+
+def _solutions(where: str, value: Any) -> str | None:
+    """Canonical text of a problem's solutions by method."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(text, str) and text.strip() for text in value.values()):
+        raise UserError(f'{where}: the field "solutions" must hold a text for each method: {{"text": "...", "code": "..."}}')
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _tests(where: str, row: dict[str, Any]) -> str | None:

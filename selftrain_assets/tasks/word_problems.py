@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Literal
 
@@ -80,4 +81,5 @@ def make_problem(rng: random.Random, template: Template, id: str, split: Split) 
         split=split,
         group=template.name,
         solution=solution if split == "human" else None,
+        solutions=json.dumps({"text": solution, "code": expression}) if split == "human" else None,
     )

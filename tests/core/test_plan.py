@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from selftrain_assets.core.plan import plan_draws
 from selftrain_assets.core.prompts import Prompt
 from selftrain_assets.core.sampling import Sampling
-from selftrain_assets.core.selection import difficulty_bin, human_rows, make_row, problem_subset, take_share
+from selftrain_assets.core.selection import difficulty_bin, make_row, problem_subset, take_share
 from selftrain_assets.core.types import Problem
 
 PROBLEMS = [Problem(f"p{n}", f"question {n}", str(n)) for n in range(4)]
@@ -54,14 +54,6 @@ def test_a_row_is_known_by_what_is_trained_on():
     others = [("prompt", "completion", 0.5, "self"), ("prompt", "completion", 1.0, "human"), ("promptc", "ompletion", 1.0, "self")]
     keys = {known.key, make_row("prompt", "completion", 1.0, "self", "p1", 1, "other sample").key}
     assert len(keys | {make_row(*content, "p1", 1, "sample").key for content in others}) == 5
-
-
-def test_human_rows_come_from_the_human_split_alone():
-    given_solution = [replace(PROBLEMS[n], split=split, solution="worked out") for n, split in enumerate(("human", "train", "test"))]
-    rows = human_rows([*given_solution, PROBLEMS[3]], Prompt("Q: {question} A:").render, iteration=2)
-    assert [(r.problem_id, r.prompt, r.completion, r.source, r.sample_key) for r in rows] == [
-        ("p0", "Q: question 0 A:", "worked out", "human", None)
-    ]
 
 
 @given(st.integers(0, 12), st.floats(0, 1), st.floats(0, 1), st.integers(0, 5))

@@ -5,11 +5,12 @@ from collections import Counter
 from fractions import Fraction
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftrain_assets.core.statistics import bootstrap, maj_at_k, paired_bootstrap, pass_at_k
+from selftrain_assets.core.statistics import agreement, bootstrap, maj_at_k, paired_bootstrap, pass_at_k, vote
 
 ANSWERS = st.lists(st.sampled_from(["right", "b", "c", None]), max_size=8)
 PASS_RATES = st.lists(st.integers(0, 8).map(lambda correct: correct / 8), min_size=1, max_size=30)
@@ -145,3 +146,23 @@ def test_pairing_cancels_what_problems_share():
 def test_pairs_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match="2 and 1"):
         paired_bootstrap([0.0, 1.0], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [(["3", "4", "4"], "4"), (["3", "4"], "3"), ([None, "4"], "4"), ([None, None], None), ([], None), (["4", "3", "3", "4"], "4")],
+)
+def test_a_vote_is_the_most_frequent_answer_and_of_several_the_first(answers, expected):
+    assert vote(answers) == expected
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
+def test_phi_is_the_correlation_of_both(pairs):
+    found = agreement(pairs)
+    assert found["both"] + found["only_first"] + found["only_second"] + found["neither"] == len(pairs)
+    for name, some in (("phi", pairs), ("phi_of_solved", [p for p in pairs if any(p)])):
+        a, b = np.array(some, dtype=float).reshape(-1, 2).T
+        if len(some) and a.std() and b.std():
+            assert found[name] == pytest.approx(np.corrcoef(a, b)[0, 1])
+        else:
+            assert math.isnan(found[name])

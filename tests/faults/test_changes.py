@@ -198,9 +198,9 @@ def test_after_filter_and_verifier_changed_each_count_is_of_one_version(again, d
         (scope, SAMPLES, SAMPLES, counts["correct"], counts["problems_solved"]) for scope, counts in rounds.items()
     ]
     assert rounds["iter-002"]["correct"] < rounds["iter-001"]["correct"]
-    assert {m.detail["verifier"] for (_, stage), m in manifests(run).items() if stage == "verifications"} == {
-        again().need("iter-001", "verifications").detail["verifier"],
-        run.need("iter-002", "verifications").detail["verifier"],
+    assert {m.detail["verifiers"][0] for (_, stage), m in manifests(run).items() if stage == "verifications"} == {
+        again().need("iter-001", "verifications").detail["verifiers"][0],
+        run.need("iter-002", "verifications").detail["verifiers"][0],
     }
     is_whole(run)
 

@@ -121,7 +121,7 @@ def test_a_key_that_a_hand_has_put_into_a_pool_twice_is_told_and_never_counted_t
 def test_a_verdict_that_is_there_twice_is_told(opened):
     run = opened()
     first = e_step(run)
-    pool = run.store.verifications(first["verifications"].detail["verifier"], first["policy"].digest)
+    pool = run.store.verifications(first["verifications"].detail["verifiers"][0], first["policy"].digest)
     doubled(pool)
     run.store.table(first["verifications"], "verifications").unlink()
     with pytest.raises(IntegrityError, match=r"some verdicts are in their pool more than once"):
@@ -132,7 +132,7 @@ def test_verdicts_that_come_out_otherwise_make_another_dataset(opened, monkeypat
     """The same samples, judged again after a loss."""
     run = opened()
     first = e_step(run)
-    pool = run.store.verifications(first["verifications"].detail["verifier"], first["policy"].digest)
+    pool = run.store.verifications(first["verifications"].detail["verifiers"][0], first["policy"].digest)
     for file in pool.files():
         file.unlink()
     monkeypatch.setattr(NumericVerifier, "verify", lambda *_: Verdict(Outcome.TIMEOUT, 0.0, None, "slow today"))

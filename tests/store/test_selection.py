@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from selftrain_assets.core.selection import Selection, make_row
 from selftrain_assets.core.types import Outcome, Sample
 from selftrain_assets.store.database import Database
-from selftrain_assets.store.selection import Excluded
+from selftrain_assets.store.selection import Excluded, PairWeight
 from tests.selecting import Drawn, selected
 
 ALL = Selection(dedup="none", cap=0)
+METHODS = [("text", None), ("code", None), ("text", "code"), ("code", "text")]  # method and origin
+PAIRS = [PairWeight("text", "code", 0.5), PairWeight("code", "text", 2.0)]
 TEXTS = ["3+4=7", "3 + 4 = 7 so", "So 3 + 4 = 7", "so 3 + 4  =\n7 ", "1+6=7", "seven", "Seven"]
 HUMAN = [make_row(f"human {n}", "worked out", 1.0, "human", f"h{n}", 1) for n in range(3)]
 
@@ -32,11 +34,14 @@ def right(problem, completion, index, iteration=1, **more):
 
 @st.composite
 def drawings(draw):
-    """Samples of three problems in two rounds, some hinted, some saying the same, some in both rounds, in any order."""
+    """Samples of three problems in two rounds, some hinted, some saying the same, some in both rounds, in any order; by one method, or
+    by two, each with some translations of the other's."""
+    several = draw(st.booleans())
     content = st.tuples(st.sampled_from("abc"), st.sampled_from(TEXTS), st.sampled_from(["prompt", "hint"]))
     verdict = st.tuples(st.sampled_from(["pass", "pass", "pass", "wrong", "infra_error"]), st.sampled_from([0.0, 0.5, 1.0]))
     samples = [sample(p, text, index, prompt) for index, (p, text, prompt) in enumerate(draw(st.lists(content, max_size=14)))]
-    found = [Drawn(iteration, s, *draw(verdict)) for s in samples for iteration in draw(st.sampled_from([(1,), (2,), (1, 2)]))]
+    by = {s.key: draw(st.sampled_from(METHODS)) if several else (None, None) for s in samples}
+    found = [Drawn(iteration, s, *draw(verdict), *by[s.key]) for s in samples for iteration in draw(st.sampled_from([(1,), (2,), (1, 2)]))]
     return draw(st.permutations(found))
 
 
@@ -46,7 +51,7 @@ RULES = st.builds(
     dedup=st.sampled_from(["none", "text", "equations"]),
     cap=st.integers(0, 3),
     choice=st.sampled_from(["random", "shortest", "first"]),
-    balance=st.sampled_from(["none", "group"]),
+    balance=st.sampled_from(["none", "group", "method"]),
     weight=st.sampled_from(["binary", "reward", "exp"]),
 )
 GROUPS = {"a": "sums", "b": "sums", "c": "products"}
@@ -62,7 +67,16 @@ def solution(text, rule):
     return (";".join(equations) or folded) if rule == "equations" else folded
 
 
-def by_the_book(rules, drawn, human, seed, excluded, groups):
+def source(drawn):
+    return "translated" if drawn.origin else "self" if drawn.sample.prompt == "prompt" else "rationalized"
+
+
+def place(drawn):
+    """What samples compete for: a problem by a method."""
+    return drawn.sample.problem_id, drawn.method or ""
+
+
+def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
     """The same selection, step by step."""
     newest = {d.sample.key: d for d in sorted(drawn, key=lambda d: d.iteration) if d.iteration not in excluded.rounds}
     left = [
@@ -70,42 +84,51 @@ def by_the_book(rules, drawn, human, seed, excluded, groups):
         for d in newest.values()
         if (d.outcome == "pass" and d.reward >= rules.threshold)
         and d.sample.key not in excluded.samples
-        and ("self" if d.sample.prompt == "prompt" else "rationalized") not in excluded.sources
+        and source(d) not in excluded.sources
     ]
     if rules.dedup != "none":
-        left.sort(key=lambda d: (-d.iteration, d.sample.index, d.sample.key))
-        left = list({(d.sample.problem_id, solution(d.sample.completion, rules.dedup)): d for d in reversed(left)}.values())
+        left.sort(key=lambda d: (source(d) == "translated", -d.iteration, d.sample.index, d.sample.key))
+        left = list({(place(d), solution(d.sample.completion, rules.dedup)): d for d in reversed(left)}.values())
     rank = {
         "random": lambda d: (at_random(seed, "cap", d.sample.key), d.sample.key),
         "first": lambda d: (d.sample.index, d.sample.key),
         "shortest": lambda d: (d.sample.completion_tokens, d.sample.key),
     }[rules.choice]
-    left.sort(key=lambda d: (d.sample.problem_id, rank(d)))
-    left = [d for _, ds in groupby(left, key=lambda d: d.sample.problem_id) for d in list(ds)[: rules.cap or None]]
-    if rules.balance == "group" and left:
-        fewest = min(Counter(groups[d.sample.problem_id] for d in left).values())
-        drawn_lots = sorted(left, key=lambda d: (at_random(seed, "balance", d.sample.key), d.sample.key))
-        places = {
-            d.sample.key: [e for e in drawn_lots if groups[e.sample.problem_id] == groups[d.sample.problem_id]].index(d) for d in left
-        }
-        left = [d for d in left if places[d.sample.key] < fewest]
+    left.sort(key=lambda d: (place(d), rank(d)))
+    left = [d for _, ds in groupby(left, key=place) for d in list(ds)[: rules.cap or None]]
+    if size_match != "off":
+        lots = {"per_method": lambda d: d.method, "total": lambda d: None}[size_match]
+        left = first_of(seed, "size", left, lots, lambda own: sum(d.origin is None for d in own))
+    if rules.balance != "none" and left:
+        strata = {"group": lambda d: groups[d.sample.problem_id], "method": lambda d: d.method}[rules.balance]
+        fewest = min(Counter(strata(d) for d in left).values())
+        left = first_of(seed, "balance", left, strata, lambda _: fewest)
     weight = {"binary": lambda r: 1.0, "reward": lambda r: r, "exp": exp}[rules.weight]
     rows = [
         make_row(
             "prompt",
             d.sample.completion,
-            weight(d.reward),
-            "self" if d.sample.prompt == "prompt" else "rationalized",
+            weight(d.reward) * next((pair.weight for pair in PAIRS if pair[:2] == (d.origin, d.method)), 1),
+            source(d),
             d.sample.problem_id,
             d.iteration,
             d.sample.key,
+            d.method,
+            d.origin,
         )
         for d in left
     ]
     return rows + human
 
 
-@settings(max_examples=60)
+def first_of(seed, purpose, drawn, lots, count):
+    """Of each lot the first so many, in an order at random, in the order they have."""
+    ordered = sorted(drawn, key=lambda d: (at_random(seed, purpose, d.sample.key), d.sample.key))
+    kept = [d for lot in {lots(d) for d in drawn} for own in [[d for d in ordered if lots(d) == lot]] for d in own[: count(own)]]
+    return [d for d in drawn if d in kept]
+
+
+@settings(max_examples=100)
 @given(
     RULES,
     drawings(),
@@ -114,12 +137,13 @@ def by_the_book(rules, drawn, human, seed, excluded, groups):
         Excluded,
         st.sampled_from([(), ("a/0/prompt", "b/1/hint")]),
         st.sampled_from([(), (1,)]),
-        st.sampled_from([(), ("rationalized",)]),
+        st.sampled_from([(), ("rationalized",), ("translated",)]),
     ),
+    st.sampled_from(["off", "per_method", "total"]),
 )
-def test_tables_are_selected_from_as_the_rules_say(rules, drawn, seed, excluded):
-    found = selected(rules, drawn, HUMAN, seed, excluded, groups=GROUPS)
-    assert found == by_the_book(rules, drawn, HUMAN, seed, excluded, GROUPS)
+def test_tables_are_selected_from_as_the_rules_say(rules, drawn, seed, excluded, size_match):
+    found = selected(rules, drawn, HUMAN, seed, excluded, groups=GROUPS, pairs=PAIRS, size_match=size_match)
+    assert found == by_the_book(rules, drawn, HUMAN, seed, excluded, GROUPS, size_match)
 
 
 @settings(max_examples=30)

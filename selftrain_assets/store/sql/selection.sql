@@ -1,22 +1,23 @@
 -- From verified samples to training rows, by the rules of core/selection.py. Reads narrow columns until the rows are chosen,
 -- so that memory does not grow with the length of completions.
 --
--- in:   verified(iteration, sample_key, problem_id, outcome, reward), sample_pool, prompts(problem_id, prompt, stratum), and the
---       rules as variables
+-- in:   verified(iteration, source, sample_key, problem_id, outcome, reward, method, origin), sample_pool,
+--       prompts(problem_id, prompt, stratum, method), pairs(origin, method, weight), and the rules as variables
 -- out:  candidates, one line per correct sample; chosen, those that become rows; training_rows, with those of the table human_rows
 
 -- Only PASS earns reward, so an infra_error is never kept. A sample that rounds share counts once, as the newest says.
 CREATE TABLE candidates AS
-SELECT c.*, s.index, s.completion_tokens, p.stratum, CASE WHEN s.prompt = p.prompt THEN 'self' ELSE 'rationalized' END AS source,
+SELECT c.*, s.index, s.completion_tokens, p.stratum,
        CASE getvariable('dedup') WHEN 'text' THEN md5_number(normalized_text(s.completion))
                                  WHEN 'equations' THEN md5_number(equation_path(s.completion)) END AS solution
-FROM (SELECT sample_key, max(iteration) AS iteration, arg_max(problem_id, iteration) AS problem_id, arg_max(reward, iteration) AS reward
+FROM (SELECT sample_key, max(iteration) AS iteration, arg_max(problem_id, iteration) AS problem_id, arg_max(reward, iteration) AS reward,
+             arg_max(source, iteration) AS source, arg_max(method, iteration) AS method, arg_max(origin, iteration) AS origin
       FROM verified
       WHERE NOT list_contains(getvariable('retracted_rounds'), iteration)
       GROUP BY sample_key
       HAVING arg_max(outcome, iteration) = 'pass' AND arg_max(reward, iteration) >= getvariable('threshold')) AS c
 JOIN sample_pool AS s ON s.key = c.sample_key
-JOIN prompts AS p ON p.problem_id = c.problem_id
+JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method
 WHERE NOT list_contains(getvariable('retracted_samples'), c.sample_key);
 
 CREATE TABLE chosen AS
@@ -26,26 +27,38 @@ WITH usable AS (
     SELECT * FROM usable WHERE getvariable('dedup') = 'none'
     UNION ALL
     (SELECT * FROM usable WHERE getvariable('dedup') <> 'none'
-     QUALIFY row_number() OVER (PARTITION BY problem_id, solution ORDER BY iteration DESC, index, sample_key) = 1)
+     QUALIFY row_number() OVER (PARTITION BY problem_id, method, solution
+                                ORDER BY source = 'translated', iteration DESC, index, sample_key) = 1)
 ), ranked AS (
-    SELECT * EXCLUDE (solution, index, completion_tokens), row_number() OVER (PARTITION BY problem_id ORDER BY
+    SELECT * EXCLUDE (solution, index, completion_tokens), row_number() OVER (PARTITION BY problem_id, method ORDER BY
         CASE getvariable('choice') WHEN 'first' THEN index WHEN 'shortest' THEN completion_tokens END,
         CASE getvariable('choice') WHEN 'random' THEN at_random('cap', sample_key) END, sample_key) AS rank
     FROM fresh
 ), capped AS (
     SELECT * FROM ranked WHERE getvariable('cap') = 0 OR rank <= getvariable('cap')
+), lots AS (
+    SELECT *, CASE getvariable('size_match') WHEN 'per_method' THEN method END AS lot FROM capped
+), numbered AS (
+    SELECT *, row_number() OVER (PARTITION BY lot ORDER BY at_random('size', sample_key), sample_key) AS number,
+           count(*) FILTER (source <> 'translated') OVER (PARTITION BY lot) AS own
+    FROM lots
+), matched AS (
+    SELECT * EXCLUDE (lot, number, own) FROM numbered WHERE getvariable('size_match') = 'off' OR number <= own
 ), balanced AS (
     SELECT *, row_number() OVER (PARTITION BY stratum ORDER BY at_random('balance', sample_key), sample_key) AS place
-    FROM capped
+    FROM matched
 )
-SELECT * EXCLUDE (place), (CASE getvariable('weight') WHEN 'reward' THEN reward WHEN 'exp' THEN exp(reward) ELSE 1 END)::DOUBLE AS weight
-FROM balanced
-WHERE getvariable('balance') = 'none' OR place <= (SELECT min(n) FROM (SELECT count(*) AS n FROM capped GROUP BY stratum));
+SELECT b.* EXCLUDE (place), coalesce(w.weight, 1)
+    * (CASE getvariable('weight') WHEN 'reward' THEN reward WHEN 'exp' THEN exp(reward) ELSE 1 END)::DOUBLE AS weight
+FROM balanced AS b LEFT JOIN pairs AS w ON w.origin = b.origin AND w.method = b.method
+WHERE getvariable('balance') = 'none' OR place <= (SELECT min(n) FROM (SELECT count(*) AS n FROM matched GROUP BY stratum));
 
 CREATE VIEW training_rows AS
 WITH own AS (
     SELECT row_key(p.prompt, s.completion, c.weight, c.source, c.sample_key) AS key, c.problem_id, p.prompt, s.completion, c.weight,
-           c.source, c.sample_key, c.iteration, 0 AS part, c.rank AS place
-    FROM chosen AS c JOIN sample_pool AS s ON s.key = c.sample_key JOIN prompts AS p ON p.problem_id = c.problem_id
+           c.source, c.sample_key, c.iteration, c.method, c.origin, 0 AS part, c.rank AS place
+    FROM chosen AS c JOIN sample_pool AS s ON s.key = c.sample_key
+    JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method
 )
-SELECT * EXCLUDE (part, place) FROM (SELECT * FROM own UNION ALL SELECT *, 1, rowid FROM human_rows) ORDER BY part, problem_id, place;
+SELECT * EXCLUDE (part, place) FROM (SELECT * FROM own UNION ALL SELECT *, 1, rowid FROM human_rows)
+ORDER BY part, problem_id, method, place;

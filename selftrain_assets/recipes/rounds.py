@@ -1,0 +1,37 @@
+"""What every recipe that goes round the loop has in common: which problems, which policy, which start, which rounds count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt
+
+from selftrain_assets.core.selection import Selection, problem_subset
+from selftrain_assets.core.types import Problem
+from selftrain_assets.recipes.protocol import InnerStop, Start
+
+
+class Rounds(Selection):
+    """Rounds of sampling and training. A recipe inherits these settings and adds its own."""
+
+    teacher: str | None = Field(None, description="model that is sampled instead of the policy (distillation)")
+    start: Start = Field("base", description="what the M-step starts from: base, the pretrained model below it, or the previous checkpoint")
+    accumulate: Literal["none", "all"] | NonNegativeInt = Field(
+        "none", description="earlier rounds whose samples count again: none, all, or the last n"
+    )
+    problems: int = Field(0, ge=0, description="training problems used; 0 is all")
+    inner_stop: InnerStop = Field(InnerStop(), description="when the M-step ends before its last step")
+
+    def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
+        """The problems that rounds sample on."""
+        return problem_subset([p for p in problems if p.split == "train"], self.problems, seed)
+
+    def policy_round(self, iteration: int) -> int:
+        """The round whose checkpoint round `iteration` samples from; 0 is the base."""
+        return iteration - 1
+
+    def sample_rounds(self, iteration: int) -> list[int]:
+        """Rounds whose samples enter this round's dataset, newest first."""
+        earlier = self.accumulate if isinstance(self.accumulate, int) else {"none": 0, "all": iteration - 1}[self.accumulate]
+        return list(range(iteration, max(0, iteration - 1 - earlier), -1))

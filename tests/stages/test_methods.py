@@ -1,0 +1,248 @@
+"""Several methods on one task: each is drawn, verified, translated, selected and measured as itself."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.types import Judgement, Row, Score
+from selftrain_assets.reports import summarize, write_report
+from selftrain_assets.reports.methods import method_tables
+from selftrain_assets.stages.audit import audit
+from selftrain_assets.stages.loop import run_rounds
+from selftrain_assets.stages.reverify import reverify
+from selftrain_assets.store.audit import Inspector
+from selftrain_assets.store.catalog import query
+from selftrain_assets.store.lineage import Lineage
+from selftrain_assets.tasks import WordProblems
+from tests import lab
+
+DRAWN = {"samples_per_problem": 6, "temperature": 1.0, "max_tokens": 32}
+MARKED = {
+    "name": "marked",
+    "prompt": {"template": "Q: {question} A:"},
+    "sampling": DRAWN,
+    "verifier": {"type": "numeric", "require_mark": True},
+    "translation": "Q: {question} = {solution} A:",
+}
+BARE = {
+    "name": "bare",
+    "prompt": {"template": "Q: {question} ="},
+    "sampling": DRAWN,
+    "verifier": {"type": "text"},
+    "translation": "Q: {question} A: {solution} =",
+}
+CODE = BARE | {"name": "code", "verifier": {"type": "code", "program": "whole"}}
+MMST = {"type": "mmst", "methods": [MARKED, BARE], "translation": DRAWN | {"samples_per_problem": 2}, "dedup": "none", "cap": 0}
+EVALUATION = lab.SETTINGS["evaluation"] | {"pass_at": [1], "majority_at": [1]}
+
+
+@pytest.fixture
+def mmst(opened):
+    """Returns a function that opens an experiment whose engine gives each method what it calls right, and what it does not."""
+    texts = {p.id: [p.answer, f"#### {p.answer}", "#### 0", "0"] for p in WordProblems(**lab.TASK).load()}
+
+    def open_run(name="lab", recipe=None, **changes):
+        return opened(name, texts=texts, recipe=MMST | (recipe or {}), **({"evaluation": EVALUATION} | changes))
+
+    return open_run
+
+
+TRANSLATED = """SELECT s.key, s.translates, s.method, s.origin, v.outcome FROM samples AS s JOIN verdicts AS v ON v.sample_key = s.key
+    WHERE s.translates IS NOT NULL"""
+
+
+def is_right(run, problem_id, method, completion):
+    """The marked answer is right by both methods, the bare one by the other alone."""
+    answer = next(p.answer for p in run.problems if p.id == problem_id)
+    return completion == f"#### {answer}" or (method == "bare" and completion == answer)
+
+
+def table(run, stage, record, scope="iter-001", name=None):
+    return run.store.read_table(run.need(scope, stage), name or stage, record)
+
+
+def test_each_method_is_drawn_by_its_prompt_and_judged_by_its_verifier(mmst):
+    run = mmst()
+    run_rounds(run, [1])
+    samples = {s.key: s for s in lab.read_samples(run, run.need("iter-001", "samples"))}
+    judged = table(run, "verifications", Judgement)
+    assert Counter(j.method for j in judged) == {"marked": 72, "bare": 72}
+    for j in judged:
+        sample = samples[j.sample_key]
+        assert sample.prompt.endswith(" A:" if j.method == "marked" else " =")
+        assert (j.outcome == "pass") == is_right(run, j.problem_id, j.method, sample.completion)
+    assert len(run.need("iter-001", "verifications").detail["verifiers"]) == 2
+
+
+def test_every_correct_solution_is_translated_and_verified_again(mmst):
+    run = mmst()
+    run_rounds(run, [1])
+    own = {s.key: s for s in lab.read_samples(run, run.need("iter-001", "samples"))}
+    passed = {
+        (own[j.sample_key].problem_id, j.method, own[j.sample_key].completion)
+        for j in table(run, "verifications", Judgement)
+        if j.outcome == "pass"
+    }
+    translated = {s.key: s for s in lab.read_samples(run, run.need("iter-001", "translated_samples"))}
+    _, rows = query(run.store, TRANSLATED)
+    assert len(rows) == len(translated) == 2 * len(passed)
+    for key, source, method, origin, outcome in rows:
+        assert (own[source].problem_id, origin, own[source].completion) in passed
+        assert method != origin
+        assert own[source].completion in translated[key].prompt
+        assert (outcome == "pass") == is_right(run, own[source].problem_id, method, translated[key].completion)
+    yields = run.need("iter-001", "translations").metrics["yields"]
+    assert {m: {o: cell["samples"] for o, cell in of.items()} for m, of in yields.items()} == {
+        "marked": {"bare": 2 * sum(m == "bare" for _, m, _ in passed)},
+        "bare": {"marked": 2 * sum(m == "marked" for _, m, _ in passed)},
+    }
+
+
+def test_rows_have_the_prompt_of_their_method_and_only_what_is_right(mmst):
+    run = mmst()
+    run_rounds(run, [1])
+    rows = table(run, "dataset", Row, name="rows")
+    told = run.need("iter-001", "dataset").metrics["rows"]
+    assert Counter((r.method, r.origin or r.method) for r in rows) == {(m, o): n for m, of in told.items() for o, n in of.items()}
+    assert {r.source for r in rows} == {"self", "translated"}
+    problems, methods = {p.id: p for p in run.problems}, {m.name: m for m in run.methods}
+    for r in rows:
+        assert r.prompt == methods[r.method].prompt.render(problems[r.problem_id])
+        assert is_right(run, r.problem_id, r.method, r.completion)
+
+
+def test_human_rows_are_by_each_method_and_from_one_into_the_other(mmst):
+    run = mmst(recipe={"mix_human": 1.0, "methods": [MARKED | {"name": "text"}, BARE | {"name": "code"}]})
+    run_rounds(run, [1])
+    rows = [r for r in table(run, "dataset", Row, name="rows") if r.source == "human"]
+    pairs = [("text", None), ("code", None), ("text", "code"), ("code", "text")]
+    assert Counter((r.method, r.origin) for r in rows) == dict.fromkeys(pairs, 4)
+    problem = next(p for p in run.problems if p.split == "human")
+    solved = json.loads(problem.solutions)
+    assert {(r.prompt, r.completion) for r in rows if r.problem_id == problem.id} == {
+        (f"Q: {problem.question} A:", solved["text"]),
+        (f"Q: {problem.question} =", solved["code"]),
+        (f"Q: {problem.question} = {solved['code']} A:", solved["text"]),
+        (f"Q: {problem.question} A: {solved['text']} =", solved["code"]),
+    }
+
+
+def test_an_empty_matrix_is_self_training_by_single_methods(mmst):
+    run = mmst(recipe={"cross_training": {}, "methods": [MARKED, BARE | {"sampled": False}]})
+    run_rounds(run, [1])
+    assert run.manifest("iter-001", "translations") is None
+    assert {r.method for r in table(run, "dataset", Row, name="rows")} == {"marked"}
+    assert run.need("iter-001", "evaluation").metrics["methods"].keys() == {"marked", "bare"}
+
+
+def test_a_cell_of_the_matrix_that_is_off_is_not_drawn_and_a_weight_is_the_rows(mmst):
+    run = mmst(recipe={"cross_training": {"bare": {"marked": 0.25}}})
+    run_rounds(run, [1])
+    rows = table(run, "dataset", Row, name="rows")
+    assert {(r.method, r.origin, r.weight) for r in rows} == {("marked", None, 1.0), ("bare", None, 1.0), ("marked", "bare", 0.25)}
+
+
+def test_matched_in_size_a_method_learns_from_no_more_than_it_found(mmst):
+    run = mmst(recipe={"size_match": "per_method"})
+    run_rounds(run, [1])
+    rows = table(run, "dataset", Row, name="rows")
+    own = Counter(j.method for j in table(run, "verifications", Judgement) if j.outcome == "pass")
+    assert Counter(r.method for r in rows) == own
+    assert {r.source for r in rows} == {"self", "translated"}
+
+
+def test_scores_are_by_method_and_of_their_vote(mmst):
+    run = mmst()
+    run_rounds(run, [1])
+    scores = table(run, "evaluation", Score, name="scores")
+    held_out = {p.id for p in run.problems if p.split in ("test", "validation", "transfer")}
+    for method in (None, "marked", "bare"):
+        assert held_out <= {s.problem_id for s in scores if s.method == method}
+    found = run.need("iter-001", "evaluation").metrics
+    # Greedily the engine gives what only the second method calls right, and its answer stands in the vote against none.
+    assert [found["methods"][m]["greedy_accuracy"]["mean"] for m in ("marked", "bare")] == [0.0, 1.0]
+    assert (found["greedy_accuracy"]["mean"], found["ranked"]) == (1.0, ["bare", "marked"])
+    assert found["agreement"]["test"]["pairs"]["marked, bare"] | {"phi": None, "phi_of_solved": None} == {
+        "both": 0,
+        "only_first": 0,
+        "only_second": 6,
+        "neither": 0,
+        "phi": None,
+        "phi_of_solved": None,
+    }
+    assert found["agreement"]["test"]["union"] == 1.0
+    assert sum(of["problems"] for of in found["choice"].values()) == 6
+
+
+def test_the_report_says_what_each_method_did(mmst):
+    run = mmst()
+    run_rounds(run, [1])
+    found = {title.split(":")[0]: (columns, rows) for title, columns, rows in method_tables(summarize(run))}
+    columns, rows = found["Held-out greedy accuracy by method, of their vote, and of whatever any method solves"]
+    assert columns == ["iteration", "marked", "bare", "vote", "any"]
+    assert [row[0] for row in rows] == ["base", "1"]
+    assert rows[1][1:] == ["0.000 [0.000, 0.000]", "1.000 [1.000, 1.000]", "1.000", "1.000"]
+    _, flow = found["Samples, and translations of correct ones"]
+    kept = Counter((r.origin or r.method, r.method) for r in table(run, "dataset", Row, name="rows"))
+    assert {row[1]: int(row[-1]) for row in flow} == {b if a == b else f"{a} to {b}": n for (a, b), n in kept.items()}
+    assert found["Test problems that marked and bare solve"][1][1][:5] == ["1", "0", "0", "6", "0"]
+    assert found["Which method to use"][1][0][-3:] == ["0.000", "1.000", "1.000"]
+    page = write_report(run).read_text()
+    assert all(title in page for title in found)
+
+
+def test_a_second_run_does_nothing_an_audit_is_clean_and_lineage_goes_through_a_translation(mmst):
+    run = mmst()
+    run_rounds(run, [1, 2])
+    before = {p: p.read_bytes() for p in run.store.root.glob("experiments/**/*.json")}
+    run_rounds(mmst(), [1, 2])
+    assert {p: p.read_bytes() for p in run.store.root.glob("experiments/**/*.json")} == before
+    inspector = Inspector(run.store)
+    lines = audit(inspector, run)
+    assert inspector.findings == ()
+    assert {(line.state, line.duplicated, line.lost) for line in lines} == {("done", 0, 0)}
+    assert all(line.wanted == line.committed for line in lines), [line for line in lines if line.wanted != line.committed]
+    row = next(r for r in table(run, "dataset", Row, name="rows") if r.source == "translated")
+    node = Lineage(run.store).sample(row.sample_key)
+    assert {e.facts["outcome"] for e in node.edges} == {"pass"}
+    assert [(d.changed, d.added, d.removed) for d in reverify(run)] == [([], [], [])] * 2
+
+
+def test_a_lost_verdict_of_one_method_is_all_that_is_owed_again(mmst):
+    run = mmst()
+    run_rounds(run, [1])
+    first = run.need("iter-001", "verifications")
+    pool = run.store.verifications(first.detail["verifiers"][1], first.detail["policy"])
+    lost = pool.files()[0]
+    gone = sum(s.records for s in pool.shards() if s.file == lost.name)
+    total = len(pool.keys())
+    lost.unlink()
+    run_rounds(mmst(), [1])
+    assert len(pool.keys()) == total
+    assert gone
+    assert run.need("iter-001", "verifications").digest == first.digest
+
+
+def test_programs_run_in_the_sandbox_and_teach_text(mmst, programs):
+    texts = {p.id: [f"#### {p.answer}", f"{p.answer} + 0", "print(", "1 / 0"] for p in WordProblems(**lab.TASK).load()}
+    run = mmst(
+        recipe={"methods": [MARKED | {"name": "text"}, CODE]}, execution={"shard_size": 64, "sandbox": programs.model_dump(mode="json")}
+    )
+    Path(run.config.engine.path).write_text(json.dumps(texts))
+    run_rounds(run, [1])
+    rows = table(run, "dataset", Row, name="rows")
+    answers = {p.id: p.answer for p in run.problems}
+    assert {(r.method, r.origin) for r in rows} == {("text", None), ("code", None), ("text", "code"), ("code", "text")}
+    assert {r.completion == f"{answers[r.problem_id]} + 0" for r in rows if r.method == "code"} == {True}
+    _, judged = query(run.store, "SELECT method, outcome, count(*) FROM verdicts WHERE cpu_seconds IS NOT NULL GROUP BY ALL")
+    assert {method for method, _, _ in judged} == {"code"}, "only programs are executed, and all of them in the sandbox"
+    assert {outcome for _, outcome, _ in judged} == {"pass", "wrong", "malformed"}
+
+
+@pytest.mark.parametrize("setting", [{"base": {"fine_tune": "human"}}, {"recipe": {"mix_human": 0.5}}, {"human_only": True}])
+def test_human_rows_without_a_solution_by_a_method_are_told(mmst, setting):
+    with pytest.raises(UserError, match=r'needs problems of the split "human" with a solution by the method "marked" \(field solutions\)'):
+        run_rounds(mmst(**setting), [1])
