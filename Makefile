@@ -1,7 +1,7 @@
 # make quickstart: install and run ReST-EM for three rounds on the embedded model
 # make ui:         the same experiment in the Dagster UI
 # make test:       install and run the tests, on a real Docker engine
-# make test-faults: what takes long: kill every stage 50 times at random and audit what is left
+# make test-faults: what takes long: kill every stage 50 times at random and audit what is left; backfills with a real daemon
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV := .venv
@@ -20,7 +20,7 @@ test: $(VENV)/installed-dev engine
 	$(BIN)/python -m pytest -n 2
 
 test-faults: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests/faults -n 2 --kills 50 --durations 0
+	$(BIN)/python -m pytest tests/faults tests/dagster_layer/test_daemon.py -n 2 --kills 50 --durations 0
 
 # The sandbox is tested on a real Docker engine: one that runs, or one that the tests start as root.
 engine:

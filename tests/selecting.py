@@ -23,6 +23,7 @@ class Drawn(NamedTuple):
     reward: float = 1.0
     method: str | None = None
     origin: str | None = None
+    translates: str | None = None
 
 
 class _Verified(NamedTuple):
@@ -34,6 +35,7 @@ class _Verified(NamedTuple):
     reward: float
     method: str | None
     origin: str | None
+    translates: str | None
 
 
 def selected(
@@ -55,7 +57,8 @@ def selected(
     drawn = list(drawn)
     samples = list({d.sample.key: d.sample for d in drawn}.values())
     verified = [
-        _Verified(d.iteration, source(d), d.sample.key, d.sample.problem_id, d.outcome, d.reward, d.method, d.origin) for d in drawn
+        _Verified(d.iteration, source(d), d.sample.key, d.sample.problem_id, d.outcome, d.reward, d.method, d.origin, d.translates)
+        for d in drawn
     ]
     with Database(Path(tempfile.gettempdir())) as db:
         db.load("sample_pool", Sample, [[getattr(s, f.name) for s in samples] for f in fields(Sample)])

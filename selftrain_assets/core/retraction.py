@@ -16,7 +16,8 @@ Kind = Literal["problem", "sample", "source"]
 
 @dataclass(frozen=True, slots=True)
 class Retraction:
-    """`value` is a problem's id, a sample's key, or a source: `human`, `rationalized`, or a round such as iter-002."""
+    """`value` is a problem's id, a sample's key, or a source: `human`, `rationalized`, `translated`, or a round
+    such as iter-002."""
 
     kind: Kind
     value: str
@@ -42,7 +43,7 @@ class Retractions:
         sources = self.values("source")
         return (
             row.problem_id in self.values("problem")
-            or row.sample_key in self.values("sample")
+            or not self.values("sample").isdisjoint((row.sample_key, row.translates))
             or row.source in sources
             or (row.source != "human" and scope in sources)
         )

@@ -132,7 +132,8 @@ class Row:
     """One training row: loss on `completion` alone, times `weight`.
 
     `sample_key` leads back to the sample; None for human rows, whose source is the problem's own solution. `method` is how it
-    solves the problem and `origin` the method that found the solution, where a recipe has several.
+    solves the problem, where a recipe has several; a translation names the sample that it `translates`, and that one's method, its
+    `origin`.
     """
 
     key: str
@@ -145,6 +146,7 @@ class Row:
     iteration: int
     method: str | None = None
     origin: str | None = None
+    translates: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,7 @@ class Judgement:
     reward: float
     method: str | None = None
     origin: str | None = None
+    translates: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

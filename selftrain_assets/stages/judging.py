@@ -37,7 +37,7 @@ def expect(db: Database, run: Run) -> None:
     )
     db.execute(
         "CREATE OR REPLACE TABLE judgements AS SELECT m.place, verification_key(s.key, s.digest, p.digest, v.verifier) AS key, "
-        "s.key AS sample_key, m.problem_id, m.method, m.origin, v.verifier AS judge "
+        "s.key AS sample_key, m.problem_id, m.method, m.origin, m.translates, v.verifier AS judge "
         "FROM (SELECT key, sha256(completion) AS digest FROM sample_pool) AS s "
         "JOIN members AS m USING (key) "
         "JOIN (SELECT id, problem_digest(question, answer, tests) AS digest FROM problems) AS p ON p.id = m.problem_id "
@@ -77,13 +77,13 @@ def judge(run: Run, db: Database, policy: str, label: str, clock: Clock) -> int:
             owed = db.count("owed_verdicts")
             known = db.execute("SELECT count(*) FROM judgements WHERE judge = $1", name)[0][0] - owed
             reused, done = reused + known, done + known
-            run.progress(label, done, total)
             if owed:
                 stream = _verifications(run, db, verifier, name, clock)
                 with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
                     for _ in committing:
                         done += 1
                         run.progress(label, done, total)
+    run.progress(label, done, total)
     open_pools(db, "verdict_pool", _verdicts(run, policy))
     if db.count("judgements JOIN verdict_pool USING (key)") > db.count("judgements SEMI JOIN verdict_pool USING (key)"):
         raise IntegrityError(twice(run, "verdicts"))

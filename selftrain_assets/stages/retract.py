@@ -12,7 +12,7 @@ from selftrain_assets.core.types import Row
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.store.lineage import Lineage
 
-SOURCES = ("human", "rationalized")
+SOURCES = ("human", "rationalized", "translated")
 
 
 @dataclass
@@ -57,7 +57,7 @@ def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
             raise UserError(f'there is no problem "{value}"{nearest(value, ids) if len(ids) < 50 else ""}')
         return value
     if value not in SOURCES and not re.fullmatch(r"iter-\d{3}", value):
-        raise UserError(f'there is no source "{value}"; known: human, rationalized, and rounds such as iter-001')
+        raise UserError(f'there is no source "{value}"; known: {", ".join(SOURCES)}, and rounds such as iter-001')
     if value == "human" and run.config.base.fine_tune == "human":
         raise UserError("the base itself learnt from the human rows: retract single problems, or set base.fine_tune: none")
     return value
@@ -66,7 +66,7 @@ def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
 def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
     """Datasets that hold such rows, and the checkpoints trained on them; the base where it learnt from such a problem."""
     affected = Affected()
-    human = {p.id for p in run.all_problems if p.split == "human" and p.solution}
+    human = {p.id for p in run.all_problems if p.split == "human" and (p.solution or p.solutions)}
     if run.config.base.fine_tune == "human" and (count := len(human & marked.values("problem"))) and run.manifest(BASE, "checkpoint"):
         affected.scopes[BASE] = count
         affected.checkpoints.append(run.need(BASE, "checkpoint").digest)

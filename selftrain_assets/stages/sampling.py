@@ -86,7 +86,7 @@ def translations(run: Run, iteration: int) -> Manifest:
 
 
 def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
-    """Each distinct correct solution, for every pair of methods that is on."""
+    """Each distinct correct solution that was not retracted, for every pair of methods that is on."""
     recipe, judged, problems = run.config.recipe, run.need(scope, "verifications"), {p.id: p for p in run.train_problems}
     assert isinstance(recipe, MMST)
     with run.store.database() as db:
@@ -94,7 +94,8 @@ def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
         db.view("frozen", Judgement, [run.store.table(judged, "verifications")])
         correct = db.execute(
             f"SELECT method, s.problem_id, completion, min(s.key) FROM frozen AS j JOIN {samples} AS s ON s.key = j.sample_key "
-            "AND s.problem_id = j.problem_id WHERE outcome = 'pass' GROUP BY ALL ORDER BY ALL"
+            "AND s.problem_id = j.problem_id WHERE outcome = 'pass' AND NOT list_contains($1::VARCHAR[], s.key) GROUP BY ALL ORDER BY ALL",
+            sorted(run.retracted.values("sample")),
         )
     sampling, seed = recipe.translation, run.config.seed
     by_name = {m.name: m for m in run.methods}
@@ -112,8 +113,8 @@ ASKED = {"samples": sample_draws, "hinted_samples": hinted_draws, "translated_sa
 
 MEMBERS = "SELECT key, problem_id, method, origin, translates FROM members ORDER BY place"
 JUDGED = (
-    "SELECT key, j.sample_key, j.problem_id, outcome, reward, j.method, j.origin FROM judgements AS j JOIN verdict_pool USING (key) "
-    "ORDER BY place"
+    "SELECT key, j.sample_key, j.problem_id, outcome, reward, j.method, j.origin, j.translates FROM judgements AS j "
+    "JOIN verdict_pool USING (key) ORDER BY place"
 )
 
 

@@ -100,7 +100,7 @@ SOURCE_OF: dict[str, RowSource] = {"verifications": "self", "rationalizations": 
 def _verified(judged: Judged) -> str:
     return (
         f"SELECT {judged.iteration} AS iteration, '{SOURCE_OF[judged.stage]}' AS source, sample_key, problem_id, outcome, reward, method, "
-        f"origin FROM ({relation(Judgement, [judged.judgements])})"
+        f"origin, translates FROM ({relation(Judgement, [judged.judgements])})"
     )
 
 

@@ -122,7 +122,17 @@ class Lineage:
         found = self._sample(key)
         settings = next((m.settings for stage in DRAWN for m in self._stages_with(stage, found["key"])), {})
         parameters = {name: value for name, value in settings.items() if value not in ([], None)}
-        return Node("sample", found["key"], found | {"parameters": parameters}, self._verdicts(found))
+        return Node("sample", found["key"], found | {"parameters": parameters}, [*self._verdicts(found), *self._translated(found["key"])])
+
+    def _translated(self, key: str) -> list[Node]:
+        """The sample that this one translates, if it does."""
+        listed = (d for m in self.of("translated_samples") for d in lookup(self.table(m, "translated_samples"), "key", key))
+        drawing = next(listed, None)
+        if drawing is None:
+            return []
+        source = self.sample(drawing["translates"])
+        told = {"relation": "translation of", "from": drawing["origin"], "into": drawing["method"]}
+        return [Node(source.kind, source.name, told | source.facts, source.edges)]
 
     def _sample(self, key: str) -> dict[str, Any]:
         pools = sorted((self.store.root / "samples").glob("*/"))

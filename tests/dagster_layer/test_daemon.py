@@ -106,6 +106,7 @@ def made(instance, asset, scope):
     return latest_materialization(instance, dg.AssetKey(["lab", asset]), scope)
 
 
+@pytest.mark.kills
 def test_a_backfill_runs_rounds_in_order_and_again_over_existing_ones(daemon):
     daemon.backfill(ASSETS, ROUNDS)
     with dg.DagsterInstance.from_config(str(daemon.home)) as instance:

@@ -12,6 +12,7 @@ from selftrain_assets.reports import summarize, write_report
 from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.stages.audit import audit
 from selftrain_assets.stages.loop import run_rounds
+from selftrain_assets.stages.retract import retract
 from selftrain_assets.stages.reverify import reverify
 from selftrain_assets.store.audit import Inspector
 from selftrain_assets.store.catalog import query
@@ -206,9 +207,24 @@ def test_a_second_run_does_nothing_an_audit_is_clean_and_lineage_goes_through_a_
     assert {(line.state, line.duplicated, line.lost) for line in lines} == {("done", 0, 0)}
     assert all(line.wanted == line.committed for line in lines), [line for line in lines if line.wanted != line.committed]
     row = next(r for r in table(run, "dataset", Row, name="rows") if r.source == "translated")
-    node = Lineage(run.store).sample(row.sample_key)
-    assert {e.facts["outcome"] for e in node.edges} == {"pass"}
+    verdict, source = Lineage(run.store).sample(row.sample_key).edges
+    assert (verdict.kind, verdict.facts["outcome"]) == ("verdict", "pass")
+    assert (source.name, source.facts["relation"], source.facts["from"]) == (row.translates, "translation of", row.origin)
+    assert source.facts["completion"] in Lineage(run.store).sample(row.sample_key).facts["prompt"]
     assert [(d.changed, d.added, d.removed) for d in reverify(run)] == [([], [], [])] * 2
+
+
+def test_a_retracted_sample_takes_its_translations_along(mmst):
+    run = mmst()
+    run_rounds(run, [1])
+    row = next(r for r in table(run, "dataset", Row, name="rows") if r.source == "translated")
+    affected = retract(run, "sample", row.translates, "a test")
+    before = [r for r in table(run, "dataset", Row, name="rows") if row.translates in (r.sample_key, r.translates)]
+    assert affected.scopes == {"iter-001": len(before)}
+    assert len(before) >= 2
+    again = mmst()
+    run_rounds(again, [1])
+    assert not [r for r in table(again, "dataset", Row, name="rows") if row.translates in (r.sample_key, r.translates)]
 
 
 def test_a_lost_verdict_of_one_method_is_all_that_is_owed_again(mmst):

@@ -1,7 +1,7 @@
 -- From verified samples to training rows, by the rules of core/selection.py. Reads narrow columns until the rows are chosen,
 -- so that memory does not grow with the length of completions.
 --
--- in:   verified(iteration, source, sample_key, problem_id, outcome, reward, method, origin), sample_pool,
+-- in:   verified(iteration, source, sample_key, problem_id, outcome, reward, method, origin, translates), sample_pool,
 --       prompts(problem_id, prompt, stratum, method), pairs(origin, method, weight), and the rules as variables
 -- out:  candidates, one line per correct sample; chosen, those that become rows; training_rows, with those of the table human_rows
 
@@ -11,14 +11,16 @@ SELECT c.*, s.index, s.completion_tokens, p.stratum,
        CASE getvariable('dedup') WHEN 'text' THEN md5_number(normalized_text(s.completion))
                                  WHEN 'equations' THEN md5_number(equation_path(s.completion)) END AS solution
 FROM (SELECT sample_key, max(iteration) AS iteration, arg_max(problem_id, iteration) AS problem_id, arg_max(reward, iteration) AS reward,
-             arg_max(source, iteration) AS source, arg_max(method, iteration) AS method, arg_max(origin, iteration) AS origin
+             arg_max(source, iteration) AS source, arg_max(method, iteration) AS method, arg_max(origin, iteration) AS origin,
+             arg_max(translates, iteration) AS translates
       FROM verified
       WHERE NOT list_contains(getvariable('retracted_rounds'), iteration)
       GROUP BY sample_key
       HAVING arg_max(outcome, iteration) = 'pass' AND arg_max(reward, iteration) >= getvariable('threshold')) AS c
 JOIN sample_pool AS s ON s.key = c.sample_key
 JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method
-WHERE NOT list_contains(getvariable('retracted_samples'), c.sample_key);
+WHERE NOT list_contains(getvariable('retracted_samples'), c.sample_key)
+  AND NOT coalesce(list_contains(getvariable('retracted_samples'), c.translates), false);
 
 CREATE TABLE chosen AS
 WITH usable AS (
@@ -56,7 +58,7 @@ WHERE getvariable('balance') = 'none' OR place <= (SELECT min(n) FROM (SELECT co
 CREATE VIEW training_rows AS
 WITH own AS (
     SELECT row_key(p.prompt, s.completion, c.weight, c.source, c.sample_key) AS key, c.problem_id, p.prompt, s.completion, c.weight,
-           c.source, c.sample_key, c.iteration, c.method, c.origin, 0 AS part, c.rank AS place
+           c.source, c.sample_key, c.iteration, c.method, c.origin, c.translates, 0 AS part, c.rank AS place
     FROM chosen AS c JOIN sample_pool AS s ON s.key = c.sample_key
     JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method
 )
