@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -45,6 +46,7 @@ def main() -> None:
         code = 2
     if code == INTERRUPTED:
         print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
+    gc.collect()  # DuckDB's Python module would tell at length of a connection that an error's frames still hold
     sys.exit(code)
 
 
