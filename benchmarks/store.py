@@ -164,7 +164,7 @@ def pandas(folder: Path) -> list[str]:
     found = found.sort_values(["problem_id", "index", "sample_key"]).drop_duplicates(["problem_id", "solution"])
     found["rank"] = [at_random("cap", key) for key in found.sample_key]
     found = found.sort_values(["problem_id", "rank"]).groupby("problem_id", sort=False).head(CAP)
-    problems = pd.DataFrame({"problem_id": p.id, "prompt": run.prompt.render(p), "group": p.group} for p in run.all_problems)
+    problems = pd.DataFrame({"problem_id": p.id, "prompt": run.methods[0].prompt.render(p), "group": p.group} for p in run.all_problems)
     found = found.merge(problems, on="problem_id")
     found["lot"] = [at_random("balance", key) for key in found.sample_key]
     fewest = found.groupby("group").size().min()
@@ -197,7 +197,7 @@ def datasets(folder: Path) -> list[str]:
     ranked: dict[str, list[tuple[bytes, str, int]]] = defaultdict(list)
     for (id, _), (_, key, number) in first.items():
         ranked[id].append((at_random("cap", key), key, number))
-    problems = {p.id: (run.prompt.render(p), p.group) for p in run.all_problems}
+    problems = {p.id: (run.methods[0].prompt.render(p), p.group) for p in run.all_problems}
     lots: dict[str, list[tuple[bytes, int]]] = defaultdict(list)
     for id, drawn in ranked.items():
         lots[problems[id][1]] += [(at_random("balance", key), number) for _, key, number in sorted(drawn)[:CAP]]
