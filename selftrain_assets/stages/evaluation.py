@@ -105,14 +105,11 @@ def _scores(run: Run, verdicts: Iterable[tuple[str | None, bool, str, str, str |
     for method, greedy, problem, outcome, parsed in verdicts:
         vote = CORRECT if outcome == Outcome.PASS else parsed
         ballots = votes[method][problem]
-        if greedy:
-            ballots.greedy = vote
-        else:
-            ballots.sampled.append(vote)
+        (ballots.greedy if greedy else ballots.sampled).append(vote)
     scores = [
-        Score(p.id, p.split, p.group, int(b.greedy == CORRECT), len(b.sampled), b.sampled.count(CORRECT), m.name)
+        Score(p.id, p.split, p.group, int(b.greedy == [CORRECT]), len(b.sampled), b.sampled.count(CORRECT), m.name)
         for m in run.methods
         for p in run.problems
-        if (b := votes[m.name].get(p.id))
+        if (b := votes[m.name].get(p.id)) and b.greedy
     ]
     return [*vote_of_all(run, scores, votes), *(s for s in scores if s.method is not None)], votes

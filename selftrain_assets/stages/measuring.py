@@ -17,9 +17,10 @@ CORRECT = "correct"  # the vote of every answer that the verifier passes
 
 @dataclass
 class Ballots:
-    """Answers to one problem by one method: of the greedy completion, and of the sampled ones. None is no answer."""
+    """Answers to one problem by one method: of the greedy completion, and of the sampled ones. None is no answer; a completion
+    without a verdict is in neither, so that what could not be judged counts as nothing and not as wrong."""
 
-    greedy: str | None = None
+    greedy: list[str | None] = field(default_factory=list)
     sampled: list[str | None] = field(default_factory=list)
 
 
@@ -30,7 +31,7 @@ Votes = Mapping[str | None, Mapping[str, Ballots]]
 def vote_of_all(run: Run, scores: Sequence[Score], votes: Votes) -> list[Score]:
     """Scores of the experiment as a whole, whose method is None. With one method they are its own. With several they are of their
     vote: of the greedy answers the one that most methods give, and where they disagree that of the better one on the validation
-    split; the sampled completions of all methods count as one pool."""
+    split; the sampled completions of all methods count as one pool. A problem that some method has no verdict on is left out."""
     if not run.config.recipe.methods:
         return list(scores)
     ranked = _ranked(scores)
@@ -42,11 +43,12 @@ def vote_of_all(run: Run, scores: Sequence[Score], votes: Votes) -> list[Score]:
             id,
             each[0].split,
             each[0].group,
-            int(vote([votes[name][id].greedy for name in ranked]) == CORRECT),
+            int(vote([answer for name in ranked for answer in votes[name][id].greedy]) == CORRECT),
             sum(s.samples for s in each),
             sum(s.correct for s in each),
         )
         for id, each in found.items()
+        if len(each) == len(ranked)
     ]
 
 
@@ -87,7 +89,7 @@ def _agreement(scores: Sequence[Score], names: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for split in ("test", "train"):
         right = {name: {s.problem_id: bool(s.greedy) for s in scores if s.method == name and s.split == split} for name in names}
-        if problems := list(right[names[0]]):
+        if problems := [id for id in right[names[0]] if all(id in right[name] for name in names)]:
             pairs = {
                 f"{a}, {b}": agreement([(right[a][id], right[b][id]) for id in problems])
                 for i, a in enumerate(names)

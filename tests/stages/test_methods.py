@@ -10,8 +10,10 @@ from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.types import Judgement, Row, Score
 from selftrain_assets.reports import summarize, write_report
 from selftrain_assets.reports.methods import method_tables
+from selftrain_assets.stages import evaluation, inputs
 from selftrain_assets.stages.audit import audit
 from selftrain_assets.stages.loop import run_rounds
+from selftrain_assets.stages.measuring import measure
 from selftrain_assets.stages.retract import retract
 from selftrain_assets.stages.reverify import reverify
 from selftrain_assets.store.audit import Inspector
@@ -176,6 +178,25 @@ def test_scores_are_by_method_and_of_their_vote(mmst):
     }
     assert found["agreement"]["test"]["union"] == 1.0
     assert sum(of["problems"] for of in found["choice"].values()) == 6
+
+
+def test_what_could_not_be_judged_is_never_wrong(mmst):
+    run = mmst()
+    inputs.problems(run)
+    one, two, three = [p.id for p in run.problems if p.split == "test"][:3]
+    told = [(m, greedy, id, "pass", "3") for m in ("marked", "bare") for id in (one, two, three) for greedy in (True, False)]
+    missing = {("marked", True, two), ("bare", False, three)}
+    scores, votes = evaluation._scores(run, [verdict for verdict in told if verdict[:3] not in missing])
+    assert {(s.method, s.problem_id) for s in scores} == {
+        *((m, id) for m in (None, "bare") for id in (one, three)),
+        *(("marked", id) for id in (one, three)),
+        ("bare", two),
+    }
+    assert {s.greedy for s in scores} == {1}
+    assert {(s.method, s.samples) for s in scores if s.problem_id == three} == {(None, 1), ("marked", 1), ("bare", 0)}
+    measured = measure(run, scores, votes, [])
+    assert [measured["methods"][m]["greedy_accuracy"]["problems"] for m in ("marked", "bare")] == [2, 3]
+    assert measured["agreement"]["test"]["pairs"]["marked, bare"]["both"] == 2
 
 
 def test_the_report_says_what_each_method_did(mmst):
