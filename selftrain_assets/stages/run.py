@@ -131,8 +131,8 @@ class Run:
 
     @cached_property
     def verifiers(self) -> dict[str, Verifier]:
-        """Each verifier once, by its fingerprint."""
-        return {m.judge: m.verifier for m in self.methods}
+        """Each verifier once, by its fingerprint; known even where the problems cannot be read."""
+        return {verifier_fingerprint(verifier): verifier for verifier in self.config.verifiers()}
 
     @cached_property
     def train_problems(self) -> list[Problem]:

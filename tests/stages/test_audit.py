@@ -257,6 +257,14 @@ def _without(name: str, folder: str, names: list[str]) -> list[str]:
     return [name] if name in names else []
 
 
+def test_problems_that_cannot_be_read_are_a_finding(copy):
+    table = copy.store.scope(copy.name, "inputs") / copy.need("inputs", "problems").files["problems"][0]
+    flip(table)
+    found = audited(copy)
+    assert [f.kind for f in found.findings] == ["damaged"]
+    assert table.name in found.findings[0].sentence
+
+
 def test_a_task_that_is_gone_is_told(copy, monkeypatch):
     from selftrain_assets.core.errors import UserError
     from selftrain_assets.tasks import WordProblems
