@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from selftrain_assets.config import Experiment
+from selftrain_assets.stages.loop import OWN_STAGES
 
 GPU, SANDBOX = "gpu", "sandbox"
 CODE_VERSION = "1"
@@ -112,7 +113,7 @@ SPECS: tuple[AssetSpec, ...] = (
 
 def asset_specs(config: Experiment) -> list[AssetSpec]:
     """The assets of this experiment."""
-    own = {"rationalizations", "translations"} - {*config.recipe.own_stages}
+    own = {*OWN_STAGES} - {*config.recipe.own_stages}
     without = own if config.human_only else own | {"human_only"}
     present = [spec for spec in SPECS if spec.name not in without]
     names = {spec.name for spec in present}

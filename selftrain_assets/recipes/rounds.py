@@ -8,12 +8,24 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt
 
 from selftrain_assets.core.selection import Selection, problem_subset
+from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Problem
-from selftrain_assets.recipes.protocol import InnerStop, Start
+
+Start = Literal["base", "pretrained", "previous"]
+StopRule = Literal["none", "first_drop", "best"]
+
+
+class InnerStop(Identity):
+    """When the M-step ends, judged by greedy accuracy on the validation split (ReST-EM section 3: while the reward
+    on D_val improves). `first_drop` walks until the first fall, as the paper has it; `best` trains on and keeps the best."""
+
+    rule: StopRule = Field("none", description="none, first_drop, or best")
+    every: int = Field(50, ge=1, description="optimizer steps between two looks at the validation split")
 
 
 class Rounds(Selection):
-    """Rounds of sampling and training. A recipe inherits these settings and adds its own."""
+    """Rounds of sampling and training. A recipe inherits these settings and rules and adds its own; it holds no more than that,
+    stages/ does the work and store/ keeps the results."""
 
     teacher: str | None = Field(None, description="model that is sampled instead of the policy (distillation)")
     start: Start = Field("base", description="what the M-step starts from: base, the pretrained model below it, or the previous checkpoint")
@@ -22,6 +34,11 @@ class Rounds(Selection):
     )
     problems: int = Field(0, ge=0, description="training problems used; 0 is all")
     inner_stop: InnerStop = Field(InnerStop(), description="when the M-step ends before its last step")
+
+    @property
+    def own_stages(self) -> tuple[str, ...]:
+        """Stages of this recipe between verifications and dataset; stages/loop.py knows them."""
+        return ()
 
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
         """The problems that rounds sample on."""

@@ -72,7 +72,7 @@ def _agreement(points: list[tuple[str, dict[str, Any]]]) -> list[Titled]:
 
 
 def _choice(names: list[str], points: list[tuple[str, dict[str, Any]]]) -> Titled:
-    last = points[0][1] if len(points) == 1 else next(p for n, p in reversed(points) if n.isdigit() or n == "base")
+    last = next(point for name, point in reversed(points) if name == "base" or name.isdigit())
     bins = {name: last["choice"][name] for name in BINS if name in last["choice"]}
     rows = [[name, str(of["problems"]), *(number(of[method]) for method in (*names, VOTE))] for name, of in bins.items()]
     best = f"; on the validation split the best is {last['ranked'][0]}" if last.get("ranked") else ""

@@ -21,7 +21,7 @@ from selftrain_assets.store.audit import Inspector, Kept, ManifestsOf
 from selftrain_assets.store.findings import Line, State
 from selftrain_assets.store.inspection import PoolState, keys_if_readable
 
-OWN_SAMPLES = ("hinted_samples", "translated_samples")  # drawn by a recipe's own stage, together with the verdicts on them
+OWN_SAMPLES = {*SAMPLES_OF.values()} - {"samples"}  # drawn by a recipe's own stage, together with the verdicts on them
 UNFINISHED = (SelftrainError, KeyError, ValueError, TypeError)  # an earlier stage is missing, or cannot be read
 
 

@@ -106,7 +106,6 @@ def _verified(judged: Judged) -> str:
 
 def human_rows(run: Run, iteration: int) -> list[Row]:
     """Rows of the human problems: their solution by each method, and for each pair of methods one as the translation of the other."""
-
     human = [p for p in run.problems if p.split == "human"]
     solved = {(m.name, p.id): text for m in run.methods for p in human if (text := m.solution(p))}
     asked: list[tuple[Method, Method | None, Problem]] = [(to, None, p) for to in run.methods for p in human]

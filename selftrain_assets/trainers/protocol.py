@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from selftrain_assets.core.types import Row
 from selftrain_assets.models.loading import ModelRef
-from selftrain_assets.recipes.protocol import InnerStop
+from selftrain_assets.recipes.rounds import InnerStop
 
 
 @dataclass(frozen=True, slots=True)

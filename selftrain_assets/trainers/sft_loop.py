@@ -14,7 +14,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
 from selftrain_assets.core.crash import crash_point
 from selftrain_assets.core.files import remove_folder, write_atomically
-from selftrain_assets.recipes.protocol import InnerStop
+from selftrain_assets.recipes.rounds import InnerStop
 from selftrain_assets.trainers.examples import IGNORED, BucketSampler, Example, pack, pad
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 

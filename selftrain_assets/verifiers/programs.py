@@ -31,8 +31,9 @@ class CodeVerifier(Identity):
 
     A problem with tests (core/program_tests.py) is passed by passing all of them. A problem with an answer alone is
     passed if the program's result, the value of its last line or else what it printed, is that answer. Equal programs
-    for equal problems are run once. CPU time decides about `timeout`, so a busy machine changes no verdict
-    while it runs a program at more than a quarter of its speed: then the wall limit of `cpu_seconds` x 4 is reached first.
+    for equal problems are run once. CPU time decides about `timeout`, so a busy machine changes no verdict as
+    long as it runs a program at more than `cpu_seconds` / `wall_seconds` of its speed, by default a quarter; on a slower one
+    the wall limit comes first.
     Not covered: whether the tests are good ones; a program may hard-code what weak tests ask for.
     """
 

@@ -10,7 +10,7 @@ from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Request
 from selftrain_assets.engines.transformers_engine import TransformersEngine
 from selftrain_assets.models.loading import weights_digest
-from selftrain_assets.recipes.protocol import InnerStop
+from selftrain_assets.recipes.rounds import InnerStop
 from selftrain_assets.trainers import AnyTrainer
 from tests.trainers import lab
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from selftrain_assets.recipes.protocol import InnerStop
+from selftrain_assets.recipes.rounds import InnerStop
 from selftrain_assets.trainers import SftTrainer
 from selftrain_assets.trainers.examples import tokenize
 from tests.trainers import lab
