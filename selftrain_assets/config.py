@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.prompts import PromptSettings
 from selftrain_assets.core.sampling import Sampling
-from selftrain_assets.core.settings import Execution, Identity
+from selftrain_assets.core.settings import Execution, Identity, with_types
 from selftrain_assets.core.statistics import TieRule
 from selftrain_assets.engines import AnyEngine, TransformersSettings
 from selftrain_assets.recipes import AnyRecipe, RestEM
@@ -90,15 +90,7 @@ class Experiment(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _types(cls, data: Any) -> Any:
-        """A section without `type` is of its default type."""
-        if not isinstance(data, dict):
-            return data
-        filled = dict(data)
-        for section, field in cls.model_fields.items():
-            default = getattr(field.default, "type", None)
-            if default and isinstance(filled.get(section), dict):
-                filled[section] = {"type": default, **filled[section]}
-        return filled
+        return with_types(cls, data)
 
     def verifiers(self) -> list[AnyVerifier]:
         """Of each method, or the one."""
@@ -121,8 +113,12 @@ def parse_experiment(values: Any, where: str) -> Experiment:
 
 
 def _sentence(error: ValidationError) -> str:
-    # A misspelt name often leaves another field missing; the misspelling is the cause, so it is told first.
-    fault = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    # A misspelt name often leaves another field missing; the misspelling is the cause, so it is told first. Where a section may also
+    # be a plain value, what is wrong inside of it says more than that it is no such value.
+    def blurred(e: Any) -> tuple[bool, bool]:
+        return e["type"] != "extra_forbidden", e["type"].endswith("_type") and isinstance(e["input"], dict)
+
+    fault = min(error.errors(), key=blurred)
     path, siblings = _locate(fault["loc"])
     name, context = ".".join(path) or "the file", fault.get("ctx", {})
     if fault["type"] == "extra_forbidden":
@@ -140,6 +136,9 @@ def _quoted(text: str) -> list[str]:
     return re.findall(r"'([^']+)'", text)
 
 
+PLAIN = ("str", "int", "float", "bool")  # pydantic's names for such branches
+
+
 def _locate(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     """The path of a fault as a person wrote it (pydantic adds the tags of unions), and the fields known at its end."""
     path: list[str] = []
@@ -148,10 +147,15 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
         if len(here) > 1 and (tagged := [c for c in here if c.model_fields["type"].default == part]):
             here = tagged
             continue
+        if named := [c for c in here if c.__name__ == part]:  # pydantic's name for a branch of a union
+            here = named
+            continue
+        if part in PLAIN:
+            break
         if isinstance(part, int) and path:  # the place in a list
             path[-1] += f"[{part}]"
             continue
-        if not here and isinstance(part, str):  # pydantic's name for a branch of a union of plain types
+        if not here and isinstance(part, str):
             break
         path.append(str(part))
         inner = next((c.model_fields[str(part)].annotation for c in here if part in c.model_fields), None)

@@ -6,7 +6,7 @@ from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.experiments import COMPONENT
 from selftrain_assets.recipes.presets import PRESETS
 
-TEMPLATE = """\
+REST_EM = """\
 # One experiment. Every setting has a default; what stands here is what differs, or what you are likely to change.
 # Check it with: dg check defs        Run it with: selftrain run <this folder's name>
 type: {component}
@@ -53,9 +53,48 @@ attributes:
     pass_at: [1, 2, 4, 8]
 """
 
+MMST = """\
+# One experiment. Every setting has a default; what stands here is what differs, or what you are likely to change.
+# Check it with: dg check defs        Run it with: selftrain run <this folder's name>
+# The code method runs programs in Docker: `selftrain doctor` proves that this is possible here.
+type: {component}
+attributes:
+  # A Hugging Face model directory, a hub name like "owner/name", or "embedded", the tiny one that ships with selftrain.
+  model: embedded
+  rounds: {rounds}
+  seed: 0
+
+  # Word problems that selftrain makes itself. Your own: {{type: file, path: problems.jsonl}}, with id, question, answer and, in the
+  # split "human", solutions: {{"text": "...", "code": "..."}}.
+  task: {{type: word_problems, human: 80}}
+
+  # {about}
+  recipe:
+    type: mmst
+    preset: {preset}{teacher}
+    mix_human: 1.0         # share of the human rows that is added to each round's dataset
+    accumulate: all        # or none, or a number: earlier rounds whose samples count again
+    # cap: 4               # correct solutions kept per problem and method
+    # cross_training: {{text: {{code: 1.0}}, code: {{text: 1.0}}}}   # pairs that are on, with the weight of their rows
+    # methods: ...         # docs/mmst.md: name, prompt, sampling, verifier and translation of each
+
+  # The policy of round 1 knows both methods from the human rows.
+  base: {{fine_tune: human}}
+
+  # The M-step. `lora` trains a small adapter; without it all weights are trained.
+  trainer: {{steps: 200, learning_rate: 0.002}}
+"""
+TEACHER = """
+    teacher: {experiment: mmst, iteration: 3}   # or a model directory or hub name"""
+
 
 def scaffold(preset: str) -> str:
     """A commented experiment with this preset. UserError for an unknown one."""
     if preset not in PRESETS:
         raise UserError(f'--preset: there is no "{preset}"{nearest(preset, PRESETS)}')
-    return TEMPLATE.format(component=COMPONENT, preset=preset, about=PRESETS[preset][0])
+    chosen = PRESETS[preset]
+    template = {"rest_em": REST_EM, "mmst": MMST}[chosen.type]
+    distils = chosen.needs == "teacher"
+    return template.format(
+        component=COMPONENT, preset=preset, about=chosen.about, teacher=TEACHER if distils else "", rounds=1 if distils else 3
+    )

@@ -7,7 +7,6 @@ import pytest
 from selftrain_assets.config import Experiment, parse_experiment
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.experiments import COMPONENT, experiment_names, load_experiment, write_experiment
-from selftrain_assets.recipes import RestEM
 from selftrain_assets.recipes.presets import PRESETS
 from selftrain_assets.scaffold import scaffold
 
@@ -140,7 +139,13 @@ def refused(text: str | bytes):
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_file_that_new_writes_is_valid(defs, name):
     write_experiment("mine", scaffold(name))
-    assert load_experiment("mine").recipe == RestEM.model_validate({"preset": name})
+    recipe, settings = load_experiment("mine").recipe, {"preset": name}
+    if recipe.type == "mmst":
+        settings |= {"mix_human": 1.0, "accumulate": "all"}
+    if PRESETS[name].needs == "teacher":
+        settings |= {"teacher": {"experiment": "mmst", "iteration": 3}}
+    assert recipe == type(recipe).model_validate(settings)
+    assert recipe.type == PRESETS[name].type
     assert experiment_names() == ["mine"]
 
 

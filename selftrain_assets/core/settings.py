@@ -6,6 +6,8 @@ verifications, rows and checkpoints. `Execution` settings change where and how f
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -21,3 +23,15 @@ class Identity(Settings):
 
 class Execution(Settings):
     """Settings that decide only where and how fast the result is made."""
+
+
+def with_types(settings: type[BaseModel], data: Any) -> Any:
+    """The same data, in which every section without `type` is of the type that is its default."""
+    if not isinstance(data, dict):
+        return data
+    filled = dict(data)
+    for section, field in settings.model_fields.items():
+        default = getattr(field.default, "type", None)
+        if default and isinstance(filled.get(section), dict):
+            filled[section] = {"type": default, **filled[section]}
+    return filled

@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from selftrain_assets.core.errors import nearest
 from selftrain_assets.core.prompts import PromptSettings
 from selftrain_assets.core.sampling import Sampling
-from selftrain_assets.core.settings import Identity
+from selftrain_assets.recipes.methods import CODE, TEXT, MethodSettings
 from selftrain_assets.recipes.rounds import Rounds
-from selftrain_assets.verifiers import AnyVerifier, CodeVerifier, NumericVerifier
 
 SizeMatch = Literal["off", "per_method", "total"]
-
-
-class MethodSettings(Identity):
-    """One way to solve a problem: how it is asked for, drawn and verified."""
-
-    name: str = Field(pattern="^[a-z][a-z0-9_]*$", description="its name in tables, reports and the matrix; human solutions go by it")
-    prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution by this method")
-    sampling: Sampling = Field(Sampling(temperature=0.8), description="how its solutions are drawn")
-    verifier: AnyVerifier = Field(NumericVerifier(), description="who says whether its solutions are right; code is run in the sandbox")
-    translation: str = Field(
-        "Q: {question}\nA solution: {solution}\nA:",
-        description="prompt that asks for a solution by this method, given one by another; must contain {question} and {solution}",
-    )
-    sampled: bool = Field(True, description="false: learns from human rows and is measured, but no round draws from it (ST's other method)")
-
-    @field_validator("translation")
-    @classmethod
-    def _has_both(cls, value: str) -> str:
-        if missing := [name for name in ("{question}", "{solution}") if name not in value]:
-            raise ValueError(f"must contain {missing[0]}")
-        return value
-
-
-SHORT = Sampling(samples_per_problem=4, temperature=0.8, max_tokens=40)
-TEXT = MethodSettings(
-    name="text", prompt=PromptSettings(template="Q: {question} A:"), sampling=SHORT, translation="Q: {question} = {solution} A:"
-)
-CODE = MethodSettings(
-    name="code",
-    prompt=PromptSettings(template="Q: {question} ="),
-    sampling=SHORT,
-    verifier=CodeVerifier(program="whole"),
-    translation="Q: {question} A: {solution} =",
-)
 
 
 class MMST(Rounds):
@@ -77,18 +42,6 @@ class MMST(Rounds):
         "themselves",
     )
     cap: int = Field(4, ge=0, description="correct solutions kept per problem and method; 0 keeps all")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_verifier(cls, data: Any) -> Any:
-        """A verifier without `type` is of the default type."""
-        if not isinstance(data, dict) or not isinstance(data.get("methods"), (list, tuple)):
-            return data
-        filled = [
-            {**m, "verifier": {"type": "numeric", **m["verifier"]}} if isinstance(m, dict) and isinstance(m.get("verifier"), dict) else m
-            for m in data["methods"]
-        ]
-        return {**data, "methods": filled}
 
     @model_validator(mode="after")
     def _consistent(self):

@@ -1,24 +1,51 @@
-"""Named settings of `rest_em`: `recipe: {type: rest_em, preset: star}`. Fields written beside it take precedence."""
+"""Named settings of a recipe: `recipe: {type: rest_em, preset: star}`. Fields written beside it take precedence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from selftrain_assets.core.errors import nearest
+from selftrain_assets.recipes.methods import CODE, TEXT, MethodSettings
+
+
+class Preset(NamedTuple):
+    """Settings of the recipe `type`, with where they are from."""
+
+    type: str
+    about: str
+    settings: Mapping[str, Any]
+    needs: str | None = None  # a field that has no default here
+
 
 REST_EM_SAMPLING = {"samples_per_problem": 32, "temperature": 0.7, "top_k": 40}
-PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
-    "rest_em": ("ReST-EM on MATH, arXiv 2312.06585 section 5: the defaults", {"sampling": REST_EM_SAMPLING}),
-    "rest": (
+
+DRAWS_OF_ONE_METHOD = 3 * TEXT.sampling.samples_per_problem
+"""By ST for each problem: as many as MMST by two methods, and as many again as one of them for its translations (docs/mmst.md)."""
+
+
+def _alone(method: MethodSettings) -> dict[str, Any]:
+    """Single-method self-training: the other method learns from the human rows alone."""
+    sampling = method.sampling.model_copy(update={"samples_per_problem": DRAWS_OF_ONE_METHOD})
+    chosen = method.model_copy(update={"sampling": sampling})
+    methods = [chosen if m is method else m.model_copy(update={"sampled": False}) for m in (TEXT, CODE)]
+    return {"methods": [m.model_dump() for m in methods], "cross_training": {}}
+
+
+PRESETS: dict[str, Preset] = {
+    "rest_em": Preset("rest_em", "ReST-EM on MATH, arXiv 2312.06585 section 5: the defaults", {"sampling": REST_EM_SAMPLING}),
+    "rest": Preset(
+        "rest_em",
         "ReST, arXiv 2308.08998: goes on from the last checkpoint, mixes in human data, several Improve steps per Grow",
         {"sampling": REST_EM_SAMPLING, "start": "previous", "mix_human": 1.0, "improve_steps": 2, "cap": 0, "weight": "reward"},
     ),
-    "star": (
+    "star": Preset(
+        "rest_em",
         "STaR, arXiv 2203.14465: one greedy solution, a second try with the answer as a hint, start from the pretrained model",
         {"sampling": {"samples_per_problem": 1, "temperature": 0.0}, "start": "pretrained", "rationalize": True, "cap": 0},
     ),
-    "rft": (
+    "rft": Preset(
+        "rest_em",
         "Rejection-sampling fine-tuning, arXiv 2308.01825: one round from a fine-tuned model, distinct equation paths, human data",
         {
             "sampling": {"samples_per_problem": 100, "temperature": 0.7},
@@ -29,7 +56,8 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
             "mix_human": 1.0,
         },
     ),
-    "expert_iteration": (
+    "expert_iteration": Preset(
+        "rest_em",
         "Expert iteration: every round's correct solutions are pooled and the M-step starts again from the pretrained model",
         {
             "sampling": {"samples_per_problem": 4, "temperature": 1.0},
@@ -39,18 +67,38 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
             "cap": 4,
         },
     ),
+    "mmst": Preset("mmst", "MMST, arXiv 2307.10633: text and code, each correct solution translated into the other: the defaults", {}),
+    "mmst_st_size": Preset(
+        "mmst", "MMST with no more rows of a method than it found itself (arXiv 2307.10633, table 3)", {"size_match": "per_method"}
+    ),
+    "st_text": Preset("mmst", "Single-method self-training in text, the baseline of arXiv 2307.10633", _alone(TEXT)),
+    "st_code": Preset("mmst", "Single-method self-training in code, the baseline of arXiv 2307.10633", _alone(CODE)),
+    "mixed_distillation": Preset(
+        "mmst",
+        "Mixed Distillation, arXiv 2312.10730: a teacher's solutions in text and in code, the student's methods vote",
+        {"cross_training": {}, "start": "pretrained"},
+        needs="teacher",
+    ),
 }
 
 
-def expand(data: Any) -> Any:
-    """Settings with their `preset` written out, by default the paper's. ValueError for an unknown one."""
+def presets_of(recipe: str) -> dict[str, Preset]:
+    """Those of one recipe."""
+    return {name: preset for name, preset in PRESETS.items() if preset.type == recipe}
+
+
+def expand(data: Any, recipe: str) -> Any:
+    """Settings with their `preset` written out, by default the paper's. ValueError for one that the recipe does not know."""
     if not isinstance(data, Mapping):
         return data
-    data = {"preset": "rest_em", **data}
-    own = {k: v for k, v in data.items() if k != "preset"}
-    if not isinstance(data["preset"], str) or data["preset"] not in PRESETS:
-        raise ValueError(f'there is no preset "{data["preset"]}"{nearest(str(data["preset"]), PRESETS)}')
-    return _merged(PRESETS[data["preset"]][1], own)
+    known, name = presets_of(recipe), data.get("preset", recipe)
+    if not isinstance(name, str) or name not in known:
+        of = f"; it is one of recipe {PRESETS[name].type}" if isinstance(name, str) and name in PRESETS else nearest(str(name), known)
+        raise ValueError(f'there is no preset "{name}"{of}')
+    preset = known[name]
+    if preset.needs is not None and data.get(preset.needs) is None:
+        raise ValueError(f"preset {name} needs the field {preset.needs}; set it beside the preset")
+    return _merged(preset.settings, {k: v for k, v in data.items() if k != "preset"})
 
 
 def _merged(default: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

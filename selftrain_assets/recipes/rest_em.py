@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from selftrain_assets.core.sampling import Sampling
-from selftrain_assets.recipes.presets import expand
 from selftrain_assets.recipes.rounds import Rounds
 
 
@@ -28,11 +27,6 @@ class RestEM(Rounds):
         1, ge=1, description="rounds that share one policy, and so its samples, before it is renewed (ReST's Improve steps)"
     )
     rationalize: bool = Field(False, description="STaR: problems without a correct sample are tried again with the answer as a hint")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _preset(cls, data: Any) -> Any:
-        return expand(data)
 
     @property
     def own_stages(self) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, model_validator
 
 from selftrain_assets.core.selection import Selection, problem_subset
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Problem
+from selftrain_assets.recipes.presets import expand
 
 Start = Literal["base", "pretrained", "previous"]
 StopRule = Literal["none", "first_drop", "best"]
@@ -23,17 +24,31 @@ class InnerStop(Identity):
     every: int = Field(50, ge=1, description="optimizer steps between two looks at the validation split")
 
 
+class CheckpointOf(Identity):
+    """The checkpoint of a round, perhaps of another experiment."""
+
+    experiment: str = Field(description="its experiment")
+    iteration: int = Field(ge=1, description="its round")
+
+
 class Rounds(Selection):
     """Rounds of sampling and training. A recipe inherits these settings and rules and adds its own; it holds no more than that,
     stages/ does the work and store/ keeps the results."""
 
-    teacher: str | None = Field(None, description="model that is sampled instead of the policy (distillation)")
+    teacher: str | CheckpointOf | None = Field(
+        None, description="model that is sampled instead of the policy (distillation): a directory, a hub name, or {experiment, iteration}"
+    )
     start: Start = Field("base", description="what the M-step starts from: base, the pretrained model below it, or the previous checkpoint")
     accumulate: Literal["none", "all"] | NonNegativeInt = Field(
         "none", description="earlier rounds whose samples count again: none, all, or the last n"
     )
     problems: int = Field(0, ge=0, description="training problems used; 0 is all")
     inner_stop: InnerStop = Field(InnerStop(), description="when the M-step ends before its last step")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, data: Any) -> Any:
+        return expand(data, cls.model_fields["type"].default)
 
     @property
     def own_stages(self) -> tuple[str, ...]:

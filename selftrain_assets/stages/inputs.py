@@ -10,6 +10,7 @@ from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.types import SPLITS, Problem
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.stages.run import INPUTS, Clock, Run, finish
+from selftrain_assets.stages.sampling import teacher
 from selftrain_assets.store import Manifest
 
 
@@ -18,9 +19,9 @@ def problems(run: Run) -> Manifest:
     clock, config = Clock(), run.config
     loaded = config.task.load()
     _check(run, loaded)
-    for model in (config.model, config.recipe.teacher):  # a missing one should be told before anything is written
-        if model is not None:
-            resolve_model(model)
+    resolve_model(config.model)  # a missing one should be told before anything is written
+    if config.recipe.teacher is not None:
+        teacher(run)
     digest = fingerprint("problems", [asdict(p) for p in loaded])
     if current := run.done(INPUTS, "problems", digest, {}):
         return current

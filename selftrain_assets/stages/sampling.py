@@ -6,12 +6,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.prompts import build_prompt
 from selftrain_assets.core.types import Judgement, Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.recipes import MMST
+from selftrain_assets.recipes.rounds import CheckpointOf
 from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
@@ -27,7 +29,7 @@ def policy(run: Run, iteration: int) -> Manifest:
     """Pin the weights that this round samples from. The digest is theirs: equal to the checkpoint's, it is the loop's edge."""
     clock, scope, recipe = Clock(), iteration_scope(iteration), run.config.recipe
     if recipe.teacher is not None:
-        place, origin = place_of_model(recipe.teacher, resolve_model(recipe.teacher)), "teacher"
+        place, origin = teacher(run), "teacher"
     else:
         source = recipe.policy_round(iteration)
         origin = iteration_scope(source) if source else BASE
@@ -44,6 +46,20 @@ def policy(run: Run, iteration: int) -> Manifest:
         parents=parents,
         detail={"place": place, "origin": origin},
     )
+
+
+def teacher(run: Run) -> dict[str, Any]:
+    """The place of the model that is sampled instead of the policy. TaskError for a checkpoint that was never made."""
+    wanted = run.config.recipe.teacher
+    if not isinstance(wanted, CheckpointOf):
+        return place_of_model(str(wanted), resolve_model(str(wanted)))
+    made = run.store.manifest(wanted.experiment, iteration_scope(wanted.iteration), "checkpoint")
+    if made is None:
+        raise TaskError(
+            f"{run.name}: recipe.teacher is the checkpoint of round {wanted.iteration} of {wanted.experiment}, which is not there yet; "
+            f"make it first: selftrain run {wanted.experiment}"
+        )
+    return made.detail["place"]
 
 
 def samples(run: Run, iteration: int) -> Manifest:

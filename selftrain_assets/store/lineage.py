@@ -96,13 +96,15 @@ class Lineage:
         return Node(stage, f"{experiment} {scope}", _facts(self, verdicts) | _outcomes(verdicts), edges)
 
     def _weights_of(self, relation: str, experiment: str, digest: str, seen: set[str], place: dict[str, Any] | None = None) -> Node:
-        """The checkpoint with these weights in this experiment, or the model that lies outside of the store."""
+        """The checkpoint with these weights, in this experiment or another, or the model that lies outside of the store."""
+        place = place or next((m.detail["place"] for m in self.of("policy", experiment=experiment, digest=digest)), {})
         made = next(self.of("checkpoint", experiment=experiment, digest=digest), None)
+        if made is None and "checkpoint" in place:
+            made = next(self.of("checkpoint", digest=digest), None)
         if made is not None:
             node = self._checkpoint(made, None, seen)
             return Node(node.kind, node.name, {"relation": relation, **node.facts}, node.edges)
-        places = (m.detail["place"] for m in self.of("policy", experiment=experiment, digest=digest))
-        return Node("model", digest, {"relation": relation, **_weights(place or next(places, {}))})
+        return Node("model", digest, {"relation": relation, **_weights(place)})
 
     def _row(self, dataset: Manifest, position: int) -> Node:
         file, count, _ = dataset.files["rows"]

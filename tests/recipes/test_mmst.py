@@ -61,3 +61,52 @@ def test_what_is_wrong_is_one_sentence(settings, sentence):
     with pytest.raises(UserError, match=sentence) as error:
         parse_experiment(settings | {"recipe": {"type": "mmst", **settings.get("recipe", {})}}, "defs.yaml")
     assert "\n" not in str(error.value)
+
+
+# -- presets -----------------------------------------------------------------------------------------------------------
+
+
+def test_st_draws_from_one_method_as_much_as_mmst_from_both_and_its_translations():
+    mmst = recipe()
+    per_problem = sum(m.sampling.samples_per_problem for m in mmst.methods)
+    for name, drawn in (("st_text", "text"), ("st_code", "code")):
+        alone = recipe(preset=name)
+        assert [m.name for m in alone.methods] == ["text", "code"]
+        assert [m.name for m in alone.methods if m.sampled] == [drawn]
+        assert alone.own_stages == ()
+        [of] = [m.sampling.samples_per_problem for m in alone.methods if m.sampled]
+        assert of == per_problem * 1.5
+        assert [(m.prompt, m.verifier, m.translation) for m in alone.methods] == [
+            (m.prompt, m.verifier, m.translation) for m in mmst.methods
+        ]
+
+
+def test_mmst_at_the_size_of_st_differs_in_nothing_else():
+    assert recipe(preset="mmst_st_size") == recipe().model_copy(update={"size_match": "per_method"})
+
+
+def test_mixed_distillation_learns_both_methods_from_a_teacher_and_translates_nothing():
+    """Arm of arXiv 2312.10730: the student starts from the pretrained model."""
+    chosen = recipe(preset="mixed_distillation", teacher="./teacher")
+    assert (chosen.teacher, chosen.start, chosen.own_stages) == ("./teacher", "pretrained", ())
+    assert all(m.sampled for m in chosen.methods)
+    with pytest.raises(UserError, match="preset mixed_distillation needs the field teacher; set it beside the preset"):
+        recipe(preset="mixed_distillation")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "sentence"),
+    [
+        ({"experimen": "x", "iteration": 1}, 'unknown field "recipe.teacher.experimen"; did you mean "experiment"'),
+        ({"experiment": "x"}, "recipe.teacher.iteration: Field required"),
+        ({"experiment": "x", "iteration": 0}, "recipe.teacher.iteration: should be greater than or equal to 1, not 0"),
+        (3, "recipe.teacher: should be a valid string, not 3"),
+    ],
+)
+def test_a_wrong_teacher_is_told_by_its_field(teacher, sentence):
+    with pytest.raises(UserError, match=sentence):
+        recipe(teacher=teacher)
+
+
+def test_own_fields_override_a_preset():
+    assert recipe(preset="st_text", cap=2) == recipe(preset="st_text").model_copy(update={"cap": 2})

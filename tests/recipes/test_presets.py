@@ -8,7 +8,7 @@ from selftrain_assets.core.prompts import PromptSettings, build_prompt
 from selftrain_assets.core.selection import make_row, take_share
 from selftrain_assets.core.types import Problem, Sample
 from selftrain_assets.recipes import RestEM
-from selftrain_assets.recipes.presets import PRESETS
+from selftrain_assets.recipes.presets import PRESETS, presets_of
 from tests.selecting import Drawn, selected
 
 PROBLEM = Problem("p", "What is 3 + 4 ?", "7")
@@ -103,10 +103,11 @@ def test_expert_iteration_pools_every_round_and_restarts_from_the_pretrained_mod
 
 
 def test_no_preset_is_left_without_a_test():
-    assert set(PRESETS) == {"rest_em", "rest", "star", "rft", "expert_iteration"}
+    of_methods = {"mmst", "mmst_st_size", "st_text", "st_code", "mixed_distillation"}  # test_mmst.py
+    assert set(PRESETS) == {"rest_em", "rest", "star", "rft", "expert_iteration"} | of_methods
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", presets_of("rest_em"))
 def test_own_fields_override_the_preset_and_leave_the_rest_of_it(name):
     plain = preset(name)
     own = preset(name, cap=3, sampling={"max_tokens": 40})
@@ -132,3 +133,9 @@ def test_an_unknown_preset_is_told_in_one_sentence(name):
     with pytest.raises(UserError, match=r"^defs\.yaml: recipe: there is no preset .*star") as caught:
         parse_experiment({"recipe": {"preset": name}}, "defs.yaml")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("recipe", "name"), [("mmst", "star"), ("rest_em", "st_text")])
+def test_a_preset_of_another_recipe_is_told_as_such(recipe, name):
+    with pytest.raises(UserError, match=f'there is no preset "{name}"; it is one of recipe {PRESETS[name].type}'):
+        parse_experiment({"recipe": {"type": recipe, "preset": name}}, "defs.yaml")

@@ -94,11 +94,15 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
         "first": lambda d: (d.sample.index, d.sample.key),
         "shortest": lambda d: (d.sample.completion_tokens, d.sample.key),
     }[rules.choice]
+    found = Counter(place(d) for d in left if d.origin is None)
     left.sort(key=lambda d: (place(d), rank(d)))
     left = [d for _, ds in groupby(left, key=place) for d in list(ds)[: rules.cap or None]]
     if size_match != "off":
         lots = {"per_method": lambda d: d.method, "total": lambda d: None}[size_match]
-        left = first_of(seed, "size", left, lots, lambda own: sum(d.origin is None for d in own))
+        own: Counter = Counter()  # what each lot would have without translations
+        for d in {place(d): d for d in drawn}.values():
+            own[lots(d)] += min(found[place(d)], rules.cap or found[place(d)])
+        left = first_of(seed, "size", left, lots, lambda lot: own[lots(lot[0])])
     if rules.balance != "none" and left:
         strata = {"group": lambda d: groups[d.sample.problem_id], "method": lambda d: d.method}[rules.balance]
         fewest = min(Counter(strata(d) for d in left).values())

@@ -38,14 +38,16 @@ WITH usable AS (
     FROM fresh
 ), capped AS (
     SELECT * FROM ranked WHERE getvariable('cap') = 0 OR rank <= getvariable('cap')
-), lots AS (
-    SELECT *, CASE getvariable('size_match') WHEN 'per_method' THEN method END AS lot FROM capped
 ), numbered AS (
-    SELECT *, row_number() OVER (PARTITION BY lot ORDER BY at_random('size', sample_key), sample_key) AS number,
-           count(*) FILTER (source <> 'translated') OVER (PARTITION BY lot) AS own
-    FROM lots
+    SELECT *, row_number() OVER (PARTITION BY lot ORDER BY at_random('size', sample_key), sample_key) AS number
+    FROM (SELECT *, size_lot(method) AS lot FROM capped)
+), sizes AS (
+    SELECT size_lot(method) AS lot, sum(CASE getvariable('cap') WHEN 0 THEN found ELSE least(found, getvariable('cap')) END) AS own
+    FROM (SELECT method, problem_id, count(*) AS found FROM fresh WHERE source <> 'translated' GROUP BY ALL)
+    GROUP BY ALL
 ), matched AS (
-    SELECT * EXCLUDE (lot, number, own) FROM numbered WHERE getvariable('size_match') = 'off' OR number <= own
+    SELECT n.* EXCLUDE (lot, number) FROM numbered AS n LEFT JOIN sizes AS s ON s.lot IS NOT DISTINCT FROM n.lot
+    WHERE getvariable('size_match') = 'off' OR number <= own
 ), balanced AS (
     SELECT *, row_number() OVER (PARTITION BY stratum ORDER BY at_random('balance', sample_key), sample_key) AS place
     FROM matched

@@ -6,5 +6,8 @@ CREATE MACRO equations(completion) AS list_transform(
 CREATE MACRO equation_path(completion) AS
     coalesce(nullif(array_to_string(equations(completion), ';'), ''), normalized_text(completion));
 
+-- Rows among which sizes are matched: those of a method, or all.
+CREATE MACRO size_lot(method) AS CASE getvariable('size_match') WHEN 'per_method' THEN method END;
+
 -- A choice at random ranks by a keyed hash: it depends neither on the order of arrival nor on what else is there.
 CREATE MACRO at_random(purpose, key) AS md5_number(getvariable('seed') || ':' || purpose || ':' || key);
