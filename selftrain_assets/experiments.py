@@ -10,10 +10,12 @@ from typing import Any
 from selftrain_assets.config import Experiment, parse_experiment
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.files import write_atomically
+from selftrain_assets.recipes.rounds import CheckpointOf
 
 COMPONENT = "selftrain_assets.component.SelfTraining"
 FILE_NAME = "defs.yaml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_REPETITION = re.compile(r"(?P<name>.+)-seed-(?P<seed>0|[1-9]\d*)")
 
 
 def defs_directory() -> Path:
@@ -33,6 +35,18 @@ def experiment_names() -> list[str]:
     return sorted(p.parent.name for p in defs_directory().glob(f"*/{FILE_NAME}"))
 
 
+def repetition(name: str, seed: int) -> str:
+    """The name that an experiment has when it is repeated with another seed."""
+    return f"{name}-seed-{seed}"
+
+
+def repetitions(store: Path) -> list[str]:
+    """Experiments in the store that repeat one of those below the defs folder."""
+    known = experiment_names()
+    found = [p.name for p in sorted((store / "experiments").glob("*-seed-*")) if p.name not in known]
+    return [name for name in found if (of := _REPETITION.fullmatch(name)) and of["name"] in known]
+
+
 def experiment_file(name: str) -> Path:
     """The file of an existing experiment."""
     path = defs_directory() / check_name(name) / FILE_NAME
@@ -42,9 +56,22 @@ def experiment_file(name: str) -> Path:
 
 
 def load_experiment(name: str) -> Experiment:
-    """Read and validate an experiment."""
-    path = experiment_file(name)
-    return parse_experiment(_attributes(path), _shown(path))
+    """Read and validate an experiment, or one that is repeated with another seed."""
+    of = _REPETITION.fullmatch(name)
+    if of is None or name in experiment_names():
+        path = experiment_file(name)
+        return parse_experiment(_attributes(path), _shown(path))
+    return _repeated(load_experiment(of["name"]), int(of["seed"]))
+
+
+def _repeated(config: Experiment, seed: int) -> Experiment:
+    """With another seed of sampling, selection and training, other problems or another split of them, and, where the teacher is the
+    checkpoint of another experiment, that of its repetition: the teacher itself learned from problems that are held out here."""
+    recipe = config.recipe
+    if isinstance(teacher := recipe.teacher, CheckpointOf):
+        own = teacher.model_copy(update={"experiment": repetition(teacher.experiment, seed)})
+        recipe = recipe.model_copy(update={"teacher": own})
+    return config.model_copy(update={"seed": seed, "task": config.task.model_copy(update={"seed": seed}), "recipe": recipe})
 
 
 def _shown(path: Path) -> str:

@@ -66,7 +66,7 @@ attributes:
 
   # Word problems that selftrain makes itself. Your own: {{type: file, path: problems.jsonl}}, with id, question, answer and, in the
   # split "human", solutions: {{"text": "...", "code": "..."}}.
-  task: {{type: word_problems, human: 80}}
+  task: {{type: word_problems, train: 500, human: 80}}
 
   # {about}
   recipe:
@@ -83,6 +83,9 @@ attributes:
 
   # The M-step. `lora` trains a small adapter; without it all weights are trained.
   trainer: {{steps: 200, learning_rate: 0.002}}
+
+  # By each method, on the test split, after every round.
+  evaluation: {{samples_per_problem: 4, pass_at: [1, 4], majority_at: [4], train_problems: 100}}
 """
 TEACHER = """
     teacher: {experiment: mmst, iteration: 3}   # or a model directory or hub name"""
@@ -98,3 +101,8 @@ def scaffold(preset: str) -> str:
     return template.format(
         component=COMPONENT, preset=preset, about=chosen.about, teacher=TEACHER if distils else "", rounds=1 if distils else 3
     )
+
+
+def needs_problems(preset: str) -> bool:
+    """Does the file that it writes name problems that are not there yet?"""
+    return PRESETS[preset].type == "rest_em"

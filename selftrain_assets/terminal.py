@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from selftrain_assets.reports.tables import header, rows
+from selftrain_assets.reports.tables import Titled, header, rows
 
 if TYPE_CHECKING:
     from sandbox.doctor import Diagnosis
@@ -98,10 +98,19 @@ class Display:
 
 def summary_table(summary: dict[str, Any]) -> Table:
     """The table of an experiment."""
-    table = Table(title=summary["experiment"], title_justify="left", header_style="bold")
-    for i, title in enumerate(header(summary)):
-        table.add_column(title, justify="left" if i == 0 else "right", overflow="fold")
-    for row in rows(summary):
+    return _titled(Titled(summary["experiment"], header(summary), rows(summary)))
+
+
+def print_titled(table: Titled) -> None:
+    """A table under its title."""
+    console.print(_titled(table))
+
+
+def _titled(titled: Titled) -> Table:
+    table = Table(title=titled.title, title_justify="left", header_style="bold")
+    for i, column in enumerate(titled.header):
+        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    for row in titled.rows:
         table.add_row(*row)
     return table
 

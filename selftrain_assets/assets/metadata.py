@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from selftrain_assets.core.types import Problem, Row
+from selftrain_assets.reports.render import markdown_table
 from selftrain_assets.stages.run import Run
 from selftrain_assets.stages.sampling import SAMPLES_OF, open_samples, open_verdicts
 from selftrain_assets.store import SHORT, Manifest
@@ -131,8 +132,7 @@ def _markdown(columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> str:
         text = " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
         return text if len(text) <= PREVIEW_CHARACTERS else text[:PREVIEW_CHARACTERS] + " ..."
 
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
+    return markdown_table(columns, [[cell(value) for value in row] for row in rows])
 
 
 def figure(png: bytes) -> dg.MetadataValue:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from selftrain_assets.assets.metadata import figure, metadata_of
-from selftrain_assets.reports import findings, summarize, write_report
+from selftrain_assets.reports import figures_of, findings, summarize, write_report
 from selftrain_assets.stages.checks import check
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.stages.run import BASE, Run
@@ -61,10 +61,7 @@ def human_only_result(run: Run) -> dg.MaterializeResult:
 def report_result(run: Run) -> dg.MaterializeResult:
     """The report, written anew, with its figure inline."""
     page, summary = write_report(run), summarize(run)
+    shown = {name: figure((page.parent / f"{name}.png").read_bytes()) for name in figures_of(summary)}
     return dg.MaterializeResult(
-        metadata={
-            "findings": dg.MetadataValue.md(findings(summary)),
-            "overview": figure((page.parent / "overview.png").read_bytes()),
-            "report": dg.MetadataValue.path(str(page)),
-        }
+        metadata={"findings": dg.MetadataValue.md(findings(summary)), **shown, "report": dg.MetadataValue.path(str(page))}
     )

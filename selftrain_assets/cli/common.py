@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from selftrain_assets.core.errors import UserError
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -15,6 +17,30 @@ app = typer.Typer(
 )
 Name = Annotated[str, typer.Argument(help="experiment, a folder below selftrain_assets/defs")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs instead of text for people")]
+
+Seeds = Annotated[
+    str | None, typer.Option(help='repeat it with these seeds, each with problems of its own: "3" or "0-4"; as experiments NAME-seed-3')
+]
+
+
+def numbers(text: str) -> range:
+    """What "3" or "0-4" means; nothing where it is neither."""
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        return range(0)
+    return range(int(first), int(last or first) + 1)
+
+
+def repeated(name: str, seeds: str | None) -> list[str]:
+    """The experiment itself, or its repetitions."""
+    from selftrain_assets.experiments import experiment_file, repetition
+
+    if seeds is None:
+        return [name]
+    if not (wanted := numbers(seeds)):
+        raise UserError(f'--seeds "{seeds}": give a seed or a range, as in 3 or 0-4')
+    experiment_file(name)
+    return [repetition(name, seed) for seed in wanted]
 
 
 def open_run(name: str, progress=None):

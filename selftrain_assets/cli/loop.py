@@ -11,22 +11,51 @@ from typing import Annotated, Any
 
 import typer
 
-from selftrain_assets.cli.common import AsJson, Name, app, open_run, print_json
+from selftrain_assets.cli.common import AsJson, Name, Seeds, app, numbers, open_run, print_json, repeated
 from selftrain_assets.core.errors import UserError
+
+PRESETS = "rest_em, rest, star, rft or expert_iteration, on your own problems; mmst, mmst_st_size, st_text, st_code or mixed_distillation"
 
 
 @app.command()
 def run(
     name: Name,
     rounds: Annotated[str | None, typer.Option(help='rounds to do, "2" or "1-3"; default: all of the experiment')] = None,
+    seeds: Seeds = None,
+    preset: Annotated[str | None, typer.Option(help="write the experiment first, as `new` does, where there is none of this name")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Do what is owed of an experiment; a second call goes on where the first one ended."""
+    from selftrain_assets.reports import summarize
+
+    if preset is not None:
+        _write_preset(name, preset)
+    names = repeated(name, seeds)
+    pages = [_do(each, rounds, as_json) for each in names]
+    if as_json:
+        found = [summarize(open_run(each)) for each in names]
+        print_json(found if seeds else found[0])
+    else:
+        _farewell(name, pages[-1])
+
+
+def _write_preset(name: str, preset: str) -> None:
+    from selftrain_assets.experiments import experiment_file, experiment_names, write_experiment
+    from selftrain_assets.scaffold import scaffold
+
+    text = scaffold(preset)
+    if name not in experiment_names():
+        write_experiment(name, text)
+    elif experiment_file(name).read_text() != text:
+        raise UserError(f'--preset: "{name}" is there already, and differs from preset {preset}; leave --preset out to run it as it is')
+
+
+def _do(name: str, rounds: str | None, quiet: bool) -> Path:
     from selftrain_assets.reports import summarize, write_report
     from selftrain_assets.stages.loop import human_only, run_rounds
     from selftrain_assets.terminal import Display
 
-    with Display(quiet=as_json) as display:
+    with Display(quiet=quiet) as display:
         opened = open_run(name, display.progress)
         opened.store.check_writable()
         wanted = _rounds(rounds, opened.config.rounds)
@@ -41,20 +70,39 @@ def run(
         if opened.config.human_only and _all_finished(opened):
             for manifest in human_only(opened):
                 done(manifest)
-        page = write_report(opened)
+        return write_report(opened)
+
+
+@app.command()
+def compare(
+    names: Annotated[list[str], typer.Argument(help="experiments; differences are from the first one")],
+    seeds: Seeds = None,
+    as_json: AsJson = False,
+) -> None:
+    """Experiments side by side: accuracy, paired differences, and on what terms; also as a figure and as HTML."""
+    from selftrain_assets.reports.comparison import compare, comparison_tables, write_comparison
+    from selftrain_assets.store import Store
+    from selftrain_assets.terminal import console, print_titled
+
+    found = compare(names, [[open_run(each) for each in repeated(name, seeds)] for name in names])
+    page = write_comparison(found, Store.default().root / "comparisons" / "+".join(names))
     if as_json:
-        print_json(summarize(opened))
-    else:
-        _farewell(name, page)
+        print_json(found)
+        return
+    for table in comparison_tables(found):
+        print_titled(table)
+    console.print("\n".join(found["terms"]), highlight=False)
+    console.print(f"Report: {os.path.relpath(page)}", highlight=False)
 
 
 @app.command()
 def status(name: Annotated[str | None, typer.Argument(help="experiment; default: all of them")] = None, as_json: AsJson = False) -> None:
     """Which stages of which rounds are finished."""
-    from selftrain_assets.experiments import experiment_names
+    from selftrain_assets.experiments import experiment_names, repetitions
+    from selftrain_assets.store import Store
     from selftrain_assets.terminal import print_status
 
-    found = [_status(each) for each in ([name] if name else experiment_names())]
+    found = [_status(each) for each in ([name] if name else [*experiment_names(), *repetitions(Store.default().root)])]
     if as_json:
         print_json(found)
     else:
@@ -80,18 +128,19 @@ def report(name: Name, as_json: AsJson = False) -> None:
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="name of the experiment")],
-    preset: Annotated[str, typer.Option(help="rest_em, rest, star, rft or expert_iteration")] = "rest_em",
+    preset: Annotated[str, typer.Option(help=PRESETS)] = "rest_em",
     as_json: AsJson = False,
 ) -> None:
     """Write a commented experiment to start from."""
     from selftrain_assets.experiments import write_experiment
-    from selftrain_assets.scaffold import scaffold
+    from selftrain_assets.scaffold import needs_problems, scaffold
 
     path = write_experiment(name, scaffold(preset))
     if as_json:
         print_json({"experiment": name, "file": str(path)})
     else:
-        typer.echo(f"Wrote {os.path.relpath(path)}\nSet task.path and model in it, then: selftrain run {name}")
+        first = "Set task.path and model in it, then" if needs_problems(preset) else "Run it as it is, or with your own problems"
+        typer.echo(f"Wrote {os.path.relpath(path)}\n{first}: selftrain run {name}")
 
 
 @app.command()
@@ -120,10 +169,10 @@ def doctor(
 def _rounds(text: str | None, last: int) -> range:
     if text is None:
         return range(1, last + 1)
-    first, dash, end = text.partition("-")
-    if not first.isdecimal() or (dash and not end.isdecimal()) or not 1 <= int(first) <= int(end or first) <= last:
+    found = numbers(text)
+    if not found or not 1 <= found[0] <= found[-1] <= last:
         raise UserError(f'--rounds "{text}": give a round or a range between 1 and the experiment\'s rounds: {last}, as in 1 or 1-{last}')
-    return range(int(first), int(end or first) + 1)
+    return found
 
 
 def _all_finished(opened) -> bool:

@@ -13,7 +13,7 @@ TieRule = Literal["share", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over problems with its bootstrap interval."""
+    """A mean over problems, or over seeds, with its interval."""
 
     mean: float
     low: float
@@ -110,6 +110,19 @@ def paired_bootstrap(
     if len(before) != len(after):
         raise ValueError(f"paired samples differ in length: {len(before)} and {len(after)}")
     return bootstrap([b - a for a, b in zip(before, after, strict=True)], confidence, resamples, seed)
+
+
+def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Mean of one value per seed with Student's interval; `problems` counts the seeds. The interval of fewer than two is NaN."""
+    from scipy.stats import sem, t
+
+    if not values or any(math.isnan(v) for v in values):
+        return Estimate(math.nan, math.nan, math.nan, len(values))
+    mean = math.fsum(values) / len(values)
+    if len(values) < 2:
+        return Estimate(mean, math.nan, math.nan, len(values))
+    half = float(t.ppf((1 + confidence) / 2, len(values) - 1) * sem(values))
+    return Estimate(mean, mean - half, mean + half, len(values))
 
 
 def _resampled_means(array, resamples: int, seed: int):

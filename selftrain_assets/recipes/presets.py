@@ -20,8 +20,9 @@ class Preset(NamedTuple):
 
 REST_EM_SAMPLING = {"samples_per_problem": 32, "temperature": 0.7, "top_k": 40}
 
-DRAWS_OF_ONE_METHOD = 3 * TEXT.sampling.samples_per_problem
-"""By ST for each problem: as many as MMST by two methods, and as many again as one of them for its translations (docs/mmst.md)."""
+DRAWS_OF_ONE_METHOD = 10
+"""By ST for each problem: as many as MMST by both methods, and two for its translations, which is about what it draws of them on the
+embedded model (docs/mmst.md)."""
 
 
 def _alone(method: MethodSettings) -> dict[str, Any]:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
+from selftrain_assets.reports.summary import figures_of
+
 INK, GREY, BLUE, ORANGE = "#222222", "#8a8a8a", "#1f6fb4", "#d9822b"
+
+
+def figures(summary: dict[str, Any]) -> dict[str, bytes]:
+    """Those that `figures_of` names, as PNG."""
+    return {name: {"overview": overview, "methods": methods}[name](summary) for name in figures_of(summary)}
 
 
 def overview(summary: dict[str, Any]) -> bytes:
@@ -23,12 +31,12 @@ def _axes(count: int):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, count, figsize=(4.6 * count, 3.6), layout="constrained")
-    for axis in axes:
+    figure, axes = plt.subplots(1, count, figsize=(4.6 * count, 3.6), layout="constrained", squeeze=False)
+    for axis in axes[0]:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
         axis.set_axisbelow(True)
-    return figure, axes
+    return figure, axes[0]
 
 
 def _accuracy(axis, summary: dict[str, Any]) -> None:
@@ -85,6 +93,88 @@ def _yield(axis, summary: dict[str, Any]) -> None:
     axis.set(title="From samples to training rows", xlabel="iteration", xticks=rounds)
     axis.set_ylim(0, axis.get_ylim()[1] * 1.15)  # room for the legend
     axis.legend(fontsize=7, frameon=False, ncols=3, loc="upper center")
+
+
+COLORS = (BLUE, ORANGE, "#3a9a5b", "#a64ca6", "#8a8a8a", "#b03a2e")
+
+
+def methods(summary: dict[str, Any]) -> bytes:
+    """PNG with accuracy of each method by iteration, verified translations and rows by pair, and which methods solve what."""
+    figure, (accuracy, yields, volumes, both) = _axes(4)
+    _by_method(accuracy, summary)
+    _flow(yields, summary, "share of translations verified", _verified)
+    _flow(volumes, summary, "training rows", _trained_on)
+    _agreement(both, summary)
+    return _png(figure)
+
+
+def _by_method(axis, summary: dict[str, Any]) -> None:
+    points = [summary["baseline"], *summary["iterations"]]
+    for name, color in zip(summary["baseline"]["methods"], COLORS, strict=False):
+        of = [p["methods"][name] for p in points]
+        band = list(zip(*(p["greedy_accuracy_interval"] for p in of), strict=True))
+        axis.plot(range(len(points)), [p["greedy_accuracy"] for p in of], color=color, marker="o", label=name)
+        axis.fill_between(range(len(points)), *band, color=color, alpha=0.12, linewidth=0)
+    axis.plot(range(len(points)), [p["greedy_accuracy"] for p in points], color=INK, linestyle="--", label="vote")
+    axis.plot(range(len(points)), [p["agreement"]["test"]["union"] for p in points], color=GREY, linestyle=":", label="any method")
+    axis.set(title="Greedy accuracy by method", xlabel="iteration (0 = base)", xticks=range(len(points)), ylim=(0, 1))
+    axis.legend(fontsize=7, frameon=False)
+
+
+Cells = dict[str, float]
+"""What is shown of an iteration, by the pair of methods, or the method, that it is of."""
+
+
+def _verified(point: dict[str, Any]) -> Cells:
+    pairs = {(origin, method): cell for method, of in point["yields"].items() for origin, cell in of.items() if origin != method}
+    return {f"{origin} to {method}": cell["correct"] / cell["samples"] for (origin, method), cell in pairs.items() if cell["samples"]}
+
+
+def _trained_on(point: dict[str, Any]) -> Cells:
+    pairs = {(origin, method): rows for method, of in point["rows_by_method"].items() for origin, rows in of.items()}
+    return {method if origin == method else f"{origin} to {method}": rows for (origin, method), rows in pairs.items()}
+
+
+def _flow(axis, summary: dict[str, Any], title: str, cells: Callable[[dict[str, Any]], Cells]) -> None:
+    points = summary["iterations"]
+    names = list(dict.fromkeys(name for p in points for name in cells(p)))
+    for i, (name, color) in enumerate(zip(names, COLORS, strict=False)):
+        places = [p["iteration"] + 0.8 * (i + 0.5) / len(names) - 0.4 for p in points]
+        axis.bar(places, [cells(p).get(name, 0) for p in points], width=0.75 / len(names), color=color, label=name)
+    axis.set(title=title[0].upper() + title[1:], xlabel="iteration", xticks=[p["iteration"] for p in points])
+    if names:
+        axis.set_ylim(0, axis.get_ylim()[1] * 1.25)  # room for the legend
+        axis.legend(fontsize=7, frameon=False, ncols=2, loc="upper center")
+
+
+def _agreement(axis, summary: dict[str, Any]) -> None:
+    """Of the first pair of methods."""
+    points = [summary["baseline"], *summary["iterations"]]
+    pair = next(iter(points[0]["agreement"]["test"]["pairs"]))
+    first, second = pair.split(", ")
+    below = [0.0] * len(points)
+    cells = (("both", "both", BLUE), ("only_first", f"only {first}", "#7fadd4"), ("only_second", f"only {second}", ORANGE))
+    for key, label, color in (*cells, ("neither", "neither", "#e6e6e6")):
+        heights = [p["agreement"]["test"]["pairs"][pair][key] for p in points]
+        axis.bar(range(len(points)), heights, bottom=below, color=color, label=label, width=0.7)
+        below = [a + b for a, b in zip(below, heights, strict=True)]
+    axis.set(title="Test problems solved by", xlabel="iteration (0 = base)", xticks=range(len(points)), ylim=(0, 1.25 * below[0]))
+    axis.legend(fontsize=7, frameon=False, ncols=2, loc="upper center")
+
+
+def comparison(found: dict[str, Any]) -> bytes:
+    """PNG with accuracy by iteration of every arm, a panel for each measure on the test split, with intervals."""
+    measures = list(found["arms"][0]["accuracy"]["test"])
+    figure, axes = _axes(len(measures))
+    for axis, measure in zip(axes, measures, strict=True):
+        for arm, color in zip(found["arms"], COLORS, strict=False):
+            of = arm["accuracy"]["test"][measure]
+            axis.plot(range(len(of)), [e["mean"] for e in of], color=color, marker="o", label=arm["name"])
+            if all(e["low"] is not None for e in of):
+                axis.fill_between(range(len(of)), [e["low"] for e in of], [e["high"] for e in of], color=color, alpha=0.12, linewidth=0)
+        axis.set(title=measure, xlabel="iteration (0 = base)", xticks=range(max(a["rounds"] for a in found["arms"]) + 1), ylim=(0, 1))
+    axes[0].legend(fontsize=7, frameon=False)
+    return _png(figure)
 
 
 def _png(figure) -> bytes:

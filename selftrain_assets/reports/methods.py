@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from selftrain_assets.reports.tables import number
+from selftrain_assets.reports.tables import Titled, number
 from selftrain_assets.stages.measuring import VOTE
 
 BINS = ("easy", "medium", "hard", "very hard")
-
-
-class Titled(NamedTuple):
-    """A table with what it shows."""
-
-    title: str
-    header: list[str]
-    rows: list[list[str]]
 
 
 def method_tables(summary: dict[str, Any]) -> list[Titled]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, round_stages
 from selftrain_assets.stages.run import BASE, Run, iteration_scope
-from selftrain_assets.stages.sampling import solved_problems
+from selftrain_assets.stages.sampling import SAMPLES_OF, solved_problems
 from selftrain_assets.store import Manifest
 
 
@@ -21,7 +21,7 @@ def summarize(run: Run) -> dict[str, Any]:
             break
         solved |= solved_problems(run, iteration_scope(i))
         iterations.append(_iteration(run, i, len(solved)))
-    return _plain(
+    return plain(
         {
             "experiment": run.name,
             "model": run.config.model,
@@ -55,6 +55,7 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
         "counts": {
             "samples": samples["samples"],
             "samples_reused": samples["reused"],
+            "drawn": sum(run.need(scope, SAMPLES_OF[stage]).counts["samples"] for stage in found if stage in SAMPLES_OF),
             "correct": verdicts["pass"],
             "problems": samples["problems"],
             "problems_solved": verdicts["problems_solved"],
@@ -108,10 +109,15 @@ def _seconds(run: Run, scope: str, stages: list[str]) -> dict[str, float]:
     return {stage: m.seconds for stage in stages if (m := run.manifest(scope, stage))}
 
 
-def _plain(value: Any) -> Any:
+def figures_of(summary: dict[str, Any]) -> list[str]:
+    """The figures in a report: that of methods where there are several."""
+    return ["overview", *(["methods"] if summary["baseline"].get("methods") else [])]
+
+
+def plain(value: Any) -> Any:
     """JSON has no NaN; an undefined number becomes None."""
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return None if isinstance(value, float) and math.isnan(value) else value

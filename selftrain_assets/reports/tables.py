@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 GROUPS = {
     "sample": ("policy", "samples"),
@@ -10,6 +10,14 @@ GROUPS = {
     "train": ("dataset", "checkpoint"),
     "evaluate": ("evaluation",),
 }
+
+
+class Titled(NamedTuple):
+    """A table with what it shows."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
 
 
 def header(summary: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ class Task(Protocol):
     """Settings that can load problems. The same settings load the same problems."""
 
     type: str
+    seed: int  # of the problems, or of their split
 
     def load(self) -> list[Problem]:
         """Problems of every split; ids are unique. UserError names the file, line and field that is wrong."""

@@ -75,7 +75,7 @@ def test_st_draws_from_one_method_as_much_as_mmst_from_both_and_its_translations
         assert [m.name for m in alone.methods if m.sampled] == [drawn]
         assert alone.own_stages == ()
         [of] = [m.sampling.samples_per_problem for m in alone.methods if m.sampled]
-        assert of == per_problem * 1.5
+        assert of == per_problem + 2
         assert [(m.prompt, m.verifier, m.translation) for m in alone.methods] == [
             (m.prompt, m.verifier, m.translation) for m in mmst.methods
         ]

@@ -1,0 +1,210 @@
+"""Experiments beside one another, each with one seed or several: accuracy with intervals, paired differences, and on what terms."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from selftrain_assets.core.errors import TaskError, UserError
+from selftrain_assets.core.files import write_atomically
+from selftrain_assets.core.statistics import Estimate, bootstrap, over_seeds, paired_bootstrap
+from selftrain_assets.core.types import Score
+from selftrain_assets.reports.render import document, html_table, markdown_table, picture
+from selftrain_assets.reports.summary import plain, summarize
+from selftrain_assets.reports.tables import Titled
+from selftrain_assets.stages.measuring import VOTE
+from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
+
+ANY, WHOLE = "any", "accuracy"
+SPLITS = ("test", "transfer")
+
+Scores = dict[str, float]
+"""By problem: is the greedy answer right, 1 or 0?"""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An experiment, by seed."""
+
+    name: str
+    runs: Sequence[Run]
+
+    @cached_property
+    def summaries(self) -> list[dict[str, Any]]:
+        """One for each seed. TaskError where no round is finished."""
+        found = [summarize(run) for run in self.runs]
+        for run, summary in zip(self.runs, found, strict=True):
+            if not summary["iterations"]:
+                raise TaskError(f"{run.name}: no round is finished, so there is nothing to compare; run `selftrain run {run.name}` first")
+        return found
+
+    @property
+    def rounds(self) -> int:
+        """As far as every seed has come."""
+        return min(len(s["iterations"]) for s in self.summaries)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return tuple(m.name for m in self.runs[0].config.recipe.methods)
+
+    def total(self, count: str) -> float:
+        """Of all rounds, on average over seeds."""
+        return fmean(sum(p["counts"][count] for p in s["iterations"][: self.rounds]) for s in self.summaries)
+
+    def scores(self, iteration: int, split: str, methods: Sequence[str]) -> dict[str, list[Scores]]:
+        """By measure, for each seed, after a round; round 0 is the base. The measures are each of `methods`, their vote, and whether any
+        of them is right; or, without methods, the accuracy alone."""
+        found: dict[str, list[Scores]] = {}
+        for run in self.runs:
+            evaluation = run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
+            by: dict[str | None, Scores] = {None: {}, **{name: {} for name in methods}}
+            for s in run.store.read_table(evaluation, "scores", Score):
+                if s.split == split and s.method in by:
+                    by[s.method][s.problem_id] = float(s.greedy)
+            measures = {name: by[name] for name in methods} | {VOTE if methods else WHOLE: by[None]}
+            if methods:
+                measures[ANY] = {id: max(by[name][id] for name in methods) for id in by[None]}
+            for name, scores in measures.items():
+                found.setdefault(name, []).append(scores)
+        return found
+
+
+def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, Any]:
+    """Everything that a comparison says. `runs` holds those of each name, in the same order of seeds for every name.
+
+    With several seeds an interval is Student's over seeds, and a difference is paired by seed; with one it is the bootstrap over
+    held-out problems, paired by problem.
+    """
+    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
+        raise UserError(f'compare: "{twice[0]}" is named twice')
+    arms = [Arm(name, of) for name, of in zip(names, runs, strict=True)]
+    methods = arms[0].methods if len({arm.methods for arm in arms}) == 1 else ()
+    splits = [split for split in SPLITS if all(run.split(split) for arm in arms for run in arm.runs)]
+    found = {
+        "seeds": [run.config.seed for run in runs[0]],
+        "arms": [_arm(arm, splits, methods) for arm in arms],
+        "differences": [d for arm in arms[1:] for split in splits for d in _differences(arm, arms[0], split, methods)],
+        "terms": _terms(arms),
+    }
+    return plain(found)
+
+
+def _arm(arm: Arm, splits: Sequence[str], methods: Sequence[str]) -> dict[str, Any]:
+    by_round = {split: [arm.scores(i, split, methods) for i in range(arm.rounds + 1)] for split in splits}
+    return {
+        "name": arm.name,
+        "rounds": arm.rounds,
+        "accuracy": {split: {m: [asdict(_estimate(p[m])) for p in of] for m in of[0]} for split, of in by_round.items()},
+        "by_seed": {split: {m: [_means(p[m]) for p in of] for m in of[0]} for split, of in by_round.items()},
+        "drawn": arm.total("drawn"),
+        "rows": fmean(s["iterations"][arm.rounds - 1]["counts"]["kept_rows"] for s in arm.summaries),
+        "optimizer_steps": arm.total("optimizer_steps"),
+    }
+
+
+def _means(seeds: Sequence[Scores]) -> list[float]:
+    return [fmean(scores.values()) if scores else float("nan") for scores in seeds]
+
+
+def _estimate(seeds: Sequence[Scores]) -> Estimate:
+    return over_seeds(_means(seeds)) if len(seeds) > 1 else bootstrap(list(seeds[0].values()))
+
+
+def _differences(arm: Arm, first: Arm, split: str, methods: Sequence[str]) -> list[dict[str, Any]]:
+    """After the last round of each: this arm less the first."""
+    before, after = (each.scores(each.rounds, split, methods) for each in (first, arm))
+    return [
+        {"arm": arm.name, "less": first.name, "split": split, "measure": name, **asdict(_difference(before[name], after[name]))}
+        for name in before
+    ]
+
+
+def _difference(before: Sequence[Scores], after: Sequence[Scores]) -> Estimate:
+    if len(before) == 1 and before[0].keys() == after[0].keys():
+        return paired_bootstrap(list(before[0].values()), [after[0][id] for id in before[0]])
+    return over_seeds([b - a for a, b in zip(_means(before), _means(after), strict=True)])
+
+
+def _terms(arms: Sequence[Arm]) -> list[str]:
+    """Sentences on what the arms share, and on what they do not."""
+    if len(arms) < 2:
+        return []
+
+    def shared(scope: str, stage: str) -> bool:
+        return all(len({arm.runs[i].need(scope, stage).digest for arm in arms}) == 1 for i in range(len(arms[0].runs)))
+
+    told = [
+        f"{what}: {'the same in every arm' if shared(*of) else 'NOT the same in every arm'}."
+        for what, of in {"Problems": (INPUTS, "problems"), "Base": (BASE, "checkpoint")}.items()
+    ]
+    for what, count in {"Optimizer steps": "optimizer_steps", "Drawn samples": "drawn"}.items():
+        amounts = {arm.name: f"{arm.total(count):,.0f}" for arm in arms}
+        each = ", ".join(f"{name} {amount}" for name, amount in amounts.items())
+        told.append(f"{what}: {each if len(set(amounts.values())) > 1 else f'{amounts[arms[0].name]} in every arm'}.")
+    return told
+
+
+def comparison_tables(found: dict[str, Any]) -> list[Titled]:
+    """The arms on each split, and how far each is from the first."""
+    several = len(found["seeds"]) > 1
+    seeds = f"{len(found['seeds'])} seeds" if several else f"seed {found['seeds'][0]}"
+    return [
+        table
+        for split in found["arms"][0]["accuracy"]
+        for table in (_arms(found, split, seeds), _less(found, split, "seed" if several else "problem"))
+        if table.rows
+    ]
+
+
+def _arms(found: dict[str, Any], split: str, seeds: str) -> Titled:
+    accuracy = {arm["name"]: arm["accuracy"][split] for arm in found["arms"]}
+    measures = list(found["arms"][0]["accuracy"][split])
+    bases = dict.fromkeys(tuple(interval(of[m][0]) for m in measures) for of in accuracy.values())
+    rows = [["base", *cells, "", "", "", ""] for cells in bases]
+    for arm in found["arms"]:
+        counts = [f"{arm[count]:,.0f}" for count in ("rounds", "drawn", "rows", "optimizer_steps")]
+        rows.append([arm["name"], *(interval(accuracy[arm["name"]][m][-1]) for m in measures), *counts])
+    title = f"Greedy accuracy on the {split} split after the last round, {seeds}, 95% intervals"
+    return Titled(title, ["", *measures, "rounds", "drawn", "last rows", "steps"], rows)
+
+
+def _less(found: dict[str, Any], split: str, paired_by: str) -> Titled:
+    cells: dict[str, dict[str, str]] = {}
+    for d in found["differences"]:
+        if d["split"] == split:
+            cells.setdefault(d["arm"], {})[d["measure"]] = interval(d, "+")
+    measures = list(found["arms"][0]["accuracy"][split])
+    title = f"Less {found['arms'][0]['name']} on the {split} split, paired by {paired_by}"
+    return Titled(title, ["", *measures], [[name, *(of[m] for m in measures)] for name, of in cells.items()])
+
+
+def interval(estimate: dict[str, Any], sign: str = "") -> str:
+    """A mean with its interval, if it has one."""
+    if estimate["mean"] is None:
+        return ""
+    shown = f"{estimate['mean']:{sign}.3f}"
+    return shown if estimate["low"] is None else f"{shown} [{estimate['low']:{sign}.3f}, {estimate['high']:{sign}.3f}]"
+
+
+def write_comparison(found: dict[str, Any], folder: Path) -> Path:
+    """Write comparison.json, .png, .md and .html; returns the HTML file."""
+    from selftrain_assets.reports.figures import comparison
+
+    title, png, terms = " and ".join(arm["name"] for arm in found["arms"]), comparison(found), " ".join(found["terms"])
+    tables = comparison_tables(found)
+    paragraphs = [f"# {title}", "![comparison](comparison.png)", terms]
+    parts = [picture(("comparison", png)), f"<p>{html.escape(terms)}</p>"]
+    for heading, columns, cells in tables:
+        paragraphs += [f"## {heading}", markdown_table(columns, cells)]
+        parts += [f"<h2>{html.escape(heading)}</h2>{html_table(columns, cells)}"]
+    write_atomically(folder / "comparison.json", json.dumps(found, indent=1))
+    write_atomically(folder / "comparison.png", png)
+    write_atomically(folder / "comparison.md", "\n\n".join(paragraphs) + "\n")
+    write_atomically(folder / "comparison.html", document(title, parts))
+    return folder / "comparison.html"
