@@ -102,12 +102,13 @@ def summary_table(summary: dict[str, Any]) -> Table:
 
 
 def print_titled(table: Titled) -> None:
-    """A table under its title."""
-    console.print(_titled(table))
+    """A table under its title, which may be wider than the table."""
+    console.print(table.title, style="italic", highlight=False)
+    console.print(_titled(table._replace(title="")))
 
 
 def _titled(titled: Titled) -> Table:
-    table = Table(title=titled.title, title_justify="left", header_style="bold")
+    table = Table(title=titled.title or None, title_justify="left", header_style="bold")
     for i, column in enumerate(titled.header):
         table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     for row in titled.rows:

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import settings
 
 from sandbox import EngineSettings
+from selftrain_assets.config import parse_experiment
 from selftrain_assets.models.loading import ModelRef, resolve_model
+from selftrain_assets.stages.run import Run
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
 from selftrain_assets.verifiers import SandboxSettings
+from tests import lab
 from tests.sandbox.engine_process import engine_folder, some_engine
 
 # Read by huggingface_hub and tokenizers when they are imported, which nothing above does.
@@ -106,6 +109,16 @@ def one_torch_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def opened(tmp_path, store, one_torch_thread):
+    """Returns a function that opens a small experiment on that store; changes are top-level settings."""
+
+    def open_run(name: str = "lab", **changes) -> Run:
+        return Run(name, parse_experiment(lab.write_experiment(tmp_path, name, **changes), name), store)
+
+    return open_run
 
 
 @pytest.fixture(scope="session")

@@ -149,6 +149,23 @@ def test_the_file_that_new_writes_is_valid(defs, name):
     assert experiment_names() == ["mine"]
 
 
+def test_a_repetition_has_another_seed_and_other_problems_and_nothing_else(defs):
+    write_experiment("mine", scaffold("mixed_distillation"))
+    plain, again = load_experiment("mine"), load_experiment("mine-seed-7")
+    assert (again.seed, again.task.seed) == (7, 7)
+    assert again.recipe.teacher.experiment == "mmst-seed-7"
+    teacher = plain.recipe.teacher.model_copy(update={"experiment": "mmst-seed-7"})
+    assert again == plain.model_copy(
+        update={
+            "seed": 7,
+            "task": plain.task.model_copy(update={"seed": 7}),
+            "recipe": plain.recipe.model_copy(update={"teacher": teacher}),
+        }
+    )
+    write_experiment("mine-seed-7", scaffold("star"))
+    assert load_experiment("mine-seed-7").recipe.type == "rest_em"
+
+
 def test_new_knows_its_presets():
     with pytest.raises(UserError, match=r'--preset: there is no "sta"; did you mean "star"'):
         scaffold("sta")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,22 @@ class ModelRef:
     directory: Path
     digest: str
     adapter: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is sampled from and trained on: one model for every method, under None, or one for each."""
+
+    digest: str
+    models: Mapping[str | None, ModelRef]
+
+    def by(self, method: str | None) -> ModelRef:
+        """The model that solves by this method. UserError where these weights were trained for other methods."""
+        found = self.models.get(method) or self.models.get(None)
+        if found is None:
+            known = ", ".join(map(str, self.models))
+            raise UserError(f"the weights {self.digest[:12]} are of the methods {known}, and none of them is of {method or 'all'}")
+        return found
 
 
 def resolve_model(model: str) -> ModelRef:

@@ -40,7 +40,7 @@ class MethodSettings(Identity):
 
 SHORT = Sampling(samples_per_problem=4, temperature=0.8, max_tokens=40)
 TEXT = MethodSettings(
-    name="text", prompt=PromptSettings(template="Q: {question} A:"), sampling=SHORT, translation="Q: {question} = {solution} A:"
+    name="text", prompt=PromptSettings(template="Q: {question} A:"), sampling=SHORT, translation="Q: {question} Q: {solution} A:"
 )
 CODE = MethodSettings(
     name="code",

@@ -36,6 +36,9 @@ class MMST(Rounds):
     cross_training: dict[str, dict[str, float]] | None = Field(
         None, description="{from: {to: weight of its rows}}; a pair that is left out is off; without it every pair has weight 1"
     )
+    weights: Literal["shared", "per_method"] = Field(
+        "shared", description="one model for all methods, or for each its own: with trainer.lora an adapter"
+    )
     size_match: SizeMatch = Field(
         "off",
         description="ablation. per_method: no more rows of a method than it found itself; total: no more rows than all methods found "
@@ -70,6 +73,10 @@ class MMST(Rounds):
     @property
     def own_stages(self) -> tuple[str, ...]:
         return ("translations",) if self.pairs() else ()
+
+    @property
+    def trained(self) -> tuple[str | None, ...]:
+        return tuple(m.name for m in self.methods) if self.weights == "per_method" else (None,)
 
     def pairs(self) -> dict[tuple[str, str], float]:
         """The weight of each (method a solution was found by, method it is translated into) that is on."""

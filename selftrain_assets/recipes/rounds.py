@@ -55,6 +55,11 @@ class Rounds(Selection):
         """Stages of this recipe between verifications and dataset; stages/loop.py knows them."""
         return ()
 
+    @property
+    def trained(self) -> tuple[str | None, ...]:
+        """What the M-step trains: None is one model for all rows, a method its own weights on its own rows."""
+        return (None,)
+
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
         """The problems that rounds sample on."""
         return problem_subset([p for p in problems if p.split == "train"], self.problems, seed)

@@ -6,7 +6,6 @@ import html
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -34,15 +33,16 @@ class Arm:
 
     name: str
     runs: Sequence[Run]
+    summaries: Sequence[dict[str, Any]]
 
-    @cached_property
-    def summaries(self) -> list[dict[str, Any]]:
-        """One for each seed. TaskError where no round is finished."""
-        found = [summarize(run) for run in self.runs]
-        for run, summary in zip(self.runs, found, strict=True):
+    @classmethod
+    def of(cls, name: str, runs: Sequence[Run]) -> Arm:
+        """TaskError where no round is finished."""
+        summaries = [summarize(run) for run in runs]
+        for run, summary in zip(runs, summaries, strict=True):
             if not summary["iterations"]:
                 raise TaskError(f"{run.name}: no round is finished, so there is nothing to compare; run `selftrain run {run.name}` first")
-        return found
+        return cls(name, runs, summaries)
 
     @property
     def rounds(self) -> int:
@@ -83,7 +83,7 @@ def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, An
     """
     if twice := [name for i, name in enumerate(names) if name in names[:i]]:
         raise UserError(f'compare: "{twice[0]}" is named twice')
-    arms = [Arm(name, of) for name, of in zip(names, runs, strict=True)]
+    arms = [Arm.of(name, repeated) for name, repeated in zip(names, runs, strict=True)]
     methods = arms[0].methods if len({arm.methods for arm in arms}) == 1 else ()
     splits = [split for split in SPLITS if all(run.split(split) for arm in arms for run in arm.runs)]
     found = {

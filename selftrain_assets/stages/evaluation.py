@@ -40,7 +40,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
         return current
     with run.store.writing(run.name, scope, "evaluation", run.owner), run.store.database() as db:
         want(db, plan)
-        drawn = draw(run, db, run.store.model(trained.detail["place"]), plan, f"{scope} evaluation", clock)
+        drawn = draw(run, db, run.store.policy(trained.detail["place"]), plan, f"{scope} evaluation", clock)
         judge(run, db, trained.digest, f"{scope} evaluation", clock)
         scores, votes = _scores(run, db.stream(VERDICTS))
         engines = db.execute("SELECT string_agg(DISTINCT engine, ', ' ORDER BY engine) FROM members JOIN sample_pool USING (key)")[0][0]

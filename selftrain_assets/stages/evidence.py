@@ -15,7 +15,8 @@ from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.plan import Draws
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Drawing, Request, Sample
-from selftrain_assets.models.loading import ModelRef
+from selftrain_assets.engines import Engine
+from selftrain_assets.models.loading import Policy
 from selftrain_assets.stages.run import Clock, Run
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.database import WINDOW, Database, relation
@@ -70,9 +71,9 @@ class Drawn:
     tokens: int
 
 
-def draw(run: Run, db: Database, model: ModelRef, plan: Sequence[Draws], label: str, clock: Clock) -> Drawn:
-    """Draw those of `members` that the pool of `model` does not hold yet, shard by shard."""
-    pool, shards = run.store.samples(model.digest), run.config.execution
+def draw(run: Run, db: Database, policy: Policy, plan: Sequence[Draws], label: str, clock: Clock) -> Drawn:
+    """Draw those of `members` that the pool of `policy` does not hold yet, shard by shard."""
+    pool, shards = run.store.samples(policy.digest), run.config.execution
     tokens = 0
     with pool.writing(run.owner):
         pool.open(db, "sample_pool")
@@ -81,14 +82,12 @@ def draw(run: Run, db: Database, model: ModelRef, plan: Sequence[Draws], label: 
         done = reused = total - owed
         run.progress(label, done, total)
         if owed:
-            with run.config.engine.open(model) as engine:
-                name = f"{engine.describe().name} {engine.describe().version}"
-                stream = _samples(engine, _requests(db, plan), model.digest, name, clock)
-                with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
-                    for sample in committing:
-                        done += 1
-                        tokens += sample.completion_tokens
-                        run.progress(label, done, total)
+            stream = _drawn(run, policy, _requests(db, plan), clock)
+            with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
+                for sample in committing:
+                    done += 1
+                    tokens += sample.completion_tokens
+                    run.progress(label, done, total)
         pool.open(db, "sample_pool")
     if missing := db.count("members ANTI JOIN sample_pool USING (key)"):
         raise InfraError(f"{label}: the engine left {missing} of {total} requests unanswered; run again to draw them")
@@ -108,8 +107,8 @@ def is_drawn(run: Run, plan: Sequence[Draws]) -> bool:
         return not db.count("members ANTI JOIN sample_pool USING (key)")
 
 
-Window = tuple[DrawSettings, list[Request]]
-"""Requests that share one way of drawing, few enough to be held in memory."""
+Window = tuple[str | None, DrawSettings, list[Request]]
+"""Requests for one method that share one way of drawing, few enough to be held in memory."""
 
 
 def _requests(db: Database, plan: Sequence[Draws]) -> Iterator[Window]:
@@ -118,12 +117,20 @@ def _requests(db: Database, plan: Sequence[Draws]) -> Iterator[Window]:
     for kind, owed in groupby(rows, key=lambda row: row[0]):
         requests = (plan[kind].request(position, index) for _, position, index in owed)
         while window := list(islice(requests, WINDOW)):
-            yield plan[kind].sampling, window
+            yield plan[kind].method, plan[kind].sampling, window
 
 
-def _samples(engine, windows: Iterable[Window], policy: str, name: str, clock: Clock) -> Generator[Sample, None, None]:
+def _drawn(run: Run, policy: Policy, windows: Iterator[Window], clock: Clock) -> Generator[Sample, None, None]:
+    """The engine is opened anew only where the next window is for a method with other weights."""
+    for model, of in groupby(windows, key=lambda window: policy.by(window[0])):
+        with run.config.engine.open(model) as engine:
+            yield from _samples(engine, of, policy.digest, clock)
+
+
+def _samples(engine: Engine, windows: Iterable[Window], policy: str, clock: Clock) -> Generator[Sample, None, None]:
     """Completions bound to their requests. A key that was not asked for, or comes twice, is the engine's fault."""
-    for sampling, requests in windows:
+    name = f"{engine.describe().name} {engine.describe().version}"
+    for _, sampling, requests in windows:
         asked = {r.key: r for r in requests}
         completions = engine.generate(requests, sampling)
         while True:

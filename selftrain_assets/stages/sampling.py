@@ -34,7 +34,7 @@ def policy(run: Run, iteration: int) -> Manifest:
         source = recipe.policy_round(iteration)
         origin = iteration_scope(source) if source else BASE
         place = run.need(origin, "checkpoint").detail["place"]
-    run.store.model(place)
+    run.store.policy(place)
     key, parents = fingerprint("policy", origin, place["digest"]), {f"{origin}/checkpoint": place["digest"]}
     return run.done(scope, "policy", key, parents) or finish(
         run,
@@ -143,7 +143,7 @@ def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Ma
         return current
     with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
         want(db, plan)
-        drawn = draw(run, db, run.store.model(from_policy.detail["place"]), plan, f"{scope} {stage}", clock)
+        drawn = draw(run, db, run.store.policy(from_policy.detail["place"]), plan, f"{scope} {stage}", clock)
         table, digest = run.store.write_query(run.name, scope, stage, db, MEMBERS, ["key", "problem_id"])
         cut_off, engines = db.execute(
             "SELECT count(*) FILTER (finish_reason = 'length'), string_agg(DISTINCT engine, ', ' ORDER BY engine) "

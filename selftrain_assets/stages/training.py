@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
+from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.files import needs_room, remove_folder
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import plan_draws
 from selftrain_assets.core.seeds import derive_seed
-from selftrain_assets.core.types import Outcome, Row
+from selftrain_assets.core.types import Outcome, Problem, Row
 from selftrain_assets.models.loading import resolve_model, weights_digest
 from selftrain_assets.stages.checks import check, require
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.selecting import human_rows
-from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_model
+from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_methods, place_of_model
 from selftrain_assets.store.lease import lease
+from selftrain_assets.trainers import AnyTrainer
 from selftrain_assets.trainers.protocol import TrainingJob
 from selftrain_assets.verifiers import verdicts
 
@@ -58,24 +63,29 @@ def human_only(run: Run, scope: str, steps: int) -> Manifest:
     )
 
 
-def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start: dict[str, Any], trainer) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """What one set of weights is trained on, from what, and under which key it is published."""
+
+    method: str | None
+    rows: list[Row]
+    start: dict[str, Any]
+    seed: int
+    key: str
+
+
+def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start: dict[str, Any], trainer: AnyTrainer) -> Manifest:
     """Train, or find the same training done: weights lie under the key of what makes them."""
-    clock, inner_stop = Clock(), run.config.recipe.inner_stop
-    seed = derive_seed(run.config.seed, "train") % 2**32
-    validation = run.split("validation") if inner_stop.rule != "none" else []
-    parents = {**parents, "start": start["digest"]}
-    key = fingerprint("checkpoint", [r.key for r in rows], start["digest"], trainer, inner_stop, [p.id for p in validation], seed)
-    if (current := run.done(scope, "checkpoint", key, parents)) and run.store.checkpoint_facts(key):
+    clock, parents = Clock(), {**parents, "start": start["digest"]}
+    trainings = [_training(run, scope, method, rows, start, trainer) for method in run.config.recipe.trained]
+    alone = trainings[0].method is None
+    key = trainings[0].key if alone else fingerprint("checkpoint", [[each.method, each.key] for each in trainings])
+    current = run.done(scope, "checkpoint", key, parents)
+    if current and all(run.store.checkpoint_facts(each.key) for each in trainings):
         return current
-    with run.store.writing(run.name, scope, "checkpoint", run.owner), lease(run.store.scratch(key).with_suffix(".lease"), run.owner):
-        facts = run.store.checkpoint_facts(key)
-        if facts is None:
-            facts = _train_now(run, scope, rows, start, trainer, key, seed, validation, clock)
-        if run.store.scratch(key).exists():  # not before the weights are published, even if that was by a run that was killed
-            remove_folder(run.store.scratch(key))
-        place = place_of_checkpoint(
-            key, weights_digest(run.store.checkpoint(key)), (start.get("adapter_on") or start) if facts["adapter"] else None
-        )
+    with run.store.writing(run.name, scope, "checkpoint", run.owner):
+        places, facts = zip(*(_publish(run, scope, each, trainer, clock) for each in trainings), strict=True)
+        place = places[0] if alone else place_of_methods({str(each.method): own for each, own in zip(trainings, places, strict=True)})
         return finish(
             run,
             clock,
@@ -84,34 +94,63 @@ def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start
             key=key,
             digest=place["digest"],
             parents=parents,
-            tokens=facts["tokens"],
-            counts={"rows": len(rows), "steps": facts["steps"], "optimizer_steps": facts["optimizer_steps"]},
-            metrics={"losses": facts["losses"], "validation": facts["validation"]},
+            tokens=sum(f["tokens"] for f in facts),
+            counts={"rows": len(rows)} | {name: sum(f[name] for f in facts) for name in ("steps", "optimizer_steps")},
+            metrics={name: _one_after_the_other(name, facts) for name in ("losses", "validation")},
             settings=trainer.model_dump(mode="json"),
-            versions=facts["versions"],
-            detail={"place": place, "start": start, "seed": seed},
+            versions=facts[0]["versions"],
+            detail={"place": place, "start": start, "seed": trainings[0].seed},
         )
 
 
-def _train_now(
-    run: Run, scope: str, rows: list[Row], start: dict[str, Any], trainer, key: str, seed: int, validation: list, clock: Clock
-) -> dict[str, Any]:
-    scratch = run.store.scratch(key)
+def _training(run: Run, scope: str, method: str | None, rows: list[Row], start: dict[str, Any], trainer: AnyTrainer) -> _Training:
+    inner_stop, seed = run.config.recipe.inner_stop, derive_seed(run.config.seed, "train") % 2**32
+    own = [r for r in rows if method is None or r.method == method]
+    if method is not None and not own:
+        raise TaskError(f"{scope} checkpoint: there is no row of method {method}, whose weights are trained on its own rows alone")
+    below = start.get("methods", {}).get(method, start)
+    validation = [p.id for p in _validation(run)]
+    key = fingerprint("checkpoint", [r.key for r in own], below["digest"], trainer, inner_stop, validation, seed)
+    return _Training(method, own, below, seed, key)
+
+
+def _one_after_the_other(name: str, facts: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
+    """Losses, or scores, of several trainings by step, counted on from one to the next."""
+    before = accumulate((f["optimizer_steps"] for f in facts), initial=0)
+    return [(done + step, value) for done, f in zip(before, facts, strict=False) for step, value in f[name]]
+
+
+def _publish(run: Run, scope: str, training: _Training, trainer: AnyTrainer, clock: Clock) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The place of the trained weights, and what was noted beside them."""
+    key, start = training.key, training.start
+    with lease(run.store.scratch(key).with_suffix(".lease"), run.owner):
+        facts = run.store.checkpoint_facts(key)
+        if facts is None:
+            facts = _train_now(run, scope, training, trainer, clock)
+        if run.store.scratch(key).exists():  # not before the weights are published, even if that was by a run that was killed
+            remove_folder(run.store.scratch(key))
+    below = (start.get("adapter_on") or start) if facts["adapter"] else None
+    return place_of_checkpoint(key, weights_digest(run.store.checkpoint(key)), below), facts
+
+
+def _train_now(run: Run, scope: str, training: _Training, trainer: AnyTrainer, clock: Clock) -> dict[str, Any]:
+    scratch, method = run.store.scratch(training.key), training.method
     output = scratch / f"output-{uuid.uuid4().hex}"
     for unfinished in scratch.glob("output-*"):  # of a process that was killed: we have its lease
         shutil.rmtree(unfinished, ignore_errors=True)
     output.mkdir(parents=True)
+    label = f"{scope} checkpoint{f' of {method}' if method else ''}"
     with clock.working(), needs_room(scratch):
         result = trainer.train(
             TrainingJob(
-                rows,
-                run.store.model(start),
+                training.rows,
+                run.store.policy(training.start).by(method),
                 output,
                 scratch / "resume",
-                seed,
+                training.seed,
                 run.config.recipe.inner_stop,
-                _validator(run, validation),
-                lambda done, total: run.progress(f"{scope} checkpoint", done, total),
+                _validator(run, method),
+                lambda done, total: run.progress(label, done, total),
             )
         )
     facts = {
@@ -124,16 +163,22 @@ def _train_now(
         "versions": result.versions,
     }
     with needs_room(output):
-        run.store.publish_checkpoint(key, output, facts)
+        run.store.publish_checkpoint(training.key, output, facts)
     return facts
 
 
-def _validator(run: Run, problems: list):
-    """Greedy accuracy of a model in memory on the validation split, over all methods."""
+def _validation(run: Run) -> list[Problem]:
+    return run.split("validation") if run.config.recipe.inner_stop.rule != "none" else []
+
+
+def _validator(run: Run, method: str | None) -> Callable[[Any, Any], float]:
+    """Greedy accuracy of a model in memory on the validation split, by one method or over all."""
     from selftrain_assets.engines.transformers_engine import TransformersEngine
 
+    problems = _validation(run)
     by_id = {p.id: p for p in problems}
-    asked = [(m, plan_draws(problems, m.prompt, m.sampling.greedy(), "", 0)) for m in run.methods]
+    methods = [m for m in run.methods if method in (None, m.name)]
+    asked = [(m, plan_draws(problems, m.prompt, m.sampling.greedy(), "", 0)) for m in methods]
 
     def score(model, tokenizer) -> float:
         engine = TransformersEngine(model, tokenizer, batch_size=256)

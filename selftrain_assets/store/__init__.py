@@ -31,7 +31,7 @@ from selftrain_assets.core.files import needs_room, publish, write_atomically
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.types import Sample, Verification
-from selftrain_assets.models.loading import FACTS, ModelRef, resolve_model, weights_digest
+from selftrain_assets.models.loading import FACTS, ModelRef, Policy, resolve_model, weights_digest
 from selftrain_assets.store import location
 from selftrain_assets.store.database import Database, parquet
 from selftrain_assets.store.lease import is_held, lease
@@ -226,8 +226,13 @@ class Store:
         path = self.checkpoint(key) / FACTS
         return json.loads(path.read_text()) if path.exists() else None
 
-    def model(self, place: dict[str, Any]) -> ModelRef:
-        """The model at a place (`place_of_model`, `place_of_checkpoint`), if the weights are those it was written for."""
+    def policy(self, place: dict[str, Any]) -> Policy:
+        """The weights at a place (`place_of_model`, `place_of_checkpoint`, `place_of_methods`), if they are those it was written for."""
+        if "methods" not in place:
+            return Policy(place["digest"], {None: self._model(place)})
+        return Policy(place["digest"], {method: self._model(own) for method, own in place["methods"].items()})
+
+    def _model(self, place: dict[str, Any]) -> ModelRef:
         ref = self._find(place)
         if ref.digest != place["digest"]:
             raise IntegrityError(
@@ -260,4 +265,9 @@ def place_of_checkpoint(key: str, weights: str, adapter_on: dict[str, Any] | Non
     return {"checkpoint": key, "digest": digest, "adapter_on": adapter_on}
 
 
-__all__ = ["Manifest", "Pool", "Store", "place_of_checkpoint", "place_of_model"]
+def place_of_methods(places: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A reference to weights of each method; their digest covers all of them."""
+    return {"methods": places, "digest": fingerprint("methods", [[method, place["digest"]] for method, place in places.items()])}
+
+
+__all__ = ["Manifest", "Pool", "Store", "place_of_checkpoint", "place_of_methods", "place_of_model"]

@@ -125,12 +125,13 @@ class Inspector:
 
     def _fault_of_weights(self, place: dict[str, Any]) -> str | None:
         try:
-            self.store.model(place)
+            self.store.policy(place)
         except (SelftrainError, OSError) as error:
             return str(error)
-        if "checkpoint" in place and self.store.checkpoint_facts(place["checkpoint"]) is None:
-            folder = self.shown(self.store.checkpoint(place["checkpoint"]))
-            return f"{folder} has lost its selftrain.json; restore it, or remove the folder and run again, which trains it again"
+        for own in place.get("methods", {None: place}).values():
+            if "checkpoint" in own and self.store.checkpoint_facts(own["checkpoint"]) is None:
+                folder = self.shown(self.store.checkpoint(own["checkpoint"]))
+                return f"{folder} has lost its selftrain.json; restore it, or remove the folder and run again, which trains it again"
         return None
 
     # -- stages --------------------------------------------------------------------------------------------------------

@@ -147,8 +147,9 @@ def pool_folders(root: Path) -> list[Path]:
 
 
 def places_of(manifest: Manifest) -> Iterator[dict[str, Any]]:
-    """The weights that a manifest refers to, those under an adapter included."""
-    place = manifest.detail.get("place")
-    while place:
-        yield place
-        place = place.get("adapter_on")
+    """The weights that a manifest refers to, those of each method and those under an adapter included."""
+    places = [manifest.detail.get("place")]
+    while places:
+        if place := places.pop():
+            yield place
+            places += [place.get("adapter_on"), *place.get("methods", {}).values()]

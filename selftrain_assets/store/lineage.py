@@ -99,7 +99,7 @@ class Lineage:
         """The checkpoint with these weights, in this experiment or another, or the model that lies outside of the store."""
         place = place or next((m.detail["place"] for m in self.of("policy", experiment=experiment, digest=digest)), {})
         made = next(self.of("checkpoint", experiment=experiment, digest=digest), None)
-        if made is None and "checkpoint" in place:
+        if made is None and place.keys() & {"checkpoint", "methods"}:
             made = next(self.of("checkpoint", digest=digest), None)
         if made is not None:
             node = self._checkpoint(made, None, seen)
@@ -195,6 +195,8 @@ def _facts(lineage: Lineage, manifest: Manifest) -> dict[str, Any]:
 
 def _weights(place: dict[str, Any]) -> dict[str, Any]:
     """Where weights lie: a checkpoint of the store, perhaps an adapter, or a model outside of it."""
+    if "methods" in place:
+        return {f"weights of {method}": _weights(own)["weights"] for method, own in place["methods"].items()}
     if "checkpoint" in place:
         on = place.get("adapter_on")
         return {"weights": f"checkpoints/{place['checkpoint'][:SHORT]}", **({"adapter on": _weights(on)} if on else {})}

@@ -153,6 +153,12 @@ def test_bad_names_folders_and_rounds(place):
         (("run", "lab", "--rounds", "3"), "between 1 and the experiment's rounds: 2"),
         (("new", "lab"), "is there already"),
         (("new", "other", "--preset", "rest_me"), 'did you mean "rest_em"?'),
+        (("run", "lab", "--preset", "mmst"), '--preset: "lab" is there already, and differs from preset mmst'),
+        (("run", "lab", "--seeds", "one"), '--seeds "one": give a seed or a range, as in 3 or 0-4'),
+        (("run", "lab", "--seeds", "4-0"), '--seeds "4-0": give a seed or a range'),
+        (("compare", "lab", "lba"), 'there is no experiment "lba"; did you mean "lab"?'),
+        (("compare", "lba", "--seeds", "0-1"), 'there is no experiment "lba"; did you mean "lab"?'),
+        (("report", "lba-seed-1"), 'there is no experiment "lba"; did you mean "lab"?'),
         (("show", "lab", "1", "--outcome", "pas"), 'did you mean "pass"?'),
         (("sql", "select nonsense"), "sql: "),
     ):
@@ -229,6 +235,18 @@ def test_new_writes_an_experiment_that_runs_on_the_persons_own_problems(place):
     done = selftrain("run", "mine")
     assert done.returncode == 0, done.stderr
     assert json.loads(selftrain("report", "mine", "--json").stdout)["iterations"][0]["greedy_accuracy"] == 1.0
+
+
+def test_a_preset_is_written_and_run_by_one_command_which_can_be_given_again(place):
+    done = selftrain("run", "mine", "--preset", "star", "--json")
+    assert done.returncode == 2  # its problems.jsonl is not there yet
+    assert "problems.jsonl" in done.stderr
+    written = (place / "defs" / "mine" / "defs.yaml").read_text()
+    assert "preset: star" in written
+    assert "is there already" not in selftrain("run", "mine", "--preset", "star").stderr
+    (place / "defs" / "mine" / "defs.yaml").write_text(written.replace("rounds: 3", "rounds: 2"))
+    done = selftrain("run", "mine", "--preset", "star")
+    assert (done.returncode, "differs from preset star; leave --preset out" in done.stderr) == (2, True)
 
 
 # -- doctor ------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftrain_assets.core.statistics import agreement, bootstrap, maj_at_k, paired_bootstrap, pass_at_k, vote
+from selftrain_assets.core.statistics import agreement, bootstrap, maj_at_k, over_seeds, paired_bootstrap, pass_at_k, vote
 
 ANSWERS = st.lists(st.sampled_from(["right", "b", "c", None]), max_size=8)
 PASS_RATES = st.lists(st.integers(0, 8).map(lambda correct: correct / 8), min_size=1, max_size=30)
@@ -166,3 +166,18 @@ def test_phi_is_the_correlation_of_both(pairs):
             assert found[name] == pytest.approx(np.corrcoef(a, b)[0, 1])
         else:
             assert math.isnan(found[name])
+
+
+@pytest.mark.parametrize(("count", "quantile"), [(2, 12.706), (3, 4.303), (5, 2.776), (10, 2.262)])
+def test_the_interval_over_seeds_is_students(count, quantile):
+    values = [0.1 * i**2 for i in range(count)]
+    found = over_seeds(values)
+    assert found.mean == pytest.approx(np.mean(values))
+    assert found.high - found.mean == pytest.approx(found.mean - found.low)
+    assert found.high - found.mean == pytest.approx(quantile * np.std(values, ddof=1) / math.sqrt(count), rel=1e-3)
+
+
+def test_one_seed_has_no_interval_and_an_undefined_value_no_mean():
+    assert (over_seeds([0.5]).mean, math.isnan(over_seeds([0.5]).low)) == (0.5, True)
+    assert math.isnan(over_seeds([0.5, math.nan]).mean)
+    assert math.isnan(over_seeds([]).mean)

@@ -119,7 +119,7 @@ def test_weights_that_nothing_describes_any_more_are_trained_again_and_put_aside
     run_rounds(run, [1])
     again = run.need("iter-001", "checkpoint")
     assert again.digest == trained.digest
-    assert run.store.model(again.detail["place"]).digest == trained.digest
+    assert run.store.policy(again.detail["place"]).digest == trained.digest
     [aside] = (weights.parent / "quarantine").iterdir()
     assert aside.name.endswith(weights.name)
 
@@ -204,7 +204,7 @@ def test_adapters_go_on_from_adapters_and_name_the_model_below(opened):
     places = [run.need(iteration_scope(i), "checkpoint").detail["place"] for i in (1, 2)]
     assert [p["adapter_on"]["model"] for p in places] == ["embedded", "embedded"]
     assert places[0]["digest"] != places[1]["digest"]
-    assert run.store.model(places[1]).adapter is not None
+    assert run.store.policy(places[1]).by(None).adapter is not None
 
 
 def test_human_only_takes_the_steps_of_one_round_and_of_all(opened):

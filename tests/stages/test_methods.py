@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.types import Judgement, Row, Score
 from selftrain_assets.reports import summarize, write_report
 from selftrain_assets.reports.methods import method_tables
@@ -16,8 +16,10 @@ from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.stages.measuring import measure
 from selftrain_assets.stages.retract import retract
 from selftrain_assets.stages.reverify import reverify
+from selftrain_assets.stages.run import Run
 from selftrain_assets.store.audit import Inspector
 from selftrain_assets.store.catalog import query
+from selftrain_assets.store.garbage import collect
 from selftrain_assets.store.lineage import Lineage
 from selftrain_assets.tasks import WordProblems
 from tests import lab
@@ -283,3 +285,71 @@ def test_programs_run_in_the_sandbox_and_teach_text(mmst, programs):
 def test_human_rows_without_a_solution_by_a_method_are_told(mmst, setting):
     with pytest.raises(UserError, match=r'needs problems of the split "human" with a solution by the method "marked" \(field solutions\)'):
         run_rounds(mmst(**setting), [1])
+
+
+# -- weights of each method --------------------------------------------------------------------------------------------
+
+APART = {"recipe": {"weights": "per_method"}, "trainer": {"steps": 2, "batch_size": 4, "learning_rate": 0.01, "lora": {"r": 2}}}
+
+
+def test_each_method_can_have_an_adapter_of_its_own(mmst):
+    run = mmst(**APART)
+    run_rounds(run, [1, 2])
+    first = run.need("iter-001", "checkpoint")
+    place = first.detail["place"]
+    assert place["methods"].keys() == {"marked", "bare"}
+    rows = table(run, "dataset", Row, name="rows")
+    for method, own in place["methods"].items():
+        assert own["adapter_on"]["model"] == "embedded"
+        facts = run.store.checkpoint_facts(own["checkpoint"])
+        assert facts["optimizer_steps"] == 2
+        assert any(r.method == method for r in rows)
+    assert first.counts == {"rows": len(rows), "steps": 4, "optimizer_steps": 4}
+    assert [step for step, _ in first.metrics["losses"]] == [2, 4]
+    policy = run.store.policy(place)
+    assert policy.by("marked").adapter != policy.by("bare").adapter
+    with pytest.raises(UserError, match="of the methods bare, marked, and none of them is of table"):
+        policy.by("table")
+    assert run.need("iter-002", "policy").digest == first.digest
+    assert audit_findings(run) == []
+    tree = Lineage(run.store).checkpoint(run.name, "iter-002")
+    assert {"weights of marked", "weights of bare"} <= tree.facts.keys()
+    assert collect(run.store).garbage == ()
+
+
+def audit_findings(run):
+    inspector = Inspector(run.store)
+    audit(inspector, run)
+    inspector.all_pools()
+    return [f.sentence for f in inspector.findings]
+
+
+def test_weights_of_a_method_answer_to_its_own_rows_alone(mmst):
+    """What is retracted of another method trains nothing of this one again."""
+    run = mmst(**APART | {"recipe": APART["recipe"] | {"cross_training": {}}})
+    run_rounds(run, [1])
+    before = run.need("iter-001", "checkpoint").detail["place"]["methods"]
+    taken = next(r for r in table(run, "dataset", Row, name="rows") if r.method == "bare")
+    retract(run, "sample", taken.sample_key, "a test")
+    again = Run(run.name, run.config, run.store)
+    run_rounds(again, [1])
+    after = again.need("iter-001", "checkpoint").detail["place"]["methods"]
+    assert after["bare"] != before["bare"]
+    assert after["marked"] == before["marked"]
+
+
+def test_the_engine_is_opened_with_the_weights_of_the_method_that_is_asked_for(mmst, monkeypatch):
+    run = mmst(**APART)
+    run_rounds(run, [1])
+    opened, settings = [], type(run.config.engine)
+    open_engine = settings.open
+    monkeypatch.setattr(settings, "open", lambda self, ref: (opened.append(ref), open_engine(self, ref))[1])
+    run_rounds(run, [2])
+    policy = run.store.policy(run.need("iter-002", "policy").detail["place"])
+    assert opened[:2] == [policy.by("marked"), policy.by("bare")]
+
+
+def test_a_method_without_rows_cannot_have_weights_of_its_own(mmst):
+    run = mmst(recipe={"weights": "per_method", "methods": [MARKED, BARE | {"sampled": False}], "cross_training": {}})
+    with pytest.raises(TaskError, match="iter-001 checkpoint: there is no row of method bare"):
+        run_rounds(run, [1])

@@ -1,0 +1,130 @@
+"""Experiments side by side: estimates and differences against arithmetic by hand, and what is said of unequal terms."""
+
+import json
+from statistics import fmean, stdev
+
+import pytest
+
+from selftrain_assets.core.errors import TaskError, UserError
+from selftrain_assets.core.types import Score
+from selftrain_assets.reports.comparison import compare, comparison_tables, write_comparison
+from selftrain_assets.stages.loop import run_rounds
+from selftrain_assets.tasks import WordProblems
+from tests import lab
+
+STUDENT = 12.706204736432095  # 97.5% of Student's t with one degree of freedom, as in any table
+SEEDS = (0, 1)
+
+
+def right_for(seeds):
+    """Answers to the problems of several seeds, which have the same ids: the right one of each, and a wrong one."""
+    texts = {}
+    for problems in zip(*(WordProblems(**lab.TASK, seed=seed).load() for seed in seeds), strict=True):
+        texts[problems[0].id] = [*(f"#### {p.answer}" for p in problems), "#### 0"]
+    return texts
+
+
+@pytest.fixture
+def arm(opened):
+    """Returns a function that runs an experiment once for each seed."""
+
+    def run(name, seeds=SEEDS, **changes):
+        runs = []
+        for seed in seeds:
+            task = lab.TASK | {"seed": seed} | changes.get("task", {})
+            runs.append(opened(f"{name}-seed-{seed}", texts=right_for(SEEDS), **changes | {"seed": seed, "task": task, "rounds": 1}))
+            run_rounds(runs[-1], [1])
+        return runs
+
+    return run
+
+
+def accuracy(run, scope="iter-001", split="test"):
+    scores = [s for s in run.store.read_table(run.need(scope, "evaluation"), "scores", Score) if s.split == split]
+    return fmean(s.greedy for s in scores)
+
+
+def test_over_seeds_intervals_are_students_and_differences_are_paired_by_seed(arm):
+    first, second = arm("a"), arm("b", trainer=lab.SETTINGS["trainer"] | {"steps": 3})
+    found = compare(["a", "b"], [first, second])
+    for shown, runs in zip(found["arms"], (first, second), strict=True):
+        values = [accuracy(run) for run in runs]
+        estimate = shown["accuracy"]["test"]["accuracy"][1]
+        half = STUDENT * stdev(values) / 2**0.5
+        assert (estimate["mean"], estimate["problems"]) == (pytest.approx(fmean(values)), 2)
+        assert [estimate["low"], estimate["high"]] == pytest.approx([fmean(values) - half, fmean(values) + half])
+        assert shown["by_seed"]["test"]["accuracy"][1] == values
+        assert shown["by_seed"]["transfer"]["accuracy"][0] == [accuracy(run, "base", "transfer") for run in runs]
+    [d] = [d for d in found["differences"] if d["split"] == "test"]
+    gains = [accuracy(b) - accuracy(a) for a, b in zip(first, second, strict=True)]
+    assert (d["arm"], d["less"], d["mean"]) == ("b", "a", pytest.approx(fmean(gains)))
+    assert d["high"] - d["mean"] == pytest.approx(STUDENT * stdev(gains) / 2**0.5)
+    assert found["seeds"] == [0, 1]
+
+
+def test_with_one_seed_it_is_the_bootstrap_of_the_report_and_pairs_problems(arm):
+    [first], [second] = arm("a", (0,)), arm("b", (0,), trainer=lab.SETTINGS["trainer"] | {"steps": 3})
+    found = compare(["a", "b"], [[first], [second]])
+    reported = first.need("iter-001", "evaluation").metrics["greedy_accuracy"]
+    assert found["arms"][0]["accuracy"]["test"]["accuracy"][1]["mean"] == reported["mean"]
+    [d] = [d for d in found["differences"] if d["split"] == "test"]
+    assert (d["mean"], d["problems"]) == (pytest.approx(accuracy(second) - accuracy(first)), lab.TASK["test"])
+
+
+def test_equal_terms_are_said_and_unequal_ones_named(arm):
+    equal = compare(["a", "b"], [arm("a"), arm("b")])
+    assert equal["terms"] == [
+        "Problems: the same in every arm.",
+        "Base: the same in every arm.",
+        "Optimizer steps: 2 in every arm.",
+        "Drawn samples: 48 in every arm.",
+    ]
+    recipe = {"type": "rest_em", "sampling": {"samples_per_problem": 3, "temperature": 1.0, "max_tokens": 32}}
+    unequal = compare(["a", "c"], [arm("a"), arm("c", task={"train": 6}, recipe=recipe)])
+    assert unequal["terms"][0] == "Problems: NOT the same in every arm."
+    assert unequal["terms"][3] == "Drawn samples: a 48, c 18."
+
+
+def test_arms_of_other_problems_have_no_interval_of_one_seed(arm):
+    found = compare(["a", "b"], [arm("a", (0,)), arm("b", (0,), task={"test": 7})])
+    assert {(d["low"], d["high"]) for d in found["differences"] if d["split"] == "test"} == {(None, None)}
+
+
+def test_methods_are_compared_where_every_arm_has_them(opened):
+    by_number = {"sampling": {"samples_per_problem": 4, "temperature": 1.0}, "verifier": {"type": "numeric"}}
+    methods = [{"name": "plain", **by_number}, {"name": "marked", "prompt": {"template": "Q: {question} ="}, **by_number}]
+    texts = right_for((0,))
+    recipe = {"type": "mmst", "methods": methods, "cross_training": {}}
+    runs = [opened(name, texts=texts, rounds=1, recipe=own) for name, own in (("m", recipe), ("n", recipe), ("s", lab.SETTINGS["recipe"]))]
+    for run in runs:
+        run_rounds(run, [1])
+    both = compare(["m", "n"], [[runs[0]], [runs[1]]])
+    assert list(both["arms"][0]["accuracy"]["test"]) == ["plain", "marked", "vote", "any"]
+    scores = runs[0].store.read_table(runs[0].need("iter-001", "evaluation"), "scores", Score)
+    right = {m: {s.problem_id for s in scores if s.method == m and s.greedy and s.split == "test"} for m in ("plain", "marked")}
+    assert both["arms"][0]["accuracy"]["test"]["any"][1]["mean"] == len(right["plain"] | right["marked"]) / lab.TASK["test"]
+    assert {d["mean"] for d in both["differences"]} == {0.0}
+    mixed = compare(["m", "s"], [[runs[0]], [runs[2]]])
+    assert list(mixed["arms"][0]["accuracy"]["test"]) == ["accuracy"]
+
+
+def test_what_cannot_be_compared_is_said(arm, opened):
+    runs = arm("a", (0,))
+    with pytest.raises(UserError, match='"a" is named twice'):
+        compare(["a", "a"], [runs, runs])
+    with pytest.raises(TaskError, match="new: no round is finished, so there is nothing to compare; run `selftrain run new` first"):
+        compare(["a", "new"], [runs, [opened("new")]])
+
+
+def test_a_comparison_is_written_as_table_figure_and_page(arm, tmp_path):
+    found = compare(["a", "b"], [arm("a"), arm("b")])
+    page = write_comparison(found, tmp_path / "comparison").read_text()
+    for table in comparison_tables(found):
+        assert table.title in page
+        for row in table.rows:
+            assert all(f"<td>{cell}</td>" in page for cell in row)
+    assert "data:image/png;base64," in page
+    assert "http" not in page
+    assert json.loads((tmp_path / "comparison" / "comparison.json").read_text()) == found
+    assert (tmp_path / "comparison" / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    assert "Optimizer steps: 2 in every arm." in (tmp_path / "comparison" / "comparison.md").read_text()
