@@ -20,8 +20,9 @@ class MethodSettings(Identity):
     sampling: Sampling = Field(Sampling(temperature=0.8), description="how its solutions are drawn")
     verifier: AnyVerifier = Field(NumericVerifier(), description="who says whether its solutions are right; code is run in the sandbox")
     translation: str = Field(
-        "Q: {question}\nA solution: {solution}\nA:",
-        description="prompt that asks for a solution by this method, given one by another; must contain {question} and {solution}",
+        "Q: {question}\nA solution: {solution}\nA solution by {method}:",
+        description="prompt that asks for a solution by this method, given one by another; must contain {question} and {solution}; "
+        "{method} is this method's name",
     )
     sampled: bool = Field(True, description="false: learns from human rows and is measured, but no round draws from it (ST's other method)")
 

@@ -58,6 +58,13 @@ class MMST(Rounds):
                     f'methods: "{same}" and "{method.name}" have the same prompt ("{method.prompt.template}"); give "{method.name}" a '
                     "prompt.template of its own, which says to the model that this method is wanted"
                 )
+        translated: dict[str, str] = {}
+        for method in self.methods:
+            if (same := translated.setdefault(method.translation.replace("{method}", method.name), method.name)) != method.name:
+                raise ValueError(
+                    f'methods: "{same}" and "{method.name}" have the same translation ("{method.translation}"); give "{method.name}" '
+                    "one of its own, or put {method} into it, so that it says to the model which method is wanted"
+                )
         if not any(m.sampled for m in self.methods):
             raise ValueError("methods: at least one must be sampled, or there is nothing to learn from")
         for source, row in (self.cross_training or {}).items():

@@ -63,7 +63,7 @@ class Method:
 
     def translate(self, problem: Problem, solution: str) -> str:
         """The prompt that asks for a solution by this method, given one by another."""
-        return fill(self.translation, problem).replace("{solution}", solution.strip())
+        return fill(self.translation.replace("{method}", self.name or ""), problem).replace("{solution}", solution.strip())
 
 
 @dataclass

@@ -115,11 +115,15 @@ def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
         )
     sampling, seed = recipe.translation, run.config.seed
     by_name = {m.name: m for m in run.methods}
+    asked: set[str] = set()
     plan = []
     for origin, method in recipe.pairs():
-        found = [(problems[id], text, key) for name, id, text, key in correct if name == origin and id in problems]
-        prompts = [(p.id, by_name[method].translate(p, text)) for p, text, _ in found]
-        keys = [key for *_, key in found]
+        prompts, keys = [], []
+        for name, id, text, key in correct:
+            if name == origin and id in problems and (prompt := by_name[method].translate(problems[id], text)) not in asked:
+                asked.add(prompt)  # the same text by another method, or but for white space, is translated once
+                prompts.append((id, prompt))
+                keys.append(key)
         plan.append(Draws(prompts, sampling.per_draw(), sampling.samples_per_problem, policy, seed, method, origin, keys))
     return plan
 

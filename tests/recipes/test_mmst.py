@@ -36,6 +36,17 @@ def test_what_is_not_sampled_teaches_nothing_and_can_be_taught():
     ("settings", "sentence"),
     [
         ({"recipe": {"methods": [METHODS[0], METHODS[0]]}}, 'methods: "text" is there twice; each method needs a name of its own'),
+        (
+            {
+                "recipe": {
+                    "methods": [
+                        METHODS[0] | {"translation": "{question} {solution}"},
+                        METHODS[1] | {"translation": "{question} {solution}"},
+                    ]
+                }
+            },
+            'methods: "text" and "code" have the same translation .*or put {method} into it',
+        ),
         ({"recipe": {"methods": METHODS[:1]}}, "recipe.methods: .*at least 2"),
         (
             {"recipe": {"methods": [METHODS[0], {"name": "code", "verifier": {"type": "code"}}]}},

@@ -106,6 +106,19 @@ def test_every_correct_solution_is_translated_and_verified_again(mmst):
     }
 
 
+def test_what_two_methods_found_alike_is_translated_once(mmst):
+    """Three methods: a text that two of them found asks the third the same question, and is one draw."""
+    third = BARE | {"name": "third", "prompt": {"template": "Q: {question} |"}, "translation": "Q: {question} {solution} |"}
+    run = mmst(recipe={"methods": [MARKED, BARE, third]})
+    run_rounds(run, [1])
+    samples = lab.read_samples(run, run.need("iter-001", "translated_samples"))
+    assert len({s.key for s in samples}) == len(samples)
+    into_third = Counter(s.prompt for s in samples if s.prompt.endswith("|"))
+    assert into_third
+    assert set(into_third.values()) == {2}  # samples_per_problem of the translation
+    run_rounds(run, [2])
+
+
 def test_rows_have_the_prompt_of_their_method_and_only_what_is_right(mmst):
     run = mmst()
     run_rounds(run, [1])
