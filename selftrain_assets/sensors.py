@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from selftrain_assets.assets.results import asset_key, group_name
+from selftrain_assets.assets.keys import asset_key, group_name
 from selftrain_assets.config import Experiment
 from selftrain_assets.iterations import ALIVE, data_version, latest_materialization
 from selftrain_assets.stages.run import iteration_scope

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from selftrain_assets.assets.results import asset_key
+from selftrain_assets.assets.keys import asset_key
 from selftrain_assets.assets.specs import asset_specs
 from selftrain_assets.iterations import data_version, latest_materialization
 from selftrain_assets.stages.loop import ALL_ROUNDS

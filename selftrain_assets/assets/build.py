@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from selftrain_assets.assets.results import asset_key, base_result, group_name, human_only_result, report_result, stage_result
+from selftrain_assets.assets.keys import asset_key, group_name
+from selftrain_assets.assets.results import base_result, human_only_result, report_result, stage_result
 from selftrain_assets.assets.specs import CODE_VERSION, AssetSpec, asset_specs
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.errors import SelftrainError

@@ -9,9 +9,11 @@ from typing import Any
 
 import dagster as dg
 
+from selftrain_assets.assets.keys import asset_key
 from selftrain_assets.core.types import Problem, Row
+from selftrain_assets.recipes.rounds import CheckpointOf
 from selftrain_assets.reports.render import markdown_table
-from selftrain_assets.stages.run import Run
+from selftrain_assets.stages.run import BASE, Run, iteration_scope
 from selftrain_assets.stages.sampling import SAMPLES_OF, open_samples, open_verdicts
 from selftrain_assets.store import SHORT, Manifest
 from selftrain_assets.store.lineage import Lineage, Node
@@ -78,12 +80,7 @@ def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
 def _special(run: Run, manifest: Manifest) -> dict[str, Any]:
     match manifest.stage:
         case "policy":
-            origin = manifest.detail["origin"]
-            asset = "base" if origin == "base" else "checkpoint"
-            return {
-                "from iteration": dg.MetadataValue.text(origin),
-                "from": dg.MetadataValue.asset(dg.AssetKey([run.name.replace("-", "_"), asset])),
-            }
+            return _origin(run, manifest.detail["origin"])
         case "samples":
             return {"dagster/row_count": manifest.counts["samples"]}
         case "verifications" | "rationalizations" | "translations":
@@ -96,6 +93,17 @@ def _special(run: Run, manifest: Manifest) -> dict[str, Any]:
             losses = manifest.metrics.get("losses") or []
             return ({"final loss": losses[-1][1]} if losses else {}) | {"lineage": dg.MetadataValue.md(_lineage(run, manifest))}
     return {}
+
+
+def _origin(run: Run, origin: str) -> dict[str, Any]:
+    """Where the weights of a policy are from, linked if they are of the base or of a checkpoint, perhaps of another experiment."""
+    experiment, teacher = run.name, run.config.recipe.teacher
+    if origin == "teacher":
+        if not isinstance(teacher, CheckpointOf):
+            return {"from": dg.MetadataValue.text(f"teacher {teacher}")}
+        experiment, origin = teacher.experiment, iteration_scope(teacher.iteration)
+    asset = asset_key(experiment, "base" if origin == BASE else "checkpoint")
+    return {"from iteration": dg.MetadataValue.text(origin), "from": dg.MetadataValue.asset(asset)}
 
 
 def _lineage(run: Run, manifest: Manifest) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from selftrain_assets.assets.results import asset_key, base_result, human_only_result, report_result, stage_result
+from selftrain_assets.assets.keys import asset_key
+from selftrain_assets.assets.results import base_result, human_only_result, report_result, stage_result
 from selftrain_assets.assets.specs import CODE_VERSION
 from selftrain_assets.iterations import data_version, latest_materialization
 from selftrain_assets.stages.loop import ALL_ROUNDS

@@ -12,16 +12,6 @@ from selftrain_assets.stages.run import BASE, Run
 from selftrain_assets.store import Manifest
 
 
-def group_name(experiment: str) -> str:
-    """Dagster allows no dash in the name of a group."""
-    return experiment.replace("-", "_")
-
-
-def asset_key(experiment: str, name: str) -> dg.AssetKey:
-    """<experiment>/<stage>"""
-    return dg.AssetKey([group_name(experiment), name])
-
-
 def stage_result(run: Run, manifest: Manifest) -> dg.MaterializeResult:
     """The digest as data version, metadata, and the outcome of the stage's checks."""
     results = [

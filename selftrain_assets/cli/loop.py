@@ -36,7 +36,7 @@ def run(
         found = [summarize(open_run(each)) for each in names]
         print_json(found if seeds else found[0])
     else:
-        _farewell(name, pages[-1])
+        _farewell(names[-1], pages[-1], f"{name} --seeds {seeds}" if seeds else None)
 
 
 def _write_preset(name: str, preset: str) -> None:
@@ -216,13 +216,14 @@ def _recorder(opened):
     return lambda manifest: told()(manifest)
 
 
-def _farewell(name: str, page: Path) -> None:
+def _farewell(name: str, page: Path, comparable: str | None) -> None:
     from selftrain_assets.terminal import console
 
     command = _as_typed()
     following = {
         "make ui": "the same experiment in the Dagster UI",
         f"{command} show {name} 1": "samples of round 1 with their verdicts",
+        **({f"{command} compare {comparable}": "means over these seeds with intervals"} if comparable else {}),
         f"{command} new another": "your own problems and model; change a setting and run it",
     }
     width = max(map(len, following)) + 4

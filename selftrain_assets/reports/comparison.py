@@ -13,12 +13,13 @@ from typing import Any
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.files import write_atomically
 from selftrain_assets.core.statistics import Estimate, bootstrap, over_seeds, paired_bootstrap
-from selftrain_assets.core.types import Score
+from selftrain_assets.core.types import Row, Score
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
 from selftrain_assets.reports.summary import plain, summarize
 from selftrain_assets.reports.tables import Titled
 from selftrain_assets.stages.measuring import VOTE
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.store.database import relation
 
 ANY, WHOLE = "any", "accuracy"
 SPLITS = ("test", "transfer")
@@ -90,6 +91,7 @@ def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, An
         "seeds": [run.config.seed for run in runs[0]],
         "arms": [_arm(arm, splits, methods) for arm in arms],
         "differences": [d for arm in arms[1:] for split in splits for d in _differences(arm, arms[0], split, methods)],
+        "rows": [_rows(arm, arms[0]) for arm in arms[1:]],
         "terms": _terms(arms),
     }
     return plain(found)
@@ -131,6 +133,20 @@ def _difference(before: Sequence[Scores], after: Sequence[Scores]) -> Estimate:
     return over_seeds([b - a for a, b in zip(_means(before), _means(after), strict=True)])
 
 
+def _rows(arm: Arm, first: Arm) -> dict[str, Any]:
+    """Which rows the last rounds have in common, by prompt and completion; of all seeds together."""
+    counts = {"shared": 0, "only_first": 0, "only_this": 0}
+    for before, after in zip(first.runs, arm.runs, strict=True):
+        with after.store.database() as db:
+            for name, run, iteration in (("before", before, first.rounds), ("after", after, arm.rounds)):
+                rows = run.store.table(run.need(iteration_scope(iteration), "dataset"), "rows")
+                db.execute(f"CREATE TABLE {name} AS SELECT DISTINCT prompt, completion FROM ({relation(Row, [rows])})")
+            counts["shared"] += db.count("before SEMI JOIN after USING (prompt, completion)")
+            counts["only_first"] += db.count("before ANTI JOIN after USING (prompt, completion)")
+            counts["only_this"] += db.count("after ANTI JOIN before USING (prompt, completion)")
+    return {"arm": arm.name, "less": first.name, **counts}
+
+
 def _terms(arms: Sequence[Arm]) -> list[str]:
     """Sentences on what the arms share, and on what they do not."""
     if len(arms) < 2:
@@ -154,12 +170,15 @@ def comparison_tables(found: dict[str, Any]) -> list[Titled]:
     """The arms on each split, and how far each is from the first."""
     several = len(found["seeds"]) > 1
     seeds = f"{len(found['seeds'])} seeds" if several else f"seed {found['seeds'][0]}"
-    return [
+    tables = [
         table
         for split in found["arms"][0]["accuracy"]
         for table in (_arms(found, split, seeds), _less(found, split, "seed" if several else "problem"))
-        if table.rows
     ]
+    counts = [[d["arm"], *(f"{d[count]:,}" for count in ("shared", "only_first", "only_this"))] for d in found["rows"]]
+    first = found["arms"][0]["name"]
+    tables.append(Titled("Distinct training rows of the last round", ["", f"also of {first}", f"only of {first}", "only its own"], counts))
+    return [table for table in tables if table.rows]
 
 
 def _arms(found: dict[str, Any], split: str, seeds: str) -> Titled:

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 import pytest
 
 from selftrain_assets.core.errors import TaskError, UserError
-from selftrain_assets.core.types import Score
+from selftrain_assets.core.types import Row, Score
 from selftrain_assets.reports.comparison import compare, comparison_tables, write_comparison
 from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.tasks import WordProblems
@@ -20,7 +20,7 @@ def right_for(seeds):
     """Answers to the problems of several seeds, which have the same ids: the right one of each, and a wrong one."""
     texts = {}
     for problems in zip(*(WordProblems(**lab.TASK, seed=seed).load() for seed in seeds), strict=True):
-        texts[problems[0].id] = [*(f"#### {p.answer}" for p in problems), "#### 0"]
+        texts[problems[0].id] = [*(f"{said}#### {p.answer}" for p in problems for said in ("", "so ")), "#### 0"]
     return texts
 
 
@@ -83,6 +83,23 @@ def test_equal_terms_are_said_and_unequal_ones_named(arm):
     unequal = compare(["a", "c"], [arm("a"), arm("c", task={"train": 6}, recipe=recipe)])
     assert unequal["terms"][0] == "Problems: NOT the same in every arm."
     assert unequal["terms"][3] == "Drawn samples: a 48, c 18."
+
+
+def test_rows_in_common_are_counted_by_what_they_say(arm):
+    first, second = arm("a"), arm("b", recipe=lab.SETTINGS["recipe"] | {"cap": 1})
+    [counts] = compare(["a", "b"], [first, second])["rows"]
+    texts = [
+        [{(r.prompt, r.completion) for r in run.store.read_table(run.need("iter-001", "dataset"), "rows", Row)} for run in runs]
+        for runs in (first, second)
+    ]
+    expected = {"shared": 0, "only_first": 0, "only_this": 0}
+    for a, b in zip(*texts, strict=True):
+        expected["shared"] += len(a & b)
+        expected["only_first"] += len(a - b)
+        expected["only_this"] += len(b - a)
+    assert counts == {"arm": "b", "less": "a", **expected}
+    assert expected["shared"]
+    assert expected["only_first"]
 
 
 def test_arms_of_other_problems_have_no_interval_of_one_seed(arm):
