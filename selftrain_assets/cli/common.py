@@ -19,7 +19,8 @@ Name = Annotated[str, typer.Argument(help="experiment, a folder below selftrain_
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs instead of text for people")]
 
 Seeds = Annotated[
-    str | None, typer.Option(help='repeat it with these seeds, each with problems of its own: "3" or "0-4"; as experiments NAME-seed-3')
+    str | None,
+    typer.Option(help='its repetitions with these seeds, "3" or "0-4", each with problems of its own: experiments NAME-seed-3'),
 ]
 
 
