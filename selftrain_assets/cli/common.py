@@ -23,6 +23,8 @@ Seeds = Annotated[
     typer.Option(help='its repetitions with these seeds, "3" or "0-4", each with problems of its own: experiments NAME-seed-3'),
 ]
 
+MOST_SEEDS = 1000
+
 
 def numbers(text: str) -> range:
     """What "3" or "0-4" means; nothing where it is neither."""
@@ -34,14 +36,18 @@ def numbers(text: str) -> range:
 
 def repeated(name: str, seeds: str | None) -> list[str]:
     """The experiment itself, or its repetitions."""
-    from selftrain_assets.experiments import experiment_file, repetition
+    from selftrain_assets.experiments import experiment_file, experiment_names, repetition
 
     if seeds is None:
         return [name]
-    if not (wanted := numbers(seeds)):
-        raise UserError(f'--seeds "{seeds}": give a seed or a range, as in 3 or 0-4')
+    wanted = numbers(seeds)
+    if not 0 < len(wanted) <= MOST_SEEDS:
+        raise UserError(f'--seeds "{seeds}": give a seed or a range of at most {MOST_SEEDS}, as in 3 or 0-4')
     experiment_file(name)
-    return [repetition(name, seed) for seed in wanted]
+    names = [repetition(name, seed) for seed in wanted]
+    if own := sorted({*names} & {*experiment_names()}):
+        raise UserError(f'--seeds {seeds}: "{own[0]}" is an experiment with a file of its own; rename it, or leave that seed out')
+    return names
 
 
 def open_run(name: str, progress=None):

@@ -80,12 +80,12 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Experiments side by side: accuracy, paired differences, and on what terms; also as a figure and as HTML."""
-    from selftrain_assets.reports.comparison import compare, comparison_tables, write_comparison
+    from selftrain_assets.reports.comparison import compare, comparison_tables, folder_name, write_comparison
     from selftrain_assets.store import Store
     from selftrain_assets.terminal import console, print_titled
 
     found = compare(names, [[open_run(each) for each in repeated(name, seeds)] for name in names])
-    page = write_comparison(found, Store.default().root / "comparisons" / "+".join(names))
+    page = write_comparison(found, Store.default().root / "comparisons" / folder_name([*names, *([f"seeds-{seeds}"] if seeds else [])]))
     if as_json:
         print_json(found)
         return
@@ -221,7 +221,7 @@ def _farewell(name: str, page: Path, comparable: str | None) -> None:
 
     command = _as_typed()
     following = {
-        "make ui": "the same experiment in the Dagster UI",
+        **({} if comparable else {"make ui": "the same experiment in the Dagster UI"}),
         f"{command} show {name} 1": "samples of round 1 with their verdicts",
         **({f"{command} compare {comparable}": "means over these seeds with intervals"} if comparable else {}),
         f"{command} new another": "your own problems and model; change a setting and run it",

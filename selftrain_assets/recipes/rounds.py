@@ -27,7 +27,7 @@ class InnerStop(Identity):
 class CheckpointOf(Identity):
     """The checkpoint of a round, perhaps of another experiment."""
 
-    experiment: str = Field(description="its experiment")
+    experiment: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$", description="its experiment")
     iteration: int = Field(ge=1, description="its round")
 
 

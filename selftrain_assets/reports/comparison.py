@@ -12,17 +12,20 @@ from typing import Any
 
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.files import write_atomically
+from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.statistics import Estimate, bootstrap, over_seeds, paired_bootstrap
-from selftrain_assets.core.types import Row, Score
+from selftrain_assets.core.types import Drawing, Row, Score
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
 from selftrain_assets.reports.summary import plain, summarize
 from selftrain_assets.reports.tables import Titled
 from selftrain_assets.stages.measuring import VOTE
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.stages.sampling import SAMPLES_OF
 from selftrain_assets.store.database import relation
 
 ANY, WHOLE = "any", "accuracy"
 SPLITS = ("test", "transfer")
+LONGEST_NAME = 120
 
 Scores = dict[str, float]
 """By problem: is the greedy answer right, 1 or 0?"""
@@ -57,6 +60,18 @@ class Arm:
     def total(self, count: str) -> float:
         """Of all rounds, on average over seeds."""
         return fmean(sum(p["counts"][count] for p in s["iterations"][: self.rounds]) for s in self.summaries)
+
+    def drawn(self) -> float:
+        """Samples that its rounds learned from, hinted and translated ones included, on average over seeds. Rounds that share a policy
+        share samples, which count once."""
+        stages = [SAMPLES_OF[stage] for stage in ("verifications", *self.runs[0].config.recipe.own_stages)]
+        counts = []
+        for run in self.runs:
+            scopes = map(iteration_scope, range(1, self.rounds + 1))
+            tables = [run.store.table(run.need(scope, stage), stage) for scope in scopes for stage in stages]
+            with run.store.database() as db:
+                counts.append(db.execute(f"SELECT count(DISTINCT key) FROM ({relation(Drawing, tables)})")[0][0])
+        return fmean(counts)
 
     def scores(self, iteration: int, split: str, methods: Sequence[str]) -> dict[str, list[Scores]]:
         """By measure, for each seed, after a round; round 0 is the base. The measures are each of `methods`, their vote, and whether any
@@ -104,7 +119,7 @@ def _arm(arm: Arm, splits: Sequence[str], methods: Sequence[str]) -> dict[str, A
         "rounds": arm.rounds,
         "accuracy": {split: {m: [asdict(_estimate(p[m])) for p in of] for m in of[0]} for split, of in by_round.items()},
         "by_seed": {split: {m: [_means(p[m]) for p in of] for m in of[0]} for split, of in by_round.items()},
-        "drawn": arm.total("drawn"),
+        "drawn": arm.drawn(),
         "rows": fmean(s["iterations"][arm.rounds - 1]["counts"]["kept_rows"] for s in arm.summaries),
         "optimizer_steps": arm.total("optimizer_steps"),
     }
@@ -121,14 +136,15 @@ def _estimate(seeds: Sequence[Scores]) -> Estimate:
 def _differences(arm: Arm, first: Arm, split: str, methods: Sequence[str]) -> list[dict[str, Any]]:
     """After the last round of each: this arm less the first."""
     before, after = (each.scores(each.rounds, split, methods) for each in (first, arm))
+    by_problem = len(arm.runs) == 1 and _share([first, arm], INPUTS, "problems")
     return [
-        {"arm": arm.name, "less": first.name, "split": split, "measure": name, **asdict(_difference(before[name], after[name]))}
-        for name in before
+        {"arm": arm.name, "less": first.name, "split": split, "measure": m, **asdict(_difference(before[m], after[m], by_problem))}
+        for m in before
     ]
 
 
-def _difference(before: Sequence[Scores], after: Sequence[Scores]) -> Estimate:
-    if len(before) == 1 and before[0].keys() == after[0].keys():
+def _difference(before: Sequence[Scores], after: Sequence[Scores], by_problem: bool) -> Estimate:
+    if by_problem and before[0].keys() == after[0].keys():
         return paired_bootstrap(list(before[0].values()), [after[0][id] for id in before[0]])
     return over_seeds([b - a for a, b in zip(_means(before), _means(after), strict=True)])
 
@@ -147,20 +163,23 @@ def _rows(arm: Arm, first: Arm) -> dict[str, Any]:
     return {"arm": arm.name, "less": first.name, **counts}
 
 
+def _share(arms: Sequence[Arm], scope: str, stage: str) -> bool:
+    """Seed by seed, is it the same in every arm?"""
+    return all(len({run.need(scope, stage).digest for run in of_seed}) == 1 for of_seed in zip(*(arm.runs for arm in arms), strict=True))
+
+
 def _terms(arms: Sequence[Arm]) -> list[str]:
     """Sentences on what the arms share, and on what they do not."""
     if len(arms) < 2:
         return []
 
-    def shared(scope: str, stage: str) -> bool:
-        return all(len({arm.runs[i].need(scope, stage).digest for arm in arms}) == 1 for i in range(len(arms[0].runs)))
-
     told = [
-        f"{what}: {'the same in every arm' if shared(*of) else 'NOT the same in every arm'}."
+        f"{what}: {'the same in every arm' if _share(arms, *of) else 'NOT the same in every arm'}."
         for what, of in {"Problems": (INPUTS, "problems"), "Base": (BASE, "checkpoint")}.items()
     ]
-    for what, count in {"Optimizer steps": "optimizer_steps", "Drawn samples": "drawn"}.items():
-        amounts = {arm.name: f"{arm.total(count):,.0f}" for arm in arms}
+    steps, drawn = {arm.name: arm.total("optimizer_steps") for arm in arms}, {arm.name: arm.drawn() for arm in arms}
+    for what, counts in {"Optimizer steps": steps, "Drawn samples": drawn}.items():
+        amounts = {name: f"{count:,.0f}" for name, count in counts.items()}
         each = ", ".join(f"{name} {amount}" for name, amount in amounts.items())
         told.append(f"{what}: {each if len(set(amounts.values())) > 1 else f'{amounts[arms[0].name]} in every arm'}.")
     return told
@@ -173,7 +192,7 @@ def comparison_tables(found: dict[str, Any]) -> list[Titled]:
     tables = [
         table
         for split in found["arms"][0]["accuracy"]
-        for table in (_arms(found, split, seeds), _less(found, split, "seed" if several else "problem"))
+        for table in (_arms(found, split, seeds), _less(found, split, "seed" if several else "problem where the problems are the same"))
     ]
     counts = [[d["arm"], *(f"{d[count]:,}" for count in ("shared", "only_first", "only_this"))] for d in found["rows"]]
     first = found["arms"][0]["name"]
@@ -184,8 +203,10 @@ def comparison_tables(found: dict[str, Any]) -> list[Titled]:
 def _arms(found: dict[str, Any], split: str, seeds: str) -> Titled:
     accuracy = {arm["name"]: arm["accuracy"][split] for arm in found["arms"]}
     measures = list(found["arms"][0]["accuracy"][split])
-    bases = dict.fromkeys(tuple(interval(of[m][0]) for m in measures) for of in accuracy.values())
-    rows = [["base", *cells, "", "", "", ""] for cells in bases]
+    bases: dict[tuple[str, ...], list[str]] = {}
+    for name, of in accuracy.items():
+        bases.setdefault(tuple(interval(of[m][0]) for m in measures), []).append(name)
+    rows = [["base" if len(bases) == 1 else f"base of {', '.join(of)}", *cells, "", "", "", ""] for cells, of in bases.items()]
     for arm in found["arms"]:
         counts = [f"{arm[count]:,.0f}" for count in ("rounds", "drawn", "rows", "optimizer_steps")]
         rows.append([arm["name"], *(interval(accuracy[arm["name"]][m][-1]) for m in measures), *counts])
@@ -209,6 +230,12 @@ def interval(estimate: dict[str, Any], sign: str = "") -> str:
         return ""
     shown = f"{estimate['mean']:{sign}.3f}"
     return shown if estimate["low"] is None else f"{shown} [{estimate['low']:{sign}.3f}, {estimate['high']:{sign}.3f}]"
+
+
+def folder_name(parts: Sequence[str]) -> str:
+    """Where a comparison of these lies; what is too long for a folder's name is cut, and told apart by its digest."""
+    name = "+".join(parts)
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{fingerprint('comparison', name)[:8]}"
 
 
 def write_comparison(found: dict[str, Any], folder: Path) -> Path:

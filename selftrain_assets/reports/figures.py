@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 from selftrain_assets.reports.summary import figures_of
@@ -110,15 +112,21 @@ def methods(summary: dict[str, Any]) -> bytes:
 
 def _by_method(axis, summary: dict[str, Any]) -> None:
     points = [summary["baseline"], *summary["iterations"]]
-    for name, color in zip(summary["baseline"]["methods"], COLORS, strict=False):
+    for name, color in zip(summary["baseline"]["methods"], cycle(COLORS), strict=False):
         of = [p["methods"][name] for p in points]
-        band = list(zip(*(p["greedy_accuracy_interval"] for p in of), strict=True))
-        axis.plot(range(len(points)), [p["greedy_accuracy"] for p in of], color=color, marker="o", label=name)
+        band = [[_defined(p["greedy_accuracy_interval"][side]) for p in of] for side in (0, 1)]
+        axis.plot(range(len(points)), [_defined(p["greedy_accuracy"]) for p in of], color=color, marker="o", label=name)
         axis.fill_between(range(len(points)), *band, color=color, alpha=0.12, linewidth=0)
-    axis.plot(range(len(points)), [p["greedy_accuracy"] for p in points], color=INK, linestyle="--", label="vote")
-    axis.plot(range(len(points)), [p["agreement"]["test"]["union"] for p in points], color=GREY, linestyle=":", label="any method")
+    union = [_defined(p["agreement"].get("test", {}).get("union")) for p in points]
+    axis.plot(range(len(points)), [_defined(p["greedy_accuracy"]) for p in points], color=INK, linestyle="--", label="vote")
+    axis.plot(range(len(points)), union, color=GREY, linestyle=":", label="any method")
     axis.set(title="Greedy accuracy by method", xlabel="iteration (0 = base)", xticks=range(len(points)), ylim=(0, 1))
     axis.legend(fontsize=7, frameon=False)
+
+
+def _defined(value: float | None) -> float:
+    """A gap in the line where a number is undefined."""
+    return math.nan if value is None else value
 
 
 Cells = dict[str, float]
@@ -138,7 +146,7 @@ def _trained_on(point: dict[str, Any]) -> Cells:
 def _flow(axis, summary: dict[str, Any], title: str, cells: Callable[[dict[str, Any]], Cells]) -> None:
     points = summary["iterations"]
     names = list(dict.fromkeys(name for p in points for name in cells(p)))
-    for i, (name, color) in enumerate(zip(names, COLORS, strict=False)):
+    for i, (name, color) in enumerate(zip(names, cycle(COLORS), strict=False)):
         places = [p["iteration"] + 0.8 * (i + 0.5) / len(names) - 0.4 for p in points]
         axis.bar(places, [cells(p).get(name, 0) for p in points], width=0.75 / len(names), color=color, label=name)
     axis.set(title=title[0].upper() + title[1:], xlabel="iteration", xticks=[p["iteration"] for p in points])
@@ -149,7 +157,9 @@ def _flow(axis, summary: dict[str, Any], title: str, cells: Callable[[dict[str, 
 
 def _agreement(axis, summary: dict[str, Any]) -> None:
     """Of the first pair of methods."""
-    points = [summary["baseline"], *summary["iterations"]]
+    points = [p for p in (summary["baseline"], *summary["iterations"]) if "test" in p["agreement"]]
+    if not points:
+        return
     pair = next(iter(points[0]["agreement"]["test"]["pairs"]))
     first, second = pair.split(", ")
     below = [0.0] * len(points)
@@ -167,9 +177,9 @@ def comparison(found: dict[str, Any]) -> bytes:
     measures = list(found["arms"][0]["accuracy"]["test"])
     figure, axes = _axes(len(measures))
     for axis, measure in zip(axes, measures, strict=True):
-        for arm, color in zip(found["arms"], COLORS, strict=False):
+        for arm, color in zip(found["arms"], cycle(COLORS), strict=False):
             of = arm["accuracy"]["test"][measure]
-            axis.plot(range(len(of)), [e["mean"] for e in of], color=color, marker="o", label=arm["name"])
+            axis.plot(range(len(of)), [_defined(e["mean"]) for e in of], color=color, marker="o", label=arm["name"])
             if all(e["low"] is not None for e in of):
                 axis.fill_between(range(len(of)), [e["low"] for e in of], [e["high"] for e in of], color=color, alpha=0.12, linewidth=0)
         axis.set(title=measure, xlabel="iteration (0 = base)", xticks=range(max(a["rounds"] for a in found["arms"]) + 1), ylim=(0, 1))

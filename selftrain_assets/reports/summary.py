@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from selftrain_assets.core.errors import TaskError
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, round_stages
 from selftrain_assets.stages.run import BASE, Run, iteration_scope
-from selftrain_assets.stages.sampling import SAMPLES_OF, solved_problems
+from selftrain_assets.stages.sampling import solved_problems
 from selftrain_assets.store import Manifest
 
 
@@ -55,7 +56,6 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
         "counts": {
             "samples": samples["samples"],
             "samples_reused": samples["reused"],
-            "drawn": sum(run.need(scope, SAMPLES_OF[stage]).counts["samples"] for stage in found if stage in SAMPLES_OF),
             "correct": verdicts["pass"],
             "problems": samples["problems"],
             "problems_solved": verdicts["problems_solved"],
@@ -87,7 +87,12 @@ def _yields(found: dict[str, Manifest]) -> dict[str, Any]:
 
 def _measured(run: Run, evaluation: Manifest) -> dict[str, Any]:
     """The numbers of an evaluation; of each method too, where there are several."""
-    metrics = evaluation.metrics
+    metrics, known = evaluation.metrics, set(evaluation.metrics.get("methods", {}))
+    if known != {m.name for m in run.config.recipe.methods}:
+        raise TaskError(
+            f"{run.name}: {evaluation.scope} was evaluated with other methods than the settings name now; run `selftrain run {run.name}`, "
+            "which brings it up to date"
+        )
     by_method = {m.name: _flat(metrics["methods"][m.name]) for m in run.config.recipe.methods}
     more = {"methods": by_method} | {name: metrics[name] for name in ("ranked", "agreement", "choice")} if by_method else {}
     return _flat(metrics) | more

@@ -79,18 +79,13 @@ def _stages(run: Run) -> dict[tuple[str, str], Callable[[Run], Manifest]]:
             found[iteration_scope(iteration), stage] = partial(_stage, do=do, iteration=iteration)
     if run.config.human_only:
         for scope, rounds in ((ONE_ROUND, 1), (ALL_ROUNDS, run.config.rounds)):
-            found[scope, "checkpoint"] = partial(_human_only, scope=scope, rounds=rounds)
+            found[scope, "checkpoint"] = partial(training.human_only, scope=scope, rounds=rounds)
             found[scope, "evaluation"] = partial(evaluation, scope=scope)
     return found
 
 
 def _stage(run: Run, do: Stage, iteration: int) -> Manifest:
     return do(run, iteration)
-
-
-def _human_only(run: Run, scope: str, rounds: int) -> Manifest:
-    steps = [run.need(iteration_scope(i), "checkpoint").counts["optimizer_steps"] for i in range(1, rounds + 1)]
-    return training.human_only(run, scope, sum(steps))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.types import SPLITS, Problem
 from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.stages.run import INPUTS, Clock, Run, finish
+from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import teacher
 from selftrain_assets.store import Manifest
 
@@ -21,7 +21,7 @@ def problems(run: Run) -> Manifest:
     _check(run, loaded)
     resolve_model(config.model)  # a missing one should be told before anything is written
     if config.recipe.teacher is not None:
-        teacher(run)
+        teacher(run, iteration_scope(1))
     digest = fingerprint("problems", [asdict(p) for p in loaded])
     if current := run.done(INPUTS, "problems", digest, {}):
         return current

@@ -10,6 +10,7 @@ from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.retraction import Kind, Retraction, Retractions
 from selftrain_assets.core.types import Row
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.store import Manifest
 from selftrain_assets.store.lineage import Lineage
 
 SOURCES = ("human", "rationalized", "translated")
@@ -23,6 +24,7 @@ class Affected:
     checkpoints: list[str] = field(default_factory=list)
     first: str | None = None
     superseded: list[str] = field(default_factory=list)
+    taught: list[str] = field(default_factory=list)  # experiments whose teacher was trained on it
 
 
 def retract(run: Run, kind: Kind, value: str, reason: str) -> Affected:
@@ -81,7 +83,16 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
         trained = found.of("checkpoint", experiment=run.name, scope=dataset.scope)
         affected.checkpoints += [m.digest for m in trained if m.parents.get("dataset") == dataset.digest and found.is_current(m)]
     affected.first = min(affected.scopes, key=lambda scope: (scope != BASE, scope), default=None)
+    affected.taught = sorted({m.experiment for m in found.of("policy") if found.is_current(m) and _learns(m, run.name, affected.first)})
     return affected
+
+
+def _learns(policy: Manifest, experiment: str, first: str | None) -> bool:
+    """Is this round taught by a checkpoint of the experiment that becomes another?"""
+    teacher = policy.detail.get("teacher")
+    if teacher is None or first is None or teacher["experiment"] != experiment:
+        return False
+    return first == BASE or iteration_scope(teacher["iteration"]) >= first
 
 
 def repair(run: Run, affected: Affected) -> str:
@@ -96,4 +107,5 @@ def repair(run: Run, affected: Affected) -> str:
     return (
         f"`selftrain run {run.name}`, or a backfill of {before}{span} in the UI: earlier rounds stay as they are, the samples of "
         f"{affected.first} are not drawn again, later rounds follow from other weights"
+        + "".join(f"; then `selftrain run {name}`, whose teacher it is" for name in affected.taught)
     )

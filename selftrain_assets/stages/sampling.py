@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.errors import TaskError
+from selftrain_assets.core.errors import TaskError, UserError, nearest
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.prompts import build_prompt
@@ -28,13 +28,16 @@ SAMPLES_OF = {"verifications": "samples", "rationalizations": "hinted_samples", 
 def policy(run: Run, iteration: int) -> Manifest:
     """Pin the weights that this round samples from. The digest is theirs: equal to the checkpoint's, it is the loop's edge."""
     clock, scope, recipe = Clock(), iteration_scope(iteration), run.config.recipe
+    taught = {"teacher": recipe.teacher.model_dump()} if isinstance(recipe.teacher, CheckpointOf) else {}
     if recipe.teacher is not None:
-        place, origin = teacher(run), "teacher"
+        place, origin = teacher(run, scope), "teacher"
     else:
         source = recipe.policy_round(iteration)
         origin = iteration_scope(source) if source else BASE
         place = run.need(origin, "checkpoint").detail["place"]
-    run.store.policy(place)
+    weights = run.store.policy(place)
+    for method in run.methods:
+        weights.by(method.name)  # says now, and not in the middle of the round, which method they are not for
     key, parents = fingerprint("policy", origin, place["digest"]), {f"{origin}/checkpoint": place["digest"]}
     return run.done(scope, "policy", key, parents) or finish(
         run,
@@ -44,20 +47,26 @@ def policy(run: Run, iteration: int) -> Manifest:
         key=key,
         digest=place["digest"],
         parents=parents,
-        detail={"place": place, "origin": origin},
+        detail={"place": place, "origin": origin, **taught},
     )
 
 
-def teacher(run: Run) -> dict[str, Any]:
-    """The place of the model that is sampled instead of the policy. TaskError for a checkpoint that was never made."""
+def teacher(run: Run, scope: str) -> dict[str, Any]:
+    """The place of the model that a round samples instead of the policy: the checkpoint of another experiment as it is now or, if that
+    experiment is gone, as the round has pinned it. UserError, or TaskError for a checkpoint that was never made."""
     wanted = run.config.recipe.teacher
     if not isinstance(wanted, CheckpointOf):
         return place_of_model(str(wanted), resolve_model(str(wanted)))
+    if wanted.experiment == run.name:
+        raise UserError("recipe.teacher: an experiment cannot be its own teacher; leave teacher out to sample from its own policy")
     made = run.store.manifest(wanted.experiment, iteration_scope(wanted.iteration), "checkpoint")
-    if made is None:
+    made = made or run.manifest(scope, "policy")
+    if made is None or (made.stage == "policy" and made.detail.get("teacher") != wanted.model_dump()):
+        known = sorted({m.experiment for m in run.store.manifests() if m.stage == "checkpoint"} - {run.name})
+        misspelt = nearest(wanted.experiment, known) if known and wanted.experiment not in known else ""
         raise TaskError(
-            f"{run.name}: recipe.teacher is the checkpoint of round {wanted.iteration} of {wanted.experiment}, which is not there yet; "
-            f"make it first: selftrain run {wanted.experiment}"
+            f"recipe.teacher: round {wanted.iteration} of {wanted.experiment} has no checkpoint yet; make it first: selftrain run "
+            f"{wanted.experiment}{misspelt}"
         )
     return made.detail["place"]
 

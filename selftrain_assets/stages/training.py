@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -54,13 +56,21 @@ def base(run: Run) -> Manifest:
     )
 
 
-def human_only(run: Run, scope: str, steps: int) -> Manifest:
-    """The control: as many optimizer steps from the same base, on the human rows alone."""
-    rows = human_rows(run, 0)
-    trainer = run.config.trainer.model_copy(update={"steps": steps, "epochs": None})
+def human_only(run: Run, scope: str, rounds: int) -> Manifest:
+    """The control: as many optimizer steps as so many rounds took, from the same base, on the human rows alone."""
+    steps: Counter[str | None] = Counter()
+    for iteration in range(1, rounds + 1):
+        steps.update(_steps(run.need(iteration_scope(iteration), "checkpoint")))
+    rows, trainer = human_rows(run, 0), run.config.trainer
+    trainers = {method: trainer.model_copy(update={"steps": count, "epochs": None}) for method, count in steps.items()}
     return _train(
-        run, scope, rows, {"problems": run.need(INPUTS, "problems").digest}, run.need(BASE, "checkpoint").detail["place"], trainer
+        run, scope, rows, {"problems": run.need(INPUTS, "problems").digest}, run.need(BASE, "checkpoint").detail["place"], trainers
     )
+
+
+def _steps(trained: Manifest) -> dict[str | None, int]:
+    """Optimizer steps of a checkpoint, by method where each has weights of its own."""
+    return trained.detail.get("optimizer_steps") or {None: trained.counts["optimizer_steps"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +80,28 @@ class _Training:
     method: str | None
     rows: list[Row]
     start: dict[str, Any]
+    trainer: AnyTrainer
     seed: int
     key: str
 
 
-def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start: dict[str, Any], trainer: AnyTrainer) -> Manifest:
+def _train(
+    run: Run, scope: str, rows: list[Row], parents: dict[str, str], start: dict[str, Any], by: AnyTrainer | dict[str | None, AnyTrainer]
+) -> Manifest:
     """Train, or find the same training done: weights lie under the key of what makes them."""
     clock, parents = Clock(), {**parents, "start": start["digest"]}
-    trainings = [_training(run, scope, method, rows, start, trainer) for method in run.config.recipe.trained]
+    trainers = by if isinstance(by, dict) else dict.fromkeys(run.config.recipe.trained, by)
+    trainings = [_training(run, scope, method, rows, start, trainer) for method, trainer in trainers.items()]
     alone = trainings[0].method is None
     key = trainings[0].key if alone else fingerprint("checkpoint", [[each.method, each.key] for each in trainings])
     current = run.done(scope, "checkpoint", key, parents)
     if current and all(run.store.checkpoint_facts(each.key) for each in trainings):
         return current
-    with run.store.writing(run.name, scope, "checkpoint", run.owner):
-        places, facts = zip(*(_publish(run, scope, each, trainer, clock) for each in trainings), strict=True)
+    with ExitStack() as held:  # until the manifest is committed nobody else knows that the weights are needed
+        held.enter_context(run.store.writing(run.name, scope, "checkpoint", run.owner))
+        for each in trainings:
+            held.enter_context(lease(run.store.scratch(each.key).with_suffix(".lease"), run.owner))
+        places, facts = zip(*(_publish(run, scope, each, clock) for each in trainings), strict=True)
         place = places[0] if alone else place_of_methods({str(each.method): own for each, own in zip(trainings, places, strict=True)})
         return finish(
             run,
@@ -97,9 +114,10 @@ def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start
             tokens=sum(f["tokens"] for f in facts),
             counts={"rows": len(rows)} | {name: sum(f[name] for f in facts) for name in ("steps", "optimizer_steps")},
             metrics={name: _one_after_the_other(name, facts) for name in ("losses", "validation")},
-            settings=trainer.model_dump(mode="json"),
+            settings=trainings[0].trainer.model_dump(mode="json"),
             versions=facts[0]["versions"],
-            detail={"place": place, "start": start, "seed": trainings[0].seed},
+            detail={"place": place, "start": start, "seed": trainings[0].seed}
+            | ({} if alone else {"optimizer_steps": {each.method: f["optimizer_steps"] for each, f in zip(trainings, facts, strict=True)}}),
         )
 
 
@@ -111,7 +129,7 @@ def _training(run: Run, scope: str, method: str | None, rows: list[Row], start: 
     below = start.get("methods", {}).get(method, start)
     validation = [p.id for p in _validation(run)]
     key = fingerprint("checkpoint", [r.key for r in own], below["digest"], trainer, inner_stop, validation, seed)
-    return _Training(method, own, below, seed, key)
+    return _Training(method, own, below, trainer, seed, key)
 
 
 def _one_after_the_other(name: str, facts: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
@@ -120,20 +138,19 @@ def _one_after_the_other(name: str, facts: Sequence[dict[str, Any]]) -> list[tup
     return [(done + step, value) for done, f in zip(before, facts, strict=False) for step, value in f[name]]
 
 
-def _publish(run: Run, scope: str, training: _Training, trainer: AnyTrainer, clock: Clock) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The place of the trained weights, and what was noted beside them."""
+def _publish(run: Run, scope: str, training: _Training, clock: Clock) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The place of the trained weights, and what was noted beside them. The caller has the lease of the training."""
     key, start = training.key, training.start
-    with lease(run.store.scratch(key).with_suffix(".lease"), run.owner):
-        facts = run.store.checkpoint_facts(key)
-        if facts is None:
-            facts = _train_now(run, scope, training, trainer, clock)
-        if run.store.scratch(key).exists():  # not before the weights are published, even if that was by a run that was killed
-            remove_folder(run.store.scratch(key))
+    facts = run.store.checkpoint_facts(key)
+    if facts is None:
+        facts = _train_now(run, scope, training, clock)
+    if run.store.scratch(key).exists():  # not before the weights are published, even if that was by a run that was killed
+        remove_folder(run.store.scratch(key))
     below = (start.get("adapter_on") or start) if facts["adapter"] else None
     return place_of_checkpoint(key, weights_digest(run.store.checkpoint(key)), below), facts
 
 
-def _train_now(run: Run, scope: str, training: _Training, trainer: AnyTrainer, clock: Clock) -> dict[str, Any]:
+def _train_now(run: Run, scope: str, training: _Training, clock: Clock) -> dict[str, Any]:
     scratch, method = run.store.scratch(training.key), training.method
     output = scratch / f"output-{uuid.uuid4().hex}"
     for unfinished in scratch.glob("output-*"):  # of a process that was killed: we have its lease
@@ -141,7 +158,7 @@ def _train_now(run: Run, scope: str, training: _Training, trainer: AnyTrainer, c
     output.mkdir(parents=True)
     label = f"{scope} checkpoint{f' of {method}' if method else ''}"
     with clock.working(), needs_room(scratch):
-        result = trainer.train(
+        result = training.trainer.train(
             TrainingJob(
                 training.rows,
                 run.store.policy(training.start).by(method),

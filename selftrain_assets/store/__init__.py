@@ -8,6 +8,7 @@ runs/
   experiments/<name>/<scope>/history/   manifests that another took the place of
   experiments/<name>/report.*  figures, Markdown and HTML
   experiments/<name>/retractions.json   evidence that was taken back
+  comparisons/<names>/         what `selftrain compare` wrote
   scratch/<key>/               what an unfinished training resumes from
   .duckdb-*.tmp/               what a running query has no memory for
   **/quarantine/               what was damaged and has been made again

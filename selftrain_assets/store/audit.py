@@ -17,7 +17,9 @@ from selftrain_assets.store.inspection import (
     PoolState,
     fault_of,
     manifest_files,
+    parents_of,
     places_of,
+    policy_of,
     pool_folders,
     pool_state,
     read_manifest,
@@ -25,7 +27,6 @@ from selftrain_assets.store.inspection import (
     table_keys,
 )
 from selftrain_assets.store.lease import is_held
-from selftrain_assets.store.manifest import DRAWN
 
 
 @dataclass(slots=True)
@@ -195,7 +196,7 @@ class ManifestsOf:
     def _judge(self, manifest: Manifest) -> Kept:
         kept = self._table(manifest)
         where = f"{self.name}: {manifest.scope} {manifest.stage}"
-        if policy := _policy(manifest):
+        if policy := policy_of(manifest):
             judges = manifest.detail.get("verifiers")
             kept.pools = [self.inspector.verifications(judge, policy) for judge in judges] if judges else [self.inspector.samples(policy)]
             gone = set(kept.keys).difference(*(pool.keys for pool in kept.pools))
@@ -251,9 +252,9 @@ class ManifestsOf:
     def _parent(self, manifest: Manifest, name: str, digest: str) -> None:
         if name == "start":
             return self._start(manifest, digest)
-        candidates = _candidates(manifest, name)
-        if not candidates:
-            return
+        if name == "teacher/checkpoint":
+            return self._teacher(manifest, digest)
+        candidates = parents_of(manifest, name)
         where, said = f"{self.name}: {manifest.scope} {manifest.stage}", " or ".join(f"{scope} {stage}" for scope, stage in candidates)
         found = {self.current[c].digest for c in candidates if c in self.current}
         if not found:
@@ -269,6 +270,17 @@ class ManifestsOf:
                 f"`selftrain run {self.name}`, which brings it up to date",
             )
 
+    def _teacher(self, manifest: Manifest, digest: str) -> None:
+        """The weights are pinned, whatever becomes of the experiment that made them; but it may have made others since."""
+        of = manifest.detail.get("teacher")
+        now = self.inspector.store.manifest(of["experiment"], f"iter-{of['iteration']:03d}", "checkpoint") if of else None
+        if now is not None and now.digest != digest:
+            self.inspector.find(
+                "stale",
+                f"{self.name}: {manifest.scope} {manifest.stage} is stale: its teacher {now.experiment} {now.scope} has now a checkpoint "
+                f"with digest {now.digest[:12]}, and had {digest[:12]}; run `selftrain run {self.name}`, which brings it up to date",
+            )
+
     def _start(self, manifest: Manifest, digest: str) -> None:
         """A training begins from a checkpoint of the experiment, or from the model that its base began from."""
         base = self.current.get(("base", "checkpoint"))
@@ -279,20 +291,3 @@ class ManifestsOf:
                 f"{self.name}: {manifest.scope} {manifest.stage} is stale: it was trained from weights with digest {digest[:12]}, which no "
                 f"current checkpoint has; run `selftrain run {self.name}`, which brings it up to date",
             )
-
-
-def _policy(manifest: Manifest) -> str | None:
-    """The weights whose pool holds what a stage's table names."""
-    if "verifiers" in manifest.detail:
-        return manifest.detail["policy"]
-    return manifest.parents.get("policy") if manifest.stage in DRAWN else None
-
-
-def _candidates(manifest: Manifest, name: str) -> list[tuple[str, str]]:
-    """The stages that a parent's name can mean; none for a model outside the store."""
-    scope, _, stage = name.rpartition("/")
-    if scope:
-        return [] if scope == "teacher" else [(scope, stage)]
-    if name == "problems":
-        return [("inputs", "problems")]
-    return [(manifest.scope, name)]

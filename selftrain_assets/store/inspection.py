@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.core.errors import IntegrityError
-from selftrain_assets.store.manifest import Manifest
+from selftrain_assets.store.manifest import DRAWN, Manifest
 from selftrain_assets.store.shards import MANIFEST, QUARANTINE, SHARDS, Contents
 from selftrain_assets.store.tables import damage
 
@@ -153,3 +153,20 @@ def places_of(manifest: Manifest) -> Iterator[dict[str, Any]]:
         if place := places.pop():
             yield place
             places += [place.get("adapter_on"), *place.get("methods", {}).values()]
+
+
+def policy_of(manifest: Manifest) -> str | None:
+    """The weights whose pool holds what a stage's table names."""
+    if "verifiers" in manifest.detail:
+        return manifest.detail["policy"]
+    return manifest.parents.get("policy") if manifest.stage in DRAWN else None
+
+
+def parents_of(manifest: Manifest, name: str) -> list[tuple[str, str]]:
+    """The stages that a parent's name can mean."""
+    scope, _, stage = name.rpartition("/")
+    if scope:
+        return [(scope, stage)]
+    if name == "problems":
+        return [("inputs", "problems")]
+    return [(manifest.scope, name)]

@@ -181,11 +181,18 @@ class Lineage:
             return Node("checkpoint", name, {"digest": checkpoint.digest, "see": "above"})
         seen.add(checkpoint.digest)
         edges = []
-        for policy in self.of("policy", experiment=checkpoint.experiment, digest=checkpoint.digest):
+        for policy in self._sampled_from(checkpoint):
             later = [m for m in self.of("dataset", experiment=policy.experiment, scope=policy.scope) if self.is_current(m)]
             after = [self._after_dataset(m, seen) for m in later]
             edges.append(Node("policy", f"{policy.experiment} {policy.scope}", _facts(self, policy), after))
         return Node("checkpoint", name, _facts(self, checkpoint) | _weights(checkpoint.detail["place"]), edges)
+
+    def _sampled_from(self, checkpoint: Manifest) -> Iterator[Manifest]:
+        """Rounds of its experiment that sample from these weights, and of others whose teacher they are."""
+        for policy in self.of("policy", digest=checkpoint.digest):
+            teacher = policy.detail.get("teacher") or {"experiment": policy.experiment}
+            if teacher["experiment"] == checkpoint.experiment:
+                yield policy
 
 
 def _facts(lineage: Lineage, manifest: Manifest) -> dict[str, Any]:

@@ -54,9 +54,18 @@ def test_compare_shows_the_arms_and_writes_what_it_shows(repeated):
     for text in ("2 seeds, 95% intervals", "Less lab on the test split, paired by seed", "Optimizer steps: lab 2, other 3."):
         assert text in shown.stdout
     found = json.loads(selftrain("compare", "lab", "other", "--seeds", "3-4", "--json", cwd=folder, env=environment).stdout)
-    assert found == json.loads((folder / "runs" / "comparisons" / "lab+other" / "comparison.json").read_text())
+    assert found == json.loads((folder / "runs" / "comparisons" / "lab+other+seeds-3-4" / "comparison.json").read_text())
     one = json.loads(selftrain("compare", "lab-seed-3", "other-seed-3", "--json", cwd=folder, env=environment).stdout)
     assert one["seeds"] == [3]
     missing = selftrain("compare", "lab", "other", "--seeds", "3-5", cwd=folder, env=environment)
     assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1)
     assert "lab-seed-5: no round is finished" in missing.stderr
+
+
+def test_a_file_that_has_the_name_of_a_repetition_is_not_taken_for_one(repeated, tmp_path):
+    folder, environment = repeated
+    lab.write_experiment(folder, "lab-seed-9")
+    done = selftrain("run", "lab", "--seeds", "8-9", cwd=folder, env=environment)
+    assert done.returncode == 2
+    assert '"lab-seed-9" is an experiment with a file of its own; rename it, or leave that seed out' in done.stderr
+    assert not (folder / "runs" / "experiments" / "lab-seed-8").exists()

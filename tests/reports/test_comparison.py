@@ -7,7 +7,8 @@ import pytest
 
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.types import Row, Score
-from selftrain_assets.reports.comparison import compare, comparison_tables, write_comparison
+from selftrain_assets.reports.comparison import compare, comparison_tables, folder_name, write_comparison
+from selftrain_assets.reports.figures import comparison
 from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.tasks import WordProblems
 from tests import lab
@@ -100,6 +101,36 @@ def test_rows_in_common_are_counted_by_what_they_say(arm):
     assert counts == {"arm": "b", "less": "a", **expected}
     assert expected["shared"]
     assert expected["only_first"]
+
+
+def test_samples_that_rounds_share_count_once(opened):
+    recipe = lab.SETTINGS["recipe"] | {"improve_steps": 2, "preset": "rest", "cap": 0}
+    run = opened("shared", recipe=recipe)
+    run_rounds(run, [1, 2])
+    assert compare(["shared"], [[run]])["arms"][0]["drawn"] == 48
+
+
+def test_problems_that_only_share_their_ids_are_not_paired(arm):
+    [first], [second] = arm("a", (0,)), arm("a", (1,))
+    assert {(d["low"], d["high"]) for d in compare(["a", "b"], [[first], [second]])["differences"]} == {(None, None)}
+
+
+def test_long_names_make_a_folder_that_can_be_made():
+    long = [f"experiment-{n}-with-a-long-name" for n in range(12)]
+    assert folder_name(["a", "b"]) == "a+b"
+    assert len(folder_name(long)) < 200
+    assert folder_name(long) != folder_name([*long, "more"])
+
+
+def test_every_arm_is_drawn_however_many_there_are(arm, monkeypatch):
+    import matplotlib.axes
+
+    names = [f"arm{n}" for n in range(8)]
+    found = compare(names, [arm("a", (0,)) for _ in names])
+    shown = []
+    monkeypatch.setattr(matplotlib.axes.Axes, "plot", lambda self, *a, label=None, **k: shown.append(label))
+    comparison(found)
+    assert shown[:8] == names
 
 
 def test_arms_of_other_problems_have_no_interval_of_one_seed(arm):

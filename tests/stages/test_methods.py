@@ -12,7 +12,7 @@ from selftrain_assets.reports import summarize, write_report
 from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.stages import evaluation, inputs
 from selftrain_assets.stages.audit import audit
-from selftrain_assets.stages.loop import run_rounds
+from selftrain_assets.stages.loop import human_only, run_rounds
 from selftrain_assets.stages.measuring import measure
 from selftrain_assets.stages.retract import retract
 from selftrain_assets.stages.reverify import reverify
@@ -366,3 +366,34 @@ def test_a_method_without_rows_cannot_have_weights_of_its_own(mmst):
     run = mmst(recipe={"weights": "per_method", "methods": [MARKED, BARE | {"sampled": False}], "cross_training": {}})
     with pytest.raises(TaskError, match="iter-001 checkpoint: there is no row of method bare"):
         run_rounds(run, [1])
+
+
+def test_weights_that_nobody_lists_yet_are_no_garbage(mmst):
+    """While the second method trains, the first one's weights are published and no manifest names them."""
+    run = mmst(**APART)
+    found = []
+
+    def collecting(stage, done, total):
+        if stage == "iter-001 checkpoint of bare" and done:
+            found.extend(collect(run.store, delete=True).garbage)
+
+    run.progress = collecting
+    run_rounds(run, [1])
+    assert [item for item in found if item.kind == "checkpoint"] == []
+
+
+def test_the_controls_have_the_steps_of_each_method(mmst):
+    named = {"recipe": {"weights": "per_method", "methods": [MARKED | {"name": "text"}, BARE | {"name": "code"}]}}
+    run = mmst(**APART | named, human_only=True)
+    run_rounds(run, [1, 2])
+    human_only(run)
+    one, every = run.need("human-one-round", "checkpoint"), run.need("human-all-rounds", "checkpoint")
+    assert one.counts["optimizer_steps"] == run.need("iter-001", "checkpoint").counts["optimizer_steps"]
+    assert every.detail["optimizer_steps"] == {"text": 4, "code": 4}
+
+
+def test_a_report_on_methods_that_were_renamed_says_what_to_do(mmst):
+    run_rounds(mmst(), [1])
+    run = mmst(recipe={"methods": [MARKED, BARE | {"name": "plain"}]})
+    with pytest.raises(TaskError, match="iter-001 was evaluated with other methods than the settings name now; run `selftrain run lab`"):
+        summarize(run)

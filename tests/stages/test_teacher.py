@@ -4,9 +4,11 @@ import shutil
 
 import pytest
 
-from selftrain_assets.core.errors import TaskError
+from selftrain_assets.core.errors import TaskError, UserError
+from selftrain_assets.core.types import Row
 from selftrain_assets.stages.audit import audit
 from selftrain_assets.stages.loop import run_rounds
+from selftrain_assets.stages.retract import repair, retract
 from selftrain_assets.store.audit import Inspector
 from selftrain_assets.store.garbage import collect
 from selftrain_assets.store.lineage import Lineage
@@ -48,10 +50,75 @@ def test_a_new_checkpoint_of_the_teacher_is_noticed(opened):
     assert student.need("iter-001", "samples").key != before.key
 
 
-def test_a_teacher_that_was_never_made_is_told_before_anything_is_written(opened):
-    student = opened("student", recipe=TAUGHT)
-    with pytest.raises(
-        TaskError, match="teacher is the checkpoint of round 1 of master, which is not there yet; make it first: selftrain run"
-    ):
+def findings(run):
+    inspector = Inspector(run.store)
+    audit(inspector, run)
+    return [(f.kind, f.sentence) for f in inspector.findings]
+
+
+def test_the_audit_names_a_student_whose_teacher_has_changed(opened):
+    run_rounds(opened("master"), [1])
+    student = opened("student", recipe=TAUGHT, rounds=1)
+    run_rounds(student, [1])
+    assert findings(student) == []
+    run_rounds(opened("master", trainer=lab.SETTINGS["trainer"] | {"steps": 3}), [1])
+    [(kind, sentence)] = findings(student)
+    assert kind == "stale"
+    assert "its teacher master iter-001 has now a checkpoint" in sentence
+    run_rounds(opened("student", recipe=TAUGHT, rounds=1), [1])
+    assert findings(student) == []
+
+
+def test_evidence_of_the_teacher_is_followed_into_its_students(opened):
+    master = opened("master")
+    run_rounds(master, [1])
+    student = opened("student", recipe=TAUGHT, rounds=1, seed=1)
+    run_rounds(student, [1])
+    key = next(r.sample_key for r in master.store.read_table(master.need("iter-001", "dataset"), "rows", Row) if r.sample_key)
+
+    def names(node):
+        return {(node.kind, node.name)} | {name for edge in node.edges for name in names(edge)}
+
+    assert {("policy", "student iter-001"), ("checkpoint", "student iter-001")} <= names(Lineage(master.store).forward(key))
+    affected = retract(master, "sample", key, "a test")
+    assert affected.taught == ["student"]
+    assert repair(master, affected).endswith("; then `selftrain run student`, whose teacher it is")
+
+
+def test_a_student_goes_on_where_its_teachers_experiment_is_gone(opened):
+    master = opened("master")
+    run_rounds(master, [1])
+    run_rounds(opened("student", recipe=TAUGHT, rounds=1), [1])
+    shutil.rmtree(master.store.root / "experiments" / "master")
+    student = opened("student", recipe=TAUGHT, rounds=1, trainer=lab.SETTINGS["trainer"] | {"steps": 3})
+    run_rounds(student, [1])
+    assert student.need("iter-001", "checkpoint").counts["optimizer_steps"] == 3
+    assert findings(student) == []
+
+
+@pytest.mark.parametrize(
+    ("teacher", "sentence"),
+    [
+        ({"experiment": "master", "iteration": 1}, "round 1 of master has no checkpoint yet; make it first: selftrain run master"),
+        ({"experiment": "mad", "iteration": 1}, 'selftrain run mad; did you mean "made"'),
+        ({"experiment": "made", "iteration": 9}, "round 9 of made has no checkpoint yet"),
+        ({"experiment": "student", "iteration": 1}, "an experiment cannot be its own teacher"),
+    ],
+)
+def test_a_teacher_that_was_never_made_is_told_before_anything_is_written(opened, teacher, sentence):
+    run_rounds(opened("made"), [1])
+    student = opened("student", recipe=TAUGHT | {"teacher": teacher})
+    with pytest.raises((TaskError, UserError), match=sentence):
         run_rounds(student, [1])
-    assert not (student.store.root / "experiments").exists()
+    assert not (student.store.root / "experiments" / "student").exists()
+
+
+def test_a_teacher_with_weights_of_other_methods_is_told_before_a_sample_is_drawn(opened):
+    drawn = {"sampling": {"samples_per_problem": 4, "temperature": 1.0}, "verifier": {"type": "numeric"}}
+    methods = [{"name": "plain", **drawn}, {"name": "equals", "prompt": {"template": "Q: {question} ="}, **drawn}]
+    apart = {"type": "mmst", "methods": methods, "cross_training": {}, "weights": "per_method"}
+    run_rounds(opened("master", recipe=apart, rounds=1), [1])
+    student = opened("student", recipe=TAUGHT, rounds=1)
+    with pytest.raises(UserError, match="are of the methods equals, plain, and none of them is of all"):
+        run_rounds(student, [1])
+    assert student.manifest("iter-001", "samples") is None
