@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from selftrain_assets.core.errors import TaskError
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, round_stages
 from selftrain_assets.stages.run import BASE, Run, iteration_scope
 from selftrain_assets.stages.sampling import solved_problems
@@ -13,12 +12,13 @@ from selftrain_assets.store import Manifest
 
 
 def summarize(run: Run) -> dict[str, Any]:
-    """Baseline, iterations and controls as far as they exist; undefined numbers are None."""
-    base = run.manifest(BASE, "evaluation")
+    """Baseline, iterations and controls as far as they exist and are of today's methods; undefined numbers are None."""
+    base = _evaluation(run, BASE)
     solved: set[str] = set()
     iterations = []
     for i in range(1, run.config.rounds + 1):
-        if run.manifest(iteration_scope(i), "evaluation") is None:
+        stages = (run.manifest(iteration_scope(i), stage) for stage in round_stages(run.config.recipe.own_stages))
+        if base is None or not all(stages) or _evaluation(run, iteration_scope(i)) is None:
             break
         solved |= solved_problems(run, iteration_scope(i))
         iterations.append(_iteration(run, i, len(solved)))
@@ -40,10 +40,17 @@ def summarize(run: Run) -> dict[str, Any]:
                     "seconds": _seconds(run, scope, ["checkpoint", "evaluation"]),
                 }
                 for scope in (ONE_ROUND, ALL_ROUNDS)
-                if (m := run.manifest(scope, "evaluation"))
+                if run.manifest(scope, "checkpoint") and (m := _evaluation(run, scope))
             ],
         }
     )
+
+
+def _evaluation(run: Run, scope: str) -> Manifest | None:
+    """Its evaluation, unless that is of other methods than the settings name now: then it is owed again."""
+    found = run.manifest(scope, "evaluation")
+    known = set(found.metrics.get("methods", {})) if found else set()
+    return found if known == {m.name for m in run.config.recipe.methods} else None
 
 
 def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
@@ -87,12 +94,7 @@ def _yields(found: dict[str, Manifest]) -> dict[str, Any]:
 
 def _measured(run: Run, evaluation: Manifest) -> dict[str, Any]:
     """The numbers of an evaluation; of each method too, where there are several."""
-    metrics, known = evaluation.metrics, set(evaluation.metrics.get("methods", {}))
-    if known != {m.name for m in run.config.recipe.methods}:
-        raise TaskError(
-            f"{run.name}: {evaluation.scope} was evaluated with other methods than the settings name now; run `selftrain run {run.name}`, "
-            "which brings it up to date"
-        )
+    metrics = evaluation.metrics
     by_method = {m.name: _flat(metrics["methods"][m.name]) for m in run.config.recipe.methods}
     more = {"methods": by_method} | {name: metrics[name] for name in ("ranked", "agreement", "choice")} if by_method else {}
     return _flat(metrics) | more

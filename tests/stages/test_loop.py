@@ -1,10 +1,13 @@
 """Whole rounds with a scripted engine and a real trainer: lineage, resumption, reuse, recipes' own stages."""
 
+import json
+
 import pytest
 
 from selftrain_assets.core.errors import InfraError, TaskError
 from selftrain_assets.core.types import Completion, Outcome, Row, Verdict
 from selftrain_assets.engines.scripted import ScriptedEngine, ScriptedSettings
+from selftrain_assets.reports import summarize
 from selftrain_assets.stages.loop import human_only, prepare, run_rounds
 from selftrain_assets.stages.run import Run, iteration_scope
 from selftrain_assets.verifiers import NumericVerifier
@@ -225,3 +228,17 @@ def test_changed_weights_are_noticed(opened):
     weights.write_bytes(data)
     with pytest.raises(Exception, match="are not those this round was made with"):
         run_rounds(Run(run.name, run.config, run.store), [2])
+
+
+def test_a_lost_manifest_ends_the_summary_and_is_made_again(opened):
+    """The command line shows the numbers after every evaluation, so also while a round is being mended."""
+    run = opened()
+    run_rounds(run, [1, 2])
+    lost = run.store.scope(run.name, "iter-001") / "checkpoint.json"
+    before = lost.read_bytes()
+    lost.unlink()
+    assert [len(summarize(run)["iterations"])] == [0]
+    shown = []
+    run_rounds(run, [1, 2], lambda manifest: shown.append(summarize(run)))
+    assert len(shown[-1]["iterations"]) == 2
+    assert json.loads(lost.read_text())["digest"] == json.loads(before)["digest"]

@@ -392,8 +392,13 @@ def test_the_controls_have_the_steps_of_each_method(mmst):
     assert every.detail["optimizer_steps"] == {"text": 4, "code": 4}
 
 
-def test_a_report_on_methods_that_were_renamed_says_what_to_do(mmst):
+def test_rounds_of_methods_that_were_renamed_are_reported_when_they_are_done_again(mmst):
     run_rounds(mmst(), [1])
     run = mmst(recipe={"methods": [MARKED, BARE | {"name": "plain"}]})
-    with pytest.raises(TaskError, match="iter-001 was evaluated with other methods than the settings name now; run `selftrain run lab`"):
-        summarize(run)
+    assert summarize(run)["baseline"] is None
+    with pytest.raises(TaskError, match="nothing is finished yet"):
+        write_report(run)
+    seen = []
+    run_rounds(run, [1], lambda manifest: seen.append(summarize(run)) if manifest.stage == "evaluation" else None)
+    assert [len(each["iterations"]) for each in seen] == [0, 1]
+    assert set(seen[-1]["iterations"][0]["methods"]) == {"marked", "plain"}
