@@ -154,7 +154,7 @@ def test_bad_names_folders_and_rounds(place):
         (("new", "lab"), "is there already"),
         (("new", "other", "--preset", "rest_me"), 'did you mean "rest_em"?'),
         (("run", "lab", "--preset", "mmst"), '--preset: "lab" is there already, and differs from preset mmst'),
-        (("run", "lab", "--seeds", "one"), '--seeds "one": give a seed or a range, as in 3 or 0-4'),
+        (("run", "lab", "--seeds", "one"), '--seeds "one": give a seed or a range of at most 1000, as in 3 or 0-4'),
         (("run", "lab", "--seeds", "4-0"), '--seeds "4-0": give a seed or a range'),
         (("compare", "lab", "lba"), 'there is no experiment "lba"; did you mean "lab"?'),
         (("compare", "lba", "--seeds", "0-1"), 'there is no experiment "lba"; did you mean "lab"?'),
