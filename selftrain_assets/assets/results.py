@@ -49,7 +49,7 @@ def human_only_result(run: Run) -> dg.MaterializeResult:
 
 
 def report_result(run: Run) -> dg.MaterializeResult:
-    """The report, written anew, with its figure inline."""
+    """The report, written anew, with its figures inline."""
     page, summary = write_report(run), summarize(run)
     shown = {name: figure((page.parent / f"{name}.png").read_bytes()) for name in figures_of(summary)}
     return dg.MaterializeResult(

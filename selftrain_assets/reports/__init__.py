@@ -17,7 +17,7 @@ from selftrain_assets.stages.run import Run
 
 
 def write_report(run: Run) -> Path:
-    """Write figure, Markdown and HTML for what is finished so far; returns the HTML file."""
+    """Write figures, Markdown and HTML for what is finished so far; returns the HTML file."""
     from selftrain_assets.reports.figures import figures
 
     summary = summarize(run)

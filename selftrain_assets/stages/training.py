@@ -39,17 +39,15 @@ def checkpoint(run: Run, iteration: int) -> Manifest:
         origin = iteration_scope(iteration - 1) if recipe.start == "previous" and iteration > 1 else BASE
         start = run.need(origin, "checkpoint").detail["place"]
     rows = run.store.read_table(frozen, "rows", Row)
-    return _train(run, scope, rows, {"dataset": frozen.digest}, start, run.config.trainer)
+    return _train(run, scope, rows, {"dataset": frozen.digest}, start, _for_each(run, run.config.trainer))
 
 
 def base(run: Run) -> Manifest:
     """The policy of round 1: the model as it is, or fine-tuned on the human rows first."""
     pretrained = place_of_model(run.config.model, resolve_model(run.config.model))
     if run.config.base.fine_tune == "human":
-        rows = human_rows(run, 0)
-        return _train(
-            run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, run.config.base.trainer or run.config.trainer
-        )
+        rows, trainers = human_rows(run, 0), _for_each(run, run.config.base.trainer or run.config.trainer)
+        return _train(run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, trainers)
     digest = pretrained["digest"]
     return run.done(BASE, "checkpoint", digest, {}) or finish(
         run, Clock(), BASE, "checkpoint", key=digest, digest=digest, parents={}, detail={"place": pretrained}
@@ -85,12 +83,17 @@ class _Training:
     key: str
 
 
-def _train(
-    run: Run, scope: str, rows: list[Row], parents: dict[str, str], start: dict[str, Any], by: AnyTrainer | dict[str | None, AnyTrainer]
-) -> Manifest:
+Trainers = dict[str | None, AnyTrainer]
+"""By the method whose weights they train; None trains one model for all rows."""
+
+
+def _for_each(run: Run, trainer: AnyTrainer) -> Trainers:
+    return dict.fromkeys(run.config.recipe.trained, trainer)
+
+
+def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start: dict[str, Any], trainers: Trainers) -> Manifest:
     """Train, or find the same training done: weights lie under the key of what makes them."""
     clock, parents = Clock(), {**parents, "start": start["digest"]}
-    trainers = by if isinstance(by, dict) else dict.fromkeys(run.config.recipe.trained, by)
     trainings = [_training(run, scope, method, rows, start, trainer) for method, trainer in trainers.items()]
     alone = trainings[0].method is None
     key = trainings[0].key if alone else fingerprint("checkpoint", [[each.method, each.key] for each in trainings])
