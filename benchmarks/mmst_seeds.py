@@ -1,4 +1,4 @@
-"""The figures of docs/mmst.md: python benchmarks/mmst_seeds.py STORE validation | test [SEED ...]
+"""The figures of docs/mmst.md: python -m benchmarks.mmst_seeds STORE validation | test [SEED ...]
 
 validation  what settings were chosen on: accuracy on the validation split of seed 100, one line for each setting
 test        every arm with seeds 0 to 4, or with these SEEDs so that several processes can share the work; then
