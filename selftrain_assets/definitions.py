@@ -9,7 +9,7 @@ import dagster as dg
 
 from selftrain_assets.component import experiment_definitions
 from selftrain_assets.experiments import experiment_names, load_experiment
-from selftrain_assets.resources import StoreResource
+from selftrain_assets.resources import LaunchSettings, StoreResource
 from selftrain_assets.store import Store
 
 
@@ -23,5 +23,6 @@ def defs() -> dg.Definitions:
         experiments = [experiment_definitions(name, load_experiment(name)) for name in experiment_names()]
     else:
         experiments = [dg.load_from_defs_folder(path_within_project=Path(__file__).parent)]
-    shared = dg.Definitions(resources={"store": StoreResource(root=str(Store.default().root))}, executor=dg.in_process_executor)
+    resources = {"store": StoreResource(root=str(Store.default().root)), "launch": LaunchSettings.configure_at_launch()}
+    shared = dg.Definitions(resources=resources, executor=dg.in_process_executor)
     return dg.Definitions.merge(*experiments, shared)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dagster as dg
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from selftrain_assets.config import ExecutionSettings, Experiment, parse_experiment
+from selftrain_assets.core.errors import UserError
 from selftrain_assets.store import Store, location
+from selftrain_assets.verifiers import SandboxSettings
 
 
 class StoreResource(dg.ConfigurableResource):
@@ -17,3 +20,39 @@ class StoreResource(dg.ConfigurableResource):
     def open(self) -> Store:
         """The store below `root`."""
         return Store(location.folder(self.root))
+
+
+def _as_in(settings: type[BaseModel], name: str, bounds: str) -> str:
+    return f"{settings.model_fields[name].description}; {bounds}, left out: as in the experiment's file"
+
+
+class LaunchSettings(dg.ConfigurableResource):
+    """What may be changed for one launch: how it runs, never what it computes. Everything else is in the experiment's file, so that
+    a launch can always be made again from it."""
+
+    batch_size: int | None = Field(None, description="completions decoded together; at least 1, left out: as in the experiment's file")
+    shard_size: int | None = Field(None, description=_as_in(ExecutionSettings, "shard_size", "at least 1"))
+    shard_seconds: float | None = Field(None, description=_as_in(ExecutionSettings, "shard_seconds", "at least 0"))
+    workers: int | None = Field(None, description=_as_in(SandboxSettings, "workers", "at least 1"))
+
+    def applied(self, config: Experiment) -> Experiment:
+        """The experiment with these settings; UserError for one out of its bounds, or that the engine does not have."""
+        engine = {"batch_size": self.batch_size}
+        execution = {"shard_size": self.shard_size, "shard_seconds": self.shard_seconds}
+        if self.batch_size is not None and "batch_size" not in type(config.engine).model_fields:
+            raise UserError(f"launch.batch_size: engine {config.engine.type} has none; leave it out")
+        changes = {"engine": engine, "execution": {**execution, "sandbox": {"workers": self.workers}}}
+        found = _merged(config.model_dump(exclude_unset=True), changes)
+        return parse_experiment(found, "launch") if found != config.model_dump(exclude_unset=True) else config
+
+
+def _merged(values: dict, changes: dict) -> dict:
+    """`values` with whatever `changes` says that is not None."""
+    found = dict(values)
+    for name, change in changes.items():
+        if isinstance(change, dict):
+            if inner := _merged(found.get(name) or {}, change):
+                found[name] = inner
+        elif change is not None:
+            found[name] = change
+    return found

@@ -1,28 +1,27 @@
-"""From one experiment to its assets and jobs."""
+"""From one experiment to its assets."""
 
-import time
+import inspect
+import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import dagster as dg
 
 from selftrain_assets.assets.keys import asset_key, group_name
+from selftrain_assets.assets.launch import opened_in
 from selftrain_assets.assets.results import base_result, human_only_result, report_result, stage_result
 from selftrain_assets.assets.specs import CODE_VERSION, AssetSpec, asset_specs
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.errors import SelftrainError
 from selftrain_assets.core.health import CHECKS
 from selftrain_assets.iterations import iteration_of, partitions, wait_for_previous
-from selftrain_assets.resources import StoreResource
+from selftrain_assets.reports import write_report
+from selftrain_assets.resources import LaunchSettings, StoreResource
 from selftrain_assets.stages import loop, training
 from selftrain_assets.stages.evaluation import evaluation
 from selftrain_assets.stages.inputs import problems
 from selftrain_assets.stages.run import BASE, Run
 
-if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-
-SECONDS_BETWEEN_LOGS = 10
 OWNER = "team:selftrain"
 
 
@@ -58,15 +57,26 @@ def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.Ass
         pool=spec.pool,
         check_specs=specs,
         partitions_def=partitions(config.rounds) if spec.partitioned else None,
+        metadata=_written_in(config, spec.name),
     )
-    def stage(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
-        run = Run(name, config, store.open(), _logging_progress(context), owner=f"Dagster run {context.run.run_id}")
+    def stage(context: dg.AssetExecutionContext, store: StoreResource, launch: LaunchSettings) -> dg.MaterializeResult:
         try:
-            return body(context, run)
+            return body(context, opened_in(context, name, config, store, launch))
         except SelftrainError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 
     return stage
+
+
+def _written_in(config: Experiment, asset: str) -> dict[str, Any]:
+    """The stage's source, which the UI links; Dagster adds the experiment's file by itself."""
+    others = {"problems": problems, "base": training.base, "human_only": loop.human_only, "report": write_report}
+    stage = inspect.unwrap((loop.round_stages(config.recipe.own_stages) | others)[asset])
+    _, line = inspect.getsourcelines(stage)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # of these classes
+        source = dg.LocalFileCodeReference(file_path=str(inspect.getsourcefile(stage)), line_number=line, label=f"the stage {asset}")
+        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[source])}
 
 
 def _round_body(stage: str, do: loop.Stage) -> Body:
@@ -74,14 +84,14 @@ def _round_body(stage: str, do: loop.Stage) -> Body:
         iteration = iteration_of(context.partition_key)
         if stage == "policy":
             wait_for_previous(context.instance, run, iteration, asset_key(run.name, "checkpoint"), context.run.run_id)
-        return stage_result(run, do(run, iteration))
+        return stage_result(run, do(run, iteration), context.instance)
 
     return body
 
 
 def _problems(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeResult:
     run.store.check_writable()
-    return stage_result(run, problems(run))
+    return stage_result(run, problems(run), context.instance)
 
 
 def _base(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeResult:
@@ -97,35 +107,3 @@ def _human_only(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeRe
 
 def _report(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeResult:
     return report_result(run)
-
-
-def _logging_progress(context: dg.AssetExecutionContext) -> Callable[[str, int, int], None]:
-    told = time.monotonic()
-
-    def progress(stage: str, done: int, total: int) -> None:
-        nonlocal told
-        if done == total or time.monotonic() - told > SECONDS_BETWEEN_LOGS:
-            told = time.monotonic()
-            context.log.info(f"{stage}: {done} of {total}")
-
-    return progress
-
-
-def build_jobs(name: str, config: Experiment) -> list["UnresolvedAssetJobDefinition"]:
-    """`<experiment>_round` does one round, and what it stands on where that is missing; `<experiment>_report` the rest."""
-    names = [spec.name for spec in asset_specs(config)]
-    closing = [asset_key(name, n) for n in names if n in ("human_only", "report")]
-    rounds = [asset_key(name, n) for n in names if n not in ("human_only", "report")]
-    group = group_name(name)
-    return [
-        dg.define_asset_job(
-            f"{group}_round",
-            selection=dg.AssetSelection.assets(*rounds),
-            description=f"One round of {name}; launch it for one partition, or as a backfill.",
-        ),
-        dg.define_asset_job(
-            f"{group}_report",
-            selection=dg.AssetSelection.assets(*closing),
-            description=f"Controls and report of {name}, once its rounds are done.",
-        ),
-    ]

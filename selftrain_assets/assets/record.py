@@ -1,8 +1,8 @@
-"""Tells Dagster's event log what the command line made, so that the UI shows it like any other materialization."""
+"""What Dagster's event log is told of stages that no asset body has made: by the command line, or by the job of a whole experiment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 
@@ -14,51 +14,67 @@ from selftrain_assets.stages.loop import ALL_ROUNDS
 from selftrain_assets.stages.run import BASE, INPUTS, Run
 from selftrain_assets.store import Manifest
 
-
-def recorder(run: Run) -> Callable[[Manifest], None]:
-    """A function to be called with each finished manifest. What the log holds already is not told again."""
-    instance = dg.DagsterInstance.get()
-
-    def record(manifest: Manifest) -> None:
-        match manifest.scope, manifest.stage:
-            case str(scope), "problems" if scope == INPUTS:
-                _report(instance, run, "problems", None, manifest.digest, lambda: stage_result(run, manifest))
-            case str(scope), "evaluation" if scope == BASE:
-                _report(instance, run, "base", None, run.need(BASE, "checkpoint").digest, lambda: base_result(run))
-            case str(scope), "evaluation" if scope == ALL_ROUNDS:
-                _report(instance, run, "human_only", None, run.need(ALL_ROUNDS, "checkpoint").digest, lambda: human_only_result(run))
-                _report(instance, run, "report", None, None, lambda: report_result(run))
-            case str(scope), str(stage) if scope.startswith("iter-"):
-                _report(instance, run, stage, scope, manifest.digest, lambda: stage_result(run, manifest))
-
-    return record
+Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
-def _report(
-    instance: dg.DagsterInstance,
-    run: Run,
-    name: str,
-    partition: str | None,
-    version: str | None,
-    made: Callable[[], dg.MaterializeResult],
-) -> None:
-    """Tell of an asset of this data version, and, where the log does not hold it, ask what there is to tell. Without a version
-    it is always told."""
+class EventLog:
+    """The log of the instance in DAGSTER_HOME, for what the command line makes."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._instance, self._news = run, dg.DagsterInstance.get(), False
+
+    def tell(self, manifest: Manifest) -> None:
+        """Of a finished stage."""
+        for event in events(self._run, self._instance, manifest):
+            self._report(event)
+
+    def tell_of_report(self) -> None:
+        """Where there was anything new, or nobody ever told of one."""
+        if self._news or latest_materialization(self._instance, asset_key(self._run.name, "report"), None) is None:
+            for event in report_events(self._run, self._instance):
+                self._report(event)
+
+    def _report(self, event: Event) -> None:
+        self._instance.report_runless_asset_event(event)
+        self._news = True
+
+
+def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterator[Event]:
+    """What there is to tell of a finished stage. What the log holds already is not told again."""
+    match manifest.scope, manifest.stage:
+        case str(scope), "problems" if scope == INPUTS:
+            yield from _told(instance, run, "problems", None, manifest.digest, lambda: stage_result(run, manifest, instance))
+        case str(scope), "evaluation" if scope == BASE:
+            yield from _told(instance, run, "base", None, run.need(BASE, "checkpoint").digest, lambda: base_result(run))
+        case str(scope), "evaluation" if scope == ALL_ROUNDS:
+            weights = run.need(ALL_ROUNDS, "checkpoint").digest
+            yield from _told(instance, run, "human_only", None, weights, lambda: human_only_result(run))
+        case str(scope), str(stage) if scope.startswith("iter-"):
+            yield from _told(instance, run, stage, scope, manifest.digest, lambda: stage_result(run, manifest, instance))
+
+
+def report_events(run: Run, instance: dg.DagsterInstance) -> Iterator[Event]:
+    """Of the report, which is written anew."""
+    yield from _told(instance, run, "report", None, None, lambda: report_result(run))
+
+
+def _told(
+    instance: dg.DagsterInstance, run: Run, name: str, partition: str | None, version: str | None, made: Callable[[], dg.MaterializeResult]
+) -> Iterator[Event]:
+    """An asset of this data version and, where the log does not hold it, what there is to tell. Without a version it is always told."""
     key = asset_key(run.name, name)
     if version is not None and data_version(latest_materialization(instance, key, partition)) == version:
         return
     result = made()
     tags = {"dagster/code_version": CODE_VERSION, **({"dagster/data_version": version} if version else {})}
-    instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition, metadata=result.metadata, tags=tags))
+    yield dg.AssetMaterialization(key, partition=partition, metadata=result.metadata, tags=tags)
     for found in result.check_results or []:
-        instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(
-                asset_key=key,
-                check_name=str(found.check_name),
-                passed=found.passed,
-                metadata=dict(found.metadata),
-                severity=found.severity,
-                description=found.description,
-                blocking=found.severity == dg.AssetCheckSeverity.ERROR,
-            )
+        yield dg.AssetCheckEvaluation(
+            asset_key=key,
+            check_name=str(found.check_name),
+            passed=found.passed,
+            metadata=dict(found.metadata),
+            severity=found.severity,
+            description=found.description,
+            blocking=found.severity == dg.AssetCheckSeverity.ERROR,
         )

@@ -1,30 +1,49 @@
-"""What Dagster records of finished stages: the same whether an asset or the command line finished them."""
+"""What Dagster records of finished stages: the same whether an asset, a job or the command line finished them."""
 
 from __future__ import annotations
 
 import dagster as dg
 
-from selftrain_assets.assets.metadata import figure, metadata_of
+from selftrain_assets.assets.keys import asset_key
+from selftrain_assets.assets.metadata import figure, metadata_of, rows_shown
+from selftrain_assets.core.health import LOOP_EDGE, Check
+from selftrain_assets.iterations import data_version, latest_materialization
 from selftrain_assets.reports import figures_of, findings, summarize, write_report
 from selftrain_assets.stages.checks import check
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.stages.run import BASE, Run
-from selftrain_assets.store import Manifest
+from selftrain_assets.store import SHORT, Manifest
 
 
-def stage_result(run: Run, manifest: Manifest) -> dg.MaterializeResult:
+def stage_result(run: Run, manifest: Manifest, instance: dg.DagsterInstance) -> dg.MaterializeResult:
     """The digest as data version, metadata, and the outcome of the stage's checks."""
+    checks = check(run, manifest)
+    if manifest.stage == "policy" and manifest.detail["origin"].startswith("iter-"):
+        checks = [_in_the_log(run, manifest, instance, c) if c.name == LOOP_EDGE else c for c in checks]
     results = [
         dg.AssetCheckResult(
             check_name=c.name,
             passed=c.passed,
             description=c.message,
-            metadata={**c.evidence, "round": manifest.scope},
+            metadata=rows_shown(c.evidence) | {"round": manifest.scope},
             severity=dg.AssetCheckSeverity.ERROR if c.blocking else dg.AssetCheckSeverity.WARN,
         )
-        for c in check(manifest)
+        for c in checks
     ]
     return dg.MaterializeResult(metadata=metadata_of(run, manifest), data_version=dg.DataVersion(manifest.digest), check_results=results)
+
+
+def _in_the_log(run: Run, manifest: Manifest, instance: dg.DagsterInstance, found: Check) -> Check:
+    """Does Dagster's event log, too, give this policy and the checkpoint that it is the same data version?"""
+    origin = manifest.detail["origin"]
+    recorded = data_version(latest_materialization(instance, asset_key(run.name, "checkpoint"), origin))
+    if not found.passed or recorded in (None, manifest.digest):
+        return found
+    message = (
+        f"Dagster's event log has {origin} checkpoint with data version {recorded[:SHORT]}, the store with digest "
+        f"{manifest.digest[:SHORT]}; run `selftrain run {run.name}`, which tells Dagster what the store holds"
+    )
+    return Check(LOOP_EDGE, False, False, message, found.evidence)
 
 
 def base_result(run: Run) -> dg.MaterializeResult:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.ranges import numbers
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,14 +25,6 @@ Seeds = Annotated[
 ]
 
 MOST_SEEDS = 1000
-
-
-def numbers(text: str) -> range:
-    """What "3" or "0-4" means; nothing where it is neither."""
-    first, dash, last = text.partition("-")
-    if not first.isdecimal() or (dash and not last.isdecimal()):
-        return range(0)
-    return range(int(first), int(last or first) + 1)
 
 
 def repeated(name: str, seeds: str | None) -> list[str]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from selftrain_assets.cli.common import AsJson, Name, Seeds, app, numbers, open_run, print_json, repeated
+from selftrain_assets.cli.common import AsJson, Name, Seeds, app, open_run, print_json, repeated
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.ranges import rounds_between
 
 PRESETS = "rest_em, rest, star, rft or expert_iteration, on your own problems; mmst, mmst_st_size, st_text, st_code or mixed_distillation"
 
@@ -52,25 +53,21 @@ def _write_preset(name: str, preset: str) -> None:
 
 def _do(name: str, rounds: str | None, quiet: bool) -> Path:
     from selftrain_assets.reports import summarize, write_report
-    from selftrain_assets.stages.loop import human_only, run_rounds
+    from selftrain_assets.stages.loop import controls, walk
     from selftrain_assets.terminal import Display
 
     with Display(quiet=quiet) as display:
         opened = open_run(name, display.progress)
         opened.store.check_writable()
-        wanted = _rounds(rounds, opened.config.rounds)
-        recorder = _recorder(opened)
-
-        def done(manifest) -> None:
-            recorder(manifest)
+        wanted = rounds_between(rounds, opened.config.rounds, "--rounds")
+        log = _event_log(opened)
+        for manifest in chain(walk(opened, wanted), controls(opened)):
+            log.tell(manifest)
             if manifest.stage == "evaluation":
                 display.table(summarize(opened))
-
-        run_rounds(opened, wanted, done)
-        if opened.config.human_only and _all_finished(opened):
-            for manifest in human_only(opened):
-                done(manifest)
-        return write_report(opened)
+        page = write_report(opened)
+        log.tell_of_report()
+        return page
 
 
 @app.command()
@@ -166,21 +163,6 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _rounds(text: str | None, last: int) -> range:
-    if text is None:
-        return range(1, last + 1)
-    found = numbers(text)
-    if not found or not 1 <= found[0] <= found[-1] <= last:
-        raise UserError(f'--rounds "{text}": give a round or a range between 1 and the experiment\'s rounds: {last}, as in 1 or 1-{last}')
-    return found
-
-
-def _all_finished(opened) -> bool:
-    from selftrain_assets.stages.run import iteration_scope
-
-    return all(opened.manifest(iteration_scope(i), "checkpoint") for i in range(1, opened.config.rounds + 1))
-
-
 def _status(name: str) -> dict[str, Any]:
     from selftrain_assets.stages.loop import round_stages
     from selftrain_assets.stages.run import BASE, INPUTS, iteration_scope
@@ -202,18 +184,21 @@ def dagster_home() -> bool:
     return bool(os.environ.get("DAGSTER_HOME"))
 
 
-def _recorder(opened):
-    """Tells Dagster's event log what was made."""
+class _NoEventLog:
+    def tell(self, manifest) -> None:
+        """There is nobody to tell."""
+
+    def tell_of_report(self) -> None:
+        """Nor of this."""
+
+
+def _event_log(opened):
+    """Told of what is made, so that the UI shows it."""
     if not dagster_home():
-        return lambda manifest: None
+        return _NoEventLog()
+    from selftrain_assets.assets.record import EventLog
 
-    @cache
-    def told():
-        from selftrain_assets.assets.record import recorder
-
-        return recorder(opened)
-
-    return lambda manifest: told()(manifest)
+    return EventLog(opened)
 
 
 def _farewell(name: str, page: Path, comparable: str | None) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A finding. A failed blocking one stops the round before the next stage."""
+    """A finding. A failed blocking one stops the round before the next stage. `evidence` are numbers, and rows as lists of records."""
 
     name: str
     passed: bool
@@ -20,15 +20,64 @@ class Check:
 
 INFRA_ERROR_LIMIT = 0.01
 UNSCORABLE_LIMIT = 0.01
-INFRA_ERROR, UNSCORABLE, CORRECT_SAMPLES, NOT_BELOW_BASE = "infra_errors", "unscorable", "correct_samples", "not_below_base"
+MALFORMED_LIMIT = 0.25
+NEAR_COPY_LIMIT = 0.01
+WARN_BELOW, BLOCK_BELOW = 0.5, 0.25  # of the first round's share of distinct solutions
+LENGTH_RANGE = (0.5, 2.0)  # of the first round's mean length
+TOP_SHARE, TOP_LIMIT = 0.1, 0.5  # so many of the problems, and the share of rows that they may hold
+INFRA_ERROR, UNSCORABLE, MALFORMED, CORRECT_SAMPLES, NOT_BELOW_BASE = (
+    "infra_errors",
+    "unscorable",
+    "parse_failures",
+    "correct_samples",
+    "not_below_base",
+)
+HELD_OUT, NEAR_COPIES, DISTINCT, LENGTH, TOP_PROBLEMS = (
+    "held_out_apart",
+    "near_copies",
+    "distinct_solutions",
+    "length_drift",
+    "top_problems",
+)
+INTACT, LOOP_EDGE = "intact", "loop_edge"
+_INTACT = {INTACT: (True, "its tables are as they were committed, and made from what is there now")}
+_APART = {
+    HELD_OUT: (True, "nothing that is trained on holds a whole held-out question"),
+    NEAR_COPIES: (
+        False,
+        f"at most {NEAR_COPY_LIMIT:.0%} of what is trained on has most of its words, in a row, from held-out text",
+    ),
+}
+_JUDGED = {
+    INFRA_ERROR: (True, f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of infrastructure"),
+    UNSCORABLE: (False, f"the tests of the problems can judge all but {UNSCORABLE_LIMIT:.0%} of the samples"),
+    MALFORMED: (False, f"an answer could be read out of all but {MALFORMED_LIMIT:.0%} of the samples"),
+}
 # stage -> check name -> (blocking, what it asks)
 CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
-    "verifications": {
-        INFRA_ERROR: (True, f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of infrastructure"),
-        UNSCORABLE: (False, f"the tests of the problems can judge all but {UNSCORABLE_LIMIT:.0%} of the samples"),
+    "problems": _INTACT | _APART,
+    "policy": {LOOP_EDGE: (True, "it is the checkpoint that it says it is: data versions agree along the loop's edge")},
+    "samples": _INTACT,
+    "verifications": _INTACT
+    | _JUDGED
+    | {
+        DISTINCT: (
+            True,
+            f"correct solutions are as distinct as in the first round: a warning below {WARN_BELOW:.0%} of its share, a stop below "
+            f"{BLOCK_BELOW:.0%}",
+        ),
+        LENGTH: (False, f"correct completions are between {LENGTH_RANGE[0]:.0%} and {LENGTH_RANGE[1]:.0%} as long as in the first round"),
     },
-    "dataset": {CORRECT_SAMPLES: (True, "the round has at least one correct sample to learn from")},
-    "evaluation": {NOT_BELOW_BASE: (False, "held-out greedy accuracy is not clearly below the base's")},
+    "rationalizations": _INTACT | _JUDGED,
+    "translations": _INTACT | _JUDGED,
+    "dataset": {
+        CORRECT_SAMPLES: (True, "the round has at least one correct sample to learn from"),
+        TOP_PROBLEMS: (False, f"the {TOP_SHARE:.0%} of the problems with most rows hold at most {TOP_LIMIT:.0%} of them"),
+    }
+    | _INTACT
+    | _APART,
+    "checkpoint": _INTACT | {LOOP_EDGE: (False, "the rounds that sample from it sample from these weights")},
+    "evaluation": {NOT_BELOW_BASE: (False, "held-out greedy accuracy is not clearly below the base's")} | _INTACT,
 }
 
 
@@ -69,3 +118,93 @@ def not_below_base(gain: Mapping[str, float] | None) -> Check:
     message = f"greedy accuracy changed by {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}] against the base"
     advice = "" if passed else "; lower the learning rate or the steps, cap the solutions per problem, or mix in human rows"
     return Check(NOT_BELOW_BASE, passed, False, message + advice, dict(gain))
+
+
+def parse_failures(counts: Mapping[str, int], examples: Sequence[Mapping[str, Any]] = ()) -> Check:
+    """Warns where no answer can be read out of many samples: the format is not learnt, is being lost, or is cut off."""
+    share = counts["malformed"] / max(1, counts["verifications"])
+    message = f"no answer could be read out of {counts['malformed']} of {counts['verifications']} samples"
+    advice = (
+        ""
+        if share <= MALFORMED_LIMIT
+        else "; look at some (selftrain show NAME ROUND --outcome malformed), raise max_tokens if they are cut off, show the format in the "
+        "prompt, or mix in human rows"
+    )
+    evidence = {"share": share, "limit": MALFORMED_LIMIT, "examples": list(examples)}
+    return Check(MALFORMED, share <= MALFORMED_LIMIT, False, message + advice, evidence)
+
+
+def distinct_solutions(now: Mapping[str, float], first: Mapping[str, float], repeated: Sequence[Mapping[str, Any]] = ()) -> Check:
+    """Warns, and far down stops the round, where correct samples repeat one another much more than in the first round: the policy has
+    collapsed onto few solutions, and trained on them it would do so the more."""
+    if not now["correct"] or not first["correct"]:
+        return Check(DISTINCT, True, False, "there are no correct samples to compare")
+    share, before = (of["distinct"] / of["correct"] for of in (now, first))
+    message = f"{now['distinct']} of {now['correct']} correct samples are distinct, a share of {share:.3f}; {before:.3f} in the first round"
+    passed = share >= WARN_BELOW * before
+    advice = (
+        ""
+        if passed
+        else "; raise the temperature, cap the solutions per problem (recipe.cap), train from the base (recipe.start) or for fewer steps"
+    )
+    evidence = {"share": share, "first round": before, "warning below": WARN_BELOW * before, "stop below": BLOCK_BELOW * before}
+    return Check(DISTINCT, passed, share < BLOCK_BELOW * before, message + advice, evidence | {"most repeated": list(repeated)})
+
+
+def length_drift(now: float | None, first: float | None) -> Check:
+    """Warns where correct completions have become much shorter or longer than in the first round; None where there was none."""
+    if not now or not first:
+        return Check(LENGTH, True, False, "there are no correct samples to compare")
+    low, high = LENGTH_RANGE
+    passed = low <= now / first <= high
+    message = f"correct completions have {now:.1f} tokens on average, {first:.1f} in the first round"
+    advice = (
+        "" if passed else "; look at some (selftrain show NAME ROUND --outcome pass): is the verifier satisfied by padding, or by less?"
+    )
+    return Check(LENGTH, passed, False, message + advice, {"ratio": now / first, "from": low, "to": high})
+
+
+def top_problems(share: float | None, examples: Sequence[Mapping[str, Any]] = ()) -> Check:
+    """Warns where few problems make most of the rows."""
+    if share is None:
+        return Check(TOP_PROBLEMS, True, False, "there are no rows of the policy's own")
+    passed = share <= TOP_LIMIT
+    message = f"the {TOP_SHARE:.0%} of the problems with most rows hold {share:.0%} of the rows"
+    advice = "" if passed else "; lower recipe.cap, so that each problem gives fewer rows, or draw more samples of the others"
+    return Check(TOP_PROBLEMS, passed, False, message + advice, {"share": share, "limit": TOP_LIMIT, "problems": list(examples)})
+
+
+def held_out_apart(leaks: Sequence[Mapping[str, Any]], looked_at: str) -> Check:
+    """Blocks where a whole held-out question is trained on: its accuracy would be a memory."""
+    exact = [leak for leak in leaks if leak["exact"]]
+    message = f"{looked_at}: {len(exact) or 'none'} with a whole held-out question"
+    advice = (
+        ""
+        if not exact
+        else f", for instance {exact[0]['held_out']} in {exact[0]['found_in']}; take them out of the problem file, or out of this "
+        f"experiment: selftrain retract NAME --problem {exact[0]['problem_id']}"
+    )
+    return Check(HELD_OUT, not exact, True, message + advice, {"leaks": exact})
+
+
+def near_copies(leaks: Sequence[Mapping[str, Any]], total: int, looked_at: str) -> Check:
+    """Warns where much of what is trained on is a held-out text but for a few words, as problems of one template are."""
+    near = [leak for leak in leaks if not leak["exact"]]
+    passed = len(near) <= NEAR_COPY_LIMIT * total
+    message = f"{looked_at}: {len(near) or 'none'} with most of the words, in a row, of a held-out text"
+    advice = (
+        ""
+        if passed
+        else "; held-out accuracy then says little of problems of another kind: judge on a split without them (transfer), or retract them"
+    )
+    return Check(NEAR_COPIES, passed, False, message + advice, {"limit": NEAR_COPY_LIMIT, "leaks": near})
+
+
+def intact(fault: str | None) -> Check:
+    """Blocks on what is not as its manifest says."""
+    return Check(INTACT, fault is None, True, fault or "tables and parents are as the manifest says")
+
+
+def loop_edge(fault: str | None, message: str, blocking: bool) -> Check:
+    """Do the two ends of the loop's edge name the same weights?"""
+    return Check(LOOP_EDGE, fault is None, blocking, fault or message)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
+from selftrain_assets.reports.methods import BINS
 from selftrain_assets.reports.summary import figures_of
 
 INK, GREY, BLUE, ORANGE = "#222222", "#8a8a8a", "#1f6fb4", "#d9822b"
@@ -24,6 +25,25 @@ def overview(summary: dict[str, Any]) -> bytes:
     _accuracy(left, summary)
     _pass_at_k(middle, summary)
     _yield(right, summary)
+    return _png(figure)
+
+
+def measured(summary: dict[str, Any]) -> bytes:
+    """PNG of an evaluation: accuracy by iteration with the train/test gap, pass@k of base and now, accuracy by difficulty."""
+    figure, (left, middle, right) = _axes(3)
+    _accuracy(left, summary)
+    _pass_at_k(middle, summary)
+    _difficulty(right, summary)
+    return _png(figure)
+
+
+def bars(title: str, heights: dict[str, float], xlabel: str) -> bytes:
+    """PNG with one bar for each name, each with its number."""
+    figure, (axis,) = _axes(1)
+    drawn = axis.bar(list(heights), list(heights.values()), color=BLUE, width=0.7)
+    axis.bar_label(drawn, [f"{value:,.0f}" for value in heights.values()], fontsize=8)
+    axis.set(title=title, xlabel=xlabel)
+    axis.tick_params(axis="x", labelsize=8)
     return _png(figure)
 
 
@@ -77,6 +97,17 @@ def _pass_at_k(axis, summary: dict[str, Any]) -> None:
     axis.set_xscale("log", base=2)
     ticks = sorted({int(k) for k in summary["baseline"]["pass_at_k"]})
     axis.set(title="pass@k on held-out problems", xlabel="k", xticks=ticks, xticklabels=ticks, ylim=(0, 1))
+    axis.legend(fontsize=7, frameon=False)
+
+
+def _difficulty(axis, summary: dict[str, Any]) -> None:
+    found = summary["iterations"][-1]["by_difficulty"] if summary["iterations"] else {}
+    names = [name for name in BINS if name in found]
+    for offset, (key, label, color) in ((-0.2, ("base", "base", GREY)), (0.2, ("now", "last iteration", BLUE))):
+        axis.bar([i + offset for i in range(len(names))], [found[n][key] for n in names], width=0.38, color=color, label=label)
+    ticks = [f"{name}\n{found[name]['problems']} problems" for name in names]
+    axis.set(title="Accuracy by the base's success on samples", xticks=range(len(names)), ylim=(0, 1))
+    axis.set_xticklabels(ticks, fontsize=8)
     axis.legend(fontsize=7, frameon=False)
 
 

@@ -11,6 +11,7 @@ from selftrain_assets.core.types import SPLITS, Problem
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import teacher
+from selftrain_assets.stages.symptoms import VERSION, leaks_in_problems
 from selftrain_assets.store import Manifest
 
 
@@ -23,7 +24,8 @@ def problems(run: Run) -> Manifest:
     if config.recipe.teacher is not None:
         teacher(run, iteration_scope(1))
     digest = fingerprint("problems", [asdict(p) for p in loaded])
-    if current := run.done(INPUTS, "problems", digest, {}):
+    key = fingerprint("problems and their symptoms", digest, VERSION)
+    if current := run.done(INPUTS, "problems", key, {}):
         return current
     with run.store.writing(run.name, INPUTS, "problems", run.owner):
         table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, loaded)
@@ -33,12 +35,13 @@ def problems(run: Run) -> Manifest:
             clock,
             INPUTS,
             "problems",
-            key=digest,
+            key=key,
             digest=digest,
             parents={},
             counts=counts,
             settings=config.task.model_dump(mode="json"),
             files={"problems": table},
+            detail=leaks_in_problems(loaded),
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from selftrain_assets.stages import sampling, selecting, training
 from selftrain_assets.stages.checks import check, require
@@ -31,9 +32,11 @@ def round_stages(own: Sequence[str]) -> dict[str, Stage]:
     }
 
 
-def prepare(run: Run) -> list[Manifest]:
-    """Problems, base, and the base's evaluation."""
-    return [problems(run), training.base(run), evaluation(run, BASE)]
+def prepare(run: Run) -> Iterator[Manifest]:
+    """Problems, base, and the base's evaluation, each when it is asked for."""
+    yield problems(run)
+    yield training.base(run)
+    yield evaluation(run, BASE)
 
 
 def human_only(run: Run) -> list[Manifest]:
@@ -44,12 +47,26 @@ def human_only(run: Run) -> list[Manifest]:
     return done
 
 
-def run_rounds(run: Run, iterations: Iterable[int], on_stage: Callable[[Manifest], None] = lambda _: None) -> None:
-    """Do what is owed of these rounds, and stop at the first failed blocking check."""
-    for manifest in prepare(run):
-        on_stage(manifest)
+def controls(run: Run) -> Iterator[Manifest]:
+    """The human-only controls, where the experiment has them and all of its rounds are done."""
+    if run.config.human_only and all(run.manifest(iteration_scope(i), "checkpoint") for i in range(1, run.config.rounds + 1)):
+        yield from human_only(run)
+
+
+def walk(run: Run, iterations: Iterable[int]) -> Iterator[Manifest]:
+    """Do what is owed of these rounds, stage after stage; TaskError after the first whose blocking check fails."""
+    for manifest in chain(prepare(run), _rounds(run, iterations)):
+        yield manifest
+        require(manifest, check(run, manifest))
+
+
+def _rounds(run: Run, iterations: Iterable[int]) -> Iterator[Manifest]:
     for iteration in iterations:
         for stage in round_stages(run.config.recipe.own_stages).values():
-            manifest = stage(run, iteration)
-            on_stage(manifest)
-            require(manifest, check(manifest))
+            yield stage(run, iteration)
+
+
+def run_rounds(run: Run, iterations: Iterable[int]) -> None:
+    """`walk` to the end."""
+    for _ in walk(run, iterations):
+        pass

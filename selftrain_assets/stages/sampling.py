@@ -17,6 +17,7 @@ from selftrain_assets.recipes.rounds import CheckpointOf
 from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.stages.symptoms import VERSION, solutions, unparsed
 from selftrain_assets.store import Manifest, place_of_model
 from selftrain_assets.store.database import Database, parquet
 from selftrain_assets.store.pool import open_pools
@@ -182,7 +183,7 @@ def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Ma
 def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
     clock, drawn = Clock(), run.need(scope, source)
     policy, parents, verifiers = drawn.parents["policy"], {source: drawn.digest}, list(run.verifiers)
-    key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifiers)
+    key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifiers, VERSION)
     current = run.done(scope, stage, key, parents)
     if current and not current.counts[str(Outcome.INFRA_ERROR)] and is_judged(run, policy, lambda db: recall(db, run, drawn)):
         return current
@@ -205,8 +206,8 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
             counts=outcomes(db) | {"reused": reused, "problems_solved": solved},
             settings=_by_method({m.name: m.verifier for m in run.methods}),
             versions={"verifier": judges or ""},
-            metrics=_yields(db),
-            detail={"verifiers": verifiers, "policy": policy},
+            metrics=_yields(db) | {"solutions": solutions(db)},
+            detail={"verifiers": verifiers, "policy": policy, "unparsed": unparsed(db)},
             files={stage: table},
         )
 

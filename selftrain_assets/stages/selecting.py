@@ -14,6 +14,7 @@ from selftrain_assets.recipes import MMST
 from selftrain_assets.stages.judging import twice
 from selftrain_assets.stages.run import INPUTS, Clock, Method, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import SAMPLES_OF
+from selftrain_assets.stages.symptoms import VERSION, concentration, leaks_in_rows
 from selftrain_assets.store import Manifest, Pool
 from selftrain_assets.store.database import Database, relation
 from selftrain_assets.store.pool import open_pools
@@ -25,7 +26,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
     clock, scope, config = Clock(), iteration_scope(iteration), run.config
     judged = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i, stage in evidence_stages(run, iteration)}
     parents = {name: m.digest for name, m in judged.items()} | {"problems": run.need(INPUTS, "problems").digest}
-    key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed, *run.retracted.identity())
+    key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed, VERSION, *run.retracted.identity())
     if current := run.done(scope, "dataset", key, parents):
         return current
     with run.store.writing(run.name, scope, "dataset", run.owner), run.store.database() as db:
@@ -41,6 +42,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
             parents=parents,
             counts=_count(run, db, iteration),
             metrics=_volumes(db),
+            detail={"concentration": concentration(db), **leaks_in_rows(run, db, run.store.scope(run.name, scope) / table[0], table[1])},
             settings=config.recipe.model_dump(mode="json"),
             files={"rows": table},
         )

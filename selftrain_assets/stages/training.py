@@ -32,7 +32,7 @@ def checkpoint(run: Run, iteration: int) -> Manifest:
     """Train on the dataset, from the model that the recipe declares."""
     scope, recipe = iteration_scope(iteration), run.config.recipe
     frozen = run.need(scope, "dataset")
-    require(frozen, check(frozen))
+    require(frozen, check(run, frozen))
     if recipe.start == "pretrained":
         start = place_of_model(run.config.model, resolve_model(run.config.model))
     else:

@@ -6,7 +6,7 @@ import pytest
 from selftrain_assets.component import experiment_definitions
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.iterations import data_version, latest_materialization
-from selftrain_assets.resources import StoreResource
+from selftrain_assets.resources import LaunchSettings, StoreResource
 from tests import lab
 
 
@@ -17,7 +17,8 @@ class Lab:
         self.name, self.instance = name, instance
         self.config = parse_experiment(lab.write_experiment(folder, name, **changes), name)
         self.resource = StoreResource(root=str(folder / "runs"))
-        shared = dg.Definitions(resources={"store": self.resource}, executor=dg.in_process_executor)
+        self.resources = {"store": self.resource, "launch": LaunchSettings.configure_at_launch()}
+        shared = dg.Definitions(resources=self.resources, executor=dg.in_process_executor)
         self.defs = dg.Definitions.merge(experiment_definitions(name, self.config), shared)
         self.assets = list(self.defs.assets)
         (self.sensor,) = self.defs.sensors

@@ -58,7 +58,7 @@ def test_one_asset_of_one_round_can_be_made_again_alone(laboratory):
         selection=[dg.AssetKey(["lab", "dataset"])],
         partition_key="iter-001",
         instance=lab_.instance,
-        resources={"store": lab_.resource},
+        resources=lab_.resources,
     )
     assert [e.asset_key.path[-1] for e in again.get_asset_materialization_events()] == ["dataset"]
     assert lab_.version("dataset", "iter-001") == before

@@ -101,7 +101,7 @@ def test_an_interrupted_round_owes_exactly_the_rest(opened, monkeypatch):
     from selftrain_assets.engines.scripted import ScriptedEngine
 
     run, whole = opened(), ScriptedEngine.generate
-    prepare(run)
+    list(prepare(run))
 
     def interrupted(self, requests, sampling):
         for count, completion in enumerate(whole(self, requests, sampling)):

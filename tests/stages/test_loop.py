@@ -8,7 +8,7 @@ from selftrain_assets.core.errors import InfraError, TaskError
 from selftrain_assets.core.types import Completion, Outcome, Row, Verdict
 from selftrain_assets.engines.scripted import ScriptedEngine, ScriptedSettings
 from selftrain_assets.reports import summarize
-from selftrain_assets.stages.loop import human_only, prepare, run_rounds
+from selftrain_assets.stages.loop import human_only, prepare, run_rounds, walk
 from selftrain_assets.stages.run import Run, iteration_scope
 from selftrain_assets.verifiers import NumericVerifier
 from tests import lab
@@ -141,7 +141,7 @@ def test_infra_errors_are_owed_again_and_never_wrong(opened, monkeypatch):
         asked.append(problem.id)
         return Verdict(Outcome.INFRA_ERROR, 0.0, None, "engine gone") if len(asked) % 2 else sound(self, problem, completion)
 
-    prepare(run)
+    list(prepare(run))
     monkeypatch.setattr(NumericVerifier, "verify", outage)
     with pytest.raises(TaskError, match=r"check infra_errors of verifications: 24 of 48 samples have no verdict"):
         run_rounds(run, [1])
@@ -238,7 +238,6 @@ def test_a_lost_manifest_ends_the_summary_and_is_made_again(opened):
     before = lost.read_bytes()
     lost.unlink()
     assert [len(summarize(run)["iterations"])] == [0]
-    shown = []
-    run_rounds(run, [1, 2], lambda manifest: shown.append(summarize(run)))
+    shown = [summarize(run) for _ in walk(run, [1, 2])]
     assert len(shown[-1]["iterations"]) == 2
     assert json.loads(lost.read_text())["digest"] == json.loads(before)["digest"]

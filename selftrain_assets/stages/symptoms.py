@@ -1,0 +1,121 @@
+"""What the checks of a stage stand on: measured when the stage is made, and kept in its manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from selftrain_assets.core.contamination import HeldOut, Leak
+from selftrain_assets.core.health import TOP_SHARE
+from selftrain_assets.core.types import Problem, Row
+from selftrain_assets.stages.run import Run
+from selftrain_assets.store.database import Database, relation
+
+VERSION = 1  # of what is measured here; part of the keys of the stages that measure it
+MOST_ROWS = 100_000  # of a dataset that are looked at for held-out text; keys of rows are hashes, so the first of them are a sample
+MOST_LEAKS = 1000  # after which nobody needs to be told of more
+EXAMPLES, EXCERPT = 3, 160
+HELD_OUT_SPLITS = ("test", "validation", "transfer")
+
+
+class _Text(NamedTuple):
+    where: str
+    problem_id: str
+    text: str
+    is_question: bool
+    row: str | None = None
+
+
+def leaks_in_problems(problems: list[Problem]) -> dict[str, Any]:
+    """Held-out text in the questions and solutions of the other problems: {leaks, looked_at, total}."""
+    learnt = [p for p in problems if p.split not in HELD_OUT_SPLITS]
+    return _leaks(problems, (text for p in learnt for text in (_question(p), *_solutions(p))), f"{len(learnt)} problems to learn from")
+
+
+def leaks_in_rows(run: Run, db: Database, rows: Path, total: int) -> dict[str, Any]:
+    """Held-out text in the rows of a dataset: in the questions that they ask, and in their completions."""
+    by_id = {p.id: p for p in run.problems}
+
+    def texts() -> Iterator[_Text]:
+        asked: set[str] = set()
+        columns = "SELECT key, problem_id, completion"
+        for key, problem, completion in db.execute(f"{columns} FROM ({relation(Row, [rows])}) ORDER BY key LIMIT {MOST_ROWS}"):
+            if problem not in asked and problem in by_id:
+                asked.add(problem)
+                yield _question(by_id[problem])
+            yield _Text(f"the completion of row {key[:12]}", problem, completion, False, key)
+
+    looked_at = f"{total} rows" if total <= MOST_ROWS else f"{MOST_ROWS} of {total} rows"
+    return _leaks(run.problems, texts(), looked_at)
+
+
+def _leaks(problems: list[Problem], texts: Iterable[_Text], looked_at: str) -> dict[str, Any]:
+    held_out = [p for p in problems if p.split in HELD_OUT_SPLITS]
+    index = HeldOut(held_out, {p.id: [s.text for s in _solutions(p)] for p in held_out})
+    found = ((text, leak) for text in texts if (leak := (text.is_question and index.same(text.text)) or index.within(text.text)))
+    return {"leaks": [_record(text, leak) for text, leak in islice(found, MOST_LEAKS)], "looked_at": looked_at}
+
+
+def _record(text: _Text, leak: Leak) -> dict[str, Any]:
+    held_out = f"{leak.part} of {leak.held_out} ({leak.split})"
+    return {"found_in": text.where, "problem_id": text.problem_id, "row": text.row, "held_out": held_out, "held_out_id": leak.held_out} | {
+        "exact": leak.exact,
+        "words": len(leak.span.split()),
+        "span": leak.span,
+    }
+
+
+def _question(p: Problem) -> _Text:
+    return _Text(f"the question of {p.id} ({p.split})", p.id, p.question, True)
+
+
+def _solutions(p: Problem) -> list[_Text]:
+    texts = [p.solution, *json.loads(p.solutions or "{}").values()]
+    return [_Text(f"the solution of {p.id} ({p.split})", p.id, text, False) for text in texts if text]
+
+
+def solutions(db: Database) -> dict[str, Any]:
+    """How distinct, and how long, the correct ones of `judgements` are; and those that were repeated most."""
+    db.execute(
+        "CREATE OR REPLACE TEMP TABLE repeats AS SELECT j.problem_id, j.method, hash(s.completion) AS text, count(*) AS times, "
+        "min(s.key) AS sample_key, sum(s.completion_tokens) AS tokens FROM judgements AS j JOIN verdict_pool AS v ON v.key = j.key "
+        "JOIN sample_pool AS s ON s.key = j.sample_key WHERE v.outcome = 'pass' GROUP BY ALL"
+    )
+    correct, distinct, tokens = db.execute("SELECT coalesce(sum(times), 0), count(*), sum(tokens) FROM repeats")[0]
+    repeated = db.execute(
+        "SELECT r.problem_id, times, left(completion, $1) FROM (SELECT * FROM repeats ORDER BY times DESC, sample_key LIMIT $2) AS r "
+        "JOIN sample_pool AS s ON s.key = r.sample_key ORDER BY times DESC, s.key",
+        EXCERPT,
+        EXAMPLES,
+    )
+    return {
+        "correct": int(correct),
+        "distinct": distinct,
+        "mean_tokens": float(tokens) / int(correct) if correct else None,
+        "repeated": [{"problem_id": problem, "times": times, "completion": text} for problem, times, text in repeated],
+    }
+
+
+def unparsed(db: Database) -> list[dict[str, Any]]:
+    """A few of `judgements` that no answer could be read out of."""
+    found = db.execute(
+        "SELECT s.key, j.problem_id, left(s.completion, $1), reason FROM (SELECT place, m.sample_key, m.problem_id, reason FROM judgements "
+        "AS m JOIN verdict_pool USING (key) WHERE outcome = 'malformed' ORDER BY place LIMIT $2) AS j "
+        "JOIN sample_pool AS s ON s.key = j.sample_key ORDER BY place",
+        EXCERPT,
+        EXAMPLES,
+    )
+    return [{"sample_key": key, "problem_id": problem, "completion": text, "reason": reason} for key, problem, text, reason in found]
+
+
+def concentration(db: Database) -> dict[str, Any]:
+    """The share of `chosen` that is of the TOP_SHARE of their problems with most rows, and the first of these."""
+    db.execute("CREATE OR REPLACE TEMP TABLE rows_by_problem AS SELECT problem_id, count(*) AS rows FROM chosen GROUP BY ALL")
+    problems, rows = db.execute("SELECT count(*), sum(rows) FROM rows_by_problem")[0]
+    if not rows:
+        return {"share": None, "problems": []}
+    top = db.execute("SELECT problem_id, rows FROM rows_by_problem ORDER BY rows DESC, problem_id LIMIT $1", -(-problems * TOP_SHARE // 1))
+    return {"share": sum(n for _, n in top) / int(rows), "problems": [{"problem_id": id, "rows": n} for id, n in top[:EXAMPLES]]}
