@@ -11,6 +11,7 @@ import dagster as dg
 from selftrain_assets.assets.keys import asset_key
 from selftrain_assets.assets.previews import PREVIEWS, table
 from selftrain_assets.assets.specs import asset_specs
+from selftrain_assets.core.columns import COLUMNS
 from selftrain_assets.core.types import Problem, Row, Sample, Score, Verification
 from selftrain_assets.recipes.rounds import CheckpointOf
 from selftrain_assets.stages.run import BASE, Run, iteration_scope
@@ -79,7 +80,7 @@ def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
         return {}
     name, record, view = TABLES[manifest.stage]
     file, count, _ = manifest.files[name]
-    columns = [dg.TableColumn(f.name, str(f.type)) for f in schema_of(record)]
+    columns = [dg.TableColumn(f.name, str(f.type), description=COLUMNS[f.name]) for f in schema_of(record)]
     return {
         "dagster/row_count": count,
         "dagster/column_schema": dg.TableSchema(columns),
