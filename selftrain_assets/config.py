@@ -6,14 +6,17 @@ Imports neither dagster nor torch. Defaults are the vetted settings, so what sta
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from selftrain_assets.core.errors import UserError, nearest
+from selftrain_assets.core.forks import CHANGEABLE, Fork
 from selftrain_assets.core.prompts import PromptSettings
 from selftrain_assets.core.sampling import Sampling
-from selftrain_assets.core.settings import Execution, Identity, with_types
+from selftrain_assets.core.settings import Execution, Identity, merged, with_types
 from selftrain_assets.core.statistics import TieRule
 from selftrain_assets.engines import AnyEngine, TransformersSettings
 from selftrain_assets.recipes import AnyRecipe, RestEM
@@ -86,6 +89,13 @@ class Experiment(BaseModel):
     )
     engine: AnyEngine = Field(TransformersSettings(), description="what samples")
     execution: ExecutionSettings = Field(ExecutionSettings(), description="how stages run")
+    forks: tuple[Fork, ...] = Field((), description="which experiment it goes on from, and with what changes; `selftrain fork` writes it")
+    _later: dict[int, Experiment] = PrivateAttr(default_factory=dict)
+
+    @property
+    def phases(self) -> dict[int, Experiment]:
+        """Settings of the rounds, by the first round that has them; only a fork has several."""
+        return {1: self, **self._later}
 
     @model_validator(mode="before")
     @classmethod
@@ -102,6 +112,73 @@ class Experiment(BaseModel):
             if self.recipe.methods and section in self.model_fields_set:
                 raise ValueError(f"{section}: recipe {self.recipe.type} has one for each of its methods; set it there (recipe.methods)")
         return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _forked(cls, data: Any, validated: ModelWrapValidatorHandler[Experiment]) -> Experiment:
+        config = validated(data)
+        if isinstance(data, Mapping):
+            config._later = _after_forks(config, data)
+        return config
+
+
+def _after_forks(config: Experiment, data: Mapping[str, Any]) -> dict[int, Experiment]:
+    """Settings of the rounds after each fork, by the first of them. Changes are merged into `data`, which is what the file says, in
+    the order of the forks, and must fit each time; else ValidationError names them."""
+    later = {}
+    for last in sorted({fork.iteration for fork in config.forks}):
+        values = {name: value for name, value in data.items() if name != "forks"}
+        changed = config
+        for place, fork in enumerate(config.forks):
+            if fork.iteration <= last:
+                values = merged(values, fork.changes)
+                changed = _changed(config, ("forks", place), values)
+        later[last + 1] = changed.model_copy(update={"forks": config.forks})
+    return later
+
+
+def _changed(config: Experiment, at: tuple[str, int], values: dict[str, Any]) -> Experiment:
+    fork = config.forks[at[1]]
+    if fork.iteration >= config.rounds:
+        message = f"should be less than rounds, which is {config.rounds}, or no round comes after it; it is {fork.iteration}"
+        raise _refusal((*at, "iteration"), message)
+    within = (*at, "changes")
+    if fixed := [name for name in fork.changes if name in Experiment.model_fields and name not in CHANGEABLE]:
+        message = f"all rounds share it; after a fork only {', '.join(CHANGEABLE)} can change; {_instead(fixed[0])}"
+        raise _refusal((*within, fixed[0]), message)
+    recipe = fork.changes.get("recipe")
+    if isinstance(recipe, Mapping) and (wanted := recipe.get("type", config.recipe.type)) != config.recipe.type:
+        raise _refusal((*within, "recipe", "type"), f"a fork stays with its recipe, {config.recipe.type}; {_instead(f'recipe {wanted}')}")
+    try:
+        changed = Experiment.model_validate(values)
+    except ValidationError as error:
+        details = [InitErrorDetails(**{**e, "loc": (*within, *e["loc"])}) for e in error.errors(include_url=False)]  # type: ignore[typeddict-item]
+        raise ValidationError.from_exception_data("Experiment", details) from error
+    if misfit := _misfit(config.recipe, changed.recipe):
+        raise _refusal((*within, "recipe"), misfit)
+    return changed
+
+
+def _instead(name: str) -> str:
+    whole = ("rounds", "human_only", "engine", "execution", "forks")
+    return f"set {name} for the whole experiment" if name in whole else f"for another {name} make a new experiment: selftrain new"
+
+
+def _misfit(before: AnyRecipe, after: AnyRecipe) -> str | None:
+    """Why rounds of one recipe cannot follow those of the other: they would differ in what is measured, or in the shape of the graph."""
+    if [(m.name, m.prompt, m.verifier) for m in before.methods] != [(m.name, m.prompt, m.verifier) for m in after.methods]:
+        return "methods: names, prompts and verifiers must stay, since all rounds are measured by them; sampling and translation can change"
+    if before.own_stages != after.own_stages:
+        differing = "".join({*before.own_stages} ^ {*after.own_stages})
+        return f"all rounds of an experiment have the same stages; these changes would {'drop' if before.own_stages else 'add'} {differing}"
+    if before.trained != after.trained:
+        return "weights: one model for all methods, or one for each, must stay, since rounds go on from one another's weights"
+    return None
+
+
+def _refusal(loc: tuple[str | int, ...], message: str) -> ValidationError:
+    fault = PydanticCustomError("fork", "{message}", {"message": message})
+    return ValidationError.from_exception_data("Experiment", [InitErrorDetails(type=fault, loc=loc, input={})])
 
 
 def parse_experiment(values: Any, where: str) -> Experiment:
@@ -161,7 +238,7 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
         inner = next((c.model_fields[str(part)].annotation for c in here if part in c.model_fields), None)
         if inner is None:
             break
-        here = _settings_in(inner)
+        here = [Experiment] if here == [Fork] and part == "changes" else _settings_in(inner)
     return path, sorted({name for c in here for name in c.model_fields})
 
 

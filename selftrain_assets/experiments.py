@@ -10,7 +10,7 @@ from typing import Any
 from selftrain_assets.config import Experiment, parse_experiment
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.files import write_atomically
-from selftrain_assets.recipes.rounds import CheckpointOf
+from selftrain_assets.core.settings import merged
 
 COMPONENT = "selftrain_assets.component.SelfTraining"
 FILE_NAME = "defs.yaml"
@@ -40,6 +40,12 @@ def repetition(name: str, seed: int) -> str:
     return f"{name}-seed-{seed}"
 
 
+def repeats(name: str) -> tuple[str, int] | None:
+    """The experiment that one without a file of its own repeats, and with which seed."""
+    of = _REPETITION.fullmatch(name)
+    return (of["name"], int(of["seed"])) if of and name not in experiment_names() else None
+
+
 def repetitions(store: Path) -> list[str]:
     """Experiments in the store that repeat one of those below the defs folder."""
     known = experiment_names()
@@ -57,40 +63,60 @@ def experiment_file(name: str) -> Path:
 
 def load_experiment(name: str) -> Experiment:
     """Read and validate an experiment, or one that is repeated with another seed."""
-    of = _REPETITION.fullmatch(name)
-    if of is None or name in experiment_names():
+    return parse_experiment(*_settings(name))
+
+
+def _settings(name: str) -> tuple[Any, str]:
+    """What the file of an experiment says, or of the one that it repeats, with its seed; and where."""
+    if (of := repeats(name)) is None:
         path = experiment_file(name)
-        return parse_experiment(_attributes(path), _shown(path))
-    return _repeated(load_experiment(of["name"]), int(of["seed"]))
+        return attributes(path.read_bytes(), shown(path)), shown(path)
+    values, where = _settings(of[0])
+    parse_experiment(values, where)
+    return _repeated(values or {}, of[1], where), where
 
 
-def _repeated(config: Experiment, seed: int) -> Experiment:
+def _repeated(values: dict[str, Any], seed: int, where: str) -> dict[str, Any]:
     """With another seed of sampling, selection and training, other problems or another split of them, and, where the teacher is the
-    checkpoint of another experiment, that of its repetition: the teacher itself learned from problems that are held out here."""
-    recipe = config.recipe
-    if isinstance(teacher := recipe.teacher, CheckpointOf):
-        own = teacher.model_copy(update={"experiment": repetition(teacher.experiment, seed)})
-        recipe = recipe.model_copy(update={"teacher": own})
-    return config.model_copy(update={"seed": seed, "task": config.task.model_copy(update={"seed": seed}), "recipe": recipe})
+    checkpoint of another experiment, that of its repetition: the teacher itself learned from problems that are held out here. So it
+    is with what a fork goes on from."""
+    forks = []
+    for place, fork in enumerate(values.get("forks", ())):
+        if "seed" in fork.get("changes", {}):
+            field = f"forks[{place}].changes.seed"
+            raise UserError(f"{where}: {field} gives later rounds a seed of their own, the same in every repetition; take it out to repeat")
+        changes = _with_teacher(fork.get("changes", {}), seed)
+        forks.append({**fork, "experiment": repetition(fork["experiment"], seed), "changes": changes})
+    again = {"seed": seed, "task": {"seed": seed}, **({"forks": forks} if forks else {})}
+    return merged(_with_teacher(values, seed), again)
 
 
-def _shown(path: Path) -> str:
+def _with_teacher(values: dict[str, Any], seed: int) -> dict[str, Any]:
+    teacher = values.get("recipe", {}).get("teacher")
+    if not isinstance(teacher, dict) or "experiment" not in teacher:
+        return values
+    return merged(values, {"recipe": {"teacher": {"experiment": repetition(teacher["experiment"], seed)}}})
+
+
+def shown(path: Path) -> str:
+    """As a person in this folder would write it."""
     return os.path.relpath(path)
 
 
-def _attributes(path: Path) -> Any:
+def attributes(text: str | bytes, where: str) -> Any:
+    """The settings in the text of a file. UserError where it is no experiment."""
     import yaml
 
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{_shown(path)}{line}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})") from error
+        raise UserError(f"{where}{line}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})") from error
     if not isinstance(document, dict) or document.get("type") != COMPONENT:
-        raise UserError(f"{_shown(path)}: must begin with `type: {COMPONENT}`; `selftrain new` writes such a file")
+        raise UserError(f"{where}: must begin with `type: {COMPONENT}`; `selftrain new` writes such a file")
     if unknown := set(document) - {"type", "attributes"}:
-        raise UserError(f'{_shown(path)}: unknown field "{min(unknown)}" beside `type` and `attributes`; settings go below `attributes`')
+        raise UserError(f'{where}: unknown field "{min(unknown)}" beside `type` and `attributes`; settings go below `attributes`')
     return document.get("attributes")
 
 
@@ -98,6 +124,6 @@ def write_experiment(name: str, text: str) -> Path:
     """Write a new experiment's file; an existing one is never overwritten."""
     path = defs_directory() / check_name(name) / FILE_NAME
     if path.exists():
-        raise UserError(f"{_shown(path)} is there already; edit it, or choose another name")
+        raise UserError(f"{shown(path)} is there already; edit it, or choose another name")
     write_atomically(path, text)
     return path

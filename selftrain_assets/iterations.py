@@ -20,19 +20,15 @@ def partitions(rounds: int) -> dg.StaticPartitionsDefinition:
     return dg.StaticPartitionsDefinition([iteration_scope(i) for i in range(1, rounds + 1)])
 
 
-def iteration_of(partition_key: str) -> int:
-    """The round of a partition key."""
-    return int(partition_key.removeprefix("iter-"))
-
-
 def wait_for_previous(instance: dg.DagsterInstance, run: Run, iteration: int, checkpoint: dg.AssetKey, own_run: str) -> None:
     """The guard: while somebody is making the checkpoint that this round samples from, step back and look again later.
 
     Asked before the checkpoint itself is looked at, because in a backfill over rounds that exist already an older
     checkpoint is still there.
     """
-    source = run.config.recipe.policy_round(iteration)
-    if not source or run.config.recipe.teacher is not None:
+    recipe = run.at(iteration).config.recipe
+    source = recipe.policy_round(iteration)
+    if not source or recipe.teacher is not None:
         return
     scope = iteration_scope(source)
     if run.store.is_being_written(run.name, scope, "checkpoint") or _live_run_makes(instance, checkpoint, scope, own_run):

@@ -221,6 +221,8 @@ def print_status(found: Sequence[dict[str, Any]]) -> None:
         for scope, stages in experiment["finished"].items():
             table.add_row(scope, *(f"[green]✓[/green] {name}" if when else f"[dim]· {name}[/dim]" for name, when in stages.items()))
         console.print(table)
+        for fork in experiment["forked_from"]:
+            console.print(f"forked from {fork}", style="dim", highlight=False)
 
 
 def print_audit(found: Audit) -> None:

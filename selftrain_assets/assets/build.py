@@ -14,13 +14,13 @@ from selftrain_assets.assets.specs import CODE_VERSION, AssetSpec, asset_specs
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.errors import SelftrainError
 from selftrain_assets.core.health import CHECKS
-from selftrain_assets.iterations import iteration_of, partitions, wait_for_previous
+from selftrain_assets.iterations import partitions, wait_for_previous
 from selftrain_assets.reports import write_report
 from selftrain_assets.resources import LaunchSettings, StoreResource
 from selftrain_assets.stages import loop, training
 from selftrain_assets.stages.evaluation import evaluation
 from selftrain_assets.stages.inputs import problems
-from selftrain_assets.stages.run import BASE, Run
+from selftrain_assets.stages.run import BASE, Run, iteration_of
 
 OWNER = "team:selftrain"
 

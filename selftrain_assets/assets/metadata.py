@@ -14,7 +14,7 @@ from selftrain_assets.assets.specs import asset_specs
 from selftrain_assets.core.columns import COLUMNS
 from selftrain_assets.core.types import Problem, Row, Sample, Score, Verification
 from selftrain_assets.recipes.rounds import CheckpointOf
-from selftrain_assets.stages.run import BASE, Run, iteration_scope
+from selftrain_assets.stages.run import BASE, Run, iteration_of, iteration_scope
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.inspection import parents_of, places_of
 from selftrain_assets.store.tables import schema_of
@@ -101,7 +101,7 @@ def _links(run: Run, manifest: Manifest) -> Iterator[tuple[str, Any]]:
         if manifest.stage in child.deps:
             yield f"into {child.name}", dg.MetadataValue.asset(asset_key(run.name, child.name))
     if manifest.stage == "policy":
-        yield from _origin(run, manifest.detail["origin"])
+        yield from _origin(run.at(iteration_of(manifest.scope)), manifest.detail["origin"])
     for place in places_of(manifest):
         if "checkpoint" in place:
             yield f"weights {place['checkpoint'][:8]}", dg.MetadataValue.path(str(run.store.checkpoint(place["checkpoint"])))

@@ -141,6 +141,35 @@ def new(
 
 
 @app.command()
+def fork(
+    source: Annotated[str, typer.Argument(help="experiment that it goes on from")],
+    iteration: Annotated[int, typer.Argument(help="last round of it that is shared, from 1; 0 is the base", min=0)],
+    name: Annotated[str, typer.Argument(help="name of the new experiment")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="a setting of the later rounds, as in recipe.cap=8; again for another one")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(help="rounds of the new experiment; default: as many as the other one has", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write an experiment that goes on from a round of another one with other settings; what they share is not done again."""
+    from selftrain_assets.experiments import load_experiment, write_experiment
+    from selftrain_assets.forking import assignments
+    from selftrain_assets.forking import fork as forked
+
+    path = write_experiment(name, forked(source, iteration, assignments(changes or ()), rounds))
+    made = load_experiment(name).forks[-1]
+    unfinished = _unfinished(open_run(source), iteration)
+    if as_json:
+        print_json({"experiment": name, "file": str(path), "fork": made.model_dump(), "unfinished": unfinished})
+        return
+    shared = f"rounds 1 to {iteration} are" if iteration > 1 else "round 1 is" if iteration else "the base is"
+    typer.echo(f"Wrote {os.path.relpath(path)}: {name} is forked from {made}; {shared} shared.")
+    if unfinished:
+        typer.echo(f"{unfinished} of {source} is not finished: whichever of the two runs first does what they share, the other finds it.")
+    typer.echo(f"Run it: selftrain run {name}")
+
+
+@app.command()
 def doctor(
     name: Annotated[str | None, typer.Argument(help="experiment whose execution.sandbox is looked at; default: the defaults")] = None,
     as_json: AsJson = False,
@@ -163,6 +192,14 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _unfinished(opened, last: int) -> str | None:
+    """The first scope up to a round that has no evaluation."""
+    from selftrain_assets.stages.run import BASE, iteration_scope
+
+    scopes = [BASE, *map(iteration_scope, range(1, last + 1))]
+    return next((scope for scope in scopes if opened.manifest(scope, "evaluation") is None), None)
+
+
 def _status(name: str) -> dict[str, Any]:
     from selftrain_assets.stages.loop import round_stages
     from selftrain_assets.stages.run import BASE, INPUTS, iteration_scope
@@ -173,7 +210,8 @@ def _status(name: str) -> dict[str, Any]:
     stages = {
         scope: {stage: m.finished if (m := opened.manifest(scope, stage)) else None for stage in names} for scope, names in scopes.items()
     }
-    return {"experiment": name, "store": str(opened.store.root), "finished": stages}
+    forks = [str(fork) for fork in opened.config.forks]
+    return {"experiment": name, "store": str(opened.store.root), "forked_from": forks, "finished": stages}
 
 
 def dagster_home() -> bool:

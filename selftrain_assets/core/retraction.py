@@ -52,5 +52,13 @@ class Retractions:
         return [asdict(r) for r in self.listed]
 
     @classmethod
+    def united(cls, several: Iterable[Retractions]) -> Retractions:
+        """Those of several experiments; what more than one of them lists counts once."""
+        found: dict[tuple[str, str], Retraction] = {}
+        for r in (r for each in several for r in each.listed):
+            found.setdefault((r.kind, r.value), r)
+        return cls(tuple(found.values()))
+
+    @classmethod
     def from_records(cls, records: Iterable[dict]) -> Retractions:
         return cls(tuple(Retraction(**record) for record in records))

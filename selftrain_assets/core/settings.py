@@ -6,6 +6,7 @@ verifications, rows and checkpoints. `Execution` settings change where and how f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -35,3 +36,9 @@ def with_types(settings: type[BaseModel], data: Any) -> Any:
         if default and isinstance(filled.get(section), dict):
             filled[section] = {"type": default, **filled[section]}
     return filled
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with others laid over them: sections are merged field by field, every other value is replaced."""
+    both = {k: merged(v, above[k]) for k, v in below.items() if isinstance(v, Mapping) and isinstance(above.get(k), Mapping)}
+    return {**below, **above, **both}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from selftrain_assets.core.errors import nearest
+from selftrain_assets.core.settings import merged
 from selftrain_assets.recipes.methods import CODE, TEXT, MethodSettings
 
 
@@ -99,9 +100,4 @@ def expand(data: Any, recipe: str) -> Any:
     preset = known[name]
     if preset.needs is not None and data.get(preset.needs) is None:
         raise ValueError(f"preset {name} needs the field {preset.needs}; set it beside the preset")
-    return _merged(preset.settings, {k: v for k, v in data.items() if k != "preset"})
-
-
-def _merged(default: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    both = {k: _merged(v, own[k]) for k, v in default.items() if isinstance(v, Mapping) and isinstance(own.get(k), Mapping)}
-    return {**default, **own, **both}
+    return merged(preset.settings, {k: v for k, v in data.items() if k != "preset"})

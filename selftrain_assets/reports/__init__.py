@@ -9,6 +9,7 @@ from typing import Any
 
 from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.files import write_atomically
+from selftrain_assets.core.forks import Fork
 from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
 from selftrain_assets.reports.summary import figures_of, summarize
@@ -53,6 +54,7 @@ def findings(summary: dict[str, Any]) -> str:
     """What the numbers say, in sentences."""
     base, last = summary["baseline"], (summary["iterations"] or [None])[-1]
     text = f"{summary['recipe']} on model {summary['model']}, seed {summary['seed']}."
+    text += "".join(f" Forked from {Fork.model_validate(fork)}." for fork in summary["forks"])
     text += f" Accuracy is greedy, on {base['test_problems']} problems that no round trains on."
     if last is None:
         return text

@@ -177,6 +177,7 @@ def _terms(arms: Sequence[Arm]) -> list[str]:
         f"{what}: {'the same in every arm' if _share(arms, *of) else 'NOT the same in every arm'}."
         for what, of in {"Problems": (INPUTS, "problems"), "Base": (BASE, "checkpoint")}.items()
     ]
+    told += [f"{arm.name}: forked from {fork}." for arm in arms for fork in arm.runs[0].config.forks]
     steps, drawn = {arm.name: arm.total("optimizer_steps") for arm in arms}, {arm.name: arm.drawn() for arm in arms}
     for what, counts in {"Optimizer steps": steps, "Drawn samples": drawn}.items():
         amounts = {name: f"{count:,.0f}" for name, count in counts.items()}

@@ -14,7 +14,7 @@ from selftrain_assets.stages import training
 from selftrain_assets.stages.evaluation import evaluation, evaluation_draws
 from selftrain_assets.stages.inputs import problems
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, Stage, round_stages
-from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_of, iteration_scope
 from selftrain_assets.stages.sampling import ASKED, SAMPLES_OF
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.audit import Inspector, Kept, ManifestsOf
@@ -177,7 +177,7 @@ class _Audited:
     def _asked(self, scope: str, stage: str) -> list[Draws] | None:
         """What a round asks for; without a policy the keys say nothing, but their number is right."""
         try:
-            return ASKED[stage](self.run, scope, self._digest(scope, "policy") or "")
+            return ASKED[stage](self.run.at(iteration_of(scope)), scope, self._digest(scope, "policy") or "")
         except UNFINISHED:
             return None
 

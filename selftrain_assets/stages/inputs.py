@@ -21,8 +21,10 @@ def problems(run: Run) -> Manifest:
     loaded = config.task.load()
     _check(run, loaded)
     resolve_model(config.model)  # a missing one should be told before anything is written
-    if config.recipe.teacher is not None:
-        teacher(run, iteration_scope(1))
+    for first, phase in run.phases.items():
+        _check_solved(phase, loaded)
+        if phase.config.recipe.teacher is not None:
+            teacher(phase, iteration_scope(first))
     digest = fingerprint("problems", [asdict(p) for p in loaded])
     key = fingerprint("problems and their symptoms", digest, VERSION)
     if current := run.done(INPUTS, "problems", key, {}):
@@ -46,12 +48,16 @@ def problems(run: Run) -> Manifest:
 
 
 def _check(run: Run, loaded: list[Problem]) -> None:
-    config = run.config
     for problem, verifier in product(loaded, run.config.verifiers()):
         if fault := verifier.check_problem(problem):
             raise UserError(
                 f'task: problem "{problem.id}": {fault}, which verifier {verifier.type} needs; correct it, or choose another verifier'
             )
+
+
+def _check_solved(run: Run, loaded: list[Problem]) -> None:
+    """Are there the solutions, and the validation problems, that these settings learn from?"""
+    config = run.config
     human = [p for p in loaded if p.split == "human"]
     needed = {
         "base.fine_tune: human": config.base.fine_tune == "human",

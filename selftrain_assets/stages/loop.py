@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
 from itertools import chain
 
 from selftrain_assets.stages import sampling, selecting, training
@@ -20,16 +21,31 @@ OWN_STAGES: dict[str, Stage] = {"rationalizations": sampling.rationalizations, "
 
 
 def round_stages(own: Sequence[str]) -> dict[str, Stage]:
-    """The stages of one round in order; the recipe's own stand between verifications and dataset."""
-    return {
+    """The stages of one round in order; the recipe's own stand between verifications and dataset. Each has the settings of its round,
+    but for the evaluation, which measures all rounds alike."""
+    stages: dict[str, Stage] = {
         "policy": sampling.policy,
         "samples": sampling.samples,
         "verifications": sampling.verifications,
         **{name: OWN_STAGES[name] for name in own},
         "dataset": selecting.dataset,
         "checkpoint": training.checkpoint,
-        "evaluation": lambda run, iteration: evaluation(run, iteration_scope(iteration)),
     }
+    return {name: _in_its_round(stage) for name, stage in stages.items()} | {"evaluation": _measured}
+
+
+def _measured(run: Run, iteration: int) -> Manifest:
+    return evaluation(run, iteration_scope(iteration))
+
+
+def _in_its_round(stage: Stage) -> Stage:
+    """With the settings that the round has."""
+
+    @wraps(stage)
+    def do(run: Run, iteration: int) -> Manifest:
+        return stage(run.at(iteration), iteration)
+
+    return do
 
 
 def prepare(run: Run) -> Iterator[Manifest]:

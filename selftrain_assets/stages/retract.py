@@ -25,29 +25,41 @@ class Affected:
     first: str | None = None
     superseded: list[str] = field(default_factory=list)
     taught: list[str] = field(default_factory=list)  # experiments whose teacher was trained on it
+    forks: list[str] = field(default_factory=list)  # experiments that go on from this one and learnt from it
 
 
 def retract(run: Run, kind: Kind, value: str, reason: str) -> Affected:
     """Mark it for this experiment. UserError if there is no such thing, or if it was retracted before."""
     found = Lineage(run.store)
     value = _known(run, found, kind, value)
-    listed = run.store.retractions(run.name).listed
-    if any((r.kind, r.value) == (kind, value) for r in listed):
-        raise UserError(f"{kind} {value} of {run.name} was retracted before")
+    if (where := _retracted_in(run, kind, value)) is not None:
+        raise UserError(f"{kind} {value} of {where} was retracted before{_inherited(run, where)}")
     mark = Retraction(kind, value, reason, datetime.now(UTC).isoformat(timespec="seconds"))
     affected = _affected(run, found, Retractions((mark,)))
-    run.store.write_retractions(run.name, Retractions((*listed, mark)))
+    run.store.write_retractions(run.name, Retractions((*run.store.retractions(run.name).listed, mark)))
     return affected
 
 
 def take_back(run: Run, kind: Kind, value: str) -> None:
-    """Undo a retraction. UserError if there is none."""
-    listed = run.store.retractions(run.name).listed
+    """Undo a retraction. UserError if there is none, or if it is of an experiment that this one is forked from."""
+    where, listed = _retracted_in(run, kind, value), run.store.retractions(run.name).listed
+    if where not in (None, run.name):
+        raise UserError(f"{kind} {value} was retracted in {where}{_inherited(run, where)}; undo it there: selftrain retract {where}")
     left = tuple(r for r in listed if (r.kind, r.value) != (kind, value))
     if len(left) == len(listed):
         known = [f"{r.kind} {r.value}" for r in listed]
         raise UserError(f"{kind} {value} of {run.name} was not retracted{nearest(f'{kind} {value}', known) if known else ''}")
     run.store.write_retractions(run.name, Retractions(left))
+
+
+def _retracted_in(run: Run, kind: Kind, value: str) -> str | None:
+    """This experiment, or one that it is forked from, where that was retracted there."""
+    names = [run.name, *(fork.experiment for fork in run.config.forks)]
+    return next((name for name in names if value in run.store.retractions(name).values(kind)), None)
+
+
+def _inherited(run: Run, where: str | None) -> str:
+    return "" if where == run.name else f", which {run.name} is forked from"
 
 
 def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
@@ -73,7 +85,7 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
         affected.scopes[BASE] = count
         affected.checkpoints.append(run.need(BASE, "checkpoint").digest)
     for dataset in found.of("dataset", experiment=run.name):
-        count = sum(marked.touches(row, iteration_scope(row.iteration)) for row in run.store.read_table(dataset, "rows", Row))
+        count = _learnt(run, dataset, marked)
         if not count:
             continue
         if not found.is_current(dataset):
@@ -83,8 +95,18 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
         trained = found.of("checkpoint", experiment=run.name, scope=dataset.scope)
         affected.checkpoints += [m.digest for m in trained if m.parents.get("dataset") == dataset.digest and found.is_current(m)]
     affected.first = min(affected.scopes, key=lambda scope: (scope != BASE, scope), default=None)
-    affected.taught = sorted({m.experiment for m in found.of("policy") if found.is_current(m) and _learns(m, run.name, affected.first)})
+    policies = [m for m in found.of("policy") if found.is_current(m)]
+    affected.taught = sorted({m.experiment for m in policies if _learns(m, run.name, affected.first)})
+    forks = sorted({m.experiment for m in policies if any(fork["experiment"] == run.name for fork in m.detail.get("forks", ()))})
+    current = [m for m in found.of("dataset") if m.experiment in forks and found.is_current(m)]
+    learnt = {m.experiment for m in current if _learnt(run, m, marked)}
+    affected.forks = [name for name in forks if affected.first == BASE or name in learnt]
     return affected
+
+
+def _learnt(run: Run, dataset: Manifest, marked: Retractions) -> int:
+    """How many rows of a dataset stem from it."""
+    return sum(marked.touches(row, iteration_scope(row.iteration)) for row in run.store.read_table(dataset, "rows", Row))
 
 
 def _learns(policy: Manifest, experiment: str, first: str | None) -> bool:
@@ -97,8 +119,12 @@ def _learns(policy: Manifest, experiment: str, first: str | None) -> bool:
 
 def repair(run: Run, affected: Affected) -> str:
     """The smallest work that leaves no trace of it, in a sentence."""
+    others = "".join(f"; then `selftrain run {name}`, whose teacher it is" for name in affected.taught)
+    others += "".join(f"; then `selftrain run {name}`, which is forked from it" for name in affected.forks)
     if run.manifest(INPUTS, "problems") is None or not affected.scopes:
-        return f"no dataset holds it; `selftrain run {run.name}` only brings evaluations up to date, if it was held out"
+        return (
+            f"no dataset of {run.name} holds it; `selftrain run {run.name}` only brings evaluations up to date, if it was held out{others}"
+        )
     last = max((s for s in affected.scopes if s != BASE), default=BASE)
     done = [s for s in map(iteration_scope, range(1, run.config.rounds + 1)) if run.manifest(s, "checkpoint")]
     rounds = [s for s in done if affected.first == BASE or s >= str(affected.first)]
@@ -106,6 +132,5 @@ def repair(run: Run, affected: Affected) -> str:
     before = "base, then " if affected.first == BASE else ""
     return (
         f"`selftrain run {run.name}`, or a backfill of {before}{span} in the UI: earlier rounds stay as they are, the samples of "
-        f"{affected.first} are not drawn again, later rounds follow from other weights"
-        + "".join(f"; then `selftrain run {name}`, whose teacher it is" for name in affected.taught)
+        f"{affected.first} are not drawn again, later rounds follow from other weights{others}"
     )

@@ -59,7 +59,7 @@ def reverify(run: Run) -> list[RoundDifference]:
                     now[iteration, stage] = _judged_again(run, iteration, finished, difference, Path(folder))
             differences.append(difference)
         for iteration, difference in zip(rounds, differences, strict=True):
-            _compare_rows(run, iteration, difference, now)
+            _compare_rows(run.at(iteration), iteration, difference, now)
     return differences
 
 

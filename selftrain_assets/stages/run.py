@@ -35,6 +35,11 @@ def iteration_scope(iteration: int) -> str:
     return f"iter-{iteration:03d}"
 
 
+def iteration_of(scope: str) -> int:
+    """The round of a scope."""
+    return int(scope.removeprefix("iter-"))
+
+
 def solution_by(problem: Problem, method: str) -> str | None:
     """The human solution by that method."""
     return json.loads(problem.solutions or "{}").get(method)
@@ -76,6 +81,20 @@ class Run:
     progress: Progress = silent
     owner: str = "selftrain run"
 
+    @cached_property
+    def _later(self) -> dict[int, Run]:
+        return {first: replace(self, config=config) for first, config in self.config.phases.items() if config is not self.config}
+
+    @property
+    def phases(self) -> dict[int, Run]:
+        """This run with the settings of its rounds, by the first round that has them."""
+        return {1: self, **self._later}
+
+    def at(self, iteration: int) -> Run:
+        """This run with the settings of a round."""
+        phases = self.phases
+        return phases[max(first for first in phases if first <= iteration)]
+
     def manifest(self, scope: str, stage: str) -> Manifest | None:
         return self.store.manifest(self.name, scope, stage)
 
@@ -105,8 +124,8 @@ class Run:
 
     @cached_property
     def retracted(self) -> Retractions:
-        """Evidence that was taken back."""
-        return self.store.retractions(self.name)
+        """Evidence that was taken back, in an experiment that this one is forked from too: what is shared is as bad here."""
+        return Retractions.united(map(self.store.retractions, [self.name, *(fork.experiment for fork in self.config.forks)]))
 
     @cached_property
     def problems(self) -> list[Problem]:

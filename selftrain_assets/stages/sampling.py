@@ -39,7 +39,8 @@ def policy(run: Run, iteration: int) -> Manifest:
     weights = run.store.policy(place)
     for method in run.methods:
         weights.by(method.name)  # says now, and not in the middle of the round, which method they are not for
-    key, parents = fingerprint("policy", origin, place["digest"]), {f"{origin}/checkpoint": place["digest"]}
+    forks = [fork.model_dump(mode="json") for fork in run.config.forks if fork.iteration == iteration - 1]
+    key, parents = fingerprint("policy", origin, place["digest"], *forks), {f"{origin}/checkpoint": place["digest"]}
     return run.done(scope, "policy", key, parents) or finish(
         run,
         clock,
@@ -48,7 +49,7 @@ def policy(run: Run, iteration: int) -> Manifest:
         key=key,
         digest=place["digest"],
         parents=parents,
-        detail={"place": place, "origin": origin, **taught},
+        detail={"place": place, "origin": origin, **taught, **({"forks": forks} if forks else {})},
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.forks import Fork
 from selftrain_assets.core.identity import KEY_LENGTH
 from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.catalog import Files, lookup, nth
@@ -62,13 +63,20 @@ class Lineage:
         if manifest.digest in seen:
             return Node("checkpoint", name, {"digest": manifest.digest, "see": "above"})
         seen.add(manifest.digest)
-        facts = _facts(self, manifest) | {"steps": manifest.counts.get("steps"), "seed": manifest.detail.get("seed"), **_weights(place)}
+        facts = _facts(self, manifest) | self._forked(manifest) | _weights(place)
+        facts |= {"steps": manifest.counts.get("steps"), "seed": manifest.detail.get("seed")}
         edges = [self._dataset(manifest, digest, row, seen) for name, digest in manifest.parents.items() if name == "dataset"]
         if (start := manifest.parents.get("start")) is not None:
             edges.append(self._weights_of("trained from", manifest.experiment, start, seen, manifest.detail.get("start")))
         if row is not None and "dataset" not in manifest.parents:
             raise UserError(f"--row {row}: {name} has no dataset of its own: it is the model itself, or learned from the human rows")
         return Node("checkpoint", name, facts, edges)
+
+    def _forked(self, checkpoint: Manifest) -> dict[str, str]:
+        """What its round was the first to change, where its experiment goes on from another."""
+        policies = self.of("policy", experiment=checkpoint.experiment, scope=checkpoint.scope)
+        forks: list[dict[str, Any]] = next((m.detail.get("forks", []) for m in policies), [])
+        return {"forked from": "; ".join(str(Fork.model_validate(fork)) for fork in forks)} if forks else {}
 
     def _dataset(self, manifest: Manifest, digest: str, row: int | None, seen: set[str]) -> Node:
         dataset = next(self.of("dataset", experiment=manifest.experiment, digest=digest), None)
@@ -167,25 +175,27 @@ class Lineage:
         """Every dataset and checkpoint that a sample entered, and every round that was sampled from those."""
         found = self._sample(key)
         datasets = [m for m in self.of("dataset") if lookup(self.table(m, "rows"), "sample_key", found["key"])]
-        edges = [self._after_dataset(m, {found["policy"]}) for m in datasets]
+        seen = {(m.experiment, found["policy"]) for m in datasets}
+        edges = [self._after_dataset(m, seen) for m in datasets]
         return Node("sample", found["key"], found, [*self._verdicts(found), *edges])
 
-    def _after_dataset(self, dataset: Manifest, seen: set[str]) -> Node:
+    def _after_dataset(self, dataset: Manifest, seen: set[tuple[str, str]]) -> Node:
         trained = [m for m in self.of("checkpoint", experiment=dataset.experiment) if m.parents.get("dataset") == dataset.digest]
         edges = [self._after_checkpoint(m, seen) for m in trained]
         return Node("dataset", f"{dataset.experiment} {dataset.scope}", _facts(self, dataset) | {"rows": dataset.counts["rows"]}, edges)
 
-    def _after_checkpoint(self, checkpoint: Manifest, seen: set[str]) -> Node:
+    def _after_checkpoint(self, checkpoint: Manifest, seen: set[tuple[str, str]]) -> Node:
         name = f"{checkpoint.experiment} {checkpoint.scope}"
-        if checkpoint.digest in seen:
+        if (checkpoint.experiment, checkpoint.digest) in seen:
             return Node("checkpoint", name, {"digest": checkpoint.digest, "see": "above"})
-        seen.add(checkpoint.digest)
+        seen.add((checkpoint.experiment, checkpoint.digest))  # equal weights of several experiments, as of a fork, go on differently
         edges = []
         for policy in self._sampled_from(checkpoint):
             later = [m for m in self.of("dataset", experiment=policy.experiment, scope=policy.scope) if self.is_current(m)]
             after = [self._after_dataset(m, seen) for m in later]
             edges.append(Node("policy", f"{policy.experiment} {policy.scope}", _facts(self, policy), after))
-        return Node("checkpoint", name, _facts(self, checkpoint) | _weights(checkpoint.detail["place"]), edges)
+        facts = _facts(self, checkpoint) | self._forked(checkpoint) | _weights(checkpoint.detail["place"])
+        return Node("checkpoint", name, facts, edges)
 
     def _sampled_from(self, checkpoint: Manifest) -> Iterator[Manifest]:
         """Rounds of its experiment that sample from these weights, and of others whose teacher they are."""

@@ -64,7 +64,7 @@ def test_what_no_dataset_holds_needs_no_training(opened):
     wrong = next(v for v in lab.read_verifications(run, run.need("iter-001", "verifications")) if v.sample_key not in used)
     affected = retract(run, "sample", wrong.sample_key, "")
     assert (affected.scopes, affected.first) == ({}, None)
-    assert "no dataset holds it" in repair(run, affected)
+    assert "no dataset of lab holds it" in repair(run, affected)
     assert first_dataset(opened()).digest == original.digest
 
 
