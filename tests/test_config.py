@@ -3,9 +3,11 @@
 import math
 
 import pytest
+import yaml
 
 from selftrain_assets.config import Experiment, parse_experiment
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.settings import merged
 from selftrain_assets.experiments import COMPONENT, experiment_names, load_experiment, write_experiment
 from selftrain_assets.recipes.presets import PRESETS
 from selftrain_assets.scaffold import scaffold
@@ -221,3 +223,97 @@ def test_a_wrong_setting_in_a_file_is_told_with_its_place(defs):
     assert refused(f"type: {COMPONENT}\nattributes:\n  recipe: {{capp: 1}}\n") == (
         'mine/defs.yaml: unknown field "recipe.capp"; did you mean "cap"?'
     )
+
+
+# -- forks ---------------------------------------------------------------------------------------------------------------
+
+
+METHODS = [{"name": "text"}, {"name": "code", "prompt": {"template": "{question} ="}}]
+
+
+def forked(iteration=1, **changes):
+    return [{"experiment": "mine", "iteration": iteration, "changes": changes}]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"forks": forked(recipe={"capp": 8})}, 'unknown field "forks[0].changes.recipe.capp"; did you mean "cap"?'),
+        ({"forks": forked(recip={"cap": 8})}, 'unknown field "forks[0].changes.recip"; did you mean "recipe"?'),
+        ({"forks": forked() + forked(trainer={"lora": {"rank": 1}})}, 'unknown field "forks[1].changes.trainer.lora.rank"'),
+        ({"forks": [{"experiment": "mine", "iteration": 1, "change": {}}]}, 'unknown field "forks[0].change"; did you mean "changes"?'),
+        ({"forks": forked(recipe={"cap": "x"})}, "forks[0].changes.recipe.cap: should be a valid integer"),
+        ({"forks": forked(recipe={"preset": "rets"})}, 'forks[0].changes.recipe: there is no preset "rets"; did you mean "rest"?'),
+        ({"forks": forked(recipe=3)}, "forks[0].changes.recipe: should be a valid dictionary"),
+        ({"trainer": {"steps": 9}, "forks": forked(trainer={"epochs": 1})}, "forks[0].changes.trainer: set steps or epochs, not both"),
+        ({"forks": forked(recipe={"type": "mmst"})}, "forks[0].changes.recipe.type: a fork stays with its recipe, rest_em; for another"),
+        (
+            {"forks": forked(verifier={"type": "text"})},
+            "forks[0].changes.verifier: all rounds share it; after a fork only recipe, trainer, ",
+        ),
+        (
+            {"forks": forked(model="x")},
+            "forks[0].changes.model: all rounds share it; after a fork only recipe, trainer, seed can change; for ",
+        ),
+        (
+            {"forks": forked(rounds=9)},
+            "forks[0].changes.rounds: all rounds share it; after a fork only recipe, trainer, seed can change; set",
+        ),
+        (
+            {"forks": forked(recipe={"rationalize": True})},
+            "forks[0].changes.recipe: all rounds of an experiment have the same stages; these",
+        ),
+        ({"recipe": {"type": "mmst"}, "forks": forked(recipe={"cross_training": {}})}, "forks[0].changes.recipe: all rounds of an experi"),
+        ({"recipe": {"type": "mmst"}, "forks": forked(recipe={"weights": "per_method"})}, "forks[0].changes.recipe: weights: one model"),
+        (
+            {"recipe": {"type": "mmst"}, "forks": forked(recipe={"methods": METHODS})},
+            "forks[0].changes.recipe: methods: names, prompts and",
+        ),
+        ({"rounds": 2, "forks": forked(2)}, "forks[0].iteration: should be less than rounds, which is 2, or no round comes after it"),
+        ({"forks": forked(-1)}, "forks[0].iteration: should be greater than or equal to 0, not -1"),
+        ({"forks": [*forked(), {"experiment": "a/b", "iteration": 1}]}, "forks[1].experiment: "),
+        ({"forks": [{"iteration": 1}]}, "forks[0].experiment: Field required"),
+        ({"forks": 3}, "forks: should be a valid tuple, not 3"),
+    ],
+    ids=str,
+)
+def test_a_fork_that_does_not_fit_is_told_with_its_field(values, message):
+    assert fault(values).startswith(message)
+
+
+def test_changes_are_merged_into_what_the_file_says_and_hold_from_the_next_round_on():
+    lora = {"r": 4, "dropout": 0.1}
+    recipe = {"preset": "rest", "cap": 5, "sampling": {"max_tokens": 9}}
+    changes = {"recipe": {"preset": "expert_iteration", "sampling": {"temperature": 0.5}}, "trainer": {"lora": {"r": 8}, "steps": 7}}
+    trainer = {"lora": lora, "execution": {"micro_batch_size": 8}}
+    config = parse_experiment({"recipe": recipe, "trainer": trainer, "forks": forked(2, **changes)}, "defs.yaml")
+    assert list(config.phases) == [1, 3]
+    assert config.phases[1] is config
+    later = config.phases[3]
+    assert later.recipe == type(later.recipe).model_validate(merged(recipe, changes["recipe"]))
+    assert (later.recipe.cap, later.recipe.start, later.recipe.sampling.max_tokens, later.recipe.sampling.temperature) == (
+        5,
+        "pretrained",
+        9,
+        0.5,
+    )
+    assert (later.trainer.lora.r, later.trainer.lora.dropout, later.trainer.steps) == (8, 0.1, 7)
+    assert later.trainer.execution.micro_batch_size == 8
+    assert str(config.forks[0]) == (
+        "mine after iteration 2, with recipe.preset expert_iteration and recipe.sampling.temperature 0.5 and trainer.lora.r 8 and "
+        "trainer.steps 7"
+    )
+    assert parse_experiment({"forks": forked(1, trainer={"lora": None})} | {"trainer": trainer}, "defs.yaml").phases[2].trainer.lora is None
+
+
+def test_a_repetition_of_a_fork_goes_on_from_the_repetition_of_its_source(defs):
+    teacher = {"teacher": {"experiment": "mmst", "iteration": 3}}
+    text = yaml.safe_dump({"type": COMPONENT, "attributes": {"forks": forked(1, recipe=teacher | {"cap": 2})}})
+    write_experiment("fork", text)
+    again = load_experiment("fork-seed-7")
+    assert (again.seed, again.task.seed, again.forks[0].experiment) == (7, 7, "mine-seed-7")
+    later = again.phases[2]
+    assert (later.seed, later.task.seed, later.recipe.cap, later.recipe.teacher.experiment) == (7, 7, 2, "mmst-seed-7")
+    write_experiment("reseeded", yaml.safe_dump({"type": COMPONENT, "attributes": {"forks": forked(1, seed=3)}}))
+    with pytest.raises(UserError, match=r"reseeded/defs.yaml: forks\[0\].changes.seed gives later rounds a seed of their own, the same in"):
+        load_experiment("reseeded-seed-7")

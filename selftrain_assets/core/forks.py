@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from pydantic import Field
@@ -28,7 +29,7 @@ class Fork(Identity):
     )
 
     def __str__(self) -> str:
-        changed = " and ".join(f"{path} {_written(value)}" for path, value in _leaves(self.changes))
+        changed = " and ".join(f"{path} {_written(value)}" for path, value in sorted(_leaves(self.changes), key=itemgetter(0)))
         return f"{self.experiment} after iteration {self.iteration}, {f'with {changed}' if changed else 'unaltered'}"
 
 
