@@ -52,6 +52,31 @@ def remove_folder(folder: Path) -> None:
 
 
 @contextmanager
+def prepared_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path`, which takes its place, durably, once all is written; until then what is there stays.
+    Where that fails nothing of it is left."""
+    with needs_room(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        temporary.mkdir()
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    with file.open("rb") as written:
+                        os.fsync(written.fileno())
+            if path.is_dir():
+                replaced = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+                path.rename(replaced)
+                publish(temporary, path)
+                shutil.rmtree(replaced, ignore_errors=True)
+            else:
+                publish(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
 def needs_room(path: Path, size: int = 0) -> Iterator[None]:
     """A full disk, told as such: InfraError, since the same command goes on once there is room. `size` is about how many bytes
     are to be written, where that is known."""

@@ -59,8 +59,18 @@ def resolve_model(model: str) -> ModelRef:
     return ModelRef(directory.resolve(), weights_digest(directory))
 
 
+def hub_name(model: str) -> str | None:
+    """The name by which anybody finds this model on the hub; None for the embedded one and for a directory."""
+    is_local = model == EMBEDDED or Path(model).expanduser().is_dir()
+    return model if not is_local and _may_be_on_the_hub(model) else None
+
+
+def _may_be_on_the_hub(model: str) -> bool:
+    return not model.startswith((".", "/", "~")) and model.count("/") == 1
+
+
 def _from_hub(model: str) -> Path:
-    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+    if not _may_be_on_the_hub(model):
         raise UserError(
             f'model: there is no directory "{model}"; give a Hugging Face model directory, a hub name like "owner/name", or "{EMBEDDED}"'
         )

@@ -36,7 +36,7 @@ def write_report(run: Run) -> Path:
 def markdown(summary: dict[str, Any], figures: Iterable[str]) -> str:
     """The report as Markdown; the figures lie beside it."""
     paragraphs = [f"# {summary['experiment']}", findings(summary), *(f"![{name}]({name}.png)" for name in figures)]
-    paragraphs += [markdown_table(header(summary), rows(summary)), *_difficulty(summary)]
+    paragraphs += [markdown_table(header(summary), rows(summary)), *difficulty(summary)]
     for title, columns, cells in method_tables(summary):
         paragraphs += [f"## {title}", markdown_table(columns, cells)]
     return "\n\n".join(paragraphs) + "\n"
@@ -45,7 +45,7 @@ def markdown(summary: dict[str, Any], figures: Iterable[str]) -> str:
 def page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> str:
     """The report as one HTML file without outside references."""
     parts = [f"<p>{html.escape(findings(summary))}</p>", *map(picture, figures.items()), html_table(header(summary), rows(summary))]
-    parts += [f"<p>{html.escape(text)}</p>" for text in _difficulty(summary)]
+    parts += [f"<p>{html.escape(text)}</p>" for text in difficulty(summary)]
     parts += [f"<h2>{html.escape(title)}</h2>{html_table(columns, cells)}" for title, columns, cells in method_tables(summary)]
     return document(summary["experiment"], parts)
 
@@ -74,7 +74,8 @@ def findings(summary: dict[str, Any]) -> str:
     return text
 
 
-def _difficulty(summary: dict[str, Any]) -> list[str]:
+def difficulty(summary: dict[str, Any]) -> list[str]:
+    """Accuracy by the base's success rate, in a sentence; nothing before the first iteration."""
     if not summary["iterations"]:
         return []
     bins = summary["iterations"][-1]["by_difficulty"]
@@ -88,4 +89,4 @@ def _difficulty(summary: dict[str, Any]) -> list[str]:
     )
 
 
-__all__ = ["figures_of", "findings", "markdown", "page", "summarize", "write_report"]
+__all__ = ["difficulty", "figures_of", "findings", "markdown", "page", "summarize", "write_report"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
-from selftrain_assets.core.errors import SelftrainError
+from selftrain_assets.core.errors import SelftrainError, TaskError
 from selftrain_assets.core.identity import problem_digest, verification_key
 from selftrain_assets.core.plan import Draws
 from selftrain_assets.stages import training
@@ -42,6 +42,19 @@ class _LookedAt(Store):
 
     def is_intact(self, manifest: Manifest) -> bool:
         return True  # damage is told apart from what is owed
+
+
+def owed(run: Run, scopes: Iterable[str]) -> list[tuple[str, str]]:
+    """Stages of these scopes that a run would do anew under the settings of today, or could not yet do; in their order."""
+    looked_at, wanted = Run(run.name, run.config, _LookedAt(run.store.root)), set(scopes)
+    found = []
+    for (scope, stage), do in _stages(run).items():
+        if scope in wanted and stage not in OWN_SAMPLES:
+            try:
+                do(looked_at)
+            except (_WorkIsOwed, TaskError):
+                found.append((scope, stage))
+    return found
 
 
 def audit(inspector: Inspector, run: Run) -> list[Line]:

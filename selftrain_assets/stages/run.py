@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
+from platform import python_version
 from typing import Any
 
 from selftrain_assets.config import Experiment
@@ -200,7 +201,7 @@ def finish(
             digest=digest,
             parents=parents,
             settings=settings or {},
-            versions={"selftrain": version("selftrain"), **(versions or {})},
+            versions={"selftrain": version("selftrain"), "python": python_version(), **(versions or {})},
             seconds=round(time.monotonic() - clock.started, 3),
             work_seconds=round(clock.work, 3),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,6 +9,7 @@ runs/
   experiments/<name>/report.*  figures, Markdown and HTML
   experiments/<name>/retractions.json   evidence that was taken back
   comparisons/<names>/         what `selftrain compare` wrote
+  exports/<name>-<scope>/      what `selftrain export` wrote
   scratch/<key>/               what an unfinished training resumes from
   .duckdb-*.tmp/               what a running query has no memory for
   **/quarantine/               what was damaged and has been made again
@@ -195,6 +196,12 @@ class Store:
 
     def write_retractions(self, experiment: str, retractions: Retractions) -> None:
         write_atomically(self.root / "experiments" / experiment / RETRACTIONS, json.dumps(retractions.to_records(), indent=1))
+
+    # -- exports -------------------------------------------------------------------------------------------------------
+
+    def export(self, experiment: str, scope: str) -> Path:
+        """Where a model goes that is handed on, with its rows."""
+        return self.root / "exports" / f"{experiment}-{scope}"
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from selftrain_assets.core.errors import InfraError, UserError
 from selftrain_assets.store.tables import schema_of
@@ -17,6 +17,7 @@ from selftrain_assets.store.tables import schema_of
 MEMORY = "2GB"  # what DuckDB keeps before it spills to disk
 WINDOW = 8192  # records that a stream holds at a time
 SQL = Path(__file__).parent / "sql"
+FileFormat = Literal["parquet", "jsonl"]
 _TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
 
 
@@ -130,9 +131,10 @@ class Database:
 
     # -- tables --------------------------------------------------------------------------------------------------------
 
-    def write(self, sql: str, path: Path) -> None:
-        """The rows of a query as a Parquet file, in their order."""
-        self.execute(f"COPY ({sql}) TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+    def write(self, sql: str, path: Path, format: FileFormat = "parquet") -> None:
+        """The rows of a query as a file, in their order."""
+        options = {"parquet": "FORMAT parquet, COMPRESSION zstd", "jsonl": "FORMAT json"}[format]
+        self.execute(f"COPY ({sql}) TO {text(str(path))} ({options})")
 
 
 def _first_line(error: BaseException) -> str:

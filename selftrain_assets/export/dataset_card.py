@@ -1,0 +1,100 @@
+"""The card of the rows that a round trained on: what they are, how they were selected, and what each column says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selftrain_assets.core.selection import Selection
+from selftrain_assets.export.cards import Exported, capsule_text, facts, not_covered, pretrained_name, source_table, split_facts
+from selftrain_assets.export.rows import COLUMNS, Rows
+from selftrain_assets.recipes.rounds import Rounds
+from selftrain_assets.reports.render import markdown_table
+
+TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64"}
+SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000), ("1M<n<10M", 10_000_000))
+LARGEST = "10M<n<100M"
+"""Names that the hub has for sizes, each with the number of rows below which it holds."""
+
+
+def dataset_card(told: Exported, rows: Rows) -> str:
+    """README.md of the dataset."""
+    parts = [f"# {told.title}: training rows", _what(told, rows), source_table(rows)]
+    parts += ["## How they were selected", _selected(told), _settings(told), "## Columns", _columns(rows)]
+    parts += ["## Load", f"```python\n{_load(told)}\n```", "## Limits", _limits(told), "## Reproducibility", *capsule_text(told)]
+    return f"---\n{_front_matter(told, rows)}\n---\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _front_matter(told: Exported, rows: Rows) -> str:
+    from huggingface_hub import DatasetCardData
+
+    sampled = any(source != "human" for source, *_ in rows.sources)
+    return DatasetCardData(
+        pretty_name=f"{told.title}: training rows",
+        task_categories=["text-generation"],
+        size_categories=next((name for name, below in SIZES if rows.rows < below), LARGEST),
+        tags=["selftrain", "self-training", told.config.recipe.type, *(["synthetic"] if sampled else [])],
+        configs=[{"config_name": "default", "data_files": [{"split": "train", "path": rows.file}]}],
+    ).to_yaml()
+
+
+def _what(told: Exported, rows: Rows) -> str:
+    model = (
+        f"[{told.model_id}](https://huggingface.co/{told.model_id})" if told.model_id else "the model in the folder `model` beside this one"
+    )
+    return (
+        f"The {rows.rows:,} rows that round {told.iteration} of a self-training experiment trained on; what came "
+        f"of it is {model}. A row is a "
+        f"prompt and a completion. Those that were sampled carry the sample's key, seed and policy, and the verdict that let them in.\n\n"
+    ) + facts(told, {"Began with": pretrained_name(told)})
+
+
+def _selected(told: Exported) -> str:
+    frozen = next(s for s in reversed(told.capsule["stages"]) if s["stage"] == "dataset")
+    counts = frozen["counts"]
+    sampling = [
+        f"{m.sampling.samples_per_problem} per problem at temperature {m.sampling.temperature:g}" + (f" by `{m.name}`" if m.name else "")
+        for m in told.run.methods
+        if m.sampled
+    ]
+    return (
+        f"Samples were drawn {', '.join(sampling)}. Of {counts['verified']:,} verified ones {counts['correct']:,} "
+        "were correct, and these rules made "
+        f"{counts['self']:,} rows of them, of {counts['problems']:,} problems; {counts['human']:,} rows are worked "
+        "solutions. What was retracted "
+        "is not in it."
+    )
+
+
+def _limits(told: Exported) -> str:
+    known = [
+        *split_facts(told),
+        *not_covered(told.config),
+        "Sampled completions are the answers of a model, checked by the verifier and by nothing else.",
+        "Licence: none is named. That of the problems, and that of the model which drew the samples, may bind you.",
+    ]
+    return "\n".join(f"- {text}" for text in known)
+
+
+def _settings(told: Exported) -> str:
+    recipe = told.config.recipe
+    fields: dict[str, Any] = {**Selection.model_fields, **{name: Rounds.model_fields[name] for name in ("accumulate", "problems")}}
+    return markdown_table(
+        ["setting", "value", "what it says"],
+        [[f"`{name}`", _value(getattr(recipe, name)), of.description or ""] for name, of in fields.items()],
+    )
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _columns(rows: Rows) -> str:
+    return markdown_table(
+        ["column", "type", "what it says"], [[f"`{name}`", TYPES.get(kind, kind), COLUMNS[name][1]] for name, kind in rows.types.items()]
+    )
+
+
+def _load(told: Exported) -> str:
+    place = f'"{told.dataset_id}"' if told.dataset_id else '"."'
+    where = "" if told.dataset_id else "  # this folder"
+    return f'from datasets import load_dataset\n\nrows = load_dataset({place}, split="train"){where}\nprint(rows[0])'
