@@ -43,7 +43,7 @@ def push(folders: Mapping[RepoType, Path], model: str, private: bool) -> dict[st
     """
     from huggingface_hub import HfApi
 
-    api, urls = HfApi(), {}
+    api, urls = HfApi(), dict[str, str]()
     names = {kind: model if kind == "model" else dataset_name(model) for kind in folders}
     for kind, name in names.items():
         with _told(name):

@@ -16,7 +16,7 @@ from selftrain_assets.export.cards import (
     source_table,
     split_facts,
 )
-from selftrain_assets.export.weights import BASE_FOLDER, Weights
+from selftrain_assets.export.weights import HubModel, Weights
 from selftrain_assets.recipes.rounds import CheckpointOf
 from selftrain_assets.reports import difficulty, findings
 from selftrain_assets.reports.methods import method_tables
@@ -102,10 +102,9 @@ def _weights(told: Exported) -> str:
     kind = {
         "full": "Whole",
         "merged": "Whole; they were trained as a LoRA adapter, which is merged into them here",
-        "adapter": "A LoRA adapter"
-        + (f"; the model that it belongs on is beside it, in `{BASE_FOLDER}/`" if told.weights[0].base is None else ""),
+        "adapter": "A LoRA adapter" + (", beside the model that it belongs on" if isinstance(told.weights[0].base, str) else ""),
     }[told.weights[0].kind]
-    methods = [f"`{w.folder}/`" for w in told.weights if w.method]
+    methods = [f"`{w.method}/`" for w in told.weights if w.method]
     return kind + (f"; each method has its own, in {listed(methods)}" if methods else "")
 
 
@@ -185,18 +184,24 @@ def _use(told: Exported) -> list[str]:
 
 
 def _loading(told: Exported, weights: Weights) -> list[str]:
-    place = f'place = "{told.model_id}"' if told.model_id else 'place = "."  # this folder'
+    """Code that loads tokenizer and model. A relative path would do, but for a mistake of transformers' with subfolders of it."""
+    imports = ["" if told.model_id else "from pathlib import Path\n", "from peft import PeftModel" if weights.kind == "adapter" else ""]
+    place = f'place = "{told.model_id}"' if told.model_id else "place = Path().resolve()  # this folder"
     within = f', subfolder="{weights.folder}"' if weights.folder else ""
-    tokenizer = f"tokenizer = AutoTokenizer.from_pretrained(place{within})"
     load = "AutoModelForCausalLM.from_pretrained"
+    code = [line for line in imports if line]
+    code += [
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n",
+        place,
+        f"tokenizer = AutoTokenizer.from_pretrained(place{within})",
+    ]
     if weights.kind != "adapter":
-        return ["from transformers import AutoModelForCausalLM, AutoTokenizer\n", place, tokenizer, f"model = {load}(place{within})"]
-    if weights.base is None:
-        below = f'{load}(place, subfolder="{weights.folder + "/" if weights.folder else ""}{BASE_FOLDER}")'
-    else:
+        return [*code, f"model = {load}(place{within})"]
+    if isinstance(weights.base, HubModel):
         below = f'{load}("{weights.base.name}"' + (f', revision="{weights.base.revision}")' if weights.base.revision else ")")
-    imports = "from peft import PeftModel\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n"
-    return [imports, place, tokenizer, f"base = {below}", f"model = PeftModel.from_pretrained(base, place{within})"]
+    else:
+        below = f'{load}(place, subfolder="{weights.base}")'
+    return [*code, f"base = {below}", f"model = PeftModel.from_pretrained(base, place{within})"]
 
 
 # -- training data and limits ------------------------------------------------------------------------------------------

@@ -15,8 +15,9 @@ from selftrain_assets.models.loading import FACTS, ModelRef, hub_name, load_mode
 from selftrain_assets.stages.run import Run
 
 Kind = Literal["full", "adapter", "merged"]
-BASE_FOLDER = "base"
-"""Where the model below an adapter lies, beside the adapter's files, if the hub does not have it."""
+ADAPTER_FOLDER, BASE_FOLDER = "adapter", "base"
+"""Where an adapter and the model below it lie if the hub does not have that model. Each has a folder: transformers takes a model whose
+folder, or the one above it, holds an adapter for that adapter."""
 CARD = "README.md"
 ADAPTER_CONFIG = "adapter_config.json"
 _REVISION = re.compile(r"[0-9a-f]{40}")
@@ -38,13 +39,12 @@ class HubModel:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One set of weights as it was written: below `folder` of the export, "" for the export itself."""
+    """One set of weights as it was written, and what an adapter belongs on. Folders are within the export, "" being the export itself."""
 
     kind: Kind
     folder: str
-    method: str | None
-    digest: str
-    base: HubModel | None = None  # of an adapter; None: it is in BASE_FOLDER
+    method: str | None = None
+    base: HubModel | str | None = None  # of an adapter: a model on the hub, or a folder
 
 
 def check_mergeable(place: dict[str, Any]) -> None:
@@ -56,42 +56,46 @@ def check_mergeable(place: dict[str, Any]) -> None:
 def write_weights(run: Run, place: dict[str, Any], folder: Path, merge: bool) -> list[Weights]:
     """Write the weights at a place of the store: of all methods into `folder`, or of each into a folder of its name."""
     policy = run.store.policy(place)
-    written = []
-    for method, ref in policy.models.items():
-        inner = method or ""
-        (folder / inner).mkdir(exist_ok=True)
-        kind, base = _write(ref, place["methods"][method] if method else place, folder / inner, merge)
-        written.append(Weights(kind, inner, method, ref.digest, base))
-    return written
+    methods = [m.name for m in run.methods] if "methods" in place else [None]
+    return [_write(policy.by(name), place["methods"][name] if name else place, folder, name, merge) for name in methods]
 
 
-def _write(ref: ModelRef, place: dict[str, Any], folder: Path, merge: bool) -> tuple[Kind, HubModel | None]:
+def _write(ref: ModelRef, place: dict[str, Any], folder: Path, method: str | None, merge: bool) -> Weights:
+    name = method or ""
     if ref.adapter is None:
-        _copy(ref.directory, folder)
-        return "full", None
+        _copy(ref.directory, folder / name)
+        return Weights("full", name, method)
     if merge:
-        _merge(ref, folder)
-        return "merged", None
-    _copy(ref.adapter, folder)
-    below = HubModel.of(place["adapter_on"].get("model", ""), ref.directory)
-    if below is None:
-        (folder / BASE_FOLDER).mkdir()
-        _copy(ref.directory, folder / BASE_FOLDER)
+        _merge(ref, folder / name)
+        return Weights("merged", name, method)
+    on_hub = HubModel.of(place["adapter_on"].get("model", ""), ref.directory)
+    if on_hub is not None:
+        _copy_adapter(ref.adapter, folder / name, on_hub.name, on_hub.revision)
+        return Weights("adapter", name, method, on_hub)
+    own, below = ((Path(name) / part).as_posix() for part in (ADAPTER_FOLDER, BASE_FOLDER))
+    _copy_adapter(ref.adapter, folder / own, BASE_FOLDER, None)
+    _copy(ref.directory, folder / below)
+    return Weights("adapter", own, method, below)
+
+
+def _copy_adapter(source: Path, folder: Path, base: str, revision: str | None) -> None:
+    """An adapter, with what it belongs on: the store keeps that to itself."""
+    _copy(source, folder)
     path = folder / ADAPTER_CONFIG
-    named = {"base_model_name_or_path": below.name if below else BASE_FOLDER, "revision": below.revision if below else None}
-    write_atomically(path, json.dumps({**json.loads(path.read_text()), **named}, indent=2, sort_keys=True) + "\n")
-    return "adapter", below
+    named = {"base_model_name_or_path": base, "revision": revision}
+    write_atomically(path, json.dumps(json.loads(path.read_text()) | named, indent=2, sort_keys=True) + "\n")
 
 
 def _copy(source: Path, folder: Path) -> None:
     """The files of a model, less notes of our own and the card that peft writes, which says nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir()):
         if path.is_file() and path.name not in (FACTS, CARD):
             shutil.copyfile(path, folder / path.name)
 
 
 def _merge(ref: ModelRef, folder: Path) -> None:
-    """Fold the adapter into the base, in the precision of the base."""
+    """The adapter folded into its base, in the precision of the base."""
     from transformers import AutoConfig
 
     dtype = getattr(AutoConfig.from_pretrained(ref.directory), "dtype", None)

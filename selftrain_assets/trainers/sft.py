@@ -78,8 +78,9 @@ class SftTrainer(Identity):
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad) * 4
         with needs_room(job.work, 3 * trained):  # a state: the weights, and two moments of each
             result = run(self, job, examples, model, tokenizer)
-        for adapter in getattr(model, "peft_config", {}).values():
-            adapter.base_model_name_or_path = None  # a path of this machine; the store knows what the adapter belongs on
+        for adapter in getattr(model, "peft_config", {}).values():  # its digest must not depend on where and in which process it was made
+            adapter.base_model_name_or_path = ""  # peft puts a path of this machine for None; the store knows what the adapter belongs on
+            adapter.target_modules = sorted(adapter.target_modules)  # a set, in an order that changes from process to process
         with needs_room(job.output, trained):
             model.save_pretrained(job.output)
             tokenizer.save_pretrained(job.output)

@@ -1,5 +1,7 @@
 """Batching, packing and weighting of sft change only what they declare."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -36,6 +38,17 @@ def assert_same_training(one, other):
     assert lab.furthest(one, other) < 2e-4
     assert one.result.losses == [(step, pytest.approx(loss, rel=1e-4)) for step, loss in other.result.losses]
     assert len(one.result.losses) == 1
+
+
+def test_an_adapter_is_the_same_wherever_its_base_lies(train, embedded, tmp_path):
+    """Its digest must be: another store, or another process, whose sets have another order, is no other training."""
+    moved = replace(embedded, directory=shutil.copytree(embedded.directory, tmp_path / "moved"))
+    lora = lab.changed(lab.SETTINGS[SftTrainer]["lora"], steps=1)
+    here, there = train(lora), train(lora, start=moved)
+    assert here.ref.digest == there.ref.digest
+    modules = json.loads((here.output / "adapter_config.json").read_text())["target_modules"]
+    assert modules == sorted(modules)
+    assert len(modules) > 1
 
 
 @pytest.mark.parametrize("changes", [{"micro_batch_size": 1}, {"packing": True}, {"packing": True, "micro_batch_size": 2}], ids=str)
