@@ -96,7 +96,7 @@ def _place(run: Run, iteration: int) -> dict[str, Any]:
 def _results(run: Run, iteration: int) -> dict[str, Any]:
     """The numbers of a report, up to this round; the controls only where they are finished and of today's settings."""
     found = summarize(run)
-    controls = [] if owed(run, [ONE_ROUND, ALL_ROUNDS]) else found["human_only"]
+    controls = found["human_only"] if run.config.human_only and not owed(run, [ONE_ROUND, ALL_ROUNDS]) else []
     return found | {"iterations": found["iterations"][:iteration], "human_only": controls}
 
 

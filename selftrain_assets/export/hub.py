@@ -76,8 +76,12 @@ def _told(name: str) -> Iterator[None]:
         status = error.response.status_code
         if status in REFUSED:
             raise UserError(f"--push: the hub refuses {name} ({status}); set HF_TOKEN to a token that may write there") from error
-        raise InfraError(f"--push: the hub failed ({status}) at {name}; run the same command again") from error
+        raise InfraError(f"--push: the hub failed at {name} ({_first_line(error)}); run the same command again") from error
     except Exception as error:
         raise InfraError(
-            f"--push: the hub was not reached ({type(error).__name__}); run the same command again where there is a network"
+            f"--push: {name} was not pushed ({type(error).__name__}: {_first_line(error)}); run the same command again"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [""])[0].rstrip(".")
