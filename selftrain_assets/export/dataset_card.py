@@ -95,6 +95,7 @@ def _columns(rows: Rows) -> str:
 
 
 def _load(told: Exported) -> str:
-    place = f'"{told.dataset_id}"' if told.dataset_id else '"."'
+    place = f'"{told.dataset_id}"' if told.dataset_id else "str(Path().resolve())"
+    imports = "" if told.dataset_id else "from pathlib import Path\n\n"
     where = "" if told.dataset_id else "  # this folder"
-    return f'from datasets import load_dataset\n\nrows = load_dataset({place}, split="train"){where}\nprint(rows[0])'
+    return f'{imports}from datasets import load_dataset\n\nrows = load_dataset({place}, split="train"){where}\nprint(rows[0])'

@@ -244,17 +244,21 @@ def test_the_rows_are_those_of_the_round_each_with_its_sample_and_verdict(export
     assert [json.loads(line) for line in _jsonl(run, 2, tmp_path / "jsonl")] == found
 
 
-def test_the_front_matter_of_the_dataset_leads_to_its_file(exported_runs, tmp_path):
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_the_code_of_the_dataset_card_loads_the_rows(exported_runs, tmp_path, monkeypatch, format):
+    import datasets
     from huggingface_hub import DatasetCard
 
-    made = export(exported_runs("full"), 2, tmp_path / "out", rows="jsonl")
-    folder = tmp_path / "out" / "dataset"
-    card = DatasetCard.load(folder / "README.md")
-    [config] = card.data.configs
-    assert [(folder / file["path"]).is_file() for file in config["data_files"]] == [True]
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    run = exported_runs("full")
+    made = export(run, 2, tmp_path / "out", rows=format)
+    loaded = run_snippet(tmp_path / "out" / "dataset", monkeypatch)["rows"]
+    frozen = run.store.read_table(run.need("iter-002", "dataset"), "rows", Row)
+    assert loaded["completion"][:] == [row.completion for row in frozen]
+    card = DatasetCard.load(tmp_path / "out" / "dataset" / "README.md")
     assert card.data.size_categories == "n<1K"
-    for column in json.loads((folder / made.rows.file).read_text().splitlines()[0]):
-        assert f"| `{column}` |" in card.text
+    assert [column for column in loaded.column_names if f"| `{column}` |" not in card.text] == []
+    assert f"made {made.rows.rows} rows of them" in card.text
 
 
 def test_rows_can_be_left_out(exported_runs, tmp_path):
