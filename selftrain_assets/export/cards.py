@@ -159,9 +159,8 @@ def capsule_text(told: Exported) -> list[str]:
         f"This was written with selftrain {capsule['written_with']['selftrain']}{at}.",
         f"Seeds: {', '.join(f'{name} {seed}' for name, seed in capsule['seeds'].items())}. Versions: {versions}. Checkpoint: "
         f"`{capsule['checkpoint']['digest']}`. All stages took {_duration(total)}.",
-        "Equal digests are equal bytes. Other hardware, versions or numbers of threads may round otherwise; then "
-        "the digests differ, and only "
-        "the figures can be compared.",
+        "Equal digests are equal bytes. Other hardware, versions or numbers of threads may round otherwise; then the digests differ, and "
+        "only the figures can be compared.",
         "<details><summary>Stages</summary>\n\n"
         + markdown_table(["round", "stage", "digest", "counts", "tokens", "seconds"], stages)
         + "\n\n</details>",

@@ -184,7 +184,7 @@ def _use(told: Exported) -> list[str]:
 
 
 def _loading(told: Exported, weights: Weights) -> list[str]:
-    """Code that loads tokenizer and model. A relative path would do, but for a mistake of transformers' with subfolders of it."""
+    """Code that loads tokenizer and model; from an absolute path, since transformers looks for a subfolder of "." in the wrong place."""
     imports = ["" if told.model_id else "from pathlib import Path\n", "from peft import PeftModel" if weights.kind == "adapter" else ""]
     place = f'place = "{told.model_id}"' if told.model_id else "place = Path().resolve()  # this folder"
     within = f', subfolder="{weights.folder}"' if weights.folder else ""
