@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 from pydantic import BaseModel, Field
 
 from selftrain_assets.config import ExecutionSettings, Experiment, parse_experiment
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.settings import merged
 from selftrain_assets.store import Store, location
 from selftrain_assets.verifiers import SandboxSettings
 
@@ -37,22 +40,13 @@ class LaunchSettings(dg.ConfigurableResource):
 
     def applied(self, config: Experiment) -> Experiment:
         """The experiment with these settings; UserError for one out of its bounds, or that the engine does not have."""
-        engine = {"batch_size": self.batch_size}
-        execution = {"shard_size": self.shard_size, "shard_seconds": self.shard_seconds}
         if self.batch_size is not None and "batch_size" not in type(config.engine).model_fields:
             raise UserError(f"launch.batch_size: engine {config.engine.type} has none; leave it out")
-        changes = {"engine": engine, "execution": {**execution, "sandbox": {"workers": self.workers}}}
-        found = _merged(config.model_dump(exclude_unset=True), changes)
-        return parse_experiment(found, "launch") if found != config.model_dump(exclude_unset=True) else config
+        execution = _given(shard_size=self.shard_size, shard_seconds=self.shard_seconds, sandbox=_given(workers=self.workers))
+        changes = _given(engine=_given(batch_size=self.batch_size), execution=execution)
+        return parse_experiment(merged(config.model_dump(exclude_unset=True), changes), "launch") if changes else config
 
 
-def _merged(values: dict, changes: dict) -> dict:
-    """`values` with whatever `changes` says that is not None."""
-    found = dict(values)
-    for name, change in changes.items():
-        if isinstance(change, dict):
-            if inner := _merged(found.get(name) or {}, change):
-                found[name] = inner
-        elif change is not None:
-            found[name] = change
-    return found
+def _given(**settings: Any) -> dict[str, Any]:
+    """Those that say anything."""
+    return {name: value for name, value in settings.items() if value not in (None, {})}

@@ -32,7 +32,7 @@ INFRA_ERROR, UNSCORABLE, MALFORMED, CORRECT_SAMPLES, NOT_BELOW_BASE = (
     "correct_samples",
     "not_below_base",
 )
-HELD_OUT, NEAR_COPIES, DISTINCT, LENGTH, TOP_PROBLEMS = (
+HELD_OUT_APART, NEAR_COPIES, DISTINCT, LENGTH, TOP_PROBLEMS = (
     "held_out_apart",
     "near_copies",
     "distinct_solutions",
@@ -42,7 +42,7 @@ HELD_OUT, NEAR_COPIES, DISTINCT, LENGTH, TOP_PROBLEMS = (
 INTACT, LOOP_EDGE = "intact", "loop_edge"
 _INTACT = {INTACT: (True, "its tables are as they were committed, and made from what is there now")}
 _APART = {
-    HELD_OUT: (True, "nothing that is trained on holds a whole held-out question"),
+    HELD_OUT_APART: (True, "nothing that is trained on holds a whole held-out question"),
     NEAR_COPIES: (
         False,
         f"at most {NEAR_COPY_LIMIT:.0%} of what is trained on has most of its words, in a row, from held-out text",
@@ -184,7 +184,7 @@ def held_out_apart(leaks: Sequence[Mapping[str, Any]], looked_at: str) -> Check:
         else f", for instance {exact[0]['held_out']} in {exact[0]['found_in']}; take them out of the problem file, or out of this "
         f"experiment: selftrain retract NAME --problem {exact[0]['problem_id']}"
     )
-    return Check(HELD_OUT, not exact, True, message + advice, {"leaks": exact})
+    return Check(HELD_OUT_APART, not exact, True, message + advice, {"leaks": exact})
 
 
 def near_copies(leaks: Sequence[Mapping[str, Any]], total: int, looked_at: str) -> Check:

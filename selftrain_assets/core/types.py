@@ -8,6 +8,7 @@ from typing import Literal
 
 Split = Literal["train", "human", "validation", "test", "transfer"]
 SPLITS: tuple[Split, ...] = ("train", "human", "validation", "test", "transfer")
+HELD_OUT: tuple[Split, ...] = ("validation", "test", "transfer")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.config import Experiment
+from selftrain_assets.core.health import HELD_OUT_APART, NEAR_COPIES
 from selftrain_assets.core.settings import Identity
+from selftrain_assets.core.types import HELD_OUT
 from selftrain_assets.export.capsule import CAPSULE
 from selftrain_assets.export.rows import Rows
 from selftrain_assets.export.weights import HubModel, Weights
 from selftrain_assets.models.loading import EMBEDDED
 from selftrain_assets.reports.render import markdown_table
-from selftrain_assets.stages.run import Run
+from selftrain_assets.stages.checks import check
+from selftrain_assets.stages.run import Run, iteration_scope
 from selftrain_assets.tasks import ProblemFile
 
 Point = dict[str, Any]
@@ -89,9 +92,6 @@ SOURCES = {
 }
 
 
-HELD_OUT = ("validation", "test", "transfer")
-
-
 def not_covered(config: Experiment) -> list[str]:
     """What the verifiers and the task say that they leave out, in sentences."""
     judges = {f"verifier `{v.type}`": v for v in config.verifiers()}
@@ -113,15 +113,17 @@ def source_table(rows: Rows) -> str:
 
 
 def split_facts(told: Exported) -> list[str]:
-    """From which splits the rows are, as counted."""
+    """From which splits the rows are, as counted, and what was found of held-out text in them."""
     if told.rows is None:
         return []
     splits = [f"`{split}` ({count:,})" for split, count in told.rows.splits]
     held_out = [split for split, _ in told.rows.splits if split in HELD_OUT]
+    checks = check(told.run, told.run.need(iteration_scope(told.iteration), "dataset"))
+    found = [c.message[0].upper() + c.message[1:] for c in checks if c.name in (HELD_OUT_APART, NEAR_COPIES)]
     return [
         f"By the split of their problem, the training rows are of {listed(splits)}"
         + (f"; that of {listed(held_out)} should be held out. " if held_out else f", and none of {listed(HELD_OUT)}. ")
-        + "Whether a held-out question is also there in other words was not looked at here."
+        + f"Held-out text was looked for in questions and completions. {'. '.join(found)}."
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from selftrain_assets.core.contamination import HeldOut, Leak
 from selftrain_assets.core.health import TOP_SHARE
-from selftrain_assets.core.types import Problem, Row
+from selftrain_assets.core.types import HELD_OUT, Problem, Row
 from selftrain_assets.stages.run import Run
 from selftrain_assets.store.database import Database, relation
 
@@ -18,7 +18,6 @@ VERSION = 1  # of what is measured here; part of the keys of the stages that mea
 MOST_ROWS = 100_000  # of a dataset that are looked at for held-out text; keys of rows are hashes, so the first of them are a sample
 MOST_LEAKS = 1000  # after which nobody needs to be told of more
 EXAMPLES, EXCERPT = 3, 160
-HELD_OUT_SPLITS = ("test", "validation", "transfer")
 
 
 class _Text(NamedTuple):
@@ -31,7 +30,7 @@ class _Text(NamedTuple):
 
 def leaks_in_problems(problems: list[Problem]) -> dict[str, Any]:
     """Held-out text in the questions and solutions of the other problems: {leaks, looked_at, total}."""
-    learnt = [p for p in problems if p.split not in HELD_OUT_SPLITS]
+    learnt = [p for p in problems if p.split not in HELD_OUT]
     return _leaks(problems, (text for p in learnt for text in (_question(p), *_solutions(p))), f"{len(learnt)} problems to learn from")
 
 
@@ -53,7 +52,7 @@ def leaks_in_rows(run: Run, db: Database, rows: Path, total: int) -> dict[str, A
 
 
 def _leaks(problems: list[Problem], texts: Iterable[_Text], looked_at: str) -> dict[str, Any]:
-    held_out = [p for p in problems if p.split in HELD_OUT_SPLITS]
+    held_out = [p for p in problems if p.split in HELD_OUT]
     index = HeldOut(held_out, {p.id: [s.text for s in _solutions(p)] for p in held_out})
     found = ((text, leak) for text in texts if (leak := (text.is_question and index.same(text.text)) or index.within(text.text)))
     return {"leaks": [_record(text, leak) for text, leak in islice(found, MOST_LEAKS)], "looked_at": looked_at}
