@@ -44,7 +44,8 @@ def take_back(run: Run, kind: Kind, value: str) -> None:
     """Undo a retraction. UserError if there is none, or if it is of an experiment that this one is forked from."""
     where, listed = _retracted_in(run, kind, value), run.store.retractions(run.name).listed
     if where not in (None, run.name):
-        raise UserError(f"{kind} {value} was retracted in {where}{_inherited(run, where)}; undo it there: selftrain retract {where}")
+        there = f"selftrain retract {where} --{kind} {value} --undo"
+        raise UserError(f"{kind} {value} was retracted in {where}{_inherited(run, where)}; undo it there: {there}")
     left = tuple(r for r in listed if (r.kind, r.value) != (kind, value))
     if len(left) == len(listed):
         known = [f"{r.kind} {r.value}" for r in listed]
