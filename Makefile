@@ -1,14 +1,16 @@
 # make quickstart: install and run ReST-EM for three rounds on the embedded model
 # make ui:         the same experiment in the Dagster UI
-# make test:       install and run the tests, on a real Docker engine
-# make test-faults: what takes long: kill every stage 50 times at random and audit what is left; backfills with a real daemon
+# make test:       install and run the tests, on a real Docker engine and in a real browser
+# make test-faults: what takes long: kill every stage 50 times at random and audit what is left; a real daemon killed in mid-round
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)
 
-.PHONY: quickstart ui test test-faults engine lint check clean
+BROWSERS := $(CHROMIUM) chromium chromium-browser google-chrome
+
+.PHONY: quickstart ui test test-faults engine browser lint check clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/selftrain run quickstart
@@ -16,17 +18,23 @@ quickstart: $(VENV)/installed
 ui: $(VENV)/installed
 	PYTHONWARNINGS=ignore $(BIN)/dagster dev -w workspace.yaml
 
-test: $(VENV)/installed-dev engine
+test: $(VENV)/installed-dev engine browser
 	$(BIN)/python -m pytest -n 2
 
-test-faults: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests/faults tests/dagster_layer/test_daemon.py -n 2 --kills 50 --durations 0
+test-faults: $(VENV)/installed-dev browser
+	$(BIN)/python -m pytest tests/faults tests/dagster_layer/test_daemon.py tests/ui/test_faults.py -n 2 --kills 50 --durations 0
 
 # The sandbox is tested on a real Docker engine: one that runs, or one that the tests start as root.
 engine:
 	@docker version > /dev/null 2>&1 || command -v dockerd > /dev/null || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io > /dev/null; } \
 	  || { echo "The sandbox's tests need Docker: install it, or set DOCKER_HOST to a running engine."; exit 2; }
+
+# The UI is tested in a headless Chromium: one that is there, or Debian's, which is installed as root.
+browser:
+	@for program in $(BROWSERS); do command -v $$program > /dev/null && exit 0; done; \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium > /dev/null \
+	  || { echo "The UI's tests need Chromium: install it, or set CHROMIUM to its program."; exit 2; }
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
@@ -63,7 +63,7 @@ class Display:
             console=console,
         )
         self._tasks: dict[str, Any] = {}
-        self._table: Table | None = None
+        self._summary: Callable[[], dict[str, Any]] | None = None
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -75,8 +75,8 @@ class Display:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self._live is not None:
             self._live.stop()
-        elif self._table is not None and not self._quiet:
-            console.print(self._table)
+        elif self._summary is not None and not self._quiet:
+            console.print(summary_table(self._summary()))
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Move the bar of a stage."""
@@ -89,11 +89,11 @@ class Display:
             self._bars.update(self._tasks[stage], told=True)
             print(f"{stage}: {done} of {total}", flush=True)
 
-    def table(self, summary: dict[str, Any]) -> None:
-        """Show the numbers so far."""
-        self._table = summary_table(summary)
+    def table(self, summary: Callable[[], dict[str, Any]]) -> None:
+        """Show the numbers so far; they are asked for when they are shown."""
+        self._summary = summary
         if self._live is not None:
-            self._live.update(Group(self._bars, self._table))
+            self._live.update(Group(self._bars, summary_table(summary())))
 
 
 def summary_table(summary: dict[str, Any]) -> Table:

@@ -13,7 +13,7 @@ PACKAGE = Path(selftrain_assets.__file__).parent
 NAME = PACKAGE.name
 SANDBOX = PACKAGE.parent / "sandbox"
 HEAVY = {"dagster", "torch", "transformers", "peft", "vllm", "ray", "docker", "duckdb"}
-MAY_IMPORT_DAGSTER = ("assets", "component", "definitions", "checks", "sensors", "resources", "iterations")
+MAY_IMPORT_DAGSTER = ("assets", "component", "definitions", "checks", "sensors", "resources", "iterations", "launcher")
 LONGEST = 300
 
 

@@ -60,13 +60,15 @@ def _do(name: str, rounds: str | None, quiet: bool) -> Path:
         opened = open_run(name, display.progress)
         opened.store.check_writable()
         wanted = rounds_between(rounds, opened.config.rounds, "--rounds")
-        log = _event_log(opened)
+        teller = _teller(opened)
         for manifest in chain(walk(opened, wanted), controls(opened)):
-            log.tell(manifest)
+            if teller:
+                teller.tell(manifest)
             if manifest.stage == "evaluation":
-                display.table(summarize(opened))
+                display.table(lambda: summarize(opened))
         page = write_report(opened)
-        log.tell_of_report()
+        if teller:
+            teller.tell_of_report()
         return page
 
 
@@ -222,21 +224,11 @@ def dagster_home() -> bool:
     return bool(os.environ.get("DAGSTER_HOME"))
 
 
-class _NoEventLog:
-    def tell(self, manifest) -> None:
-        """There is nobody to tell."""
+def _teller(opened):
+    """Tells Dagster's event log, where there is one."""
+    from selftrain_assets.cli.told import Teller
 
-    def tell_of_report(self) -> None:
-        """Nor of this."""
-
-
-def _event_log(opened):
-    """Told of what is made, so that the UI shows it."""
-    if not dagster_home():
-        return _NoEventLog()
-    from selftrain_assets.assets.record import EventLog
-
-    return EventLog(opened)
+    return Teller(opened, Path(os.environ["DAGSTER_HOME"])) if dagster_home() else None
 
 
 def _farewell(name: str, page: Path, comparable: str | None) -> None:

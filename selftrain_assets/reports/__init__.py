@@ -1,9 +1,11 @@
-"""Reports: report.md with its figures beside it, and report.html that holds everything in one file."""
+"""Reports: report.md with its figures beside it, report.html that holds everything in one file, and report.json, the numbers."""
 
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +20,32 @@ from selftrain_assets.stages.run import Run
 
 
 def write_report(run: Run) -> Path:
-    """Write figures, Markdown and HTML for what is finished so far; returns the HTML file."""
+    """Write figures, Markdown and HTML for what is finished so far; returns the HTML file. Drawing takes a second or two, so
+    what was drawn from the same numbers is kept."""
     from selftrain_assets.reports.figures import figures
 
     summary = summarize(run)
     if summary["baseline"] is None:
         raise TaskError(f"{run.name}: nothing is finished yet, so there is nothing to report; run `selftrain run {run.name}` first")
     folder = run.store.root / "experiments" / run.name
+    numbers = json.dumps({"selftrain": version("selftrain"), **summary}, indent=2, ensure_ascii=False) + "\n"
+    names = ["report.html", "report.md", *(f"{name}.png" for name in figures_of(summary))]
+    if all((folder / name).is_file() for name in names) and _text(folder / "report.json") == numbers:
+        return folder / "report.html"
     drawn = figures(summary)
     for name, png in drawn.items():
         write_atomically(folder / f"{name}.png", png)
     write_atomically(folder / "report.md", markdown(summary, drawn))
     write_atomically(folder / "report.html", page(summary, drawn))
+    write_atomically(folder / "report.json", numbers)
     return folder / "report.html"
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 def markdown(summary: dict[str, Any], figures: Iterable[str]) -> str:

@@ -104,7 +104,7 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
     import pyarrow.parquet as pq
 
     require_intact(path, sha256)
-    table, schema = pq.read_table(path), schema_of(record)
+    table, schema = pq.ParquetFile(path).read(), schema_of(record)  # pq.read_table would import pandas
     if missing := [name for name in schema.names if name not in table.column_names and schema.field(name).nullable]:
         for name in missing:  # added since; what older versions wrote has none of it
             table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))

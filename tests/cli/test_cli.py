@@ -101,6 +101,24 @@ def test_the_ui_sees_what_the_command_line_made(finished):
         assert instance.get_materialized_partitions(dg.AssetKey(["lab", "evaluation"])) == {"iter-001", "iter-002"}
 
 
+def test_a_run_with_nothing_owed_loads_neither_dagster_nor_a_plotter_and_yet_tells_again_what_was_wiped(finished):
+    import dagster as dg
+
+    folder, environment, _ = finished
+    dataset = dg.AssetKey(["lab", "dataset"])
+    again = [sys.executable, "-X", "importtime", "-m", "selftrain_assets.cli", "run", "lab"]
+    done = subprocess.run(again, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert "duckdb" in loaded
+    assert loaded.isdisjoint({"dagster", "matplotlib", "torch"})
+    with dg.DagsterInstance.from_config(str(folder / "dagster")) as instance:
+        instance.wipe_assets([dataset])
+    assert selftrain("run", "lab", cwd=folder, env=environment).returncode == 0
+    with dg.DagsterInstance.from_config(str(folder / "dagster")) as instance:
+        assert instance.get_materialized_partitions(dataset) == {"iter-001", "iter-002"}
+
+
 def attributes(**changes):
     return {"task": {"type": "file", "path": "problems.jsonl"}} | changes
 
