@@ -19,7 +19,7 @@ from selftrain_assets.store import Manifest
 from selftrain_assets.store.inspection import parents_of, places_of
 from selftrain_assets.store.tables import schema_of
 
-EVIDENCE_ROWS, DIGITS = 20, 4
+EVIDENCE_ROWS, DIGITS, HEADLINE = 20, 4, "greedy_accuracy"
 TABLES: dict[str, tuple[str, type, str]] = {
     "problems": ("problems", Problem, "problems"),
     "samples": ("samples", Sample, "samples"),
@@ -38,7 +38,8 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
     for name, shown in PREVIEWS.get(manifest.stage, lambda *_: {})(run, manifest).items():
         found[name] = figure(shown) if isinstance(shown, bytes) else dg.MetadataValue.md(shown)
     found |= {name: dg.MetadataValue.int(count) for name, count in manifest.counts.items()}
-    found |= {name: dg.MetadataValue.float(round(value, DIGITS)) for name, value in _numbers(manifest.metrics).items()}
+    numbers = sorted(_numbers(manifest.metrics).items(), key=lambda item: not item[0].startswith(HEADLINE))
+    found |= {name: dg.MetadataValue.float(round(value, DIGITS)) for name, value in numbers}
     found |= {
         "seconds": dg.MetadataValue.float(manifest.seconds),
         "digest": dg.MetadataValue.text(manifest.digest),

@@ -34,8 +34,7 @@ def photograph(person: Person, experiment: str, last: str) -> None:
     person.page.get_by_text("greedy_accuracy", exact=True).last.scroll_into_view_if_needed()
     person.photographs("ui-graph")
     person.opens_asset(experiment, "checkpoint", "Partitions")
-    person.opens_lineage(last)
-    person.photographs("ui-checkpoint")
+    person.opens_lineage(last).screenshot(path=person.screenshots / "ui-checkpoint.png")
 
 
 if __name__ == "__main__":
