@@ -69,9 +69,10 @@ class Person:
             dialog.get_by_role("button", name="Launch").click()
         return self.opens_launched()
 
-    def switches_sensor(self, name: str) -> None:
-        """By the switch beside its name, on the page of its job."""
-        switch = self.page.get_by_role("link", name=name).locator("xpath=following::input[@type='checkbox'][1]")
+    def switches_sensor_on(self, name: str) -> None:
+        self.goes_to("Automation")
+        self.page.get_by_role("link", name=name).first.click()
+        switch = self.page.get_by_role("row", name="Running").get_by_role("checkbox")
         switch.locator("..").click()
         expect(switch).to_be_checked()
 

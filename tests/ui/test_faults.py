@@ -90,8 +90,8 @@ def test_two_experiments_go_on_side_by_side_each_in_order(dev, person):
 
 
 def test_the_sensor_starts_round_after_round(dev, person):
+    person.switches_sensor_on("chain_next_round")
     person.opens_job("chain_round")
-    person.switches_sensor("chain_next_round")
     person.launches(ROUNDS[0])
     person.waits_for_run()
     dev.wait(lambda: made(dev, "chain", "evaluation", ROUNDS[-1]), RUN_SECONDS, "the chain")
@@ -100,7 +100,7 @@ def test_the_sensor_starts_round_after_round(dev, person):
         started = instance.get_runs(dg.RunsFilter(tags={"dagster/sensor_name": "chain_next_round"}))
     assert sorted(run.tags["dagster/partition"] for run in started) == ROUNDS[1:]
     person.goes_to("Automation")
-    person.sees("chain_next_round")
+    person.sees("Standard sensor")
     person.photographs("sensor")
     assert_clean(dev, "chain")
 
