@@ -63,7 +63,7 @@ def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.Ass
         try:
             return body(context, opened_in(context, name, config, store, launch))
         except SelftrainError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
+            raise dg.Failure(str(error), allow_retries=False) from None  # its sentence is all that a person needs
 
     return stage
 

@@ -61,7 +61,7 @@ def experiment_job(name: str, config: Experiment) -> dg.JobDefinition:
         try:
             yield from _everything(context, config, store, launch)
         except SelftrainError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
+            raise dg.Failure(str(error), allow_retries=False) from None  # its sentence is all that a person needs
 
     def _everything(context: dg.OpExecutionContext, wanted: Rounds, store: StoreResource, launch: LaunchSettings) -> Iterator[Event]:
         run = opened_in(context, name, config, store, launch)

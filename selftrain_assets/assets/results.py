@@ -8,7 +8,8 @@ from selftrain_assets.assets.keys import asset_key
 from selftrain_assets.assets.metadata import figure, metadata_of, rows_shown
 from selftrain_assets.core.health import LOOP_EDGE, Check
 from selftrain_assets.iterations import data_version, latest_materialization
-from selftrain_assets.reports import figures_of, findings, summarize, write_report
+from selftrain_assets.reports import findings, summarize, write_report
+from selftrain_assets.reports.figures import INLINE, figures
 from selftrain_assets.stages.checks import check
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.stages.run import BASE, Run
@@ -70,7 +71,7 @@ def human_only_result(run: Run) -> dg.MaterializeResult:
 def report_result(run: Run) -> dg.MaterializeResult:
     """The report, written anew, with its figures inline."""
     page, summary = write_report(run), summarize(run)
-    shown = {name: figure((page.parent / f"{name}.png").read_bytes()) for name in figures_of(summary)}
+    shown = {name: figure(png) for name, png in figures(summary, INLINE).items()}
     return dg.MaterializeResult(
         metadata={"findings": dg.MetadataValue.md(findings(summary)), **shown, "report": dg.MetadataValue.path(str(page))}
     )

@@ -14,18 +14,22 @@ from selftrain_assets.reports.summary import figures_of
 INK, GREY, BLUE, ORANGE = "#222222", "#8a8a8a", "#1f6fb4", "#d9822b"
 
 
-def figures(summary: dict[str, Any]) -> dict[str, bytes]:
+FINE, INLINE = 130, 72
+"""Dots per inch: of a report, and of a figure that must fit into a dialog of the UI."""
+
+
+def figures(summary: dict[str, Any], dpi: int = FINE) -> dict[str, bytes]:
     """Those that `figures_of` names, as PNG."""
-    return {name: {"overview": overview, "methods": methods}[name](summary) for name in figures_of(summary)}
+    return {name: {"overview": overview, "methods": methods}[name](summary, dpi) for name in figures_of(summary)}
 
 
-def overview(summary: dict[str, Any]) -> bytes:
+def overview(summary: dict[str, Any], dpi: int = FINE) -> bytes:
     """PNG with held-out accuracy by iteration, pass@k of base and last, and the yield of each round."""
     figure, (left, middle, right) = _axes(3)
     _accuracy(left, summary)
     _pass_at_k(middle, summary)
     _yield(right, summary)
-    return _png(figure)
+    return _png(figure, dpi)
 
 
 def measured(summary: dict[str, Any]) -> bytes:
@@ -34,7 +38,7 @@ def measured(summary: dict[str, Any]) -> bytes:
     _accuracy(left, summary)
     _pass_at_k(middle, summary)
     _difficulty(right, summary)
-    return _png(figure)
+    return _png(figure, INLINE)
 
 
 def bars(title: str, heights: dict[str, float], xlabel: str) -> bytes:
@@ -44,7 +48,7 @@ def bars(title: str, heights: dict[str, float], xlabel: str) -> bytes:
     axis.bar_label(drawn, [f"{value:,.0f}" for value in heights.values()], fontsize=8)
     axis.set(title=title, xlabel=xlabel)
     axis.tick_params(axis="x", labelsize=8)
-    return _png(figure)
+    return _png(figure, FINE)
 
 
 def _axes(count: int):
@@ -131,14 +135,14 @@ def _yield(axis, summary: dict[str, Any]) -> None:
 COLORS = (BLUE, ORANGE, "#3a9a5b", "#a64ca6", "#8a8a8a", "#b03a2e")
 
 
-def methods(summary: dict[str, Any]) -> bytes:
+def methods(summary: dict[str, Any], dpi: int = FINE) -> bytes:
     """PNG with accuracy of each method by iteration, verified translations and rows by pair, and which methods solve what."""
     figure, (accuracy, yields, volumes, both) = _axes(4)
     _by_method(accuracy, summary)
     _flow(yields, summary, "share of translations verified", _verified)
     _flow(volumes, summary, "training rows", _trained_on)
     _agreement(both, summary)
-    return _png(figure)
+    return _png(figure, dpi)
 
 
 def _by_method(axis, summary: dict[str, Any]) -> None:
@@ -218,10 +222,10 @@ def comparison(found: dict[str, Any]) -> bytes:
     return _png(figure)
 
 
-def _png(figure) -> bytes:
+def _png(figure, dpi: int = FINE) -> bytes:
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
+    figure.savefig(buffer, format="png", dpi=dpi)
     plt.close(figure)
     return buffer.getvalue()
