@@ -64,7 +64,8 @@ def _written(text: str, entry: dict[str, Any], rounds: int | None) -> str | None
 
     text = text if text.endswith("\n") else f"{text}\n"
     document = yaml.compose(text)
-    settings = next((value for name, value in document.value if name.value == "attributes"), None)
+    sections = document.value if isinstance(document, yaml.MappingNode) else []
+    settings = next((value for name, value in sections if name.value == "attributes"), None)
     if not isinstance(settings, yaml.MappingNode) or settings.flow_style:
         return None
     known, margin = {name.value: value for name, value in settings.value}, " " * settings.start_mark.column
