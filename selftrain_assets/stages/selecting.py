@@ -42,7 +42,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
             parents=parents,
             counts=_count(run, db, iteration),
             metrics=_volumes(db),
-            detail={"concentration": concentration(db), **leaks_in_rows(run, db, run.store.scope(run.name, scope) / table[0], table[1])},
+            detail={"concentration": concentration(db), **leaks_in_rows(run, db)},
             settings=config.recipe.model_dump(mode="json"),
             files={"rows": table},
         )

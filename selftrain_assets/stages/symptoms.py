@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from selftrain_assets.core.contamination import HeldOut, Leak
 from selftrain_assets.core.health import TOP_SHARE
-from selftrain_assets.core.types import HELD_OUT, Problem, Row
+from selftrain_assets.core.types import HELD_OUT, Problem
 from selftrain_assets.stages.run import Run
-from selftrain_assets.store.database import Database, relation
+from selftrain_assets.store.database import Database
 
 VERSION = 1  # of what is measured here; part of the keys of the stages that measure it
-MOST_ROWS = 100_000  # of a dataset that are looked at for held-out text; keys of rows are hashes, so the first of them are a sample
+MOST_ROWS = 100_000  # of a dataset that are looked at for held-out text: keys are hashes, so the first of them are a sample
 MOST_LEAKS = 1000  # after which nobody needs to be told of more
 EXAMPLES, EXCERPT = 3, 160
 
@@ -25,29 +24,33 @@ class _Text(NamedTuple):
     problem_id: str
     text: str
     is_question: bool
-    row: str | None = None
+    sample_key: str | None = None
 
 
 def leaks_in_problems(problems: list[Problem]) -> dict[str, Any]:
-    """Held-out text in the questions and solutions of the other problems: {leaks, looked_at, total}."""
+    """Held-out text in the questions and solutions of the other problems: {leaks, looked_at}."""
     learnt = [p for p in problems if p.split not in HELD_OUT]
     return _leaks(problems, (text for p in learnt for text in (_question(p), *_solutions(p))), f"{len(learnt)} problems to learn from")
 
 
-def leaks_in_rows(run: Run, db: Database, rows: Path, total: int) -> dict[str, Any]:
-    """Held-out text in the rows of a dataset: in the questions that they ask, and in their completions."""
+def leaks_in_rows(run: Run, db: Database) -> dict[str, Any]:
+    """Held-out text in what was `chosen` and in `human_rows`: in the questions that they ask, and in their completions."""
     by_id = {p.id: p for p in run.problems}
 
     def texts() -> Iterator[_Text]:
         asked: set[str] = set()
-        columns = "SELECT key, problem_id, completion"
-        for key, problem, completion in db.execute(f"{columns} FROM ({relation(Row, [rows])}) ORDER BY key LIMIT {MOST_ROWS}"):
+        for key, problem, completion in db.execute(
+            "SELECT sample_key, c.problem_id, completion FROM (SELECT * FROM chosen ORDER BY sample_key LIMIT $1) AS c "
+            "JOIN sample_pool AS s ON s.key = c.sample_key UNION ALL SELECT NULL, problem_id, completion FROM human_rows",
+            MOST_ROWS,
+        ):
             if problem not in asked and problem in by_id:
                 asked.add(problem)
                 yield _question(by_id[problem])
-            yield _Text(f"the completion of row {key[:12]}", problem, completion, False, key)
+            yield _Text(f"the completion of sample {key[:12]}" if key else f"the human row of {problem}", problem, completion, False, key)
 
-    looked_at = f"{total} rows" if total <= MOST_ROWS else f"{MOST_ROWS} of {total} rows"
+    own, human = db.count("chosen"), db.count("human_rows")
+    looked_at = f"{own + human} rows" if own <= MOST_ROWS else f"{MOST_ROWS + human} of {own + human} rows"
     return _leaks(run.problems, texts(), looked_at)
 
 
@@ -60,7 +63,12 @@ def _leaks(problems: list[Problem], texts: Iterable[_Text], looked_at: str) -> d
 
 def _record(text: _Text, leak: Leak) -> dict[str, Any]:
     held_out = f"{leak.part} of {leak.held_out} ({leak.split})"
-    return {"found_in": text.where, "problem_id": text.problem_id, "row": text.row, "held_out": held_out, "held_out_id": leak.held_out} | {
+    return {
+        "found_in": text.where,
+        "problem_id": text.problem_id,
+        "sample_key": text.sample_key,
+        "held_out": held_out,
+        "held_out_id": leak.held_out,
         "exact": leak.exact,
         "words": len(leak.span.split()),
         "span": leak.span,

@@ -65,12 +65,10 @@ def test_a_completion_that_recites_held_out_text_is_traced_to_its_row(opened, tm
         run_rounds(run, [1])
     assert run.manifest("iter-001", "checkpoint") is None
     leaks = checks(run, "iter-001", "dataset")["held_out_apart"].evidence["leaks"]
-    rows = {r.key: r for r in run.store.read_table(run.need("iter-001", "dataset"), "rows", Row)}
+    rows = {r.sample_key: r for r in run.store.read_table(run.need("iter-001", "dataset"), "rows", Row)}
     assert {leak["held_out"] for leak in leaks} == {"question of eggs (test)"}
     for leak in leaks:
-        row = rows[leak["row"]]
-        assert row.problem_id == "p5" == leak["problem_id"]
-        assert row.sample_key
+        assert rows[leak["sample_key"]].problem_id == "p5" == leak["problem_id"]
 
 
 def test_a_round_that_repeats_one_solution_is_stopped_before_it_trains(opened, tmp_path):

@@ -12,7 +12,7 @@ from selftrain_assets.reports import summarize, write_report
 from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.stages import evaluation, inputs
 from selftrain_assets.stages.audit import audit
-from selftrain_assets.stages.loop import human_only, run_rounds
+from selftrain_assets.stages.loop import human_only, run_rounds, walk
 from selftrain_assets.stages.measuring import measure
 from selftrain_assets.stages.retract import retract
 from selftrain_assets.stages.reverify import reverify
@@ -398,7 +398,6 @@ def test_rounds_of_methods_that_were_renamed_are_reported_when_they_are_done_aga
     assert summarize(run)["baseline"] is None
     with pytest.raises(TaskError, match="nothing is finished yet"):
         write_report(run)
-    seen = []
-    run_rounds(run, [1], lambda manifest: seen.append(summarize(run)) if manifest.stage == "evaluation" else None)
+    seen = [summarize(run) for manifest in walk(run, [1]) if manifest.stage == "evaluation"]
     assert [len(each["iterations"]) for each in seen] == [0, 1]
     assert set(seen[-1]["iterations"][0]["methods"]) == {"marked", "plain"}

@@ -76,7 +76,7 @@ def test_equal_programs_are_run_once_and_every_sample_has_its_verdict(programs_r
 
 def test_a_whole_round_learns_from_programs_and_its_evaluation_takes_no_vote(programs_run):
     run = programs_run(rounds=1)
-    run_rounds(run, range(1, 2), lambda manifest: None)
+    run_rounds(run, range(1, 2))
     metrics = run.need("iter-001", "evaluation").metrics
     assert metrics["maj_at_k"] == {}
     assert 0 <= metrics["pass_at_k"]["2"]["mean"] <= 1
