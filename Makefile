@@ -18,11 +18,12 @@ quickstart: $(VENV)/installed
 ui: $(VENV)/installed
 	PYTHONWARNINGS=ignore $(BIN)/dagster dev -w workspace.yaml
 
+# Three processes for two cores: a third of the time is spent waiting, for daemons and containers.
 test: $(VENV)/installed-dev engine browser
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 test-faults: $(VENV)/installed-dev browser
-	$(BIN)/python -m pytest tests/faults tests/dagster_layer/test_daemon.py tests/ui/test_faults.py -n 2 --kills 50 --durations 0
+	$(BIN)/python -m pytest tests/faults tests/dagster_layer/test_daemon.py tests/ui/test_faults.py tests/cli/test_export.py tests/cli/test_fork.py -n 2 --kills 50 --durations 0
 
 # The sandbox is tested on a real Docker engine: one that runs, or one that the tests start as root.
 engine:

@@ -11,6 +11,8 @@ import pytest
 from tests import lab
 from tests.export.hub_server import TOKEN, Repository, hub_server
 
+pytestmark = pytest.mark.kills
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

@@ -19,6 +19,7 @@ def place(tmp_path_factory):
     return folder, {**os.environ, **{k: str(folder / v) for k, v in variables.items()}, "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.kills
 def test_a_fork_is_written_run_and_told(place):
     folder, environment = place
 
