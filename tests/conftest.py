@@ -44,10 +44,14 @@ ON_ENGINE = (
 )
 
 
+LONGEST = ("tests/ui/", "tests/engines/test_vllm.py", "tests/cli/")
+"""Begun first: with several processes, what begins last and lasts long keeps the others waiting."""
+
+
 def pytest_collection_modifyitems(config, items):
     long = [item for item in items if item.get_closest_marker("kills") and not config.getoption("kills")]
     config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
+    items[:] = sorted((item for item in items if item not in long), key=lambda item: not item.nodeid.startswith(LONGEST))
     for item in items:
         if "docker_host" in item.fixturenames and not item.nodeid.startswith(ON_ENGINE):
             raise pytest.UsageError(f"{item.nodeid} uses the engine: name its file in ON_ENGINE, tests/conftest.py")

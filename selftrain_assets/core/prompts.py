@@ -19,6 +19,8 @@ class PromptSettings(Identity):
         "Q: {question} The answer is {answer}. A:",
         description="prompt that gives the answer away, for rationalisation; stripped again before training",
     )
+    chat: bool = Field(False, description="ask as a person in a chat, by the chat template of the model")
+    system: str = Field("", description="system message of that chat; empty: what the template itself puts there")
     few_shot: int = Field(0, ge=0, description="solved human problems placed before the question")
     separator: str = Field("\n\n", description="text between few-shot examples")
     seed: int = Field(0, ge=0, description="seed of the choice of few-shot examples")
@@ -33,14 +35,20 @@ class PromptSettings(Identity):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A template with its few-shot examples chosen and rendered."""
+    """A template with its few-shot examples chosen and rendered, and what a chat has `before` and `after` a message."""
 
     template: str
     prefix: str = ""
+    before: str = ""
+    after: str = ""
 
     def render(self, problem: Problem) -> str:
         """The prompt of one problem. Only {question} and {answer} are replaced; other braces stay as they are."""
-        return self.prefix + fill(self.template, problem)
+        return self.framed(self.prefix + fill(self.template, problem))
+
+    def framed(self, message: str) -> str:
+        """`message` as this model is asked."""
+        return self.before + message + self.after
 
 
 def fill(template: str, problem: Problem) -> str:
@@ -48,9 +56,9 @@ def fill(template: str, problem: Problem) -> str:
     return template.replace("{answer}", problem.answer).replace("{question}", problem.question)
 
 
-def build_prompt(settings: PromptSettings, problems: list[Problem], hint: bool = False) -> Prompt:
-    """Choose the few-shot examples among problems with a human solution."""
+def build_prompt(settings: PromptSettings, problems: list[Problem], hint: bool = False, frame: tuple[str, str] = ("", "")) -> Prompt:
+    """Choose the few-shot examples among problems with a human solution. `frame` is the chat around a message."""
     solved = [p for p in problems if p.split == "human" and p.solution]
     shots = random.Random(f"few_shot:{settings.seed}").sample(solved, min(settings.few_shot, len(solved)))
     prefix = "".join(f"{fill(settings.template, p)} {p.solution}{settings.separator}" for p in shots)
-    return Prompt(settings.hint_template if hint else settings.template, prefix)
+    return Prompt(settings.hint_template if hint else settings.template, prefix, *frame)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
 
 from selftrain_assets.core.settings import Identity
+
+
+def before_stop(text: str, stops: Iterable[str]) -> str:
+    """`text` up to the first stop text in it."""
+    return text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=len(text))]
 
 
 class DrawSettings(Identity):

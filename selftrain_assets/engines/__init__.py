@@ -7,7 +7,8 @@ from pydantic import Field
 from selftrain_assets.engines.protocol import Engine, EngineDescription
 from selftrain_assets.engines.scripted import ScriptedSettings
 from selftrain_assets.engines.transformers_engine import TransformersSettings
+from selftrain_assets.engines.vllm_engine import VllmSettings
 
-AnyEngine = Annotated[TransformersSettings | ScriptedSettings, Field(discriminator="type")]
+AnyEngine = Annotated[TransformersSettings | VllmSettings | ScriptedSettings, Field(discriminator="type")]
 
-__all__ = ["AnyEngine", "Engine", "EngineDescription", "ScriptedSettings", "TransformersSettings"]
+__all__ = ["AnyEngine", "Engine", "EngineDescription", "ScriptedSettings", "TransformersSettings", "VllmSettings"]

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from selftrain_assets.core.errors import ModelError
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Completion, Request
+from selftrain_assets.models.loading import ModelRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,12 @@ class Engine(Protocol):
 
     def describe(self) -> EngineDescription: ...
 
+    def use(self, ref: ModelRef) -> None:
+        """Go on with these weights. ModelError where the engine cannot."""
+        ...
+
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        """Yield one completion for each request, in any order, as soon as it is finished.
+        """Yield one completion for each key among the requests, in any order, as soon as it is finished.
 
         The caller may stop early; requests not yet answered are then simply owed.
         Raises ModelError for a prompt that does not fit the model, naming its problem.
@@ -37,3 +43,12 @@ class Engine(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
+
+
+def check_length(problem_id: str, prompt_tokens: int, max_tokens: int, positions: int | None) -> None:
+    """ModelError for a prompt that leaves no room for its completion."""
+    if positions and prompt_tokens + max_tokens > positions:
+        raise ModelError(
+            f"problem {problem_id}: its prompt has {prompt_tokens} tokens, which with max_tokens {max_tokens} exceeds the model's "
+            f"{positions} positions; shorten it or lower max_tokens"
+        )

@@ -11,7 +11,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.core.sampling import DrawSettings, before_stop
 from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription
@@ -46,16 +46,18 @@ class ScriptedEngine:
     def describe(self) -> EngineDescription:
         return EngineDescription("scripted", "1", "none", batch_invariant=True)
 
+    def use(self, ref: ModelRef) -> None:
+        """The script stays the same."""
+
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        for request in requests:
+        for request in {r.key: r for r in requests}.values():
             time.sleep(self._seconds)
             choices = self._texts.get(request.problem_id) or [""]
             words = choices[0 if sampling.temperature == 0 else request.seed % len(choices)].split(" ")
             text = " ".join(words[: sampling.max_tokens])
-            cut = min((at for stop in sampling.stop if (at := text.find(stop)) >= 0), default=None)
-            finished = cut is not None or len(words) <= sampling.max_tokens
-            text = text[:cut]
-            yield Completion(request.key, text, "stop" if finished else "length", len(request.prompt.split()), len(text.split()))
+            kept = before_stop(text, sampling.stop)
+            finished = kept != text or len(words) <= sampling.max_tokens
+            yield Completion(request.key, kept, "stop" if finished else "length", len(request.prompt.split()), len(kept.split()))
 
     def __enter__(self) -> Self:
         return self

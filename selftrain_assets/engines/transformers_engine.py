@@ -7,11 +7,10 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from selftrain_assets.core.errors import ModelError
-from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.core.sampling import DrawSettings, before_stop
 from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
-from selftrain_assets.engines.protocol import EngineDescription
+from selftrain_assets.engines.protocol import EngineDescription, check_length
 from selftrain_assets.models.loading import ModelRef, encode_prompt, load_model, load_tokenizer
 
 
@@ -43,7 +42,13 @@ class TransformersEngine:
 
         return EngineDescription("transformers", transformers.__version__, self._model.device.type, batch_invariant=False)
 
+    def use(self, ref: ModelRef) -> None:
+        device, dtype = self._model.device.type, str(self._model.dtype).removeprefix("torch.")
+        self._model = None  # before the next one is loaded: there may be no room for both
+        self._model, self._tokenizer = load_model(ref, device, dtype), load_tokenizer(ref)
+
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
+        requests = list({r.key: r for r in requests}.values())
         prompts = [self._encode(request, sampling.max_tokens) for request in requests]
         by_length = sorted(range(len(requests)), key=lambda i: (len(prompts[i]), requests[i].prompt, requests[i].index))
         for start in range(0, len(by_length), self._batch_size):
@@ -52,12 +57,7 @@ class TransformersEngine:
 
     def _encode(self, request: Request, max_tokens: int) -> list[int]:
         ids = encode_prompt(self._tokenizer, request.prompt)
-        limit = getattr(self._model.config, "max_position_embeddings", None)
-        if limit and len(ids) + max_tokens > limit:
-            raise ModelError(
-                f"problem {request.problem_id}: its prompt has {len(ids)} tokens, which with max_tokens "
-                f"{max_tokens} exceeds the model's {limit} positions; shorten it or lower max_tokens"
-            )
+        check_length(request.problem_id, len(ids), max_tokens, getattr(self._model.config, "max_position_embeddings", None))
         return ids
 
     def _generate_batch(self, requests: list[Request], prompts: list[list[int]], sampling: DrawSettings) -> Iterator[Completion]:
@@ -89,11 +89,11 @@ class TransformersEngine:
         length = next((i for i, token in enumerate(tokens) if token in ends), None)
         drawn = tokens[:length] if length is not None else tokens
         text = self._tokenizer.decode(drawn, skip_special_tokens=True)
-        cut = min((at for stop in sampling.stop if (at := text.find(stop)) >= 0), default=None)
-        if cut is not None:  # what follows the stop text is padding up to the longest row of the batch
+        kept = before_stop(text, sampling.stop)
+        if kept != text:  # what follows the stop text is padding up to the longest row of the batch
             drawn, length = drawn[: self._tokens_up_to_stop(drawn, sampling.stop)], None
-        stopped = length is not None or cut is not None
-        return Completion(request.key, text[:cut], "stop" if stopped else "length", prompt_tokens, len(drawn) + (length is not None))
+        stopped = length is not None or kept != text
+        return Completion(request.key, kept, "stop" if stopped else "length", prompt_tokens, len(drawn) + (length is not None))
 
     def _tokens_up_to_stop(self, tokens: list[int], stops: tuple[str, ...]) -> int:
         texts = (self._tokenizer.decode(tokens[:n], skip_special_tokens=True) for n in range(1, len(tokens) + 1))

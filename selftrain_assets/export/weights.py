@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.files import write_atomically
-from selftrain_assets.models.loading import FACTS, ModelRef, hub_name, load_model, load_tokenizer
+from selftrain_assets.models.loading import FACTS, ModelRef, hub_name, merge_adapter
 from selftrain_assets.stages.run import Run
 
 Kind = Literal["full", "adapter", "merged"]
@@ -99,8 +99,7 @@ def _merge(ref: ModelRef, folder: Path) -> None:
     from transformers import AutoConfig
 
     dtype = getattr(AutoConfig.from_pretrained(ref.directory), "dtype", None)
-    load_model(ref, "cpu", str(dtype or "float32").removeprefix("torch.")).save_pretrained(folder)
-    load_tokenizer(ref).save_pretrained(folder)
+    merge_adapter(ref, folder, str(dtype or "float32").removeprefix("torch."))
 
 
 def license_of(directory: Path) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from selftrain_assets.core.errors import ModelError, UserError
 from selftrain_assets.core.identity import digest_files
+from selftrain_assets.models import smollm2
 
 # Read by the OpenMP runtime when torch is imported, which happens below: threads that wait for one another sleep instead
 # of spinning. Beside any other busy process, spinning makes small models many times slower (benchmarks/waiting.py).
@@ -17,7 +18,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 EMBEDDED = "embedded"
 EMBEDDED_DIRECTORY = Path(__file__).parent / "arithmetic"
+SHIPPED: dict[str, Callable[[], Path]] = {EMBEDDED: lambda: EMBEDDED_DIRECTORY, smollm2.SMOLLM2: smollm2.directory}
+"""Models that come without a hub: their names, and what finds or makes their directories."""
 WEIGHT_SUFFIXES = (".safetensors", ".bin")
+MESSAGE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the message in a chat template
 FACTS = "selftrain.json"  # our own notes beside published weights; not part of them
 
 
@@ -51,8 +55,9 @@ class Policy:
 
 def resolve_model(model: str) -> ModelRef:
     """Find a model by the name used in an experiment. UserError where there is none."""
-    directory = EMBEDDED_DIRECTORY if model == EMBEDDED else Path(model).expanduser()
-    if not directory.is_dir():
+    if model in SHIPPED:
+        directory = SHIPPED[model]()
+    elif not (directory := Path(model).expanduser()).is_dir():
         directory = _from_hub(model)
     if not (directory / "config.json").is_file():
         raise UserError(f"model: {directory} has no config.json; give a Hugging Face model directory")
@@ -61,7 +66,7 @@ def resolve_model(model: str) -> ModelRef:
 
 def hub_name(model: str) -> str | None:
     """The name by which anybody finds this model on the hub; None for the embedded one and for a directory."""
-    is_local = model == EMBEDDED or Path(model).expanduser().is_dir()
+    is_local = model in SHIPPED or Path(model).expanduser().is_dir()
     return model if not is_local and _may_be_on_the_hub(model) else None
 
 
@@ -72,7 +77,8 @@ def _may_be_on_the_hub(model: str) -> bool:
 def _from_hub(model: str) -> Path:
     if not _may_be_on_the_hub(model):
         raise UserError(
-            f'model: there is no directory "{model}"; give a Hugging Face model directory, a hub name like "owner/name", or "{EMBEDDED}"'
+            f'model: there is no directory "{model}"; give a Hugging Face model directory, a hub name like "owner/name", or one of '
+            f"{', '.join(SHIPPED)}"
         )
     from huggingface_hub import snapshot_download
 
@@ -104,7 +110,7 @@ def load_tokenizer(ref: ModelRef):
     """The tokenizer, padding on the left for decoding; a missing padding token becomes the end token."""
     from transformers import AutoTokenizer
 
-    _quiet()
+    quiet()
     try:
         tokenizer = AutoTokenizer.from_pretrained(ref.directory)
     except (OSError, ValueError, KeyError) as error:
@@ -116,9 +122,22 @@ def load_tokenizer(ref: ModelRef):
 
 
 def encode_prompt(tokenizer, prompt: str) -> list[int]:
-    """Token ids of a prompt, for sampling and training alike; an empty one becomes the begin token."""
+    """Token ids of a prompt, for sampling and training alike; an empty one becomes the begin token, which a chat may bring itself."""
     begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    return tokenizer(prompt).input_ids or [begin]
+    begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
+    return tokenizer(prompt, add_special_tokens=not begun).input_ids or [begin]
+
+
+@lru_cache(maxsize=16)
+def chat_frame(ref: ModelRef, system: str) -> tuple[str, str]:
+    """What stands before and after a person's message where the model is to answer it, by its own chat template."""
+    tokenizer = load_tokenizer(ref)
+    if not tokenizer.chat_template:
+        raise UserError(f"prompt.chat: the tokenizer of {ref.directory} has no chat template; leave chat out, or choose a model with one")
+    messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": MESSAGE}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    before, _, after = text.partition(MESSAGE)
+    return before, after
 
 
 def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: bool = True):
@@ -128,16 +147,16 @@ def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: 
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GenerationConfig
 
-    _quiet()
+    quiet()
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     dtype = ("bfloat16" if device == "cuda" else "float32") if dtype == "auto" else dtype
     try:
         model = AutoModelForCausalLM.from_pretrained(ref.directory, dtype=getattr(torch, dtype))
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"model: {ref.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
-    ends = model.generation_config.eos_token_id
     # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.
-    model.generation_config = GenerationConfig(eos_token_id=ends if ends is not None else model.config.eos_token_id)
+    ends = end_tokens(ref)
+    model.generation_config = GenerationConfig(eos_token_id=ends if len(ends) > 1 else next(iter(ends), None))
     if ref.adapter is not None:
         from peft import PeftModel
 
@@ -146,7 +165,26 @@ def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: 
     return model.to(device).eval()
 
 
-def _quiet() -> None:
+def end_tokens(ref: ModelRef) -> list[int]:
+    """Ids of the tokens that end a completion."""
+    from transformers import AutoConfig, GenerationConfig
+
+    try:
+        found = GenerationConfig.from_pretrained(ref.directory).eos_token_id
+    except OSError:  # a model need not bring one
+        found = None
+    if found is None:
+        found = AutoConfig.from_pretrained(ref.directory).eos_token_id
+    return found if isinstance(found, list) else [] if found is None else [found]
+
+
+def merge_adapter(ref: ModelRef, folder: Path, dtype: str) -> None:
+    """Write the model with its adapter folded into the weights, in that precision."""
+    load_model(ref, "cpu", dtype).save_pretrained(folder)
+    load_tokenizer(ref).save_pretrained(folder)
+
+
+def quiet() -> None:
     """One progress bar is enough: ours."""
     from transformers.utils import logging
 

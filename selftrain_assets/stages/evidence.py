@@ -7,7 +7,7 @@ What is wanted, committed and owed are relations in a database of bounded memory
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import groupby, islice
 
@@ -121,9 +121,15 @@ def _requests(db: Database, plan: Sequence[Draws]) -> Iterator[Window]:
 
 
 def _drawn(run: Run, policy: Policy, windows: Iterator[Window], clock: Clock) -> Generator[Sample, None, None]:
-    """The engine is opened anew only where the next window is for a method with other weights."""
-    for model, of in groupby(windows, key=lambda window: policy.by(window[0])):
-        with run.config.engine.open(model) as engine:
+    """One engine draws for all methods, each with its own weights where they have them."""
+    with ExitStack() as held:
+        engine: Engine | None = None
+        for model, of in groupby(windows, key=lambda window: policy.by(window[0])):
+            if engine is None:
+                engine = run.config.engine.open(model)
+                held.enter_context(engine)
+            else:
+                engine.use(model)
             yield from _samples(engine, of, policy.digest, clock)
 
 

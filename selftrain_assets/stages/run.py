@@ -15,10 +15,11 @@ from typing import Any
 
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.errors import TaskError
-from selftrain_assets.core.prompts import Prompt, build_prompt, fill
+from selftrain_assets.core.prompts import Prompt, PromptSettings, build_prompt, fill
 from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.types import Problem
+from selftrain_assets.models.loading import chat_frame, resolve_model
 from selftrain_assets.recipes import RestEM
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.verifiers import Verifier, verifier_fingerprint
@@ -69,7 +70,8 @@ class Method:
 
     def translate(self, problem: Problem, solution: str) -> str:
         """The prompt that asks for a solution by this method, given one by another."""
-        return fill(self.translation.replace("{method}", self.name or ""), problem).replace("{solution}", solution.strip())
+        asked = fill(self.translation.replace("{method}", self.name or ""), problem).replace("{solution}", solution.strip())
+        return self.prompt.framed(asked)
 
 
 @dataclass
@@ -142,12 +144,18 @@ class Run:
         """With few-shot examples among these problems."""
         config = self.config
         if isinstance(config.recipe, RestEM):
-            return (Method(None, build_prompt(config.prompt, problems), config.recipe.sampling, config.verifier, config.prompt.few_shot),)
+            prompt = self.prompt(config.prompt, problems)
+            return (Method(None, prompt, config.recipe.sampling, config.verifier, config.prompt.few_shot),)
         found = []
         for m in config.recipe.methods:
-            prompt = build_prompt(m.prompt, [replace(p, solution=solution_by(p, m.name)) for p in problems])
+            prompt = self.prompt(m.prompt, [replace(p, solution=solution_by(p, m.name)) for p in problems])
             found.append(Method(m.name, prompt, m.sampling, m.verifier, m.prompt.few_shot, m.sampled, m.translation))
         return tuple(found)
+
+    def prompt(self, settings: PromptSettings, problems: list[Problem], hint: bool = False) -> Prompt:
+        """With few-shot examples among these problems, and in a chat of the experiment's model where that is asked for."""
+        frame = chat_frame(resolve_model(self.config.model), settings.system) if settings.chat else ("", "")
+        return build_prompt(settings, problems, hint, frame)
 
     @cached_property
     def verifiers(self) -> dict[str, Verifier]:

