@@ -15,6 +15,8 @@ from typing import Any
 
 import dagster as dg
 
+from selftrain_assets.iterations import latest_materialization
+
 ROOT = Path(__file__).parents[2]
 LAUNCH = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
@@ -27,9 +29,10 @@ ROUND = ["policy", "samples", "verifications", "dataset", "checkpoint", "evaluat
 
 
 class DagsterDev:
-    """`dagster dev` with this repository's dagster.yaml, over the experiments in folder/defs and the store in folder/runs."""
+    """`dagster dev` with this repository's dagster.yaml, over the store in folder/runs and the experiments in folder/defs, or over those
+    that are `shipped`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shipped: bool = False) -> None:
         self.folder, self.home, self.log = folder, folder / "dagster", folder / "dagster.log"
         self.home.mkdir(exist_ok=True)
         (self.home / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
@@ -40,7 +43,7 @@ class DagsterDev:
         self.environment = {
             **os.environ,
             "DAGSTER_HOME": str(self.home),
-            "SELFTRAIN_DEFS": str(folder / "defs"),
+            "SELFTRAIN_DEFS": "" if shipped else str(folder / "defs"),
             "SELFTRAIN_STORE": str(folder / "runs"),
             "OMP_NUM_THREADS": "1",
         }
@@ -108,6 +111,17 @@ class DagsterDev:
         with dg.DagsterInstance.from_config(str(self.home)) as instance:
             yield instance
 
+    def made(self, asset: str, scope: str, experiment: str = "lab") -> Any:
+        """The latest materialization of an asset of a round."""
+        with self.instance() as instance:
+            return latest_materialization(instance, dg.AssetKey([experiment, asset]), scope)
+
+    def made_by(self, run: str) -> list[str]:
+        """Names of the assets that a run materialized, in order."""
+        with self.instance() as instance:
+            logged = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+            return [entry.get_dagster_event().asset_key.path[-1] for entry in logged]
+
     def selftrain(self, *arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         """The command line on the same store and event log."""
         command = [sys.executable, "-m", "selftrain_assets.cli", *arguments]
@@ -136,9 +150,9 @@ class DagsterDev:
 
 
 @contextmanager
-def dagster_dev(folder: Path) -> Iterator[DagsterDev]:
+def dagster_dev(folder: Path, shipped: bool = False) -> Iterator[DagsterDev]:
     """Started, and ended with all its processes."""
-    running = DagsterDev(folder)
+    running = DagsterDev(folder, shipped)
     try:
         running.start()
         yield running

@@ -51,6 +51,12 @@ class Person:
         self.page.get_by_role("link", name=f"{experiment} / {name}").first.click()
         self.opens_tab(tab)
 
+    def opens_docs(self, package: str, component: str) -> None:
+        """Of a component: the fields that its YAML may have."""
+        self.page.goto(f"{self.url}/locations/selftrain/components/library")
+        self.clicks(package)
+        self.page.get_by_text(component).first.click()
+
     def ticks(self, experiment: str, names: list[str]) -> None:
         """The boxes of these assets, in the list of the experiment."""
         self.opens_group(experiment, "List")

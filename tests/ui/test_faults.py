@@ -7,7 +7,7 @@ import time
 import dagster as dg
 import pytest
 
-from selftrain_assets.iterations import data_version, latest_materialization
+from selftrain_assets.iterations import data_version
 from tests import lab
 from tests.dagster_layer.dagster_dev import ROUND, dagster_dev
 from tests.ui.person import RUN_SECONDS, Person
@@ -40,18 +40,6 @@ def slow_down(dev, name, seconds_per_completion):
     lab.write_experiment(dev.folder, name, rounds=3, seed=EXPERIMENTS.index(name), engine=engine)
 
 
-def made(dev, name, asset, scope):
-    with dev.instance() as instance:
-        return latest_materialization(instance, dg.AssetKey([name, asset]), scope)
-
-
-def made_by(dev, run):
-    """Names of the assets that a run materialized, in order."""
-    with dev.instance() as instance:
-        logged = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-        return [entry.get_dagster_event().asset_key.path[-1] for entry in logged]
-
-
 def committed(dev):
     """Every shard of samples and of verdicts, and when it was written."""
     pools = (dev.folder / "runs" / pool for pool in ("samples", "verifications"))
@@ -69,7 +57,7 @@ def assert_clean(dev, name):
 
 def times(dev, name):
     """When each asset of each round was made, in the order of the loop."""
-    return [made(dev, name, asset, scope).timestamp for scope in ROUNDS for asset in ROUND]
+    return [dev.made(asset, scope, name).timestamp for scope in ROUNDS for asset in ROUND]
 
 
 def test_two_experiments_go_on_side_by_side_each_in_order(dev, person):
@@ -94,7 +82,7 @@ def test_the_sensor_starts_round_after_round(dev, person):
     person.opens_job("chain_round")
     person.launches(ROUNDS[0])
     person.waits_for_run()
-    dev.wait(lambda: made(dev, "chain", "evaluation", ROUNDS[-1]), RUN_SECONDS, "the chain")
+    dev.wait(lambda: dev.made("evaluation", ROUNDS[-1], "chain"), RUN_SECONDS, "the chain")
     assert times(dev, "chain") == sorted(times(dev, "chain"))
     with dev.instance() as instance:
         started = instance.get_runs(dg.RunsFilter(tags={"dagster/sensor_name": "chain_next_round"}))
@@ -122,9 +110,9 @@ def test_one_round_launched_twice_at_once_has_its_rows_once(dev, person):
     for run in runs:
         person.page.goto(f"{dev.url}/runs/{run}")
         person.waits_for_run()
-        assert made_by(dev, run) == ["problems", "base", *ROUND]
+        assert dev.made_by(run) == ["problems", "base", *ROUND]
     person.photographs("twice")
-    samples = made(dev, "twice", "samples", ROUNDS[1]).asset_materialization.metadata
+    samples = dev.made("samples", ROUNDS[1], "twice").asset_materialization.metadata
     assert samples["samples"].value == 48
     assert_clean(dev, "twice")
 
@@ -146,14 +134,14 @@ def test_everything_killed_in_mid_round_is_found_dead_and_goes_on_where_it_was(d
     assert time.monotonic() - restarted < FOUND_DEAD
     person.sees(re.compile("process [0-9]+ of this run is gone. What it finished is kept: re-execute the run from failure"))
     person.photographs("found-dead")
-    assert made_by(dev, run) == ["problems", "base", "policy"]
+    assert dev.made_by(run) == ["problems", "base", "policy"]
 
     again = person.re_executes_from_failure()
     person.waits_for_run()
-    assert made_by(dev, again) == ROUND[1:]
+    assert dev.made_by(again) == ROUND[1:]
     assert {shard: written for shard, written in committed(dev).items() if shard in kept} == kept
-    samples = made(dev, "killed", "samples", ROUNDS[1]).asset_materialization.metadata
+    samples = dev.made("samples", ROUNDS[1], "killed").asset_materialization.metadata
     assert samples["samples"].value == 48
     assert samples["reused"].value >= 16
     assert_clean(dev, "killed")
-    assert data_version(made(dev, "killed", "policy", ROUNDS[1])) == data_version(made(dev, "killed", "checkpoint", ROUNDS[0]))
+    assert data_version(dev.made("policy", ROUNDS[1], "killed")) == data_version(dev.made("checkpoint", ROUNDS[0], "killed"))

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import expect
 
-from selftrain_assets.iterations import data_version, latest_materialization
+from selftrain_assets.iterations import data_version
 from tests import lab
 from tests.dagster_layer.dagster_dev import ROUND, dagster_dev
 from tests.ui.person import Person
@@ -65,18 +65,6 @@ def failed(dev, person, backfilled):
     return run
 
 
-def made(dev, asset, scope, experiment="lab"):
-    with dev.instance() as instance:
-        return latest_materialization(instance, dg.AssetKey([experiment, asset]), scope)
-
-
-def made_by(dev, run):
-    """Names of the assets that a run materialized, in order."""
-    with dev.instance() as instance:
-        logged = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-        return [entry.get_dagster_event().asset_key.path[-1] for entry in logged]
-
-
 def test_the_graph_shows_every_stage_of_both_experiments(person):
     person.goes_to("Lineage")
     person.sees("lab")
@@ -88,23 +76,23 @@ def test_the_graph_shows_every_stage_of_both_experiments(person):
 
 
 def test_one_round_is_launched_by_the_mouse(dev, person, first_round):
-    assert made_by(dev, first_round) == ["problems", "base", *ROUND]
+    assert dev.made_by(first_round) == ["problems", "base", *ROUND]
     person.photographs("round")
 
 
 def test_a_backfill_of_three_rounds_runs_them_in_order(dev, person, backfilled):
     person.photographs("backfill")
-    times = [made(dev, asset, scope).timestamp for scope in ROUNDS for asset in ROUND]
+    times = [dev.made(asset, scope).timestamp for scope in ROUNDS for asset in ROUND]
     assert times == sorted(times)
     for before, after in pairwise(ROUNDS):
-        assert data_version(made(dev, "policy", after)) == data_version(made(dev, "checkpoint", before))
+        assert data_version(dev.made("policy", after)) == data_version(dev.made("checkpoint", before))
     with dev.instance() as instance:
         runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfilled}))
     assert sorted(run.tags["dagster/partition"] for run in runs) == ROUNDS
 
 
 def test_one_asset_of_the_middle_round_is_run_again_alone(dev, person, backfilled):
-    before = made(dev, "dataset", MIDDLE)
+    before = dev.made("dataset", MIDDLE)
     person.opens_asset("lab", "dataset", "Partitions")
     person.clicks(MIDDLE)
     person.sees("Materialized")
@@ -112,8 +100,8 @@ def test_one_asset_of_the_middle_round_is_run_again_alone(dev, person, backfille
     person.page.get_by_role("dialog").get_by_role("button", name="Launch 1 run").click()
     run = person.opens_launched()
     person.waits_for_run()
-    assert made_by(dev, run) == ["dataset"]
-    again = made(dev, "dataset", MIDDLE)
+    assert dev.made_by(run) == ["dataset"]
+    again = dev.made("dataset", MIDDLE)
     assert again.run_id == run != before.run_id
     assert data_version(again) == data_version(before)
 
@@ -123,7 +111,7 @@ def test_the_last_checkpoint_leads_back_to_the_samples_of_every_round(dev, perso
     dialog = person.opens_lineage(LAST)
     for scope in ROUNDS:
         row = dialog.get_by_role("row", name=f"samples lab {scope}")
-        expect(row).to_contain_text(data_version(made(dev, "samples", scope))[:16])
+        expect(row).to_contain_text(data_version(dev.made("samples", scope))[:16])
     person.photographs("checkpoint")
     dialog.get_by_role("button", name="Close").click()
     person.opens_tab("Lineage")
@@ -146,7 +134,7 @@ def test_the_report_shows_its_figure_inline(dev, person, backfilled):
     person.opens_job("lab_report")
     run = person.launches()
     person.waits_for_run()
-    assert made_by(dev, run) == ["report"]
+    assert dev.made_by(run) == ["report"]
     person.opens_asset("lab", "report", "Overview")
     person.page.get_by_role("row", name="overview").get_by_text("Show Markdown").click()
     dialog = person.page.get_by_role("dialog")
@@ -165,10 +153,10 @@ def test_a_stage_that_fails_says_why_and_only_the_rest_runs_again(dev, person, f
     assert "Traceback" not in text.partition("cannot be read as JSON")[0]
     assert "File" not in text.partition("cannot be read as JSON")[0]
     person.photographs("failed")
-    assert made_by(dev, failed) == ["problems", "base", "policy"]
+    assert dev.made_by(failed) == ["problems", "base", "policy"]
     again = person.re_executes_from_failure()
     person.waits_for_run()
-    assert made_by(dev, again) == ROUND[1:]
+    assert dev.made_by(again) == ROUND[1:]
     person.photographs("resumed")
     person.opens_group("lab", "Lineage")
     person.clicks("evaluation")
