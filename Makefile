@@ -26,7 +26,7 @@ test: $(VENV)/installed-dev $(VLLM) engine browser
 	$(BIN)/python -m pytest -n 3
 
 test-faults: $(VENV)/installed-dev $(VLLM) browser
-	$(BIN)/python -m pytest tests/faults tests/dagster_layer/test_daemon.py tests/ui/test_faults.py tests/ui/test_shipped.py tests/cli/test_export.py tests/cli/test_fork.py tests/engines/test_vllm.py -n 2 --kills 50 --durations 0
+	$(BIN)/python -m pytest -m kills -n 2 --kills 50 --durations 0
 
 # The sandbox is tested on a real Docker engine: one that runs, or one that the tests start as root.
 engine:

@@ -9,6 +9,8 @@ from selftrain_assets.tasks import WordProblems
 from tests import lab
 from tests.cli.test_cli import selftrain
 
+pytestmark = pytest.mark.kills
+
 
 @pytest.fixture(scope="module")
 def repeated(tmp_path_factory):

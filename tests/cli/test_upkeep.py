@@ -9,6 +9,8 @@ import pytest
 
 from tests import lab
 
+pytestmark = pytest.mark.kills
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
