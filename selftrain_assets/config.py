@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -15,7 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.forks import CHANGEABLE, Fork
 from selftrain_assets.core.prompts import PromptSettings
-from selftrain_assets.core.sampling import Sampling
+from selftrain_assets.core.sampling import DrawSettings, Sampling
 from selftrain_assets.core.settings import Execution, Identity, merged, with_types
 from selftrain_assets.core.statistics import TieRule
 from selftrain_assets.engines import AnyEngine, TransformersSettings
@@ -23,6 +23,36 @@ from selftrain_assets.recipes import AnyRecipe, RestEM
 from selftrain_assets.tasks import AnyTask, WordProblems
 from selftrain_assets.trainers import AnyTrainer, SftTrainer
 from selftrain_assets.verifiers import AnyVerifier, NumericVerifier, SandboxSettings
+
+
+class Suite(Identity):
+    """The test problems of another task, on which every policy is measured too, with the base's numbers beside: what is learnt should
+    not cost what was known. `prompt`, `verifier` and `sampling` are those of the task where they are not set."""
+
+    task: AnyTask = Field(description="whose test problems they are")
+    prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution")
+    verifier: AnyVerifier = Field(NumericVerifier(), description="who says what is right")
+    sampling: DrawSettings = Field(DrawSettings(), description="length and stops; temperature and top_p are those of the evaluation")
+    problems: int = Field(0, ge=0, description="test problems used; 0 is all")
+    samples_per_problem: int = Field(0, ge=0, description="completions drawn per problem for pass@k; 0: the greedy one alone")
+    pass_at: tuple[int, ...] = Field((), description="k of pass@k; none above samples_per_problem")
+    method: str | None = Field(None, description="whose weights answer, where a recipe trains weights for each of its methods")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _types(cls, data: Any) -> Any:
+        return with_types(cls, data)
+
+    @model_validator(mode="after")
+    def _can_be_asked(self):
+        if any(not 1 <= k <= self.samples_per_problem for k in self.pass_at):
+            raise ValueError(f"pass_at {list(self.pass_at)} must lie between 1 and samples_per_problem {self.samples_per_problem}")
+        if self.prompt.few_shot:
+            raise ValueError("prompt.few_shot: a suite has no human problems; name a file of worked examples, prompt.examples")
+        return self
+
+
+SuiteName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
 class Evaluation(Identity):
@@ -37,6 +67,7 @@ class Evaluation(Identity):
     train_problems: int = Field(200, ge=0, description="training problems decoded greedily, for the train/test gap")
     confidence: float = Field(0.95, gt=0, lt=1, description="of the bootstrap intervals over problems")
     resamples: int = Field(2000, ge=100, description="bootstrap resamples")
+    suites: dict[SuiteName, Suite] = Field({}, description="other tasks that every policy is measured on too, by a name for each")
 
     @model_validator(mode="after")
     def _k_within_n(self):
@@ -48,10 +79,10 @@ class Evaluation(Identity):
                 )
         return self
 
-    def draws(self, sampling: Sampling) -> Sampling:
+    def draws(self, sampling: DrawSettings, samples_per_problem: int | None = None) -> Sampling:
         """For pass@k and maj@k, with the length and stops of `sampling`."""
-        chosen = {"temperature": self.temperature, "top_k": 0, "top_p": self.top_p, "samples_per_problem": self.samples_per_problem}
-        return sampling.model_copy(update=chosen)
+        shape = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": sampling.max_tokens, "stop": sampling.stop}
+        return Sampling(**shape, samples_per_problem=samples_per_problem or self.samples_per_problem)
 
 
 class Base(Identity):
@@ -105,6 +136,18 @@ class Experiment(BaseModel):
     def verifiers(self) -> list[AnyVerifier]:
         """Of each method, or the one."""
         return [m.verifier for m in self.recipe.methods] or [self.verifier]
+
+    @model_validator(mode="after")
+    def _suites_fit(self):
+        names = [m.name for m in self.recipe.methods]
+        for name, suite in self.evaluation.suites.items():
+            if name in names:
+                raise ValueError(f"evaluation.suites.{name}: this is the name of a method; give the suite another")
+            if suite.method is None and self.recipe.trained != (None,):
+                raise ValueError(f"evaluation.suites.{name}.method: each method has weights of its own; say whose are to answer: {names}")
+            if suite.method is not None and suite.method not in names:
+                raise ValueError(f'evaluation.suites.{name}.method: there is no method "{suite.method}"{nearest(suite.method, names)}')
+        return self
 
     @model_validator(mode="after")
     def _methods_ask_and_verify(self):
@@ -220,7 +263,12 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     """The path of a fault as a person wrote it (pydantic adds the tags of unions), and the fields known at its end."""
     path: list[str] = []
     here: list[type[BaseModel]] = [Experiment]
+    named_by_person = False
     for part in loc:
+        if named_by_person:
+            path.append(str(part))
+            named_by_person = False
+            continue
         if len(here) > 1 and (tagged := [c for c in here if c.model_fields["type"].default == part]):
             here = tagged
             continue
@@ -239,6 +287,7 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
         if inner is None:
             break
         here = [Experiment] if here == [Fork] and part == "changes" else _settings_in(inner)
+        named_by_person = get_origin(inner) is dict and here != [Experiment]
     return path, sorted({name for c in here for name in c.model_fields})
 
 

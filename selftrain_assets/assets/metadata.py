@@ -58,7 +58,7 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
             flat |= {name: value["mean"], f"{name} low": value["low"], f"{name} high": value["high"]}
         elif name in ("pass_at_k", "maj_at_k"):
             flat |= {f"{name.split('_')[0]}@{k}": v["mean"] for k, v in value.items()}
-        elif name == "methods":
+        elif name in ("methods", "suites"):
             flat |= {f"{method} {each}": number for method, of in value.items() for each, number in _numbers(of).items()}
         elif name == "yields":
             flat |= {

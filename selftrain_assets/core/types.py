@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-Split = Literal["train", "human", "validation", "test", "transfer"]
-SPLITS: tuple[Split, ...] = ("train", "human", "validation", "test", "transfer")
-HELD_OUT: tuple[Split, ...] = ("validation", "test", "transfer")
+OwnSplit = Literal["train", "human", "validation", "test", "transfer"]
+"""What a task says of its problems."""
+Split = Literal["train", "human", "validation", "test", "transfer", "suite"]
+"""A suite's problems are of another task; every policy is measured on them too."""
+SPLITS: tuple[Split, ...] = ("train", "human", "validation", "test", "transfer", "suite")
+HELD_OUT: tuple[Split, ...] = ("validation", "test", "transfer", "suite")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,7 @@ from selftrain_assets.export.cards import (
 )
 from selftrain_assets.export.weights import HubModel, Weights
 from selftrain_assets.recipes.rounds import CheckpointOf
-from selftrain_assets.reports import difficulty, findings
-from selftrain_assets.reports.methods import method_tables
+from selftrain_assets.reports import difficulty, findings, further_tables
 from selftrain_assets.reports.render import markdown_table
 from selftrain_assets.reports.tables import header, number
 from selftrain_assets.reports.tables import rows as table_rows
@@ -123,7 +122,7 @@ def _results(told: Exported) -> list[str]:
     ]
     if told.iteration:
         parts += ["### By round", markdown_table(header(told.summary), table_rows(told.summary)), *difficulty(told.summary)]
-    for title, columns, cells in method_tables(told.summary):
+    for title, columns, cells in further_tables(told.summary):
         parts += [f"### {title}", markdown_table(columns, cells)]
     return parts
 

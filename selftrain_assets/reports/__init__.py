@@ -14,8 +14,9 @@ from selftrain_assets.core.files import write_atomically
 from selftrain_assets.core.forks import Fork
 from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
+from selftrain_assets.reports.suites import suite_tables
 from selftrain_assets.reports.summary import figures_of, summarize
-from selftrain_assets.reports.tables import header, number, rows
+from selftrain_assets.reports.tables import Titled, header, number, rows
 from selftrain_assets.stages.run import Run
 
 
@@ -52,7 +53,7 @@ def markdown(summary: dict[str, Any], figures: Iterable[str]) -> str:
     """The report as Markdown; the figures lie beside it."""
     paragraphs = [f"# {summary['experiment']}", findings(summary), *(f"![{name}]({name}.png)" for name in figures)]
     paragraphs += [markdown_table(header(summary), rows(summary)), *difficulty(summary)]
-    for title, columns, cells in method_tables(summary):
+    for title, columns, cells in further_tables(summary):
         paragraphs += [f"## {title}", markdown_table(columns, cells)]
     return "\n\n".join(paragraphs) + "\n"
 
@@ -61,8 +62,13 @@ def page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> str:
     """The report as one HTML file without outside references."""
     parts = [f"<p>{html.escape(findings(summary))}</p>", *map(picture, figures.items()), html_table(header(summary), rows(summary))]
     parts += [f"<p>{html.escape(text)}</p>" for text in difficulty(summary)]
-    parts += [f"<h2>{html.escape(title)}</h2>{html_table(columns, cells)}" for title, columns, cells in method_tables(summary)]
+    parts += [f"<h2>{html.escape(title)}</h2>{html_table(columns, cells)}" for title, columns, cells in further_tables(summary)]
     return document(summary["experiment"], parts)
+
+
+def further_tables(summary: dict[str, Any]) -> list[Titled]:
+    """Of other tasks, and of the methods, where there are several."""
+    return [*suite_tables(summary), *method_tables(summary)]
 
 
 def findings(summary: dict[str, Any]) -> str:
@@ -104,4 +110,4 @@ def difficulty(summary: dict[str, Any]) -> list[str]:
     )
 
 
-__all__ = ["difficulty", "figures_of", "findings", "markdown", "page", "summarize", "write_report"]
+__all__ = ["difficulty", "figures_of", "findings", "further_tables", "markdown", "page", "summarize", "write_report"]

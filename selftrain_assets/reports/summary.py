@@ -98,7 +98,8 @@ def _measured(run: Run, evaluation: Manifest) -> dict[str, Any]:
     metrics = evaluation.metrics
     by_method = {m.name: _flat(metrics["methods"][m.name]) for m in run.config.recipe.methods}
     more = {"methods": by_method} | {name: metrics[name] for name in ("ranked", "agreement", "choice")} if by_method else {}
-    return _flat(metrics) | more
+    suites = {name: _flat(of) for name, of in metrics.get("suites", {}).items()}
+    return _flat(metrics) | more | ({"suites": suites} if suites else {})
 
 
 def _flat(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from selftrain_assets.core.identity import problem_digest, verification_key
 from selftrain_assets.core.plan import Draws
 from selftrain_assets.stages import training
 from selftrain_assets.stages.evaluation import evaluation, evaluation_draws
-from selftrain_assets.stages.inputs import problems
+from selftrain_assets.stages.inputs import load_problems, problems
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, Stage, round_stages
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_of, iteration_scope
 from selftrain_assets.stages.sampling import ASKED, SAMPLES_OF
@@ -167,7 +167,7 @@ class _Audited:
         return {r.key for draws in asked for r in draws.requests()}, pools
 
     def _verdicts(self, policy: str | None) -> list[PoolState]:
-        return [self.inspector.verifications(verifier, policy) for verifier in self.run.verifiers] if policy else []
+        return [self.inspector.verifications(verifier, policy) for verifier in self.run.all_verifiers] if policy else []
 
     def _digest(self, scope: str, stage: str) -> str | None:
         found = self.manifests.current.get((scope, stage))
@@ -177,13 +177,13 @@ class _Audited:
         if not self.manifests.folder.is_dir():  # nothing was ever begun: a task may be costly to load
             return None
         try:
-            return {p.id for p in self.run.config.task.load()}
+            return {p.id for p in load_problems(self.run.config)}
         except UNFINISHED:
             return None
 
     def _scored(self) -> set[str] | None:
         try:
-            return {problem for problem, _ in evaluation_draws(self.run, "")[0].prompts}
+            return {problem for draws in evaluation_draws(self.run, "") for problem, _ in draws.prompts}
         except UNFINISHED:
             return None
 
@@ -198,7 +198,7 @@ class _Audited:
         """Keys of the verdicts on these; of a sample that is not there, which has no text to judge, only something that stands
         for its verdict, or nothing if `drawn_only`."""
         digests = {p.id: problem_digest(p) for p in self.run.problems}
-        verifiers = {m.name: m.judge for m in self.run.methods}
+        verifiers = {name: way.judge for name, way in self.run.ways.items()}
         texts = self.inspector.texts(policy)
         return {
             verification_key(r.key, texts[r.key], digests[r.problem_id], verifiers[draws.method])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import chain
 
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import Draws, plan_draws
@@ -30,7 +31,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
         run.need(INPUTS, "problems").digest,
         config.evaluation,
         [draws.identity() for draws in plan],
-        list(run.verifiers),
+        list(run.all_verifiers),
         base.digest if base else None,
         *sorted(run.retracted.values("problem")),
     )
@@ -77,7 +78,8 @@ VERDICTS = (
 
 
 def evaluation_draws(run: Run, policy: str) -> list[Draws]:
-    """By each method, first one greedy completion of every held-out problem, then several of each test problem."""
+    """By each method, first one greedy completion of every held-out problem, then several of each test problem; of the problems of each
+    suite likewise."""
     config = run.config
     known = problem_subset(run.split("train"), config.evaluation.train_problems, config.seed) if config.evaluation.train_problems else []
     held_out = [*run.split("test"), *run.split("validation"), *run.split("transfer")]
@@ -86,7 +88,15 @@ def evaluation_draws(run: Run, policy: str) -> list[Draws]:
         for m in run.methods
         for problems, sampling in (([*held_out, *known], m.sampling.greedy()), (run.split("test"), config.evaluation.draws(m.sampling)))
     )
-    return [plan_draws(problems, m.prompt, sampling, policy, config.seed, m.name) for m, problems, sampling in asked]
+    suites = (
+        (suite, problems, sampling)
+        for name, suite in run.suites.items()
+        for problems, sampling in (
+            (run.suite(name), suite.sampling.greedy()),
+            (run.suite(name) if suite.sampled else [], suite.sampling),
+        )
+    )
+    return [plan_draws(problems, m.prompt, sampling, policy, config.seed, m.name) for m, problems, sampling in chain(asked, suites)]
 
 
 def _is_judged(run: Run, plan: list[Draws]) -> bool:
@@ -100,16 +110,17 @@ def _is_judged(run: Run, plan: list[Draws]) -> bool:
 
 
 def _scores(run: Run, verdicts: Iterable[tuple[str | None, bool, str, str, str | None]]) -> tuple[list[Score], Votes]:
-    """Scores of the problems that were asked, as a whole and by method, and the votes of their completions."""
-    votes: dict[str | None, dict[str, Ballots]] = {m.name: defaultdict(Ballots) for m in run.methods}
+    """Scores of the problems that were asked, as a whole and by method or suite, and the votes of their completions."""
+    votes: dict[str | None, dict[str, Ballots]] = {name: defaultdict(Ballots) for name in run.ways}
     for method, greedy, problem, outcome, parsed in verdicts:
         vote = CORRECT if outcome == Outcome.PASS else parsed
         ballots = votes[method][problem]
         (ballots.greedy if greedy else ballots.sampled).append(vote)
     scores = [
-        Score(p.id, p.split, p.group, int(b.greedy == [CORRECT]), len(b.sampled), b.sampled.count(CORRECT), m.name)
-        for m in run.methods
+        Score(p.id, p.split, p.group, int(b.greedy == [CORRECT]), len(b.sampled), b.sampled.count(CORRECT), name)
+        for name in run.ways
         for p in run.problems
-        if (b := votes[m.name].get(p.id)) and b.greedy
+        if (b := votes[name].get(p.id)) and b.greedy
     ]
-    return [*vote_of_all(run, scores, votes), *(s for s in scores if s.method is not None)], votes
+    own = [s for s in scores if s.split != "suite"]
+    return [*vote_of_all(run, own, votes), *(s for s in scores if s.method is not None)], votes

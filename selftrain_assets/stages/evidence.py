@@ -124,7 +124,7 @@ def _drawn(run: Run, policy: Policy, windows: Iterator[Window], clock: Clock) ->
     """One engine draws for all methods, each with its own weights where they have them."""
     with ExitStack() as held:
         engine: Engine | None = None
-        for model, of in groupby(windows, key=lambda window: policy.by(window[0])):
+        for model, of in groupby(windows, key=lambda window: policy.by(run.ways[window[0]].weights)):
             if engine is None:
                 engine = run.config.engine.open(model)
                 held.enter_context(engine)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from itertools import product
+from dataclasses import asdict, replace
 
+from selftrain_assets.config import Experiment
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.core.selection import problem_subset
 from selftrain_assets.core.types import SPLITS, Problem
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import teacher
 from selftrain_assets.stages.symptoms import VERSION, leaks_in_problems
 from selftrain_assets.store import Manifest
+from selftrain_assets.verifiers import AnyVerifier
 
 
 def problems(run: Run) -> Manifest:
     """Load, check and freeze the problems. A changed file gives a new digest; the older set is kept."""
     clock, config = Clock(), run.config
-    loaded = config.task.load()
+    loaded = load_problems(config)
     _check(run, loaded)
     resolve_model(config.model)  # a missing one should be told before anything is written
     for first, phase in run.phases.items():
@@ -47,12 +49,30 @@ def problems(run: Run) -> Manifest:
         )
 
 
+def load_problems(config: Experiment) -> list[Problem]:
+    """Those of the task, and the test problems of each suite, whose ids begin with its name."""
+    loaded = config.task.load()
+    for name, suite in config.evaluation.suites.items():
+        tested = problem_subset([p for p in suite.task.load() if p.split == "test"], suite.problems, config.seed)
+        loaded += [replace(p, id=f"{name}/{p.id}", split="suite") for p in tested]
+        if not tested:
+            raise UserError(f'evaluation.suites.{name}.task: task {suite.task.type} has no problem of the split "test"')
+    return loaded
+
+
 def _check(run: Run, loaded: list[Problem]) -> None:
-    for problem, verifier in product(loaded, run.config.verifiers()):
-        if fault := verifier.check_problem(problem):
-            raise UserError(
-                f'task: problem "{problem.id}": {fault}, which verifier {verifier.type} needs; correct it, or choose another verifier'
-            )
+    for problem in loaded:
+        for verifier in _judges(run, problem):
+            if fault := verifier.check_problem(problem):
+                raise UserError(
+                    f'task: problem "{problem.id}": {fault}, which verifier {verifier.type} needs; correct it, or choose another verifier'
+                )
+
+
+def _judges(run: Run, problem: Problem) -> list[AnyVerifier]:
+    if problem.split == "suite":
+        return [run.config.evaluation.suites[problem.id.partition("/")[0]].verifier]
+    return run.config.verifiers()
 
 
 def _check_solved(run: Run, loaded: list[Problem]) -> None:

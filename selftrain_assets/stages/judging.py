@@ -11,7 +11,6 @@ from typing import NamedTuple
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.types import Outcome, Problem, Verdict, Verification
 from selftrain_assets.stages.run import INPUTS, Clock, Run
-from selftrain_assets.store import Pool
 from selftrain_assets.store.database import WINDOW, Database, relation
 from selftrain_assets.store.pool import open_pools
 from selftrain_assets.verifiers import Verifier
@@ -32,8 +31,8 @@ def expect(db: Database, run: Run) -> None:
     db.view("problems", Problem, [run.store.table(problems, "problems")])
     db.execute(
         "CREATE OR REPLACE TABLE verifiers AS SELECT unnest($1::VARCHAR[]) AS method, unnest($2::VARCHAR[]) AS verifier",
-        [m.name for m in run.methods],
-        [m.judge for m in run.methods],
+        list(run.ways),
+        [way.judge for way in run.ways.values()],
     )
     db.execute(
         "CREATE OR REPLACE TABLE judgements AS SELECT m.place, verification_key(s.key, s.digest, p.digest, v.verifier) AS key, "
@@ -66,7 +65,9 @@ def judge(run: Run, db: Database, policy: str, label: str, clock: Clock) -> int:
     expect(db, run)
     total, shards = db.count("judgements"), run.config.execution
     done = reused = 0
-    for name, verifier in run.verifiers.items():
+    names = _judges(run, db)
+    for name in names:
+        verifier = run.all_verifiers[name]
         pool = run.store.verifications(name, policy)
         with pool.writing(run.owner):
             pool.open(db, "verdict_pool")
@@ -84,7 +85,7 @@ def judge(run: Run, db: Database, policy: str, label: str, clock: Clock) -> int:
                         done += 1
                         run.progress(label, done, total)
     run.progress(label, done, total)
-    open_pools(db, "verdict_pool", _verdicts(run, policy))
+    open_pools(db, "verdict_pool", [run.store.verifications(name, policy) for name in names])
     if db.count("judgements JOIN verdict_pool USING (key)") > db.count("judgements SEMI JOIN verdict_pool USING (key)"):
         raise IntegrityError(twice(run, "verdicts"))
     return reused
@@ -94,19 +95,19 @@ def is_judged(run: Run, policy: str, members: Callable[[Database], None]) -> boo
     """Is there an undamaged verdict on each of the `members` that this function makes?"""
     if run.store.trusts_pools:
         return True
-    pools = _verdicts(run, policy)
-    if not all(pool.is_sound() for pool in pools):
-        return False
     with run.store.database() as db:
         members(db)
         expect(db, run)
+        pools = [run.store.verifications(name, policy) for name in _judges(run, db)]
+        if not all(pool.is_sound() for pool in pools):
+            return False
         open_pools(db, "verdict_pool", pools)
         return not db.count("judgements ANTI JOIN verdict_pool USING (key)")
 
 
-def _verdicts(run: Run, policy: str) -> list[Pool]:
-    """What each verifier of the experiment said of the samples of this policy."""
-    return [run.store.verifications(name, policy) for name in run.verifiers]
+def _judges(run: Run, db: Database) -> list[str]:
+    """The verifiers of `judgements`; of no judgement, those of the experiment."""
+    return [name for (name,) in db.execute("SELECT DISTINCT judge FROM judgements ORDER BY judge")] or list(run.verifiers)
 
 
 def outcomes(db: Database) -> dict[str, int]:

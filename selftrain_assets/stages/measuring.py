@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from selftrain_assets.config import Evaluation
 from selftrain_assets.core.selection import difficulty_bin
 from selftrain_assets.core.statistics import agreement, bootstrap, maj_at_k, paired_bootstrap, pass_at_k, vote
 from selftrain_assets.core.types import Score
@@ -53,16 +54,24 @@ def vote_of_all(run: Run, scores: Sequence[Score], votes: Votes) -> list[Score]:
 
 
 def measure(run: Run, scores: Sequence[Score], votes: Votes, base: Sequence[Score]) -> dict[str, Any]:
-    """The metrics of an evaluation, those over `base` included where there is one: of the experiment as a whole and, with several
-    methods, of each in `methods`, with how they agree."""
+    """The metrics of an evaluation, those over `base` included where there is one: of the experiment as a whole, of each suite in
+    `suites` and, with several methods, of each in `methods`, with how they agree."""
+    settings = run.config.evaluation
 
-    def metrics(method: str | None, sampled: Mapping[str, list[str | None]]) -> dict[str, Any]:
-        own, before = ([s for s in some if s.method == method] for some in (scores, base))
-        return _metrics(run, own, sampled) | (_against_base(run, own, before) if before else {})
+    def metrics(method: str | None, sampled: Mapping[str, list[str | None]], settings=settings) -> dict[str, Any]:
+        own, before = ([_tested(s) for s in some if s.method == method] for some in (scores, base))
+        return _metrics(run, settings, own, sampled) | (_against_base(settings, own, before) if before else {})
+
+    def suite(name: str) -> dict[str, Any]:
+        ks = {"pass_at": settings.suites[name].pass_at, "majority_at": ()}
+        return metrics(name, {}, settings.model_copy(update=ks))
 
     names = [m.name for m in run.methods if m.name is not None]
-    pool = {id: [a for of in votes.values() for a in of[id].sampled] for id in next(iter(votes.values()))}
+    of_methods = [votes[m.name] for m in run.methods]
+    pool = {id: [a for of in of_methods for a in of[id].sampled] for id in of_methods[0]}
     found = metrics(None, pool)
+    if run.suites:
+        found["suites"] = {name: suite(name) for name in run.suites}
     if not names:
         return found
     by_method = {name: metrics(name, {id: b.sampled for id, b in votes[name].items()}) for name in names}
@@ -74,11 +83,16 @@ def measure(run: Run, scores: Sequence[Score], votes: Votes, base: Sequence[Scor
     }
 
 
+def _tested(score: Score) -> Score:
+    """A suite is measured as a test split is."""
+    return replace(score, split="test") if score.split == "suite" else score
+
+
 def _ranked(scores: Sequence[Score]) -> list[str]:
     """The methods, the best on the validation split first; in their order where it cannot tell them apart."""
     right: dict[str, int] = defaultdict(int)
     for s in scores:
-        if s.method is not None:
+        if s.method is not None and s.split != "suite":
             right[s.method] += s.greedy if s.split == "validation" else 0
     return sorted(right, key=lambda name: -right[name])
 
@@ -115,8 +129,7 @@ def _choice(scores: Sequence[Score], base: Sequence[Score]) -> dict[str, Any]:
     }
 
 
-def _metrics(run: Run, scores: Sequence[Score], sampled: Mapping[str, list[str | None]]) -> dict[str, Any]:
-    settings = run.config.evaluation
+def _metrics(run: Run, settings: Evaluation, scores: Sequence[Score], sampled: Mapping[str, list[str | None]]) -> dict[str, Any]:
     test = [s for s in scores if s.split == "test"]
     programs = {p.id for p in run.problems if p.tests is not None}  # they have no answer that a vote could be on
     voted = [s for s in test if s.problem_id not in programs]
@@ -139,9 +152,9 @@ def _metrics(run: Run, scores: Sequence[Score], sampled: Mapping[str, list[str |
     }
 
 
-def _against_base(run: Run, scores: Sequence[Score], base: Sequence[Score]) -> dict[str, Any]:
+def _against_base(settings: Evaluation, scores: Sequence[Score], base: Sequence[Score]) -> dict[str, Any]:
     """Paired difference on the test split, and accuracy by the base's difficulty bins (ReST-EM section 5.3)."""
-    settings, before = run.config.evaluation, {s.problem_id: s for s in base}
+    before = {s.problem_id: s for s in base}
     pairs = [(before[s.problem_id], s) for s in scores if s.split == "test" and s.problem_id in before]
     gain = paired_bootstrap(
         [float(b.greedy) for b, _ in pairs], [float(s.greedy) for _, s in pairs], settings.confidence, settings.resamples

@@ -49,7 +49,7 @@ def solution_by(problem: Problem, method: str) -> str | None:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to solve a problem. `name` is None where an experiment has only one."""
+    """A way to solve a problem. `name` is None where an experiment has only one; `weights` is the method whose weights answer."""
 
     name: str | None
     prompt: Prompt
@@ -58,6 +58,7 @@ class Method:
     few_shot: int
     sampled: bool = True
     translation: str = ""
+    weights: str | None = None
 
     @cached_property
     def judge(self) -> str:
@@ -149,8 +150,29 @@ class Run:
         found = []
         for m in config.recipe.methods:
             prompt = self.prompt(m.prompt, [replace(p, solution=solution_by(p, m.name)) for p in problems])
-            found.append(Method(m.name, prompt, m.sampling, m.verifier, m.prompt.few_shot, m.sampled, m.translation))
+            found.append(Method(m.name, prompt, m.sampling, m.verifier, m.prompt.few_shot, m.sampled, m.translation, m.name))
         return tuple(found)
+
+    @cached_property
+    def suites(self) -> dict[str, Method]:
+        """How the problems of each suite are solved, by its name."""
+        return {
+            name: Method(
+                name,
+                self.prompt(suite.prompt, []),
+                self.config.evaluation.draws(suite.sampling, suite.samples_per_problem),
+                suite.verifier,
+                few_shot=0,
+                sampled=suite.samples_per_problem > 0,
+                weights=suite.method,
+            )
+            for name, suite in self.config.evaluation.suites.items()
+        }
+
+    @property
+    def ways(self) -> dict[str | None, Method]:
+        """Methods and suites by their names: whatever samples are drawn and judged by."""
+        return {m.name: m for m in (*self.methods, *self.suites.values())}
 
     def prompt(self, settings: PromptSettings, problems: list[Problem], hint: bool = False) -> Prompt:
         """With few-shot examples among these problems, and in a chat of the experiment's model where that is asked for."""
@@ -163,8 +185,18 @@ class Run:
         return {verifier_fingerprint(verifier): verifier for verifier in self.config.verifiers()}
 
     @cached_property
+    def all_verifiers(self) -> dict[str, Verifier]:
+        """Those of suites included."""
+        suites = self.config.evaluation.suites.values()
+        return self.verifiers | {verifier_fingerprint(suite.verifier): suite.verifier for suite in suites}
+
+    @cached_property
     def train_problems(self) -> list[Problem]:
         return self.config.recipe.train_problems(self.problems, self.config.seed)
+
+    def suite(self, name: str) -> list[Problem]:
+        """The problems of a suite."""
+        return [p for p in self.problems if p.split == "suite" and p.id.startswith(f"{name}/")]
 
     def split(self, name: str) -> list[Problem]:
         return [p for p in self.problems if p.split == name]

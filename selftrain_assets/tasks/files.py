@@ -14,7 +14,7 @@ from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.program_tests import read_tests
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.settings import Identity
-from selftrain_assets.core.types import Problem, Split
+from selftrain_assets.core.types import OwnSplit, Problem, Split
 
 FIELDS = ("id", "question", "answer", "split", "solution", "group")
 TEST_FIELDS = ("tests", "entry", "context")
@@ -136,8 +136,8 @@ def _problem(where: str, row: dict[str, Any]) -> Problem:
     if not values["answer"] and tests is None:
         raise UserError(f'{where}: the field "answer" is missing or empty; a problem needs an answer, or "tests" for programs')
     split = values["split"] or "train"
-    if split not in get_args(Split):
-        raise UserError(f'{where}: unknown split "{split}"{nearest(split, get_args(Split))}')
+    if split not in get_args(OwnSplit):
+        raise UserError(f'{where}: unknown split "{split}"{nearest(split, get_args(OwnSplit))}')
     solutions = _solutions(where, row.get("solutions"))
     if split == "human" and not values["solution"] and not solutions:
         raise UserError(f'{where}: a problem of the split "human" needs the field "solution", or "solutions" by method')
