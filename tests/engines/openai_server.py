@@ -38,6 +38,14 @@ def status(code: int, message: str = "no", **headers: str) -> Fault:
     return Fault(code, {"error": {"message": message, "code": code}}, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_: Any) -> None:
+        """Who asked has gone: nothing to tell."""
+
+
 class LocalServer:
     """Serves until it is killed. `fault` is asked before each completion; `alter` changes an answer before it is sent."""
 
@@ -66,8 +74,7 @@ class LocalServer:
         return len(self._connections)
 
     def _start(self, port: int) -> None:
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._http.daemon_threads = True
+        self._http = _Quiet(("127.0.0.1", port), _handler(self))
         self.port = self._http.server_address[1]
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
