@@ -47,12 +47,13 @@ class _Quiet(ThreadingHTTPServer):
 
 
 class LocalServer:
-    """Serves until it is killed. `fault` is asked before each completion; `alter` changes an answer before it is sent."""
+    """Serves until it is killed. `fault` is asked before each completion; `alter` is given what was asked
+    and the answer, and returns what is sent."""
 
     def __init__(self, ref: ModelRef, port: int = 0, key: str | None = None, adapters: bool = True) -> None:
         self.ref, self.key, self.adapters = ref, key, adapters
         self.fault: Callable[[dict[str, Any]], Fault | None] = lambda body: None
-        self.alter: Callable[[dict[str, Any]], Any] = lambda answer: answer
+        self.alter: Callable[[dict[str, Any], dict[str, Any]], Any] = lambda body, answer: answer
         self.models: dict[str, dict[str, Any]] = {NAME: {"id": NAME, "root": str(ref.directory)}}
         self.asked: list[dict[str, Any]] = []
         self.times: list[float] = []
@@ -208,7 +209,7 @@ def _handler(server: LocalServer) -> type[BaseHTTPRequestHandler]:
                 text = drawn.pop("text")
                 said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
                 choice = {"index": 0, "finish_reason": drawn.pop("finish_reason"), **said}
-                self.send(200, server.alter({**drawn, "choices": [choice]}))
+                self.send(200, server.alter(body, {**drawn, "choices": [choice]}))
             finally:
                 with server._counting:
                     server.in_flight -= 1

@@ -88,7 +88,7 @@ def test_answers_are_those_of_the_model(opened, model, tokenizer):
 
 
 def test_any_text_comes_through(server, opened):
-    def strange(answer):
+    def strange(body, answer):
         answer["choices"][0]["text"] = "Zoë \N{RED APPLE} 数 e\N{COMBINING ACUTE ACCENT}\0"
         return answer
 
@@ -109,7 +109,7 @@ def test_an_empty_prompt_is_the_begin_token(server, opened, tokenizer):
     [("stop", "stop"), ("length", "length"), ("content_filter", "length"), ("tool_calls", "stop"), ("function_call", "stop")],
 )
 def test_every_way_to_end_is_a_stop_or_a_cut(server, opened, said, reason):
-    def ends(answer):
+    def ends(body, answer):
         answer["choices"][0] |= {"finish_reason": said, "text": None if said == "tool_calls" else "3"}
         return answer
 
@@ -119,7 +119,7 @@ def test_every_way_to_end_is_a_stop_or_a_cut(server, opened, said, reason):
 
 
 def test_a_stop_text_that_a_server_leaves_in_is_cut_off(server, opened):
-    def kept(answer):
+    def kept(body, answer):
         answer["choices"][0] |= {"text": "3 ; 4", "finish_reason": "length"}
         return answer
 
@@ -129,7 +129,7 @@ def test_a_stop_text_that_a_server_leaves_in_is_cut_off(server, opened):
 
 
 def test_answers_without_token_counts_are_refused(server, opened):
-    server.alter = lambda answer: {k: v for k, v in answer.items() if k != "usage"}
+    server.alter = lambda body, answer: {k: v for k, v in answer.items() if k != "usage"}
     found, error = drained(opened(), wanted(3))
     assert found == {}
     assert isinstance(error, ModelError)
@@ -174,10 +174,6 @@ def test_the_time_that_a_server_asks_for_is_waited(server, opened):
     assert server.times[1] - server.times[0] >= 1.5
 
 
-def altered(**changes):
-    return lambda answer: answer | changes
-
-
 BROKEN = {
     "503": (lambda body: status(503, "overloaded"), None, "status 503: overloaded"),
     "hangs": (lambda body: HANGS, None, "timed out"),
@@ -185,28 +181,28 @@ BROKEN = {
     "a page": (lambda body: Fault(200, "<html>"), None, "no completion"),
     "no JSON": (lambda body: Fault(200, "{", {"Content-Type": "application/json"}), None, "no completion"),
     "other JSON": (lambda body: Fault(200, {"choices": []}), None, "no completion"),
-    "wrong counts": (None, altered(usage={"prompt_tokens": -1, "completion_tokens": "many"}), "no completion"),
-    "aborted": (None, altered(choices=[{"text": "", "finish_reason": "abort"}]), 'finish_reason "abort"'),
+    "wrong counts": (None, {"usage": {"prompt_tokens": -1, "completion_tokens": "many"}}, "no completion"),
+    "aborted": (None, {"choices": [{"text": "", "finish_reason": "abort"}]}, 'finish_reason "abort"'),
 }
 
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_what_fails_for_good_is_left_out_and_told_after_the_others(server, opened, kind):
-    fault, alter, reason = BROKEN[kind]
+    fault, changes, reason = BROKEN[kind]
     engine = opened(retries=0, concurrency=1, timeout_seconds=1.0)
     expected, _ = drained(engine, wanted())
     bad = is_of(2)
     if fault:
         server.fault = lambda body: fault(body) if bad(body) else None
     else:
-        server.alter = lambda answer: alter(answer) if bad(server.asked[-1]) else answer
+        server.alter = lambda body, answer: answer | changes if bad(body) else answer
     found, error = drained(engine, wanted())
     assert found == {key: completion for key, completion in expected.items() if key != "k2"}
     assert isinstance(error, InfraError)
     assert f"{server.url} left 1 of 6 requests unanswered (" in str(error)
     assert reason in str(error)
     assert str(error).endswith("; running again draws them")
-    server.fault, server.alter = lambda body: None, lambda answer: answer
+    server.fault, server.alter = lambda body: None, lambda body, answer: answer
     assert drained(engine, wanted()) == (expected, None)
 
 
@@ -304,7 +300,7 @@ def test_the_only_model_is_taken_and_of_several_one_must_be_named(server, opened
     server.models["other"] = {"id": "other", "root": "owner/name"}
     with pytest.raises(UserError, match=r"engine.model: .* serves arithmetic, other; choose one of them"):
         opened()
-    with pytest.raises(ModelError, match='engine.model: .* serves no "arithmetics"; did you mean "arithmetic"'):
+    with pytest.raises(ModelError, match=r'engine.model: .* serves no "arithmetics"; did you mean "arithmetic"'):
         opened(model="arithmetics")
     assert drained(opened(model=NAME), wanted(1))[1] is None
 
