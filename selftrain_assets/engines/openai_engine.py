@@ -52,7 +52,8 @@ class OpenAIEngine:
     def __init__(self, server: ServerSettings, model: str | None, api: Api = "completions", frames: Sequence[tuple[str, str]] = ()) -> None:
         self._server, self._model, self._api, self._frames = server, model, api, frames
         self._name = model or ""
-        self._ref: ModelRef | None = None
+        self._adapter: Path | None = None
+        self._tokenizer: Any = None
         self._known: list[str] = []
 
     def describe(self) -> EngineDescription:
@@ -75,7 +76,8 @@ class OpenAIEngine:
                 f"{self._server.base_url} serves {root or name}, which has other weights than {ref.directory}, and a server cannot change "
                 "whole weights while it runs; train adapters (trainer.lora), start it with that folder, or use engine transformers or vllm"
             )
-        self._name, self._ref = (self._load_adapter(ref, name) if ref.adapter else name), ref
+        self._name, self._adapter = (self._load_adapter(ref, name) if ref.adapter else name), ref.adapter
+        self._tokenizer = load_tokenizer(ref)
 
     def _only(self, served: list[ServedModel]) -> str:
         whole = [model.id for model in served if model.parent is None]
@@ -125,11 +127,10 @@ class OpenAIEngine:
         empty prompts and those that bring the begin token themselves. A teacher's tokens we do not know."""
         if self._api == "chat":
             return lambda prompt: {"messages": [{"role": "user", "content": self._message(prompt)}]}
-        if self._ref is None:
+        if (tokenizer := self._tokenizer) is None:
             return lambda prompt: {"prompt": prompt}
-        tokenizer = load_tokenizer(self._ref)
         begin = tokenizer.bos_token
-        return lambda text: {"prompt": encode_prompt(tokenizer, text) if not text or (begin and text.startswith(begin)) else text}
+        return lambda prompt: {"prompt": encode_prompt(tokenizer, prompt) if not prompt or (begin and prompt.startswith(begin)) else prompt}
 
     def _message(self, prompt: str) -> str:
         framed = (frame for frame in self._frames if prompt.startswith(frame[0]) and prompt.endswith(frame[1]))
@@ -202,7 +203,7 @@ class OpenAIEngine:
 
     def _fault(self, error: Exception, request: Request) -> Exception:
         status, said = getattr(error, "status_code", None), self._server.told(error)
-        if status == 404 and self._name != self._model and self._ref and self._ref.adapter:
+        if status == 404 and self._adapter:
             return InfraError(f"{self._server.base_url} has lost the adapter {self._name}; running again loads it once more")
         if status == 404:
             return self._server.unknown(self._name, self._known or [model.id for model in self._server.models()])

@@ -60,7 +60,8 @@ class LocalServer:
         self.keys: list[str | None] = []
         self.lists_models = True
         self.in_flight = self.most_in_flight = 0
-        self._engines = {NAME: TransformersEngine(load_model(ref, "cpu", "float32"), load_tokenizer(ref), 1)}
+        self.tokenizer = load_tokenizer(ref)
+        self._engines = {NAME: TransformersEngine(load_model(ref, "cpu", "float32"), self.tokenizer, 1)}
         self._drawing, self._counting = threading.Lock(), threading.Lock()
         self._connections: set[socket.socket] = set()
         self._start(port)
@@ -101,7 +102,7 @@ class LocalServer:
         if not (Path(path) / "adapter_config.json").is_file():
             return status(404 if not self.adapters else 400, f"No adapter found for {path}")
         ref = ModelRef(self.ref.directory, name, Path(path))
-        self._engines[name] = TransformersEngine(load_model(ref, "cpu", "float32"), load_tokenizer(ref), 1)
+        self._engines[name] = TransformersEngine(load_model(ref, "cpu", "float32"), self.tokenizer, 1)
         self.models[name] = {"id": name, "root": path, "parent": NAME}
         return None
 
@@ -203,7 +204,7 @@ def _handler(server: LocalServer) -> type[BaseHTTPRequestHandler]:
                     if fault.status or fault.hangs_up:
                         return
                 prompt = f"Q: {body['messages'][0]['content']} A:" if chat else body["prompt"]
-                drawn = server.complete(body, prompt if isinstance(prompt, str) else "")
+                drawn = server.complete(body, prompt if isinstance(prompt, str) else server.tokenizer.decode(prompt))
                 if isinstance(drawn, Fault):
                     return self.give(drawn)
                 text = drawn.pop("text")

@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+from dataclasses import replace
 from itertools import islice
 from typing import get_args
 
@@ -14,6 +15,8 @@ from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.types import Request
 from selftrain_assets.engines import AnyEngine, OpenAISettings, ScriptedSettings, TransformersSettings, VllmSettings
 from selftrain_assets.engines.scripted import ScriptedEngine
+from selftrain_assets.engines.vllm_engine import VllmEngine
+from tests.engines.adapters import write_adapter
 
 MEMBERS = get_args(get_args(AnyEngine)[0]) or (AnyEngine,)  # of Annotated[A | B, ...]
 GREEDY = DrawSettings(temperature=0, max_tokens=40)
@@ -187,6 +190,18 @@ def test_stopping_early_leaves_nothing_behind(engine, answers):
     new = {thread.name for thread in set(threading.enumerate()) - before}
     assert {name for name in new if "process_request_thread" not in name} == set()  # of the test's own server
     assert list(completions) == []
+
+
+def test_an_adapter_changes_what_is_said_and_goes_again(engine, embedded, tmp_path):
+    if isinstance(engine, ScriptedEngine | VllmEngine):
+        return  # the one has no weights; the other starts anew for each, and is tested on its own
+    adapter = replace(write_adapter(embedded, tmp_path / "adapter", 1), digest="fedcba9876543210" * 2)
+    plain = draw(engine, wanted(), GREEDY)
+    engine.use(adapter)
+    changed = draw(engine, wanted(), GREEDY)
+    assert {key: c.text for key, c in changed.items()} != {key: c.text for key, c in plain.items()}
+    engine.use(embedded)
+    assert draw(engine, wanted(), GREEDY) == plain
 
 
 def test_the_description_says_what_drew_a_sample(engine):

@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -13,8 +14,9 @@ from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Request
 from selftrain_assets.engines import OpenAISettings
 from selftrain_assets.engines.transformers_engine import TransformersEngine
-from selftrain_assets.models.loading import FACTS, ModelRef, load_model
+from selftrain_assets.models.loading import FACTS, ModelRef, encode_prompt, load_model
 from selftrain_assets.recipes.teachers import ServedTeacher
+from tests.engines.adapters import write_adapter
 from tests.engines.openai_server import NAME, Fault, serving, status
 
 GREEDY = DrawSettings(temperature=0, max_tokens=8)
@@ -99,9 +101,13 @@ def test_any_text_comes_through(server, opened):
     assert server.asked[0]["prompt"] == prompt
 
 
-def test_an_empty_prompt_is_the_begin_token(server, opened, tokenizer):
-    assert len(list(opened().generate([Request("k", "p", "", 1, 0)], GREEDY))) == 1
-    assert server.asked[0]["prompt"] == [tokenizer.bos_token_id]
+@pytest.mark.parametrize("prompt", ["", "<bos>", "<bos>Q: 1 + 1 A:"])
+def test_a_prompt_that_is_or_has_the_begin_token_is_sent_as_tokens(server, opened, model, tokenizer, prompt):
+    requests = [Request("k", "p", prompt, 1, 0)]
+    expected = list(TransformersEngine(model, tokenizer, 1).generate(requests, GREEDY))
+    assert list(opened().generate(requests, GREEDY)) == expected
+    assert server.asked[0]["prompt"] == encode_prompt(tokenizer, prompt)
+    assert server.asked[0]["prompt"].count(tokenizer.bos_token_id) == 1
 
 
 @pytest.mark.parametrize(
@@ -147,7 +153,11 @@ def test_a_chat_teacher_is_sent_one_user_message(server):
     with teacher.open() as engine:
         (completion,) = engine.generate([Request("k", "p", "12 + 5", 1, 0)], GREEDY.model_copy(update={"max_tokens": 40}))
     assert completion.text == "12 + 5 = 17 ; #### 17"
-    assert server.asked[0]["messages"] == [{"role": "user", "content": "12 + 5"}]
+    with teacher.open([("<a>", "</a>"), ("<|user|>", "<|assistant|>")]) as engine:
+        for n, prompt in enumerate(("<|user|>9 - 4<|assistant|>", "<a>9 - 4</a>", "<a>9 - 4<|assistant|>", "9 - 4")):
+            list(engine.generate([Request(f"k{n}", "p", prompt, 1, 0)], GREEDY))
+    sent = ["12 + 5", "9 - 4", "9 - 4", "<a>9 - 4<|assistant|>", "9 - 4"]
+    assert [body["messages"] for body in server.asked] == [[{"role": "user", "content": content}] for content in sent]
 
 
 # -- failures that pass ------------------------------------------------------------------------------------------------
@@ -354,16 +364,7 @@ def test_weights_that_the_server_was_not_started_with_are_refused(server, opened
 @pytest.fixture
 def adapter(embedded, tmp_path):
     """The embedded model with an adapter that changes what it says."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(0)
-    tuned = get_peft_model(load_model(embedded, "cpu", "float32"), LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))
-    for name, weight in tuned.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.5)
-    tuned.save_pretrained(tmp_path / "adapter")
-    return ModelRef(embedded.directory, "abcdef0123456789" * 2, tmp_path / "adapter")
+    return replace(write_adapter(embedded, tmp_path / "adapter", 0), digest="abcdef0123456789" * 2)
 
 
 def test_an_adapter_is_loaded_once_and_asked_for_by_its_digest(server, opened, embedded, adapter, tokenizer):

@@ -1,5 +1,7 @@
 """Experiments whose engine, or whose teacher, is a server."""
 
+import shutil
+
 import pytest
 
 from selftrain_assets.core.errors import InfraError, TaskError, UserError
@@ -123,6 +125,18 @@ def test_a_student_learns_from_a_model_that_only_a_server_has(server, opened, tm
     assert Lineage(run.store).forward(key).edges
     export(run, 1, tmp_path / "out")
     assert f"answers of a teacher, `{NAME}`, asked through a server" in " ".join((tmp_path / "out/model/README.md").read_text().split())
+
+
+def test_a_chat_teacher_is_asked_without_the_students_chat_template(server, opened, embedded, tmp_path):
+    shutil.copytree(embedded.directory, tmp_path / "student")
+    (tmp_path / "student" / "chat_template.jinja").write_text("<bos>Q: {{ messages[0].content }} A:")
+    prompt = {"template": "{question}", "chat": True}
+    run = opened(model=str(tmp_path / "student"), prompt=prompt, recipe=taught(server), rounds=1)
+    run_rounds(run, [1])
+    questions = {p.question for p in run.train_problems}
+    assert {body["messages"][0]["content"] for body in server.asked} == questions
+    rows = run.store.read_table(run.need("iter-001", "dataset"), "rows", Row)
+    assert {row.prompt for row in rows} <= {f"<bos>Q: {question} A:" for question in questions}
 
 
 def test_where_a_teacher_stands_and_how_it_is_asked_is_not_who_it_is(server, opened, embedded):
