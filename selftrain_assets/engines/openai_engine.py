@@ -54,6 +54,7 @@ class OpenAIEngine:
         self._name = model or ""
         self._adapter: Path | None = None
         self._tokenizer: Any = None
+        self._spaced = False  # does the server's text begin with a space that decoding leaves out?
         self._known: list[str] = []
 
     def describe(self) -> EngineDescription:
@@ -78,6 +79,7 @@ class OpenAIEngine:
             )
         self._name, self._adapter = (self._load_adapter(ref, name) if ref.adapter else name), ref.adapter
         self._tokenizer = load_tokenizer(ref)
+        self._spaced = _loses_first_space(self._tokenizer)
 
     def _only(self, served: list[ServedModel]) -> str:
         whole = [model.id for model in served if model.parent is None]
@@ -100,7 +102,7 @@ class OpenAIEngine:
             where, said = self._server.base_url, self._server.told(error)
             if not isinstance(error, APIStatusError):
                 raise InfraError(f"{where} did not load the adapter {ref.adapter} ({said}); running again goes on") from error
-            if error.status_code in (404, 405):
+            if error.status_code in (404, 405) and "adapter" not in said.lower():  # there is no such path
                 raise ModelError(
                     f"{where} loads no adapters while it runs; start it by VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve ... "
                     "--enable-lora, or use engine vllm"
@@ -196,10 +198,16 @@ class OpenAIEngine:
             raise _Unanswered(f'an answer ended with finish_reason "{choice.finish_reason}"')
         if answer.usage is None:
             raise ModelError(f"{self._server.base_url} does not count tokens: its answers have no usage; use another server")
-        text = choice.said()
+        drawn, wanted = answer.usage.completion_tokens, body["max_tokens"]
+        if choice.finish_reason == "length" and drawn < wanted:  # vLLM lowers max_tokens to what fits, and says nothing
+            raise ModelError(
+                f"problem {request.problem_id}: its prompt is too long, {self._server.base_url} has room for {drawn} of {wanted} tokens "
+                "after it; shorten it or lower max_tokens"
+            )
+        text = choice.said().removeprefix(" ") if self._spaced else choice.said()
         kept = before_stop(text, stop)
         reason = "stop" if kept != text else ENDS[choice.finish_reason]
-        return Completion(request.key, kept, reason, answer.usage.prompt_tokens, answer.usage.completion_tokens)
+        return Completion(request.key, kept, reason, answer.usage.prompt_tokens, drawn)
 
     def _fault(self, error: Exception, request: Request) -> Exception:
         status, said = getattr(error, "status_code", None), self._server.told(error)
@@ -245,6 +253,12 @@ def _has(root: str | None, ref: ModelRef) -> bool:
     if root is not None and (Path(root) / "config.json").is_file():
         return weights_digest(Path(root)) == weights_digest(ref.directory)
     return not (ref.directory / FACTS).exists()
+
+
+def _loses_first_space(tokenizer: Any) -> bool:
+    """Some tokenizers write the space between words in front of each, and leave it out before the first when they decode: so completions
+    are here, and trained on. A server that decodes token by token keeps it."""
+    return not tokenizer.decode(tokenizer("= =", add_special_tokens=False).input_ids[1:]).startswith(" ")
 
 
 def streamed(work: Callable[[Callable[[Any], None]], Awaitable[None]]) -> Generator[Any, None, None]:

@@ -100,7 +100,7 @@ class LocalServer:
         if name in self.models:
             return status(400, f"The lora adapter '{name}' has already been loaded.")
         if not (Path(path) / "adapter_config.json").is_file():
-            return status(404 if not self.adapters else 400, f"No adapter found for {path}")
+            return status(404, f"No adapter found for {path}")
         ref = ModelRef(self.ref.directory, name, Path(path))
         self._engines[name] = TransformersEngine(load_model(ref, "cpu", "float32"), self.tokenizer, 1)
         self.models[name] = {"id": name, "root": path, "parent": NAME}
@@ -208,6 +208,7 @@ def _handler(server: LocalServer) -> type[BaseHTTPRequestHandler]:
                 if isinstance(drawn, Fault):
                     return self.give(drawn)
                 text = drawn.pop("text")
+                text = text if chat else " " + text  # a server that decodes token by token keeps the space between prompt and completion
                 said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
                 choice = {"index": 0, "finish_reason": drawn.pop("finish_reason"), **said}
                 self.send(200, server.alter(body, {**drawn, "choices": [choice]}))

@@ -13,6 +13,7 @@ from selftrain_assets.core.errors import InfraError, ModelError, UserError
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Request
 from selftrain_assets.engines import OpenAISettings
+from selftrain_assets.engines.openai_engine import _loses_first_space
 from selftrain_assets.engines.transformers_engine import TransformersEngine
 from selftrain_assets.models.loading import FACTS, ModelRef, encode_prompt, load_model
 from selftrain_assets.recipes.teachers import ServedTeacher
@@ -67,7 +68,7 @@ def drained(engine, requests, sampling=GREEDY):
 
 
 HANGS_UP = Fault(hangs_up=True)
-HANGS = Fault(seconds=3, hangs_up=True)
+HANGS = Fault(seconds=12, hangs_up=True)
 
 
 # -- requests and answers ----------------------------------------------------------------------------------------------
@@ -126,12 +127,46 @@ def test_every_way_to_end_is_a_stop_or_a_cut(server, opened, said, reason):
 
 def test_a_stop_text_that_a_server_leaves_in_is_cut_off(server, opened):
     def kept(body, answer):
-        answer["choices"][0] |= {"text": "3 ; 4", "finish_reason": "length"}
+        answer["choices"][0] |= {"text": "3 ; 4", "finish_reason": "stop"}
         return answer
 
     server.alter = kept
     (completion,) = opened().generate(wanted(1), GREEDY.model_copy(update={"stop": (";",)}))
     assert (completion.text, completion.finish_reason) == ("3 ", "stop")
+
+
+def test_a_completion_that_the_server_has_no_room_for_is_told_by_its_problem(server, opened):
+    def shorter(body, answer):
+        answer["choices"][0]["finish_reason"] = "length"
+        return answer | {"usage": {"prompt_tokens": 9, "completion_tokens": 8 if is_of(0)(body) else 7}}
+
+    server.alter = shorter
+    found, error = drained(opened(concurrency=1), wanted(2))
+    assert set(found) == {"k0"}
+    assert "problem p1: its prompt is too long" in str(error)
+    assert "room for 7 of 8 tokens after it; shorten it or lower max_tokens" in str(error)
+
+
+def test_the_first_space_is_left_out_where_the_tokenizer_leaves_it_out(server, opened):
+    server.alter = lambda body, answer: answer | {"choices": [{"text": " 3", "finish_reason": "stop"}]}
+    (completion,) = opened().generate(wanted(1), GREEDY)
+    assert completion.text == "3"
+    with ServedTeacher(base_url=server.url, model=NAME, api="completions").open() as engine:
+        (completion,) = engine.generate(wanted(1), GREEDY)
+    assert completion.text == " 3"
+
+
+@pytest.mark.parametrize(("whole", "loses"), [("Metaspace", True), ("ByteLevel", False)])
+def test_a_tokenizer_shows_whether_it_loses_the_first_space(whole, loses):
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {"[UNK]": 0, "=": 1, "\N{LOWER ONE EIGHTH BLOCK}=": 2, "\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}=": 3}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    kinds = {"Metaspace": {}, "ByteLevel": {"add_prefix_space": False, "use_regex": True}}[whole]
+    tokenizer.pre_tokenizer = getattr(pre_tokenizers, whole)(**kinds)
+    tokenizer.decoder = getattr(decoders, whole)()
+    assert _loses_first_space(PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]")) is loses
 
 
 def test_answers_without_token_counts_are_refused(server, opened):
@@ -169,7 +204,7 @@ def test_a_chat_teacher_is_sent_one_user_message(server):
     ids=["429", "429 with a time", "408", "500", "503", "529", "hangs up", "hangs"],
 )
 def test_what_fails_is_asked_again(server, opened, fault):
-    engine = opened(concurrency=2, timeout_seconds=1.0)
+    engine = opened(concurrency=2, timeout_seconds=3.0 if fault is HANGS else 30.0)
     expected = drained(engine, wanted())
     server.asked.clear()
     server.fault = first(2, fault)
@@ -199,7 +234,7 @@ BROKEN = {
 @pytest.mark.parametrize("kind", BROKEN)
 def test_what_fails_for_good_is_left_out_and_told_after_the_others(server, opened, kind):
     fault, changes, reason = BROKEN[kind]
-    engine = opened(retries=0, concurrency=1, timeout_seconds=1.0)
+    engine = opened(retries=0, concurrency=1, timeout_seconds=3.0 if kind == "hangs" else 30.0)
     expected, _ = drained(engine, wanted())
     bad = is_of(2)
     if fault:
