@@ -269,7 +269,7 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
             path.append(str(part))
             named_by_person = False
             continue
-        if len(here) > 1 and (tagged := [c for c in here if c.model_fields["type"].default == part]):
+        if len(here) > 1 and (tagged := [c for c in here if "type" in c.model_fields and c.model_fields["type"].default == part]):
             here = tagged
             continue
         if named := [c for c in here if c.__name__ == part]:  # pydantic's name for a branch of a union

@@ -88,7 +88,7 @@ attributes:
   evaluation: {{samples_per_problem: 4, pass_at: [1, 4], majority_at: [4], train_problems: 100}}
 """
 TEACHER = """
-    teacher: {experiment: mmst, iteration: 3}   # or a model directory or hub name"""
+    teacher: {experiment: mmst, iteration: 3}   # or a model directory, a hub name, or {base_url: ..., model: ...}"""
 
 
 def scaffold(preset: str) -> str:

@@ -12,7 +12,7 @@ import selftrain_assets
 PACKAGE = Path(selftrain_assets.__file__).parent
 NAME = PACKAGE.name
 SANDBOX = PACKAGE.parent / "sandbox"
-HEAVY = {"dagster", "torch", "transformers", "peft", "vllm", "ray", "docker", "duckdb"}
+HEAVY = {"dagster", "torch", "transformers", "peft", "vllm", "openai", "ray", "docker", "duckdb"}
 MAY_IMPORT_DAGSTER = ("assets", "component", "definitions", "checks", "sensors", "resources", "iterations", "launcher")
 LONGEST = 300
 

@@ -13,7 +13,7 @@ from selftrain_assets.assets.previews import PREVIEWS, table
 from selftrain_assets.assets.specs import asset_specs
 from selftrain_assets.core.columns import COLUMNS
 from selftrain_assets.core.types import Problem, Row, Sample, Score, Verification
-from selftrain_assets.recipes.rounds import CheckpointOf
+from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.stages.run import BASE, Run, iteration_of, iteration_scope
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.inspection import parents_of, places_of

@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.settings import Identity, Settings
+from selftrain_assets.core.settings import Execution, Identity, Settings
 from selftrain_assets.core.types import Problem
 
 KEY_LENGTH = 32  # hex digits, 128 bits
@@ -23,8 +23,9 @@ KEY_LENGTH = 32  # hex digits, 128 bits
 
 def canonical(value: Any) -> Any:
     """`value` reduced to JSON types, or TypeError for what has no single canonical form."""
-    if isinstance(value, Identity):
-        return canonical(value.model_dump(mode="python"))
+    if isinstance(value, Identity):  # a section that says how to run is no part of what is computed
+        sections = ((name, getattr(value, name)) for name in type(value).model_fields)
+        return canonical({name: section for name, section in sections if not isinstance(section, Execution)})
     if isinstance(value, Settings):
         raise TypeError(f"{type(value).__name__} says how to run, not what to compute; it must not enter a key")
     if isinstance(value, Enum):

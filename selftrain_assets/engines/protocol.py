@@ -33,8 +33,9 @@ class Engine(Protocol):
         ...
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        """Yield one completion for each key among the requests, in any order, as soon as it is finished.
+        """Yield one completion for each key, in any order, as soon as it is finished.
 
+        Requests with equal keys are one and the same (`distinct`). What cannot be drawn now is left out, and owed.
         The caller may stop early; requests not yet answered are then simply owed.
         Raises ModelError for a prompt that does not fit the model, naming its problem.
         """
@@ -52,3 +53,8 @@ def check_length(problem_id: str, prompt_tokens: int, max_tokens: int, positions
             f"problem {problem_id}: its prompt has {prompt_tokens} tokens, which with max_tokens {max_tokens} exceeds the model's "
             f"{positions} positions; shorten it or lower max_tokens"
         )
+
+
+def distinct(requests: Sequence[Request]) -> list[Request]:
+    """The requests, each key once: it is the identity of the sample, so a second one asks for the same sample again."""
+    return list({request.key: request for request in requests}.values())

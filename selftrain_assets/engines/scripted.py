@@ -14,7 +14,7 @@ from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.sampling import DrawSettings, before_stop
 from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
-from selftrain_assets.engines.protocol import EngineDescription
+from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.models.loading import ModelRef
 
 
@@ -50,7 +50,7 @@ class ScriptedEngine:
         """The script stays the same."""
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        for request in {r.key: r for r in requests}.values():
+        for request in distinct(requests):
             time.sleep(self._seconds)
             choices = self._texts.get(request.problem_id) or [""]
             words = choices[0 if sampling.temperature == 0 else request.seed % len(choices)].split(" ")

@@ -10,7 +10,7 @@ from pydantic import Field
 from selftrain_assets.core.sampling import DrawSettings, before_stop
 from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
-from selftrain_assets.engines.protocol import EngineDescription, check_length
+from selftrain_assets.engines.protocol import EngineDescription, check_length, distinct
 from selftrain_assets.models.loading import ModelRef, encode_prompt, load_model, load_tokenizer
 
 
@@ -48,7 +48,7 @@ class TransformersEngine:
         self._model, self._tokenizer = load_model(ref, device, dtype), load_tokenizer(ref)
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        requests = list({r.key: r for r in requests}.values())
+        requests = distinct(requests)
         prompts = [self._encode(request, sampling.max_tokens) for request in requests]
         by_length = sorted(range(len(requests)), key=lambda i: (len(prompts[i]), requests[i].prompt, requests[i].index))
         for start in range(0, len(by_length), self._batch_size):

@@ -24,7 +24,7 @@ from selftrain_assets.core.errors import InfraError, ModelError, UserError
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
-from selftrain_assets.engines.protocol import EngineDescription
+from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.models.loading import ModelRef, merge_adapter
 
 WORKER = "selftrain_assets.engines.vllm_worker"
@@ -121,7 +121,7 @@ class VllmEngine:
             self._held = held.pop_all()
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        asked = [(r.key, r.problem_id, r.prompt, r.seed) for r in {r.key: r for r in requests}.values()]
+        asked = [(r.key, r.problem_id, r.prompt, r.seed) for r in distinct(requests)]
         drawn = sampling.model_dump(include=set(DrawSettings.model_fields))
         with closing(self._process.carry_out("generate", requests=asked, sampling=drawn)) as answers:
             for answer in answers:

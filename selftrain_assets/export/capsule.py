@@ -10,7 +10,7 @@ from platform import python_version
 from typing import Any
 
 from selftrain_assets.experiments import experiment_file, repeats
-from selftrain_assets.recipes.rounds import CheckpointOf
+from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.store import Manifest

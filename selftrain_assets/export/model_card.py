@@ -17,7 +17,7 @@ from selftrain_assets.export.cards import (
     split_facts,
 )
 from selftrain_assets.export.weights import HubModel, Weights
-from selftrain_assets.recipes.rounds import CheckpointOf
+from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher
 from selftrain_assets.reports import difficulty, findings, further_tables
 from selftrain_assets.reports.render import markdown_table
 from selftrain_assets.reports.tables import header, number
@@ -93,8 +93,10 @@ def _what(told: Exported) -> str:
     return f"{first}\n\n" + facts(told, {"Began as": pretrained_name(told) + fine_tuned, "Weights": _weights(told)})
 
 
-def _teacher(teacher: str | CheckpointOf) -> str:
-    return f"round {teacher.iteration} of {teacher.experiment}" if isinstance(teacher, CheckpointOf) else f"`{teacher}`"
+def _teacher(teacher: str | CheckpointOf | ServedTeacher) -> str:
+    if isinstance(teacher, CheckpointOf):
+        return f"round {teacher.iteration} of {teacher.experiment}"
+    return f"`{teacher.model}`, asked through a server" if isinstance(teacher, ServedTeacher) else f"`{teacher}`"
 
 
 def _weights(told: Exported) -> str:

@@ -39,10 +39,12 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is sampled from and trained on: one model for every method, under None, or one for each."""
+    """What is sampled from and trained on: one model for every method, under None, or one for each. Of a model that only a server has
+    there are no weights here, but the name under which it is `served`."""
 
     digest: str
     models: Mapping[str | None, ModelRef]
+    served: str | None = None
 
     def by(self, method: str | None) -> ModelRef:
         """The model that solves by this method. UserError where these weights were trained for other methods."""

@@ -11,6 +11,7 @@ from selftrain_assets.core.selection import Selection, problem_subset
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Problem
 from selftrain_assets.recipes.presets import expand
+from selftrain_assets.recipes.teachers import Teacher
 
 Start = Literal["base", "pretrained", "previous"]
 StopRule = Literal["none", "first_drop", "best"]
@@ -24,19 +25,14 @@ class InnerStop(Identity):
     every: int = Field(50, ge=1, description="optimizer steps between two looks at the validation split")
 
 
-class CheckpointOf(Identity):
-    """The checkpoint of a round, perhaps of another experiment."""
-
-    experiment: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$", description="its experiment")
-    iteration: int = Field(ge=1, description="its round")
-
-
 class Rounds(Selection):
     """Rounds of sampling and training. A recipe inherits these settings and rules and adds its own; it holds no more than that,
     stages/ does the work and store/ keeps the results."""
 
-    teacher: str | CheckpointOf | None = Field(
-        None, description="model that is sampled instead of the policy (distillation): a directory, a hub name, or {experiment, iteration}"
+    teacher: Teacher | None = Field(
+        None,
+        description="model that is sampled instead of the policy (distillation): a directory, a hub name, {experiment, iteration}, or one "
+        "that a server has, {base_url, model}",
     )
     start: Start = Field("base", description="what the M-step starts from: base, the pretrained model below it, or the previous checkpoint")
     accumulate: Literal["none", "all"] | NonNegativeInt = Field(

@@ -11,12 +11,13 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import groupby, islice
 
-from selftrain_assets.core.errors import InfraError
+from selftrain_assets.core.errors import InfraError, TaskError
 from selftrain_assets.core.plan import Draws
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Drawing, Request, Sample
 from selftrain_assets.engines import Engine
 from selftrain_assets.models.loading import Policy
+from selftrain_assets.recipes.teachers import ServedTeacher
 from selftrain_assets.stages.run import Clock, Run
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.database import WINDOW, Database, relation
@@ -82,7 +83,8 @@ def draw(run: Run, db: Database, policy: Policy, plan: Sequence[Draws], label: s
         done = reused = total - owed
         run.progress(label, done, total)
         if owed:
-            stream = _drawn(run, policy, _requests(db, plan), clock)
+            source = _drawn if policy.served is None else _taught
+            stream = source(run, policy, _requests(db, plan), clock)
             with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
                 for sample in committing:
                     done += 1
@@ -131,6 +133,18 @@ def _drawn(run: Run, policy: Policy, windows: Iterator[Window], clock: Clock) ->
             else:
                 engine.use(model)
             yield from _samples(engine, of, policy.digest, clock)
+
+
+def _taught(run: Run, policy: Policy, windows: Iterator[Window], clock: Clock) -> Generator[Sample, None, None]:
+    """By a model that only a server has, whatever the experiment's own engine."""
+    teacher = run.config.recipe.teacher
+    if not isinstance(teacher, ServedTeacher) or teacher.digest != policy.digest:
+        raise TaskError(
+            f"{run.name}: the policy of this round is {policy.served} (digest {policy.digest[:12]}), which recipe.teacher no longer "
+            f"names; materialize the policy again, or run `selftrain run {run.name}`, which does what is owed in order"
+        )
+    with teacher.open([(m.prompt.before, m.prompt.after) for m in run.methods]) as engine:
+        yield from _samples(engine, windows, policy.digest, clock)
 
 
 def _samples(engine: Engine, windows: Iterable[Window], policy: str, clock: Clock) -> Generator[Sample, None, None]:

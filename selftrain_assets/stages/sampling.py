@@ -12,12 +12,12 @@ from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.types import Judgement, Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.recipes import MMST
-from selftrain_assets.recipes.rounds import CheckpointOf
+from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher
 from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.symptoms import VERSION, solutions, unparsed
-from selftrain_assets.store import Manifest, place_of_model
+from selftrain_assets.store import Manifest, place_of_model, place_of_served
 from selftrain_assets.store.database import Database, parquet
 from selftrain_assets.store.pool import open_pools
 
@@ -36,7 +36,7 @@ def policy(run: Run, iteration: int) -> Manifest:
         origin = iteration_scope(source) if source else BASE
         place = run.need(origin, "checkpoint").detail["place"]
     weights = run.store.policy(place)
-    for method in run.methods:
+    for method in run.methods if weights.served is None else ():
         weights.by(method.name)  # says now, and not in the middle of the round, which method they are not for
     forks = [fork.model_dump(mode="json") for fork in run.config.forks if fork.iteration == iteration - 1]
     key, parents = fingerprint("policy", origin, place["digest"], *forks), {f"{origin}/checkpoint": place["digest"]}
@@ -54,8 +54,11 @@ def policy(run: Run, iteration: int) -> Manifest:
 
 def teacher(run: Run, scope: str) -> dict[str, Any]:
     """The place of the model that a round samples instead of the policy: the checkpoint of another experiment as it is now or, if that
-    experiment is gone, as the round has pinned it. UserError, or TaskError for a checkpoint that was never made."""
+    experiment is gone, as the round has pinned it. UserError, or TaskError for a checkpoint that was never made. A server is not asked:
+    it is needed only where samples are owed."""
     wanted = run.config.recipe.teacher
+    if isinstance(wanted, ServedTeacher):
+        return place_of_served(wanted.identity, wanted.digest)
     if not isinstance(wanted, CheckpointOf):
         return place_of_model(str(wanted), resolve_model(str(wanted)))
     if wanted.experiment == run.name:

@@ -235,7 +235,9 @@ class Store:
         return json.loads(path.read_text()) if path.exists() else None
 
     def policy(self, place: dict[str, Any]) -> Policy:
-        """The weights at a place (`place_of_model`, `place_of_checkpoint`, `place_of_methods`), if they are those it was written for."""
+        """The weights at a place (the functions below write one), if they are those it was written for."""
+        if "served" in place:
+            return Policy(place["digest"], {}, place["served"]["model"])
         if "methods" not in place:
             return Policy(place["digest"], {None: self._model(place)})
         return Policy(place["digest"], {method: self._model(own) for method, own in place["methods"].items()})
@@ -273,9 +275,14 @@ def place_of_checkpoint(key: str, weights: str, adapter_on: dict[str, Any] | Non
     return {"checkpoint": key, "digest": digest, "adapter_on": adapter_on}
 
 
+def place_of_served(identity: dict[str, str], digest: str) -> dict[str, Any]:
+    """A reference to a model that only a server has; its digest is that of what it is asked for as, since its weights are not here."""
+    return {"served": identity, "digest": digest}
+
+
 def place_of_methods(places: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A reference to weights of each method; their digest covers all of them."""
     return {"methods": places, "digest": fingerprint("methods", [[method, place["digest"]] for method, place in places.items()])}
 
 
-__all__ = ["Manifest", "Pool", "Store", "place_of_checkpoint", "place_of_methods", "place_of_model"]
+__all__ = ["Manifest", "Pool", "Store", "place_of_checkpoint", "place_of_methods", "place_of_model", "place_of_served"]

@@ -211,12 +211,14 @@ def _facts(lineage: Lineage, manifest: Manifest) -> dict[str, Any]:
 
 
 def _weights(place: dict[str, Any]) -> dict[str, Any]:
-    """Where weights lie: a checkpoint of the store, perhaps an adapter, or a model outside of it."""
+    """Where weights lie: a checkpoint of the store, perhaps an adapter, or a model outside of it, perhaps behind a server."""
     if "methods" in place:
         return {f"weights of {method}": _weights(own)["weights"] for method, own in place["methods"].items()}
     if "checkpoint" in place:
         on = place.get("adapter_on")
         return {"weights": f"checkpoints/{place['checkpoint'][:SHORT]}", **({"adapter on": _weights(on)} if on else {})}
+    if "served" in place:
+        return {"served": {name: value for name, value in place["served"].items() if value}}
     return {"model": place["model"]} if "model" in place else {}
 
 

@@ -17,6 +17,7 @@ from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.settings import Execution, Identity
 from selftrain_assets.core.types import Outcome, Problem
+from selftrain_assets.recipes import RestEM
 from selftrain_assets.trainers.sft import SftExecution, SftTrainer
 
 JSON = st.recursive(
@@ -75,6 +76,13 @@ def test_what_has_no_canonical_form_is_refused(value):
 def test_how_to_run_does_not_enter_through_the_settings_that_hold_it():
     slow = SftTrainer(execution=SftExecution(micro_batch_size=1, device="cpu", save_steps=1))
     assert fingerprint(slow) == fingerprint(SftTrainer())
+
+
+def test_a_teachers_server_is_how_to_run_and_a_teachers_checkpoint_is_not():
+    there, here = (RestEM(teacher={"base_url": f"http://{host}/v1", "model": "m"}) for host in ("there", "here"))
+    assert fingerprint(there) == fingerprint(here)
+    first, second = (RestEM(teacher={"experiment": "master", "iteration": i}) for i in (1, 2))
+    assert len({fingerprint(recipe) for recipe in (RestEM(), first, second)}) == 3
 
 
 def kinds(below=Identity):

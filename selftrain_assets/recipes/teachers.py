@@ -1,0 +1,73 @@
+"""Who is sampled in place of the policy: a model here, a checkpoint of another experiment, or a model behind a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.core.settings import Identity
+from selftrain_assets.engines.openai_engine import Api, OpenAIEngine
+from selftrain_assets.engines.openai_server import ServerSettings
+
+
+class CheckpointOf(Identity):
+    """The checkpoint of a round, perhaps of another experiment."""
+
+    experiment: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$", description="its experiment")
+    iteration: int = Field(ge=1, description="its round")
+
+
+class ServedTeacher(ServerSettings):
+    """A model that only a server has. Nothing of it is here but its name.
+
+    Its samples are kept under `digest`, which stands for its weights: that of its name, `api` and `revision`, which are all that decides
+    what it says. Where the server stands and how it is asked (`base_url`, key, concurrency) can change without a sample being drawn
+    again. So two servers must not give the same name to different models; where one does, or puts new weights under an old name,
+    `revision` tells them apart.
+    """
+
+    section: ClassVar[str] = "recipe.teacher"
+
+    type: Literal["openai"] = "openai"
+    model: str = Field(min_length=1, description="its name on the server")
+    api: Api = Field(
+        "chat",
+        description="chat: each prompt is one user message, without the chat template of the student that prompt.chat puts around it; "
+        "completions: the prompt is completed as it is",
+    )
+    revision: str = Field("", description="any text; another one is another model, whose samples are drawn anew")
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What decides the answers."""
+        return {"model": self.model, "api": self.api, "revision": self.revision}
+
+    @property
+    def digest(self) -> str:
+        """Stands where weights have their digest."""
+        return fingerprint("served", self.identity)
+
+    def __str__(self) -> str:
+        return f"{self.model} at {self.base_url}"
+
+    def open(self, frames: Sequence[tuple[str, str]] = ()) -> OpenAIEngine:
+        """Nothing is asked yet. `frames` are what the student's chat template puts before and after a message."""
+        return OpenAIEngine(self, self.model, self.api, frames)
+
+
+def _kind(value: Any) -> str:
+    """Settings that fit neither are told as those which they resemble more."""
+    if isinstance(value, dict):
+        fits = {kind.__name__: len(kind.model_fields.keys() & value.keys()) for kind in (CheckpointOf, ServedTeacher)}
+        return max(fits, key=fits.__getitem__)
+    return type(value).__name__ if isinstance(value, CheckpointOf | ServedTeacher) else "str"
+
+
+Teacher = Annotated[
+    Annotated[str, Tag("str")] | Annotated[CheckpointOf, Tag("CheckpointOf")] | Annotated[ServedTeacher, Tag("ServedTeacher")],
+    Discriminator(_kind),
+]
+"""A directory or hub name, {experiment, iteration}, or {base_url, model}."""
