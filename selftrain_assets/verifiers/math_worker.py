@@ -20,17 +20,19 @@ def main(cpu_seconds: float, memory_mib: int) -> None:
     from math_verify import LatexExtractionConfig, parse, verify
 
     logging.disable(logging.CRITICAL)
-    latex = [LatexExtractionConfig(boxed_match_priority=0)]
+    latex = [LatexExtractionConfig(try_extract_without_anchor=False, boxed_match_priority=0)]
 
     def read(text: str) -> list:
-        found = parse(f"\\boxed{{{text}}}", latex, fallback_mode="no_fallback", parsing_timeout=None)
+        # The box as a whole or nothing: math-verify would else take any fraction in it that it can read.
+        found = parse(f"\\boxed{{{text}}}", latex, fallback_mode="no_fallback", extraction_mode="first_match", parsing_timeout=None)
         return [value for value in found if value is not None]
 
     def compare(reference: str, answer: str) -> str:
         given, wanted = read(answer), read(reference)
         if not given:
             return "unreadable"
-        return "equal" if wanted and verify(wanted, given, float_rounding=12, timeout_seconds=None) else "unequal"
+        same = bool(wanted) and verify(wanted, given, float_rounding=12, allow_set_relation_comp=True, timeout_seconds=None)
+        return "equal" if same else "unequal"
 
     compare("\\frac{1}{2}", "x^2")  # loads what is loaded late
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

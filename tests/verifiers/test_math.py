@@ -1,7 +1,9 @@
 """Mathematical answers: which text is the answer, its normal form, and comparisons that go too far."""
 
+import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -66,11 +68,11 @@ def test_which_text_is_the_answer(completion, text):
         (r"2.5 \times 10^{3}", "2500"),
         ("1.5e-3", "3/2000"),
         ("1e999999999", "1e999999999"),
-        (r"50\%", "50 %"),
-        (r"12\text{ cm}^2", "12 cm^2"),
-        ("12 apples", "12 apple"),
-        (r"90^\circ", "90 degree"),
-        (r"4\sqrt{5}\text{ cm}", r"4\sqrt{5} cm"),
+        (r"50\%", "50 [%]"),
+        (r"12\text{ cm}^2", "12 [cm^2]"),
+        ("12 apples", "12 [apple]"),
+        (r"90^\circ", "90 [degree]"),
+        (r"4\sqrt{5}\text{ cm}", r"4\sqrt{5} [cm]"),
         (r"\text{Odd}", "odd"),
         (r"\textbf{(B)}", "b"),
         ("no solution", "no solution"),
@@ -78,6 +80,14 @@ def test_which_text_is_the_answer(completion, text):
         (r"\left( 1, 2 \right]", "(1,2]"),
         ("3, 4, 5", "3,4,5"),
         ("1,2", "1,2"),
+        (r"1, 2, \text{ and } 3", "1,2,3"),
+        (r"x = -2 \text{ or } x = 3", "-2,3"),
+        ("x = 1, y = 2", "x=1,y=2"),
+        (r"3 \cdot x", r"3\cdot x"),
+        (r"\frac{1}{2}x", r"\frac{1}{2}x"),
+        ("3 pi", "3pi"),
+        ("4\N{SQUARE ROOT}13", r"4\sqrt{13}"),
+        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix}1\\2\end{pmatrix}"),
         (r"2\pi", r"2\pi"),
         ("...", None),
         ("9" * 2000, None),
@@ -161,3 +171,21 @@ def test_a_stream_that_is_left_leaves_no_question_behind():
 @pytest.mark.parametrize("answer", [r"\frac{1}{2", "...", "", r"\text{}"])
 def test_a_reference_that_cannot_be_compared_with_is_told(answer):
     assert MathVerifier().check_problem(Problem("p", "?", answer)) is not None
+
+
+PAIRS = [json.loads(line) for line in Path(__file__).with_name("math_pairs.jsonl").read_text().splitlines()]
+AGREEMENT = 0.97  # of the labels given by hand; docs/verifiers.md has the table
+LABELS = {Outcome.PASS: "equal", Outcome.MALFORMED: "unparseable"}
+
+
+def test_the_pairs_are_enough_and_each_is_there_once():
+    assert len(PAIRS) >= 200
+    assert len({pair["id"] for pair in PAIRS}) == len({(pair["gold"], pair["answer"]) for pair in PAIRS}) == len(PAIRS)
+    assert {pair["label"] for pair in PAIRS} == {"equal", "unequal", "unparseable"}
+
+
+def test_verdicts_agree_with_labels_given_by_hand_and_nothing_wrong_is_credited():
+    pairs = [(Problem(pair["id"], "?", pair["gold"]), f"\\boxed{{{pair['answer']}}}") for pair in PAIRS]
+    said = [LABELS.get(v.outcome, "unequal") for v in verdicts(MathVerifier(cpu_seconds=1.0), SandboxSettings(workers=2), pairs)]
+    assert [pair["id"] for pair, label in zip(PAIRS, said, strict=True) if label == "equal" != pair["label"]] == []
+    assert sum(pair["label"] == label for pair, label in zip(PAIRS, said, strict=True)) / len(PAIRS) >= AGREEMENT
