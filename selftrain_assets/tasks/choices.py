@@ -13,7 +13,7 @@ from selftrain_assets.tasks.published import Published
 from selftrain_assets.tasks.rows import Row
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-OPTION = re.compile(r"(?:^|,)\s*([a-e])\s*\)\s*")
+OPTION = re.compile(r"(?:^|,)[\s'\"]*([a-e])\s*\)\s*")
 
 
 def with_options(question: str, options: Iterable[str]) -> str:
@@ -36,8 +36,8 @@ class MathQa(Published):
     defaults: ClassVar[Mapping[str, Any]] = {**questions_and_answers("mathqa", 256), "verifier": {"type": "choice"}}
 
     def problem(self, row: Row) -> Problem:
-        _, *found = OPTION.split(row.text("options").strip().strip("[]'\" "))
-        letters, options = found[::2], found[1::2]
+        _, *found = OPTION.split(row.text("options").strip("[]'\" "))
+        letters, options = found[::2], [option.strip("'\" ") for option in found[1::2]]
         correct = row.text("correct").strip().lower()
         if correct not in letters:
             raise row.fault(f'the field "correct" says {correct!r}, and the field "options" has {", ".join(letters) or "none"}')

@@ -42,7 +42,7 @@ class Published(Identity):
     """What each published split is used for; rows of another one are left out, for instance because they have no answers."""
 
     path: str | None = Field(
-        None, description="file or folder in the published format, relative to where the command runs; none: from the Hugging Face hub"
+        None, description="file, pattern or folder of the published format, relative to where the command runs; none: from the hub"
     )
     revision: str | None = Field(None, description="commit, branch or tag on the hub; none: the newest")
     train: int | None = Field(None, ge=0, description="training problems, at most, chosen by a hash of their ids; none: all")
@@ -104,7 +104,7 @@ class Published(Identity):
         if self.path is None:
             return self._hub_rows()
         path = Path(self.path).expanduser()
-        if not path.exists():
+        if not path.exists() and "*" not in path.name:
             raise UserError(f"task.path: there is no file or folder {path}; {self._advice()}")
         return rows_below(path)
 

@@ -56,24 +56,31 @@ class Row:
         return value
 
     def json(self, name: str) -> Any:
-        """A field that holds JSON as text, or the value itself. UserError where the text is none."""
+        """A field that holds JSON as text, or the value itself; None for an empty text. UserError for another text that is no JSON."""
         value = self.values.get(name)
         try:
-            return json.loads(value) if isinstance(value, str) else value
+            return (json.loads(value) if value.strip() else None) if isinstance(value, str) else value
         except ValueError as error:
             raise self.fault(f'the field "{name}" holds no valid JSON ({error})') from error
 
 
 def rows_below(path: Path) -> Iterator[Row]:
-    """Rows of a file, or of every problem file below a folder, in the order of their names. What they are called says their split."""
-    files = [path] if path.is_file() else [f for f in sorted(path.rglob("*")) if _is_rows(f.relative_to(path))]
+    """Rows of a file, of the files that a pattern like data/gsm8k-*.jsonl matches, or of every problem file below a folder, in the
+    order of their names. What they are called says their split."""
+    if path.is_file():
+        folder, files = path.parent, [path]
+    elif "*" in path.name:
+        folder, files = path.parent, sorted(path.parent.glob(path.name))
+    else:
+        folder, files = path, [f for f in sorted(path.rglob("*")) if _is_rows(f.relative_to(path))]
     if not files:
-        raise UserError(f"{path}: no file in it ends in {', '.join(READERS)}")
+        raise UserError(f"{path}: there is no file that ends in {', '.join(READERS)}")
     counts: dict[tuple[str, str | None], int] = {}
     for file in files:
-        below = Path(file.name) if path.is_file() else file.relative_to(path)
+        below = file.relative_to(folder)
         split = _split(below)
-        source = below.parent.name if SPLIT.search(file.name.lower()) or _is_number(file) else _stem(file)
+        named = not (SPLIT.search(file.name.lower()) or _stem(file).isdigit() or _stem(file) == "task")
+        source = _stem(file) if named else below.parent.name
         for where, values in rows_in(file):
             number = counts[source, split] = counts.get((source, split), 0) + 1
             yield Row(where, values, split, source, number)
@@ -99,10 +106,6 @@ def _split(below: Path) -> str | None:
 
 def _is_rows(below: Path) -> bool:
     return _suffix(below) in READERS and below.name not in NOT_ROWS and not any(part.startswith(".") for part in below.parts)
-
-
-def _is_number(file: Path) -> bool:
-    return _stem(file).isdigit()
 
 
 def _stem(file: Path) -> str:

@@ -185,7 +185,9 @@ def test_the_pairs_are_enough_and_each_is_there_once():
 
 
 def test_verdicts_agree_with_labels_given_by_hand_and_nothing_wrong_is_credited():
-    pairs = [(Problem(pair["id"], "?", pair["gold"]), f"\\boxed{{{pair['answer']}}}") for pair in PAIRS]
-    said = [LABELS.get(v.outcome, "unequal") for v in verdicts(MathVerifier(cpu_seconds=1.0), SandboxSettings(workers=2), pairs)]
-    assert [pair["id"] for pair, label in zip(PAIRS, said, strict=True) if label == "equal" != pair["label"]] == []
-    assert sum(pair["label"] == label for pair, label in zip(PAIRS, said, strict=True)) / len(PAIRS) >= AGREEMENT
+    """Without the hostile ones, which take their seconds: benchmarks/math_answers.py has all."""
+    bounded = [pair for pair in PAIRS if pair["kind"] != "hostile"]
+    pairs = [(Problem(pair["id"], "?", pair["gold"]), f"\\boxed{{{pair['answer']}}}") for pair in bounded]
+    said = [LABELS.get(v.outcome, "unequal") for v in verdicts(MathVerifier(), SandboxSettings(workers=2), pairs)]
+    assert [pair["id"] for pair, label in zip(bounded, said, strict=True) if label == "equal" != pair["label"]] == []
+    assert sum(pair["label"] == label for pair, label in zip(bounded, said, strict=True)) / len(bounded) >= AGREEMENT
