@@ -43,7 +43,7 @@ class PromptSettings(Identity):
     @classmethod
     def _is_known(cls, value: str | None) -> str | None:
         if value is not None and Path(value).suffix != ".txt" and value not in (known := shipped_examples()):
-            raise ValueError(f"none of this name are shipped{nearest(value, known)}; for a file of your own, give a path that ends in .txt")
+            raise ValueError(f"no such examples are shipped, and a file of your own is a path that ends in .txt{nearest(value, known)}")
         return value
 
     def worked_examples(self) -> str:
