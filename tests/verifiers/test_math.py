@@ -174,7 +174,7 @@ def test_a_reference_that_cannot_be_compared_with_is_told(answer):
 
 
 PAIRS = [json.loads(line) for line in Path(__file__).with_name("math_pairs.jsonl").read_text().splitlines()]
-AGREEMENT = 0.97  # of the labels given by hand; docs/verifiers.md has the table
+AGREEMENT = 0.97  # of the labels given by hand; docs/tasks.md has the table
 LABELS = {Outcome.PASS: "equal", Outcome.MALFORMED: "unparseable"}
 
 
