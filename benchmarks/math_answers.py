@@ -7,7 +7,7 @@ be read. Each verifier is given the completion `\\boxed{answer}`:
   math         our verifier of mathematics, one worker
   math-verify  its `parse` and `verify` as its README calls them, with its own time limits, in a process that is killed after 30 s
 
-A verdict without reward (timeout, resource) counts as unequal. Latency is wall time by pair, hostile ones included.
+A verdict without reward (timeout, resource) counts as unequal. Latency is wall time by pair; hostile pairs are those of that kind.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from selftrain_assets.verifiers import MathVerifier, NumericVerifier, SandboxSet
 
 PAIRS = Path(__file__).resolve().parent.parent / "tests" / "verifiers" / "math_pairs.jsonl"
 KILLED_AFTER = 30.0  # seconds
+LATENCIES = ("p50", "p99", "max", "hostile_max", "all_p99")
 LABELS = {Outcome.PASS: "equal", Outcome.MALFORMED: "unparseable"}
 
 Ask = Callable[[str, str], str]
@@ -96,16 +97,17 @@ def math_verify() -> Iterator[Ask]:
 
 def measured(pairs: list[dict[str, str]], ask: Ask) -> dict[str, Any]:
     """Agreement by kind, the pairs that differ, and the latency."""
-    seconds, differing, kinds = [], {}, {}
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    differing, kinds = {}, {}
     for pair in pairs:
         started = time.perf_counter()
         said = ask(pair["gold"], f"\\boxed{{{pair['answer']}}}")
-        seconds.append(time.perf_counter() - started)
+        seconds[pair["kind"] == "hostile"].append(time.perf_counter() - started)
         right, of = kinds.get(pair["kind"], (0, 0))
         kinds[pair["kind"]] = (right + (said == pair["label"]), of + 1)
         if said != pair["label"]:
             differing[pair["id"]] = {"label": pair["label"], "said": said}
-    cuts = quantiles(seconds, n=100)
+    cuts = quantiles(seconds[False], n=100)
     credited = [pair["id"] for pair in pairs if pair["label"] != "equal" and differing.get(pair["id"], {}).get("said") == "equal"]
     return {
         "agreement": 1 - len(differing) / len(pairs),
@@ -114,7 +116,9 @@ def measured(pairs: list[dict[str, str]], ask: Ask) -> dict[str, Any]:
         "differing": differing,
         "p50_ms": 1000 * cuts[49],
         "p99_ms": 1000 * cuts[98],
-        "max_ms": 1000 * max(seconds),
+        "max_ms": 1000 * max(seconds[False]),
+        "hostile_max_ms": 1000 * max(seconds[True]),
+        "all_p99_ms": 1000 * quantiles(seconds[False] + seconds[True], n=100)[98],
     }
 
 
@@ -128,22 +132,22 @@ def main() -> None:
         with opened as ask:
             found[name] = measured(pairs, ask)
         print(f"{name}: measured", file=sys.stderr, flush=True)
-    print(f"{'':<14}" + "".join(f"{name:>16}" for name in found))
+    print(f"{'':<18}" + "".join(f"{name:>16}" for name in found))
     for kind in dict.fromkeys(pair["kind"] for pair in pairs):
-        print(f"{kind:<14}" + "".join(f"{each['kinds'][kind][0]:>12}/{each['kinds'][kind][1]:<3}" for each in found.values()))
+        print(f"{kind:<18}" + "".join(f"{each['kinds'][kind][0]:>12}/{each['kinds'][kind][1]:<3}" for each in found.values()))
     rows = {
         "agreement": [f"{each['agreement']:.1%}" for each in found.values()],
         "credited wrong": [str(len(each["wrongly_credited"])) for each in found.values()],
-        **{f"{key} ms": [f"{each[f'{key}_ms']:,.1f}" for each in found.values()] for key in ("p50", "p99", "max")},
+        **{f"{key.replace('_', ' ')} ms": [f"{each[f'{key}_ms']:,.1f}" for each in found.values()] for key in LATENCIES},
     }
     for title, cells in rows.items():
-        print(f"{title:<14}" + "".join(f"{cell:>16}" for cell in cells))
+        print(f"{title:<18}" + "".join(f"{cell:>16}" for cell in cells))
     by_id = {pair["id"]: pair for pair in pairs}
     for name in ("math", "math-verify"):
         print(f"\n{name} differs from the label:")
         for id, differing in found[name]["differing"].items():
             gold, answer = by_id[id]["gold"][:40], by_id[id]["answer"][:40]
-            print(f"  {id:<14} {gold!r} and {answer!r}: {differing['label']}, and it says {differing['said']}")
+            print(f"  {id:<18} {gold!r} and {answer!r}: {differing['label']}, and it says {differing['said']}")
     if options.json:
         options.json.write_text(json.dumps({"pairs": len(pairs), **found}, indent=2) + "\n")
 
