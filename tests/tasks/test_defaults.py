@@ -8,8 +8,10 @@ from selftrain_assets.config import Experiment, parse_experiment
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.prompts import SHIPPED, PromptSettings, build_prompt, shipped_examples
 from selftrain_assets.core.types import Problem
+from selftrain_assets.stages.loop import walk
 from selftrain_assets.tasks import TASKS, Published
 from selftrain_assets.tasks.mathematics import Gsm8k
+from tests import lab
 from tests.tasks.published_sets import load, settings
 
 QUESTION = Problem("p", "What is 1 + 1?", "2")
@@ -63,9 +65,13 @@ def test_a_task_published_for_testing_alone_says_how_to_train_on_it(opened):
 
 
 def test_an_experiment_on_gsm8k_needs_nothing_but_its_name_and_path(opened):
-    manifest = run_problems(opened("gsm", task=settings("gsm8k")))
-    assert manifest.counts["train"] == 9
-    assert manifest.counts["test"] == 3
+    problems = load("gsm8k")
+    run = opened("gsm", texts=lab.answers(problems), task=settings("gsm8k"), rounds=1)
+    manifests = {(m.scope, m.stage): m for m in walk(run, range(1, 2))}
+    assert manifests["inputs", "problems"].counts["train"] == 9
+    assert manifests["iter-001", "dataset"].counts["rows"] > 0
+    sample = lab.read_samples(run, manifests["iter-001", "samples"])[0]
+    assert sample.prompt.startswith("Question: A bakery sells muffins")
 
 
 def run_problems(run):
