@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +15,7 @@ from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.published import Published
 from selftrain_assets.tasks.rows import Row
 
+AS_ASKED = re.compile(r"\AQ:\s*|\n\s*choice:[^\n]*|\s*\nA:\s*\Z")  # what the hub's copy puts around a question
 CHOICE = {"verifier": {"type": "choice"}}
 HARD = (
     "boolean_expressions",
@@ -50,7 +52,7 @@ class _BigBench(Published):
     """A row is {"input", "target"}, {"input", "target_scores": {option: score}}, or the hub's columns of the latter."""
 
     def problem(self, row: Row) -> Problem | None:
-        question = row.text("input", "inputs").strip()
+        question = AS_ASKED.sub("", row.text("input", "inputs").strip()).strip()
         scores = row.values.get("target_scores")
         if scores is None and row.values.get("multiple_choice_targets"):
             scores = dict(zip(row.list("multiple_choice_targets"), row.list("multiple_choice_scores"), strict=True))

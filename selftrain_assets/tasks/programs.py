@@ -119,7 +119,7 @@ class Apps(Published):
         "programming problems of three levels from open sites, judged by standard input and output or by calls",
         "MIT",
         hub="codeparrot/apps",
-        files={split: f"hf://datasets/codeparrot/apps/{split}.jsonl" for split in ("train", "test")},
+        files={"train": "train.jsonl", "test": "test.jsonl"},
         download="train.jsonl and test.jsonl",
         splits={"train": 5000, "test": 5000},
         solutions=True,

@@ -12,7 +12,7 @@ from selftrain_assets.core.types import Problem
 @dataclass(frozen=True, slots=True)
 class Card:
     """What a person wants to know of a problem set first. `splits` are the sizes as published, before duplicates are dropped;
-    `hub` is a Hugging Face data set, of which `configs` are loaded, or `files` by their split; `download` says what else can be read."""
+    `hub` is a Hugging Face data set, of which `configs` are loaded, or the `files` of each split; `download` says what else can be read."""
 
     what: str
     licence: str

@@ -111,10 +111,12 @@ class Published(Identity):
     def _hub_rows(self) -> Iterator[Row]:
         import datasets
 
-        source = {"path": "json", "data_files": dict(self.card.files)} if self.card.files else {"path": self.card.hub}
+        at = f"hf://datasets/{self.card.hub}@{self.revision}" if self.revision else f"hf://datasets/{self.card.hub}"
+        files = {split: f"{at}/{name}" for split, name in self.card.files.items()}
+        source = {"path": "json", "data_files": files} if files else {"path": self.card.hub, "revision": self.revision}
         for config in self.configs() or (None,):
             try:
-                found = datasets.load_dataset(**source, name=config, revision=None if self.card.files else self.revision)
+                found = datasets.load_dataset(**source, name=config)
             except (OSError, ValueError, RuntimeError) as error:
                 kind = InfraError if isinstance(error, ConnectionError) else UserError
                 raise kind(f"task {self.type}: {str(error).splitlines()[0]}; {self._advice()}") from error

@@ -208,6 +208,21 @@ def test_the_hub_is_asked_by_name_configuration_and_revision(monkeypatch):
     assert Counter(p.split for p in problems)["test"] == 9
 
 
+def test_files_of_a_set_without_a_table_on_the_hub_are_read_by_name(monkeypatch):
+    import datasets
+
+    asked = []
+
+    def load_dataset(path, name=None, **options):
+        asked.append((path, options))
+        return {"train": [json.loads(line) for line in (FOLDER / "apps" / "train.jsonl").read_text().splitlines()]}
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert len(TASKS["apps"](revision="abc").load()) == 2
+    at = "hf://datasets/codeparrot/apps@abc"
+    assert asked == [("json", {"data_files": {"train": f"{at}/train.jsonl", "test": f"{at}/test.jsonl"}})]
+
+
 def test_where_the_hub_is_away_the_sentence_says_what_to_download():
     with pytest.raises(InfraError) as caught:
         TASKS["gsm8k"]().load()
@@ -263,7 +278,8 @@ def test_options_stand_below_the_question():
 
 def test_both_formats_of_big_bench_are_read():
     hub = TASKS["date_understanding"](path=str(FOLDER / "date_understanding_hub")).load()
-    assert [(p.split, p.answer) for p in hub if p.split == "test"] == [("test", "(B)")]
+    asked = "It is July 5, 2011. What is the date tomorrow?\n(A) 07/04/2011\n(B) 07/06/2011"
+    assert [(p.question, p.answer) for p in hub if p.split == "test"] == [(asked, "(B)")]
     hard = TASKS["date_understanding"](path=str(FOLDER / "bbh" / "date_understanding.json"), test_share=0.9).load()
     assert [p.answer for p in hard] == ["(A)"]
     assert {p.group for p in by_id("bbh", subtasks=["word_sorting", "navigate"]).values()} == {"word_sorting", "navigate"}
