@@ -20,7 +20,8 @@ from selftrain_assets.core.settings import Execution, Identity, merged, with_typ
 from selftrain_assets.core.statistics import TieRule
 from selftrain_assets.engines import AnyEngine, TransformersSettings
 from selftrain_assets.recipes import AnyRecipe, RestEM
-from selftrain_assets.tasks import TASKS, AnyTask, WordProblems
+from selftrain_assets.tasks import AnyTask, WordProblems
+from selftrain_assets.tasks.defaults import with_task_defaults
 from selftrain_assets.trainers import AnyTrainer, SftTrainer
 from selftrain_assets.verifiers import AnyVerifier, NumericVerifier, SandboxSettings
 
@@ -41,7 +42,7 @@ class Suite(Identity):
     @model_validator(mode="before")
     @classmethod
     def _types(cls, data: Any) -> Any:
-        return with_types(cls, data)
+        return with_types(cls, with_task_defaults(data))
 
     @model_validator(mode="after")
     def _can_be_asked(self):
@@ -131,7 +132,7 @@ class Experiment(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _types(cls, data: Any) -> Any:
-        return with_types(cls, _with_task_defaults(data))
+        return with_types(cls, with_task_defaults(data, sampled_by=RestEM))
 
     def verifiers(self) -> list[AnyVerifier]:
         """Of each method, or the one."""
@@ -163,24 +164,6 @@ class Experiment(BaseModel):
         if isinstance(data, Mapping):
             config._later = _after_forks(config, data)
         return config
-
-
-def _with_task_defaults(data: Any) -> Any:
-    """What the task brings for `prompt`, `verifier` and the recipe's `sampling`, below what the file says; a recipe with methods has
-    its own for each of them."""
-    if not isinstance(data, Mapping):
-        return data
-    task, recipe = data.get("task"), data.get("recipe", {})
-    kind = TASKS.get(str(task.get("type"))) if isinstance(task, Mapping) else type(task)
-    if not isinstance(recipe, Mapping) or recipe.get("type", RestEM.model_fields["type"].default) != RestEM.model_fields["type"].default:
-        return data
-    defaults = dict(getattr(kind, "defaults", {}))
-    if sampling := defaults.pop("sampling", None):
-        defaults["recipe"] = {"sampling": sampling}
-    verifier = data.get("verifier")
-    if defaults and isinstance(verifier, Mapping) and verifier.get("type") not in (None, defaults["verifier"]["type"]):
-        del defaults["verifier"]
-    return merged(defaults, data)
 
 
 def _after_forks(config: Experiment, data: Mapping[str, Any]) -> dict[int, Experiment]:

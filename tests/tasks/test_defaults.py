@@ -44,6 +44,17 @@ def test_what_the_file_says_goes_over_it_field_by_field():
     assert parsed(task={"type": "gsm8k"}, prompt={"examples": None}).prompt.examples is None
 
 
+def test_an_evaluation_suite_is_asked_as_its_task_asks():
+    suites = {
+        "code": {"task": {"type": "humaneval"}, "verifier": {"cpu_seconds": 2}},
+        "maths": {"task": {"type": "math"}, "prompt": {"examples": None}},
+    }
+    code, maths = parsed(evaluation={"suites": suites}).evaluation.suites.values()
+    assert (code.prompt.template, code.verifier.continues, code.verifier.cpu_seconds) == ("{question}", True, 2)
+    assert (code.sampling.max_tokens, maths.sampling.max_tokens) == (512, 768)
+    assert (maths.prompt.template, maths.prompt.examples, maths.verifier.type) == ("Problem: {question}\nSolution:", None, "math")
+
+
 def test_another_verifier_has_its_own_defaults():
     assert parsed(task={"type": "humaneval"}, verifier={"type": "text"}).verifier.type == "text"
 
