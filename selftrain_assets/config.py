@@ -21,6 +21,7 @@ from selftrain_assets.core.statistics import TieRule
 from selftrain_assets.engines import AnyEngine, TransformersSettings
 from selftrain_assets.recipes import AnyRecipe, RestEM
 from selftrain_assets.tasks import AnyTask, WordProblems
+from selftrain_assets.tasks.defaults import with_task_defaults
 from selftrain_assets.trainers import AnyTrainer, SftTrainer
 from selftrain_assets.verifiers import AnyVerifier, NumericVerifier, SandboxSettings
 
@@ -41,7 +42,7 @@ class Suite(Identity):
     @model_validator(mode="before")
     @classmethod
     def _types(cls, data: Any) -> Any:
-        return with_types(cls, data)
+        return with_types(cls, with_task_defaults(data))
 
     @model_validator(mode="after")
     def _can_be_asked(self):
@@ -131,7 +132,7 @@ class Experiment(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _types(cls, data: Any) -> Any:
-        return with_types(cls, data)
+        return with_types(cls, with_task_defaults(data, sampled_by=RestEM))
 
     def verifiers(self) -> list[AnyVerifier]:
         """Of each method, or the one."""

@@ -18,6 +18,7 @@ attributes:
 
   # Your problems: JSONL or Parquet with id, question and answer, and if you like split (train, human, validation, test,
   # transfer) and solution (a worked solution, for the split "human"). Without split, a share is held out by itself.
+  # Published sets bring their prompt and verifier too: {{type: gsm8k}}, math, mbpp, ... (selftrain tasks lists them).
   task:
     type: file
     path: problems.jsonl
@@ -28,8 +29,8 @@ attributes:
     few_shot: 0            # solved problems of the split "human" placed before the question
 
   verifier:
-    type: numeric          # the last number, or the one behind "####" or "the answer is"; "text" compares words;
-                           # "code" runs programs in Docker (docs/programs.md)
+    type: numeric          # the last number, or the one behind "####" or "the answer is"; "text" compares words, "choice"
+                           # letters, "math" expressions; "code" runs programs in Docker (docs/programs.md)
 
   # {about}
   recipe:

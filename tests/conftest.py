@@ -37,6 +37,7 @@ def pytest_configure(config):
 ON_ENGINE = (
     "tests/sandbox/",
     "tests/verifiers/",
+    "tests/tasks/test_program_sets.py",
     "tests/stages/test_methods.py",
     "tests/stages/test_programs.py",
     "tests/faults/test_slow_machine.py",

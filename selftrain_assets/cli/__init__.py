@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from selftrain_assets.cli import export, loop, store, upkeep
+from selftrain_assets.cli import export, loop, store, tasks, upkeep
 from selftrain_assets.cli.common import app
 from selftrain_assets.core.errors import SelftrainError
 
@@ -50,4 +50,4 @@ def main() -> None:
     sys.exit(code)
 
 
-__all__ = ["app", "export", "loop", "main", "store", "upkeep"]
+__all__ = ["app", "export", "loop", "main", "store", "tasks", "upkeep"]

@@ -14,6 +14,7 @@ from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_sc
 from selftrain_assets.stages.sampling import teacher
 from selftrain_assets.stages.symptoms import VERSION, leaks_in_problems
 from selftrain_assets.store import Manifest
+from selftrain_assets.tasks import Published
 from selftrain_assets.verifiers import AnyVerifier
 
 
@@ -61,6 +62,11 @@ def load_problems(config: Experiment) -> list[Problem]:
 
 
 def _check(run: Run, loaded: list[Problem]) -> None:
+    task = run.config.task
+    if missing := [split for split in ("train", "test") if not any(p.split == split for p in loaded)]:
+        given = "; it is published for testing alone, and task.train_share gives a share of it to training"
+        advice = given if isinstance(task, Published) and task.unsplit else ""
+        raise UserError(f'task {task.type}: no problem is in the split "{missing[0]}", and a round needs some{advice}')
     for problem in loaded:
         for verifier in _judges(run, problem):
             if fault := verifier.check_problem(problem):

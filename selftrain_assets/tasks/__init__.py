@@ -1,13 +1,37 @@
 """Problem sets. To add one: a settings class with `load` here, and its name in `AnyTask`."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 
+from selftrain_assets.tasks.bigbench import Bbh, DateUnderstanding, LogicalDeduction
+from selftrain_assets.tasks.choices import CommonsenseQa, MathQa, StrategyQa
 from selftrain_assets.tasks.files import ProblemFile
-from selftrain_assets.tasks.protocol import Task
+from selftrain_assets.tasks.mathematics import Gsm8k, Math, Mawps, Svamp
+from selftrain_assets.tasks.programs import Apps, HumanEval, LiveCodeBench, Mbpp
+from selftrain_assets.tasks.protocol import Card, Task
+from selftrain_assets.tasks.published import Published
 from selftrain_assets.tasks.word_problems import WordProblems
 
-AnyTask = Annotated[WordProblems | ProblemFile, Field(discriminator="type")]
+AnyTask = Annotated[
+    WordProblems
+    | ProblemFile
+    | Gsm8k
+    | Math
+    | Svamp
+    | Mawps
+    | MathQa
+    | CommonsenseQa
+    | StrategyQa
+    | Bbh
+    | DateUnderstanding
+    | LogicalDeduction
+    | Apps
+    | HumanEval
+    | Mbpp
+    | LiveCodeBench,
+    Field(discriminator="type"),
+]
+TASKS: dict[str, type[Task]] = {kind.model_fields["type"].default: kind for kind in get_args(get_args(AnyTask)[0])}
 
-__all__ = ["AnyTask", "ProblemFile", "Task", "WordProblems"]
+__all__ = ["TASKS", "AnyTask", "Card", "ProblemFile", "Published", "Task", "WordProblems"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, ClassVar, Literal, cast, get_args
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ from selftrain_assets.core.program_tests import read_tests
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import OwnSplit, Problem, Split
+from selftrain_assets.tasks.protocol import Card
+from selftrain_assets.tasks.rows import json_lines, parquet
 
 FIELDS = ("id", "question", "answer", "split", "solution", "group")
 TEST_FIELDS = ("tests", "entry", "context")
@@ -33,6 +35,8 @@ class ProblemFile(Identity):
     """
 
     type: Literal["file"] = "file"
+    card: ClassVar[Card] = Card("your own problems, from a JSONL or Parquet file", "as you say")
+    defaults: ClassVar[Mapping[str, Any]] = {}
     path: str = Field(description="JSONL or Parquet file, relative to the folder that the command runs in")
     validation_share: float = Field(0.1, ge=0, lt=1, description="share held out for choosing settings, where no split is given")
     test_share: float = Field(0.2, gt=0, lt=1, description="share held out for reporting, where no split is given")
@@ -91,30 +95,9 @@ class ProblemFile(Identity):
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows with the place to name in an error."""
-    if path.suffix == ".parquet":
-        import pyarrow
-        import pyarrow.parquet
-
-        try:
-            table = pyarrow.parquet.read_table(path)
-        except (pyarrow.ArrowInvalid, OSError) as error:
-            raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
-        yield from ((f"{path}, row {number}", row) for number, row in enumerate(table.to_pylist(), 1))
-    elif path.suffix in (".jsonl", ".json", ".ndjson"):
-        yield from _json_lines(path)
-    else:
+    if path.suffix not in (".jsonl", ".json", ".ndjson", ".parquet"):
         raise UserError(f'task.path: {path} ends in "{path.suffix}"; give a .jsonl or .parquet file')
-
-
-def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{where}: not valid JSON ({error}); is the line torn?") from error
+    for where, row in parquet(path) if path.suffix == ".parquet" else json_lines(path):
         if not isinstance(row, dict):
             raise UserError(f"{where}: expected an object with the fields id, question, and answer or tests")
         yield where, row

@@ -1,10 +1,27 @@
-"""What every task offers: its problems, split."""
+"""What every task offers: its problems, split, and what is known of them without loading."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 
 from selftrain_assets.core.types import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a person wants to know of a problem set first. `splits` are the sizes as published, before duplicates are dropped;
+    `hub` is a Hugging Face data set, of which `configs` are loaded, or the `files` of each split; `download` says what else can be read."""
+
+    what: str
+    licence: str
+    hub: str = ""
+    configs: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    download: str = ""
+    splits: Mapping[str, int] = field(default_factory=dict)
+    solutions: bool = False
 
 
 class Task(Protocol):
@@ -12,6 +29,9 @@ class Task(Protocol):
 
     type: str
     seed: int  # of the problems, or of their split
+    card: ClassVar[Card]
+    defaults: ClassVar[Mapping[str, Any]]
+    """Settings that an experiment on this task has unless its file says otherwise: `prompt`, `verifier` and `sampling`."""
 
     def load(self) -> list[Problem]:
         """Problems of every split; ids are unique. UserError names the file, line and field that is wrong."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from selftrain_assets.core.expressions import solve
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Problem, Split
+from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.word_problem_templates import CONTAINERS, NAMES, TEMPLATES, THINGS, Template
 
 
@@ -24,6 +26,13 @@ class WordProblems(Identity):
     """
 
     type: Literal["word_problems"] = "word_problems"
+    card: ClassVar[Card] = Card(
+        "generated arithmetic word problems of one to three steps; the task of the embedded model",
+        "Apache-2.0, made by selftrain",
+        splits={"train": 1000, "human": 120, "validation": 100, "test": 300, "transfer": 100},
+        solutions=True,
+    )
+    defaults: ClassVar[Mapping[str, Any]] = {}
     train: int = Field(1000, ge=1, description="training problems, with the answer alone")
     human: int = Field(120, ge=0, description="problems with a written-out reference solution, the stand-in for human data")
     validation: int = Field(100, ge=0, description="held-out problems that settings may be chosen on")

@@ -6,11 +6,13 @@ from pydantic import Field
 
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.verifiers.answers import NumericVerifier, TextVerifier
+from selftrain_assets.verifiers.choices import ChoiceVerifier
+from selftrain_assets.verifiers.mathematics import MathVerifier
 from selftrain_assets.verifiers.programs import CodeVerifier
 from selftrain_assets.verifiers.protocol import Judge, Verifier, verdicts
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
-AnyVerifier = Annotated[NumericVerifier | TextVerifier | CodeVerifier, Field(discriminator="type")]
+AnyVerifier = Annotated[NumericVerifier | TextVerifier | ChoiceVerifier | MathVerifier | CodeVerifier, Field(discriminator="type")]
 
 
 def verifier_fingerprint(verifier: Verifier) -> str:
@@ -20,8 +22,10 @@ def verifier_fingerprint(verifier: Verifier) -> str:
 
 __all__ = [
     "AnyVerifier",
+    "ChoiceVerifier",
     "CodeVerifier",
     "Judge",
+    "MathVerifier",
     "NumericVerifier",
     "SandboxSettings",
     "TextVerifier",

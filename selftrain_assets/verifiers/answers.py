@@ -32,7 +32,7 @@ def marked_answer(completion: str) -> str | None:
     return None
 
 
-class _AnswerVerifier(Identity):
+class AnswerVerifier(Identity):
     """Parse, then compare; subclasses say how. Both take microseconds, so that nothing is opened and nothing shared."""
 
     type: str
@@ -69,7 +69,7 @@ class _AnswerVerifier(Identity):
         return Verdict(Outcome.WRONG, 0.0, parsed, f"{parsed} differs from the reference answer {problem.answer}")
 
 
-class NumericVerifier(_AnswerVerifier):
+class NumericVerifier(AnswerVerifier):
     """The completion's final number against the reference answer.
 
     The number behind the last answer mark counts; without a mark, the last number of the text, unless
@@ -113,7 +113,7 @@ def _number(text: str, first: bool = False) -> Fraction | None:
         return None
 
 
-class TextVerifier(_AnswerVerifier):
+class TextVerifier(AnswerVerifier):
     """The completion's answer text against the reference: equal after folding case, white space and end punctuation.
 
     The text behind the last answer mark counts; without a mark, the last line that is not empty.
@@ -135,5 +135,10 @@ class TextVerifier(_AnswerVerifier):
         return parsed == self._folded(answer)
 
     def _folded(self, text: str) -> str:
-        text = " ".join(text.split()).strip(" .,;:!?\"'`*")
-        return text if self.case_sensitive else text.lower()
+        return folded(text, self.case_sensitive)
+
+
+def folded(text: str, case_sensitive: bool = False) -> str:
+    """Without surplus white space and without punctuation at its ends."""
+    text = " ".join(text.split()).strip(" .,;:!?\"'`*")
+    return text if case_sensitive else text.lower()

