@@ -152,7 +152,7 @@ def test_the_model_card_says_what_was_measured(exported_runs, tmp_path):
         "After iteration 1",
         "Not covered by the verifier `numeric`: units, and whether the steps that lead to the number are right.",
         f"`train` ({made.rows.rows})",
-        "none of validation, test and transfer",
+        "none of validation, test, transfer and suite",
         "arXiv 2312.06585",
         f"`{made.capsule['checkpoint']['digest']}`",
         "selftrain run full --rounds 1\nselftrain audit full",
