@@ -29,7 +29,7 @@ from selftrain_assets.models.loading import ModelRef, merge_adapter
 
 WORKER = "selftrain_assets.engines.vllm_worker"
 SECONDS_TO_END = 20.0
-ERROR = re.compile(r"(\([^)]*\) ?)?\w*(\.\w+)*(Error|Exception): ")
+ERROR = re.compile(r"[\w.]*(Error|Exception): .*")
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, as vLLM reserves room for them
 
 
@@ -67,6 +67,7 @@ class VllmSettings(Execution):
             "max_num_seqs": self.max_sequences,
             "enforce_eager": on_cpu if self.eager == "auto" else self.eager == "always",
             "enable_prefix_caching": True,
+            **({"enable_chunked_prefill": False} if on_cpu else {}),  # vLLM draws with seeds there only where prompts come whole
             **({"enable_lora": True, "max_lora_rank": rank} if rank else {}),
         }
 
@@ -199,7 +200,7 @@ class _Process:
         lines = [line.strip() for line in self._printed if line.strip()]
         if any("torchvision" in line for line in lines):
             return "torchvision is of another torch, and vllm does not need it: pip uninstall torchvision torchaudio torchcodec"
-        errors = [line for line in lines if ERROR.match(line)]
+        errors = [found[0] for line in lines if (found := ERROR.search(line))]
         return f"it says: {errors[-1]}" if errors else f"exit code {code}"
 
     def __enter__(self) -> Self:

