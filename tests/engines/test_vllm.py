@@ -80,7 +80,7 @@ def test_the_adapter_path_gives_pefts_own_log_probabilities(swapping, adapted, t
 
 def test_more_prompt_than_one_step_takes_is_drawn_with_its_seeds(swapping, embedded):
     swapping.use(embedded)
-    requests = wanted({f"long {n}": "Q: " + "12 + 5 = 17 ; " * 50 + f"{n} + 4 A:" for n in range(24)})
+    requests = wanted({f"long {n}": "Q: " + f"{n} + 5 = 17 ; " * 50 + "A:" for n in range(32)})
     drawn = DrawSettings(temperature=1, max_tokens=8)
     assert texts(swapping, requests, drawn) == texts(swapping, requests, drawn)
 
