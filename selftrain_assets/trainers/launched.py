@@ -30,6 +30,7 @@ from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 if TYPE_CHECKING:
     from selftrain_assets.trainers.sft import SftExecution, SftTrainer
 
+WORKER = "selftrain_assets.trainers.launched"
 JOB, PROGRESS, RESULT = "job", "progress", "result"
 SECONDS_BETWEEN_LOOKS = 0.1
 ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
@@ -110,7 +111,7 @@ def _started(execution: SftExecution, folder: Path) -> Iterator[list[_Process]]:
             log, error = folder / f"log-{rank}", folder / f"error-{rank}"
             with log.open("wb") as printed:
                 popen = subprocess.Popen(
-                    [sys.executable, "-m", __name__, str(folder)],
+                    [sys.executable, "-m", WORKER, str(folder)],
                     stdin=subprocess.PIPE,
                     stdout=printed,
                     stderr=printed,

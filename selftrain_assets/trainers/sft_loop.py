@@ -82,10 +82,10 @@ def _arguments(settings, examples: int, work: Path, seed: int) -> TrainingArgume
         max_grad_norm=settings.max_grad_norm,
         # Full weights are float32 and computed with in bfloat16; LoRA has a bfloat16 model below float32 adapters.
         bf16=settings.lora is None and execution.computes_in_bfloat16,
-        gradient_checkpointing=execution.gradient_checkpointing and not sharded,
+        gradient_checkpointing=execution.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
         fsdp=sharded,
-        fsdp_config={"version": 2, "activation_checkpointing": execution.gradient_checkpointing} if sharded else None,
+        fsdp_config={"version": 2} if sharded else None,
         ddp_backend="gloo" if on_cpu and execution.processes > 1 else None,
         ddp_find_unused_parameters=False,
         use_cpu=on_cpu,
@@ -116,7 +116,7 @@ class _Examples(torch.utils.data.Dataset):
         return FILLER if i is None else self.examples[i]
 
 
-class _SharedOrder(BucketSampler, Sampler):
+class SharedOrder(BucketSampler, Sampler):
     """The same order, under the type that the data loader asks for. Processes take micro-batches of it in turn; so that all
     have as many, the epoch ends with fillers, where accelerate would train on some rows twice."""
 
@@ -149,7 +149,7 @@ class _WeightedTrainer(Trainer):
         together = self.args.world_size * self.args.train_batch_size
         whole = together * self.args.gradient_accumulation_steps
         alone = self.args.world_size == 1
-        self._order = _SharedOrder([len(e.input_ids) for e in examples], whole, self.args.seed, 1 if alone else together)
+        self._order = SharedOrder([len(e.input_ids) for e in examples], whole, self.args.seed, 1 if alone else together)
         self.add_callback(Epochs(self._order))
 
     def _get_train_sampler(self, train_dataset=None):
@@ -184,15 +184,15 @@ class _WeightedTrainer(Trainer):
 
     def publish(self, output: Path, tokenizer) -> None:
         """Write the weights as a model or adapter directory."""
-        weights = self.accelerator.get_state_dict(self.model) if self.is_fsdp_enabled else None  # all take part in gathering them
+        gathered = self.accelerator.get_state_dict(self.model) if self.is_fsdp_enabled else None  # all take part in that
         if not self.is_world_process_zero():
             return
-        for adapter in getattr(
-            self.model, "peft_config", {}
-        ).values():  # its digest must not depend on where and by which process it is made
+        for adapter in getattr(self.model, "peft_config", {}).values():  # its digest must not depend on where and by whom it is made
             adapter.base_model_name_or_path = ""  # peft puts a path of this machine for None; the store knows what the adapter belongs on
             adapter.target_modules = sorted(adapter.target_modules)  # a set, in an order that changes from process to process
-        self.model.save_pretrained(output, **({"state_dict": weights} if weights else {}))
+        if gathered is not None:  # a tied weight is the same tensor no longer
+            gathered = {name: weight for name, weight in gathered.items() if name not in self.model.all_tied_weights_keys}
+        self.model.save_pretrained(output, state_dict=gathered)
         tokenizer.save_pretrained(output)
 
 
