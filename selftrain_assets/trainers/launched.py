@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 WORKER = "selftrain_assets.trainers.launched"
 JOB, PROGRESS, RESULT = "job", "progress", "result"
 SECONDS_BETWEEN_LOOKS = 0.1
-ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
+ERROR = re.compile(r"(?:\[rank\d+\]: )?([\w.]+(?:Error|Exception)\b.*)")
 
 
 def train(settings: SftTrainer, job: TrainingJob) -> TrainingResult:
@@ -89,7 +89,7 @@ class _Process:
         """How it ended, and the last error that it printed."""
         code = self.popen.returncode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        errors = [line for line in self.log.read_text(errors="replace").splitlines() if ERROR.match(line)]
+        errors = [found[1] for line in self.log.read_text(errors="replace").splitlines() if (found := ERROR.match(line))]
         return f"{how}; it says: {errors[-1]}" if errors else how
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -122,6 +123,20 @@ def test_a_model_shared_by_two_processes_is_trained_as_one(train, rows, tmp_path
 def test_an_error_that_names_a_row_comes_through(train, rows):
     with pytest.raises(ModelError, match=rf"{rows[0].problem_id}.*max_length 8"):
         train(settings("full", processes=2, max_length=8), rows[:1])
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "words"),
+    [
+        (-9, "", "was killed by SIGKILL"),
+        (1, "UserWarning: old\n[rank1]: Traceback\n[rank1]:   File\n[rank1]: torch.OutOfMemoryError: CUDA out of memory.\n\nbye\n",
+         "ended with exit code 1; it says: torch.OutOfMemoryError: CUDA out of memory."),
+    ],
+)  # fmt: skip
+def test_the_last_words_of_a_process(tmp_path, code, printed, words):
+    log = tmp_path / "log"
+    log.write_text(printed)
+    assert launched._Process(1, SimpleNamespace(returncode=code), log, tmp_path / "error").last_words() == words
 
 
 @pytest.mark.parametrize(
