@@ -24,7 +24,7 @@ POINTS = (
     "after-stage-manifest",
     "before-checkpoint-publication",
     "after-checkpoint-publication",
-    "after-optimizer-step",  # trainers/sft_loop.py: the step is in no saved state
+    "after-optimizer-step",  # trainers/callbacks.py: the step is in no saved state
     "after-trainer-state",  # the state is saved, those before it are still there
 )
 _passages: Counter[str] = Counter()

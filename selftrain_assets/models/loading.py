@@ -142,18 +142,25 @@ def chat_frame(ref: ModelRef, system: str) -> tuple[str, str]:
     return before, after
 
 
-def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: bool = True):
+def device_named(device: str) -> str:
+    """The device itself where `auto` is asked for: cuda where there is one, else cpu."""
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: bool = True, attention: str | None = None):
     """The model on its device, in evaluation mode. `merge` folds an adapter into the weights, which is what sampling
-    wants; training goes on with the adapter apart."""
+    wants; training goes on with the adapter apart. `attention` names the kernel; None is the best one that torch brings."""
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GenerationConfig
 
     quiet()
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    device = device_named(device)
     dtype = ("bfloat16" if device == "cuda" else "float32") if dtype == "auto" else dtype
     try:
-        model = AutoModelForCausalLM.from_pretrained(ref.directory, dtype=getattr(torch, dtype))
+        model = AutoModelForCausalLM.from_pretrained(ref.directory, dtype=getattr(torch, dtype), attn_implementation=attention)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"model: {ref.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
     # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.

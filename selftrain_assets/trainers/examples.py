@@ -24,6 +24,10 @@ class Example:
     weights: list[float]
 
 
+FILLER = Example([0, 0], [IGNORED, IGNORED], [0.0, 0.0])
+"""No row: what a process is given where a step has no row left for it. Nothing is learned from it and no normaliser counts it."""
+
+
 def tokenize(row: Row, tokenizer, max_length: int) -> Example:
     """Prompt and completion are tokenized apart, so that the border lies where sampling had it."""
     prompt = encode_prompt(tokenizer, row.prompt)

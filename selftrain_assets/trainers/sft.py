@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from selftrain_assets.core.errors import TaskError, UserError
-from selftrain_assets.core.files import needs_room
 from selftrain_assets.core.settings import Execution, Identity
-from selftrain_assets.models.loading import ModelRef, load_model, load_tokenizer
+from selftrain_assets.models.loading import ModelRef, device_named, load_model, load_tokenizer
 from selftrain_assets.trainers.examples import tokenize
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
@@ -32,10 +32,36 @@ class SftExecution(Execution):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where there is one")
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
     save_steps: int = Field(200, ge=1, description="optimizer steps between two states that a killed run resumes from")
+    gradient_checkpointing: bool = Field(False, description="compute activations again instead of keeping them: less memory, more time")
+    attention: Literal["auto", "sdpa", "flash_attention_2", "flex_attention", "eager"] = Field(
+        "auto", description="attention kernel; auto: flash_attention_2 where it is installed and computes in bfloat16 on cuda, else sdpa"
+    )
+    processes: int = Field(1, ge=1, description="processes on this machine that share every batch, each with a GPU of its own")
+    sharding: Literal["none", "fsdp"] = Field(
+        "none", description="none: each process holds the whole model; fsdp: they share weights, gradients and optimizer states"
+    )
 
-    def computes_in_bfloat16(self, device: str) -> bool:
+    @property
+    def computes_in_bfloat16(self) -> bool:
         """Is the arithmetic, not the weights, to be in bfloat16?"""
-        return self.dtype == "bfloat16" or (self.dtype == "auto" and device == "cuda")
+        return self.dtype == "bfloat16" or (self.dtype == "auto" and device_named(self.device) == "cuda")
+
+    @property
+    def kernel(self) -> str | None:
+        """Name of the attention kernel, None where transformers is to choose. UserError where the named one cannot train here."""
+        from transformers.utils import is_flash_attn_2_available
+
+        on_gpu, flash = device_named(self.device) == "cuda", is_flash_attn_2_available()
+        if self.attention == "auto":
+            return "flash_attention_2" if on_gpu and flash and self.computes_in_bfloat16 else None
+        wrong = f"trainer.execution.attention: {self.attention}"
+        if self.attention == "flash_attention_2" and not flash:
+            raise UserError(f"{wrong} is not installed; pip install flash-attn on a machine with a GPU, or set auto")
+        if self.attention == "flash_attention_2" and not (on_gpu and self.computes_in_bfloat16):
+            raise UserError(f"{wrong} needs device: cuda and dtype: bfloat16; set them, or set auto")
+        if self.attention == "flex_attention" and not on_gpu:
+            raise UserError(f"{wrong} trains on GPUs alone; set auto")
+        return self.attention
 
 
 class SftTrainer(Identity):
@@ -62,29 +88,41 @@ class SftTrainer(Identity):
     def _one_length(self):
         if self.steps is not None and self.epochs is not None:
             raise ValueError("set steps or epochs, not both")
-        micro = self.execution.micro_batch_size
-        if micro is not None and self.batch_size % micro:
-            raise ValueError(f"execution.micro_batch_size {micro} does not divide batch_size {self.batch_size}")
         return self
 
-    def train(self, job: TrainingJob) -> TrainingResult:
-        from selftrain_assets.trainers.sft_loop import run
+    @model_validator(mode="after")
+    def _whole_shares(self):
+        micro, processes = self.execution.micro_batch_size, self.execution.processes
+        shares = {"execution.micro_batch_size": micro, "execution.processes": processes if processes > 1 else None}
+        named = {name: number for name, number in shares.items() if number is not None}
+        if self.batch_size % math.prod(named.values()):
+            what = " x ".join(f"{name} {number}" for name, number in named.items())
+            raise ValueError(f"{what} does not divide batch_size {self.batch_size}")
+        if self.execution.sharding == "fsdp" and processes == 1:
+            raise ValueError("execution.sharding: fsdp shares a model among processes; set execution.processes to the number of GPUs")
+        return self
 
+    @property
+    def micro_batch_size(self) -> int:
+        """Rows per forward pass of one process."""
+        return self.execution.micro_batch_size or self.batch_size // self.execution.processes
+
+    def train(self, job: TrainingJob) -> TrainingResult:
         if not job.rows:
             raise TaskError("there is no row to train on")
+        if self.execution.processes == 1:
+            return self.train_in_this_process(job)
+        from selftrain_assets.trainers.launched import train
+
+        return train(self, job)
+
+    def train_in_this_process(self, job: TrainingJob) -> TrainingResult:
+        """All of the job, or this process's share of it where a group of processes was started."""
+        from selftrain_assets.trainers.sft_loop import run
+
         tokenizer = load_tokenizer(job.start)
         examples = [tokenize(row, tokenizer, self.max_length) for row in job.rows]
-        model = self._trainable(job.start, job.seed)
-        trained = sum(p.numel() for p in model.parameters() if p.requires_grad) * 4
-        with needs_room(job.work, 3 * trained):  # a state: the weights, and two moments of each
-            result = run(self, job, examples, model, tokenizer)
-        for adapter in getattr(model, "peft_config", {}).values():  # its digest must not depend on where and in which process it was made
-            adapter.base_model_name_or_path = ""  # peft puts a path of this machine for None; the store knows what the adapter belongs on
-            adapter.target_modules = sorted(adapter.target_modules)  # a set, in an order that changes from process to process
-        with needs_room(job.output, trained):
-            model.save_pretrained(job.output)
-            tokenizer.save_pretrained(job.output)
-        return result
+        return run(self, job, examples, self._trainable(job.start, job.seed), tokenizer)
 
     def _trainable(self, start: ModelRef, seed: int):
         """The start model with everything that is to be trained switched on. The seed comes before the adapter's
@@ -92,9 +130,12 @@ class SftTrainer(Identity):
         from transformers import set_seed
 
         set_seed(seed)
+        execution = self.execution
+        device = "cpu" if execution.sharding == "fsdp" else execution.device  # of a shared model each GPU gets its part alone
         if self.lora is None:
-            return load_model(start, self.execution.device, "float32").train()  # small updates vanish in bfloat16 weights
-        model = load_model(start, self.execution.device, self.execution.dtype, merge=False)
+            return load_model(start, device, "float32", attention=execution.kernel).train()  # small updates vanish in bfloat16 weights
+        dtype = "bfloat16" if execution.computes_in_bfloat16 else "float32"
+        model = load_model(start, device, dtype, merge=False, attention=execution.kernel)
         if start.adapter is not None and (rank := model.peft_config["default"].r) != self.lora.r:
             raise UserError(f"trainer.lora.r: {self.lora.r} cannot go on from an adapter of rank {rank}; set {rank}, or start: base")
         if start.adapter is None:

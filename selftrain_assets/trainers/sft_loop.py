@@ -1,49 +1,52 @@
-"""The training loop of `sft`: transformers' Trainer with our loss, order and inner stop. The only file that imports it."""
+"""The training loop of `sft`: transformers' Trainer with our loss and order. Only this file and callbacks.py import it."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch.utils.data import Sampler
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from selftrain_assets.core.crash import crash_point
-from selftrain_assets.core.files import remove_folder, write_atomically
-from selftrain_assets.recipes.rounds import InnerStop
-from selftrain_assets.trainers.examples import IGNORED, BucketSampler, Example, pack, pad
+from selftrain_assets.core.files import needs_room
+from selftrain_assets.models.loading import device_named
+from selftrain_assets.trainers.callbacks import Epochs, KeptStep, Progress, Resumable, newest_state
+from selftrain_assets.trainers.examples import FILLER, IGNORED, BucketSampler, Example, pack, pad
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
-
-STATE = "checkpoint-"  # and the step: the Trainer's name for a state that it resumes from
 
 
 def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -> TrainingResult:
-    """Train `model` in place, from the newest state in the job's `work` if there is one. At the end it holds the kept weights."""
-    arguments = _arguments(settings, len(examples), model, job.work, job.seed)
-    stop = _InnerStop(job.inner_stop, job.validate, model, tokenizer, job.work)
+    """Train `model` in place, from the newest state in the job's `work` if there is one, and write the kept weights into `output`.
+    In a group of processes each trains on its share of every batch, and the first one writes."""
+    sharded = settings.execution.sharding == "fsdp"
+    work = job.work / "sharded" if sharded else job.work  # its states are of another kind
+    arguments = _arguments(settings, len(examples), work, job.seed)
+    stop = KeptStep(job.inner_stop, job.validate, model, tokenizer, work)
     trainer = _WeightedTrainer(
         settings.normaliser,
-        job.seed,
         examples,
         model=model,
         args=arguments,
         data_collator=pack if settings.packing else lambda batch: pad(batch, tokenizer.pad_token_id),
-        callbacks=[_Progress(job.on_step), _Resumable(job.work), stop],
+        callbacks=[Progress(job.on_step), Resumable(work, sharded), stop],
     )
     trainer.remove_callback(PrinterCallback)
-    state = newest_state(job.work)
-    if state is not None and (reached := stop.finished(state, arguments.max_steps)):
-        trainer._load_from_checkpoint(state)  # killed after the last step: `train` would make one more
-        trainer.state = reached
-        job.on_step(reached.global_step, reached.max_steps)
-    else:
-        trainer.train(resume_from_checkpoint=state)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad) * 4
+    state = newest_state(work)
+    with needs_room(work, 3 * trained):  # a state: the weights, and two moments of each
+        if state is not None and (reached := stop.finished(state, arguments.max_steps)):
+            trainer._load_from_checkpoint(state)  # killed after the last step: `train` would make one more
+            trainer.state = reached
+            job.on_step(reached.global_step, reached.max_steps)
+        else:
+            trainer.train(resume_from_checkpoint=state)
     made = trainer.state.global_step
     kept = stop.restore_best(made)
+    with needs_room(job.output, trained):
+        trainer.publish(job.output, tokenizer)
     losses = [(int(entry["step"]), entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     tokens = trained_tokens([len(e.input_ids) for e in examples], settings.batch_size, job.seed, made)
     versions = {name: version(name) for name in ("torch", "transformers", *(["peft"] if settings.lora else []))}
@@ -62,37 +65,30 @@ def trained_tokens(lengths: list[int], batch_size: int, seed: int, steps: int) -
     return total
 
 
-def newest_state(work: Path) -> str | None:
-    """The last complete resume point below `work`; the Trainer writes trainer_state.json last."""
-    states = [p.parent for p in work.glob(f"{STATE}*/trainer_state.json") if _whole(p)]
-    return str(max(states, key=lambda p: int(p.name.removeprefix(STATE)))) if states else None
-
-
-def _whole(trainer_state: Path) -> bool:
-    """Was it written to its end? The Trainer does not write it atomically."""
-    try:
-        return "global_step" in json.loads(trainer_state.read_text())
-    except ValueError:
-        return False
-
-
-def _arguments(settings, examples: int, model, work: Path, seed: int) -> TrainingArguments:
-    micro = min(settings.execution.micro_batch_size or settings.batch_size, settings.batch_size)
+def _arguments(settings, examples: int, work: Path, seed: int) -> TrainingArguments:
+    execution = settings.execution
     steps_per_epoch = max(1, -(-examples // settings.batch_size))
     steps = settings.steps or max(1, round((settings.epochs or 3) * steps_per_epoch))
-    return TrainingArguments(
+    on_cpu, sharded = device_named(execution.device) == "cpu", execution.sharding == "fsdp"
+    arguments = TrainingArguments(
         output_dir=str(work),
         max_steps=steps,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=settings.batch_size // micro,
+        per_device_train_batch_size=settings.micro_batch_size,
+        gradient_accumulation_steps=settings.batch_size // (settings.micro_batch_size * execution.processes),
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=round(settings.warmup * steps),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         # Full weights are float32 and computed with in bfloat16; LoRA has a bfloat16 model below float32 adapters.
-        bf16=settings.lora is None and settings.execution.computes_in_bfloat16(model.device.type),
-        use_cpu=model.device.type == "cpu",
+        bf16=settings.lora is None and execution.computes_in_bfloat16,
+        gradient_checkpointing=execution.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        fsdp=sharded,
+        fsdp_config={"version": 2} if sharded else None,
+        ddp_backend="gloo" if on_cpu and execution.processes > 1 else None,
+        ddp_find_unused_parameters=False,
+        use_cpu=on_cpu,
         seed=seed,
         data_seed=seed,
         # A multiple of it ends at every saved state, so that a resumed run has the same mean losses.
@@ -104,6 +100,9 @@ def _arguments(settings, examples: int, model, work: Path, seed: int) -> Trainin
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1  # or the Trainer would give each of several GPUs a batch as large; `processes` is for that
+    return arguments
 
 
 class _Examples(torch.utils.data.Dataset):
@@ -113,36 +112,58 @@ class _Examples(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, i: int) -> Example:
-        return self.examples[i]
+    def __getitem__(self, i: int | None) -> Example:
+        return FILLER if i is None else self.examples[i]
 
 
-class _TorchBucketSampler(BucketSampler, Sampler):
-    """The same order, under the type that the data loader asks for."""
+class SharedOrder(BucketSampler, Sampler):
+    """The same order, under the type that the data loader asks for. Processes take micro-batches of it in turn; so that all
+    have as many, the epoch ends with fillers, where accelerate would train on some rows twice."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, taken_together: int) -> None:
+        super().__init__(lengths, batch_size, seed)
+        self._fillers = -len(lengths) % taken_together
+
+    def __len__(self) -> int:
+        return super().__len__() + self._fillers
+
+    def __iter__(self) -> Iterator[int | None]:  # type: ignore[override]
+        yield from super().__iter__()
+        yield from [None] * self._fillers
 
 
 class _WeightedTrainer(Trainer):
     """Cross-entropy per completion token, times the row's weight, over a declared normaliser.
 
-    The normaliser is summed over all micro-batches of an optimizer step, so gradient accumulation changes nothing.
+    The normaliser is summed over all micro-batches of an optimizer step, in all processes, so neither gradient accumulation nor
+    the number of processes changes anything.
     """
 
-    def __init__(self, normaliser: str, order_seed: int, examples: list[Example], **arguments) -> None:
-        super().__init__(train_dataset=_Examples(examples), **arguments)
-        self._examples = examples
-        self._normaliser, self._order_seed = normaliser, order_seed
+    def __init__(self, normaliser: str, examples: list[Example], data_collator, **arguments) -> None:
+        def collate(batch: list[Example]) -> dict:
+            return data_collator([e for e in batch if e is not FILLER] or [FILLER])
+
+        super().__init__(train_dataset=_Examples(examples), data_collator=collate, **arguments)
+        self._normaliser = normaliser
         self.model_accepts_loss_kwargs = True  # the loss below is already divided by the whole step's normaliser
+        together = self.args.world_size * self.args.train_batch_size
+        whole = together * self.args.gradient_accumulation_steps
+        alone = self.args.world_size == 1
+        self._order = SharedOrder([len(e.input_ids) for e in examples], whole, self.args.seed, 1 if alone else together)
+        self.add_callback(Epochs(self._order))
 
     def _get_train_sampler(self, train_dataset=None):
-        lengths = [len(e.input_ids) for e in self._examples]
-        return _TorchBucketSampler(lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, self._order_seed)
+        return self._order
 
     def _get_num_items_in_batch(self, batch_samples: list, device):
-        return sum(self._amount(batch) for batch in batch_samples) or 1  # rows of weight 0 alone: a loss of 0, not 0 / 0
+        amount = sum(self._amount(batch) for batch in batch_samples)
+        if self.args.world_size > 1:
+            amount = self.accelerator.reduce(torch.tensor(amount, dtype=torch.float64, device=device)).item()
+        return amount or 1  # rows of weight 0 alone: a loss of 0, not 0 / 0
 
     def _amount(self, batch: dict) -> float:
         counted = batch["labels"][:, 1:] != IGNORED
-        if self._normaliser == "tokens":
+        if self._normaliser == "tokens" or not counted.any():  # a filler is no row
             return counted.sum().item()
         if self._normaliser == "weighted_tokens":
             return (batch["loss_weights"][:, 1:] * counted).sum().item()
@@ -153,92 +174,27 @@ class _WeightedTrainer(Trainer):
         outputs = model(**inputs, use_cache=False)
         logits = outputs.logits[:, :-1].float()
         losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none", ignore_index=IGNORED)
-        loss = (losses * weights).sum() / num_items_in_batch
+        # Gradients, and the losses that are reported, are averaged over the processes, where a sum is wanted.
+        loss = (losses * weights).sum() / num_items_in_batch * self.args.world_size
         return (loss, outputs) if return_outputs else loss
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        self.accelerator.wait_for_everyone()  # what is written next, by the first process, says that the state is whole
+
+    def publish(self, output: Path, tokenizer) -> None:
+        """Write the weights as a model or adapter directory."""
+        gathered = self.accelerator.get_state_dict(self.model) if self.is_fsdp_enabled else None  # all take part in that
+        if not self.is_world_process_zero():
+            return
+        for adapter in getattr(self.model, "peft_config", {}).values():  # its digest must not depend on where and by whom it is made
+            adapter.base_model_name_or_path = ""  # peft puts a path of this machine for None; the store knows what the adapter belongs on
+            adapter.target_modules = sorted(adapter.target_modules)  # a set, in an order that changes from process to process
+        if gathered is not None:  # a tied weight is the same tensor no longer
+            gathered = {name: weight for name, weight in gathered.items() if name not in self.model.all_tied_weights_keys}
+        self.model.save_pretrained(output, state_dict=gathered)
+        tokenizer.save_pretrained(output)
 
 
 def _rows(batch: dict) -> int:
     return int((batch["position_ids"] == 0).sum()) if "position_ids" in batch else len(batch["input_ids"])
-
-
-class _Progress(TrainerCallback):
-    def __init__(self, on_step: Callable[[int, int], None]) -> None:
-        self._on_step = on_step
-
-    def on_train_begin(self, args, state, control, **_):
-        self._on_step(state.global_step, state.max_steps)
-
-    def on_step_end(self, args, state, control, **_):
-        self._on_step(state.global_step, state.max_steps)
-
-
-class _Resumable(TrainerCallback):
-    """Keeps the newest state alone. The Trainer's own rotation goes by the clock, and would remove the newest one where
-    the clock was set back."""
-
-    def __init__(self, work: Path) -> None:
-        self._work = work
-
-    def on_step_end(self, args, state, control, **_):
-        crash_point("after-optimizer-step")
-
-    def on_save(self, args, state, control, **_):
-        crash_point("after-trainer-state")
-        for older in self._work.glob(f"{STATE}*"):
-            if older.name != f"{STATE}{state.global_step}":
-                remove_folder(older)
-
-
-class _InnerStop(TrainerCallback):
-    """Scores the policy every few steps; keeps the best weights on disk, so that a resumed run still has them."""
-
-    def __init__(self, settings: InnerStop, validate, model, tokenizer, work: Path) -> None:
-        self._settings, self._validate = settings, validate if settings.rule != "none" else None
-        self._model, self._tokenizer, self._work = model, tokenizer, work
-        self.scores: list[tuple[int, float]] = []
-        if self._file.exists():
-            self.scores = [tuple(pair) for pair in json.loads(self._file.read_text())]
-
-    @property
-    def _file(self) -> Path:
-        return self._work / "validation.json"
-
-    def finished(self, state: str, max_steps: int) -> TrainerState | None:
-        """The trainer state, if nothing is left to do after it."""
-        reached = TrainerState.load_from_json(str(Path(state) / "trainer_state.json"))
-        self.scores = [pair for pair in self.scores if pair[0] <= reached.global_step]
-        scores = [s for _, s in self.scores]
-        dropped = self._settings.rule == "first_drop" and any(s < max(scores[:i]) for i, s in enumerate(scores) if i)
-        return reached if dropped or reached.global_step >= max_steps else None
-
-    def on_train_begin(self, args, state, control, **_):
-        # Scores noted after the state that we resume from belong to steps that will be done again.
-        self.scores = [pair for pair in self.scores if pair[0] <= state.global_step]
-
-    def on_step_end(self, args, state, control, **_):
-        if self._validate is None or (state.global_step % self._settings.every and state.global_step < state.max_steps):
-            return
-        self._model.eval()
-        with torch.inference_mode():
-            score = self._validate(self._model, self._tokenizer)
-        self._model.train()
-        best = max((s for _, s in self.scores), default=float("-inf"))
-        self.scores.append((state.global_step, score))
-        if score > best:
-            torch.save(_trained_weights(self._model), self._work / f"best-{state.global_step}.pt")
-        elif score < best and self._settings.rule == "first_drop":
-            control.should_training_stop = True
-        write_atomically(self._file, json.dumps(self.scores))
-
-    def restore_best(self, last_step: int) -> int:
-        """Put the best weights back into the model; returns the step they are from."""
-        if not self.scores:
-            return last_step
-        step = max(self.scores, key=lambda pair: (pair[1], -pair[0]))[0]
-        weights = torch.load(self._work / f"best-{step}.pt", weights_only=True)
-        self._model.load_state_dict(weights, strict=False)
-        return step
-
-
-def _trained_weights(model) -> dict:
-    return {name: p.detach().cpu().clone() for name, p in model.named_parameters() if p.requires_grad}

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selftrain_assets.core.errors import ModelError
+from selftrain_assets.models.loading import load_model
 from selftrain_assets.trainers.examples import IGNORED, BucketSampler, Example, pack, pad, tokenize
 
 LENGTHS = random.Random(0).choices(range(5, 100), k=403)
@@ -75,9 +76,11 @@ def weighted_loss(logits, batch):
     return (losses * batch["loss_weights"][0, 1:]).sum().item()
 
 
-def test_packed_rows_do_not_see_each_other(model, tokenizer, examples):
+@pytest.mark.parametrize("kernel", ["sdpa", "eager", pytest.param("flex_attention", marks=pytest.mark.kills)])  # compiled at first
+def test_packed_rows_do_not_see_each_other(embedded, tokenizer, examples, kernel, one_torch_thread):
     import torch
 
+    model = load_model(embedded, "cpu", "float32", attention=kernel)
     alone = [pad([example], tokenizer.pad_token_id) for example in examples]
     logits = [forward(model, batch) for batch in alone]
     packed = pack(examples)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
+from selftrain_assets.core.errors import UserError
 from selftrain_assets.recipes.rounds import InnerStop
 from selftrain_assets.trainers import SftTrainer
 from selftrain_assets.trainers.examples import tokenize
@@ -54,6 +55,36 @@ def test_an_adapter_is_the_same_wherever_its_base_lies(train, embedded, tmp_path
 @pytest.mark.parametrize("changes", [{"micro_batch_size": 1}, {"packing": True}, {"packing": True, "micro_batch_size": 2}], ids=str)
 def test_the_shape_of_a_batch_does_not_change_the_training(train, settings, plain, changes):
     assert_same_training(train(lab.changed(settings, **changes)), plain)
+
+
+@pytest.mark.parametrize("packing", [False, True], ids=["padded", "packed"])
+def test_the_attention_kernel_does_not_change_the_training(train, settings, plain, packing):
+    assert_same_training(train(lab.changed(settings, attention="eager", packing=packing)), plain)
+
+
+@pytest.mark.parametrize("variant", lab.VARIANTS)
+def test_gradient_checkpointing_computes_again_and_changes_nothing(train, monkeypatch, variant):
+    from transformers import modeling_utils
+
+    checkpoint, calls = modeling_utils.checkpoint, []
+    monkeypatch.setattr(modeling_utils, "checkpoint", lambda *args, **how: calls.append(how) or checkpoint(*args, **how))
+    plain = lab.SETTINGS[SftTrainer][variant]  # dropout too is drawn again
+    done = train(lab.changed(plain, gradient_checkpointing=True))
+    assert calls == [{"use_reentrant": False}] * len(calls)
+    assert len(calls) == 4 * done.load().config.num_hidden_layers
+    assert done.ref.digest == train(plain).ref.digest
+
+
+@pytest.mark.parametrize(
+    ("attention", "message"),
+    [
+        ("flash_attention_2", "attention: flash_attention_2 is not installed; pip install flash-attn"),
+        ("flex_attention", "attention: flex_attention trains on GPUs alone; set auto"),
+    ],
+)
+def test_a_kernel_that_cannot_train_here_is_refused(train, attention, message):
+    with pytest.raises(UserError, match=message):
+        train(lab.changed(FULL, attention=attention))
 
 
 @pytest.mark.parametrize("packing", [False, True], ids=["padded", "packed"])

@@ -1,0 +1,13 @@
+"""One of several processes without GPUs that share a model: accelerate shards models among GPUs alone, unless it takes gloo for one."""
+
+import sys
+from pathlib import Path
+
+from accelerate import PartialState
+from accelerate.utils import DistributedType
+
+from selftrain_assets.trainers import launched
+
+if __name__ == "__main__":
+    PartialState(cpu=True, backend="gloo")._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+    launched.main(Path(sys.argv[1]))
