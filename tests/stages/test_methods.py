@@ -337,6 +337,7 @@ def audit_findings(run):
     return [f.sentence for f in inspector.findings]
 
 
+@pytest.mark.kills
 def test_weights_of_a_method_answer_to_its_own_rows_alone(mmst):
     """What is retracted of another method trains nothing of this one again."""
     run = mmst(**APART | {"recipe": APART["recipe"] | {"cross_training": {}}})
@@ -382,6 +383,7 @@ def test_weights_that_nobody_lists_yet_are_no_garbage(mmst):
     assert [item for item in found if item.kind == "checkpoint"] == []
 
 
+@pytest.mark.kills
 def test_the_controls_have_the_steps_of_each_method(mmst):
     named = {"recipe": {"weights": "per_method", "methods": [MARKED | {"name": "text"}, BARE | {"name": "code"}]}}
     run = mmst(**APART | named, human_only=True)
