@@ -122,6 +122,7 @@ def test_long_names_make_a_folder_that_can_be_made():
     assert folder_name(long) != folder_name([*long, "more"])
 
 
+@pytest.mark.kills
 def test_every_arm_is_drawn_however_many_there_are(arm, monkeypatch):
     import matplotlib.axes
 
@@ -143,6 +144,7 @@ def test_arms_of_other_problems_have_no_interval_of_one_seed(arm):
     assert {(d["low"], d["high"]) for d in found["differences"] if d["split"] == "test"} == {(None, None)}
 
 
+@pytest.mark.kills
 def test_methods_are_compared_where_every_arm_has_them(opened):
     by_number = {"sampling": {"samples_per_problem": 4, "temperature": 1.0}, "verifier": {"type": "numeric"}}
     methods = [{"name": "plain", **by_number}, {"name": "marked", "prompt": {"template": "Q: {question} ="}, **by_number}]
