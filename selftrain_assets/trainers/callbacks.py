@@ -12,7 +12,7 @@ from transformers import TrainerCallback, TrainerState
 from selftrain_assets.core.crash import crash_point
 from selftrain_assets.core.files import remove_folder, write_atomically
 from selftrain_assets.recipes.rounds import InnerStop
-from selftrain_assets.trainers.examples import BucketSampler
+from selftrain_assets.trainers.examples import BatchOrder
 
 STATE = "checkpoint-"  # and the step: the Trainer's name for a state that it resumes from
 
@@ -45,7 +45,7 @@ class Progress(TrainerCallback):
 class Epochs(TrainerCallback):
     """Tells the sampler its epoch. The data loader does so too, but not where several processes skip batches to resume."""
 
-    def __init__(self, order: BucketSampler) -> None:
+    def __init__(self, order: BatchOrder) -> None:
         self._order = order
 
     def on_epoch_begin(self, args, state, control, **_):

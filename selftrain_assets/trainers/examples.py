@@ -69,13 +69,13 @@ def pack(examples: Sequence[Example]) -> dict[str, Any]:
     }
 
 
-class BucketSampler:
-    """Order of one epoch: shuffled, then sorted by length inside stretches of many batches, so that a batch holds rows
-    of like length and needs little padding. Depends on seed and epoch alone, so a resumed run sees the same order."""
+class BatchOrder:
+    """Order of one epoch: shuffled, then sorted by length inside each batch. Batches are drawn without regard to length, so that
+    every optimizer step sees the whole dataset's mix, and their micro-batches still hold rows of like length, which need little
+    padding. Depends on seed and epoch alone, so a resumed run sees the same order."""
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, batches_per_bucket: int = 16) -> None:
-        self._lengths, self._batch_size, self._seed = lengths, batch_size, seed
-        self._stretch, self._epoch = batch_size * batches_per_bucket, 0
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch = epoch
@@ -84,14 +84,7 @@ class BucketSampler:
         return len(self._lengths)
 
     def __iter__(self) -> Iterator[int]:
-        rng = random.Random(f"{self._seed}:{self._epoch}")
         order = list(range(len(self._lengths)))
-        rng.shuffle(order)
-        batches: list[list[int]] = []
-        for start in range(0, len(order), self._stretch):
-            bucket = sorted(order[start : start + self._stretch], key=lambda i: self._lengths[i])
-            batches += [bucket[i : i + self._batch_size] for i in range(0, len(bucket), self._batch_size)]
-        whole = [b for b in batches if len(b) == self._batch_size]
-        rest = [b for b in batches if len(b) < self._batch_size]  # a short batch in between would shift all later borders
-        rng.shuffle(whole)
-        return (i for batch in (*whole, *rest) for i in batch)
+        random.Random(f"{self._seed}:{self._epoch}").shuffle(order)
+        for start in range(0, len(order), self._batch_size):
+            yield from sorted(order[start : start + self._batch_size], key=lambda i: self._lengths[i])

@@ -28,7 +28,9 @@ class Lora(Identity):
 class SftExecution(Execution):
     """How training runs; none of it enters the identity of a checkpoint."""
 
-    micro_batch_size: int | None = Field(None, ge=1, description="rows per forward pass; None: the whole batch at once")
+    micro_batch_size: int | None = Field(
+        None, ge=1, description="rows per forward pass; None: as many as divide a batch evenly, 32 at most"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where there is one")
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
     save_steps: int = Field(200, ge=1, description="optimizer steps between two states that a killed run resumes from")
@@ -104,8 +106,10 @@ class SftTrainer(Identity):
 
     @property
     def micro_batch_size(self) -> int:
-        """Rows per forward pass of one process."""
-        return self.execution.micro_batch_size or self.batch_size // self.execution.processes
+        """Rows per forward pass of one process. Rows of a batch come in order of length: on a CPU two passes of 32 rows, each
+        with less padding, take less time than one of 64."""
+        share = self.batch_size // self.execution.processes
+        return self.execution.micro_batch_size or max(rows for rows in range(1, min(share, 32) + 1) if share % rows == 0)
 
     def train(self, job: TrainingJob) -> TrainingResult:
         if not job.rows:

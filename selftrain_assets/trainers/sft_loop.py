@@ -14,7 +14,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from selftrain_assets.core.files import needs_room
 from selftrain_assets.models.loading import device_named
 from selftrain_assets.trainers.callbacks import Epochs, KeptStep, Progress, Resumable, newest_state
-from selftrain_assets.trainers.examples import FILLER, IGNORED, BucketSampler, Example, pack, pad
+from selftrain_assets.trainers.examples import FILLER, IGNORED, BatchOrder, Example, pack, pad
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
 
@@ -55,7 +55,7 @@ def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -
 
 def trained_tokens(lengths: list[int], batch_size: int, seed: int, steps: int) -> int:
     """Tokens that went through the model in so many optimizer steps."""
-    order, total, epoch = BucketSampler(lengths, batch_size, seed), 0, 0
+    order, total, epoch = BatchOrder(lengths, batch_size, seed), 0, 0
     while steps > 0:
         order.set_epoch(epoch)
         ids = list(order)[: steps * batch_size]
@@ -116,7 +116,7 @@ class _Examples(torch.utils.data.Dataset):
         return FILLER if i is None else self.examples[i]
 
 
-class SharedOrder(BucketSampler, Sampler):
+class SharedOrder(BatchOrder, Sampler):
     """The same order, under the type that the data loader asks for. Processes take micro-batches of it in turn; so that all
     have as many, the epoch ends with fillers, where accelerate would train on some rows twice."""
 

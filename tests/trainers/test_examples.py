@@ -1,6 +1,7 @@
 """Rows become tokens, batches and an order of batches without changing what is learned from them."""
 
 import random
+import statistics
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from selftrain_assets.core.errors import ModelError
 from selftrain_assets.models.loading import load_model
-from selftrain_assets.trainers.examples import IGNORED, BucketSampler, Example, pack, pad, tokenize
+from selftrain_assets.trainers.examples import IGNORED, BatchOrder, Example, pack, pad, tokenize
 
 LENGTHS = random.Random(0).choices(range(5, 100), k=403)
 BATCH = 8
@@ -101,7 +102,7 @@ def test_packed_rows_would_see_each_other_through_a_mask_of_ones(model, tokenize
 
 
 def order(lengths=LENGTHS, batch=BATCH, seed=0, epoch=0):
-    sampler = BucketSampler(lengths, batch, seed)
+    sampler = BatchOrder(lengths, batch, seed)
     sampler.set_epoch(epoch)
     return list(sampler)
 
@@ -109,7 +110,7 @@ def order(lengths=LENGTHS, batch=BATCH, seed=0, epoch=0):
 @given(st.lists(st.integers(1, 50), max_size=80), st.integers(1, 9), st.integers(0, 5), st.integers(0, 5))
 def test_an_epoch_holds_every_row_once(lengths, batch, seed, epoch):
     assert sorted(order(lengths, batch, seed, epoch)) == list(range(len(lengths)))
-    assert len(BucketSampler(lengths, batch, seed)) == len(lengths)
+    assert len(BatchOrder(lengths, batch, seed)) == len(lengths)
 
 
 def test_the_order_depends_on_seed_and_epoch_alone():
@@ -121,12 +122,15 @@ def batches(indices):
     return [[LENGTHS[i] for i in indices[start : start + BATCH]] for start in range(0, len(indices), BATCH)]
 
 
-def test_batches_of_like_length_need_less_padding():
-    def padding(indices):
-        return sum(max(batch) * len(batch) - sum(batch) for batch in batches(indices))
+def test_a_batch_is_drawn_without_regard_to_length():
+    means = [sum(batch) / len(batch) for epoch in range(20) for batch in batches(order(epoch=epoch))]
+    spread = statistics.pstdev(means)
+    expected = statistics.pstdev(LENGTHS) / BATCH**0.5
+    assert 0.7 * expected < spread < 1.3 * expected
 
-    shuffled = random.Random(1).sample(range(len(LENGTHS)), len(LENGTHS))
-    assert 0 < padding(order()) < padding(shuffled) / 3
+
+def test_rows_of_a_batch_come_in_order_of_length():
+    assert all(batch == sorted(batch) for batch in batches(order()))
 
 
 def test_batches_are_not_ordered_by_length():
