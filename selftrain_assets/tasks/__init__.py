@@ -8,6 +8,7 @@ from selftrain_assets.tasks.bigbench import Bbh, DateUnderstanding, LogicalDeduc
 from selftrain_assets.tasks.choices import CommonsenseQa, MathQa, StrategyQa
 from selftrain_assets.tasks.files import ProblemFile
 from selftrain_assets.tasks.mathematics import Gsm8k, Math, Mawps, Svamp
+from selftrain_assets.tasks.multistep_arithmetic import MultistepArithmetic
 from selftrain_assets.tasks.programs import Apps, HumanEval, LiveCodeBench, Mbpp
 from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.published import Published
@@ -15,6 +16,7 @@ from selftrain_assets.tasks.word_problems import WordProblems
 
 AnyTask = Annotated[
     WordProblems
+    | MultistepArithmetic
     | ProblemFile
     | Gsm8k
     | Math
@@ -34,4 +36,4 @@ AnyTask = Annotated[
 ]
 TASKS: dict[str, type[Task]] = {kind.model_fields["type"].default: kind for kind in get_args(get_args(AnyTask)[0])}
 
-__all__ = ["TASKS", "AnyTask", "Card", "ProblemFile", "Published", "Task", "WordProblems"]
+__all__ = ["TASKS", "AnyTask", "Card", "MultistepArithmetic", "ProblemFile", "Published", "Task", "WordProblems"]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, cast, get_args
 
 from pydantic import Field
 
+from selftrain_assets.core.attempts import Script
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.program_tests import read_tests
 from selftrain_assets.core.seeds import derive_seed
@@ -37,6 +38,7 @@ class ProblemFile(Identity):
     type: Literal["file"] = "file"
     card: ClassVar[Card] = Card("your own problems, from a JSONL or Parquet file", "as you say")
     defaults: ClassVar[Mapping[str, Any]] = {}
+    script: ClassVar[Script | None] = None
     path: str = Field(description="JSONL or Parquet file, relative to the folder that the command runs in")
     validation_share: float = Field(0.1, ge=0, lt=1, description="share held out for choosing settings, where no split is given")
     test_share: float = Field(0.2, gt=0, lt=1, description="share held out for reporting, where no split is given")

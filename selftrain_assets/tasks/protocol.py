@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from selftrain_assets.core.attempts import Script
 from selftrain_assets.core.types import Problem
 
 
@@ -32,6 +33,8 @@ class Task(Protocol):
     card: ClassVar[Card]
     defaults: ClassVar[Mapping[str, Any]]
     """Settings that an experiment on this task has unless its file says otherwise: `prompt`, `verifier` and `sampling`."""
+    script: ClassVar[Script | None]
+    """What finds and corrects errors in attempts at these problems without a model, where that can be done."""
 
     def load(self) -> list[Problem]:
         """Problems of every split; ids are unique. UserError names the file, line and field that is wrong."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from selftrain_assets.core.attempts import Script
 from selftrain_assets.core.errors import InfraError, UserError
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.settings import Identity
@@ -38,6 +39,7 @@ class Published(Identity):
     type: str
     card: ClassVar[Card]
     defaults: ClassVar[Mapping[str, Any]]
+    script: ClassVar[Script | None] = None
     splits: ClassVar[Mapping[str, Split]] = {"train": "train", "validation": "validation", "test": "test"}
     """What each published split is used for; rows of another one are left out, for instance because they have no answers."""
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from selftrain_assets.core.attempts import Script
 from selftrain_assets.core.expressions import solve
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Problem, Split
@@ -33,6 +34,7 @@ class WordProblems(Identity):
         solutions=True,
     )
     defaults: ClassVar[Mapping[str, Any]] = {}
+    script: ClassVar[Script | None] = None
     train: int = Field(1000, ge=1, description="training problems, with the answer alone")
     human: int = Field(120, ge=0, description="problems with a written-out reference solution, the stand-in for human data")
     validation: int = Field(100, ge=0, description="held-out problems that settings may be chosen on")

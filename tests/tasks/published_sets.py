@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from selftrain_assets.tasks import TASKS
+from selftrain_assets.tasks import TASKS, Published
 
 FOLDER = Path(__file__).with_name("published")
-NAMES = tuple(name for name in TASKS if name not in ("word_problems", "file"))
+NAMES = tuple(name for name, kind in TASKS.items() if issubclass(kind, Published))
 PROGRAMS = {
     "sum_line": "```python\nprint(sum(map(int, input().split())))\n```",
     "pairs": (
