@@ -13,10 +13,12 @@ from selftrain_assets.tasks.programs import Apps, HumanEval, LiveCodeBench, Mbpp
 from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.published import Published
 from selftrain_assets.tasks.word_problems import WordProblems
+from selftrain_assets.tasks.word_sorting import WordSorting
 
 AnyTask = Annotated[
     WordProblems
     | MultistepArithmetic
+    | WordSorting
     | ProblemFile
     | Gsm8k
     | Math
@@ -36,4 +38,4 @@ AnyTask = Annotated[
 ]
 TASKS: dict[str, type[Task]] = {kind.model_fields["type"].default: kind for kind in get_args(get_args(AnyTask)[0])}
 
-__all__ = ["TASKS", "AnyTask", "Card", "MultistepArithmetic", "ProblemFile", "Published", "Task", "WordProblems"]
+__all__ = ["TASKS", "AnyTask", "Card", "MultistepArithmetic", "ProblemFile", "Published", "Task", "WordProblems", "WordSorting"]

@@ -15,7 +15,8 @@ PROGRAMS = {
 
 
 def settings(name, **changes):
-    return {"type": name, "path": str(FOLDER / name), **changes}
+    path = {"path": str(FOLDER / name)} if name in NAMES else {}
+    return {"type": name, **path, **changes}
 
 
 def load(name, **changes):
