@@ -15,7 +15,7 @@ from selftrain_assets.tasks.generated import Generated
 from selftrain_assets.tasks.multistep_script import MultistepScript
 from selftrain_assets.tasks.protocol import Card
 
-TRIES = 100  # draws of a part, before the whole is drawn anew
+TRIES = 20  # draws of a part, before the whole is drawn anew
 
 
 class Shape(NamedTuple):

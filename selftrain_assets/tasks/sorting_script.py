@@ -5,8 +5,12 @@
 >>> "In group c the order is costume, counterpart."  # one such step for every group of several words, in any order
 >>> "costume counterpart oven"  # the final answer
 
-Kinds of errors: `letters` (first step), `groups` (second step), `order` (a group's step, or a step too many), and `final` (the final
-answer is not the words in order, or steps are missing before it).
+Kinds of errors:
+
+- `letters`: the first step has a wrong letter, or not the words of the list.
+- `groups`: the second step has wrong groups, or groups in the wrong order.
+- `order`: another step has the words of a group in the wrong order, is of another form, or one too many.
+- `final`: the final answer is not the words in order, or steps are missing before it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,14 @@
 """What the tasks that come with a script promise: their splits, and a script that finds and corrects errors."""
 
+import json
+import re
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +17,7 @@ from selftrain_assets.core.attempts import Attempt, Feedback, Wording
 from selftrain_assets.core.contamination import words
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.types import Outcome
-from selftrain_assets.tasks import TASKS, MultistepArithmetic, WordSorting
+from selftrain_assets.tasks import TASKS, MultistepArithmetic, ProblemFile, WordSorting
 
 COMPACT = Wording(
     separator=" ; ",
@@ -197,3 +202,32 @@ def test_ten_thousand_attempts_are_judged_in_seconds(task):
     for problem, attempt in attempts:
         task.script.feedback(problem, attempt)
     assert (time.process_time() - started) / len(attempts) * 10_000 < 5
+
+
+# -- docs/tasks.md -----------------------------------------------------------------------------------------------------
+
+SECTION = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text().partition("## Tasks with a script\n")[2].partition("\n## ")[0]
+
+
+def test_the_settings_for_larger_models_have_enough_problems():
+    settings = yaml.safe_load(re.search(r"```yaml\n(.*?)```", SECTION, re.DOTALL)[1])
+    problems = parse_experiment(settings, "docs/tasks.md").task.load()
+    assert Counter(p.split for p in problems) == SIZES
+    assert len({p.group for p in problems}) == 10
+
+
+def test_the_documented_rows_are_problems_whose_solutions_can_be_read(tmp_path):
+    path = tmp_path / "problems.jsonl"
+    path.write_text(re.search(r"```json\n(.*?)```", SECTION, re.DOTALL)[1])
+    problems = ProblemFile(path=str(path)).load()
+    assert [Wording().read(p.solution).answer for p in problems] == [p.answer for p in problems] == ["05/02/2021", "Cem"]
+    assert [len(Wording().read(p.solution).steps) for p in problems] == [2, 3]
+
+
+@every_task
+def test_the_documentation_names_every_group_and_kind_of_error(task):
+    for group in (*task().seen, *task().unseen):
+        assert json.dumps(group) in SECTION
+    kinds = re.findall(r"^- `(\w+)`", sys.modules[type(task.script).__module__].__doc__, re.MULTILINE)
+    assert len(kinds) == 4
+    assert all(f"| `{kind}` |" in SECTION for kind in kinds)
