@@ -60,29 +60,31 @@ class MultistepScript:
     version = "1"
 
     def feedback(self, problem: Problem, attempt: Attempt) -> Feedback:
-        trees: tuple[Tree, ...] = (_parsed(problem.question),)
-        for number, text in enumerate(attempt.steps, 1):
-            step, options = Step.read(text), [each for tree in trees for each in ready(tree)]
-            right = [each for each in options if step and step.does(each)]
-            if step is None or not right:
-                return _wrong_operation(number, text, step, options)
-            if step.value != right[0].result().number:
-                return Feedback(number, step.result, f"{step.operation} is {right[0].result()}", "calculate")
-            trees = _after(trees, right)
-        return _final(len(attempt.steps) + 1, attempt.answer, trees[0])
+        tree, wrong = _reduced(problem.question, attempt.steps)
+        return wrong or _final(len(attempt.steps) + 1, attempt.answer, tree)
 
     def improve(self, problem: Problem, steps: tuple[str, ...]) -> Attempt:
         """ValueError where the steps are not correct."""
-        trees: tuple[Tree, ...] = (_parsed(problem.question),)
-        for text in steps:
-            step = Step.read(text)
-            right = [each for tree in trees for each in ready(tree) if step and step.does(each) and step.value == each.result().number]
-            if not right:
-                raise ValueError(f'the step "{text}" is not correct')
-            trees = _after(trees, right)
-        left = [*operations(trees[0])]
-        answer = left[-1].result() if left else trees[0]
+        tree, wrong = _reduced(problem.question, steps)
+        if wrong:
+            raise ValueError(f"step {wrong.step} is not correct: {wrong.reason}")
+        left = [*operations(tree)]
+        answer = left[-1].result() if left else tree
         return Attempt((*steps, *(f"{each} = {each.result()}" for each in left)), str(answer))
+
+
+def _reduced(expression: str, steps: tuple[str, ...]) -> tuple[Tree, Feedback | None]:
+    """What the steps leave of an expression, and the first error in them."""
+    trees: tuple[Tree, ...] = (_parsed(expression),)
+    for number, text in enumerate(steps, 1):
+        step, options = Step.read(text), [each for tree in trees for each in ready(tree)]
+        right = [each for each in options if step and step.does(each)]
+        if step is None or not right:
+            return trees[0], _wrong_operation(number, text, step, options)
+        if step.value != (value := right[0].result().number):
+            return trees[0], Feedback(number, step.result, f"{step.operation} is {value}", "calculate")
+        trees = _after(trees, right)
+    return trees[0], None
 
 
 def _after(trees: Iterable[Tree], done: Iterable[Operation]) -> tuple[Tree, ...]:

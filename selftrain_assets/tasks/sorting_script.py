@@ -57,7 +57,7 @@ class SortingScript:
         """ValueError where the steps are not correct."""
         words = _words(problem)
         if found := _first_fault(words, steps):
-            raise ValueError(f'the step "{steps[found[0] - 1]}" is not correct: {found[1].reason}')
+            raise ValueError(f"step {found[0]} is not correct: {found[1].reason}")
         return Attempt((*steps, *_solution(words, steps)), " ".join(sorted(words)))
 
 
