@@ -18,7 +18,7 @@ from selftrain_assets.recipes.methods import CODE, TEXT
 from selftrain_assets.reports import summarize
 from selftrain_assets.reports.comparison import compare, write_comparison
 from selftrain_assets.scaffold import scaffold
-from selftrain_assets.stages.loop import run_rounds
+from selftrain_assets.stages.loop import run_rounds, walk
 from selftrain_assets.stages.run import Run
 from selftrain_assets.store import Store
 
@@ -58,9 +58,8 @@ def test(store: Store, seeds: list[int]) -> None:
     runs = {name: [Run(f"{name}-seed-{seed}", arm(name, seed), store) for seed in seeds] for name in ARMS}
     for of_seed in zip(*(runs[name] for name in ("mmst", *(n for n in ARMS if n != "mmst"))), strict=True):
         for run in of_seed:  # the teacher first
-            run_rounds(
-                run, range(1, run.config.rounds + 1), lambda m: print(m.experiment, m.scope, m.stage, f"{m.seconds:.1f} s", flush=True)
-            )
+            for m in walk(run, range(1, run.config.rounds + 1)):
+                print(m.experiment, m.scope, m.stage, f"{m.seconds:.1f} s", flush=True)
     print(write_comparison(compare(ARMS, list(runs.values())), store.root / "comparisons" / f"mmst-seeds-{'-'.join(map(str, seeds))}"))
 
 

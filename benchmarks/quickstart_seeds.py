@@ -14,7 +14,7 @@ from typing import Any
 from selftrain_assets.experiments import load_experiment
 from selftrain_assets.reports import summarize
 from selftrain_assets.reports.tables import number
-from selftrain_assets.stages.loop import human_only, run_rounds
+from selftrain_assets.stages.loop import human_only, walk
 from selftrain_assets.stages.run import Run
 from selftrain_assets.store import Store
 
@@ -33,7 +33,8 @@ def one_seed(store: Store, seed: int) -> dict[str, Any]:
     config = load_experiment("quickstart")
     config = config.model_copy(update={"seed": seed, "task": config.task.model_copy(update={"seed": seed})})
     run = Run(f"quickstart-seed-{seed}", config, store)
-    run_rounds(run, range(1, config.rounds + 1), lambda m: print(m.experiment, m.scope, m.stage, f"{m.seconds:.1f} s", flush=True))
+    for m in walk(run, range(1, config.rounds + 1)):
+        print(m.experiment, m.scope, m.stage, f"{m.seconds:.1f} s", flush=True)
     human_only(run)
     return summarize(run)
 

@@ -19,7 +19,7 @@ from selftrain_assets.core.sampling import DrawSettings, Sampling
 from selftrain_assets.core.settings import Execution, Identity, merged, with_types
 from selftrain_assets.core.statistics import TieRule
 from selftrain_assets.engines import AnyEngine, TransformersSettings
-from selftrain_assets.recipes import AnyRecipe, RestEM
+from selftrain_assets.recipes import AnyRecipe, RestEM, TriPosT
 from selftrain_assets.tasks import AnyTask, WordProblems
 from selftrain_assets.tasks.defaults import with_task_defaults
 from selftrain_assets.trainers import AnyTrainer, SftTrainer
@@ -132,7 +132,7 @@ class Experiment(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _types(cls, data: Any) -> Any:
-        return with_types(cls, with_task_defaults(data, sampled_by=RestEM))
+        return with_types(cls, with_task_defaults(data, (RestEM, TriPosT)))
 
     def verifiers(self) -> list[AnyVerifier]:
         """Of each method, or the one."""

@@ -92,10 +92,16 @@ def _repeated(values: dict[str, Any], seed: int, where: str) -> dict[str, Any]:
 
 
 def _with_teacher(values: dict[str, Any], seed: int) -> dict[str, Any]:
-    teacher = values.get("recipe", {}).get("teacher")
-    if not isinstance(teacher, dict) or "experiment" not in teacher:
-        return values
-    return merged(values, {"recipe": {"teacher": {"experiment": repetition(teacher["experiment"], seed)}}})
+    """Wherever in the recipe one stands: as `teacher`, or as the `model` of feedback or improver."""
+
+    def repeated(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if value.keys() == {"experiment", "iteration"}:
+            return {**value, "experiment": repetition(value["experiment"], seed)}
+        return {name: repeated(each) for name, each in value.items()}
+
+    return merged(values, {"recipe": repeated(values["recipe"])}) if isinstance(values.get("recipe"), dict) else values
 
 
 def shown(path: Path) -> str:

@@ -88,6 +88,39 @@ attributes:
   # By each method, on the test split, after every round.
   evaluation: {{samples_per_problem: 4, pass_at: [1, 4], majority_at: [4], train_problems: 100}}
 """
+STEPS = """\
+# One experiment. Every setting has a default; what stands here is what differs, or what you are likely to change.
+# Check it with: dg check defs        Run it with: selftrain run <this folder's name>
+type: {component}
+attributes:
+  # A Hugging Face model directory, a hub name like "owner/name", or "embedded", the tiny one that ships with selftrain.
+  model: embedded
+  rounds: {rounds}
+  seed: 0
+
+  # Expressions solved in steps, which selftrain makes itself; `word_sorting` is another such task. Your own problems:
+  # {{type: file, path: problems.jsonl}}, with solutions in steps (docs/tripost.md); then name a feedback script of yours, or a model.
+  task: {{type: multistep_arithmetic}}
+
+  # {about}
+  recipe:
+    type: {type}
+    preset: {preset}{teacher}{settings}
+
+  # The policy of round 1 knows the form of a solution from the human rows.
+  base: {{fine_tune: human, trainer: {{steps: 100, learning_rate: 0.002}}}}
+
+  # The M-step. `lora` trains a small adapter; without it all weights are trained.
+  trainer: {{steps: 150, learning_rate: 0.002}}
+
+  # Drawn on the test split, and answered on all held-out splits, after every round.
+  evaluation: {{samples_per_problem: 4, pass_at: [1, 4], majority_at: [], train_problems: 0}}
+"""
+OWN = """
+    # own_from: 2          # first round in which the policy gives feedback and updates of its own
+    # feedback: {by: script}   # or {by: model, model: {base_url: ..., model: ...}}: who finds the first error
+    # improver: {by: script}   # or model, or self: who rewrites from there on
+    # ratio: {correct: 1.0, improved: 1.5, gold: 1.0}   # rows right at once, improved, and of reference solutions"""
 TEACHER = """
     teacher: {experiment: mmst, iteration: 3}   # or a model directory, a hub name, or {base_url: ..., model: ...}"""
 
@@ -97,13 +130,21 @@ def scaffold(preset: str) -> str:
     if preset not in PRESETS:
         raise UserError(f'--preset: there is no "{preset}"{nearest(preset, PRESETS)}')
     chosen = PRESETS[preset]
-    template = {"rest_em": REST_EM, "mmst": MMST}[chosen.type]
+    in_steps = chosen.type == "tripost" or preset == "lmsi"
+    template = STEPS if in_steps else {"rest_em": REST_EM, "mmst": MMST}[chosen.type]
     distils = chosen.needs == "teacher"
+    teacher = TEACHER.replace("mmst", chosen.type) if distils else ""
     return template.format(
-        component=COMPONENT, preset=preset, about=chosen.about, teacher=TEACHER if distils else "", rounds=1 if distils else 3
+        component=COMPONENT,
+        preset=preset,
+        about=chosen.about,
+        type=chosen.type,
+        teacher=teacher,
+        settings=OWN if preset.startswith("tripost") else "",
+        rounds=1 if preset == "mixed_distillation" else 3,
     )
 
 
 def needs_problems(preset: str) -> bool:
     """Does the file that it writes name problems that are not there yet?"""
-    return PRESETS[preset].type == "rest_em"
+    return "type: file\n" in scaffold(preset)

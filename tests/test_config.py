@@ -141,12 +141,14 @@ def refused(text: str | bytes):
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_file_that_new_writes_is_valid(defs, name):
     write_experiment("mine", scaffold(name))
-    recipe, settings = load_experiment("mine").recipe, {"preset": name}
+    experiment = load_experiment("mine")
+    recipe, settings = experiment.recipe, {"preset": name}
     if recipe.type == "mmst":
         settings |= {"mix_human": 1.0, "accumulate": "all"}
     if PRESETS[name].needs == "teacher":
-        settings |= {"teacher": {"experiment": "mmst", "iteration": 3}}
-    assert recipe == type(recipe).model_validate(settings)
+        settings |= {"teacher": {"experiment": recipe.type, "iteration": 3}}
+    own = {field: value for field, value in experiment.task.defaults.items() if field in type(recipe).model_fields}
+    assert recipe == type(recipe).model_validate(merged(own, settings))
     assert recipe.type == PRESETS[name].type
     assert experiment_names() == ["mine"]
 

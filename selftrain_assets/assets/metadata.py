@@ -12,7 +12,7 @@ from selftrain_assets.assets.keys import asset_key
 from selftrain_assets.assets.previews import PREVIEWS, table
 from selftrain_assets.assets.specs import asset_specs
 from selftrain_assets.core.columns import COLUMNS
-from selftrain_assets.core.types import Problem, Row, Sample, Score, Verification
+from selftrain_assets.core.types import Problem, Row, Sample, Score, Turn, Verification
 from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.stages.run import BASE, Run, iteration_of, iteration_scope
 from selftrain_assets.store import Manifest
@@ -26,6 +26,7 @@ TABLES: dict[str, tuple[str, type, str]] = {
     "verifications": ("verifications", Verification, "verifications"),
     "rationalizations": ("rationalizations", Verification, "verifications"),
     "translations": ("translations", Verification, "verifications"),
+    "trajectories": ("turns", Turn, "turns"),
     "dataset": ("rows", Row, "rows"),
     "evaluation": ("scores", Score, "scores"),
 }
@@ -70,6 +71,15 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
             flat |= {f"rows {method} from {origin}": float(rows) for method, of in value.items() for origin, rows in of.items()}
         elif name == "solutions" and value["correct"]:
             flat |= {"distinct share of correct": value["distinct"] / value["correct"], "mean tokens of correct": value["mean_tokens"]}
+        elif name == "self_improvement":
+            flat |= {
+                f"{split} {each.replace('_', ' ')}": float(number)
+                for split, of in value.items()
+                for each, number in of.items()
+                if isinstance(number, int | float) and each != "problems"
+            }
+        elif name == "endings":
+            flat |= {f"trajectories {each.replace('_', ' ')}": float(number) for each, number in value.items()}
         elif name == "losses" and value:
             flat["final loss"] = value[-1][1]
     return flat

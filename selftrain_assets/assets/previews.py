@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from selftrain_assets.core.selection import difficulty_bin
-from selftrain_assets.core.types import Judgement, Problem, Row
+from selftrain_assets.core.types import Judgement, Problem, Row, Turn
 from selftrain_assets.reports.figures import bars, measured
 from selftrain_assets.reports.methods import BINS
 from selftrain_assets.reports.render import markdown_table
@@ -53,6 +53,20 @@ def _verdicts(run: Run, manifest: Manifest) -> Shown:
 NEVER = "none right"
 
 
+def _trajectories(run: Run, manifest: Manifest) -> Shown:
+    """The funnel, and a few turns that correct an error."""
+    steps = ("attempted", "parsable", "edited", "successful")
+    columns = ("attempt", "feedback", "feedback_by", "update", "update_by", "sample_key")
+    with run.store.database() as db:
+        db.view("shown", Turn, [run.store.table(manifest, "turns")])
+        rows = db.execute(f"SELECT {', '.join(columns)} FROM shown ORDER BY update IS NULL LIMIT {ROWS}")
+    return {
+        "figure": bars("Trajectories", {step: float(manifest.counts[step]) for step in steps}, "trajectories"),
+        "endings": table(("ending", "trajectories"), sorted(manifest.metrics["endings"].items(), key=lambda found: -found[1])),
+        "preview": table(columns, rows),
+    }
+
+
 def _dataset(run: Run, manifest: Manifest) -> Shown:
     steps = {"judged": "verified", "correct": "correct", "kept": "self", "with human rows": "rows"}
     counts = {label: float(manifest.counts[name]) for label, name in steps.items()}
@@ -92,6 +106,7 @@ PREVIEWS: dict[str, Callable[[Run, Manifest], Shown]] = {
     "verifications": _verdicts,
     "rationalizations": _verdicts,
     "translations": _verdicts,
+    "trajectories": _trajectories,
     "dataset": _dataset,
     "checkpoint": _checkpoint,
     "evaluation": _evaluation,

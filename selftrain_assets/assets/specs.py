@@ -78,10 +78,18 @@ SPECS: tuple[AssetSpec, ...] = (
         GPU,
     ),
     AssetSpec(
+        "trajectories",
+        "TriPosT (arXiv 2310.13522): each attempt with the feedback on its first error and the update from there on, again until it is "
+        "right. What does not end right is kept with its reason and never trained on.",
+        ("huggingface", "parquet"),
+        ("verifications", "policy"),
+        GPU,
+    ),
+    AssetSpec(
         "dataset",
         "The training rows that the recipe selects: threshold, distinct solutions, cap, balance, weight, human. Each names its sample.",
         ("parquet",),
-        ("verifications", "rationalizations", "translations"),
+        ("verifications", "rationalizations", "translations", "trajectories"),
     ),
     AssetSpec(
         "checkpoint",

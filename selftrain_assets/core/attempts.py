@@ -133,6 +133,32 @@ class Wording(Identity):
         return Feedback(int(fields["step"]), fields["segment"], fields["reason"], fields["kind"])
 
 
+COMPACT = {
+    "separator": " ; ",
+    "step": "{text}",
+    "answer": "#### {text}",
+    "feedback": " ? ",
+    "update": " : ",
+    "correct": "all",
+    "right_until": "",
+    "wrong": "in {step} is {segment}",
+}
+"""A wording of few tokens, in the few words that the embedded model knows."""
+
+_REPORT = re.compile(
+    r"earliest error step\W{1,9}(?:step\W{0,3})?(\d+|none)\b.*?error segment\W{0,3}?:(.*?)error reason\W{0,3}?:(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def read_report(text: str) -> Feedback | None:
+    """What a model says of an attempt when it is asked for three fields: earliest error step, error segment, error reason."""
+    if told := _REPORT.search(text):
+        step, segment, reason = (field.strip().strip("\"'`*").strip() for field in told.groups())
+        return Feedback(int(step), segment, reason.partition("\n")[0]) if step.isdigit() else Feedback(None)
+    return Feedback(None) if re.search(r"earliest error step\W{1,9}none\b", text, re.IGNORECASE) else None
+
+
 NUMBERS = ("number", "step", "last", "before")
 
 

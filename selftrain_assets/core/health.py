@@ -70,6 +70,7 @@ CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
     },
     "rationalizations": _INTACT | _JUDGED,
     "translations": _INTACT | _JUDGED,
+    "trajectories": _INTACT | {INFRA_ERROR: _JUDGED[INFRA_ERROR]},
     "dataset": {
         CORRECT_SAMPLES: (True, "the round has at least one correct sample to learn from"),
         TOP_PROBLEMS: (False, f"the {TOP_SHARE:.0%} of the problems with most rows hold at most {TOP_LIMIT:.0%} of them"),

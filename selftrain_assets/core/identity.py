@@ -84,9 +84,10 @@ def verification_key(sample: str, completion: str, problem: str, verifier: str) 
     return _hashed("verification", sample, completion, problem, verifier)
 
 
-def row_key(prompt: str, completion: str, weight: float, source: str, sample: str | None) -> str:
-    """Identity of a training row: what is trained on, and the sample that it comes from."""
-    return _hashed("row", text_digest(prompt), text_digest(completion), f"{weight:.17g}", source, sample or "")
+def row_key(prompt: str, completion: str, weight: float, source: str, sample: str | None, sections: str | None = None) -> str:
+    """Identity of a training row: what is trained on, with what weights, and the sample that it comes from."""
+    parts = [] if sections is None else [text_digest(sections)]
+    return _hashed("row", text_digest(prompt), text_digest(completion), f"{weight:.17g}", source, sample or "", *parts)
 
 
 def digest_files(paths: list[Path]) -> str:

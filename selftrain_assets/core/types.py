@@ -128,7 +128,7 @@ class Verification:
     output: str | None = None
 
 
-RowSource = Literal["self", "human", "rationalized", "translated"]
+RowSource = Literal["self", "human", "rationalized", "translated", "improved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,8 @@ class Row:
 
     `sample_key` leads back to the sample; None for human rows, whose source is the problem's own solution. `method` is how it
     solves the problem, where a recipe has several; a translation names the sample that it `translates`, and that one's method, its
-    `origin`.
+    `origin`. A `turn` is one of the trajectory that begins with the sample. `sections` says what each part of the completion weighs, as
+    JSON: pairs of a length in characters and a factor of `weight`, which together cover it.
     """
 
     key: str
@@ -151,6 +152,8 @@ class Row:
     method: str | None = None
     origin: str | None = None
     translates: str | None = None
+    turn: int | None = None
+    sections: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +196,58 @@ class Score:
     samples: int
     correct: int
     method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a trajectory (TriPosT): an attempt, what is said about it, and the update, if it needs one.
+
+    `sample_key` is the attempt that the trajectory begins with, `turn` counts from 1. Feedback and update are `by` script, model or
+    self, the policy; those that were drawn name their sample. `own` is what the policy's own feedback was: right, wrong or unreadable.
+    `step` is the first error, None for none; `outcome` the verdict on the update.
+    """
+
+    sample_key: str
+    turn: int
+    problem_id: str
+    attempt: str
+    feedback: str
+    feedback_by: str
+    feedback_sample: str | None
+    own: str | None
+    step: int | None
+    kind: str
+    update: str | None = None
+    update_by: str | None = None
+    update_sample: str | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """An attempt and how its editing ended: correct at once, improved, or the reason for which it is dropped."""
+
+    sample_key: str
+    problem_id: str
+    group: str
+    ending: str
+    turns: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Improvement:
+    """A held-out problem answered with self-improvement: outcome of the first and of the last attempt, own updates, and how it ended.
+    Of `judged` attempts the policy `flagged` some, of which `flagged_wrong` were wrong, as were `wrong` of all."""
+
+    problem_id: str
+    split: str
+    group: str
+    direct: str
+    final: str
+    updates: int
+    ended: str
+    flagged: int
+    flagged_wrong: int
+    wrong: int
+    judged: int

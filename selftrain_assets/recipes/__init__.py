@@ -6,7 +6,8 @@ from pydantic import Field
 
 from selftrain_assets.recipes.mmst import MMST
 from selftrain_assets.recipes.rest_em import RestEM
+from selftrain_assets.recipes.tripost import TriPosT
 
-AnyRecipe = Annotated[RestEM | MMST, Field(discriminator="type")]
+AnyRecipe = Annotated[RestEM | MMST | TriPosT, Field(discriminator="type")]
 
-__all__ = ["MMST", "AnyRecipe", "RestEM"]
+__all__ = ["MMST", "AnyRecipe", "RestEM", "TriPosT"]

@@ -9,13 +9,14 @@ from pydantic import Field, model_validator
 from selftrain_assets.core.errors import nearest
 from selftrain_assets.core.prompts import PromptSettings
 from selftrain_assets.core.sampling import Sampling
+from selftrain_assets.core.selection import Selection
 from selftrain_assets.recipes.methods import CODE, TEXT, MethodSettings
 from selftrain_assets.recipes.rounds import Rounds
 
 SizeMatch = Literal["off", "per_method", "total"]
 
 
-class MMST(Rounds):
+class MMST(Selection, Rounds):
     """Multi-Method Self-Training, Upadhyay & Ginsberg 2023 (arXiv 2307.10633), section 3.
 
     for i = 1 .. rounds:

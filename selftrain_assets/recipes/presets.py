@@ -21,6 +21,8 @@ class Preset(NamedTuple):
 
 REST_EM_SAMPLING = {"samples_per_problem": 32, "temperature": 0.7, "top_k": 40}
 
+CORRECTED = {"sampling": {"samples_per_problem": 2, "temperature": 1.0}}
+
 DRAWS_OF_ONE_METHOD = 10
 """By ST for each problem: as many as MMST by both methods, and two for its translations, which is about what it draws of them on the
 embedded model (docs/mmst.md)."""
@@ -80,6 +82,29 @@ PRESETS: dict[str, Preset] = {
         "Mixed Distillation, arXiv 2312.10730: a teacher's solutions in text and in code, the student's methods vote",
         {"cross_training": {}, "start": "pretrained"},
         needs="teacher",
+    ),
+    "tripost": Preset("tripost", "TriPosT, arXiv 2310.13522: the policy learns from its own attempts, corrected: the defaults", CORRECTED),
+    "tripost_unbalanced": Preset("tripost", "TriPosT without rebalancing (arXiv 2310.13522, ablation of p)", {**CORRECTED, "ratio": None}),
+    "tripost_unweighted": Preset(
+        "tripost",
+        "TriPosT with the same weight on every token (arXiv 2310.13522, ablation of the weights)",
+        {**CORRECTED, "section_weights": {"attempt": 1.0, "feedback": 1.0, "update": 1.0}},
+    ),
+    "si_demo": Preset(
+        "tripost",
+        "SI-demo, the baseline of arXiv 2310.13522: corrected attempts of a teacher in place of the policy's own",
+        {**CORRECTED, "own_from": 0},
+        needs="teacher",
+    ),
+    "gold": Preset(
+        "tripost",
+        "Fine-tuning on the reference solutions alone, the baseline of arXiv 2310.13522",
+        {**CORRECTED, "ratio": {"correct": 0.0, "improved": 0.0, "gold": 1.0}, "own_from": 0},
+    ),
+    "lmsi": Preset(
+        "rest_em",
+        "LMSI, arXiv 2210.11610, as the baseline of arXiv 2310.13522: the policy's own correct attempts",
+        {"sampling": {"samples_per_problem": 5, "temperature": 1.2}, "start": "previous", "cap": 0},
     ),
 }
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from selftrain_assets.core.selection import Selection, problem_subset
+from selftrain_assets.core.sampling import Sampling
+from selftrain_assets.core.selection import problem_subset
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Problem
 from selftrain_assets.recipes.presets import expand
@@ -25,9 +26,12 @@ class InnerStop(Identity):
     every: int = Field(50, ge=1, description="optimizer steps between two looks at the validation split")
 
 
-class Rounds(Selection):
+class Rounds(Identity):
     """Rounds of sampling and training. A recipe inherits these settings and rules and adds its own; it holds no more than that,
     stages/ does the work and store/ keeps the results."""
+
+    if TYPE_CHECKING:  # of recipes with one way to solve a problem
+        sampling: Sampling
 
     teacher: Teacher | None = Field(
         None,
@@ -50,6 +54,16 @@ class Rounds(Selection):
     def own_stages(self) -> tuple[str, ...]:
         """Stages of this recipe between verifications and dataset; stages/loop.py knows them."""
         return ()
+
+    @property
+    def teachers(self) -> tuple[Teacher, ...]:
+        """Every model beside the policy that this recipe asks."""
+        return () if self.teacher is None else (self.teacher,)
+
+    @property
+    def drawn(self) -> Sampling:
+        """How solutions are drawn, where there is one way to solve a problem."""
+        return self.sampling
 
     @property
     def trained(self) -> tuple[str | None, ...]:

@@ -62,15 +62,18 @@ class Arm:
         return fmean(sum(p["counts"][count] for p in s["iterations"][: self.rounds]) for s in self.summaries)
 
     def drawn(self) -> float:
-        """Samples that its rounds learned from, hinted and translated ones included, on average over seeds. Rounds that share a policy
-        share samples, which count once."""
-        stages = [SAMPLES_OF[stage] for stage in ("verifications", *self.runs[0].config.recipe.own_stages)]
+        """Samples that its rounds learned from, hinted and translated ones, feedback and updates included, on average over seeds. Rounds
+        that share a policy share samples, which count once."""
+        own = self.runs[0].config.recipe.own_stages
+        stages = [SAMPLES_OF[stage] for stage in ("verifications", *own) if stage in SAMPLES_OF]
         counts = []
         for run in self.runs:
             scopes = map(iteration_scope, range(1, self.rounds + 1))
             tables = [run.store.table(run.need(scope, stage), stage) for scope in scopes for stage in stages]
             with run.store.database() as db:
                 counts.append(db.execute(f"SELECT count(DISTINCT key) FROM ({relation(Drawing, tables)})")[0][0])
+            if "trajectories" in own:
+                counts[-1] += sum(run.need(iteration_scope(i), "trajectories").counts["drawn"] for i in range(1, self.rounds + 1))
         return fmean(counts)
 
     def scores(self, iteration: int, split: str, methods: Sequence[str]) -> dict[str, list[Scores]]:

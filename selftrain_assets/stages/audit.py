@@ -87,7 +87,7 @@ def _stages(run: Run) -> dict[tuple[str, str], Callable[[Run], Manifest]]:
     }
     for iteration in range(1, run.config.rounds + 1):
         for stage, do in round_stages(run.config.recipe.own_stages).items():
-            if stage in run.config.recipe.own_stages:
+            if stage in run.config.recipe.own_stages and stage in SAMPLES_OF:
                 found[iteration_scope(iteration), SAMPLES_OF[stage]] = partial(_stage, do=do, iteration=iteration)
             found[iteration_scope(iteration), stage] = partial(_stage, do=do, iteration=iteration)
     if run.config.human_only:
@@ -154,7 +154,7 @@ class _Audited:
                 return {stage}, []
             case "problems":
                 return self._problem_ids(), []
-            case "dataset":
+            case "dataset" | "trajectories":
                 return (set(kept.keys) if done else None), []
             case "evaluation":
                 return self._scored(), [self.inspector.samples(policy)] if policy else []

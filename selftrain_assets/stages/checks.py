@@ -39,9 +39,12 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
             found += [parse_failures(manifest.counts, manifest.detail.get("unparsed", ()))]
             if manifest.stage == "verifications":
                 found += _drift(run, manifest)
+        case "trajectories":
+            found = [infra_errors({"verifications": manifest.counts["attempted"], **manifest.counts})]
         case "dataset":
             concentration = manifest.detail.get("concentration", {})
-            found = [correct_samples(manifest.counts), *_leaks(run, manifest, manifest.counts["rows"])]
+            found = [] if _gold_alone(manifest) else [correct_samples(manifest.counts)]
+            found += [*_leaks(run, manifest, manifest.counts["rows"])]
             found += [top_problems(concentration.get("share"), concentration.get("problems", ()))]
         case "checkpoint":
             found = [_next_edge(run, manifest)]
@@ -65,6 +68,12 @@ def _leaks(run: Run, manifest: Manifest, total: int) -> list[Check]:
     leaks = [leak for leak in manifest.detail.get("leaks", ()) if not {leak["problem_id"], leak["held_out_id"]} & set(retracted)]
     looked_at = manifest.detail.get("looked_at", "nothing was looked at")
     return [held_out_apart(leaks, looked_at), near_copies(leaks, total, looked_at)]
+
+
+def _gold_alone(dataset: Manifest) -> bool:
+    """Is it meant to have no row of the policy's own?"""
+    ratio = dataset.settings.get("ratio") or {"correct": 1}
+    return not ratio.get("correct") and not ratio.get("improved")
 
 
 def _drift(run: Run, manifest: Manifest) -> list[Check]:

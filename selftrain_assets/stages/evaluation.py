@@ -10,7 +10,8 @@ from itertools import chain
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.selection import problem_subset
-from selftrain_assets.core.types import Outcome, Score
+from selftrain_assets.core.types import Improvement, Outcome, Score
+from selftrain_assets.stages import self_improvement
 from selftrain_assets.stages.evidence import draw, is_drawn, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.measuring import CORRECT, Ballots, Votes, measure, vote_of_all
@@ -33,6 +34,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
         [draws.identity() for draws in plan],
         list(run.all_verifiers),
         base.digest if base else None,
+        *self_improvement.identity(run),
         *sorted(run.retracted.values("problem")),
     )
     parents = {"checkpoint": trained.digest}
@@ -45,15 +47,24 @@ def evaluation(run: Run, scope: str) -> Manifest:
         judge(run, db, trained.digest, f"{scope} evaluation", clock)
         scores, votes = _scores(run, db.stream(VERDICTS))
         engines = db.execute("SELECT string_agg(DISTINCT engine, ', ' ORDER BY engine) FROM members JOIN sample_pool USING (key)")[0][0]
-        digest = fingerprint("scores", key, [asdict(s) for s in scores])
-        table = run.store.write_table(run.name, scope, "scores", digest, Score, scores)
-        before = run.store.read_table(base, "scores", Score) if base is not None else []
-        metrics = measure(run, scores, votes, before)
         counts = {
             "problems": len({s.problem_id for s in scores}),
             "samples": drawn.wanted,
             "infra_error": outcomes(db)[Outcome.INFRA_ERROR],
         }
+        own, files, tokens = {}, {}, drawn.tokens
+        if self_improvement.improves(run):
+            weights = run.store.policy(trained.detail["place"])
+            improved, more = self_improvement.self_improvement(run, db, weights, f"{scope} self-improvement", clock)
+            scores, tokens = self_improvement.with_final_answers(scores, improved), tokens + more
+            own = {"self_improvement": self_improvement.measure(improved)}
+            counts["infra_error"] += sum(s.method is None and s.split != "suite" for s in scores) - len(improved)
+            named = fingerprint("improvements", key, [asdict(each) for each in improved])
+            files["improvements"] = run.store.write_table(run.name, scope, "improvements", named, Improvement, improved)
+        digest = fingerprint("scores", key, [asdict(s) for s in scores])
+        files["scores"] = run.store.write_table(run.name, scope, "scores", digest, Score, scores)
+        before = run.store.read_table(base, "scores", Score) if base is not None else []
+        metrics = measure(run, scores, votes, before) | own
         return finish(
             run,
             clock,
@@ -66,8 +77,8 @@ def evaluation(run: Run, scope: str) -> Manifest:
             metrics=metrics,
             settings=config.evaluation.model_dump(mode="json"),
             versions={"engine": engines or ""},
-            files={"scores": table},
-            tokens=drawn.tokens,
+            files=files,
+            tokens=tokens,
         )
 
 

@@ -16,7 +16,7 @@ from selftrain_assets.core.plan import Draws
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Drawing, Request, Sample
 from selftrain_assets.engines import Engine
-from selftrain_assets.models.loading import Policy
+from selftrain_assets.models.loading import ModelRef, Policy
 from selftrain_assets.recipes.teachers import ServedTeacher
 from selftrain_assets.stages.run import Clock, Run
 from selftrain_assets.store import Manifest
@@ -72,8 +72,10 @@ class Drawn:
     tokens: int
 
 
-def draw(run: Run, db: Database, policy: Policy, plan: Sequence[Draws], label: str, clock: Clock) -> Drawn:
-    """Draw those of `members` that the pool of `policy` does not hold yet, shard by shard."""
+def draw(
+    run: Run, db: Database, policy: Policy, plan: Sequence[Draws], label: str, clock: Clock, engines: OpenEngines | None = None
+) -> Drawn:
+    """Draw those of `members` that the pool of `policy` does not hold yet, shard by shard. What `engines` opens stays open."""
     pool, shards = run.store.samples(policy.digest), run.config.execution
     tokens = 0
     with pool.writing(run.owner):
@@ -83,10 +85,10 @@ def draw(run: Run, db: Database, policy: Policy, plan: Sequence[Draws], label: s
         done = reused = total - owed
         run.progress(label, done, total)
         if owed:
-            source = _drawn if policy.served is None else _taught
-            stream = source(run, policy, _requests(db, plan), clock)
-            with closing(stream), closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)) as committing:
-                for sample in committing:
+            with ExitStack() as held:
+                opened = engines or held.enter_context(OpenEngines(run))
+                stream = held.enter_context(closing(opened.samples(policy, _requests(db, plan), clock)))
+                for sample in held.enter_context(closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds))):
                     done += 1
                     tokens += sample.completion_tokens
                     run.progress(label, done, total)
@@ -122,29 +124,54 @@ def _requests(db: Database, plan: Sequence[Draws]) -> Iterator[Window]:
             yield plan[kind].method, plan[kind].sampling, window
 
 
-def _drawn(run: Run, policy: Policy, windows: Iterator[Window], clock: Clock) -> Generator[Sample, None, None]:
-    """One engine draws for all methods, each with its own weights where they have them."""
-    with ExitStack() as held:
-        engine: Engine | None = None
-        for model, of in groupby(windows, key=lambda window: policy.by(run.ways[window[0]].weights)):
-            if engine is None:
-                engine = run.config.engine.open(model)
-                held.enter_context(engine)
-            else:
-                engine.use(model)
-            yield from _samples(engine, of, policy.digest, clock)
+class OpenEngines:
+    """Engines for the models that a stage asks, each opened when it is first needed. Of those that run on this machine one is open at a
+    time, so that a policy and a teacher need not fit into its memory together."""
 
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._here: tuple[str, Engine] | None = None
+        self._served: dict[str, Engine] = {}
+        self._held, self._local = ExitStack(), ExitStack()
 
-def _taught(run: Run, policy: Policy, windows: Iterator[Window], clock: Clock) -> Generator[Sample, None, None]:
-    """By a model that only a server has, whatever the experiment's own engine."""
-    teacher = run.config.recipe.teacher
-    if not isinstance(teacher, ServedTeacher) or teacher.digest != policy.digest:
-        raise TaskError(
-            f"{run.name}: the policy of this round is {policy.served} (digest {policy.digest[:12]}), which recipe.teacher no longer "
-            f"names; materialize the policy again, or run `selftrain run {run.name}`, which does what is owed in order"
-        )
-    with teacher.open([(m.prompt.before, m.prompt.after) for m in run.methods]) as engine:
-        yield from _samples(engine, windows, policy.digest, clock)
+    def __enter__(self) -> OpenEngines:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._held:
+            self._local.close()
+
+    def samples(self, policy: Policy, windows: Iterator[Window], clock: Clock) -> Generator[Sample, None, None]:
+        """One engine draws for all methods, each with its own weights where they have them."""
+        if policy.served is not None:
+            yield from _samples(self._asked(policy), windows, policy.digest, clock)
+            return
+        for model, of in groupby(windows, key=lambda window: policy.by(self._run.ways[window[0]].weights)):
+            yield from _samples(self._opened(policy, model), of, policy.digest, clock)
+
+    def _opened(self, policy: Policy, model: ModelRef) -> Engine:
+        if self._here is not None and self._here[0] == policy.digest:
+            self._here[1].use(model)
+            return self._here[1]
+        self._local.close()
+        engine = self._run.config.engine.open(model)
+        self._local.enter_context(engine)
+        self._here = policy.digest, engine
+        return engine
+
+    def _asked(self, policy: Policy) -> Engine:
+        """A model that only a server has, whatever the experiment's own engine."""
+        if policy.digest not in self._served:
+            named = (each for each in self._run.config.recipe.teachers if isinstance(each, ServedTeacher))
+            teacher = next((each for each in named if each.digest == policy.digest), None)
+            if teacher is None:
+                raise TaskError(
+                    f"{self._run.name}: the policy of this round is {policy.served} (digest {policy.digest[:12]}), which the recipe no "
+                    f"longer names; materialize the policy again, or run `selftrain run {self._run.name}`, which does what is owed in order"
+                )
+            engine = teacher.open([(m.prompt.before, m.prompt.after) for m in self._run.methods])
+            self._served[policy.digest] = self._held.enter_context(engine)
+        return self._served[policy.digest]
 
 
 def _samples(engine: Engine, windows: Iterable[Window], policy: str, clock: Clock) -> Generator[Sample, None, None]:

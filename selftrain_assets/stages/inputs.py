@@ -7,12 +7,14 @@ from dataclasses import asdict, replace
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.selection import problem_subset
+from selftrain_assets.core.selection import Selection, problem_subset
 from selftrain_assets.core.types import SPLITS, Problem
 from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.recipes import TriPosT
 from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import teacher
 from selftrain_assets.stages.symptoms import VERSION, leaks_in_problems
+from selftrain_assets.stages.trajectories import check_solutions, script_of
 from selftrain_assets.store import Manifest
 from selftrain_assets.tasks import Published
 from selftrain_assets.verifiers import AnyVerifier
@@ -26,8 +28,11 @@ def problems(run: Run) -> Manifest:
     resolve_model(config.model)  # a missing one should be told before anything is written
     for first, phase in run.phases.items():
         _check_solved(phase, loaded)
-        if phase.config.recipe.teacher is not None:
-            teacher(phase, iteration_scope(first))
+        if isinstance(phase.config.recipe, TriPosT):
+            script_of(phase)
+            check_solutions(phase, loaded)
+        for asked in phase.config.recipe.teachers:
+            teacher(phase, iteration_scope(first), asked)
     digest = fingerprint("problems", [asdict(p) for p in loaded])
     key = fingerprint("problems and their symptoms", digest, VERSION)
     if current := run.done(INPUTS, "problems", key, {}):
@@ -87,7 +92,7 @@ def _check_solved(run: Run, loaded: list[Problem]) -> None:
     human = [p for p in loaded if p.split == "human"]
     needed = {
         "base.fine_tune: human": config.base.fine_tune == "human",
-        "recipe.mix_human": config.recipe.mix_human > 0,
+        "recipe.mix_human": isinstance(config.recipe, Selection) and config.recipe.mix_human > 0,
         "human_only": config.human_only,
     }
     for method in run.methods_on(loaded):

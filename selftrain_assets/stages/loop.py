@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from itertools import chain
 
-from selftrain_assets.stages import sampling, selecting, training
+from selftrain_assets.stages import sampling, selecting, training, trajectories
 from selftrain_assets.stages.checks import check, require
 from selftrain_assets.stages.evaluation import evaluation
 from selftrain_assets.stages.inputs import problems
@@ -17,7 +17,11 @@ ONE_ROUND, ALL_ROUNDS = "human-one-round", "human-all-rounds"
 Stage = Callable[[Run, int], Manifest]
 
 
-OWN_STAGES: dict[str, Stage] = {"rationalizations": sampling.rationalizations, "translations": sampling.translations}
+OWN_STAGES: dict[str, Stage] = {
+    "rationalizations": sampling.rationalizations,
+    "translations": sampling.translations,
+    "trajectories": trajectories.trajectories,
+}
 
 
 def round_stages(own: Sequence[str]) -> dict[str, Stage]:

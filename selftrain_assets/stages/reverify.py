@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from selftrain_assets.core.errors import TaskError
+from selftrain_assets.core.selection import Selection
 from selftrain_assets.core.types import Row, Sample, Verification
 from selftrain_assets.stages.evidence import recall
 from selftrain_assets.stages.judging import judge
@@ -99,9 +100,9 @@ def _of_changed(db: Database, record: type, pool: str, key: str) -> Iterator[Any
 
 
 def _compare_rows(run: Run, iteration: int, difference: RoundDifference, now: dict[tuple[int, str], Judged]) -> None:
-    """What the recipe would select from the new verdicts, against the frozen dataset."""
+    """What the recipe would select from the new verdicts, against the frozen dataset; of recipes that do more than select, nothing."""
     frozen = run.manifest(difference.scope, "dataset")
-    if frozen is None:
+    if frozen is None or not isinstance(run.config.recipe, Selection):
         return
     with run.store.database() as db:
         for i, stage in evidence_stages(run, iteration):

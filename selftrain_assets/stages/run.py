@@ -20,7 +20,6 @@ from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.types import Problem
 from selftrain_assets.models.loading import chat_frame, resolve_model
-from selftrain_assets.recipes import RestEM
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.verifiers import Verifier, verifier_fingerprint
 
@@ -144,9 +143,9 @@ class Run:
     def methods_on(self, problems: list[Problem]) -> tuple[Method, ...]:
         """With few-shot examples among these problems."""
         config = self.config
-        if isinstance(config.recipe, RestEM):
+        if not config.recipe.methods:
             prompt = self.prompt(config.prompt, problems)
-            return (Method(None, prompt, config.recipe.sampling, config.verifier, config.prompt.few_shot),)
+            return (Method(None, prompt, config.recipe.drawn, config.verifier, config.prompt.few_shot),)
         found = []
         for m in config.recipe.methods:
             prompt = self.prompt(m.prompt, [replace(p, solution=solution_by(p, m.name)) for p in problems])

@@ -12,7 +12,7 @@ from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.types import Judgement, Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.recipes import MMST
-from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher
+from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher, Teacher
 from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
@@ -30,7 +30,7 @@ def policy(run: Run, iteration: int) -> Manifest:
     clock, scope, recipe = Clock(), iteration_scope(iteration), run.config.recipe
     taught = {"teacher": recipe.teacher.model_dump()} if isinstance(recipe.teacher, CheckpointOf) else {}
     if recipe.teacher is not None:
-        place, origin = teacher(run, scope), "teacher"
+        place, origin = teacher(run, scope, recipe.teacher), "teacher"
     else:
         source = recipe.policy_round(iteration)
         origin = iteration_scope(source) if source else BASE
@@ -52,11 +52,10 @@ def policy(run: Run, iteration: int) -> Manifest:
     )
 
 
-def teacher(run: Run, scope: str) -> dict[str, Any]:
-    """The place of the model that a round samples instead of the policy: the checkpoint of another experiment as it is now or, if that
-    experiment is gone, as the round has pinned it. UserError, or TaskError for a checkpoint that was never made. A server is not asked:
-    it is needed only where samples are owed."""
-    wanted = run.config.recipe.teacher
+def teacher(run: Run, scope: str, wanted: Teacher) -> dict[str, Any]:
+    """The place of a model that a round asks beside the policy or in its stead: the checkpoint of another experiment as it is now or, if
+    that experiment is gone, as the round has pinned it. UserError, or TaskError for a checkpoint that was never made. A server is not
+    asked: it is needed only where samples are owed."""
     if isinstance(wanted, ServedTeacher):
         return place_of_served(wanted.identity, wanted.digest)
     if not isinstance(wanted, CheckpointOf):

@@ -8,13 +8,14 @@ from typing import Any
 
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.selection import make_row, take_share
+from selftrain_assets.core.selection import Selection, make_row, take_share
 from selftrain_assets.core.types import Judgement, Problem, Row, RowSource
-from selftrain_assets.recipes import MMST
+from selftrain_assets.recipes import MMST, TriPosT
+from selftrain_assets.stages import trajectories
 from selftrain_assets.stages.judging import twice
 from selftrain_assets.stages.run import INPUTS, Clock, Method, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import SAMPLES_OF
-from selftrain_assets.stages.symptoms import VERSION, concentration, leaks_in_rows
+from selftrain_assets.stages.symptoms import VERSION, concentration, leaks_in_selection, rows_by_problem
 from selftrain_assets.store import Manifest, Pool
 from selftrain_assets.store.database import Database, relation
 from selftrain_assets.store.pool import open_pools
@@ -22,7 +23,9 @@ from selftrain_assets.store.selection import ROW_DIGEST, ROWS, Excluded, PairWei
 
 
 def dataset(run: Run, iteration: int) -> Manifest:
-    """Freeze the rows that the recipe selects from verified samples."""
+    """Freeze the rows that the recipe makes of what is verified."""
+    if isinstance(run.config.recipe, TriPosT):
+        return trajectories.dataset(run, iteration)
     clock, scope, config = Clock(), iteration_scope(iteration), run.config
     judged = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i, stage in evidence_stages(run, iteration)}
     parents = {name: m.digest for name, m in judged.items()} | {"problems": run.need(INPUTS, "problems").digest}
@@ -42,7 +45,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
             parents=parents,
             counts=_count(run, db, iteration),
             metrics=_volumes(db),
-            detail={"concentration": concentration(db), **leaks_in_rows(run, db)},
+            detail={"concentration": concentration(rows_by_problem(db)), **leaks_in_selection(run, db)},
             settings=config.recipe.model_dump(mode="json"),
             files={"rows": table},
         )
@@ -81,6 +84,7 @@ def select_rows(run: Run, db: Database, iteration: int, judged: list[Judged]) ->
     open_pools(db, "sample_pool", {each.samples.directory: each.samples for each in judged}.values())
     db.execute("CREATE VIEW verified AS " + " UNION ALL ".join(map(_verified, judged)))
     recipe, retracted = run.config.recipe, run.retracted.values("source")
+    assert isinstance(recipe, Selection)
     prompts = [
         Prompted(p.id, m.prompt.render(p), m.name or "" if recipe.balance == "method" else p.group, m.name)
         for m in run.methods

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -33,24 +34,29 @@ def leaks_in_problems(problems: list[Problem]) -> dict[str, Any]:
     return _leaks(problems, (text for p in learnt for text in (_question(p), *_solutions(p))), f"{len(learnt)} problems to learn from")
 
 
-def leaks_in_rows(run: Run, db: Database) -> dict[str, Any]:
-    """Held-out text in what was `chosen` and in `human_rows`: in the questions that they ask, and in their completions."""
+def leaks_in_selection(run: Run, db: Database) -> dict[str, Any]:
+    """`leaks_in_rows` of what was `chosen` and of `human_rows`."""
+    texts = db.execute(
+        "SELECT sample_key, c.problem_id, completion FROM (SELECT * FROM chosen ORDER BY sample_key LIMIT $1) AS c "
+        "JOIN sample_pool AS s ON s.key = c.sample_key UNION ALL SELECT NULL, problem_id, completion FROM human_rows",
+        MOST_ROWS,
+    )
+    own, human = db.count("chosen"), db.count("human_rows")
+    return leaks_in_rows(run, texts, f"{own + human} rows" if own <= MOST_ROWS else f"{MOST_ROWS + human} of {own + human} rows")
+
+
+def leaks_in_rows(run: Run, rows: Iterable[tuple[str | None, str, str]], looked_at: str) -> dict[str, Any]:
+    """Held-out text in the completions of rows (sample, problem, completion), and in the questions that they ask."""
     by_id = {p.id: p for p in run.problems}
 
     def texts() -> Iterator[_Text]:
         asked: set[str] = set()
-        for key, problem, completion in db.execute(
-            "SELECT sample_key, c.problem_id, completion FROM (SELECT * FROM chosen ORDER BY sample_key LIMIT $1) AS c "
-            "JOIN sample_pool AS s ON s.key = c.sample_key UNION ALL SELECT NULL, problem_id, completion FROM human_rows",
-            MOST_ROWS,
-        ):
+        for key, problem, completion in rows:
             if problem not in asked and problem in by_id:
                 asked.add(problem)
                 yield _question(by_id[problem])
             yield _Text(f"the completion of sample {key[:12]}" if key else f"the human row of {problem}", problem, completion, False, key)
 
-    own, human = db.count("chosen"), db.count("human_rows")
-    looked_at = f"{own + human} rows" if own <= MOST_ROWS else f"{MOST_ROWS + human} of {own + human} rows"
     return _leaks(run.problems, texts(), looked_at)
 
 
@@ -118,11 +124,14 @@ def unparsed(db: Database) -> list[dict[str, Any]]:
     return [{"sample_key": key, "problem_id": problem, "completion": text, "reason": reason} for key, problem, text, reason in found]
 
 
-def concentration(db: Database) -> dict[str, Any]:
-    """The share of `chosen` that is of the TOP_SHARE of their problems with most rows, and the first of these."""
-    db.execute("CREATE OR REPLACE TEMP TABLE rows_by_problem AS SELECT problem_id, count(*) AS rows FROM chosen GROUP BY ALL")
-    problems, rows = db.execute("SELECT count(*), sum(rows) FROM rows_by_problem")[0]
+def rows_by_problem(db: Database) -> dict[str, int]:
+    """How many of `chosen` each problem has."""
+    return dict(db.execute("SELECT problem_id, count(*) FROM chosen GROUP BY ALL"))
+
+
+def concentration(rows: Mapping[str, int]) -> dict[str, Any]:
+    """The share of rows that is of the TOP_SHARE of their problems with most rows, and the first of these. `rows` are by problem."""
     if not rows:
         return {"share": None, "problems": []}
-    top = db.execute("SELECT problem_id, rows FROM rows_by_problem ORDER BY rows DESC, problem_id LIMIT $1", -(-problems * TOP_SHARE // 1))
-    return {"share": sum(n for _, n in top) / int(rows), "problems": [{"problem_id": id, "rows": n} for id, n in top[:EXAMPLES]]}
+    top = sorted(rows.items(), key=lambda found: (-found[1], found[0]))[: math.ceil(len(rows) * TOP_SHARE)]
+    return {"share": sum(n for _, n in top) / sum(rows.values()), "problems": [{"problem_id": id, "rows": n} for id, n in top[:EXAMPLES]]}

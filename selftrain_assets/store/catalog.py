@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.core.errors import InfraError
-from selftrain_assets.core.types import Drawing, Judgement, Problem, Row, Sample, Score, Verification
+from selftrain_assets.core.types import Drawing, Improvement, Judgement, Problem, Row, Sample, Score, Trajectory, Turn, Verification
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.database import Database, parquet, relation, text
 from selftrain_assets.store.tables import require_intact
@@ -25,6 +25,9 @@ TABLES: dict[str, tuple[str, type]] = {
     "rationalizations": ("hinted_judgements", Judgement),
     "translated_samples": ("translated_drawings", Drawing),
     "translations": ("translated_judgements", Judgement),
+    "trajectories": ("trajectories", Trajectory),
+    "turns": ("turns", Turn),
+    "improvements": ("improvements", Improvement),
 }
 
 

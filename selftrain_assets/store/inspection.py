@@ -148,7 +148,7 @@ def pool_folders(root: Path) -> list[Path]:
 
 def places_of(manifest: Manifest) -> Iterator[dict[str, Any]]:
     """The weights that a manifest refers to, those of each method and those under an adapter included."""
-    places = [manifest.detail.get("place")]
+    places = [manifest.detail.get("place"), *manifest.detail.get("places", {}).values()]
     while places:
         if place := places.pop():
             yield place

@@ -97,6 +97,9 @@ class Lineage:
             return Node(stage, f"{experiment} {scope}", {"digest": digest, "missing": "no manifest has this digest"})
         edges = []
         for name, parent in verdicts.parents.items():
+            if name not in DRAWN:  # trajectories stand on verdicts
+                edges.append(self._evidence(experiment, scope, name, parent, seen))
+                continue
             for samples in self.of(name, experiment=experiment, scope=scope, digest=parent):
                 policy = self._weights_of("drawn from", experiment, samples.parents["policy"], seen)
                 edges.append(Node(name, f"{experiment} {scope}", _facts(self, samples) | samples.counts, [policy]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,20 +11,22 @@ from selftrain_assets.core.settings import merged
 from selftrain_assets.tasks import TASKS
 
 
-def with_task_defaults(data: Any, sampled_by: type[BaseModel] | None = None) -> Any:
+def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> Any:
     """The same settings over the `prompt`, `verifier` and `sampling` of the task that they name; no verifier where they name one of another
-    type. With `sampled_by`, the sampling belongs into the section `recipe`, if it is of that type: another recipe has methods with
-    prompts, verifiers and sampling of their own."""
+    type. With `recipes`, of which the first is the default, sampling and `wording` belong into the section `recipe`, if it is one of
+    them and has such a field: another recipe has methods with prompts, verifiers and sampling of their own."""
     if not isinstance(data, Mapping):
         return data
     task, verifier, recipe = data.get("task"), data.get("verifier"), data.get("recipe", {})
     kind = TASKS.get(str(task.get("type"))) if isinstance(task, Mapping) else type(task)
     defaults = dict(getattr(kind, "defaults", {}))
-    if defaults and isinstance(verifier, Mapping) and verifier.get("type") not in (None, defaults["verifier"]["type"]):
+    own = {name: defaults.pop(name) for name in ("sampling", "wording") if name in defaults} if recipes else {}
+    if "verifier" in defaults and isinstance(verifier, Mapping) and verifier.get("type") not in (None, defaults["verifier"]["type"]):
         del defaults["verifier"]
-    if defaults and sampled_by is not None:
-        own = sampled_by.model_fields["type"].default
-        if not isinstance(recipe, Mapping) or recipe.get("type", own) != own:
+    if (defaults or own) and recipes:
+        types = {each.model_fields["type"].default: each for each in recipes}
+        asked = types.get(recipe.get("type", next(iter(types)))) if isinstance(recipe, Mapping) else None
+        if asked is None:
             return data
-        defaults["recipe"] = {"sampling": defaults.pop("sampling")}
+        defaults["recipe"] = {name: value for name, value in own.items() if name in asked.model_fields}
     return merged(defaults, data)

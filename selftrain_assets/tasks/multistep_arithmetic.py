@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from selftrain_assets.core.attempts import Script
+from selftrain_assets.core.attempts import COMPACT, Script
 from selftrain_assets.core.expressions import Operation, Value, operations, parse, solve
 from selftrain_assets.core.types import Problem
 from selftrain_assets.tasks.generated import Generated
@@ -46,7 +46,7 @@ class MultistepArithmetic(Generated):
         splits={"train": 500, "human": 60, "validation": 100, "test": 300, "transfer": 200},
         solutions=True,
     )
-    defaults: ClassVar[Mapping[str, Any]] = {}
+    defaults: ClassVar[Mapping[str, Any]] = {"wording": COMPACT, "sampling": {"max_tokens": 80}}
     script: ClassVar[Script] = MultistepScript()
     wider: ClassVar[str] = "widen task.smallest and task.largest, or task.largest_result"
     seen: tuple[Shape, ...] = Field(

@@ -32,7 +32,8 @@ class Task(Protocol):
     seed: int  # of the problems, or of their split
     card: ClassVar[Card]
     defaults: ClassVar[Mapping[str, Any]]
-    """Settings that an experiment on this task has unless its file says otherwise: `prompt`, `verifier` and `sampling`."""
+    """Settings that an experiment on this task has unless its file says otherwise: `prompt`, `verifier`, `sampling`, and the
+    `wording` of solutions in steps."""
     script: ClassVar[Script | None]
     """What finds and corrects errors in attempts at these problems without a model, where that can be done."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selftrain_assets.core.errors import ModelError
+from selftrain_assets.core.errors import IntegrityError, ModelError
 from selftrain_assets.core.types import Row
 from selftrain_assets.models.loading import encode_prompt
 
@@ -29,16 +30,33 @@ FILLER = Example([0, 0], [IGNORED, IGNORED], [0.0, 0.0])
 
 
 def tokenize(row: Row, tokenizer, max_length: int) -> Example:
-    """Prompt and completion are tokenized apart, so that the border lies where sampling had it."""
-    prompt = encode_prompt(tokenizer, row.prompt)
-    completion = [*tokenizer(row.completion, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
+    """Prompt and completion, and the sections of a completion, are tokenized apart, so that borders lie where sampling had them."""
+    prompt, completion, weights = encode_prompt(tokenizer, row.prompt), [], []
+    for text, weight in _sections(row):
+        tokens = tokenizer(text, add_special_tokens=False).input_ids
+        completion += tokens
+        weights += [weight] * len(tokens)
+    completion, weights = [*completion, tokenizer.eos_token_id], [*weights, weight]
     length = len(prompt) + len(completion)
     if length > max_length:
         raise ModelError(
             f"problem {row.problem_id}: a training row has {length} tokens, more than max_length {max_length}; "
             "raise trainer.max_length or lower max_tokens"
         )
-    return Example(prompt + completion, [IGNORED] * len(prompt) + completion, [row.weight] * length)
+    return Example(prompt + completion, [IGNORED] * len(prompt) + completion, [row.weight] * len(prompt) + weights)
+
+
+def _sections(row: Row) -> list[tuple[str, float]]:
+    """Parts of the completion with their weights, in order."""
+    if row.sections is None:
+        return [(row.completion, row.weight)]
+    found, start = [], 0
+    for length, factor in json.loads(row.sections):
+        found.append((row.completion[start : start + length], row.weight * factor))
+        start += length
+    if start != len(row.completion):
+        raise IntegrityError(f"row {row.key}: its sections cover {start} of {len(row.completion)} characters; make its dataset again")
+    return found
 
 
 def pad(examples: Sequence[Example], pad_id: int) -> dict[str, Any]:

@@ -102,9 +102,19 @@ def test_expert_iteration_pools_every_round_and_restarts_from_the_pretrained_mod
     assert len(many) == 4
 
 
+def test_lmsi_goes_on_with_every_correct_attempt_of_its_own():
+    """As the baseline of Yu et al. 2023: five passes at 1.2, nothing but what is right, from the checkpoint before."""
+    recipe = preset("lmsi")
+    assert (recipe.sampling.samples_per_problem, recipe.sampling.temperature, recipe.start) == (5, 1.2, "previous")
+    rows = select(recipe, [*distinct(15), drawn("8", outcome="wrong", reward=0.0)], HUMAN)
+    assert {r.source for r in rows} == {"self"}
+    assert len(rows) == 15
+
+
 def test_no_preset_is_left_without_a_test():
     of_methods = {"mmst", "mmst_st_size", "st_text", "st_code", "mixed_distillation"}  # test_mmst.py
-    assert set(PRESETS) == {"rest_em", "rest", "star", "rft", "expert_iteration"} | of_methods
+    of_corrections = {"tripost", "tripost_unbalanced", "tripost_unweighted", "si_demo", "gold"}  # test_tripost.py
+    assert set(PRESETS) == {"rest_em", "rest", "star", "rft", "expert_iteration", "lmsi"} | of_methods | of_corrections
 
 
 @pytest.mark.parametrize("name", presets_of("rest_em"))

@@ -181,7 +181,7 @@ def test_a_teacher_that_is_down_is_told_and_nothing_is_lost(server, opened):
 def test_samples_of_a_teacher_that_is_no_longer_named_are_not_drawn(server, opened):
     run = opened(recipe=taught(server), rounds=1)
     inputs.problems(run), training.base(run), sampling.policy(run, 1)
-    with pytest.raises(TaskError, match=r"the policy of this round is arithmetic .*, which recipe.teacher no longer names; materialize"):
+    with pytest.raises(TaskError, match=r"the policy of this round is arithmetic .*, which the recipe no longer names; materialize"):
         sampling.samples(opened(recipe=RECIPE, rounds=1), 1)
 
 

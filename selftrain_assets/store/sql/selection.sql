@@ -60,7 +60,8 @@ WHERE getvariable('balance') = 'none' OR place <= (SELECT min(n) FROM (SELECT co
 CREATE VIEW training_rows AS
 WITH own AS (
     SELECT row_key(p.prompt, s.completion, c.weight, c.source, c.sample_key) AS key, c.problem_id, p.prompt, s.completion, c.weight,
-           c.source, c.sample_key, c.iteration, c.method, c.origin, c.translates, 0 AS part, c.rank AS place
+           c.source, c.sample_key, c.iteration, c.method, c.origin, c.translates, NULL::BIGINT AS turn, NULL::VARCHAR AS sections, 0 AS part,
+           c.rank AS place
     FROM chosen AS c JOIN sample_pool AS s ON s.key = c.sample_key
     JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method
 )

@@ -1,0 +1,260 @@
+"""trajectories, and the dataset that is made of them: TriPosT's stages (arXiv 2310.13522, section 3)."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from importlib import import_module
+from typing import Any
+
+from selftrain_assets.core.attempts import Attempt, Feedback, Script
+from selftrain_assets.core.balance import distinct_rows, in_ratio
+from selftrain_assets.core.errors import TaskError, UserError
+from selftrain_assets.core.identity import fingerprint, row_key
+from selftrain_assets.core.types import Outcome, Problem, Row, RowSource, Trajectory, Turn
+from selftrain_assets.recipes import TriPosT
+from selftrain_assets.recipes.trajectories import Conversations, Role
+from selftrain_assets.stages.conversing import Floor
+from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.stages.sampling import open_samples, open_verdicts, teacher
+from selftrain_assets.stages.symptoms import VERSION, concentration, leaks_in_rows
+from selftrain_assets.store import Manifest
+
+CORRECT, IMPROVED, GOLD = "correct", "improved", "gold"
+SOURCE_OF: dict[str, RowSource] = {CORRECT: "self", IMPROVED: "improved", GOLD: "human"}
+
+
+def settings_of(run: Run) -> TriPosT:
+    assert isinstance(run.config.recipe, TriPosT)
+    return run.config.recipe
+
+
+def script_of(run: Run) -> Script | None:
+    """The script that finds and corrects errors. UserError where the settings need one that is not there."""
+    settings = settings_of(run).feedback
+    if settings.script is None:
+        found = run.config.task.script
+        if found is None and settings.by == "script":
+            raise UserError(
+                f"recipe.feedback.by: script: task {run.config.task.type} brings no feedback script; name yours, feedback.script: "
+                '"module:object", or set feedback.by: model'
+            )
+        return found
+    module, _, name = settings.script.partition(":")
+    try:
+        found = getattr(import_module(module), name)
+    except Exception as error:  # whatever a person's module raises
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(
+            f'recipe.feedback.script: "{settings.script}" cannot be imported ({reason}); give module:object, and put its folder on '
+            "PYTHONPATH"
+        ) from error
+    if absent := [method for method in ("feedback", "improve") if not callable(getattr(found, method, None))]:
+        raise UserError(f'recipe.feedback.script: "{settings.script}" has no function {absent[0]} (core/attempts.py, Script)')
+    return found
+
+
+def script_version(script: Script | None) -> str:
+    """What stands for a script in keys: its `version`, or a hash of its source where it says none."""
+    if script is None or (version := getattr(script, "version", None)) is not None:
+        return str(version) if script is not None else ""
+    kind = script if inspect.ismodule(script) else type(script)
+    return hashlib.sha256(inspect.getsource(kind).encode()).hexdigest()
+
+
+def check_solutions(run: Run, problems: list[Problem]) -> None:
+    """UserError for a reference solution that the wording cannot read."""
+    wording = settings_of(run).wording
+    for problem in problems:
+        if problem.split in ("train", "human") and problem.solution is not None and wording.read(problem.solution) is None:
+            raise UserError(
+                f'problem "{problem.id}": its solution is not written as recipe.wording has it, steps like "{wording.step}" with '
+                f'{wording.separator!r} between them, and at the end "{wording.answer}"; change the wording, or the solution'
+            )
+
+
+def trajectories(run: Run, iteration: int) -> Manifest:
+    """TriPosT: edit each attempt until it is right; every trajectory is kept, with the reason if it is not trained on."""
+    clock, scope, recipe = Clock(), iteration_scope(iteration), settings_of(run)
+    judged, drawn, policy = (run.need(scope, stage) for stage in ("verifications", "samples", "policy"))
+    asked: dict[Role, Any] = {"feedback": recipe.feedback.model if recipe.feedback.by == "model" else None, "improver": recipe.improves}
+    places = {role: teacher(run, scope, wanted) for role, wanted in asked.items() if wanted is not None}
+    script, own = script_of(run), recipe.own(iteration)
+    digests = {role: place["digest"] for role, place in places.items()}
+    edited_by = recipe.model_dump(include={"wording", "feedback", "improver", "max_updates", "max_words", "filters", "sampling"})
+    key = fingerprint("trajectories", judged.digest, edited_by, own, script_version(script), digests, [run.methods[0].judge])
+    parents = {"verifications": judged.digest, "samples": drawn.digest}
+    if (current := run.done(scope, "trajectories", key, parents)) and not current.counts[Outcome.INFRA_ERROR]:
+        return current
+    models = {role: run.store.policy(place) for role, place in (places | {"policy": policy.detail["place"]}).items()}
+    conversations = Conversations(recipe, run.methods[0].prompt, script, own)
+    with run.store.writing(run.name, scope, "trajectories", run.owner), run.store.database() as db:
+        attempts = _attempts(run, drawn, judged)
+        with Floor(run, db, models, f"{scope} trajectories", clock) as floor:
+            held = list(floor.hold(conversations.trajectory(*attempt) for attempt in attempts))
+        whole, turns = [each for each, _ in held], [turn for _, own_turns in held for turn in own_turns]
+        digest = fingerprint("trajectories", key, [asdict(each) for each in whole], [asdict(turn) for turn in turns])
+        tables = {"trajectories": (Trajectory, whole), "turns": (Turn, turns)}
+        return finish(
+            run,
+            clock,
+            scope,
+            "trajectories",
+            key=key,
+            digest=digest,
+            parents=parents,
+            tokens=floor.tokens,
+            counts=_yield(whole, turns) | {"drawn": floor.drawn},
+            metrics={"endings": dict(Counter(each.ending for each in whole)), "errors": _errors(turns), "by": _by(turns)},
+            settings=recipe.model_dump(mode="json"),
+            detail={"policy": policy.digest, "places": places},
+            files={name: run.store.write_table(run.name, scope, name, digest, record, rows) for name, (record, rows) in tables.items()},
+        )
+
+
+def _attempts(run: Run, drawn: Manifest, judged: Manifest) -> Iterator[tuple[Problem, str, str, Outcome]]:
+    """The samples of the round, each under the verdict on it, in order; not those that were retracted."""
+    problems, retracted = {p.id: p for p in run.train_problems}, set(run.retracted.values("sample"))
+    with run.store.database() as db:
+        samples, verdicts = open_samples(run, db, drawn), open_verdicts(run, db, judged)
+        rows = db.execute(
+            f"SELECT s.problem_id, s.key, s.completion, v.outcome FROM {samples} AS s LEFT JOIN {verdicts} AS v ON v.sample_key = s.key "
+            "AND v.problem_id = s.problem_id ORDER BY s.problem_id, s.index, s.key"
+        )
+    for problem_id, key, text, outcome in rows:
+        if problem_id in problems and key not in retracted:
+            yield problems[problem_id], key, text, Outcome(outcome or Outcome.INFRA_ERROR)
+
+
+def _yield(whole: list[Trajectory], turns: list[Turn]) -> dict[str, int]:
+    """The funnel: attempted, parsable, edited, successful."""
+    endings = Counter(each.ending for each in whole)
+    return {
+        "attempted": len(whole),
+        "parsable": len(whole) - endings["unparsable"] - endings["infra_error"],
+        "edited": len({turn.sample_key for turn in turns if turn.update is not None}),
+        "successful": sum(each.kept for each in whole),
+        CORRECT: endings[CORRECT],
+        IMPROVED: endings[IMPROVED],
+        "turns": len(turns),
+        str(Outcome.INFRA_ERROR): endings["infra_error"],
+    }
+
+
+def _errors(turns: list[Turn]) -> dict[str, int]:
+    """How many turns correct an error of each kind."""
+    return dict(sorted(Counter(turn.kind or "unnamed" for turn in turns if turn.step is not None).items()))
+
+
+def _by(turns: list[Turn]) -> dict[str, dict[str, int]]:
+    """Who gave the feedback and the updates, and what the policy's own feedback was worth."""
+    said = {"feedback": [t.feedback_by for t in turns], "updates": [t.update_by for t in turns if t.update_by]}
+    return {name: dict(Counter(by)) for name, by in (said | {"own feedback": [t.own for t in turns if t.own]}).items()}
+
+
+# -- dataset -----------------------------------------------------------------------------------------------------------
+
+
+def turn_rows(run: Run, iteration: int) -> dict[str, list[Row]]:
+    """Section 3.2: each turn of the kept trajectories as a row, and the reference solutions, without duplicates and in the ratio."""
+    recipe, retracted = settings_of(run), run.retracted.values("source")
+    parts: dict[str, list[Row]] = {CORRECT: [], IMPROVED: [], GOLD: _gold(run, iteration)}
+    for i in recipe.sample_rounds(iteration):
+        if iteration_scope(i) not in retracted:
+            for part, rows in _of_round(run, i).items():
+                parts[part] += rows
+    parts = {part: [] if SOURCE_OF[part] in retracted else distinct_rows(rows) for part, rows in parts.items()}
+    if len({row.sample_key for row in parts[IMPROVED]}) < recipe.minimum:
+        raise TaskError(
+            f"{run.name}: round {iteration} has {len(parts[IMPROVED])} rows of improved trajectories, and recipe.minimum asks for "
+            f"{recipe.minimum} trajectories; draw more samples, or lower it"
+        )
+    return parts if recipe.ratio is None else in_ratio(parts, recipe.ratio.model_dump(), run.config.seed)
+
+
+def _of_round(run: Run, iteration: int) -> dict[str, list[Row]]:
+    made = run.need(iteration_scope(iteration), "trajectories")
+    kept = {each.sample_key: each for each in run.store.read_table(made, "trajectories", Trajectory) if each.kept}
+    problems, retracted = {p.id: p for p in run.train_problems}, set(run.retracted.values("sample"))
+    found: dict[str, list[Row]] = {CORRECT: [], IMPROVED: []}
+    for turn in run.store.read_table(made, "turns", Turn):
+        drawn = {turn.sample_key, turn.feedback_sample, turn.update_sample}
+        if turn.sample_key in kept and turn.problem_id in problems and not drawn & retracted:
+            part = CORRECT if kept[turn.sample_key].ending == CORRECT else IMPROVED
+            if part == CORRECT or turn.update is not None:  # that an update is right is no turn of its own
+                found[part].append(_row(run, problems[turn.problem_id], turn, SOURCE_OF[part], iteration))
+    return found
+
+
+def _gold(run: Run, iteration: int) -> list[Row]:
+    """Reference solutions, each with the feedback that nothing is wrong."""
+    wording, rows = settings_of(run).wording, []
+    for problem in run.problems:
+        if problem.split in ("train", "human") and problem.solution is not None:
+            attempt = wording.read(problem.solution) or Attempt((), problem.answer)
+            said = wording.write_feedback(Feedback(None), attempt)
+            turn = Turn("", 1, problem.id, problem.solution, said, "script", None, None, None, "")
+            rows.append(replace(_row(run, problem, turn, "human", iteration), sample_key=None, turn=None))
+    return rows
+
+
+def _row(run: Run, problem: Problem, turn: Turn, source: RowSource, iteration: int) -> Row:
+    """Sections are tokenized apart, so that their borders lie where sampling has them."""
+    wording, weights = settings_of(run).wording, settings_of(run).section_weights
+    sections = [(turn.attempt.rstrip(), weights.attempt), (wording.feedback, weights.feedback), (turn.feedback, weights.feedback)]
+    if turn.update is not None:
+        sections += [(wording.update, weights.update), (turn.update.rstrip(), weights.update)]
+    prompt, completion = run.methods[0].prompt.render(problem), "".join(text for text, _ in sections)
+    measured = json.dumps([[len(text), weight] for text, weight in sections])
+    key = row_key(prompt, completion, 1.0, source, turn.sample_key or None, measured)
+    return Row(key, problem.id, prompt, completion, 1.0, source, turn.sample_key, iteration, turn=turn.turn, sections=measured)
+
+
+def dataset(run: Run, iteration: int) -> Manifest:
+    """Freeze the rows."""
+    clock, scope, recipe = Clock(), iteration_scope(iteration), settings_of(run)
+    made = {f"{iteration_scope(i)}/trajectories": run.need(iteration_scope(i), "trajectories") for i in recipe.sample_rounds(iteration)}
+    parents = {name: m.digest for name, m in made.items()} | {"problems": run.need(INPUTS, "problems").digest}
+    key = fingerprint("dataset", parents, recipe, run.config.prompt, run.config.seed, VERSION, *run.retracted.identity())
+    if current := run.done(scope, "dataset", key, parents):
+        return current
+    with run.store.writing(run.name, scope, "dataset", run.owner):
+        parts = turn_rows(run, iteration)
+        rows = [row for part in (CORRECT, IMPROVED, GOLD) for row in parts[part]]
+        digest = fingerprint("rows", [row.key for row in rows])
+        return finish(
+            run,
+            clock,
+            scope,
+            "dataset",
+            key=key,
+            digest=digest,
+            parents=parents,
+            counts=_count(rows, list(made.values()), iteration) | {part: len(of) for part, of in parts.items()},
+            detail={"concentration": concentration(Counter(r.problem_id for r in rows if r.source != "human")), **_leaks(run, rows)},
+            settings=recipe.model_dump(mode="json"),
+            files={"rows": run.store.write_table(run.name, scope, "rows", digest, Row, rows)},
+        )
+
+
+def _leaks(run: Run, rows: list[Row]) -> dict[str, Any]:
+    texts = ((row.sample_key, row.problem_id, row.completion) for row in rows)
+    return leaks_in_rows(run, texts, f"{len(rows)} rows")
+
+
+def _count(rows: list[Row], made: list[Manifest], iteration: int) -> dict[str, int]:
+    own = [row for row in rows if row.source != "human"]
+    return {
+        "rows": len(rows),
+        "self": len(own),
+        "human": len(rows) - len(own),
+        "rationalized": 0,
+        "from_earlier_rounds": sum(row.iteration < iteration for row in own),
+        "verified": sum(m.counts["attempted"] for m in made),
+        "correct": sum(m.counts["successful"] for m in made),
+        "problems": len({row.problem_id for row in own}),
+    }
