@@ -17,6 +17,7 @@ from selftrain_assets.reports.render import document, html_table, markdown_table
 from selftrain_assets.reports.suites import suite_tables
 from selftrain_assets.reports.summary import figures_of, summarize
 from selftrain_assets.reports.tables import Titled, header, number, rows
+from selftrain_assets.reports.trajectories import trajectory_tables
 from selftrain_assets.stages.run import Run
 
 
@@ -67,8 +68,8 @@ def page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> str:
 
 
 def further_tables(summary: dict[str, Any]) -> list[Titled]:
-    """Of other tasks, and of the methods, where there are several."""
-    return [*suite_tables(summary), *method_tables(summary)]
+    """Of other tasks, of the methods where there are several, and of trajectories."""
+    return [*suite_tables(summary), *method_tables(summary), *trajectory_tables(summary)]
 
 
 def findings(summary: dict[str, Any]) -> str:

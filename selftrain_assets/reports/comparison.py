@@ -14,7 +14,7 @@ from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.files import write_atomically
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.statistics import Estimate, bootstrap, over_seeds, paired_bootstrap
-from selftrain_assets.core.types import Drawing, Row, Score
+from selftrain_assets.core.types import Drawing, Improvement, Outcome, Row, Score
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
 from selftrain_assets.reports.summary import plain, summarize
 from selftrain_assets.reports.tables import Titled
@@ -23,7 +23,7 @@ from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.stages.sampling import SAMPLES_OF
 from selftrain_assets.store.database import relation
 
-ANY, WHOLE = "any", "accuracy"
+ANY, WHOLE, FIRST = "any", "accuracy", "first attempt"
 SPLITS = ("test", "transfer")
 LONGEST_NAME = 120
 
@@ -76,9 +76,9 @@ class Arm:
                 counts[-1] += sum(run.need(iteration_scope(i), "trajectories").counts["drawn"] for i in range(1, self.rounds + 1))
         return fmean(counts)
 
-    def scores(self, iteration: int, split: str, methods: Sequence[str]) -> dict[str, list[Scores]]:
+    def scores(self, iteration: int, split: str, methods: Sequence[str], first: bool) -> dict[str, list[Scores]]:
         """By measure, for each seed, after a round; round 0 is the base. The measures are each of `methods`, their vote, and whether any
-        of them is right; or, without methods, the accuracy alone."""
+        of them is right; or, without methods, the accuracy and, where answers are improved, that of first attempts."""
         found: dict[str, list[Scores]] = {}
         for run in self.runs:
             evaluation = run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
@@ -89,6 +89,9 @@ class Arm:
             measures = {name: by[name] for name in methods} | {VOTE if methods else WHOLE: by[None]}
             if methods:
                 measures[ANY] = {id: max(by[name][id] for name in methods) for id in by[None]}
+            if first:
+                own = run.store.read_table(evaluation, "improvements", Improvement) if "improvements" in evaluation.files else []
+                measures[FIRST] = by[None] | {e.problem_id: float(e.direct == Outcome.PASS) for e in own if e.problem_id in by[None]}
             for name, scores in measures.items():
                 found.setdefault(name, []).append(scores)
         return found
@@ -104,19 +107,20 @@ def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, An
         raise UserError(f'compare: "{twice[0]}" is named twice')
     arms = [Arm.of(name, repeated) for name, repeated in zip(names, runs, strict=True)]
     methods = arms[0].methods if len({arm.methods for arm in arms}) == 1 else ()
+    first = any("self_improvement" in s["baseline"] for arm in arms for s in arm.summaries)
     splits = [split for split in SPLITS if all(run.split(split) for arm in arms for run in arm.runs)]
     found = {
         "seeds": [run.config.seed for run in runs[0]],
-        "arms": [_arm(arm, splits, methods) for arm in arms],
-        "differences": [d for arm in arms[1:] for split in splits for d in _differences(arm, arms[0], split, methods)],
+        "arms": [_arm(arm, splits, methods, first) for arm in arms],
+        "differences": [d for arm in arms[1:] for split in splits for d in _differences(arm, arms[0], split, methods, first)],
         "rows": [_rows(arm, arms[0]) for arm in arms[1:]],
         "terms": _terms(arms),
     }
     return plain(found)
 
 
-def _arm(arm: Arm, splits: Sequence[str], methods: Sequence[str]) -> dict[str, Any]:
-    by_round = {split: [arm.scores(i, split, methods) for i in range(arm.rounds + 1)] for split in splits}
+def _arm(arm: Arm, splits: Sequence[str], methods: Sequence[str], first: bool) -> dict[str, Any]:
+    by_round = {split: [arm.scores(i, split, methods, first) for i in range(arm.rounds + 1)] for split in splits}
     return {
         "name": arm.name,
         "rounds": arm.rounds,
@@ -136,12 +140,12 @@ def _estimate(seeds: Sequence[Scores]) -> Estimate:
     return over_seeds(_means(seeds)) if len(seeds) > 1 else bootstrap(list(seeds[0].values()))
 
 
-def _differences(arm: Arm, first: Arm, split: str, methods: Sequence[str]) -> list[dict[str, Any]]:
+def _differences(arm: Arm, less: Arm, split: str, methods: Sequence[str], first: bool) -> list[dict[str, Any]]:
     """After the last round of each: this arm less the first."""
-    before, after = (each.scores(each.rounds, split, methods) for each in (first, arm))
-    by_problem = len(arm.runs) == 1 and _share([first, arm], INPUTS, "problems")
+    before, after = (each.scores(each.rounds, split, methods, first) for each in (less, arm))
+    by_problem = len(arm.runs) == 1 and _share([less, arm], INPUTS, "problems")
     return [
-        {"arm": arm.name, "less": first.name, "split": split, "measure": m, **asdict(_difference(before[m], after[m], by_problem))}
+        {"arm": arm.name, "less": less.name, "split": split, "measure": m, **asdict(_difference(before[m], after[m], by_problem))}
         for m in before
     ]
 

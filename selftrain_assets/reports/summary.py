@@ -75,6 +75,7 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
             "infra_errors": verdicts["infra_error"],
         },
         "yields": _yields(found),
+        **({"trajectories": _trajectories(found)} if "trajectories" in found else {}),
         "rows_by_method": found["dataset"].metrics.get("rows", {}),
         "policy": found["policy"].digest,
         "policy_from": found["policy"].detail["origin"],
@@ -82,6 +83,12 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
         "seconds": _seconds(run, scope, list(found)),
         "work_seconds": {stage: m.work_seconds for stage, m in found.items()},
     }
+
+
+def _trajectories(found: dict[str, Manifest]) -> dict[str, Any]:
+    """The funnel from attempts to rows, why trajectories ended as they did, and which errors were corrected."""
+    made, rows = found["trajectories"], found["dataset"].counts
+    return {"counts": made.counts, **made.metrics, "rows": {part: rows[part] for part in ("correct", "improved", "gold")}}
 
 
 def _yields(found: dict[str, Manifest]) -> dict[str, Any]:
@@ -99,7 +106,8 @@ def _measured(run: Run, evaluation: Manifest) -> dict[str, Any]:
     by_method = {m.name: _flat(metrics["methods"][m.name]) for m in run.config.recipe.methods}
     more = {"methods": by_method} | {name: metrics[name] for name in ("ranked", "agreement", "choice")} if by_method else {}
     suites = {name: _flat(of) for name, of in metrics.get("suites", {}).items()}
-    return _flat(metrics) | more | ({"suites": suites} if suites else {})
+    own = {"self_improvement": metrics["self_improvement"]} if "self_improvement" in metrics else {}
+    return _flat(metrics) | more | own | ({"suites": suites} if suites else {})
 
 
 def _flat(metrics: dict[str, Any]) -> dict[str, Any]:
