@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -19,14 +20,16 @@ TRIES = 20  # draws of a part, before the whole is drawn anew
 
 
 class Shape(NamedTuple):
-    """How many operands stand in a row, and how many times two parts are joined: 2 ** depth rows."""
+    """How many operands stand in a row, and how many times two parts are joined: 2 ** depth rows. With `largest`, operands go up to that,
+    and one at least is larger than those of the other shapes."""
 
     length: Annotated[int, Field(ge=2, le=8)]
     depth: Annotated[int, Field(ge=0, le=4)]
+    largest: Annotated[int, Field(ge=2, le=99)] | None = None
 
     @property
     def group(self) -> str:
-        return f"length {self.length}, depth {self.depth}"
+        return f"length {self.length}, depth {self.depth}" + (f", operands to {self.largest}" if self.largest else "")
 
 
 class MultistepArithmetic(Generated):
@@ -52,7 +55,7 @@ class MultistepArithmetic(Generated):
     seen: tuple[Shape, ...] = Field(
         (Shape(3, 0), Shape(2, 1), Shape(3, 1)),
         min_length=1,
-        description="shapes to learn from, as pairs of operands in a row and depth of the brackets",
+        description="shapes to learn from: operands in a row, depth of the brackets and, where it is not task.largest, the largest operand",
     )
     unseen: tuple[Shape, ...] = Field((Shape(4, 0), Shape(4, 1), Shape(2, 2)), description="shapes that occur in `transfer` alone")
     smallest: int = Field(1, ge=-99, le=99, description="smallest operand")
@@ -65,6 +68,8 @@ class MultistepArithmetic(Generated):
         if self.smallest > self.largest:
             raise ValueError(f"smallest is {self.smallest} and largest {self.largest}: no operand lies between them")
         named = [*self.seen, *self.unseen]
+        if small := [shape for shape in named if shape.largest is not None and shape.largest <= self.largest]:
+            raise ValueError(f"{small[0].group}: a shape's own largest operand must be above largest, which is {self.largest}")
         if twice := [shape for i, shape in enumerate(named) if shape in named[:i]]:
             raise ValueError(f"{twice[0].group} is named twice in seen and unseen: a shape is seen, or it is not")
         return self
@@ -77,21 +82,21 @@ class MultistepArithmetic(Generated):
 
     def draw(self, rng: random.Random, group: str) -> Problem | None:
         shape = next(shape for shape in (*self.seen, *self.unseen) if shape.group == group)
-        part = self._part(rng, shape.length, shape.depth)
-        if part is None:
+        part = self._part(rng, shape, shape.depth)
+        if part is None or (shape.largest and max(map(int, re.findall(r"\d+", part[0]))) <= self.largest):
             return None
         solution, value = solve(part[0])
         return Problem("", part[0], str(value), group=group, solution=solution)
 
-    def _part(self, rng: random.Random, length: int, depth: int) -> tuple[str, Value] | None:
+    def _part(self, rng: random.Random, shape: Shape, depth: int) -> tuple[str, Value] | None:
         """An expression and its value. None where chance found none whose operations are all allowed."""
         for _ in range(TRIES):
             if depth == 0:
-                row = [str(rng.randint(self.smallest, self.largest)) for _ in range(length)]
+                row = [str(rng.randint(self.smallest, shape.largest or self.largest)) for _ in range(shape.length)]
                 text = row[0] + "".join(f" {rng.choice('+-*')} {operand}" for operand in row[1:])
                 done = [*operations(parse(text))]
             else:
-                left, right = self._part(rng, length, depth - 1), self._part(rng, length, depth - 1)
+                left, right = self._part(rng, shape, depth - 1), self._part(rng, shape, depth - 1)
                 if left is None or right is None:
                     return None
                 symbol = rng.choice("+-*")

@@ -171,3 +171,16 @@ def test_signs_may_stand_apart():
 )
 def test_the_first_error_is_named_with_its_kind_and_reason(steps, expected):
     assert judged("( 3 + 4 * 2 ) - ( 5 - 1 )", *steps) == expected
+
+
+def test_a_shape_can_have_larger_operands_than_the_others():
+    task = MultistepArithmetic(unseen=[[3, 0, 20], [4, 0]], transfer=20, train=1, human=0, validation=0, test=3)
+    found = [p for p in task.load() if p.split == "transfer"]
+    largest = {p.group: [max(map(int, re.findall(r"\d+", q.question))) for q in found if q.group == p.group] for p in found}
+    assert all(9 < operand <= 20 for operand in largest["length 3, depth 0, operands to 20"])
+    assert all(operand <= 9 for operand in largest["length 4, depth 0"])
+
+
+def test_larger_operands_that_are_no_larger_are_refused():
+    with pytest.raises(ValueError, match=r"length 3, depth 0, operands to 9: .* must be above largest, which is 9"):
+        MultistepArithmetic(unseen=[[3, 0, 9]])
