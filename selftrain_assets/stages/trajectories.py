@@ -205,7 +205,8 @@ def _gold(run: Run, iteration: int) -> list[Row]:
 def _row(run: Run, problem: Problem, turn: Turn, source: RowSource, iteration: int) -> Row:
     """Sections are tokenized apart, so that their borders lie where sampling has them."""
     wording, weights = settings_of(run).wording, settings_of(run).section_weights
-    sections = [(turn.attempt.rstrip(), weights.attempt), (wording.feedback, weights.feedback), (turn.feedback, weights.feedback)]
+    attempted = weights.attempt if turn.step is None else weights.wrong_attempt
+    sections = [(turn.attempt.rstrip(), attempted), (wording.feedback, weights.feedback), (turn.feedback, weights.feedback)]
     if turn.update is not None:
         sections += [(wording.update, weights.update), (turn.update.rstrip(), weights.update)]
     prompt, completion = run.methods[0].prompt.render(problem), "".join(text for text, _ in sections)
