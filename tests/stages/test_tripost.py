@@ -367,4 +367,8 @@ def test_the_rows_can_be_handed_on(finished, tmp_path, monkeypatch):
     for row in found:
         assert row["outcome"] == (verdicts[row["sample_key"]] if row["sample_key"] else None)
         assert row["outcome"] == "pass" if row["source"] == "self" else row["outcome"] is None or row["source"] == "improved"
-    assert "a turn that corrects an attempt" in (tmp_path / "out" / "dataset" / "README.md").read_text()
+    card = (tmp_path / "out" / "dataset" / "README.md").read_text()
+    assert "a turn that corrects an attempt" in card
+    counts = finished.need("iter-002", "dataset").counts
+    assert f"come {counts['correct']} rows that were right at once and {counts['improved']} that correct an attempt" in card
+    assert "| `ratio` | correct=1.0 improved=1.5 gold=1.0 |" in card
