@@ -85,7 +85,7 @@ def retract(
     problem: Annotated[str | None, typer.Option(help="id of a problem")] = None,
     sample: Annotated[str | None, typer.Option(help="key of a sample, or the beginning of one")] = None,
     source: Annotated[
-        str | None, typer.Option(help="human, rationalized, translated, or the round that drew the samples, such as iter-002")
+        str | None, typer.Option(help="human, rationalized, translated, improved, or the round that drew the samples, such as iter-002")
     ] = None,
     reason: Annotated[str, typer.Option(help="why; kept with the mark")] = "",
     undo: Annotated[bool, typer.Option("--undo", help="take the retraction back")] = False,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Problem
@@ -49,6 +49,19 @@ class Script(Protocol):
     def improve(self, problem: Problem, steps: tuple[str, ...]) -> Attempt:
         """A correct solution that begins with these steps, which are correct."""
         ...
+
+
+FIELDS = {
+    "step": ("number", "text"),
+    "answer": ("text",),
+    "correct": ("last",),
+    "right_until": ("before",),
+    "wrong": ("step", "segment", "reason", "kind"),
+}
+"""What is filled into each template of a wording."""
+NUMBERS = ("number", "step", "last", "before")
+
+_PLACEHOLDER = re.compile(r"\{(number|text|step|last|before|segment|reason|kind)\}")
 
 
 class Wording(Identity):
@@ -94,6 +107,24 @@ class Wording(Identity):
         if not value.strip():
             raise ValueError("must hold more than white space, since a completion ends where it begins")
         return value
+
+    @model_validator(mode="after")
+    def _can_be_read_again(self) -> Wording:
+        for name, fields in FIELDS.items():
+            named = _PLACEHOLDER.findall(getattr(self, name))
+            if twice := [field for field in named if named.count(field) > 1]:
+                raise ValueError(f"{name}: {{{twice[0]}}} stands there twice; name it once")
+            if foreign := [field for field in named if field not in fields]:
+                raise ValueError(f"{name}: {{{foreign[0]}}} has no place there; it may contain {{{'}, {'.join(fields)}}}")
+        attempt, named = Attempt(("3 + 4", "5 - 2"), "7 7"), _PLACEHOLDER.findall(self.wrong)
+        written, error = self.write(attempt), {"segment": "5 -", "reason": "it is less", "kind": "other"}
+        if self.read(written) != attempt or self.feedback.strip() in written:
+            raise ValueError(f"an attempt cannot be read as it is written, {written!r}; change separator, step, answer or feedback")
+        for found in (Feedback(None), *(Feedback(n, **{name: error[name] for name in error if name in named}) for n in (1, 2))):
+            written = self.write_feedback(found, attempt)
+            if self.read_feedback(written) != found or self.update.strip() in written:
+                raise ValueError(f"feedback cannot be read as it is written, {written!r}; change correct, right_until, wrong or update")
+        return self
 
     def write(self, attempt: Attempt) -> str:
         return self.separator.join([*self.write_steps(attempt.steps), self.answer.replace("{text}", attempt.answer)])
@@ -146,20 +177,19 @@ COMPACT = {
 """A wording of few tokens, in the few words that the embedded model knows."""
 
 _REPORT = re.compile(
-    r"earliest error step\W{1,9}(?:step\W{0,3})?(\d+|none)\b.*?error segment\W{0,3}?:(.*?)error reason\W{0,3}?:(.*)",
+    r"earliest error step\W{1,9}(?:step\W{0,3})?(\d{1,9}|none)\b.*?error segment\W{0,3}?:(.*?)error reason\W{0,3}?:(.*)",
     re.IGNORECASE | re.DOTALL,
 )
+
+_MARKS = " \t\n\"'`*"  # quotes, and those of bold text
 
 
 def read_report(text: str) -> Feedback | None:
     """What a model says of an attempt when it is asked for three fields: earliest error step, error segment, error reason."""
     if told := _REPORT.search(text):
-        step, segment, reason = (field.strip().strip("\"'`*").strip() for field in told.groups())
-        return Feedback(int(step), segment, reason.partition("\n")[0]) if step.isdigit() else Feedback(None)
+        step, segment, reason = (field.strip(_MARKS).partition("\n")[0].rstrip(_MARKS) for field in told.groups())
+        return Feedback(int(step), segment, reason) if step.isdigit() else Feedback(None)
     return Feedback(None) if re.search(r"earliest error step\W{1,9}none\b", text, re.IGNORECASE) else None
-
-
-NUMBERS = ("number", "step", "last", "before")
 
 
 def _filled(template: str, fields: Mapping[str, str]) -> str:
@@ -172,9 +202,9 @@ def _pattern(template: str) -> re.Pattern[str]:
     def readable(part: str) -> str:
         if part.isspace():
             return r"\s*"
-        if field := re.fullmatch(r"\{(\w+)\}", part):
-            return rf"(?P<{field[1]}>\d+)" if field[1] in NUMBERS else rf"(?P<{field[1]}>.*?)"
+        if field := _PLACEHOLDER.fullmatch(part):
+            return rf"(?P<{field[1]}>\d{{1,9}})" if field[1] in NUMBERS else rf"(?P<{field[1]}>.*?)"
         return re.escape(part)
 
-    parts = re.findall(r"\s+|\{(?:number|text|step|last|before|segment|reason|kind)\}|\w+|.", template.strip())
+    parts = re.findall(rf"\s+|{_PLACEHOLDER.pattern.replace('(', '(?:')}|\w+|.", template.strip())
     return re.compile(r"\s*".join(map(readable, parts)), re.DOTALL)

@@ -16,7 +16,7 @@ Kind = Literal["problem", "sample", "source"]
 
 @dataclass(frozen=True, slots=True)
 class Retraction:
-    """`value` is a problem's id, a sample's key, or a source: `human`, `rationalized`, `translated`, or a round
+    """`value` is a problem's id, a sample's key, or a source: `human`, `rationalized`, `translated`, `improved`, or a round
     such as iter-002."""
 
     kind: Kind

@@ -89,6 +89,7 @@ SOURCES = {
     "human": "a worked solution that came with its problem",
     "rationalized": "sampled with the answer as a hint, and right; the hint is taken out again",
     "translated": "a right solution by another method, translated by the policy, and right by the verifier",
+    "improved": "a turn that corrects an attempt sampled from the policy, of a trajectory that ends right by the verifier",
 }
 
 

@@ -7,13 +7,15 @@ from typing import Any
 from selftrain_assets.core.selection import Selection
 from selftrain_assets.export.cards import Exported, capsule_text, facts, not_covered, pretrained_name, source_table, split_facts
 from selftrain_assets.export.rows import COLUMNS, Rows
-from selftrain_assets.recipes.rounds import Rounds
+from selftrain_assets.recipes import TriPosT
 from selftrain_assets.reports.render import markdown_table
 
 TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64"}
 SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000), ("1M<n<10M", 10_000_000))
 LARGEST = "10M<n<100M"
 """Names that the hub has for sizes, each with the number of rows below which it holds."""
+EDITED = ("own_from", "max_updates", "max_words", "filters", "ratio", "section_weights", "minimum")
+"""Settings that say which rows trajectories give."""
 
 
 def dataset_card(told: Exported, rows: Rows) -> str:
@@ -56,6 +58,12 @@ def _selected(told: Exported) -> str:
         for m in told.run.methods
         if m.sampled
     ]
+    if isinstance(told.config.recipe, TriPosT):
+        return (
+            f"Attempts were drawn {', '.join(sampling)}, {counts['verified']:,} in all, and edited until they were right. Of these "
+            f"trajectories come {counts['correct']:,} rows that were right at once and {counts['improved']:,} that correct an attempt, of "
+            f"{counts['problems']:,} problems; {counts['human']:,} rows are reference solutions. What was retracted is not in it."
+        )
     return (
         f"Samples were drawn {', '.join(sampling)}. Of {counts['verified']:,} verified ones {counts['correct']:,} "
         "were correct, and these rules made "
@@ -77,7 +85,8 @@ def _limits(told: Exported) -> str:
 
 def _settings(told: Exported) -> str:
     recipe = told.config.recipe
-    fields: dict[str, Any] = {**Selection.model_fields, **{name: Rounds.model_fields[name] for name in ("accumulate", "problems")}}
+    own = EDITED if isinstance(recipe, TriPosT) else Selection.model_fields
+    fields = {name: type(recipe).model_fields[name] for name in (*own, "accumulate", "problems")}
     return markdown_table(
         ["setting", "value", "what it says"],
         [[f"`{name}`", _value(getattr(recipe, name)), of.description or ""] for name, of in fields.items()],
@@ -85,7 +94,7 @@ def _settings(told: Exported) -> str:
 
 
 def _value(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _columns(rows: Rows) -> str:

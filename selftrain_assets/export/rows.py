@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selftrain_assets.core.errors import IntegrityError
-from selftrain_assets.core.types import Judgement, Problem, Row, Sample, Verification
+from selftrain_assets.core.types import Judgement, Problem, Row, Sample, Trajectory, Verification
 from selftrain_assets.stages.run import INPUTS, Run
 from selftrain_assets.stages.sampling import SAMPLES_OF
 from selftrain_assets.stages.selecting import SOURCE_OF
@@ -36,7 +36,7 @@ COLUMNS = {
     "finish_reason": ("s.finish_reason", "stop, or length where it was cut off"),
     "prompt_tokens": ("s.prompt_tokens", "tokens of the prompt it was drawn from"),
     "completion_tokens": ("s.completion_tokens", "tokens of the completion"),
-    "outcome": ("v.outcome", "verdict of the verifier: pass"),
+    "outcome": ("v.outcome", "verdict of the verifier on the sample: pass, or of an improved row anything"),
     "reward": ("v.reward", "reward, from 0 to 1"),
     "parsed": ("v.parsed", "answer, or program, that the verifier read out of the completion"),
     "reason": ("v.reason", "why the verdict is what it is"),
@@ -47,8 +47,9 @@ COLUMNS = {
 JOINED = """
 FROM training_rows AS r
 LEFT JOIN problems AS p ON p.id = r.problem_id
-LEFT JOIN judged AS j ON j.iteration = r.iteration AND j.source = r.source AND j.sample_key = r.sample_key
-    AND j.problem_id = r.problem_id AND j.method IS NOT DISTINCT FROM r.method
+LEFT JOIN judged AS j ON j.iteration = r.iteration AND j.sample_key = r.sample_key AND j.problem_id = r.problem_id
+    AND j.source = CASE r.source WHEN 'improved' THEN 'self' ELSE r.source END AND j.method IS NOT DISTINCT FROM r.method
+LEFT JOIN corrected AS t ON t.iteration = r.iteration AND t.sample_key = r.sample_key AND t.problem_id = r.problem_id
 LEFT JOIN sample_pool AS s ON s.key = r.sample_key
 LEFT JOIN verdict_pool AS v ON v.key = j.key
 """
@@ -70,17 +71,18 @@ class Rows:
 def write_rows(run: Run, dataset: Manifest, folder: Path, format: FileFormat) -> Rows:
     """Write the rows of a finished dataset below `folder`, in the order in which they were selected.
 
-    IntegrityError where a sampled row has no sample, or no verdict, or one that is not a pass.
+    IntegrityError where a sampled row has no sample, or no verdict, or one that is not a pass; where an improved row has no sample, or
+    its trajectory does not end right.
     """
     file = f"data/train.{format}"
     (folder / file).parent.mkdir()
     with run.store.database() as db:
         _open(run, db, dataset)
         columns = ", ".join(f"{source} AS {name}" for name, (source, _) in COLUMNS.items())
-        db.execute(f"CREATE VIEW exported AS SELECT r.place, {columns} {JOINED}")
+        db.execute(f"CREATE VIEW exported AS SELECT r.place, t.ending IS NOT NULL AS ends_right, {columns} {JOINED}")
         _check(run, db, dataset)
-        db.write("SELECT * EXCLUDE (place) FROM exported ORDER BY place", folder / file, format)
-        types = {name: kind for name, kind, *_ in db.execute("DESCRIBE exported") if name != "place"}
+        db.write("SELECT * EXCLUDE (place, ends_right) FROM exported ORDER BY place", folder / file, format)
+        types = {name: kind for name, kind, *_ in db.execute("DESCRIBE exported") if name in COLUMNS}
         splits = db.execute(
             "SELECT split, count(*) FROM training_rows AS r JOIN problems AS p ON p.id = r.problem_id GROUP BY 1 ORDER BY 1"
         )
@@ -92,7 +94,9 @@ def write_rows(run: Run, dataset: Manifest, folder: Path, format: FileFormat) ->
 
 def _open(run: Run, db: Database, dataset: Manifest) -> None:
     """The rows, their problems, and the samples and verdicts of the rounds that they come from, as relations."""
-    evidence = [run.need(*name.split("/")) for name in dataset.parents if "/" in name]
+    learnt_from = [run.need(*name.split("/")) for name in dataset.parents if "/" in name]
+    edited = [m for m in learnt_from if m.stage == "trajectories"]
+    evidence = [m for m in learnt_from if m not in edited] + [run.need(m.scope, "verifications") for m in edited]
     db.execute(f"CREATE VIEW training_rows AS {relation(Row, [run.store.table(dataset, 'rows')], places=True)}")
     db.view("problems", Problem, [run.store.table(run.need(INPUTS, "problems"), "problems")])
     judged = [
@@ -101,6 +105,13 @@ def _open(run: Run, db: Database, dataset: Manifest) -> None:
         for m in evidence
     ]
     db.execute(f"CREATE VIEW judged AS {' UNION ALL '.join(judged)}")
+    corrected = [
+        f"SELECT {_round(m)} AS iteration, sample_key, problem_id, ending FROM ({relation(Trajectory, [run.store.table(m, m.stage)])}) "
+        "WHERE ending = 'improved'"
+        for m in edited
+    ]
+    nothing = f"SELECT 0 AS iteration, sample_key, problem_id, ending FROM ({relation(Trajectory, [])})"
+    db.execute(f"CREATE VIEW corrected AS {' UNION ALL '.join([nothing, *corrected])}")
     policies = {run.need(m.scope, SAMPLES_OF[m.stage]).parents["policy"] for m in evidence}
     verdicts = {(verifier, m.detail["policy"]) for m in evidence for verifier in m.detail["verifiers"]}
     samples = [run.store.samples(policy) for policy in sorted(policies)]
@@ -116,10 +127,10 @@ def _round(manifest: Manifest) -> int:
 
 
 def _check(run: Run, db: Database, dataset: Manifest) -> None:
-    """Each row once, and each that was sampled with its sample and a verdict that lets it pass."""
+    """Each row once, and each that was sampled with its sample and a verdict that lets it pass, or a trajectory that ends right."""
     rows, wrong = db.execute(
-        "SELECT count(*), count(*) FILTER (question IS NULL OR (sample_key IS NOT NULL AND (policy IS NULL OR outcome IS DISTINCT FROM "
-        "'pass'))) FROM exported"
+        "SELECT count(*), count(*) FILTER (question IS NULL OR (sample_key IS NOT NULL AND (policy IS NULL OR outcome IS NULL OR "
+        "NOT CASE source WHEN 'improved' THEN ends_right ELSE outcome = 'pass' END))) FROM exported"
     )[0]
     if wrong or rows != dataset.files["rows"][1]:
         raise IntegrityError(

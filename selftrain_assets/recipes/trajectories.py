@@ -95,7 +95,7 @@ class Conversations:
         while True:
             if now.error is None:
                 return ended("feedback_unreadable")
-            if now.attempt.part(now.error.step or 1) is None:
+            if now.error.step is not None and now.attempt.part(now.error.step) is None:
                 return ended("no_such_step")
             own = (yield Ask("policy", problem.id, self._asking_feedback(problem, now.text), recipe.own_feedback())) if self.own else None
             heard = wording.read_feedback(own.text) if own else None
@@ -212,9 +212,13 @@ class Conversations:
         return (yield from self._accepted(problem, now, error, self._whole(kept, told.text), "model", told.key))
 
     def _whole(self, kept: tuple[str, ...], text: str) -> str:
-        """The attempt that a model wrote from some step on: with the steps before, which it may have written again."""
+        """The attempt that a model wrote from some step on: with the steps before, which it may have written again. Where steps have no
+        numbers, it has written them again if it begins with them."""
         wording = self.recipe.wording
-        return text if wording.read(text) is not None else wording.separator.join([*wording.write_steps(kept), text.strip()])
+        written = wording.read(text)
+        if written is not None and ("{number}" in wording.step or written.steps[: len(kept)] == kept):
+            return text
+        return wording.separator.join([*wording.write_steps(kept), text.strip()])
 
     def _accepted(
         self, problem: Problem, now: _State, error: Feedback, text: str, by: str, key: str | None
@@ -277,7 +281,8 @@ def fault_of_update(before: Attempt, error: Feedback, after: Attempt, filters: t
 
 def _holds(text: str, segment: str) -> bool:
     """As words of their own: 4 is no part of 14."""
-    return bool(segment) and re.search(rf"(?<!\w){re.escape(segment)}(?!\w)", text) is not None
+    begins, ends = (r"\b" if re.fullmatch(r"\w", edge) else "" for edge in (segment[:1], segment[-1:]))
+    return bool(segment) and re.search(begins + re.escape(segment) + ends, text) is not None
 
 
 def is_progress(before: Feedback, after: Feedback) -> bool:

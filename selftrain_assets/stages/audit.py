@@ -219,7 +219,7 @@ class _Audited:
                 return int(done and not kept.lost)
             case "problems":
                 return len(wanted & set(kept.keys))
-            case "dataset" | "evaluation":
+            case "dataset" | "trajectories" | "evaluation":
                 return len(wanted & set(kept.keys)) if done else 0
         return sum(len(wanted & p.keys) for p in pools)
 

@@ -13,7 +13,7 @@ from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.lineage import Lineage
 
-SOURCES = ("human", "rationalized", "translated")
+SOURCES = ("human", "rationalized", "translated", "improved")
 
 
 @dataclass

@@ -15,7 +15,7 @@ from selftrain_assets.core.attempts import Attempt, Feedback, Script
 from selftrain_assets.core.balance import distinct_rows, in_ratio
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.identity import fingerprint, row_key
-from selftrain_assets.core.types import Outcome, Problem, Row, RowSource, Trajectory, Turn
+from selftrain_assets.core.types import Outcome, Problem, Row, RowSource, Sample, Trajectory, Turn
 from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.trajectories import Conversations, Role
 from selftrain_assets.stages.conversing import Floor
@@ -88,7 +88,8 @@ def trajectories(run: Run, iteration: int) -> Manifest:
     edited_by = recipe.model_dump(include={"wording", "feedback", "improver", "max_updates", "max_words", "filters", "sampling"})
     key = fingerprint("trajectories", judged.digest, edited_by, own, script_version(script), digests, [run.methods[0].judge])
     parents = {"verifications": judged.digest, "samples": drawn.digest}
-    if (current := run.done(scope, "trajectories", key, parents)) and not current.counts[Outcome.INFRA_ERROR]:
+    current = run.done(scope, "trajectories", key, parents)
+    if current and not current.counts[Outcome.INFRA_ERROR] and _is_drawn(run, current):
         return current
     models = {role: run.store.policy(place) for role, place in (places | {"policy": policy.detail["place"]}).items()}
     conversations = Conversations(recipe, run.methods[0].prompt, script, own)
@@ -114,6 +115,21 @@ def trajectories(run: Run, iteration: int) -> Manifest:
             detail={"policy": policy.digest, "places": places},
             files={name: run.store.write_table(run.name, scope, name, digest, record, rows) for name, (record, rows) in tables.items()},
         )
+
+
+def _is_drawn(run: Run, made: Manifest) -> bool:
+    """Do the pools hold, undamaged, the samples that the turns name?"""
+    if run.store.trusts_pools:
+        return True
+    digests = {made.detail["policy"], *(place["digest"] for place in made.detail["places"].values())}
+    pools = [run.store.samples(digest) for digest in digests]
+    if not all(pool.is_sound() for pool in pools):
+        return False
+    with run.store.database() as db:
+        db.view("turns", Turn, [run.store.table(made, "turns")])
+        db.view("sample_pool", Sample, [file for pool in pools for file in pool.files()])
+        named = "SELECT feedback_sample AS key FROM turns UNION SELECT update_sample FROM turns"
+        return not db.count(f"({named}) ANTI JOIN sample_pool USING (key) WHERE key IS NOT NULL")
 
 
 def _attempts(run: Run, drawn: Manifest, judged: Manifest) -> Iterator[tuple[Problem, str, str, Outcome]]:

@@ -13,6 +13,7 @@ from selftrain_assets.core.types import Sample
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.findings import Finding, FindingKind
 from selftrain_assets.store.inspection import (
+    BESIDE,
     HISTORY,
     PoolState,
     fault_of,
@@ -233,8 +234,9 @@ class ManifestsOf:
                 )
                 kept.lost += records
                 continue
-            kept.keys += table_keys(path, name)
-            if again := repeated(kept.keys):
+            keys = table_keys(path, name)
+            kept.keys += keys if name not in BESIDE else []
+            if again := repeated(keys):
                 kept.duplicated += len(again)
                 self.inspector.find(
                     "duplicated",

@@ -103,14 +103,24 @@ def column(path: Path, name: str) -> list[str]:
     return pq.read_table(path, columns=[name]).column(name).to_pylist()
 
 
+BESIDE = ("turns", "improvements")
+"""Tables beside the one that says what a stage is about."""
+_IDENTIFIED_BY = {
+    "problems": ("id",),
+    "scores": ("problem_id", "method"),
+    "improvements": ("problem_id",),
+    "trajectories": ("sample_key", "problem_id"),
+    "turns": ("sample_key", "problem_id", "turn"),
+}
+
+
 def table_keys(path: Path, table: str) -> list[str]:
-    """What occurs once in a table of a stage: its keys, of problems their ids, of scores the problems with their methods."""
-    if table != "scores":
-        return column(path, "id" if table == "problems" else "key")
+    """What occurs once in a table of a stage: its keys, of problems their ids, of scores the problems with their methods ..."""
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(path).to_pylist()
-    return [f"{row['problem_id']} {method}" if (method := row.get("method")) else row["problem_id"] for row in rows]
+    wanted = _IDENTIFIED_BY.get(table, ("key",))
+    rows = pq.read_table(path, columns=[name for name in wanted if name in pq.read_schema(path).names]).to_pylist()
+    return [" ".join(str(value) for value in row.values() if value) for row in rows]
 
 
 def keys_if_readable(path: Path) -> list[str] | None:

@@ -26,7 +26,7 @@ import pyarrow.parquet
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.crash import VARIABLE
 from selftrain_assets.models.loading import load_model, resolve_model
-from selftrain_assets.stages import evaluation, inputs, sampling, selecting, training
+from selftrain_assets.stages import evaluation, inputs, sampling, selecting, training, trajectories
 from selftrain_assets.stages.run import BASE, Run
 from selftrain_assets.store import Store
 
@@ -37,6 +37,7 @@ STAGES = {
     "policy": lambda run: sampling.policy(run, 1),
     "samples": lambda run: sampling.samples(run, 1),
     "verifications": lambda run: sampling.verifications(run, 1),
+    "trajectories": lambda run: trajectories.trajectories(run, 1),
     "dataset": lambda run: selecting.dataset(run, 1),
     "checkpoint": lambda run: training.checkpoint(run, 1),
 }

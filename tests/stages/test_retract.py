@@ -91,7 +91,7 @@ def test_the_base_is_named_where_it_learnt_from_the_problem(opened):
     [
         ("problem", "train-0000", 'there is no problem "train-0000"; did you mean'),
         ("sample", "zz", "no sample has a key"),
-        ("source", "teacher", 'there is no source "teacher"; known: human, rationalized, translated, and rounds'),
+        ("source", "teacher", 'there is no source "teacher"; known: human, rationalized, translated, improved, and rounds'),
         ("source", "human", "the base itself learnt from the human rows"),
     ],
 )
