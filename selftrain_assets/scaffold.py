@@ -100,21 +100,19 @@ attributes:
 
   # Expressions solved in steps, which selftrain makes itself; `word_sorting` is another such task. Your own problems:
   # {{type: file, path: problems.jsonl}}, with solutions in steps (docs/tripost.md); then name a feedback script of yours, or a model.
-  task: {{type: multistep_arithmetic}}
+  task: {{type: multistep_arithmetic, train: 1000, validation: 30, test: 120, transfer: 120}}
 
   # {about}
   recipe:
     type: {type}
     preset: {preset}{teacher}{settings}
 
-  # The policy of round 1 knows the form of a solution from the human rows.
-  base: {{fine_tune: human, trainer: {{steps: 100, learning_rate: 0.002}}}}
-
-  # The M-step. `lora` trains a small adapter; without it all weights are trained.
-  trainer: {{steps: 150, learning_rate: 0.002}}
+  # The M-step. `lora` trains a small adapter; without it all weights are trained. A model that does not know the form of a solution yet
+  # first learns it from the human rows: base: {{fine_tune: human}}
+  trainer: {{steps: 100, learning_rate: 0.002}}
 
   # Drawn on the test split, and answered on all held-out splits, after every round.
-  evaluation: {{samples_per_problem: 4, pass_at: [1, 4], majority_at: [], train_problems: 0}}
+  evaluation: {{samples_per_problem: 1, pass_at: [1], majority_at: [], train_problems: 0}}
 """
 OWN = """
     # own_from: 2          # first round in which the policy gives feedback and updates of its own

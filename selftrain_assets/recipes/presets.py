@@ -21,7 +21,7 @@ class Preset(NamedTuple):
 
 REST_EM_SAMPLING = {"samples_per_problem": 32, "temperature": 0.7, "top_k": 40}
 
-CORRECTED = {"sampling": {"samples_per_problem": 2, "temperature": 1.0}}
+CORRECTED = {"sampling": {"samples_per_problem": 1, "temperature": 1.0}}
 
 DRAWS_OF_ONE_METHOD = 10
 """By ST for each problem: as many as MMST by both methods, and two for its translations, which is about what it draws of them on the
@@ -89,6 +89,11 @@ PRESETS: dict[str, Preset] = {
         "tripost",
         "TriPosT with the same weight on every token (arXiv 2310.13522, ablation of the weights)",
         {**CORRECTED, "section_weights": {"attempt": 1.0, "feedback": 1.0, "update": 1.0}},
+    ),
+    "tripost_masked": Preset(
+        "tripost",
+        "TriPosT without learning the attempts that are then corrected",
+        {**CORRECTED, "section_weights": {"wrong_attempt": 0.0}},
     ),
     "si_demo": Preset(
         "tripost",

@@ -104,7 +104,7 @@ class TriPosT(Rounds):
     methods: ClassVar[tuple[()]] = ()
     rationalize: ClassVar[bool] = False
     sampling: Sampling = Field(
-        Sampling(samples_per_problem=2, temperature=1.0), description="how attempts, and the policy's own feedback and updates, are drawn"
+        Sampling(samples_per_problem=1, temperature=1.0), description="how attempts, and the policy's own feedback and updates, are drawn"
     )
     start: Start = Field(
         "previous", description="what fine-tuning starts from: the previous checkpoint, base, or the pretrained model below it"
@@ -123,7 +123,7 @@ class TriPosT(Rounds):
     ratio: Ratio | None = Field(Ratio(), description="parts of the rows; null keeps all of them (ablation)")
     section_weights: SectionWeights = Field(SectionWeights(), description="weights in the loss")
     minimum: int = Field(0, ge=0, description="improved trajectories without which a round stops")
-    updates_at_test: int = Field(5, ge=0, description="own updates at most when a held-out problem is answered; 0: the attempt counts")
+    updates_at_test: int = Field(3, ge=0, description="own updates at most when a held-out problem is answered; 0: the attempt counts")
 
     @model_validator(mode="after")
     def _models_are_named(self):
