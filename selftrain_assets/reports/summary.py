@@ -88,7 +88,8 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
 def _trajectories(found: dict[str, Manifest]) -> dict[str, Any]:
     """The funnel from attempts to rows, why trajectories ended as they did, and which errors were corrected."""
     made, rows = found["trajectories"], found["dataset"].counts
-    return {"counts": made.counts, **made.metrics, "rows": {part: rows[part] for part in ("correct", "improved", "gold")}}
+    parts = {"correct": rows["self"] - rows["improved"], "improved": rows["improved"], "gold": rows["human"]}
+    return {"counts": made.counts, **made.metrics, "rows": parts}
 
 
 def _yields(found: dict[str, Manifest]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.retraction import Kind, Retraction, Retractions
 from selftrain_assets.core.types import Row
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.stages.trajectories import holding
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.lineage import Lineage
 
@@ -107,7 +108,14 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
 
 def _learnt(run: Run, dataset: Manifest, marked: Retractions) -> int:
     """How many rows of a dataset stem from it."""
-    return sum(marked.touches(row, iteration_scope(row.iteration)) for row in run.store.read_table(dataset, "rows", Row))
+    edited = {
+        scope: run.manifest(scope, stage)
+        for scope, _, stage in (name.partition("/") for name in dataset.parents)
+        if stage == "trajectories"
+    }
+    held = {scope: holding(run, made, marked.values("sample")) for scope, made in edited.items() if made is not None}
+    rows = ((row, iteration_scope(row.iteration)) for row in run.store.read_table(dataset, "rows", Row))
+    return sum(marked.touches(row, scope) or row.sample_key in held.get(scope, ()) for row, scope in rows)
 
 
 def _learns(policy: Manifest, experiment: str, first: str | None) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 from importlib import import_module
 from typing import Any
@@ -195,15 +195,20 @@ def turn_rows(run: Run, iteration: int) -> dict[str, list[Row]]:
 def _of_round(run: Run, iteration: int) -> dict[str, list[Row]]:
     made = run.need(iteration_scope(iteration), "trajectories")
     kept = {each.sample_key: each for each in run.store.read_table(made, "trajectories", Trajectory) if each.kept}
-    problems, retracted = {p.id: p for p in run.train_problems}, set(run.retracted.values("sample"))
+    problems, retracted = {p.id: p for p in run.train_problems}, holding(run, made, run.retracted.values("sample"))
     found: dict[str, list[Row]] = {CORRECT: [], IMPROVED: []}
     for turn in run.store.read_table(made, "turns", Turn):
-        drawn = {turn.sample_key, turn.feedback_sample, turn.update_sample}
-        if turn.sample_key in kept and turn.problem_id in problems and not drawn & retracted:
+        if turn.sample_key in kept and turn.problem_id in problems and turn.sample_key not in retracted:
             part = CORRECT if kept[turn.sample_key].ending == CORRECT else IMPROVED
             if part == CORRECT or turn.update is not None:  # that an update is right is no turn of its own
                 found[part].append(_row(run, problems[turn.problem_id], turn, SOURCE_OF[part], iteration))
     return found
+
+
+def holding(run: Run, made: Manifest, samples: Collection[str]) -> set[str]:
+    """The trajectories, by the samples that they begin with, in which one of these samples is an attempt, feedback or update."""
+    turns = run.store.read_table(made, "turns", Turn) if samples else []
+    return {t.sample_key for t in turns if not {t.sample_key, t.feedback_sample, t.update_sample}.isdisjoint(samples)}
 
 
 def _gold(run: Run, iteration: int) -> list[Row]:
@@ -251,7 +256,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
             key=key,
             digest=digest,
             parents=parents,
-            counts=_count(rows, list(made.values()), iteration) | {part: len(of) for part, of in parts.items()},
+            counts=_count(rows, list(made.values()), iteration),
             detail={"concentration": concentration(Counter(r.problem_id for r in rows if r.source != "human")), **_leaks(run, rows)},
             settings=recipe.model_dump(mode="json"),
             files={"rows": run.store.write_table(run.name, scope, "rows", digest, Row, rows)},
@@ -268,6 +273,7 @@ def _count(rows: list[Row], made: list[Manifest], iteration: int) -> dict[str, i
     return {
         "rows": len(rows),
         "self": len(own),
+        "improved": sum(row.source == SOURCE_OF[IMPROVED] for row in own),
         "human": len(rows) - len(own),
         "rationalized": 0,
         "from_earlier_rounds": sum(row.iteration < iteration for row in own),

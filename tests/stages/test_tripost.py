@@ -156,7 +156,11 @@ def test_every_row_is_a_turn_of_a_kept_trajectory_or_a_reference_solution(finish
 def test_rows_stand_in_the_ratio_and_are_distinct(finished, scope):
     counts = finished.need(scope, "dataset").counts
     sources = Counter(row.source for row in rows_of(finished, scope))
-    assert (sources["self"], sources["improved"], sources["human"]) == tuple(counts[part] for part in ("correct", "improved", "gold"))
+    assert (sources["self"], sources["improved"], sources["human"]) == (
+        counts["self"] - counts["improved"],
+        counts["improved"],
+        counts["human"],
+    )
     unit = min(sources["self"], sources["human"])
     assert sources["self"] == sources["human"] == unit
     assert abs(sources["improved"] - 1.5 * unit) <= 1
@@ -191,10 +195,10 @@ def test_sections_cover_a_completion_and_its_tokens_get_their_weights(finished, 
 
 
 def test_weights_are_those_of_the_settings(copy):
-    recipe = RECIPE | {"section_weights": {"attempt": 0.0, "feedback": 2.0, "update": 3.0}}
+    recipe = RECIPE | {"section_weights": {"attempt": 0.5, "wrong_attempt": 0.0, "feedback": 2.0, "update": 3.0}}
     for part, rows in turn_rows(copy(recipe=recipe), 1).items():
         weights = {tuple(weight for _, weight in json.loads(row.sections)) for row in rows}
-        assert weights == {(0.0, 2.0, 2.0, 3.0, 3.0) if part == "improved" else (0.0, 2.0, 2.0)}
+        assert weights == {(0.0, 2.0, 2.0, 3.0, 3.0) if part == "improved" else (0.5, 2.0, 2.0)}
 
 
 def test_a_minimum_of_improved_trajectories_stops_a_round(copy):
@@ -280,12 +284,12 @@ def test_a_retracted_sample_takes_its_rows_out(finished, copy):
 
 
 def test_a_retracted_feedback_of_the_policy_takes_the_rows_out_that_hold_it(finished, copy):
-    turn = next(turn for turn in told(finished, "iter-002")[2] if turn.own == "right")
-    run = copy(recipe=RECIPE | {"ratio": None})
-    held = [r for rows in turn_rows(run, 2).values() for r in rows if (r.sample_key, r.turn) == (turn.sample_key, turn.turn)]
-    retract(copy(), "sample", turn.feedback_sample, "a test")
-    left = turn_rows(copy(recipe=RECIPE | {"ratio": None}), 2)
-    assert not {r.key for r in held} & {r.key for rows in left.values() for r in rows}
+    chosen = {row.sample_key for row in rows_of(finished, "iter-002") if row.sample_key}
+    turn = next(turn for turn in told(finished, "iter-002")[2] if turn.own == "right" and turn.sample_key in chosen)
+    affected = retract(copy(), "sample", turn.feedback_sample, "a test")
+    assert affected.scopes["iter-002"] >= 1
+    left = turn_rows(copy(), 2)
+    assert turn.sample_key not in {row.sample_key for rows in left.values() for row in rows}
 
 
 @pytest.mark.parametrize(("source", "part"), [("improved", "improved"), ("human", "gold"), ("self", "correct")])
@@ -370,5 +374,7 @@ def test_the_rows_can_be_handed_on(finished, tmp_path, monkeypatch):
     card = (tmp_path / "out" / "dataset" / "README.md").read_text()
     assert "a turn that corrects an attempt" in card
     counts = finished.need("iter-002", "dataset").counts
-    assert f"come {counts['correct']} rows that were right at once and {counts['improved']} that correct an attempt" in card
+    assert (
+        f"come {counts['self'] - counts['improved']} rows that were right at once and {counts['improved']} that correct an attempt" in card
+    )
     assert "| `ratio` | correct=1.0 improved=1.5 gold=1.0 |" in card
