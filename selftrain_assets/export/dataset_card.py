@@ -62,8 +62,8 @@ def _selected(told: Exported) -> str:
         return (
             f"Attempts were drawn {', '.join(sampling)}, {counts['verified']:,} in all, and edited until they were right. Of these "
             f"trajectories come {counts['self'] - counts['improved']:,} rows that were right at once and {counts['improved']:,} that "
-            f"correct an attempt, of {counts['problems']:,} problems; {counts['human']:,} rows are reference solutions. What was retracted is "
-            "not in it."
+            f"correct an attempt, of {counts['problems']:,} problems; {counts['human']:,} rows are reference solutions. What was "
+            "retracted is not in it."
         )
     return (
         f"Samples were drawn {', '.join(sampling)}. Of {counts['verified']:,} verified ones {counts['correct']:,} "
