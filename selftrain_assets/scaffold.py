@@ -109,7 +109,7 @@ attributes:
 
   # The M-step. `lora` trains a small adapter; without it all weights are trained. A model that does not know the form of a solution yet
   # first learns it from the human rows: base: {{fine_tune: human}}
-  trainer: {{steps: 100, learning_rate: 0.002}}
+  trainer: {{steps: 120, learning_rate: 0.001}}
 
   # Drawn on the test split, and answered on all held-out splits, after every round.
   evaluation: {{samples_per_problem: 1, pass_at: [1], majority_at: [], train_problems: 0}}

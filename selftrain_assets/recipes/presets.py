@@ -90,10 +90,10 @@ PRESETS: dict[str, Preset] = {
         "TriPosT with the same weight on every token (arXiv 2310.13522, ablation of the weights)",
         {**CORRECTED, "section_weights": {"attempt": 1.0, "feedback": 1.0, "update": 1.0}},
     ),
-    "tripost_masked": Preset(
+    "tripost_unmasked": Preset(
         "tripost",
-        "TriPosT without learning the attempts that are then corrected",
-        {**CORRECTED, "section_weights": {"wrong_attempt": 0.0}},
+        "TriPosT that also learns the attempts which are then corrected, as in the code of arXiv 2310.13522",
+        {**CORRECTED, "section_weights": {"wrong_attempt": 1.0}},
     ),
     "si_demo": Preset(
         "tripost",

@@ -81,7 +81,7 @@ class SectionWeights(Identity):
     """What a token of each section weighs in the loss; 0 masks it."""
 
     attempt: float = Field(1.0, ge=0, description="of an attempt that is right, and of a reference solution")
-    wrong_attempt: float = Field(1.0, ge=0, description="of an attempt that is then corrected")
+    wrong_attempt: float = Field(0.0, ge=0, description="of an attempt that is then corrected; the paper learns it like the others, 1")
     feedback: float = Field(1.5, ge=0, description="of the feedback, its marker included")
     update: float = Field(1.5, ge=0, description="of the next attempt, its marker included")
 

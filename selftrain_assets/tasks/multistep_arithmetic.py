@@ -57,9 +57,9 @@ class MultistepArithmetic(Generated):
         min_length=1,
         description="shapes to learn from: operands in a row, depth of the brackets and, where it is not task.largest, the largest operand",
     )
-    unseen: tuple[Shape, ...] = Field((Shape(3, 0, 20), Shape(2, 1, 20), Shape(3, 1)), description="shapes that occur in `transfer` alone")
+    unseen: tuple[Shape, ...] = Field((Shape(3, 0, 40), Shape(2, 1, 40), Shape(3, 1)), description="shapes that occur in `transfer` alone")
     smallest: int = Field(1, ge=-99, le=99, description="smallest operand")
-    largest: int = Field(9, ge=-99, le=99, description="largest operand")
+    largest: int = Field(20, ge=-99, le=99, description="largest operand")
     largest_result: int = Field(250, ge=1, le=1_000_000, description="no result of an operation is larger, its sign left out of account")
     negative: bool = Field(False, description="results of operations may be negative")
 

@@ -30,7 +30,7 @@ def test_tripost_is_as_in_the_paper():
     assert chosen == recipe()
     assert (chosen.sampling.temperature, chosen.start, chosen.max_updates, chosen.max_words) == (1.0, "previous", 5, 512)
     assert chosen.ratio.model_dump() == {"correct": 1.0, "improved": 1.5, "gold": 1.0}
-    assert chosen.section_weights.model_dump() == {"attempt": 1.0, "wrong_attempt": 1.0, "feedback": 1.5, "update": 1.5}
+    assert chosen.section_weights.model_dump() == {"attempt": 1.0, "wrong_attempt": 0.0, "feedback": 1.5, "update": 1.5}
     assert (chosen.feedback.by, chosen.feedback.sampling.temperature) == ("script", 0.0)
     assert (chosen.improver.by, chosen.improver.sampling.temperature) == ("script", 0.7)
     assert chosen.filters == FILTERS
@@ -43,8 +43,8 @@ def test_the_ablations_differ_in_one_thing_each():
     assert recipe(preset="tripost_unbalanced") == whole.model_copy(update={"ratio": None})
     flat = SectionWeights(attempt=1.0, wrong_attempt=1.0, feedback=1.0, update=1.0)
     assert recipe(preset="tripost_unweighted") == whole.model_copy(update={"section_weights": flat})
-    masked = whole.section_weights.model_copy(update={"wrong_attempt": 0.0})
-    assert recipe(preset="tripost_masked") == whole.model_copy(update={"section_weights": masked})
+    unmasked = whole.section_weights.model_copy(update={"wrong_attempt": 1.0})
+    assert recipe(preset="tripost_unmasked") == whole.model_copy(update={"section_weights": unmasked})
 
 
 def test_si_demo_learns_from_the_corrected_attempts_of_a_teacher():

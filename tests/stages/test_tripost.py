@@ -182,11 +182,12 @@ def test_sections_cover_a_completion_and_its_tokens_get_their_weights(finished, 
     for row in rows_of(finished, "iter-001"):
         sections = json.loads(row.sections)
         assert sum(length for length, _ in sections) == len(row.completion)
-        assert [weight for _, weight in sections] == [1.0, 1.5, 1.5, 1.5, 1.5][: len(sections)]
+        attempted = 0.0 if row.source == "improved" else 1.0
+        assert [weight for _, weight in sections] == [attempted, 1.5, 1.5, 1.5, 1.5][: len(sections)]
         example = tokenize(row, tokenizer, 512)
         learned = [(t, w) for t, label, w in zip(example.input_ids, example.labels, example.weights, strict=True) if label != IGNORED]
         attempt = len(tokenizer(row.completion[: sections[0][0]], add_special_tokens=False).input_ids)
-        assert [weight for _, weight in learned] == [1.0] * attempt + [1.5] * (len(learned) - attempt)
+        assert [weight for _, weight in learned] == [attempted] * attempt + [1.5] * (len(learned) - attempt)
         mark = tokenizer("?", add_special_tokens=False).input_ids
         assert [token for token, _ in learned[attempt:]][: len(mark)] == mark
         assert learned[-1][0] == tokenizer.eos_token_id

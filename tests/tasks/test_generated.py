@@ -110,7 +110,7 @@ def test_too_few_different_problems_are_told_of(task, settings, group, remedy):
     [
         ({"type": "multistep_arithmetic", "seen": [[3, 1]]}, "length 3, depth 1 is named twice in seen and unseen"),
         ({"type": "multistep_arithmetic", "seen": [[1, 0]]}, "greater than or equal to 2, not 1"),
-        ({"type": "multistep_arithmetic", "smallest": 10}, "smallest is 10 and largest 9"),
+        ({"type": "multistep_arithmetic", "smallest": 30}, "smallest is 30 and largest 20"),
         ({"type": "multistep_arithmetic", "unseen": []}, "unseen names none: name some, or set transfer to 0"),
         ({"type": "multistep_arithmetic", "dept": 2}, 'unknown field "task.dept"'),
         ({"type": "word_sorting", "unseen": ["5-9"]}, '"4-7" and "5-9" both hold lists of 5 words'),

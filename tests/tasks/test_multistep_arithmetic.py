@@ -60,8 +60,8 @@ def test_operands_lie_in_their_bounds():
     operands = {int(number) for p in SIGNED for number in re.findall(r"(?<!\S)-?\d+", p.question)}
     assert operands == {*range(-9, 10)} - {0}
     small = [p for p in EMBEDDED if "operands to" not in p.group]
-    assert {int(number) for p in small for number in re.findall(r"\d+", p.question)} == {*range(1, 10)}
-    assert max(int(number) for p in EMBEDDED for number in re.findall(r"\d+", p.question)) == 20
+    assert {int(number) for p in small for number in re.findall(r"\d+", p.question)} == {*range(1, 21)}
+    assert max(int(number) for p in EMBEDDED for number in re.findall(r"\d+", p.question)) == 40
 
 
 def test_the_embedded_model_can_read_and_write_all_of_it():
@@ -176,13 +176,13 @@ def test_the_first_error_is_named_with_its_kind_and_reason(steps, expected):
 
 
 def test_a_shape_can_have_larger_operands_than_the_others():
-    task = MultistepArithmetic(unseen=[[3, 0, 20], [2, 2]], transfer=20, train=1, human=0, validation=0, test=3)
+    task = MultistepArithmetic(unseen=[[3, 0, 40], [2, 2]], transfer=20, train=1, human=0, validation=0, test=3)
     found = [p for p in task.load() if p.split == "transfer"]
     largest = {p.group: [max(map(int, re.findall(r"\d+", q.question))) for q in found if q.group == p.group] for p in found}
-    assert all(9 < operand <= 20 for operand in largest["length 3, depth 0, operands to 20"])
-    assert all(operand <= 9 for operand in largest["length 2, depth 2"])
+    assert all(20 < operand <= 40 for operand in largest["length 3, depth 0, operands to 40"])
+    assert all(operand <= 20 for operand in largest["length 2, depth 2"])
 
 
 def test_larger_operands_that_are_no_larger_are_refused():
-    with pytest.raises(ValueError, match=r"length 3, depth 0, operands to 9: .* must be above largest, which is 9"):
-        MultistepArithmetic(unseen=[[3, 0, 9]])
+    with pytest.raises(ValueError, match=r"length 3, depth 0, operands to 20: .* must be above largest, which is 20"):
+        MultistepArithmetic(unseen=[[3, 0, 20]])
