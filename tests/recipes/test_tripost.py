@@ -41,7 +41,7 @@ def test_tripost_is_as_in_the_paper():
 def test_the_ablations_differ_in_one_thing_each():
     whole = recipe(preset="tripost")
     assert recipe(preset="tripost_unbalanced") == whole.model_copy(update={"ratio": None})
-    flat = SectionWeights(attempt=1.0, wrong_attempt=1.0, feedback=1.0, update=1.0)
+    flat = SectionWeights(attempt=1.0, feedback=1.0, update=1.0)
     assert recipe(preset="tripost_unweighted") == whole.model_copy(update={"section_weights": flat})
     unmasked = whole.section_weights.model_copy(update={"wrong_attempt": 1.0})
     assert recipe(preset="tripost_unmasked") == whole.model_copy(update={"section_weights": unmasked})
