@@ -124,9 +124,23 @@ class Lineage:
         row = nth(self.table(dataset, "rows"), position - 1)
         assert row is not None, file
         edges = [self.sample(row["sample_key"])] if row["sample_key"] else []
-        told = [text for edge in edges for text in (edge.facts["prompt"], edge.facts["completion"].strip())]
+        edges += self._turn(dataset, row)
+        told = [edge.facts[name].strip() for edge in edges for name in ("prompt", "completion") if name in edge.facts]
         facts = {name: value for name, value in row.items() if not (isinstance(value, str) and value.strip() in told)}
         return Node("row", f"{position} of {count}", facts, edges)
+
+    def _turn(self, dataset: Manifest, row: dict[str, Any]) -> list[Node]:
+        """What was said about the attempt of a row, and its update, by whom; with the samples that they were drawn as."""
+        if row.get("turn") is None:
+            return []
+        made = (m for m in self.of("trajectories", experiment=dataset.experiment) if m.digest in dataset.parents.values())
+        listed = (t for m in made for t in lookup(self.table(m, "turns"), "sample_key", row["sample_key"]))
+        turn = next((t for t in listed if t["turn"] == row["turn"]), None)
+        if turn is None:
+            return []
+        facts = {name: value for name, value in turn.items() if value is not None and name not in ("sample_key", "problem_id", "turn")}
+        drawn = [self.sample(turn[name]) for name in ("feedback_sample", "update_sample") if turn[name]]
+        return [Node("turn", str(row["turn"]), facts, drawn)]
 
     # -- samples -------------------------------------------------------------------------------------------------------
 
@@ -177,10 +191,17 @@ class Lineage:
     def forward(self, key: str) -> Node:
         """Every dataset and checkpoint that a sample entered, and every round that was sampled from those."""
         found = self._sample(key)
-        datasets = [m for m in self.of("dataset") if lookup(self.table(m, "rows"), "sample_key", found["key"])]
+        keys = {found["key"], *self._begun_by(found["key"])}
+        datasets = [m for m in self.of("dataset") if any(lookup(self.table(m, "rows"), "sample_key", each) for each in keys)]
         seen = {(m.experiment, found["policy"]) for m in datasets}
         edges = [self._after_dataset(m, seen) for m in datasets]
         return Node("sample", found["key"], found, [*self._verdicts(found), *edges])
+
+    def _begun_by(self, key: str) -> Iterator[str]:
+        """The attempts whose trajectories hold this sample as feedback or update."""
+        for made in self.of("trajectories"):
+            for column in ("feedback_sample", "update_sample"):
+                yield from (turn["sample_key"] for turn in lookup(self.table(made, "turns"), column, key))
 
     def _after_dataset(self, dataset: Manifest, seen: set[tuple[str, str]]) -> Node:
         trained = [m for m in self.of("checkpoint", experiment=dataset.experiment) if m.parents.get("dataset") == dataset.digest]

@@ -339,13 +339,25 @@ def test_every_row_leads_to_its_sample_and_turn(finished, scope):
     for position, row in list(enumerate(rows_of(finished, scope), 1))[::3]:
         [found] = nodes(lineage.checkpoint("lab", scope, position), "row")
         assert (found.facts["key"], found.facts["turn"]) == (row.key, row.turn)
-        samples = nodes(found, "sample")
+        samples = [edge for edge in found.edges if edge.kind == "sample"]
         assert [s.facts["key"] for s in samples] == ([row.sample_key] if row.sample_key else [])
+        turns = {(t.sample_key, t.turn): t for t in told(finished, scope)[2]}
+        said = [edge for edge in found.edges if edge.kind == "turn"]
+        assert [turn.facts["feedback"] for turn in said] == ([turns[row.sample_key, row.turn].feedback] if row.turn else [])
+        drawn = {edge.facts["key"] for turn in said for edge in turn.edges}
+        assert drawn == {turn.facts[name] for turn in said for name in ("feedback_sample", "update_sample") if name in turn.facts}
         assert all(row.completion.startswith(s.facts["completion"].rstrip()) or row.turn > 1 for s in samples)
     stages = {
         n.kind for n in [*nodes(lineage.checkpoint("lab", scope), "trajectories"), *nodes(lineage.checkpoint("lab", scope), "samples")]
     }
     assert stages == {"trajectories", "samples"}
+
+
+def test_a_sample_that_was_feedback_leads_on_to_the_datasets_of_its_trajectory(finished):
+    rows = {row.sample_key for row in rows_of(finished, "iter-002")}
+    told_by = next(t for t in told(finished, "iter-002")[2] if t.feedback_sample and t.sample_key in rows)
+    forward = Lineage(finished.store).forward(told_by.feedback_sample)
+    assert [node.name for node in nodes(forward, "dataset")] == ["lab iter-002"]
 
 
 def test_sql_knows_the_tables(finished):
