@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -29,7 +29,6 @@ class MMST(Selection, Rounds):
     """
 
     type: Literal["mmst"] = "mmst"
-    rationalize: ClassVar[bool] = False
     methods: tuple[MethodSettings, ...] = Field((TEXT, CODE), min_length=2, description="ways to solve a problem, at least two")
     translation: Sampling = Field(
         Sampling(samples_per_problem=1, temperature=0.8, max_tokens=40), description="how translations are drawn: so many of each solution"

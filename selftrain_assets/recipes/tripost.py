@@ -102,7 +102,6 @@ class TriPosT(Rounds):
 
     type: Literal["tripost"] = "tripost"
     methods: ClassVar[tuple[()]] = ()
-    rationalize: ClassVar[bool] = False
     sampling: Sampling = Field(
         Sampling(samples_per_problem=1, temperature=1.0), description="how attempts, and the policy's own feedback and updates, are drawn"
     )
@@ -131,7 +130,7 @@ class TriPosT(Rounds):
             raise ValueError(
                 "feedback.by: model needs feedback.model: a directory, a hub name, {experiment, iteration} or {base_url, model}"
             )
-        if self.improver.by == "model" and self.improves is None:
+        if self.improver.by == "model" and self.improving_model is None:
             raise ValueError(
                 "improver.by: model needs improver.model, or a feedback.model: a directory, a hub name, {experiment, iteration} ..."
             )
@@ -145,11 +144,11 @@ class TriPosT(Rounds):
 
     @property
     def teachers(self) -> tuple[Teacher, ...]:
-        used = (self.teacher, self.feedback.model if self.feedback.by == "model" else None, self.improves)
+        used = (self.teacher, self.feedback.model if self.feedback.by == "model" else None, self.improving_model)
         return tuple(each for each in used if each is not None)
 
     @property
-    def improves(self) -> Teacher | None:
+    def improving_model(self) -> Teacher | None:
         """The model that improves attempts, if one does."""
         return (self.improver.model or self.feedback.model) if self.improver.by == "model" else None
 

@@ -81,7 +81,10 @@ def trajectories(run: Run, iteration: int) -> Manifest:
     """TriPosT: edit each attempt until it is right; every trajectory is kept, with the reason if it is not trained on."""
     clock, scope, recipe = Clock(), iteration_scope(iteration), settings_of(run)
     judged, drawn, policy = (run.need(scope, stage) for stage in ("verifications", "samples", "policy"))
-    asked: dict[Role, Any] = {"feedback": recipe.feedback.model if recipe.feedback.by == "model" else None, "improver": recipe.improves}
+    asked: dict[Role, Any] = {
+        "feedback": recipe.feedback.model if recipe.feedback.by == "model" else None,
+        "improver": recipe.improving_model,
+    }
     places = {role: teacher(run, scope, wanted) for role, wanted in asked.items() if wanted is not None}
     script, own = script_of(run), recipe.own(iteration)
     digests = {role: place["digest"] for role, place in places.items()}

@@ -106,8 +106,8 @@ class SftTrainer(Identity):
 
     @property
     def micro_batch_size(self) -> int:
-        """Rows per forward pass of one process. Rows of a batch come in order of length: on a CPU two passes of 32 rows, each
-        with less padding, take less time than one of 64."""
+        """Rows per forward pass of one process. Rows of a batch come in order of length, so that two passes of 32 rows have
+        less padding than one of 64."""
         share = self.batch_size // self.execution.processes
         return self.execution.micro_batch_size or max(rows for rows in range(1, min(share, 32) + 1) if share % rows == 0)
 
