@@ -14,12 +14,15 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.forks import CHANGEABLE, Fork
+from selftrain_assets.core.mixing import HUMAN, Mixing
 from selftrain_assets.core.prompts import PromptSettings
 from selftrain_assets.core.sampling import DrawSettings, Sampling
+from selftrain_assets.core.scratch import ScratchModel
+from selftrain_assets.core.selection import Selection
 from selftrain_assets.core.settings import Execution, Identity, merged, with_types
 from selftrain_assets.core.statistics import TieRule
 from selftrain_assets.engines import AnyEngine, TransformersSettings
-from selftrain_assets.recipes import AnyRecipe, RestEM, TriPosT
+from selftrain_assets.recipes import AnyRecipe, Diversification, RestEM, TriPosT
 from selftrain_assets.tasks import AnyTask, WordProblems
 from selftrain_assets.tasks.defaults import with_task_defaults
 from selftrain_assets.trainers import AnyTrainer, SftTrainer
@@ -53,7 +56,24 @@ class Suite(Identity):
         return self
 
 
-SuiteName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+class Source(Identity):
+    """Solved problems of another task, whose reference solutions can be mixed into what a recipe trains on (`recipe.mix`). `prompt` is that
+    of the task where it is not set."""
+
+    task: AnyTask = Field(description="whose training problems they are; those with a solution count")
+    prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution")
+    power_law: float | None = Field(
+        None, gt=0, description="where not all rows are taken: alpha of the power law of rows by group of problems; none: at random"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _types(cls, data: Any) -> Any:
+        filled = with_task_defaults(data)
+        return with_types(cls, {k: v for k, v in filled.items() if k in data or k == "prompt"} if isinstance(data, dict) else data)
+
+
+SectionName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
 class Evaluation(Identity):
@@ -68,7 +88,7 @@ class Evaluation(Identity):
     train_problems: int = Field(200, ge=0, description="training problems decoded greedily, for the train/test gap")
     confidence: float = Field(0.95, gt=0, lt=1, description="of the bootstrap intervals over problems")
     resamples: int = Field(2000, ge=100, description="bootstrap resamples")
-    suites: dict[SuiteName, Suite] = Field({}, description="other tasks that every policy is measured on too, by a name for each")
+    suites: dict[SectionName, Suite] = Field({}, description="other tasks that every policy is measured on too, by a name for each")
 
     @model_validator(mode="after")
     def _k_within_n(self):
@@ -106,11 +126,16 @@ class Experiment(BaseModel):
 
     model_config = Identity.model_config
 
-    model: str = Field("embedded", description="Hugging Face model directory or hub name; embedded is the one that ships with selftrain")
+    model: str | ScratchModel = Field(
+        "embedded",
+        description="Hugging Face model directory or hub name; embedded is the one that ships with selftrain; {architecture, layers, "
+        "width, heads}: one of random weights",
+    )
     seed: int = Field(0, ge=0, description="seed of sampling, selection and training")
     rounds: int = Field(3, ge=1, le=999, description="iterations of the loop")
     task: AnyTask = Field(WordProblems(), description="problems and their splits")
     prompt: PromptSettings = Field(PromptSettings(), description="from a problem to the text that is completed")
+    sources: dict[SectionName, Source] = Field({}, description="other tasks whose solutions can be mixed in, by a name for each")
     recipe: AnyRecipe = Field(RestEM(), description="the self-training algorithm")
     verifier: AnyVerifier = Field(NumericVerifier(), description="who says what is right")
     base: Base = Field(Base(), description="the policy that round 1 samples from")
@@ -132,7 +157,7 @@ class Experiment(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _types(cls, data: Any) -> Any:
-        return with_types(cls, with_task_defaults(data, (RestEM, TriPosT)))
+        return with_types(cls, _one_round(with_task_defaults(data, (RestEM, TriPosT, Diversification))))
 
     def verifiers(self) -> list[AnyVerifier]:
         """Of each method, or the one."""
@@ -151,6 +176,31 @@ class Experiment(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _sources_are_known(self):
+        mix = self.recipe.mix if isinstance(self.recipe, Mixing) else {}
+        known = [*self.sources, HUMAN]
+        if unknown := [name for name in mix if name not in known]:
+            advice = nearest(unknown[0], known) if self.sources else "; name its task in the section `sources`"
+            raise ValueError(f'recipe.mix: there is no source "{unknown[0]}"{advice}')
+        if HUMAN in self.sources:
+            raise ValueError(
+                f"sources.{HUMAN}: {HUMAN} means the human problems of the experiment's own task; give the source another name"
+            )
+        if idle := [name for name in self.sources if name not in mix]:
+            raise ValueError(f"sources.{idle[0]}: nothing uses it; name it in recipe.mix, or take it out")
+        if HUMAN in mix and isinstance(self.recipe, Selection) and self.recipe.mix_human:
+            raise ValueError(f"recipe.mix: {HUMAN} and recipe.mix_human both add human rows; keep one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _trains_once(self):
+        if isinstance(self.recipe, Diversification) and self.rounds != 1:
+            raise ValueError(
+                f"rounds: recipe diversification samples nothing, so that a second round would repeat the first; set 1, not {self.rounds}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _methods_ask_and_verify(self):
         for section in ("prompt", "verifier"):
             if self.recipe.methods and section in self.model_fields_set:
@@ -164,6 +214,13 @@ class Experiment(BaseModel):
         if isinstance(data, Mapping):
             config._later = _after_forks(config, data)
         return config
+
+
+def _one_round(data: Any) -> Any:
+    """Recipe diversification has one round, unless a file says otherwise, which is refused."""
+    recipe = data.get("recipe") if isinstance(data, Mapping) else None
+    kind = recipe.get("type") if isinstance(recipe, Mapping) else getattr(recipe, "type", None)
+    return {"rounds": 1, **data} if kind == Diversification.model_fields["type"].default else data
 
 
 def _after_forks(config: Experiment, data: Mapping[str, Any]) -> dict[int, Experiment]:
@@ -250,7 +307,8 @@ def _sentence(error: ValidationError) -> str:
         return f'{name}: there is no "{fault["input"]}"{nearest(str(fault["input"]), _quoted(context["expected"]))}'
     message = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
     given = "" if isinstance(fault["input"], dict) or fault["type"] == "missing" else f", not {fault['input']!r}"
-    return f"{name}: {message}{given}"
+    of_several = not path and fault["type"] == "value_error"  # settings that do not fit together; the message names them
+    return f"{'' if of_several else f'{name}: '}{message}{given}"
 
 
 def _quoted(text: str) -> list[str]:
@@ -273,7 +331,8 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
         if len(here) > 1 and (tagged := [c for c in here if "type" in c.model_fields and c.model_fields["type"].default == part]):
             here = tagged
             continue
-        if named := [c for c in here if c.__name__ == part]:  # pydantic's name for a branch of a union
+        # pydantic's name for a branch of a union, within the names of its validators
+        if named := [c for c in here if part == c.__name__ or str(part).endswith(f", {c.__name__}]")]:
             here = named
             continue
         if part in PLAIN:

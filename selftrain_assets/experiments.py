@@ -87,7 +87,9 @@ def _repeated(values: dict[str, Any], seed: int, where: str) -> dict[str, Any]:
             raise UserError(f"{where}: {field} gives later rounds a seed of their own, the same in every repetition; take it out to repeat")
         changes = _with_teacher(fork.get("changes", {}), seed)
         forks.append({**fork, "experiment": repetition(fork["experiment"], seed), "changes": changes})
-    again = {"seed": seed, "task": {"seed": seed}, **({"forks": forks} if forks else {})}
+    again: dict[str, Any] = {"seed": seed, "task": {"seed": seed}, **({"forks": forks} if forks else {})}
+    if isinstance(values.get("model"), dict):  # random weights are drawn again too
+        again["model"] = {"seed": seed}
     return merged(_with_teacher(values, seed), again)
 
 

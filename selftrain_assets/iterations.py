@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from selftrain_assets.recipes.rounds import Rounds
 from selftrain_assets.stages.run import Run, iteration_scope
 
 ALIVE = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
@@ -27,6 +28,7 @@ def wait_for_previous(instance: dg.DagsterInstance, run: Run, iteration: int, ch
     checkpoint is still there.
     """
     recipe = run.at(iteration).config.recipe
+    assert isinstance(recipe, Rounds)  # no other has a policy
     source = recipe.policy_round(iteration)
     if not source or recipe.teacher is not None:
         return

@@ -35,7 +35,7 @@ Body = Callable[[dg.AssetExecutionContext, Run], dg.MaterializeResult]
 
 
 def _bodies(config: Experiment) -> dict[str, Body]:
-    rounds = {stage: _round_body(stage, do) for stage, do in loop.round_stages(config.recipe.own_stages).items()}
+    rounds = {stage: _round_body(stage, do) for stage, do in loop.round_stages(config.recipe).items()}
     return rounds | {"problems": _problems, "base": _base, "human_only": _human_only, "report": _report}
 
 
@@ -71,7 +71,7 @@ def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.Ass
 def _written_in(config: Experiment, asset: str) -> dict[str, Any]:
     """The stage's source, which the UI links; Dagster adds the experiment's file by itself."""
     others = {"problems": problems, "base": training.base, "human_only": loop.human_only, "report": write_report}
-    stage = inspect.unwrap((loop.round_stages(config.recipe.own_stages) | others)[asset])
+    stage = inspect.unwrap((loop.round_stages(config.recipe) | others)[asset])
     _, line = inspect.getsourcelines(stage)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # of these classes

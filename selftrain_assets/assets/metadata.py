@@ -13,6 +13,7 @@ from selftrain_assets.assets.previews import PREVIEWS, table
 from selftrain_assets.assets.specs import asset_specs
 from selftrain_assets.core.columns import COLUMNS
 from selftrain_assets.core.types import Problem, Row, Sample, Score, Turn, Verification
+from selftrain_assets.recipes.rounds import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.stages.run import BASE, Run, iteration_of, iteration_scope
 from selftrain_assets.store import Manifest
@@ -69,6 +70,10 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
             }
         elif name == "rows":
             flat |= {f"rows {method} from {origin}": float(rows) for method, of in value.items() for origin, rows in of.items()}
+        elif name == "mixed":
+            flat |= {f"rows of {source}": float(rows) for source, rows in value.items()}
+        elif name == "groups":
+            flat |= {f"{split} accuracy of {group}": e["mean"] for split, of in value.items() for group, e in of.items()}
         elif name == "solutions" and value["correct"]:
             flat |= {"distinct share of correct": value["distinct"] / value["correct"], "mean tokens of correct": value["mean_tokens"]}
         elif name == "self_improvement":
@@ -120,8 +125,9 @@ def _links(run: Run, manifest: Manifest) -> Iterator[tuple[str, Any]]:
 
 def _origin(run: Run, origin: str) -> Iterator[tuple[str, Any]]:
     """Where the weights of a policy are from, linked if they are of the base or of a checkpoint, perhaps of another experiment."""
-    experiment, teacher = run.name, run.config.recipe.teacher
-    if origin == "teacher":
+    experiment, recipe = run.name, run.config.recipe
+    if origin == "teacher" and isinstance(recipe, Rounds):
+        teacher = recipe.teacher
         if not isinstance(teacher, CheckpointOf):
             yield "from", dg.MetadataValue.text(f"teacher {teacher}")
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from selftrain_assets.config import Experiment
-from selftrain_assets.stages.loop import OWN_STAGES
+from selftrain_assets.stages.loop import STAGES
 
 GPU, SANDBOX = "gpu", "sandbox"
 CODE_VERSION = "1"
@@ -87,9 +87,10 @@ SPECS: tuple[AssetSpec, ...] = (
     ),
     AssetSpec(
         "dataset",
-        "The training rows that the recipe selects: threshold, distinct solutions, cap, balance, weight, human. Each names its sample.",
+        "The training rows that the recipe selects: threshold, distinct solutions, cap, balance, weight, human, mix. Each names "
+        "its sample, but for reference solutions.",
         ("parquet",),
-        ("verifications", "rationalizations", "translations", "trajectories"),
+        ("problems", "verifications", "rationalizations", "translations", "trajectories"),
     ),
     AssetSpec(
         "checkpoint",
@@ -121,7 +122,7 @@ SPECS: tuple[AssetSpec, ...] = (
 
 def asset_specs(config: Experiment) -> list[AssetSpec]:
     """The assets of this experiment."""
-    own = {*OWN_STAGES} - {*config.recipe.own_stages}
+    own = {*STAGES} - {*config.recipe.stages}
     without = own if config.human_only else own | {"human_only"}
     present = [spec for spec in SPECS if spec.name not in without]
     names = {spec.name for spec in present}

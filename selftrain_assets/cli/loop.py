@@ -37,7 +37,8 @@ def run(
         found = [summarize(open_run(each)) for each in names]
         print_json(found if seeds else found[0])
     else:
-        _farewell(names[-1], pages[-1], f"{name} --seeds {seeds}" if seeds else None)
+        sampled = "samples" in open_run(names[-1]).config.recipe.stages
+        _farewell(names[-1], pages[-1], f"{name} --seeds {seeds}" if seeds else None, sampled)
 
 
 def _write_preset(name: str, preset: str) -> None:
@@ -208,7 +209,7 @@ def _status(name: str) -> dict[str, Any]:
 
     opened = open_run(name)
     scopes = {INPUTS: ["problems"], BASE: ["checkpoint", "evaluation"]}
-    scopes |= {iteration_scope(i): list(round_stages(opened.config.recipe.own_stages)) for i in range(1, opened.config.rounds + 1)}
+    scopes |= {iteration_scope(i): list(round_stages(opened.config.recipe)) for i in range(1, opened.config.rounds + 1)}
     stages = {
         scope: {stage: m.finished if (m := opened.manifest(scope, stage)) else None for stage in names} for scope, names in scopes.items()
     }
@@ -231,13 +232,13 @@ def _teller(opened):
     return Teller(opened, Path(os.environ["DAGSTER_HOME"])) if dagster_home() else None
 
 
-def _farewell(name: str, page: Path, comparable: str | None) -> None:
+def _farewell(name: str, page: Path, comparable: str | None, sampled: bool) -> None:
     from selftrain_assets.terminal import console
 
     command = _as_typed()
     following = {
         **({} if comparable else {"make ui": "the same experiment in the Dagster UI"}),
-        f"{command} show {name} 1": "samples of round 1 with their verdicts",
+        **({f"{command} show {name} 1": "samples of round 1 with their verdicts"} if sampled else {}),
         **({f"{command} compare {comparable}": "means over these seeds with intervals"} if comparable else {}),
         f"{command} new another": "your own problems and model; change a setting and run it",
     }

@@ -4,7 +4,7 @@ COLUMNS = {
     "id": "the problem's name, unique in its experiment",
     "question": "what is asked",
     "answer": "the reference answer; empty where tests judge",
-    "split": "train and human are learnt from; validation, test, transfer and suite are held out",
+    "split": "train, human and source are learnt from; validation, test, transfer and suite are held out",
     "group": "a label of the problem",
     "solution": "a human-written solution, where there is one",
     "solutions": "human-written solutions by method, as JSON",

@@ -53,7 +53,11 @@ def make_row(
 
 def take_share(rows: Sequence[Row], share: float, seed: int) -> list[Row]:
     """A fixed random share of `rows`, in their order; share 1 is all of them."""
-    count = round(share * len(rows))
+    return take_rows(rows, round(share * len(rows)), seed)
+
+
+def take_rows(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
+    """`count` of `rows`, or all if there are fewer, in their order; by keyed hashes, so that more of them hold the fewer."""
     chosen = set(sorted((r.key for r in rows), key=lambda key: derive_seed(seed, "mix", key))[:count])
     return [r for r in rows if r.key in chosen]
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 OwnSplit = Literal["train", "human", "validation", "test", "transfer"]
 """What a task says of its problems."""
-Split = Literal["train", "human", "validation", "test", "transfer", "suite"]
-"""A suite's problems are of another task; every policy is measured on them too."""
-SPLITS: tuple[Split, ...] = ("train", "human", "validation", "test", "transfer", "suite")
+Split = Literal["train", "human", "validation", "test", "transfer", "suite", "source"]
+"""A suite's problems are of another task; every policy is measured on them too. So are those of a source, which are learnt from."""
+SPLITS: tuple[Split, ...] = ("train", "human", "validation", "test", "transfer", "suite", "source")
 HELD_OUT: tuple[Split, ...] = ("validation", "test", "transfer", "suite")
 
 

@@ -86,7 +86,7 @@ def _place(run: Run, iteration: int) -> dict[str, Any]:
             f"{scope} is owed; do it first: {commands(run, iteration)[-1]}"
         )
     place = run.need(scopes[-1], "checkpoint").detail["place"]
-    if "model" in place:
+    if not {"checkpoint", "methods"} & set(place):
         raise UserError(
             f"{run.name}: the base is the model {run.config.model} as it is, so there is nothing to export; give a round from 1"
         )

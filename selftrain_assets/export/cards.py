@@ -10,6 +10,7 @@ from typing import Any
 
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.health import HELD_OUT_APART, NEAR_COPIES
+from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import HELD_OUT
 from selftrain_assets.export.capsule import CAPSULE
@@ -64,6 +65,8 @@ def pretrained_name(told: Exported) -> str:
         return f"[{told.pretrained.name}](https://huggingface.co/{told.pretrained.name}){at}"
     if told.config.model == EMBEDDED:
         return "`embedded`, the small arithmetic model that ships with selftrain"
+    if isinstance(told.config.model, ScratchModel):
+        return f"{told.config.model}"
     return f"`{told.config.model}`, a folder of whoever made this"
 
 

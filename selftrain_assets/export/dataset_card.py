@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from selftrain_assets.core.mixing import Mixing
 from selftrain_assets.core.selection import Selection
-from selftrain_assets.export.cards import Exported, capsule_text, facts, not_covered, pretrained_name, source_table, split_facts
+from selftrain_assets.export.cards import Exported, capsule_text, facts, listed, not_covered, pretrained_name, source_table, split_facts
 from selftrain_assets.export.rows import COLUMNS, Rows
-from selftrain_assets.recipes import TriPosT
+from selftrain_assets.recipes import Diversification, TriPosT
 from selftrain_assets.reports.render import markdown_table
 
 TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64"}
@@ -15,7 +16,8 @@ SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<
 LARGEST = "10M<n<100M"
 """Names that the hub has for sizes, each with the number of rows below which it holds."""
 EDITED = ("own_from", "max_updates", "max_words", "filters", "ratio", "section_weights", "minimum")
-"""Settings that say which rows trajectories give."""
+SPLIT = ("budget", "instructions", "power_law")
+"""Settings that say which rows trajectories give, and how a budget of rows is split."""
 
 
 def dataset_card(told: Exported, rows: Rows) -> str:
@@ -52,7 +54,10 @@ def _what(told: Exported, rows: Rows) -> str:
 
 def _selected(told: Exported) -> str:
     frozen = next(s for s in reversed(told.capsule["stages"]) if s["stage"] == "dataset")
-    counts = frozen["counts"]
+    counts, recipe = frozen["counts"], told.config.recipe
+    if isinstance(recipe, Diversification):
+        sources = f", those of {listed([*recipe.mix])} among them" if recipe.mix else ""
+        return f"Nothing was sampled: the {counts['rows']:,} rows are worked solutions that came with their problems{sources}."
     sampling = [
         f"{m.sampling.samples_per_problem} per problem at temperature {m.sampling.temperature:g}" + (f" by `{m.name}`" if m.name else "")
         for m in told.run.methods
@@ -86,8 +91,8 @@ def _limits(told: Exported) -> str:
 
 def _settings(told: Exported) -> str:
     recipe = told.config.recipe
-    own = EDITED if isinstance(recipe, TriPosT) else Selection.model_fields
-    fields = {name: type(recipe).model_fields[name] for name in (*own, "accumulate", "problems")}
+    known, shown = type(recipe).model_fields, (*Selection.model_fields, *Mixing.model_fields, *EDITED, *SPLIT, "accumulate", "problems")
+    fields = {name: known[name] for name in shown if name in known}
     return markdown_table(
         ["setting", "value", "what it says"],
         [[f"`{name}`", _value(getattr(recipe, name)), of.description or ""] for name, of in fields.items()],

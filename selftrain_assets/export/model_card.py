@@ -17,6 +17,8 @@ from selftrain_assets.export.cards import (
     split_facts,
 )
 from selftrain_assets.export.weights import HubModel, Weights
+from selftrain_assets.recipes import Diversification
+from selftrain_assets.recipes.rounds import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher
 from selftrain_assets.reports import difficulty, findings, further_tables
 from selftrain_assets.reports.render import markdown_table
@@ -80,7 +82,10 @@ def _eval_results(told: Exported) -> list[Any]:
 
 def _what(told: Exported) -> str:
     rounds = "one round" if told.iteration == 1 else f"{told.iteration} rounds"
-    teacher = told.config.recipe.teacher
+    recipe = told.config.recipe
+    if isinstance(recipe, Diversification) and told.iteration:
+        return _began("A language model fine-tuned on worked solutions of the training problems.", told)
+    teacher = recipe.teacher if isinstance(recipe, Rounds) else None
     whose = f"of a teacher, {_teacher(teacher)}" if teacher else "of its own"
     first = (
         f"A language model after {rounds} of training on answers {whose} that a verifier found right. In each "
@@ -89,6 +94,10 @@ def _what(told: Exported) -> str:
         if told.iteration
         else "The base of a self-training experiment: what its rounds begin with, and what their gains are measured against."
     )
+    return _began(first, told)
+
+
+def _began(first: str, told: Exported) -> str:
     fine_tuned = "; fine-tuned on worked solutions before the first round" if told.config.base.fine_tune == "human" else ""
     return f"{first}\n\n" + facts(told, {"Began as": pretrained_name(told) + fine_tuned, "Weights": _weights(told)})
 

@@ -104,7 +104,8 @@ def _open(run: Run, db: Database, dataset: Manifest) -> None:
         f"FROM ({relation(Judgement, [run.store.table(m, m.stage)])})"
         for m in evidence
     ]
-    db.execute(f"CREATE VIEW judged AS {' UNION ALL '.join(judged)}")
+    unjudged = f"SELECT 0 AS iteration, '' AS source, * FROM ({relation(Judgement, [])})"
+    db.execute(f"CREATE VIEW judged AS {' UNION ALL '.join([unjudged, *judged])}")
     corrected = [
         f"SELECT {_round(m)} AS iteration, sample_key, problem_id, ending FROM ({relation(Trajectory, [run.store.table(m, m.stage)])}) "
         "WHERE ending = 'improved'"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.files import write_atomically
+from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.models.loading import FACTS, ModelRef, hub_name, merge_adapter
 from selftrain_assets.stages.run import Run
 
@@ -31,7 +32,7 @@ class HubModel:
     revision: str | None
 
     @classmethod
-    def of(cls, model: str, directory: Path) -> HubModel | None:
+    def of(cls, model: str | ScratchModel, directory: Path) -> HubModel | None:
         """The model of an experiment's settings, which was found in this folder."""
         name = hub_name(model)
         return None if name is None else cls(name, directory.name if _REVISION.fullmatch(directory.name) else None)

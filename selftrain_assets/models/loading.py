@@ -10,7 +10,8 @@ from pathlib import Path
 
 from selftrain_assets.core.errors import ModelError, UserError
 from selftrain_assets.core.identity import digest_files
-from selftrain_assets.models import smollm2
+from selftrain_assets.core.scratch import ScratchModel
+from selftrain_assets.models import scratch, smollm2
 
 # Read by the OpenMP runtime when torch is imported, which happens below: threads that wait for one another sleep instead
 # of spinning. Beside any other busy process, spinning makes small models many times slower (benchmarks/waiting.py).
@@ -55,9 +56,11 @@ class Policy:
         return found
 
 
-def resolve_model(model: str) -> ModelRef:
-    """Find a model by the name used in an experiment. UserError where there is none."""
-    if model in SHIPPED:
+def resolve_model(model: str | ScratchModel) -> ModelRef:
+    """Find a model by the name used in an experiment, or make the one that is described there. UserError where there is none."""
+    if isinstance(model, ScratchModel):
+        directory = scratch.directory(model)
+    elif model in SHIPPED:
         directory = SHIPPED[model]()
     elif not (directory := Path(model).expanduser()).is_dir():
         directory = _from_hub(model)
@@ -66,8 +69,10 @@ def resolve_model(model: str) -> ModelRef:
     return ModelRef(directory.resolve(), weights_digest(directory))
 
 
-def hub_name(model: str) -> str | None:
-    """The name by which anybody finds this model on the hub; None for the embedded one and for a directory."""
+def hub_name(model: str | ScratchModel) -> str | None:
+    """The name by which anybody finds this model on the hub; None for one that is made or shipped here and for a directory."""
+    if isinstance(model, ScratchModel):
+        return None
     is_local = model in SHIPPED or Path(model).expanduser().is_dir()
     return model if not is_local and _may_be_on_the_hub(model) else None
 

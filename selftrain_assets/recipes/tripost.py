@@ -143,6 +143,10 @@ class TriPosT(Rounds):
         return ("trajectories",)
 
     @property
+    def learns_from(self) -> tuple[str, ...]:
+        return self.own_stages
+
+    @property
     def teachers(self) -> tuple[Teacher, ...]:
         used = (self.teacher, self.feedback.model if self.feedback.by == "model" else None, self.improving_model)
         return tuple(each for each in used if each is not None)

@@ -64,14 +64,14 @@ class Arm:
     def drawn(self) -> float:
         """Samples that its rounds learned from, hinted and translated ones, feedback and updates included, on average over seeds. Rounds
         that share a policy share samples, which count once."""
-        own = self.runs[0].config.recipe.own_stages
-        stages = [SAMPLES_OF[stage] for stage in ("verifications", *own) if stage in SAMPLES_OF]
+        own = self.runs[0].config.recipe.stages
+        stages = [SAMPLES_OF[stage] for stage in own if stage in SAMPLES_OF]
         counts = []
         for run in self.runs:
             scopes = map(iteration_scope, range(1, self.rounds + 1))
             tables = [run.store.table(run.need(scope, stage), stage) for scope in scopes for stage in stages]
             with run.store.database() as db:
-                counts.append(db.execute(f"SELECT count(DISTINCT key) FROM ({relation(Drawing, tables)})")[0][0])
+                counts.append(db.execute(f"SELECT count(DISTINCT key) FROM ({relation(Drawing, tables)})")[0][0] if tables else 0)
             if "trajectories" in own:
                 counts[-1] += sum(run.need(iteration_scope(i), "trajectories").counts["drawn"] for i in range(1, self.rounds + 1))
         return fmean(counts)

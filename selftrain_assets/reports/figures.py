@@ -122,7 +122,7 @@ def _yield(axis, summary: dict[str, Any]) -> None:
     ):
         axis.bar(
             [r + 0.27 * (offset - 1) for r in rounds],
-            [p["counts"][name] for p in summary["iterations"]],
+            [p["counts"].get(name, 0) for p in summary["iterations"]],
             width=0.25,
             color=color,
             label=label,

@@ -17,15 +17,16 @@ def summarize(run: Run) -> dict[str, Any]:
     solved: set[str] = set()
     iterations = []
     for i in range(1, run.config.rounds + 1):
-        stages = (run.manifest(iteration_scope(i), stage) for stage in round_stages(run.config.recipe.own_stages))
+        stages = (run.manifest(iteration_scope(i), stage) for stage in round_stages(run.config.recipe))
         if base is None or not all(stages) or _evaluation(run, iteration_scope(i)) is None:
             break
-        solved |= solved_problems(run, iteration_scope(i))
+        if "verifications" in run.config.recipe.stages:
+            solved |= solved_problems(run, iteration_scope(i))
         iterations.append(_iteration(run, i, len(solved)))
     return plain(
         {
             "experiment": run.name,
-            "model": run.config.model,
+            "model": str(run.config.model),
             "recipe": run.config.recipe.type,
             "seed": run.config.seed,
             "forks": [fork.model_dump(mode="json") for fork in run.config.forks],
@@ -56,32 +57,40 @@ def _evaluation(run: Run, scope: str) -> Manifest | None:
 
 def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
     scope = iteration_scope(iteration)
-    found = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe.own_stages)}
-    samples, verdicts, dataset, trained = (found[s].counts for s in ("samples", "verifications", "dataset", "checkpoint"))
+    found = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe)}
+    dataset, trained = found["dataset"].counts, found["checkpoint"].counts
     return _measured(run, found["evaluation"]) | {
         "name": scope,
         "iteration": iteration,
         "counts": {
-            "samples": samples["samples"],
-            "samples_reused": samples["reused"],
-            "correct": verdicts["pass"],
-            "problems": samples["problems"],
-            "problems_solved": verdicts["problems_solved"],
-            "problems_solved_so_far": solved_so_far,
+            **(_drawn(found, solved_so_far) if "samples" in found else {}),
             "kept_rows": dataset["rows"],
             "own_rows": dataset["self"],
             "human_rows": dataset["human"],
             "optimizer_steps": trained["optimizer_steps"],
-            "infra_errors": verdicts["infra_error"],
         },
         "yields": _yields(found),
         **({"trajectories": _trajectories(found)} if "trajectories" in found else {}),
         "rows_by_method": found["dataset"].metrics.get("rows", {}),
-        "policy": found["policy"].digest,
-        "policy_from": found["policy"].detail["origin"],
+        "rows_mixed_in": found["dataset"].metrics.get("mixed", {}),
+        **({"policy": found["policy"].digest, "policy_from": found["policy"].detail["origin"]} if "policy" in found else {}),
         "checkpoint": found["checkpoint"].digest,
         "seconds": _seconds(run, scope, list(found)),
         "work_seconds": {stage: m.work_seconds for stage, m in found.items()},
+    }
+
+
+def _drawn(found: dict[str, Manifest], solved_so_far: int) -> dict[str, int]:
+    """What was sampled, and how much of it was right."""
+    samples, verdicts = found["samples"].counts, found["verifications"].counts
+    return {
+        "samples": samples["samples"],
+        "samples_reused": samples["reused"],
+        "correct": verdicts["pass"],
+        "problems": samples["problems"],
+        "problems_solved": verdicts["problems_solved"],
+        "problems_solved_so_far": solved_so_far,
+        "infra_errors": verdicts["infra_error"],
     }
 
 
@@ -120,6 +129,10 @@ def _flat(metrics: dict[str, Any]) -> dict[str, Any]:
     for name in ("pass_at_k", "maj_at_k"):
         flat[name] = {k: v["mean"] for k, v in metrics[name].items()}
         flat[f"{name}_interval"] = {k: [v["low"], v["high"]] for k, v in metrics[name].items()}
+    flat["groups"] = {
+        split: {name: {"accuracy": e["mean"], "interval": [e["low"], e["high"]], "problems": e["problems"]} for name, e in of.items()}
+        for split, of in metrics.get("groups", {}).items()
+    }
     return flat | {"test_problems": metrics["greedy_accuracy"]["problems"], "by_difficulty": metrics.get("by_difficulty", {})}
 
 

@@ -58,7 +58,7 @@ def _row(name: str, point: dict[str, Any]) -> list[str]:
         number(point["pass_at_k"].get("1")),
         *(number(point[kind][_largest(point[kind])]) if point[kind] else "" for kind in ("pass_at_k", "maj_at_k")),
         number(point.get("train_accuracy")),
-        f"{counts['problems_solved']} of {counts['problems']}" if counts else "",
+        f"{counts['problems_solved']} of {counts['problems']}" if "problems" in counts else "",
         str(counts.get("samples", "")),
         str(counts.get("kept_rows", "")),
         *(f"{s:.0f}" if s else "" for s in seconds),

@@ -86,7 +86,7 @@ def _stages(run: Run) -> dict[tuple[str, str], Callable[[Run], Manifest]]:
         (BASE, "evaluation"): partial(evaluation, scope=BASE),
     }
     for iteration in range(1, run.config.rounds + 1):
-        for stage, do in round_stages(run.config.recipe.own_stages).items():
+        for stage, do in round_stages(run.config.recipe).items():
             if stage in run.config.recipe.own_stages and stage in SAMPLES_OF:
                 found[iteration_scope(iteration), SAMPLES_OF[stage]] = partial(_stage, do=do, iteration=iteration)
             found[iteration_scope(iteration), stage] = partial(_stage, do=do, iteration=iteration)

@@ -31,7 +31,7 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
     found = []
     match manifest.stage:
         case "problems":
-            found = _leaks(run, manifest, sum(manifest.counts[split] for split in ("train", "human")))
+            found = _leaks(run, manifest, sum(manifest.counts.get(split, 0) for split in ("train", "human", "source")))
         case "policy":
             found = [_policy_edge(run, manifest)]
         case "verifications" | "rationalizations" | "translations":
@@ -43,7 +43,7 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
             found = [infra_errors({"verifications": manifest.counts["attempted"], **manifest.counts})]
         case "dataset":
             concentration = manifest.detail.get("concentration", {})
-            found = [] if _gold_alone(manifest) else [correct_samples(manifest.counts)]
+            found = [] if _gold_alone(run, manifest) else [correct_samples(manifest.counts)]
             found += [*_leaks(run, manifest, manifest.counts["rows"])]
             found += [top_problems(concentration.get("share"), concentration.get("problems", ()))]
         case "checkpoint":
@@ -70,8 +70,10 @@ def _leaks(run: Run, manifest: Manifest, total: int) -> list[Check]:
     return [held_out_apart(leaks, looked_at), near_copies(leaks, total, looked_at)]
 
 
-def _gold_alone(dataset: Manifest) -> bool:
+def _gold_alone(run: Run, dataset: Manifest) -> bool:
     """Is it meant to have no row of the policy's own?"""
+    if not run.config.recipe.learns_from:
+        return True
     ratio = dataset.settings.get("ratio") or {"correct": 1}
     return not ratio.get("correct") and not ratio.get("improved")
 

@@ -7,17 +7,20 @@ from dataclasses import asdict, replace
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.core.mixing import HUMAN, Mixing
 from selftrain_assets.core.selection import Selection, problem_subset
 from selftrain_assets.core.types import SPLITS, Problem
 from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.recipes import TriPosT
+from selftrain_assets.recipes import Diversification, TriPosT
 from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import teacher
 from selftrain_assets.stages.symptoms import VERSION, leaks_in_problems
 from selftrain_assets.stages.trajectories import check_solutions, script_of
 from selftrain_assets.store import Manifest
-from selftrain_assets.tasks import Published
+from selftrain_assets.tasks import AnyTask, Published
 from selftrain_assets.verifiers import AnyVerifier
+
+LEARNT = ("train", "human")
 
 
 def problems(run: Run) -> Manifest:
@@ -28,6 +31,7 @@ def problems(run: Run) -> Manifest:
     resolve_model(config.model)  # a missing one should be told before anything is written
     for first, phase in run.phases.items():
         _check_solved(phase, loaded)
+        _check_mix(phase.config, loaded)
         if isinstance(phase.config.recipe, TriPosT):
             script_of(phase)
             check_solutions(phase, loaded)
@@ -56,14 +60,26 @@ def problems(run: Run) -> Manifest:
 
 
 def load_problems(config: Experiment) -> list[Problem]:
-    """Those of the task, and the test problems of each suite, whose ids begin with its name."""
-    loaded = config.task.load()
+    """Those of the task, the test problems of each suite and the solved problems of each source; the ids of the latter two begin with
+    their names."""
+    loaded = _solved(config.task) if isinstance(config.recipe, Diversification) else config.task.load()
     for name, suite in config.evaluation.suites.items():
         tested = problem_subset([p for p in suite.task.load() if p.split == "test"], suite.problems, config.seed)
         loaded += [replace(p, id=f"{name}/{p.id}", split="suite") for p in tested]
         if not tested:
             raise UserError(f'evaluation.suites.{name}.task: task {suite.task.type} has no problem of the split "test"')
+    for name, source in config.sources.items():
+        solved = [p for p in _solved(source.task) if p.split in LEARNT and p.solution is not None]
+        loaded += [replace(p, id=f"{name}/{p.id}", split="source") for p in solved]
+        if not solved:
+            raise UserError(f"sources.{name}.task: no training problem of task {source.task.type} has a solution that could be learnt from")
     return loaded
+
+
+def _solved(task: AnyTask) -> list[Problem]:
+    """With the solutions of all problems to learn from, which a published set keeps back where it is sampled on."""
+    problems = task.read().problems if isinstance(task, Published) else task.load()
+    return [p if p.split in LEARNT else replace(p, solution=None) for p in problems]
 
 
 def _check(run: Run, loaded: list[Problem]) -> None:
@@ -81,6 +97,8 @@ def _check(run: Run, loaded: list[Problem]) -> None:
 
 
 def _judges(run: Run, problem: Problem) -> list[AnyVerifier]:
+    if problem.split == "source":
+        return []
     if problem.split == "suite":
         return [run.config.evaluation.suites[problem.id.partition("/")[0]].verifier]
     return run.config.verifiers()
@@ -93,6 +111,7 @@ def _check_solved(run: Run, loaded: list[Problem]) -> None:
     needed = {
         "base.fine_tune: human": config.base.fine_tune == "human",
         "recipe.mix_human": isinstance(config.recipe, Selection) and config.recipe.mix_human > 0,
+        "recipe.mix": isinstance(config.recipe, Mixing) and HUMAN in config.recipe.mix,
         "human_only": config.human_only,
     }
     for method in run.methods_on(loaded):
@@ -106,3 +125,22 @@ def _check_solved(run: Run, loaded: list[Problem]) -> None:
             raise UserError(f"prompt.few_shot: {few_shot} examples are asked for, and the task has {solved} human problems with {kind}")
     if config.recipe.inner_stop.rule != "none" and not any(p.split == "validation" for p in loaded):
         raise UserError('recipe.inner_stop needs problems of the split "validation", and the task has none')
+
+
+def _check_mix(config: Experiment, loaded: list[Problem]) -> None:
+    """Are there as many rows as the recipe asks for by their number, and solutions for a recipe that learns from nothing else?"""
+    recipe = config.recipe
+    if isinstance(recipe, Diversification):
+        train = [p for p in loaded if p.split == "train"]
+        if unsolved := next((p for p in train if p.solution is None), None):
+            raise UserError(f'task: recipe diversification learns from solutions, and problem "{unsolved.id}" has none; give it one')
+        try:
+            recipe.train_problems(loaded, config.seed)
+        except ValueError as error:
+            raise UserError(f"recipe.budget and recipe.instructions: {error}; lower them, or give more training problems") from error
+    for name, amount in recipe.mix.items() if isinstance(recipe, Mixing) else ():
+        there = sum(p.split == HUMAN if name == HUMAN else p.split == "source" and p.id.startswith(f"{name}/") for p in loaded)
+        if not there or (amount >= 1 and name != HUMAN and there < amount):
+            raise UserError(
+                f"recipe.mix: {name} has {there} rows to learn from, and {amount:g} are asked for; lower it, or give it more problems"
+            )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from itertools import chain
 
+from selftrain_assets.recipes.rounds import Recipe
 from selftrain_assets.stages import sampling, selecting, training, trajectories
 from selftrain_assets.stages.checks import check, require
 from selftrain_assets.stages.evaluation import evaluation
@@ -17,25 +18,22 @@ ONE_ROUND, ALL_ROUNDS = "human-one-round", "human-all-rounds"
 Stage = Callable[[Run, int], Manifest]
 
 
-OWN_STAGES: dict[str, Stage] = {
+STAGES: dict[str, Stage] = {
+    "policy": sampling.policy,
+    "samples": sampling.samples,
+    "verifications": sampling.verifications,
     "rationalizations": sampling.rationalizations,
     "translations": sampling.translations,
     "trajectories": trajectories.trajectories,
+    "dataset": selecting.dataset,
+    "checkpoint": training.checkpoint,
 }
 
 
-def round_stages(own: Sequence[str]) -> dict[str, Stage]:
-    """The stages of one round in order; the recipe's own stand between verifications and dataset. Each has the settings of its round,
-    but for the evaluation, which measures all rounds alike."""
-    stages: dict[str, Stage] = {
-        "policy": sampling.policy,
-        "samples": sampling.samples,
-        "verifications": sampling.verifications,
-        **{name: OWN_STAGES[name] for name in own},
-        "dataset": selecting.dataset,
-        "checkpoint": training.checkpoint,
-    }
-    return {name: _in_its_round(stage) for name, stage in stages.items()} | {"evaluation": _measured}
+def round_stages(recipe: Recipe) -> dict[str, Stage]:
+    """The stages of one round of a recipe, in order. Each has the settings of its round, but for the evaluation, which measures all
+    rounds alike."""
+    return {name: _measured if name == "evaluation" else _in_its_round(STAGES[name]) for name in recipe.stages}
 
 
 def _measured(run: Run, iteration: int) -> Manifest:
@@ -82,7 +80,7 @@ def walk(run: Run, iterations: Iterable[int]) -> Iterator[Manifest]:
 
 def _rounds(run: Run, iterations: Iterable[int]) -> Iterator[Manifest]:
     for iteration in iterations:
-        for stage in round_stages(run.config.recipe.own_stages).values():
+        for stage in round_stages(run.config.recipe).values():
             yield stage(run, iteration)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -137,19 +137,38 @@ def _metrics(run: Run, settings: Evaluation, scores: Sequence[Score], sampled: M
     def estimate(values: list[float]) -> dict[str, Any]:
         return asdict(bootstrap(values, settings.confidence, settings.resamples))
 
-    return {
-        "greedy_accuracy": estimate([float(s.greedy) for s in test]),
-        "pass_at_k": {str(k): estimate([pass_at_k(s.samples, s.correct, k) for s in test]) for k in settings.pass_at},
-        "maj_at_k": {
-            str(k): estimate([maj_at_k(sampled[s.problem_id], CORRECT, k, settings.ties) for s in voted])
-            for k in settings.majority_at
-            if voted
-        },
-    } | {
-        f"{split}_accuracy": estimate([float(s.greedy) for s in scores if s.split == split])
-        for split in ("train", "validation", "transfer")
-        if any(s.split == split for s in scores)
-    }
+    return (
+        {
+            "greedy_accuracy": estimate([float(s.greedy) for s in test]),
+            "pass_at_k": {str(k): estimate([pass_at_k(s.samples, s.correct, k) for s in test]) for k in settings.pass_at},
+            "maj_at_k": {
+                str(k): estimate([maj_at_k(sampled[s.problem_id], CORRECT, k, settings.ties) for s in voted])
+                for k in settings.majority_at
+                if voted
+            },
+        }
+        | {
+            f"{split}_accuracy": estimate([float(s.greedy) for s in scores if s.split == split])
+            for split in ("train", "validation", "transfer")
+            if any(s.split == split for s in scores)
+        }
+        | {
+            "groups": {
+                split: found for split in ("test", "transfer") if (found := _by_group([s for s in scores if s.split == split], estimate))
+            }
+        }
+    )
+
+
+MOST_GROUPS = 24  # of a split; with more of them, a group is no kind of problem but nearly a problem
+
+
+def _by_group(scores: Sequence[Score], estimate: Callable[[list[float]], dict[str, Any]]) -> dict[str, Any]:
+    """Greedy accuracy by group of problems, where there are several, and not too many."""
+    names = sorted({s.group for s in scores})
+    if not 1 < len(names) <= MOST_GROUPS:
+        return {}
+    return {name: estimate([float(s.greedy) for s in scores if s.group == name]) for name in names}
 
 
 def _against_base(settings: Evaluation, scores: Sequence[Score], base: Sequence[Score]) -> dict[str, Any]:

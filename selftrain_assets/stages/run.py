@@ -24,6 +24,8 @@ from selftrain_assets.store import Manifest, Store
 from selftrain_assets.verifiers import Verifier, verifier_fingerprint
 
 INPUTS, BASE = "inputs", "base"
+SAMPLED = ("policy", "samples", "verifications")
+"""Stages of rounds that sample."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -113,6 +115,8 @@ class Run:
     def need(self, scope: str, stage: str) -> Manifest:
         """The manifest of a stage that must have been finished; TaskError says how to get there."""
         found = self.manifest(scope, stage)
+        if found is None and stage in SAMPLED and stage not in self.config.recipe.stages:
+            raise TaskError(f"{self.name}: recipe {self.config.recipe.type} samples nothing, so that no round of it has {stage}")
         if found is None:
             raise TaskError(
                 f"{self.name}: {scope} has no finished {stage} yet; materialize {stage} of {scope} first, or run "
@@ -196,6 +200,10 @@ class Run:
     def suite(self, name: str) -> list[Problem]:
         """The problems of a suite."""
         return [p for p in self.problems if p.split == "suite" and p.id.startswith(f"{name}/")]
+
+    def source(self, name: str) -> list[Problem]:
+        """The problems of a source."""
+        return [p for p in self.problems if p.split == "source" and p.id.startswith(f"{name}/")]
 
     def split(self, name: str) -> list[Problem]:
         return [p for p in self.problems if p.split == name]

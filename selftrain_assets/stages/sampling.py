@@ -12,6 +12,7 @@ from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.types import Judgement, Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.recipes import MMST
+from selftrain_assets.recipes.rounds import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher, Teacher
 from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
@@ -28,6 +29,7 @@ SAMPLES_OF = {"verifications": "samples", "rationalizations": "hinted_samples", 
 def policy(run: Run, iteration: int) -> Manifest:
     """Pin the weights that this round samples from. The digest is theirs: equal to the checkpoint's, it is the loop's edge."""
     clock, scope, recipe = Clock(), iteration_scope(iteration), run.config.recipe
+    assert isinstance(recipe, Rounds)  # no other has this stage
     taught = {"teacher": recipe.teacher.model_dump()} if isinstance(recipe.teacher, CheckpointOf) else {}
     if recipe.teacher is not None:
         place, origin = teacher(run, scope, recipe.teacher), "teacher"

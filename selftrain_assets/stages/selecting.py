@@ -2,59 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.selection import Selection, make_row, take_share
-from selftrain_assets.core.types import Judgement, Problem, Row, RowSource
-from selftrain_assets.recipes import MMST, TriPosT
-from selftrain_assets.stages import trajectories
+from selftrain_assets.core.selection import Selection, take_share
+from selftrain_assets.core.types import Judgement, Row, RowSource
+from selftrain_assets.recipes import MMST
 from selftrain_assets.stages.judging import twice
-from selftrain_assets.stages.run import INPUTS, Clock, Method, Run, finish, iteration_scope
+from selftrain_assets.stages.references import human_rows, instructed, mixed_in
+from selftrain_assets.stages.rows import Rows, volumes_of
+from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import SAMPLES_OF
 from selftrain_assets.stages.symptoms import VERSION, concentration, leaks_in_selection, rows_by_problem
+from selftrain_assets.stages.trajectories import edited
 from selftrain_assets.store import Manifest, Pool
 from selftrain_assets.store.database import Database, relation
 from selftrain_assets.store.pool import open_pools
-from selftrain_assets.store.selection import ROW_DIGEST, ROWS, Excluded, PairWeight, Prompted, select
+from selftrain_assets.store.selection import ROW_DIGEST, ROWS, Excluded, PairWeight, Prompted, by_column, select
 
 
 def dataset(run: Run, iteration: int) -> Manifest:
-    """Freeze the rows that the recipe makes of what is verified."""
-    if isinstance(run.config.recipe, TriPosT):
-        return trajectories.dataset(run, iteration)
+    """Freeze the rows that the recipe makes of what is verified, or of reference solutions."""
     clock, scope, config = Clock(), iteration_scope(iteration), run.config
-    judged = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i, stage in evidence_stages(run, iteration)}
-    parents = {name: m.digest for name, m in judged.items()} | {"problems": run.need(INPUTS, "problems").digest}
-    key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed, VERSION, *run.retracted.identity())
+    made = {f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage) for i, stage in evidence_stages(run, iteration)}
+    parents = {name: m.digest for name, m in made.items()} | {"problems": run.need(INPUTS, "problems").digest}
+    sources = [config.sources] if config.sources else []
+    key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed, VERSION, *sources, *run.retracted.identity())
     if current := run.done(scope, "dataset", key, parents):
         return current
     with run.store.writing(run.name, scope, "dataset", run.owner), run.store.database() as db:
-        select_rows(run, db, iteration, [frozen_verdicts(run, i, stage) for i, stage in evidence_stages(run, iteration)])
-        table, digest = run.store.write_query(run.name, scope, "rows", db, ROWS, ROW_DIGEST)
+        rows = MAKERS[config.recipe.type](run, db, iteration)
         return finish(
             run,
             clock,
             scope,
             "dataset",
             key=key,
-            digest=digest,
+            digest=rows.digest,
             parents=parents,
-            counts=_count(run, db, iteration),
-            metrics=_volumes(db),
-            detail={"concentration": concentration(rows_by_problem(db)), **leaks_in_selection(run, db)},
+            counts=rows.counts,
+            metrics=rows.metrics,
+            detail=rows.symptoms,
             settings=config.recipe.model_dump(mode="json"),
-            files={"rows": table},
+            files={"rows": rows.table},
         )
 
 
 def evidence_stages(run: Run, iteration: int) -> list[tuple[int, str]]:
-    """Rounds and stages whose verdicts a round learns from."""
-    stages = ["verifications", *run.config.recipe.own_stages]
-    return [(i, stage) for i in run.config.recipe.sample_rounds(iteration) for stage in stages]
+    """Rounds and stages whose results a round learns from."""
+    return [(i, stage) for i in run.config.recipe.sample_rounds(iteration) for stage in run.config.recipe.learns_from]
+
+
+def selected(run: Run, db: Database, iteration: int) -> Rows:
+    """What the rules of selection keep of the verified samples."""
+    mixed = select_rows(run, db, iteration, [frozen_verdicts(run, i, stage) for i, stage in evidence_stages(run, iteration)])
+    table, digest = run.store.write_query(run.name, iteration_scope(iteration), "rows", db, ROWS, ROW_DIGEST)
+    symptoms = {"concentration": concentration(rows_by_problem(db)), **leaks_in_selection(run, db)}
+    return Rows(table, digest, _count(run, db, iteration), _volumes(db) | volumes_of(mixed), symptoms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +87,9 @@ def frozen_verdicts(run: Run, iteration: int, stage: str) -> Judged:
     )
 
 
-def select_rows(run: Run, db: Database, iteration: int, judged: list[Judged]) -> None:
-    """Make the relation `training_rows`: what the recipe selects from these verdicts, less what was retracted."""
+def select_rows(run: Run, db: Database, iteration: int, judged: list[Judged]) -> dict[str, list[Row]]:
+    """Make the relation `training_rows`: what the recipe selects from these verdicts, less what was retracted, and what it mixes in, which
+    is returned by source."""
     open_pools(db, "sample_pool", {each.samples.directory: each.samples for each in judged}.values())
     db.execute("CREATE VIEW verified AS " + " UNION ALL ".join(map(_verified, judged)))
     recipe, retracted = run.config.recipe, run.retracted.values("source")
@@ -98,6 +107,20 @@ def select_rows(run: Run, db: Database, iteration: int, judged: list[Judged]) ->
     select(db, recipe, run.config.seed, prompts, human, excluded, weights, size_match)
     if db.execute("SELECT count(*) > count(DISTINCT sample_key) FROM candidates")[0][0]:
         raise IntegrityError(twice(run, "samples"))
+    return _mix(run, db, iteration)
+
+
+def _mix(run: Run, db: Database, iteration: int) -> dict[str, list[Row]]:
+    """Add rows of other sources to those that are `chosen`, or put them in place of some."""
+    left, mixed = mixed_in(run, db.count("chosen"), iteration)
+    db.execute(
+        "DELETE FROM chosen WHERE sample_key NOT IN "
+        "(SELECT sample_key FROM chosen ORDER BY at_random('mix', sample_key), sample_key LIMIT $1)",
+        left,
+    )
+    db.load("mixed_rows", Row, by_column([row for rows in mixed.values() for row in rows]))
+    db.execute("INSERT INTO human_rows SELECT * FROM mixed_rows ANTI JOIN human_rows USING (key)")
+    return mixed
 
 
 SOURCE_OF: dict[str, RowSource] = {"verifications": "self", "rationalizations": "rationalized", "translations": "translated"}
@@ -108,22 +131,6 @@ def _verified(judged: Judged) -> str:
         f"SELECT {judged.iteration} AS iteration, '{SOURCE_OF[judged.stage]}' AS source, sample_key, problem_id, outcome, reward, method, "
         f"origin, translates FROM ({relation(Judgement, [judged.judgements])})"
     )
-
-
-def human_rows(run: Run, iteration: int) -> list[Row]:
-    """Rows of the human problems: their solution by each method, and for each pair of methods one as the translation of the other."""
-    human = [p for p in run.problems if p.split == "human"]
-    solved = {(m.name, p.id): text for m in run.methods for p in human if (text := m.solution(p))}
-    asked: list[tuple[Method, Method | None, Problem]] = [(to, None, p) for to in run.methods for p in human]
-    asked += [(to, by, p) for by in run.methods for to in run.methods if by is not to for p in human if (by.name, p.id) in solved]
-    rows = []
-    for to, by, p in asked:
-        if (to.name, p.id) in solved:
-            prompt = to.prompt.render(p) if by is None else to.translate(p, solved[by.name, p.id])
-            rows.append(
-                make_row(prompt, solved[to.name, p.id], 1.0, "human", p.id, iteration, method=to.name, origin=by.name if by else None)
-            )
-    return rows
 
 
 def _count(run: Run, db: Database, iteration: int) -> dict[str, int]:
@@ -158,3 +165,12 @@ def _volumes(db: Database) -> dict[str, Any]:
     ):
         found.setdefault(method, {})[origin] = rows
     return {"rows": found} if found else {}
+
+
+MAKERS: dict[str, Callable[[Run, Database, int], Rows]] = {
+    "rest_em": selected,
+    "mmst": selected,
+    "tripost": edited,
+    "diversification": instructed,
+}
+"""What makes the rows of a round, by recipe."""

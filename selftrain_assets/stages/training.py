@@ -19,8 +19,8 @@ from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.types import Outcome, Problem, Row
 from selftrain_assets.models.loading import resolve_model, weights_digest
 from selftrain_assets.stages.checks import check, require
+from selftrain_assets.stages.references import human_rows
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
-from selftrain_assets.stages.selecting import human_rows
 from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_methods, place_of_model
 from selftrain_assets.store.lease import lease
 from selftrain_assets.trainers import AnyTrainer
@@ -126,7 +126,7 @@ def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start
 
 def _training(run: Run, scope: str, method: str | None, rows: list[Row], start: dict[str, Any], trainer: AnyTrainer) -> _Training:
     inner_stop, seed = run.config.recipe.inner_stop, derive_seed(run.config.seed, "train") % 2**32
-    own = [r for r in rows if method is None or r.method == method]
+    own = [r for r in rows if method is None or r.method in (method, None)]  # rows of another source are of no method: all learn them
     if method is not None and not own:
         raise TaskError(f"{scope} checkpoint: there is no row of method {method}, whose weights are trained on its own rows alone")
     below = start.get("methods", {}).get(method, start)

@@ -19,10 +19,11 @@ from selftrain_assets.core.types import Outcome, Problem, Row, RowSource, Sample
 from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.trajectories import Conversations, Role
 from selftrain_assets.stages.conversing import Floor
-from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.stages.rows import Rows, freeze
+from selftrain_assets.stages.run import Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import open_samples, open_verdicts, teacher
-from selftrain_assets.stages.symptoms import VERSION, concentration, leaks_in_rows
 from selftrain_assets.store import Manifest
+from selftrain_assets.store.database import Database
 
 CORRECT, IMPROVED, GOLD = "correct", "improved", "gold"
 SOURCE_OF: dict[str, RowSource] = {CORRECT: "self", IMPROVED: "improved", GOLD: "human"}
@@ -239,42 +240,17 @@ def _row(run: Run, problem: Problem, turn: Turn, source: RowSource, iteration: i
     return Row(key, problem.id, prompt, completion, 1.0, source, turn.sample_key, iteration, turn=turn.turn, sections=measured)
 
 
-def dataset(run: Run, iteration: int) -> Manifest:
-    """Freeze the rows."""
-    clock, scope, recipe = Clock(), iteration_scope(iteration), settings_of(run)
-    made = {f"{iteration_scope(i)}/trajectories": run.need(iteration_scope(i), "trajectories") for i in recipe.sample_rounds(iteration)}
-    parents = {name: m.digest for name, m in made.items()} | {"problems": run.need(INPUTS, "problems").digest}
-    key = fingerprint("dataset", parents, recipe, run.config.prompt, run.config.seed, VERSION, *run.retracted.identity())
-    if current := run.done(scope, "dataset", key, parents):
-        return current
-    with run.store.writing(run.name, scope, "dataset", run.owner):
-        parts = turn_rows(run, iteration)
-        rows = [row for part in (CORRECT, IMPROVED, GOLD) for row in parts[part]]
-        digest = fingerprint("rows", [row.key for row in rows])
-        return finish(
-            run,
-            clock,
-            scope,
-            "dataset",
-            key=key,
-            digest=digest,
-            parents=parents,
-            counts=_count(rows, list(made.values()), iteration),
-            detail={"concentration": concentration(Counter(r.problem_id for r in rows if r.source != "human")), **_leaks(run, rows)},
-            settings=recipe.model_dump(mode="json"),
-            files={"rows": run.store.write_table(run.name, scope, "rows", digest, Row, rows)},
-        )
-
-
-def _leaks(run: Run, rows: list[Row]) -> dict[str, Any]:
-    texts = ((row.sample_key, row.problem_id, row.completion) for row in rows)
-    return leaks_in_rows(run, texts, f"{len(rows)} rows")
+def edited(run: Run, db: Database, iteration: int) -> Rows:
+    """The rows of a round, frozen."""
+    made = [run.need(iteration_scope(i), "trajectories") for i in settings_of(run).sample_rounds(iteration)]
+    parts = turn_rows(run, iteration)
+    rows = [row for part in (CORRECT, IMPROVED, GOLD) for row in parts[part]]
+    return freeze(run, iteration, rows, _count(rows, made, iteration), {})
 
 
 def _count(rows: list[Row], made: list[Manifest], iteration: int) -> dict[str, int]:
     own = [row for row in rows if row.source != "human"]
     return {
-        "rows": len(rows),
         "self": len(own),
         "improved": sum(row.source == SOURCE_OF[IMPROVED] for row in own),
         "human": len(rows) - len(own),

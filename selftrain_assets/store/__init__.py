@@ -32,6 +32,7 @@ from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.files import needs_room, publish, write_atomically
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.retraction import Retractions
+from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.core.types import Sample, Verification
 from selftrain_assets.models.loading import FACTS, ModelRef, Policy, resolve_model, weights_digest
 from selftrain_assets.store import location
@@ -254,6 +255,8 @@ class Store:
     def _find(self, place: dict[str, Any]) -> ModelRef:
         if "model" in place:
             return resolve_model(place["model"])
+        if "scratch" in place:
+            return resolve_model(ScratchModel(**place["scratch"]))
         directory = self.checkpoint(place["checkpoint"])
         if not directory.is_dir():
             raise IntegrityError(f"{directory} is gone; restore it, or materialize its round again")
@@ -264,9 +267,10 @@ class Store:
         return ModelRef(below.directory, fingerprint("adapter", below.digest, digest), adapter=directory)
 
 
-def place_of_model(model: str, ref: ModelRef) -> dict[str, Any]:
-    """A reference to a model that lies outside the store."""
-    return {"model": model, "digest": ref.digest}
+def place_of_model(model: str | ScratchModel, ref: ModelRef) -> dict[str, Any]:
+    """A reference to a model that lies outside the store; one of random weights can be made again from its settings."""
+    named = {"scratch": model.model_dump()} if isinstance(model, ScratchModel) else {"model": model}
+    return named | {"digest": ref.digest}
 
 
 def place_of_checkpoint(key: str, weights: str, adapter_on: dict[str, Any] | None) -> dict[str, Any]:
@@ -285,4 +289,4 @@ def place_of_methods(places: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {"methods": places, "digest": fingerprint("methods", [[method, place["digest"]] for method, place in places.items()])}
 
 
-__all__ = ["Manifest", "Pool", "Store", "place_of_checkpoint", "place_of_methods", "place_of_model", "place_of_served"]
+__all__ = ["Manifest", "Pool", "Store", "Table", "place_of_checkpoint", "place_of_methods", "place_of_model", "place_of_served"]

@@ -13,6 +13,7 @@ from typing import Any
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.forks import Fork
 from selftrain_assets.core.identity import KEY_LENGTH
+from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.catalog import Files, lookup, nth
 from selftrain_assets.store.manifest import DRAWN
@@ -243,6 +244,8 @@ def _weights(place: dict[str, Any]) -> dict[str, Any]:
         return {"weights": f"checkpoints/{place['checkpoint'][:SHORT]}", **({"adapter on": _weights(on)} if on else {})}
     if "served" in place:
         return {"served": {name: value for name, value in place["served"].items() if value}}
+    if "scratch" in place:
+        return {"model": str(ScratchModel(**place["scratch"]))}
     return {"model": place["model"]} if "model" in place else {}
 
 

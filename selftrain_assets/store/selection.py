@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from selftrain_assets.core.selection import Selection
 from selftrain_assets.core.types import Row
@@ -57,9 +57,14 @@ def select(
     """
     db.load("prompts", Prompted, list(zip(*prompts, strict=True)) or [(), (), (), ()])
     db.load("pairs", PairWeight, list(zip(*pairs, strict=True)) or [(), (), ()])
-    db.load("human_rows", Row, [[getattr(row, field.name) for row in human] for field in fields(Row)])
+    db.load("human_rows", Row, by_column(human))
     db.set(threshold=rules.threshold, dedup=rules.dedup, cap=rules.cap, choice=rules.choice, balance=rules.balance, weight=rules.weight)
     db.set(size_match=size_match)
     db.set(seed=seed, retracted_samples=excluded.samples, retracted_rounds=excluded.rounds, retracted_sources=excluded.sources)
     db.script("selection_rules")
     db.script("selection")
+
+
+def by_column(rows: Sequence[Row]) -> list[list[Any]]:
+    """As `Database.load` takes them."""
+    return [[getattr(row, field.name) for row in rows] for field in fields(Row)]

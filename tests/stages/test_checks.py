@@ -35,7 +35,7 @@ def problem_file(folder, **last):
 def test_a_healthy_round_passes_every_check_that_is_declared(opened):
     run = opened()
     run_rounds(run, [1, 2])
-    for stage in round_stages(run.config.recipe.own_stages):
+    for stage in round_stages(run.config.recipe):
         found = checks(run, "iter-002", stage)
         assert {*found} == {*CHECKS.get(stage, {})}, stage
         assert [c.message for c in found.values() if not c.passed and c.name not in ("near_copies", "parse_failures")] == []
