@@ -15,9 +15,11 @@ class ScratchModel(Identity):
 
     architecture: Literal["gpt2", "llama"] = Field("gpt2", description="gpt2 learns its positions, llama turns them (rotary)")
     layers: int = Field(6, ge=1, description="transformer blocks")
-    width: int = Field(256, ge=8, description="size of a hidden state; the inner layers of a block have four times as many units")
+    width: int = Field(256, ge=8, description="size of a hidden state")
+    inner: int | None = Field(None, ge=8, description="units of the inner layer of a block; none: four times the width")
     heads: int = Field(4, ge=1, description="attention heads, into which the width divides")
     positions: int = Field(512, ge=16, description="longest text in tokens, which are bytes, prompt and completion together")
+    initial: float = Field(0.02, gt=0, description="standard deviation of the weights; small models learn sooner from a larger one")
     seed: int = Field(0, ge=0, description="seed of the weights")
 
     @model_validator(mode="after")

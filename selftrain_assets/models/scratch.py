@@ -56,13 +56,15 @@ def _bytes():
 def _config(spec: ScratchModel, tokens: int, end: int) -> Any:
     from transformers import GPT2Config, LlamaConfig
 
-    shared = {"vocab_size": tokens, "bos_token_id": end, "eos_token_id": end, "pad_token_id": end}
+    inner = spec.inner or 4 * spec.width
+    shared = {"vocab_size": tokens, "bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "initializer_range": spec.initial}
     if spec.architecture == "gpt2":
-        return GPT2Config(n_positions=spec.positions, n_embd=spec.width, n_layer=spec.layers, n_head=spec.heads, **shared)
+        sizes = {"n_positions": spec.positions, "n_embd": spec.width, "n_inner": inner, "n_layer": spec.layers, "n_head": spec.heads}
+        return GPT2Config(**sizes, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, **shared)
     return LlamaConfig(
         max_position_embeddings=spec.positions,
         hidden_size=spec.width,
-        intermediate_size=4 * spec.width,
+        intermediate_size=inner,
         num_hidden_layers=spec.layers,
         num_attention_heads=spec.heads,
         tie_word_embeddings=True,
