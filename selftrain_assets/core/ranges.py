@@ -1,6 +1,10 @@
-"""Numbers as people write them: "3" or "0-4"."""
+"""Numbers as people write them: "3" or "0-4", and in settings 3, [1, 4] or [1, 5, 10]."""
 
 from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from selftrain_assets.core.errors import UserError
 
@@ -19,3 +23,31 @@ def rounds_between(text: str | None, last: int, setting: str) -> range:
     if not found or not 1 <= found[0] <= found[-1] <= last:
         raise UserError(f'{setting} "{text}": give a round or a range between 1 and the experiment\'s rounds: {last}, as in 1 or 1-{last}')
     return found
+
+
+def _both_ends(value: Any) -> Any:
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _in_order(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] > value[1]:
+        raise ValueError("no number lies between them: write the smaller one first")
+    return value
+
+
+def listed(value: Any) -> Any:
+    """A list of one, where a plain value stands for it."""
+    return (value,) if isinstance(value, (int, str)) else value
+
+
+Positive = Annotated[int, Field(ge=1)]
+Span = Annotated[
+    tuple[Positive, Positive],
+    AfterValidator(_in_order),
+    BeforeValidator(_both_ends, json_schema_input_type=Positive | tuple[Positive, Positive]),
+]
+"""A number, or the smallest and the largest, as a setting."""
+Positives = Annotated[
+    tuple[Positive, ...], Field(min_length=1), BeforeValidator(listed, json_schema_input_type=Positive | tuple[Positive, ...])
+]
+"""One number or several, as a setting."""

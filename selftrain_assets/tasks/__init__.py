@@ -12,6 +12,7 @@ from selftrain_assets.tasks.multistep_arithmetic import MultistepArithmetic
 from selftrain_assets.tasks.programs import Apps, HumanEval, LiveCodeBench, Mbpp
 from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.published import Published
+from selftrain_assets.tasks.string_rewriting import StringRewriting
 from selftrain_assets.tasks.word_problems import WordProblems
 from selftrain_assets.tasks.word_sorting import WordSorting
 
@@ -19,6 +20,7 @@ AnyTask = Annotated[
     WordProblems
     | MultistepArithmetic
     | WordSorting
+    | StringRewriting
     | ProblemFile
     | Gsm8k
     | Math
@@ -38,4 +40,15 @@ AnyTask = Annotated[
 ]
 TASKS: dict[str, type[Task]] = {kind.model_fields["type"].default: kind for kind in get_args(get_args(AnyTask)[0])}
 
-__all__ = ["TASKS", "AnyTask", "Card", "MultistepArithmetic", "ProblemFile", "Published", "Task", "WordProblems", "WordSorting"]
+__all__ = [
+    "TASKS",
+    "AnyTask",
+    "Card",
+    "MultistepArithmetic",
+    "ProblemFile",
+    "Published",
+    "StringRewriting",
+    "Task",
+    "WordProblems",
+    "WordSorting",
+]

@@ -5,14 +5,16 @@ from typing import Annotated
 from pydantic import Field
 
 from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.verifiers.answers import NumericVerifier, TextVerifier
+from selftrain_assets.verifiers.answers import ExactVerifier, NumericVerifier, TextVerifier
 from selftrain_assets.verifiers.choices import ChoiceVerifier
 from selftrain_assets.verifiers.mathematics import MathVerifier
 from selftrain_assets.verifiers.programs import CodeVerifier
 from selftrain_assets.verifiers.protocol import Judge, Verifier, verdicts
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
-AnyVerifier = Annotated[NumericVerifier | TextVerifier | ChoiceVerifier | MathVerifier | CodeVerifier, Field(discriminator="type")]
+AnyVerifier = Annotated[
+    NumericVerifier | TextVerifier | ExactVerifier | ChoiceVerifier | MathVerifier | CodeVerifier, Field(discriminator="type")
+]
 
 
 def verifier_fingerprint(verifier: Verifier) -> str:
@@ -24,6 +26,7 @@ __all__ = [
     "AnyVerifier",
     "ChoiceVerifier",
     "CodeVerifier",
+    "ExactVerifier",
     "Judge",
     "MathVerifier",
     "NumericVerifier",

@@ -138,6 +138,24 @@ class TextVerifier(AnswerVerifier):
         return folded(text, self.case_sensitive)
 
 
+class ExactVerifier(AnswerVerifier):
+    """The whole completion against the reference: equal but for white space at its ends."""
+
+    type: Literal["exact"] = "exact"
+    version: ClassVar[str] = "1"
+
+    def check_problem(self, problem: Problem) -> str | None:
+        if not problem.answer.strip():
+            return "the answer is empty"
+        return None if problem.answer == problem.answer.strip() else f'the answer "{problem.answer}" has white space at its ends'
+
+    def parse(self, completion: str) -> str | None:
+        return completion.strip() or None
+
+    def same(self, parsed: str, answer: str) -> bool:
+        return parsed == answer
+
+
 def folded(text: str, case_sensitive: bool = False) -> str:
     """Without surplus white space and without punctuation at its ends."""
     text = " ".join(text.split()).strip(" .,;:!?\"'`*")
