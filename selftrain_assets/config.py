@@ -186,8 +186,6 @@ class Experiment(BaseModel):
             raise ValueError(
                 f"sources.{HUMAN}: {HUMAN} means the human problems of the experiment's own task; give the source another name"
             )
-        if idle := [name for name in self.sources if name not in mix]:
-            raise ValueError(f"sources.{idle[0]}: nothing uses it; name it in recipe.mix, or take it out")
         if HUMAN in mix and isinstance(self.recipe, Selection) and self.recipe.mix_human:
             raise ValueError(f"recipe.mix: {HUMAN} and recipe.mix_human both add human rows; keep one of the two")
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.experiments import COMPONENT
 from selftrain_assets.recipes.presets import PRESETS
@@ -119,17 +121,54 @@ OWN = """
     # feedback: {by: script}   # or {by: model, model: {base_url: ..., model: ...}}: who finds the first error
     # improver: {by: script}   # or model, or self: who rewrites from there on
     # ratio: {correct: 1.0, improved: 1.5, gold: 1.0}   # rows right at once, improved, and of reference solutions"""
+DIVERSIFICATION = """\
+# One experiment. Every setting has a default; what stands here is what differs, or what you are likely to change.
+# Check it with: dg check defs        Run it with: selftrain run <this folder's name>
+type: {component}
+attributes:
+  # A Hugging Face model directory, a hub name like "owner/name", or one of random weights, as here.
+  model: {{architecture: gpt2, layers: 2, width: 64, inner: 128, heads: 4, positions: 64, initial: 0.08}}
+  seed: 0
+
+  # Rewriting rules that selftrain makes itself. Your own problems: {{type: file, path: problems.jsonl}}, with a solution each, and their
+  # instruction as `group`.
+  task: {{type: string_rewriting, alphabet: abcdefghijklmnop, length: 5, search: 2, replacement: 2, no_op: 0.0, train: 20000, rules: 2000,
+         validation: 0, test: 100, transfer: 300}}
+
+  # {about}
+  recipe:
+    type: diversification
+    preset: {preset}
+    start: pretrained
+    sampling: {{max_tokens: 8}}
+    # budget: 10000        # rows of the training problems that are learnt from, under
+    # instructions: 500    # so many different instructions
+    # mix: {{general: 0.1}}  # and so many of other sources, which `sources` names: a share, or a number of rows
+
+  trainer: {{steps: 2400, batch_size: 64, learning_rate: 0.002}}
+  evaluation: {{samples_per_problem: 1, pass_at: [1], majority_at: [], train_problems: 100}}
+"""
 TEACHER = """
     teacher: {experiment: mmst, iteration: 3}   # or a model directory, a hub name, or {base_url: ..., model: ...}"""
 
 
+STUDIES = Path(__file__).parent / "studies"
+
+
+def studies() -> list[str]:
+    """Names of the files in studies/: whole experiments, each with a sweep."""
+    return sorted(path.stem for path in STUDIES.glob("*.yaml"))
+
+
 def scaffold(preset: str) -> str:
-    """A commented experiment with this preset. UserError for an unknown one."""
+    """A commented experiment with this preset of a recipe, or a study. UserError for an unknown one."""
+    if preset in studies():
+        return (STUDIES / f"{preset}.yaml").read_text()
     if preset not in PRESETS:
-        raise UserError(f'--preset: there is no "{preset}"{nearest(preset, PRESETS)}')
+        raise UserError(f'--preset: there is no "{preset}"{nearest(preset, [*PRESETS, *studies()])}')
     chosen = PRESETS[preset]
     in_steps = chosen.type == "tripost" or preset == "lmsi"
-    template = STEPS if in_steps else {"rest_em": REST_EM, "mmst": MMST}[chosen.type]
+    template = STEPS if in_steps else {"rest_em": REST_EM, "mmst": MMST, "diversification": DIVERSIFICATION}[chosen.type]
     distils = chosen.needs == "teacher"
     teacher = TEACHER.replace("mmst", chosen.type) if distils else ""
     return template.format(
@@ -145,4 +184,4 @@ def scaffold(preset: str) -> str:
 
 def needs_problems(preset: str) -> bool:
     """Does the file that it writes name problems that are not there yet?"""
-    return "type: file\n" in scaffold(preset)
+    return "type: file" in "".join(line.partition("#")[0] for line in scaffold(preset).splitlines(True))

@@ -15,7 +15,10 @@ from selftrain_assets.cli.common import AsJson, Name, Seeds, app, open_run, prin
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.ranges import rounds_between
 
-PRESETS = "rest_em, rest, star, rft or expert_iteration, on your own problems; mmst, mmst_st_size, st_text, st_code or mixed_distillation"
+PRESETS = (
+    "rest_em, rest, star, rft or expert_iteration, on your own problems; mmst, mmst_st_size, st_text, st_code or mixed_distillation; "
+    "tripost and its baselines; diversification; or a study, with a sweep: instructions, no_op, long_tail, families, code_mix, general_mix"
+)
 
 
 @app.command()

@@ -19,7 +19,7 @@ from selftrain_assets.core.types import Problem
 HUMAN = "human"
 """Among the names of `mix`: the split human of the experiment's own task."""
 
-Amount = Annotated[float, Field(gt=0)]
+Amount = Annotated[float, Field(ge=0)]
 
 
 class Mixing(Identity):
@@ -28,7 +28,7 @@ class Mixing(Identity):
     mix: dict[str, Amount] = Field(
         {},
         description="rows of other sources, by the names of the experiment's `sources`, or human: a share of the dataset (below 1), or a "
-        "number of rows",
+        "number of rows; 0 is none",
     )
     mix_by: Literal["add", "replace"] = Field(
         "add",

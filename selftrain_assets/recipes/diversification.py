@@ -27,7 +27,9 @@ class Diversification(Mixing, Recipe):
 
     type: Literal["diversification"] = "diversification"
     methods: ClassVar[tuple[()]] = ()
-    budget: int = Field(0, ge=0, description="training rows of the task's own, S x I; 0: all of its training problems")
+    budget: int | None = Field(
+        None, ge=0, description="training rows of the task's own, S x I; none: all of its training problems; 0: other sources alone"
+    )
     instructions: int = Field(0, ge=0, description="I, different instructions (groups of problems) among them; 0: as many as come")
     power_law: float | None = Field(
         None, gt=0, description="alpha of the power law of rows by instruction, more peaked the smaller it is; none: as many rows for each"
@@ -36,6 +38,8 @@ class Diversification(Mixing, Recipe):
 
     @model_validator(mode="after")
     def _divides(self):
+        if self.budget == 0 and (not any(self.mix.values()) or self.mix_by == "replace"):
+            raise ValueError("budget: 0 leaves nothing but rows of other sources; name some in mix, with mix_by: add")
         if self.budget and self.instructions:
             try:
                 sizes(self.budget, self.instructions, self.power_law)
@@ -44,4 +48,5 @@ class Diversification(Mixing, Recipe):
         return self
 
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
-        return split_budget(super().train_problems(problems, seed), self.budget, self.instructions, self.power_law, seed)
+        own = super().train_problems(problems, seed)
+        return [] if self.budget == 0 else split_budget(own, self.budget or 0, self.instructions, self.power_law, seed)

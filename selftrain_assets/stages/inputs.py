@@ -84,7 +84,9 @@ def _solved(task: AnyTask) -> list[Problem]:
 
 def _check(run: Run, loaded: list[Problem]) -> None:
     task = run.config.task
-    if missing := [split for split in ("train", "test") if not any(p.split == split for p in loaded)]:
+    recipe = run.config.recipe
+    needed = ("test",) if isinstance(recipe, Diversification) and recipe.budget == 0 else ("train", "test")
+    if missing := [split for split in needed if not any(p.split == split for p in loaded)]:
         given = "; it is published for testing alone, and task.train_share gives a share of it to training"
         advice = given if isinstance(task, Published) and task.unsplit else ""
         raise UserError(f'task {task.type}: no problem is in the split "{missing[0]}", and a round needs some{advice}')
@@ -132,7 +134,7 @@ def _check_mix(config: Experiment, loaded: list[Problem]) -> None:
     recipe = config.recipe
     if isinstance(recipe, Diversification):
         train = [p for p in loaded if p.split == "train"]
-        if unsolved := next((p for p in train if p.solution is None), None):
+        if recipe.budget != 0 and (unsolved := next((p for p in train if p.solution is None), None)):
             raise UserError(f'task: recipe diversification learns from solutions, and problem "{unsolved.id}" has none; give it one')
         try:
             recipe.train_problems(loaded, config.seed)

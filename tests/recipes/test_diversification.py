@@ -31,11 +31,14 @@ def test_a_source_asks_as_its_task_does_unless_it_says_otherwise():
     [
         ({"recipe": {"mix": {"genral": 0.1}}, "sources": GENERAL}, 'recipe.mix: there is no source "genral"; did you mean "general"?'),
         ({"recipe": {"mix": {"general": 0.1}}}, 'recipe.mix: there is no source "general"; name its task in the section `sources`'),
-        ({"recipe": {"mix": {}}, "sources": GENERAL}, "sources.general: nothing uses it; name it in recipe.mix, or take it out"),
+        (
+            {"recipe": {"type": "diversification", "budget": 0}},
+            "recipe: budget: 0 leaves nothing but rows of other sources; name some in mix, with mix_by: add",
+        ),
         ({"recipe": {"mix": {"human": 0.1}}, "sources": {"human": GENERAL["general"]}}, "sources.human: human means the human problems"),
         ({"recipe": {"mix": {"human": 0.1}, "mix_human": 1.0}}, "recipe.mix: human and recipe.mix_human both add human rows"),
         ({"recipe": {"mix": {"general": 2.5}}, "sources": GENERAL}, "recipe.mix: general: 2.5 is neither a share below 1 nor a whole number"),
-        ({"recipe": {"mix": {"general": 0}}, "sources": GENERAL}, "recipe.mix.general: should be greater than 0, not 0"),
+        ({"recipe": {"mix": {"general": -1}}, "sources": GENERAL}, "recipe.mix.general: should be greater than or equal to 0, not -1"),
         (
             {"recipe": {"mix": {"general": 0.5, "human": 0.5}}, "sources": GENERAL},
             "recipe.mix: the shares add up to 1, which leaves nothing to the recipe's own rows",
