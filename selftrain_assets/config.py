@@ -21,6 +21,7 @@ from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.core.selection import Selection
 from selftrain_assets.core.settings import Execution, Identity, merged, with_types
 from selftrain_assets.core.statistics import TieRule
+from selftrain_assets.core.sweep import Sweep
 from selftrain_assets.engines import AnyEngine, TransformersSettings
 from selftrain_assets.recipes import AnyRecipe, Diversification, RestEM, TriPosT
 from selftrain_assets.tasks import AnyTask, WordProblems
@@ -141,12 +142,11 @@ class Experiment(BaseModel):
     base: Base = Field(Base(), description="the policy that round 1 samples from")
     trainer: AnyTrainer = Field(SftTrainer(), description="the M-step")
     evaluation: Evaluation = Field(Evaluation(), description="held-out measurements")
-    human_only: bool = Field(
-        False, description="as a control, also fine-tune on the human rows alone, with the steps of one round and of all rounds"
-    )
+    human_only: bool = Field(False, description="as a control, also fine-tune on the human rows alone, for the steps of a round and of all")
     engine: AnyEngine = Field(TransformersSettings(), description="what samples")
     execution: ExecutionSettings = Field(ExecutionSettings(), description="how stages run")
     forks: tuple[Fork, ...] = Field((), description="which experiment it goes on from, and with what changes; `selftrain fork` writes it")
+    sweep: Sweep | None = Field(None, description="values of fields that it is run with, each an experiment of its own (docs/sweeps.md)")
     _later: dict[int, Experiment] = PrivateAttr(default_factory=dict)
 
     @property
@@ -211,6 +211,8 @@ class Experiment(BaseModel):
         config = validated(data)
         if isinstance(data, Mapping):
             config._later = _after_forks(config, data)
+            if config.sweep is not None:
+                config.sweep.settle(data, Experiment.model_validate, _sentence)
         return config
 
 

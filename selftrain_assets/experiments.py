@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from selftrain_assets.config import Experiment, parse_experiment
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.files import write_atomically
 from selftrain_assets.core.settings import merged
+from selftrain_assets.core.sweep import Sweep, at_point
 
 COMPONENT = "selftrain_assets.component.SelfTraining"
 FILE_NAME = "defs.yaml"
@@ -46,41 +50,98 @@ def repeats(name: str) -> tuple[str, int] | None:
     return (of["name"], int(of["seed"])) if of and name not in experiment_names() else None
 
 
-def repetitions(store: Path) -> list[str]:
-    """Experiments in the store that repeat one of those below the defs folder."""
+def point_of(name: str) -> tuple[str, str] | None:
+    """The experiment of whose sweep one without a file of its own is a point, and the end of its name, by which the sweep knows it."""
+    if name in (known := experiment_names()):
+        return None
+    for of in sorted((each for each in known if name.startswith(f"{each}-")), key=len, reverse=True):
+        if (end := name.removeprefix(f"{of}-")) in _ends(of):
+            return of, end
+    return None
+
+
+def _ends(name: str) -> dict[str, dict[str, Any]]:
+    """What the points of an experiment with a file set, by the ends of their names."""
+    path = experiment_file(name)
+    sweep = _sweep(attributes(path.read_bytes(), shown(path)), shown(path))
+    return sweep.named if sweep else {}
+
+
+def _sweep(values: Any, where: str) -> Sweep | None:
+    written = values.get("sweep") if isinstance(values, dict) else None
+    try:
+        return None if written is None else Sweep.model_validate(written)
+    except ValidationError:
+        return parse_experiment(values, where).sweep  # which says what is wrong, and where
+
+
+def sweep_runs(name: str, sweep: Sweep) -> dict[str, list[str]]:
+    """By the name of each point, the experiments that it is: itself, or its repetitions with the seeds of the sweep. UserError where the
+    Dagster UI or a file has the name of one for something else."""
+    found = {}
+    others = {each.replace("-", "_"): each for each in experiment_names() if each != name}
+    theirs = {f"{each}-{end}": each for each in others.values() if each.startswith(f"{name}-") for end in _ends(each)}
+    for point in (f"{name}-{end}" for end in sweep.named):
+        found[point] = [repetition(point, seed) for seed in sweep.seeds] or [point]
+        if own := [others[each] for run in (point, *found[point]) if (each := run.replace("-", "_")) in others]:
+            raise UserError(
+                f'{name}: a point of its sweep has the name of the experiment "{own[0]}", which has a file of its own; rename that'
+            )
+        if point in theirs:
+            raise UserError(f'{name}: "{point}" is a point of the sweep of {theirs[point]} too; rename one of the two experiments')
+    return found
+
+
+def without_file(store: Path) -> list[str]:
+    """Experiments in the store that are repetitions, or points of a sweep, of those below the defs folder."""
     known = experiment_names()
-    found = [p.name for p in sorted((store / "experiments").glob("*-seed-*")) if p.name not in known]
-    return [name for name in found if (of := _REPETITION.fullmatch(name)) and of["name"] in known]
+    described = {*known, *(f"{name}-{end}" for name in known for end in _ends(name))}
+    found = [p.name for p in sorted((store / "experiments").glob("*-*")) if p.name not in known]
+    return [name for name in found if name in described or ((of := _REPETITION.fullmatch(name)) and of["name"] in described)]
+
+
+def described_by(name: str) -> str:
+    """The experiment whose file says what this one is: itself, the one that it repeats, or the one of whose sweep it is a point."""
+    if of := repeats(name):
+        return described_by(of[0])
+    of_sweep = point_of(name)
+    return of_sweep[0] if of_sweep else experiment_file(name).parent.name
 
 
 def experiment_file(name: str) -> Path:
     """The file of an existing experiment."""
     path = defs_directory() / check_name(name) / FILE_NAME
     if not path.is_file():
-        raise UserError(f'there is no experiment "{name}"{nearest(name, experiment_names())}; make one with: selftrain new {name}')
+        known = experiment_names()
+        points = [f"{each}-{end}" for each in known if name.startswith(f"{each}-") for end in _ends(each)]
+        raise UserError(f'there is no experiment "{name}"{nearest(name, points or known)}; make one with: selftrain new {name}')
     return path
 
 
 def load_experiment(name: str) -> Experiment:
-    """Read and validate an experiment, or one that is repeated with another seed."""
+    """Read and validate an experiment, a point of a sweep, or one of these that is repeated with another seed."""
     return parse_experiment(*_settings(name))
 
 
 def _settings(name: str) -> tuple[Any, str]:
-    """What the file of an experiment says, or of the one that it repeats, with its seed; and where."""
-    if (of := repeats(name)) is None:
-        path = experiment_file(name)
-        return attributes(path.read_bytes(), shown(path)), shown(path)
-    values, where = _settings(of[0])
-    parse_experiment(values, where)
-    return _repeated(values or {}, of[1], where), where
+    """What the file of an experiment says, or of the one that it repeats or is a point of, with its seed and values; and where."""
+    if of := repeats(name):
+        values, where = _settings(of[0])
+        parse_experiment(values, where)
+        return repeated(values or {}, of[1], where), where
+    of_sweep = point_of(name)
+    path = experiment_file(of_sweep[0] if of_sweep else name)
+    values = attributes(path.read_bytes(), shown(path))
+    if of_sweep and (sweep := _sweep(values, shown(path))):
+        return at_point(values, sweep.named[of_sweep[1]]), shown(path)
+    return values, shown(path)
 
 
-def _repeated(values: dict[str, Any], seed: int, where: str) -> dict[str, Any]:
-    """With another seed of sampling, selection and training, other problems or another split of them, and, where the teacher is the
-    checkpoint of another experiment, that of its repetition: the teacher itself learned from problems that are held out here. So it
-    is with what a fork goes on from."""
-    forks = []
+def repeated(values: Mapping[str, Any], seed: int, where: str) -> dict[str, Any]:
+    """Without a sweep, and with another seed of sampling, selection and training, other problems or another split of them, and, where the
+    teacher is the checkpoint of another experiment, that of its repetition: the teacher itself learned from problems that are held out
+    here. So it is with what a fork goes on from."""
+    values, forks = at_point(values, {}), []
     for place, fork in enumerate(values.get("forks", ())):
         if "seed" in fork.get("changes", {}):
             field = f"forks[{place}].changes.seed"
@@ -96,14 +157,14 @@ def _repeated(values: dict[str, Any], seed: int, where: str) -> dict[str, Any]:
 def _with_teacher(values: dict[str, Any], seed: int) -> dict[str, Any]:
     """Wherever in the recipe one stands: as `teacher`, or as the `model` of feedback or improver."""
 
-    def repeated(value: Any) -> Any:
+    def with_seed(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         if value.keys() == {"experiment", "iteration"}:
             return {**value, "experiment": repetition(value["experiment"], seed)}
-        return {name: repeated(each) for name, each in value.items()}
+        return {name: with_seed(each) for name, each in value.items()}
 
-    return merged(values, {"recipe": repeated(values["recipe"])}) if isinstance(values.get("recipe"), dict) else values
+    return merged(values, {"recipe": with_seed(values["recipe"])}) if isinstance(values.get("recipe"), dict) else values
 
 
 def shown(path: Path) -> str:

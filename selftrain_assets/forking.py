@@ -9,7 +9,7 @@ from typing import Any
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.settings import merged
-from selftrain_assets.experiments import attributes, experiment_file, load_experiment, repeats, shown
+from selftrain_assets.experiments import attributes, experiment_file, load_experiment, point_of, repeats, shown
 
 COMMENT = "# Rounds up to `iteration` are those of `experiment`; later ones have `changes` merged into the settings above."
 
@@ -44,6 +44,10 @@ def fork(source: str, iteration: int, changes: dict[str, Any], rounds: int | Non
     config = load_experiment(source)
     if of := repeats(source):
         raise UserError(f"{source} has no file of its own: fork {of[0]}, and run the fork with --seeds {of[1]}")
+    if config.sweep is not None or point_of(source):
+        raise UserError(
+            f"{source} is part of a sweep, and a fork would be one too: write its settings into a file of their own, and fork that"
+        )
     if iteration >= (last := rounds or config.rounds):
         raise UserError(f"a fork changes the rounds after round {iteration}, and there are {last}; name an earlier round, or set --rounds")
     path = experiment_file(source)

@@ -29,14 +29,15 @@ MOST_SEEDS = 1000
 
 def repeated(name: str, seeds: str | None) -> list[str]:
     """The experiment itself, or its repetitions."""
-    from selftrain_assets.experiments import experiment_file, experiment_names, repetition
+    from selftrain_assets.experiments import experiment_file, experiment_names, point_of, repetition
 
     if seeds is None:
         return [name]
     wanted = numbers(seeds)
     if not 0 < len(wanted) <= MOST_SEEDS:
         raise UserError(f'--seeds "{seeds}": give a seed or a range of at most {MOST_SEEDS}, as in 3 or 0-4')
-    experiment_file(name)
+    if point_of(name) is None:
+        experiment_file(name)
     names = [repetition(name, seed) for seed in wanted]
     if own := sorted({*names} & {*experiment_names()}):
         raise UserError(f'--seeds {seeds}: "{own[0]}" is an experiment with a file of its own; rename it, or leave that seed out')

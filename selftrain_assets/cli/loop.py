@@ -101,11 +101,11 @@ def compare(
 @app.command()
 def status(name: Annotated[str | None, typer.Argument(help="experiment; default: all of them")] = None, as_json: AsJson = False) -> None:
     """Which stages of which rounds are finished."""
-    from selftrain_assets.experiments import experiment_names, repetitions
+    from selftrain_assets.experiments import experiment_names, without_file
     from selftrain_assets.store import Store
     from selftrain_assets.terminal import print_status
 
-    found = [_status(each) for each in ([name] if name else [*experiment_names(), *repetitions(Store.default().root)])]
+    found = [_status(each) for each in ([name] if name else [*experiment_names(), *without_file(Store.default().root)])]
     if as_json:
         print_json(found)
     else:

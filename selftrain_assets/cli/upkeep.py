@@ -29,14 +29,14 @@ def audit(
 
 def _audited(name: str | None):
     from selftrain_assets.cli.loop import dagster_home
-    from selftrain_assets.experiments import experiment_names, repetitions
+    from selftrain_assets.experiments import experiment_names, without_file
     from selftrain_assets.stages import audit
     from selftrain_assets.store import Store
     from selftrain_assets.store.audit import Inspector
     from selftrain_assets.store.findings import Audit
 
     store = Store.default()
-    runs = [open_run(each) for each in ([name] if name else [*experiment_names(), *repetitions(store.root)])]
+    runs = [open_run(each) for each in ([name] if name else [*experiment_names(), *without_file(store.root)])]
     inspector = Inspector(store)
     lines = [line for run in runs for line in audit.audit(inspector, run)]
     if name is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from selftrain_assets.experiments import experiment_file, repeats
+from selftrain_assets.experiments import described_by, experiment_file, repeats
 from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
@@ -25,7 +25,7 @@ def make_capsule(run: Run, iteration: int, results: dict[str, Any]) -> dict[str,
     """Settings, seeds, versions, and the chain of stages from the problems and the base to this round; `results` as a report has them."""
     scope = iteration_scope(iteration) if iteration else BASE
     checkpoint = run.need(scope, "checkpoint")
-    described = (repeats(run.name) or (run.name, 0))[0]
+    described = described_by(run.name)
     stages = list(_stages(run, iteration, bool(results["human_only"])))
     return {
         "schema": SCHEMA,
