@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -16,45 +16,17 @@ from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.forks import CHANGEABLE, Fork
 from selftrain_assets.core.mixing import HUMAN, Mixing
 from selftrain_assets.core.prompts import PromptSettings
-from selftrain_assets.core.sampling import DrawSettings, Sampling
 from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.core.selection import Selection
 from selftrain_assets.core.settings import Execution, Identity, merged, with_types
-from selftrain_assets.core.statistics import TieRule
 from selftrain_assets.core.sweep import Sweep
 from selftrain_assets.engines import AnyEngine, TransformersSettings
+from selftrain_assets.evaluating import Evaluation, SectionName
 from selftrain_assets.recipes import AnyRecipe, Diversification, RestEM, TriPosT
 from selftrain_assets.tasks import AnyTask, WordProblems
 from selftrain_assets.tasks.defaults import with_task_defaults
 from selftrain_assets.trainers import AnyTrainer, SftTrainer
 from selftrain_assets.verifiers import AnyVerifier, NumericVerifier, SandboxSettings
-
-
-class Suite(Identity):
-    """The test problems of another task, on which every policy is measured too, with the base's numbers beside: what is learnt should
-    not cost what was known. `prompt`, `verifier` and `sampling` are those of the task where they are not set."""
-
-    task: AnyTask = Field(description="whose test problems they are")
-    prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution")
-    verifier: AnyVerifier = Field(NumericVerifier(), description="who says what is right")
-    sampling: DrawSettings = Field(DrawSettings(), description="length and stops; temperature and top_p are those of the evaluation")
-    problems: int = Field(0, ge=0, description="test problems used; 0 is all")
-    samples_per_problem: int = Field(0, ge=0, description="completions drawn per problem for pass@k; 0: the greedy one alone")
-    pass_at: tuple[int, ...] = Field((), description="k of pass@k; none above samples_per_problem")
-    method: str | None = Field(None, description="whose weights answer, where a recipe trains weights for each of its methods")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _types(cls, data: Any) -> Any:
-        return with_types(cls, with_task_defaults(data))
-
-    @model_validator(mode="after")
-    def _can_be_asked(self):
-        if any(not 1 <= k <= self.samples_per_problem for k in self.pass_at):
-            raise ValueError(f"pass_at {list(self.pass_at)} must lie between 1 and samples_per_problem {self.samples_per_problem}")
-        if self.prompt.few_shot:
-            raise ValueError("prompt.few_shot: a suite has no human problems; name a file of worked examples, prompt.examples")
-        return self
 
 
 class Source(Identity):
@@ -72,39 +44,6 @@ class Source(Identity):
     def _types(cls, data: Any) -> Any:
         filled = with_task_defaults(data)
         return with_types(cls, {k: v for k, v in filled.items() if k in data or k == "prompt"} if isinstance(data, dict) else data)
-
-
-SectionName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
-
-
-class Evaluation(Identity):
-    """How every policy is judged on held-out problems. Sampling defaults: ReST-EM section 5."""
-
-    samples_per_problem: int = Field(8, ge=1, description="completions drawn per test problem for pass@k and maj@k")
-    temperature: float = Field(1.0, gt=0, description="of those completions")
-    top_p: float = Field(0.95, gt=0, le=1, description="of those completions")
-    pass_at: tuple[int, ...] = Field((1, 2, 4, 8), description="k of pass@k; none above samples_per_problem")
-    majority_at: tuple[int, ...] = Field((8,), description="k of maj@k; none above samples_per_problem")
-    ties: TieRule = Field("share", description="maj@k where several answers lead: share the credit, or fail")
-    train_problems: int = Field(200, ge=0, description="training problems decoded greedily, for the train/test gap")
-    confidence: float = Field(0.95, gt=0, lt=1, description="of the bootstrap intervals over problems")
-    resamples: int = Field(2000, ge=100, description="bootstrap resamples")
-    suites: dict[SectionName, Suite] = Field({}, description="other tasks that every policy is measured on too, by a name for each")
-
-    @model_validator(mode="after")
-    def _k_within_n(self):
-        for name in ("pass_at", "majority_at"):
-            if any(k > self.samples_per_problem or k < 1 for k in getattr(self, name)):
-                raise ValueError(
-                    f"{name} {list(getattr(self, name))} must lie between 1 and samples_per_problem "
-                    f"{self.samples_per_problem}; draw more samples or ask for a smaller k"
-                )
-        return self
-
-    def draws(self, sampling: DrawSettings, samples_per_problem: int | None = None) -> Sampling:
-        """For pass@k and maj@k, with the length and stops of `sampling`."""
-        shape = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": sampling.max_tokens, "stop": sampling.stop}
-        return Sampling(**shape, samples_per_problem=samples_per_problem or self.samples_per_problem)
 
 
 class Base(Identity):

@@ -10,7 +10,7 @@ from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.settings import merged
 from selftrain_assets.experiments import COMPONENT, experiment_names, load_experiment, write_experiment
 from selftrain_assets.recipes.presets import PRESETS
-from selftrain_assets.scaffold import scaffold
+from selftrain_assets.scaffold import scaffold, studies
 
 
 def fault(values):
@@ -145,12 +145,22 @@ def test_the_file_that_new_writes_is_valid(defs, name):
     recipe, settings = experiment.recipe, {"preset": name}
     if recipe.type == "mmst":
         settings |= {"mix_human": 1.0, "accumulate": "all"}
+    if recipe.type == "diversification":
+        settings |= {"start": "pretrained", "sampling": {"max_tokens": 8}}
     if PRESETS[name].needs == "teacher":
         settings |= {"teacher": {"experiment": recipe.type, "iteration": 3}}
     own = {field: value for field, value in experiment.task.defaults.items() if field in type(recipe).model_fields}
     assert recipe == type(recipe).model_validate(merged(own, settings))
     assert recipe.type == PRESETS[name].type
     assert experiment_names() == ["mine"]
+
+
+@pytest.mark.parametrize("name", studies())
+def test_a_study_is_a_valid_experiment_and_so_is_each_of_its_points(defs, name):
+    write_experiment("mine", scaffold(name))
+    points = load_experiment("mine").sweep.named
+    assert len(points) > 3
+    assert {load_experiment(f"mine-{point}").sweep for point in points} == {None}
 
 
 def test_a_repetition_has_another_seed_and_other_problems_and_nothing_else(defs):

@@ -52,7 +52,7 @@ def test_what_is_no_assignment_is_told(given, reason):
     assert reason in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset.needs is None])
+@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset.needs is None and preset.type != "diversification"])
 def test_the_text_of_the_other_is_kept_and_the_fork_comes_last(name):
     write_experiment("mine", scaffold(name))
     text = fork("mine", 1, {"trainer": {"learning_rate": 0.5}})

@@ -57,7 +57,14 @@ def _config(spec: ScratchModel, tokens: int, end: int) -> Any:
     from transformers import GPT2Config, LlamaConfig
 
     inner = spec.inner or 4 * spec.width
-    shared = {"vocab_size": tokens, "bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "initializer_range": spec.initial, "tie_word_embeddings": False}
+    shared = {
+        "vocab_size": tokens,
+        "bos_token_id": end,
+        "eos_token_id": end,
+        "pad_token_id": end,
+        "initializer_range": spec.initial,
+        "tie_word_embeddings": False,
+    }
     if spec.architecture == "gpt2":
         sizes = {"n_positions": spec.positions, "n_embd": spec.width, "n_inner": inner, "n_layer": spec.layers, "n_head": spec.heads}
         return GPT2Config(**sizes, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, **shared)

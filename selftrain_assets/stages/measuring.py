@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from selftrain_assets.config import Evaluation
 from selftrain_assets.core.selection import difficulty_bin
 from selftrain_assets.core.statistics import agreement, bootstrap, maj_at_k, paired_bootstrap, pass_at_k, vote
 from selftrain_assets.core.types import Score
+from selftrain_assets.evaluating import Evaluation
 from selftrain_assets.stages.run import Run
 
 CORRECT = "correct"  # the vote of every answer that the verifier passes

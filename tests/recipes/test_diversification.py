@@ -37,7 +37,10 @@ def test_a_source_asks_as_its_task_does_unless_it_says_otherwise():
         ),
         ({"recipe": {"mix": {"human": 0.1}}, "sources": {"human": GENERAL["general"]}}, "sources.human: human means the human problems"),
         ({"recipe": {"mix": {"human": 0.1}, "mix_human": 1.0}}, "recipe.mix: human and recipe.mix_human both add human rows"),
-        ({"recipe": {"mix": {"general": 2.5}}, "sources": GENERAL}, "recipe.mix: general: 2.5 is neither a share below 1 nor a whole number"),
+        (
+            {"recipe": {"mix": {"general": 2.5}}, "sources": GENERAL},
+            "recipe.mix: general: 2.5 is neither a share below 1 nor",
+        ),
         ({"recipe": {"mix": {"general": -1}}, "sources": GENERAL}, "recipe.mix.general: should be greater than or equal to 0, not -1"),
         (
             {"recipe": {"mix": {"general": 0.5, "human": 0.5}}, "sources": GENERAL},

@@ -114,7 +114,8 @@ def test_lmsi_goes_on_with_every_correct_attempt_of_its_own():
 def test_no_preset_is_left_without_a_test():
     of_methods = {"mmst", "mmst_st_size", "st_text", "st_code", "mixed_distillation"}  # test_mmst.py
     of_corrections = {"tripost", "tripost_unbalanced", "tripost_unweighted", "tripost_unmasked", "si_demo", "gold"}  # test_tripost.py
-    assert set(PRESETS) == {"rest_em", "rest", "star", "rft", "expert_iteration", "lmsi"} | of_methods | of_corrections
+    of_rows = {"diversification"}  # test_diversification.py
+    assert set(PRESETS) == {"rest_em", "rest", "star", "rft", "expert_iteration", "lmsi"} | of_methods | of_corrections | of_rows
 
 
 @pytest.mark.parametrize("name", presets_of("rest_em"))

@@ -29,7 +29,10 @@ def general(tmp_path):
         {"id": f"g{i}", "question": f"Capital {i}?", "answer": f"City {i}", "solution": f"It is City {i}.", "group": f"kind {i % 4}"}
         for i in range(20)
     ]
-    rows += [{"id": "unsolved", "question": "Unsolved?", "answer": "x"}, {"id": "t", "question": "Held out?", "answer": "y", "split": "test"}]
+    rows += [
+        {"id": "unsolved", "question": "Unsolved?", "answer": "x"},
+        {"id": "t", "question": "Held out?", "answer": "y", "split": "test"},
+    ]
     rows = [{"split": "train", **row} for row in rows]
     path = tmp_path / "general.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
@@ -41,7 +44,8 @@ def rows_of(run, iteration=1):
 
 
 def by_source(rows):
-    return {name: [r for r in rows if name == ("general" if r.problem_id.startswith("general/") else r.source)] for name in ("self", "general")}
+    general = [r for r in rows if r.problem_id.startswith("general/")]
+    return {"general": general, "self": [r for r in rows if r.source == "self"]}
 
 
 def test_a_share_of_another_source_stands_beside_the_own_rows(opened, general, store):
@@ -100,7 +104,7 @@ def test_held_out_text_in_a_source_stops_the_round(opened, general, tmp_path):
     with (tmp_path / "general.jsonl").open("a") as file:
         file.write("\n" + json.dumps({"id": "leak", "question": asked, "answer": "1", "solution": "1", "split": "train"}))
     run = opened(recipe=RECIPE | {"mix": {"general": 5}}, sources=general)
-    with pytest.raises(TaskError, match="held_out_apart.*general/leak"):
+    with pytest.raises(TaskError, match=r"held_out_apart.*general/leak"):
         run_rounds(run, [1])
 
 
@@ -119,7 +123,7 @@ def test_more_than_there_is_is_told(opened, general, changes, told):
 def test_a_source_without_solutions_is_told(opened, tmp_path):
     path = tmp_path / "bare.jsonl"
     path.write_text("\n".join(json.dumps({"id": str(i), "question": f"Q{i}?", "answer": "1"}) for i in range(20)))
-    with pytest.raises(UserError, match="sources.bare.task: no training problem of task file has a solution"):
+    with pytest.raises(UserError, match=r"sources\.bare\.task: no training problem of task file has a solution"):
         run_rounds(opened(recipe=RECIPE | {"mix": {"bare": 0.1}}, sources={"bare": {"task": {"type": "file", "path": str(path)}}}), [1])
 
 
