@@ -132,8 +132,19 @@ attributes:
 
   # Rewriting rules that selftrain makes itself. Your own problems: {{type: file, path: problems.jsonl}}, with a solution each, and their
   # instruction as `group`.
-  task: {{type: string_rewriting, alphabet: abcdefghijklmnop, length: 5, search: 2, replacement: 2, no_op: 0.0, train: 20000, rules: 2000,
-         validation: 0, test: 100, transfer: 300}}
+  task:
+    type: string_rewriting
+    alphabet: abcdefghijklmnop
+    length: 5
+    search: 2
+    replacement: 2
+    no_op: 0.0
+    train: 20000           # rows to learn from, under
+    rules: 2000            # so many different rules
+    unseen_rules: 60       # those of the split "transfer"
+    validation: 0
+    test: 100
+    transfer: 300
 
   # {about}
   recipe:
