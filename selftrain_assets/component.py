@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from selftrain_assets.assets.build import build_assets
 from selftrain_assets.assets.checks import audit_check
 from selftrain_assets.assets.jobs import experiment_job, report_job, round_job
+from selftrain_assets.assets.sweep import sweep_asset, sweep_job
 from selftrain_assets.config import Experiment
-from selftrain_assets.experiments import check_name
+from selftrain_assets.core.sweep import Sweep
+from selftrain_assets.experiments import check_name, sweep_experiments
 from selftrain_assets.sensors import next_round_sensor
 
 
@@ -33,11 +35,24 @@ class SelfTraining(dg.Component):
 
 
 def experiment_definitions(name: str, config: Experiment) -> dg.Definitions:
-    """Assets, checks, jobs and sensor of one experiment."""
+    """Assets, checks, jobs and sensor of one experiment; or, of each run of its sweep, assets, checks and the job that does all of it, the
+    comparison of the points, and the job that does all of them."""
+    if config.sweep is not None:
+        return _sweep_definitions(name, config, config.sweep)
     one_round = round_job(check_name(name), config)
     return dg.Definitions(
         assets=build_assets(name, config),
         asset_checks=[audit_check(name, config)],
         jobs=[one_round, experiment_job(name, config), report_job(name, config)],
         sensors=[next_round_sensor(name, config, one_round)],
+    )
+
+
+def _sweep_definitions(name: str, config: Experiment, sweep: Sweep) -> dg.Definitions:
+    points = sweep_experiments(check_name(name), config)
+    runs = {run: settings for of in points.values() for run, settings in of.items()}
+    return dg.Definitions(
+        assets=[sweep_asset(name, sweep, points), *(asset for run, settings in runs.items() for asset in build_assets(run, settings))],
+        asset_checks=[audit_check(run, settings) for run, settings in runs.items()],
+        jobs=[sweep_job(name, sweep, points), *(experiment_job(run, settings) for run, settings in runs.items())],
     )

@@ -92,6 +92,18 @@ def sweep_runs(name: str, sweep: Sweep) -> dict[str, list[str]]:
     return found
 
 
+def sweep_experiments(name: str, config: Experiment) -> dict[str, dict[str, Experiment]]:
+    """The same of an experiment that has a sweep, with the settings of each."""
+    if (sweep := config.sweep) is None:
+        return {}
+    found = {}
+    for (point, names), values in zip(sweep_runs(name, sweep).items(), sweep.settled.values(), strict=True):
+        where = f"{point}, a point of the sweep of {name}"
+        settings = [repeated(values, seed, where) for seed in sweep.seeds] or [values]
+        found[point] = {run: parse_experiment(of, where) for run, of in zip(names, settings, strict=True)}
+    return found
+
+
 def without_file(store: Path) -> list[str]:
     """Experiments in the store that are repetitions, or points of a sweep, of those below the defs folder."""
     known = experiment_names()

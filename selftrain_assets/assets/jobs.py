@@ -15,6 +15,7 @@ from selftrain_assets.core.errors import SelftrainError
 from selftrain_assets.core.ranges import rounds_between
 from selftrain_assets.resources import LaunchSettings, StoreResource
 from selftrain_assets.stages.loop import controls, walk
+from selftrain_assets.stages.run import Run
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -48,7 +49,16 @@ class Rounds(dg.Config):
     rounds: str | None = Field(None, description='rounds to do, "2" or "1-3"; left out: all of the experiment')
 
 
-def experiment_job(name: str, config: Experiment) -> dg.JobDefinition:
+def everything(context: dg.OpExecutionContext, run: Run, rounds: str | None) -> Iterator[Event]:
+    """All that is owed of an experiment, each stage recorded when it is finished; SelftrainError where it cannot go on."""
+    for manifest in walk(run, rounds_between(rounds, run.config.rounds, "rounds")):
+        yield from events(run, context.instance, manifest)
+    for manifest in controls(run):
+        yield from events(run, context.instance, manifest)
+    yield from report_events(run, context.instance)
+
+
+def experiment_job(name: str, settings: Experiment) -> dg.JobDefinition:
     """`<experiment>_experiment`: everything that is owed, in one run, as `selftrain run` does it."""
 
     @dg.op(
@@ -59,17 +69,9 @@ def experiment_job(name: str, config: Experiment) -> dg.JobDefinition:
     )
     def all_rounds(context: dg.OpExecutionContext, config: Rounds, store: StoreResource, launch: LaunchSettings) -> Iterator[Event]:
         try:
-            yield from _everything(context, config, store, launch)
+            yield from everything(context, opened_in(context, name, settings, store, launch), config.rounds)
         except SelftrainError as error:
             raise dg.Failure(str(error), allow_retries=False) from None  # its sentence is all that a person needs
-
-    def _everything(context: dg.OpExecutionContext, wanted: Rounds, store: StoreResource, launch: LaunchSettings) -> Iterator[Event]:
-        run = opened_in(context, name, config, store, launch)
-        for manifest in walk(run, rounds_between(wanted.rounds, config.rounds, "rounds")):
-            yield from events(run, context.instance, manifest)
-        for manifest in controls(run):
-            yield from events(run, context.instance, manifest)
-        yield from report_events(run, context.instance)
 
     @dg.job(
         name=f"{group_name(name)}_experiment",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from selftrain_assets.assets.keys import asset_key
-from selftrain_assets.assets.results import base_result, human_only_result, report_result, stage_result
+from selftrain_assets.assets.results import base_result, human_only_result, report_result, stage_result, sweep_result
 from selftrain_assets.assets.specs import CODE_VERSION
 from selftrain_assets.iterations import data_version, latest_materialization
 from selftrain_assets.stages.loop import ALL_ROUNDS
@@ -17,11 +22,25 @@ from selftrain_assets.store import Manifest
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process of the command line at a time, on this machine: two that make the same database at once are one too many for it."""
+    folder = os.open(os.environ["DAGSTER_HOME"], os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 class EventLog:
     """The log of the instance in DAGSTER_HOME, for what the command line makes."""
 
     def __init__(self, run: Run) -> None:
-        self._run, self._instance, self._news = run, dg.DagsterInstance.get(), False
+        self._run, self._news = run, False
+        with _alone():
+            self._instance = dg.DagsterInstance.get()
+            self._instance.event_log_storage.is_persistent  # noqa: B018  opens it, and makes it where it is not there yet
 
     def tell(self, manifest: Manifest) -> None:
         """Of a finished stage."""
@@ -35,7 +54,8 @@ class EventLog:
                 self._report(event)
 
     def _report(self, event: Event) -> None:
-        self._instance.report_runless_asset_event(event)
+        with _alone():
+            self._instance.report_runless_asset_event(event)
         self._news = True
 
 
@@ -56,6 +76,18 @@ def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterat
 def report_events(run: Run, instance: dg.DagsterInstance) -> Iterator[Event]:
     """Of the report, which is written anew."""
     yield from _told(instance, run, "report", None, None, lambda: report_result(run))
+
+
+def sweep_event(name: str, found: dict[str, Any], page: Path) -> dg.AssetMaterialization:
+    """Of the comparison of an experiment's points."""
+    metadata = sweep_result(found, page).metadata
+    return dg.AssetMaterialization(asset_key(name, "sweep"), metadata=metadata, tags={"dagster/code_version": CODE_VERSION})
+
+
+def tell_of_sweep(name: str, found: dict[str, Any], page: Path) -> None:
+    """The log of the instance in DAGSTER_HOME."""
+    with _alone(), dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(sweep_event(name, found, page))
 
 
 def _told(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import dagster as dg
 
 from selftrain_assets.assets.keys import asset_key
-from selftrain_assets.assets.metadata import figure, metadata_of, rows_shown
+from selftrain_assets.assets.metadata import DIGITS, figure, metadata_of, rows_shown
 from selftrain_assets.core.health import LOOP_EDGE, Check
 from selftrain_assets.iterations import data_version, latest_materialization
 from selftrain_assets.reports import findings, summarize, write_report
-from selftrain_assets.reports.figures import INLINE, figures
+from selftrain_assets.reports.figures import INLINE, figures, sweep
+from selftrain_assets.reports.render import markdown_table
+from selftrain_assets.reports.sweeps import short, sweep_table
 from selftrain_assets.stages.checks import check
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.stages.run import BASE, Run
@@ -74,4 +79,26 @@ def report_result(run: Run) -> dg.MaterializeResult:
     shown = {name: figure(png) for name, png in figures(summary, INLINE).items()}
     return dg.MaterializeResult(
         metadata={"findings": dg.MetadataValue.md(findings(summary)), **shown, "report": dg.MetadataValue.path(str(page))}
+    )
+
+
+def sweep_result(found: dict[str, Any], page: Path) -> dg.MaterializeResult:
+    """The comparison of a sweep's points: table, figure, and the accuracy of each."""
+    _, columns, cells = table = sweep_table(found)
+    accuracy = {
+        f"{split} {measure} {short(found, arm['name'])}": of[measure][-1]["mean"]
+        for arm in found["arms"]
+        for split, of in arm["accuracy"].items()
+        for measure in of
+    }
+    return dg.MaterializeResult(
+        metadata={
+            "table": dg.MetadataValue.md(f"{table.title}\n\n{markdown_table(columns, cells)}"),
+            "figure": figure(sweep(found, INLINE)),
+            "terms": dg.MetadataValue.md(" ".join(found["terms"])),
+            **{name: dg.MetadataValue.float(round(mean, DIGITS)) for name, mean in accuracy.items() if mean is not None},
+            "points": len(found["arms"]),
+            "left out": len(found["sweep"]["left_out"]),
+            "report": dg.MetadataValue.path(str(page)),
+        }
     )

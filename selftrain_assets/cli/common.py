@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -54,3 +58,9 @@ def open_run(name: str, progress=None):
 
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def as_typed() -> str:
+    """What to type for this command here: its name where it is on the PATH, else the way to it."""
+    typed = sys.argv[0]
+    return os.path.relpath(typed) if Path(typed).name == "selftrain" and not shutil.which("selftrain") else "selftrain"

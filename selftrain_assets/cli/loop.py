@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from selftrain_assets.cli.common import AsJson, Name, Seeds, app, open_run, print_json, repeated
+from selftrain_assets.cli.common import AsJson, Name, Seeds, app, as_typed, open_run, print_json, repeated
+from selftrain_assets.cli.sweep import WORKERS, run_sweep, show_sweep
 from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.ranges import rounds_between
 
 PRESETS = (
     "rest_em, rest, star, rft or expert_iteration, on your own problems; mmst, mmst_st_size, st_text, st_code or mixed_distillation; "
@@ -27,6 +24,8 @@ def run(
     rounds: Annotated[str | None, typer.Option(help='rounds to do, "2" or "1-3"; default: all of the experiment')] = None,
     seeds: Seeds = None,
     preset: Annotated[str | None, typer.Option(help="write the experiment first, as `new` does, where there is none of this name")] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="all points of its sweep, each an experiment NAME-cap-4 of its own")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help=WORKERS)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Do what is owed of an experiment; a second call goes on where the first one ended."""
@@ -34,6 +33,11 @@ def run(
 
     if preset is not None:
         _write_preset(name, preset)
+    if sweep:
+        run_sweep(name, rounds, seeds, workers, as_json)
+        return
+    if workers is not None:
+        raise UserError("--workers: how many points of a sweep are worked on at a time; give --sweep too, or leave it out")
     names = repeated(name, seeds)
     pages = [_do(each, rounds, as_json) for each in names]
     if as_json:
@@ -56,30 +60,23 @@ def _write_preset(name: str, preset: str) -> None:
 
 
 def _do(name: str, rounds: str | None, quiet: bool) -> Path:
+    from selftrain_assets.cli.work import work
     from selftrain_assets.reports import summarize, write_report
-    from selftrain_assets.stages.loop import controls, walk
     from selftrain_assets.terminal import Display
 
     with Display(quiet=quiet) as display:
         opened = open_run(name, display.progress)
-        opened.store.check_writable()
-        wanted = rounds_between(rounds, opened.config.rounds, "--rounds")
-        teller = _teller(opened)
-        for manifest in chain(walk(opened, wanted), controls(opened)):
-            if teller:
-                teller.tell(manifest)
+        for manifest in work(opened, rounds):
             if manifest.stage == "evaluation":
                 display.table(lambda: summarize(opened))
-        page = write_report(opened)
-        if teller:
-            teller.tell_of_report()
-        return page
+        return write_report(opened)
 
 
 @app.command()
 def compare(
     names: Annotated[list[str], typer.Argument(help="experiments; differences are from the first one")],
     seeds: Seeds = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="the points of the sweep of one experiment, with its seeds")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Experiments side by side: accuracy, paired differences, and on what terms; also as a figure and as HTML."""
@@ -87,6 +84,9 @@ def compare(
     from selftrain_assets.store import Store
     from selftrain_assets.terminal import console, print_titled
 
+    if sweep:
+        show_sweep(names, seeds, as_json)
+        return
     found = compare(names, [[open_run(each) for each in repeated(name, seeds)] for name in names])
     page = write_comparison(found, Store.default().root / "comparisons" / folder_name([*names, *([f"seeds-{seeds}"] if seeds else [])]))
     if as_json:
@@ -220,25 +220,10 @@ def _status(name: str) -> dict[str, Any]:
     return {"experiment": name, "store": str(opened.store.root), "forked_from": forks, "finished": stages}
 
 
-def dagster_home() -> bool:
-    """Is there an event log: the one in DAGSTER_HOME, or this checkout's?"""
-    checkout = Path(__file__).parents[2]
-    if not os.environ.get("DAGSTER_HOME") and (checkout / "dagster.yaml").is_file():
-        os.environ["DAGSTER_HOME"] = str(checkout)
-    return bool(os.environ.get("DAGSTER_HOME"))
-
-
-def _teller(opened):
-    """Tells Dagster's event log, where there is one."""
-    from selftrain_assets.cli.told import Teller
-
-    return Teller(opened, Path(os.environ["DAGSTER_HOME"])) if dagster_home() else None
-
-
 def _farewell(name: str, page: Path, comparable: str | None, sampled: bool) -> None:
     from selftrain_assets.terminal import console
 
-    command = _as_typed()
+    command = as_typed()
     following = {
         **({} if comparable else {"make ui": "the same experiment in the Dagster UI"}),
         **({f"{command} show {name} 1": "samples of round 1 with their verdicts"} if sampled else {}),
@@ -248,9 +233,3 @@ def _farewell(name: str, page: Path, comparable: str | None, sampled: bool) -> N
     width = max(map(len, following)) + 4
     lines = "".join(f"  {typed:<{width}}{what}\n" for typed, what in following.items())
     console.print(f"\nReport: {os.path.relpath(page)}\n\nNext:\n{lines}", highlight=False)
-
-
-def _as_typed() -> str:
-    """What to type for this command here: its name where it is on the PATH, else the way to it."""
-    typed = sys.argv[0]
-    return os.path.relpath(typed) if Path(typed).name == "selftrain" and not shutil.which("selftrain") else "selftrain"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,19 @@ from selftrain_assets.store import Manifest
 # What Dagster's default storage keeps of assets. With any other storage they are missing, and nothing is taken for told.
 EVENTS = ("history/runs/index.db", "history/runs/index.db-wal")
 SETTINGS = "dagster.yaml"
+
+
+def dagster_home() -> bool:
+    """Is there an event log: the one in DAGSTER_HOME, or this checkout's?"""
+    checkout = Path(__file__).parents[2]
+    if not os.environ.get("DAGSTER_HOME") and (checkout / "dagster.yaml").is_file():
+        os.environ["DAGSTER_HOME"] = str(checkout)
+    return bool(os.environ.get("DAGSTER_HOME"))
+
+
+def teller(run: Run) -> Teller | None:
+    """Tells Dagster's event log, where there is one."""
+    return Teller(run, Path(os.environ["DAGSTER_HOME"])) if dagster_home() else None
 
 
 class Teller:

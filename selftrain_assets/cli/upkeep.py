@@ -28,7 +28,7 @@ def audit(
 
 
 def _audited(name: str | None):
-    from selftrain_assets.cli.loop import dagster_home
+    from selftrain_assets.cli.told import dagster_home
     from selftrain_assets.experiments import experiment_names, without_file
     from selftrain_assets.stages import audit
     from selftrain_assets.store import Store

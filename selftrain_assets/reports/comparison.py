@@ -26,6 +26,7 @@ from selftrain_assets.store.database import relation
 ANY, WHOLE, FIRST = "any", "accuracy", "first attempt"
 SPLITS = ("test", "transfer")
 LONGEST_NAME = 120
+MOST_NAMED = 6  # arms of which a sentence gives the number of each
 
 Scores = dict[str, float]
 """By problem: is the greedy answer right, 1 or 0?"""
@@ -106,17 +107,20 @@ def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, An
     if twice := [name for i, name in enumerate(names) if name in names[:i]]:
         raise UserError(f'compare: "{twice[0]}" is named twice')
     arms = [Arm.of(name, repeated) for name, repeated in zip(names, runs, strict=True)]
+    return plain(compare_arms(arms) | {"rows": [_rows(arm, arms[0]) for arm in arms[1:]]})
+
+
+def compare_arms(arms: Sequence[Arm]) -> dict[str, Any]:
+    """Their numbers, and on what terms they are compared."""
     methods = arms[0].methods if len({arm.methods for arm in arms}) == 1 else ()
     first = any("self_improvement" in s["baseline"] for arm in arms for s in arm.summaries)
     splits = [split for split in SPLITS if all(run.split(split) for arm in arms for run in arm.runs)]
-    found = {
-        "seeds": [run.config.seed for run in runs[0]],
+    return {
+        "seeds": [run.config.seed for run in arms[0].runs],
         "arms": [_arm(arm, splits, methods, first) for arm in arms],
         "differences": [d for arm in arms[1:] for split in splits for d in _differences(arm, arms[0], split, methods, first)],
-        "rows": [_rows(arm, arms[0]) for arm in arms[1:]],
         "terms": _terms(arms),
     }
-    return plain(found)
 
 
 def _arm(arm: Arm, splits: Sequence[str], methods: Sequence[str], first: bool) -> dict[str, Any]:
@@ -188,8 +192,13 @@ def _terms(arms: Sequence[Arm]) -> list[str]:
     steps, drawn = {arm.name: arm.total("optimizer_steps") for arm in arms}, {arm.name: arm.drawn() for arm in arms}
     for what, counts in {"Optimizer steps": steps, "Drawn samples": drawn}.items():
         amounts = {name: f"{count:,.0f}" for name, count in counts.items()}
-        each = ", ".join(f"{name} {amount}" for name, amount in amounts.items())
-        told.append(f"{what}: {each if len(set(amounts.values())) > 1 else f'{amounts[arms[0].name]} in every arm'}.")
+        if len(set(amounts.values())) == 1:
+            told.append(f"{what}: {amounts[arms[0].name]} in every arm.")
+        elif len(arms) <= MOST_NAMED:
+            told.append(f"{what}: {', '.join(f'{name} {amount}' for name, amount in amounts.items())}.")
+        else:
+            fewest, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+            told.append(f"{what}: from {amounts[fewest]} ({fewest}) to {amounts[most]} ({most}).")
     return told
 
 
@@ -250,8 +259,12 @@ def write_comparison(found: dict[str, Any], folder: Path) -> Path:
     """Write comparison.json, .png, .md and .html; returns the HTML file."""
     from selftrain_assets.reports.figures import comparison
 
-    title, png, terms = " and ".join(arm["name"] for arm in found["arms"]), comparison(found), " ".join(found["terms"])
-    tables = comparison_tables(found)
+    return write_page(found, folder, " and ".join(arm["name"] for arm in found["arms"]), comparison(found), comparison_tables(found))
+
+
+def write_page(found: dict[str, Any], folder: Path, title: str, png: bytes, tables: Sequence[Titled]) -> Path:
+    """The same, with this figure and these tables."""
+    terms = " ".join(found["terms"])
     paragraphs = [f"# {title}", "![comparison](comparison.png)", terms]
     parts = [picture(("comparison", png)), f"<p>{html.escape(terms)}</p>"]
     for heading, columns, cells in tables:

@@ -10,6 +10,7 @@ from typing import Any
 
 from selftrain_assets.reports.methods import BINS
 from selftrain_assets.reports.summary import figures_of
+from selftrain_assets.reports.sweeps import numeric_field, short
 
 INK, GREY, BLUE, ORANGE = "#222222", "#8a8a8a", "#1f6fb4", "#d9822b"
 
@@ -51,13 +52,13 @@ def bars(title: str, heights: dict[str, float], xlabel: str) -> bytes:
     return _png(figure, FINE)
 
 
-def _axes(count: int):
+def _axes(count: int, width: float = 4.6, height: float = 3.6):
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, count, figsize=(4.6 * count, 3.6), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(1, count, figsize=(width * count, height), layout="constrained", squeeze=False)
     for axis in axes[0]:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
@@ -220,6 +221,51 @@ def comparison(found: dict[str, Any]) -> bytes:
         axis.set(title=measure, xlabel="iteration (0 = base)", xticks=range(max(a["rounds"] for a in found["arms"]) + 1), ylim=(0, 1))
     axes[0].legend(fontsize=7, frameon=False)
     return _png(figure)
+
+
+LOG_SPAN = 20  # the largest value of a field over the smallest, above which its axis is logarithmic
+
+
+def sweep(found: dict[str, Any], dpi: int = FINE) -> bytes:
+    """PNG with the accuracy of every point of a sweep after its last round, with intervals: against the swept field where that is one
+    number, else point by point. Colours are of measures; the transfer split is hollow and dashed."""
+    arms, field = found["arms"], numeric_field(found)
+    accuracy = arms[0]["accuracy"]
+    several = len(accuracy["test"]) > 1
+    lines = [(split, measure, color) for split, of in accuracy.items() for measure, color in zip(of, cycle(COLORS), strict=False)]
+    figure, (axis,) = _axes(1, 6.4, 3.6 if field else 1.6 + 0.26 * len(arms))
+    values = [found["sweep"]["points"][arm["name"]][field] for arm in arms] if field else range(len(arms))
+    order = sorted(range(len(arms)), key=values.__getitem__)
+    for place, (split, measure, color) in enumerate(lines):
+        last = [arms[i]["accuracy"][split][measure][-1] for i in order]
+        means = [_defined(e["mean"]) for e in last]
+        bars = [[_length(e, "mean", "low") for e in last], [_length(e, "high", "mean") for e in last]]
+        label = f"{measure}, {split}" if several else split
+        solid = split == "test"
+        style = {"color": color, "marker": "o", "capsize": 2, "label": label, "markerfacecolor": color if solid else "white"}
+        if field:
+            axis.errorbar([values[i] for i in order], means, yerr=bars, linestyle="-" if solid else "--", **style)
+        else:
+            offset = 0.5 * ((place + 0.5) / len(lines) - 0.5)
+            axis.errorbar(means, [i + offset for i in order], xerr=bars, linestyle="", **style)
+    if field:
+        if min(values) > 0 and max(values) > LOG_SPAN * min(values):
+            axis.set_xscale("log")
+        axis.set(title="Greedy accuracy after the last round", xlabel=field, ylim=(-0.02, 1.02))
+        axis.set_xticks(values, [f"{value:g}" for value in values], fontsize=8)
+        axis.minorticks_off()
+    else:
+        axis.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+        axis.set(title="Greedy accuracy after the last round", xlim=(-0.02, 1.02))
+        axis.set_yticks(range(len(arms)), [short(found, arm["name"]) for arm in arms], fontsize=8)
+        axis.invert_yaxis()
+    figure.legend(*axis.get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside right upper")
+    return _png(figure, dpi)
+
+
+def _length(estimate: dict[str, Any], above: str, below: str) -> float:
+    """Of one side of an error bar; none where there is no interval."""
+    return 0.0 if estimate[above] is None or estimate[below] is None else max(0.0, estimate[above] - estimate[below])
 
 
 def _png(figure, dpi: int = FINE) -> bytes:
