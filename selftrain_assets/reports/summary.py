@@ -77,6 +77,7 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
         "yields": _yields(found),
         **({"trajectories": _trajectories(found)} if "trajectories" in found else {}),
         "rows_by_method": found["dataset"].metrics.get("rows", {}),
+        "diversity": found["dataset"].metrics.get("diversity", {}),
         "policy": found["policy"].digest,
         "policy_from": found["policy"].detail["origin"],
         "checkpoint": found["checkpoint"].digest,
@@ -128,8 +129,9 @@ def _seconds(run: Run, scope: str, stages: list[str]) -> dict[str, float]:
 
 
 def figures_of(summary: dict[str, Any]) -> list[str]:
-    """The figures in a report: that of methods where there are several."""
-    return ["overview", *(["methods"] if summary["baseline"].get("methods") else [])]
+    """The figures in a report: that of methods where there are several, that of diversity where it was measured."""
+    measured = any(point["diversity"] for point in summary["iterations"])
+    return ["overview", *(["methods"] if summary["baseline"].get("methods") else []), *(["diversity"] if measured else [])]
 
 
 def plain(value: Any) -> Any:

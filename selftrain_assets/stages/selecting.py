@@ -12,6 +12,7 @@ from selftrain_assets.core.selection import Selection, make_row, take_share
 from selftrain_assets.core.types import Judgement, Problem, Row, RowSource
 from selftrain_assets.recipes import MMST, TriPosT
 from selftrain_assets.stages import trajectories
+from selftrain_assets.stages.diversity import diversity
 from selftrain_assets.stages.judging import twice
 from selftrain_assets.stages.run import INPUTS, Clock, Method, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import SAMPLES_OF
@@ -32,9 +33,12 @@ def dataset(run: Run, iteration: int) -> Manifest:
     key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed, VERSION, *run.retracted.identity())
     if current := run.done(scope, "dataset", key, parents):
         return current
-    with run.store.writing(run.name, scope, "dataset", run.owner), run.store.database() as db:
-        select_rows(run, db, iteration, [frozen_verdicts(run, i, stage) for i, stage in evidence_stages(run, iteration)])
-        table, digest = run.store.write_query(run.name, scope, "rows", db, ROWS, ROW_DIGEST)
+    with run.store.writing(run.name, scope, "dataset", run.owner):
+        with run.store.database() as db:
+            select_rows(run, db, iteration, [frozen_verdicts(run, i, stage) for i, stage in evidence_stages(run, iteration)])
+            table, digest = run.store.write_query(run.name, scope, "rows", db, ROWS, ROW_DIGEST)
+            counts, volumes = _count(run, db, iteration), _volumes(db)
+            symptoms = {"concentration": concentration(rows_by_problem(db)), **leaks_in_selection(run, db)}
         return finish(
             run,
             clock,
@@ -43,9 +47,9 @@ def dataset(run: Run, iteration: int) -> Manifest:
             key=key,
             digest=digest,
             parents=parents,
-            counts=_count(run, db, iteration),
-            metrics=_volumes(db),
-            detail={"concentration": concentration(rows_by_problem(db)), **leaks_in_selection(run, db)},
+            counts=counts,
+            metrics=volumes | {"diversity": diversity(run, scope, table)},
+            detail=symptoms,
             settings=config.recipe.model_dump(mode="json"),
             files={"rows": table},
         )

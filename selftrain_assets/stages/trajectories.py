@@ -19,6 +19,7 @@ from selftrain_assets.core.types import Outcome, Problem, Row, RowSource, Sample
 from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.trajectories import Conversations, Role
 from selftrain_assets.stages.conversing import Floor
+from selftrain_assets.stages.diversity import diversity
 from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import open_samples, open_verdicts, teacher
 from selftrain_assets.stages.symptoms import VERSION, concentration, leaks_in_rows
@@ -251,6 +252,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
         parts = turn_rows(run, iteration)
         rows = [row for part in (CORRECT, IMPROVED, GOLD) for row in parts[part]]
         digest = fingerprint("rows", [row.key for row in rows])
+        table = run.store.write_table(run.name, scope, "rows", digest, Row, rows)
         return finish(
             run,
             clock,
@@ -260,9 +262,10 @@ def dataset(run: Run, iteration: int) -> Manifest:
             digest=digest,
             parents=parents,
             counts=_count(rows, list(made.values()), iteration),
+            metrics={"diversity": diversity(run, scope, table)},
             detail={"concentration": concentration(Counter(r.problem_id for r in rows if r.source != "human")), **_leaks(run, rows)},
             settings=recipe.model_dump(mode="json"),
-            files={"rows": run.store.write_table(run.name, scope, "rows", digest, Row, rows)},
+            files={"rows": table},
         )
 
 
