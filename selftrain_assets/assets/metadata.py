@@ -85,6 +85,8 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
             }
         elif name == "endings":
             flat |= {f"trajectories {each.replace('_', ' ')}": float(number) for each, number in value.items()}
+        elif name == "diversity":
+            flat |= {each.replace("_", " "): float(number) for each, number in value.items()}
         elif name == "losses" and value:
             flat["final loss"] = value[-1][1]
     return flat

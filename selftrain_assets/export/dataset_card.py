@@ -9,6 +9,7 @@ from selftrain_assets.core.selection import Selection
 from selftrain_assets.export.cards import Exported, capsule_text, facts, listed, not_covered, pretrained_name, source_table, split_facts
 from selftrain_assets.export.rows import COLUMNS, Rows
 from selftrain_assets.recipes import Diversification, TriPosT
+from selftrain_assets.reports.diversity import diversity_tables
 from selftrain_assets.reports.render import markdown_table
 
 TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64"}
@@ -23,7 +24,7 @@ SPLIT = ("budget", "instructions", "power_law")
 def dataset_card(told: Exported, rows: Rows) -> str:
     """README.md of the dataset."""
     parts = [f"# {told.title}: training rows", _what(told, rows), source_table(rows)]
-    parts += ["## How they were selected", _selected(told), _settings(told), "## Columns", _columns(rows)]
+    parts += ["## How they were selected", _selected(told), _settings(told), *_diversity(told), "## Columns", _columns(rows)]
     parts += ["## Load", f"```python\n{_load(told)}\n```", "## Limits", _limits(told), "## Reproducibility", *capsule_text(told)]
     return f"---\n{_front_matter(told, rows)}\n---\n\n" + "\n\n".join(parts) + "\n"
 
@@ -97,6 +98,20 @@ def _settings(told: Exported) -> str:
         ["setting", "value", "what it says"],
         [[f"`{name}`", _value(getattr(recipe, name)), of.description or ""] for name, of in fields.items()],
     )
+
+
+def _diversity(told: Exported) -> list[str]:
+    """Of this round; nothing where it was not measured."""
+    text = (
+        "Effective numbers say how many problems, groups or solutions would be as varied if all had as many rows (exp of the entropy of "
+        "their shares). Near-duplicates are rows that have another one with nearly the same question and completion"
+    )
+    among = told.point["diversity"].get("near_duplicates_among")
+    return [
+        part
+        for title, header, rows in diversity_tables({"iterations": [told.point]})
+        for part in (f"## {title}", f"{text}, as a share of the {among:,} rows that were compared.", markdown_table(header, rows))
+    ]
 
 
 def _value(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.files import write_atomically
 from selftrain_assets.core.forks import Fork
+from selftrain_assets.reports.diversity import diversity_tables
 from selftrain_assets.reports.groups import group_tables
 from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
@@ -69,8 +70,14 @@ def page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> str:
 
 
 def further_tables(summary: dict[str, Any]) -> list[Titled]:
-    """Of groups and sources, of other tasks, of the methods where there are several, and of trajectories."""
-    return [*group_tables(summary), *suite_tables(summary), *method_tables(summary), *trajectory_tables(summary)]
+    """Of groups and sources, of other tasks, of the methods where there are several, of trajectories, and of how varied the rows are."""
+    return [
+        *group_tables(summary),
+        *suite_tables(summary),
+        *method_tables(summary),
+        *trajectory_tables(summary),
+        *diversity_tables(summary),
+    ]
 
 
 def findings(summary: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from selftrain_assets.reports.methods import BINS
 from selftrain_assets.reports.summary import figures_of
 from selftrain_assets.reports.sweeps import numeric_field, short
+from selftrain_assets.stages.diversity import TOP, TOP_PROBLEMS
 
 INK, GREY, BLUE, ORANGE = "#222222", "#8a8a8a", "#1f6fb4", "#d9822b"
 
@@ -21,7 +22,7 @@ FINE, INLINE = 130, 72
 
 def figures(summary: dict[str, Any], dpi: int = FINE) -> dict[str, bytes]:
     """Those that `figures_of` names, as PNG."""
-    return {name: {"overview": overview, "methods": methods}[name](summary, dpi) for name in figures_of(summary)}
+    return {name: {"overview": overview, "methods": methods, "diversity": diversity}[name](summary, dpi) for name in figures_of(summary)}
 
 
 def overview(summary: dict[str, Any], dpi: int = FINE) -> bytes:
@@ -206,6 +207,27 @@ def _agreement(axis, summary: dict[str, Any]) -> None:
         below = [a + b for a, b in zip(below, heights, strict=True)]
     axis.set(title="Test problems solved by", xlabel="iteration (0 = base)", xticks=range(len(points)), ylim=(0, 1.25 * below[0]))
     axis.legend(fontsize=7, frameon=False, ncols=2, loc="upper center")
+
+
+def diversity(summary: dict[str, Any], dpi: int = FINE) -> bytes:
+    """PNG with the course over rounds of how many problems and solutions the rows count as, and of the shares that repeat."""
+    figure, (numbers, shares) = _axes(2)
+    points = summary["iterations"]
+    rounds = [p["iteration"] for p in points]
+
+    def course(axis, name: str, label: str, color: str) -> None:
+        axis.plot(rounds, [_defined(p["diversity"].get(name)) for p in points], color=color, marker="o", label=label)
+
+    course(numbers, "effective_problems", "effective problems", BLUE)
+    course(numbers, "effective_solutions", "effective solutions", ORANGE)
+    course(shares, "near_duplicate_share", "rows with a near-duplicate", BLUE)
+    course(shares, TOP_PROBLEMS, f"rows of the {TOP} problems with most", ORANGE)
+    numbers.set(title="Diversity of the training rows", xlabel="iteration", xticks=rounds)
+    numbers.set_ylim(0, numbers.get_ylim()[1] * 1.1)
+    shares.set(title="Repetition among the training rows", xlabel="iteration", xticks=rounds, ylim=(0, 1))
+    for axis in (numbers, shares):
+        axis.legend(fontsize=7, frameon=False)
+    return _png(figure, dpi)
 
 
 def comparison(found: dict[str, Any]) -> bytes:

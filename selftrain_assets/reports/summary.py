@@ -73,6 +73,7 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
         **({"trajectories": _trajectories(found)} if "trajectories" in found else {}),
         "rows_by_method": found["dataset"].metrics.get("rows", {}),
         "rows_mixed_in": found["dataset"].metrics.get("mixed", {}),
+        "diversity": found["dataset"].metrics.get("diversity", {}),
         **({"policy": found["policy"].digest, "policy_from": found["policy"].detail["origin"]} if "policy" in found else {}),
         "checkpoint": found["checkpoint"].digest,
         "seconds": _seconds(run, scope, list(found)),
@@ -141,8 +142,9 @@ def _seconds(run: Run, scope: str, stages: list[str]) -> dict[str, float]:
 
 
 def figures_of(summary: dict[str, Any]) -> list[str]:
-    """The figures in a report: that of methods where there are several."""
-    return ["overview", *(["methods"] if summary["baseline"].get("methods") else [])]
+    """The figures in a report: that of methods where there are several, that of diversity where it was measured."""
+    measured = any(point["diversity"] for point in summary["iterations"])
+    return ["overview", *(["methods"] if summary["baseline"].get("methods") else []), *(["diversity"] if measured else [])]
 
 
 def plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.selection import Selection, take_share
 from selftrain_assets.core.types import Judgement, Row, RowSource
 from selftrain_assets.recipes import MMST
+from selftrain_assets.stages.diversity import diversity
 from selftrain_assets.stages.judging import twice
 from selftrain_assets.stages.references import human_rows, instructed, mixed_in
 from selftrain_assets.stages.rows import Rows, volumes_of
@@ -34,8 +35,9 @@ def dataset(run: Run, iteration: int) -> Manifest:
     key = fingerprint("dataset", parents, config.recipe, config.prompt, config.seed, VERSION, *sources, *run.retracted.identity())
     if current := run.done(scope, "dataset", key, parents):
         return current
-    with run.store.writing(run.name, scope, "dataset", run.owner), run.store.database() as db:
-        rows = MAKERS[config.recipe.type](run, db, iteration)
+    with run.store.writing(run.name, scope, "dataset", run.owner):
+        with run.store.database() as db:
+            rows = MAKERS[config.recipe.type](run, db, iteration)
         return finish(
             run,
             clock,
@@ -45,7 +47,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
             digest=rows.digest,
             parents=parents,
             counts=rows.counts,
-            metrics=rows.metrics,
+            metrics=rows.metrics | {"diversity": diversity(run, scope, rows.table)},
             detail=rows.symptoms,
             settings=config.recipe.model_dump(mode="json"),
             files={"rows": rows.table},

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
 from selftrain_assets.core.contamination import HeldOut, Leak
+from selftrain_assets.core.diversity import top_share
 from selftrain_assets.core.health import TOP_SHARE
 from selftrain_assets.core.types import HELD_OUT, Problem
 from selftrain_assets.stages.run import Run
 from selftrain_assets.store.database import Database
 
-VERSION = 1  # of what is measured here; part of the keys of the stages that measure it
+VERSION = 2  # of what is measured here and in diversity.py; part of the keys of the stages that measure it
 MOST_ROWS = 100_000  # of a dataset that are looked at for held-out text: keys are hashes, so the first of them are a sample
 MOST_LEAKS = 1000  # after which nobody needs to be told of more
 EXAMPLES, EXCERPT = 3, 160
@@ -134,4 +136,5 @@ def concentration(rows: Mapping[str, int]) -> dict[str, Any]:
     if not rows:
         return {"share": None, "problems": []}
     top = sorted(rows.items(), key=lambda found: (-found[1], found[0]))[: math.ceil(len(rows) * TOP_SHARE)]
-    return {"share": sum(n for _, n in top) / sum(rows.values()), "problems": [{"problem_id": id, "rows": n} for id, n in top[:EXAMPLES]]}
+    share = top_share(Counter(rows.values()), len(top))
+    return {"share": share, "problems": [{"problem_id": id, "rows": n} for id, n in top[:EXAMPLES]]}

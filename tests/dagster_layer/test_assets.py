@@ -30,6 +30,8 @@ def test_metadata_holds_the_numbers_that_the_ui_plots(laboratory):
     assert 0 <= metadata("evaluation")["greedy_accuracy"].value <= 1
     assert metadata("samples")["dagster/row_count"].value == 48
     assert metadata("dataset")["dagster/row_count"].value == metadata("dataset")["rows"].value
+    assert 1 <= metadata("dataset")["effective solutions"].value <= metadata("dataset")["distinct solutions"].value
+    assert 0 < metadata("dataset")["near duplicate share"].value <= 1
     assert "prompt" in {c.name for c in metadata("dataset")["dagster/column_schema"].schema.columns}
     assert "differs from the reference" in metadata("verifications")["preview"].value
     lineage = metadata("checkpoint")["lineage"].value

@@ -259,6 +259,9 @@ def test_the_code_of_the_dataset_card_loads_the_rows(exported_runs, tmp_path, mo
     assert card.data.size_categories == "n<1K"
     assert [column for column in loaded.column_names if f"| `{column}` |" not in card.text] == []
     assert f"made {made.rows.rows} rows of them" in card.text
+    assert f"as a share of the {made.rows.rows} rows that were compared" in card.text
+    effective = run.need("iter-002", "dataset").metrics["diversity"]["effective_solutions"]
+    assert f"| {effective:.1f} |" in card.text.partition("## Diversity of the training rows")[2].partition("##")[0]
 
 
 def test_rows_can_be_left_out(exported_runs, tmp_path):

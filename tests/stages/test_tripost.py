@@ -168,6 +168,19 @@ def test_rows_stand_in_the_ratio_and_are_distinct(finished, scope):
     assert len(texts) == len(set(texts)) == counts["rows"]
 
 
+@pytest.mark.parametrize("scope", SCOPES)
+def test_rows_say_how_varied_they_are(finished, scope):
+    rows, found = rows_of(finished, scope), finished.need(scope, "dataset").metrics["diversity"]
+    groups = {p.id: p.group for p in finished.problems}
+    own = [row for row in rows if row.source != "human"]
+    assert (found["distinct_problems"], found["distinct_groups"]) == (
+        len({r.problem_id for r in rows}),
+        len({groups[r.problem_id] for r in rows}),
+    )
+    assert found["own_distinct_solutions"] == len({(r.problem_id, " ".join(r.completion.lower().split())) for r in own})
+    assert found["near_duplicates_among"] == len(rows)
+
+
 def test_without_a_ratio_every_row_is_kept(finished, copy):
     parts = turn_rows(copy(recipe=RECIPE | {"ratio": None}), 1)
     _, whole, turns = told(finished, "iter-001")
