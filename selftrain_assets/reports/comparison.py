@@ -79,15 +79,20 @@ class Arm:
 
     def scores(self, iteration: int, split: str, methods: Sequence[str], first: bool) -> dict[str, list[Scores]]:
         """By measure, for each seed, after a round; round 0 is the base. The measures are each of `methods`, their vote, and whether any
-        of them is right; or, without methods, the accuracy and, where answers are improved, that of first attempts."""
+        of them is right; or, without methods, the accuracy, that of each group of problems where there are two, and, where answers are
+        improved, that of first attempts."""
         found: dict[str, list[Scores]] = {}
         for run in self.runs:
             evaluation = run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
             by: dict[str | None, Scores] = {None: {}, **{name: {} for name in methods}}
+            groups: dict[str, Scores] = {}
             for s in run.store.read_table(evaluation, "scores", Score):
                 if s.split == split and s.method in by:
                     by[s.method][s.problem_id] = float(s.greedy)
+                    groups.setdefault(s.group, {})[s.problem_id] = float(s.greedy)
             measures = {name: by[name] for name in methods} | {VOTE if methods else WHOLE: by[None]}
+            if not methods and len(groups) == 2:
+                measures |= {name: groups[name] for name in sorted(groups)}
             if methods:
                 measures[ANY] = {id: max(by[name][id] for name in methods) for id in by[None]}
             if first:
@@ -95,7 +100,7 @@ class Arm:
                 measures[FIRST] = by[None] | {e.problem_id: float(e.direct == Outcome.PASS) for e in own if e.problem_id in by[None]}
             for name, scores in measures.items():
                 found.setdefault(name, []).append(scores)
-        return found
+        return {name: of for name, of in found.items() if len(of) == len(self.runs)}
 
 
 def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, Any]:
