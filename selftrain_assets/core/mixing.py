@@ -54,9 +54,9 @@ def amounts(own: int, mix: Mapping[str, float], by: str) -> tuple[int, dict[str,
     asked = {name: int(amount) if amount >= 1 else round(amount * total) for name, amount in mix.items()}
     if by == "add":
         return own, asked
-    if (left := own - sum(asked.values())) <= 0:
+    if (left := own - sum(asked.values())) <= 0 < own:
         raise ValueError(f"{sum(asked.values())} rows of other sources would replace all {own} of the recipe's own")
-    return left, asked
+    return max(left, 0), asked
 
 
 def sizes(budget: int, instructions: int, alpha: float | None) -> list[int]:

@@ -30,6 +30,7 @@ def test_numbers_of_rows_are_taken_as_they_are():
     assert amounts(20_000, {"general": 2000}, "replace") == (18_000, {"general": 2000})
     assert amounts(50, {"a": 50, "b": 0.5}, "add") == (50, {"a": 50, "b": 100})
     assert amounts(7, {}, "replace") == (7, {})
+    assert amounts(0, {"a": 0.5}, "replace") == (0, {"a": 0})
     with pytest.raises(ValueError, match="20 rows of other sources would replace all 20"):
         amounts(20, {"general": 20}, "replace")
 

@@ -166,6 +166,14 @@ def test_a_budget_of_reference_solutions_is_all_that_is_learnt(instructed, store
     assert export(run, 1, tmp_path / "export", rows="jsonl").rows.rows == 25
 
 
+def test_other_sources_alone(instructed, general):
+    """As where the task is a benchmark: nothing of it is learnt."""
+    run = instructed(recipe={"budget": 0, "mix": {"general": 8}}, sources=general)
+    run_rounds(run, [1])
+    assert len(rows_of(run)) == 8
+    assert all(r.problem_id.startswith("general/") for r in rows_of(run))
+
+
 def test_a_larger_budget_keeps_what_a_smaller_one_has(instructed):
     small, large = (instructed(name, recipe={"budget": n, "instructions": 2}) for name, n in (("small", 10), ("large", 20)))
     for run in (small, large):
