@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.forks import CHANGEABLE, Fork
@@ -217,8 +217,8 @@ def _misfit(before: AnyRecipe, after: AnyRecipe) -> str | None:
 
 
 def _refusal(loc: tuple[str | int, ...], message: str) -> ValidationError:
-    fault = PydanticCustomError("fork", "{message}", {"message": message})
-    return ValidationError.from_exception_data("Experiment", [InitErrorDetails(type=fault, loc=loc, input={})])
+    fault = InitErrorDetails(type="value_error", loc=loc, input={}, ctx={"error": ValueError(message)})  # a type that Dagster knows too
+    return ValidationError.from_exception_data("Experiment", [fault])
 
 
 def parse_experiment(values: Any, where: str) -> Experiment:

@@ -9,7 +9,7 @@ from itertools import combinations, product
 from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.ranges import numbers
@@ -143,9 +143,9 @@ def _told(changes: Mapping[str, Any], sentence: str) -> str:
 
 
 def _refused(loc: str | tuple[str, ...], message: str) -> ValidationError:
-    fault = PydanticCustomError("sweep", "{message}", {"message": message})
     where = (loc,) if isinstance(loc, str) else loc
-    return ValidationError.from_exception_data("Sweep", [InitErrorDetails(type=fault, loc=where, input={})])
+    fault = InitErrorDetails(type="value_error", loc=where, input={}, ctx={"error": ValueError(message)})
+    return ValidationError.from_exception_data("Sweep", [fault])
 
 
 def _labels(fields: Iterable[str]) -> dict[str, str]:
