@@ -45,7 +45,7 @@ ON_ENGINE = (
 )
 
 
-LONGEST = ("tests/ui/", "tests/engines/test_vllm.py", "tests/cli/")
+LONGEST = ("tests/ui/", "tests/engines/test_vllm", "tests/cli/")
 """Begun first: with several processes, what begins last and lasts long keeps the others waiting."""
 
 

@@ -126,13 +126,18 @@ class OpenAIEngine:
 
     def _encoder(self) -> Callable[[str], dict[str, Any]]:
         """How a prompt is sent: as it is, but as tokens where a server would not make the same of the text as training does, which are
-        empty prompts and those that bring the begin token themselves. A teacher's tokens we do not know."""
+        empty prompts, with white space or without, and those that bring the begin token themselves. A teacher's tokens we do not know."""
         if self._api == "chat":
             return lambda prompt: {"messages": [{"role": "user", "content": self._message(prompt)}]}
         if (tokenizer := self._tokenizer) is None:
             return lambda prompt: {"prompt": prompt}
         begin = tokenizer.bos_token
-        return lambda prompt: {"prompt": encode_prompt(tokenizer, prompt) if not prompt or (begin and prompt.startswith(begin)) else prompt}
+
+        def encode(prompt: str) -> dict[str, Any]:
+            differs = not prompt.strip() or (begin and prompt.startswith(begin))
+            return {"prompt": encode_prompt(tokenizer, prompt) if differs else prompt}
+
+        return encode
 
     def _message(self, prompt: str) -> str:
         framed = (frame for frame in self._frames if prompt.startswith(frame[0]) and prompt.endswith(frame[1]))

@@ -17,7 +17,7 @@ from selftrain_assets.core.program_tests import read_tests
 from selftrain_assets.core.types import Problem, Split
 from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.published import Published
-from selftrain_assets.tasks.rows import Row, rows_below
+from selftrain_assets.tasks.rows import METADATA, Row, folders_below, row_in_folder, rows_below
 
 FENCED = "{question}\n\nAnswer with a Python program in a fenced block.\n"
 NEXT_DEFINITION = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(")
@@ -112,7 +112,8 @@ class Mbpp(Published):
 
 
 class Apps(Published):
-    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938). Rows without tests are left out."""
+    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938). Rows without tests are left out. The authors publish a folder for each problem,
+    train/0000 and so on; the hub has a row for each."""
 
     type: Literal["apps"] = "apps"
     card: ClassVar[Card] = Card(
@@ -125,16 +126,26 @@ class Apps(Published):
         solutions=True,
     )
     defaults: ClassVar[Mapping[str, Any]] = _asked(FENCED, 1024, {"words": True, "tolerance": 1e-6})
+    files: ClassVar[tuple[str, ...]] = ("question.txt", "solutions.json", "input_output.json", METADATA, "starter_code.txt")
+    """Of a problem's folder; the first is in each."""
+
+    def rows(self) -> Iterator[Row]:
+        folders = folders_below(Path(self.path).expanduser(), self.files) if self.path else []
+        return (row_in_folder(folder, self.files) for folder in folders) if folders else super().rows()
 
     def problem(self, row: Row) -> Problem | None:
         given = row.json("input_output") or {}
-        if not given or not given.get("inputs"):
+        if not isinstance(given, dict):
+            raise row.fault(f'the field "input_output" must be an object with inputs and outputs, not {type(given).__name__}')
+        if not given.get("inputs"):
             return None
         starter, entry = str(row.values.get("starter_code") or ""), given.get("fn_name") or ""
         if "class Solution" in starter and entry:
             entry = f"Solution.{entry}"
         question = row.text("question").strip() + (f"\n\nStart from:\n{starter.strip()}" if starter.strip() else "")
         solutions = row.json("solutions") or []
+        if not isinstance(solutions, list) or not all(isinstance(each, str) for each in solutions):
+            raise row.fault('the field "solutions" must be a list of programs')
         solution = f"```python\n{solutions[0].strip()}\n```" if solutions else None
         id = row.values.get("problem_id", row.values.get("id"))
         id = self.id(row) if id is None else f"apps-{row.split or 'all'}-{id}"

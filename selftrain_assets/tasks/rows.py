@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from selftrain_assets.core.errors import UserError
 
 SPLIT = re.compile(r"(?:^|[^a-z])(train|validation|valid|val|dev|test|prompt)(?:ing)?(?:[^a-z]|$)")
 SAME_SPLIT = {"valid": "validation", "val": "validation", "dev": "validation"}
+METADATA = "metadata.json"
 NOT_ROWS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 
 
@@ -94,6 +95,39 @@ def rows_in(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise UserError(f"{where}: expected an object with the fields of a problem, not {type(row).__name__}")
         yield where, row
+
+
+def folders_below(path: Path, files: Collection[str]) -> list[Path]:
+    """Folders that hold a file of one of these names, in order: `path` itself and those below it, or below what a pattern matches."""
+    tops = path.parent.glob(path.name) if "*" in path.name else [path]
+    return sorted({file.parent for top in tops for file in top.rglob("*") if file.name in files})
+
+
+def row_in_folder(folder: Path, files: Collection[str]) -> Row:
+    """A problem that has a folder of its own, whose name is its id, and in it a file for each field, of which the first cannot be missing.
+    The fields of metadata.json stand beside them. The folder above says the split."""
+    required, *_ = files
+    if not (folder / required).is_file():
+        raise UserError(f"{folder / required} is missing, and a problem is nothing without it; restore it, or remove the folder")
+    values: dict[str, Any] = {"id": folder.name.lstrip("0") or "0"}
+    for file in (folder / name for name in files if (folder / name).is_file()):
+        value = _field(file)
+        if file.name != METADATA:
+            values[file.stem] = value
+        elif isinstance(value, dict):
+            values |= value
+        else:
+            raise UserError(f"{file}: expected an object, not {type(value).__name__}")
+    return Row(str(folder), values, _split(Path(folder.parent.name)))
+
+
+def _field(file: Path) -> Any:
+    """A text, or the value of a JSON file."""
+    try:
+        text = file.read_text("utf-8")
+        return json.loads(text) if file.suffix == ".json" else text
+    except ValueError as error:
+        raise UserError(f"{file}: not valid {'JSON' if file.suffix == '.json' else 'UTF-8'} ({error}); is it torn?") from error
 
 
 def _split(below: Path) -> str | None:

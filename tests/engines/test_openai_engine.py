@@ -102,7 +102,7 @@ def test_any_text_comes_through(server, opened):
     assert server.asked[0]["prompt"] == prompt
 
 
-@pytest.mark.parametrize("prompt", ["", "<bos>", "<bos>Q: 1 + 1 A:"])
+@pytest.mark.parametrize("prompt", ["", " \n", "<bos>", "<bos>Q: 1 + 1 A:"])
 def test_a_prompt_that_is_or_has_the_begin_token_is_sent_as_tokens(server, opened, model, tokenizer, prompt):
     requests = [Request("k", "p", prompt, 1, 0)]
     expected = list(TransformersEngine(model, tokenizer, 1).generate(requests, GREEDY))

@@ -5,7 +5,9 @@ from pathlib import Path
 from selftrain_assets.tasks import TASKS, Published
 
 FOLDER = Path(__file__).with_name("published")
-NAMES = tuple(name for name, kind in TASKS.items() if issubclass(kind, Published))
+FORMS = {"apps_folders": "apps"}
+"""Of the same sets in another format."""
+NAMES = (*(name for name, kind in TASKS.items() if issubclass(kind, Published)), *FORMS)
 PROGRAMS = {
     "sum_line": "```python\nprint(sum(map(int, input().split())))\n```",
     "pairs": (
@@ -16,11 +18,16 @@ PROGRAMS = {
 
 def settings(name, **changes):
     path = {"path": str(FOLDER / name)} if name in NAMES else {}
-    return {"type": name, **path, **changes}
+    return {"type": FORMS.get(name, name), **path, **changes}
+
+
+def task(name, **changes):
+    made = settings(name, **changes)
+    return TASKS[made["type"]].model_validate(made)
 
 
 def load(name, **changes):
-    return TASKS[name].model_validate(settings(name, **changes)).load()
+    return task(name, **changes).load()
 
 
 def gold(problem):

@@ -7,7 +7,7 @@ from selftrain_assets.verifiers import verdicts
 from tests.tasks.published_sets import gold, settings
 
 
-@pytest.mark.parametrize("name", ["apps", "humaneval", "mbpp", "livecodebench"])
+@pytest.mark.parametrize("name", ["apps", "apps_folders", "humaneval", "mbpp", "livecodebench"])
 def test_gold_programs_pass_and_others_do_not(programs, name):
     config = parse_experiment({"task": settings(name)}, name)
     problems = config.task.read().problems

@@ -15,7 +15,7 @@ from selftrain_assets.core.program_tests import ProgramTests
 from selftrain_assets.core.prompts import build_prompt
 from selftrain_assets.tasks import TASKS
 from selftrain_assets.verifiers import SandboxSettings, verdicts
-from tests.tasks.published_sets import FOLDER, NAMES, gold, load, settings
+from tests.tasks.published_sets import FOLDER, NAMES, gold, load, settings, task
 
 CONFIGS = {name: parse_experiment({"task": settings(name)}, name) for name in NAMES}
 SPLITS = {
@@ -27,6 +27,7 @@ SPLITS = {
     "commonsense_qa": {"train": 2, "test": 1},
     "bbh": {"test": 7},
     "apps": {"train": 1, "validation": 1, "test": 2},
+    "apps_folders": {"train": 1, "validation": 1, "test": 2},
     "humaneval": {"test": 2},
     "mbpp": {"human": 1, "test": 2, "validation": 2, "train": 1},
     "livecodebench": {"test": 2},
@@ -73,13 +74,13 @@ def test_published_splits_are_kept(name, problems):
     assert Counter(p.split for p in problems) == SPLITS[name]
 
 
-def test_every_set_says_what_it_is_and_under_which_licence(name):
-    card = TASKS[name].card
+def test_every_set_says_what_it_is_and_under_which_licence(config):
+    card = config.task.card
     assert card.what
     assert card.licence
     assert card.hub.count("/") == 1
     assert card.splits
-    assert {TASKS[name].splits[split] for split in card.splits} <= {"train", "human", "validation", "test"}
+    assert {config.task.splits[split] for split in card.splits} <= {"train", "human", "validation", "test"}
 
 
 def test_the_prompt_is_the_examples_and_then_the_question(config, problems):
@@ -105,10 +106,9 @@ def test_gold_answers_pass_and_others_do_not(config):
     assert [p.id for p, v in zip(problems, found, strict=True) if v.outcome != "wrong"] == []
 
 
-def test_worked_solutions_are_given_to_human_problems_alone(name, problems):
-    read = TASKS[name].model_validate(settings(name)).read()
+def test_worked_solutions_are_given_to_human_problems_alone(config, problems):
     assert {p.id for p in problems if p.solution} == {p.id for p in problems if p.split == "human"}
-    assert any(p.solution for p in read.problems) == TASKS[name].card.solutions
+    assert any(p.solution for p in config.task.read().problems) == config.task.card.solutions
 
 
 @pytest.mark.parametrize("name", ["gsm8k", "math", "mathqa"], indirect=True)
@@ -294,6 +294,21 @@ def test_tests_of_programs_are_calls_or_cases():
     assert ProgramTests.from_json(contest["pairs"].tests).entry == "Solution.pairs"
 
 
+def test_apps_has_the_same_problems_in_a_folder_each():
+    assert load("apps_folders", human=1) == load("apps", human=1)
+    assert [p.id for p in load("apps_folders", path=str(FOLDER / "apps_folders" / "test"))] == ["apps-test-0", "apps-test-1"]
+    assert [p.id for p in load("apps_folders", path=str(FOLDER / "apps_folders" / "test" / "*1"))] == ["apps-test-1"]
+
+
+def test_a_problem_of_apps_needs_its_question_and_its_tests_alone(tmp_path):
+    folder = shutil.copytree(FOLDER / "apps_folders" / "test", tmp_path / "test")
+    for name in ("solutions.json", "metadata.json", "starter_code.txt"):
+        (folder / "0001" / name).unlink()
+    (folder / "0000" / "input_output.json").unlink()
+    (problem,) = task("apps", path=str(tmp_path)).read().problems
+    assert (problem.id, problem.split, problem.group, problem.solution) == ("apps-test-1", "test", "", None)
+
+
 def test_a_pickle_that_would_run_something_is_refused(tmp_path):
     import base64
     import pickle
@@ -338,6 +353,8 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path):
         ("humaneval", {"task_id": "x", "prompt": "def f(): 0", "entry_point": "f", "test": "assert ("}, "tests: tests: no valid Python"),
         ("mbpp", {"task_id": 601, "text": "A", "code": "x"}, 'the field "test_list" must be a list, not NoneType'),
         ("apps", {"id": 1, "question": "A?", "input_output": "{"}, 'the field "input_output" holds no valid JSON'),
+        ("apps", {"id": 1, "question": "A?", "input_output": "[1]"}, 'the field "input_output" must be an object with inputs and outputs'),
+        ("apps", {"question": "A?", "input_output": {"inputs": ["1"]}, "solutions": "[1]"}, '"solutions" must be a list of programs'),
         ("livecodebench", {"question_id": "x", "question_content": "A?", "public_test_cases": "[1]"}, "a test case needs input"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -373,6 +390,30 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, file, content, reason):
         TASKS["gsm8k"](path=str(path)).load()
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("question.txt", None, "is missing, and a problem is nothing without it"),
+        ("question.txt", b"\xff\xfe", "not valid UTF-8"),
+        ("question.txt", b" \n", 'the field "question" is empty'),
+        ("input_output.json", b'{"inputs": [', "not valid JSON"),
+        ("input_output.json", b"[1]", 'the field "input_output" must be an object'),
+        ("solutions.json", b"print(1)", "not valid JSON"),
+        ("metadata.json", b"[]", "expected an object, not list"),
+    ],
+)
+def test_a_bad_file_of_a_problem_of_apps_is_named(tmp_path, file, content, reason):
+    folder = shutil.copytree(FOLDER / "apps_folders" / "train" / "0001", tmp_path / "train" / "0001")
+    (folder / file).unlink() if content is None else (folder / file).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        TASKS["apps"](path=str(tmp_path)).load()
+    message = str(caught.value)
+    assert message.startswith(str(folder))
+    assert file.partition(".")[0] in message
+    assert reason in message
+    assert "\n" not in message
 
 
 def test_a_folder_without_problem_files_is_told(tmp_path):
