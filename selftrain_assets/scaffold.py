@@ -54,6 +54,11 @@ attributes:
   evaluation:
     samples_per_problem: 8
     pass_at: [1, 2, 4, 8]
+
+  # Several values of a field, each an experiment of its own: selftrain run <name> --sweep, selftrain compare <name> --sweep
+  # sweep:
+  #   grid: {{recipe.cap: [1, 4, 10]}}
+  #   seeds: 0-2
 """
 
 MMST = """\
@@ -89,6 +94,11 @@ attributes:
 
   # By each method, on the test split, after every round.
   evaluation: {{samples_per_problem: 4, pass_at: [1, 4], majority_at: [4], train_problems: 100}}
+
+  # Several values of a field, each an experiment of its own: selftrain run <name> --sweep, selftrain compare <name> --sweep
+  # sweep:
+  #   grid: {{recipe.cap: [1, 4, 8]}}
+  #   seeds: 0-2
 """
 STEPS = """\
 # One experiment. Every setting has a default; what stands here is what differs, or what you are likely to change.
@@ -115,6 +125,11 @@ attributes:
 
   # Drawn on the test split, and answered on all held-out splits, after every round.
   evaluation: {{samples_per_problem: 1, pass_at: [1], majority_at: [], train_problems: 0}}
+
+  # Several values of a field, each an experiment of its own: selftrain run <name> --sweep, selftrain compare <name> --sweep
+  # sweep:
+  #   grid: {{trainer.steps: [60, 120, 240]}}
+  #   seeds: 0-2
 """
 OWN = """
     # own_from: 2          # first round in which the policy gives feedback and updates of its own

@@ -7,6 +7,7 @@ from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.experiments import COMPONENT, described_by, load_experiment, sweep_runs, without_file, write_experiment
 from selftrain_assets.forking import fork
+from selftrain_assets.scaffold import scaffold
 
 SETTINGS = {"rounds": 2, "recipe": {"cap": 3, "sampling": {"samples_per_problem": 4}}}
 
@@ -141,3 +142,12 @@ def test_a_sweep_is_not_forked(source):
     written(sweep={"grid": {"recipe.cap": [1, 2]}})
     with pytest.raises(UserError, match=f"{source} is part of a sweep, and a fork would be one too"):
         fork(source, 1, {"recipe": {"cap": 2}})
+
+
+@pytest.mark.parametrize("preset", ["rest_em", "mmst", "tripost"])
+def test_the_example_in_a_new_file_is_a_sweep(preset):
+    text = scaffold(preset)
+    example = text[text.index("  # sweep:") :]
+    write_experiment("lab", text.replace(example, example.replace("  # ", "  ")))
+    sweep = load_experiment("lab").sweep
+    assert (len(sweep.changes), sweep.seeds) == (3, (0, 1, 2))

@@ -31,21 +31,22 @@ Tell = Callable[[dict[str, Any]], None]
 
 def main(name: str, rounds: str | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs have it ignored
-    with os.fdopen(os.dup(1), "w") as lines:
-        os.dup2(2, 1)  # whatever else is printed is no line of ours
-
-        def tell(what: dict[str, Any]) -> None:
-            print(json.dumps(what), file=lines, flush=True)
-
-        try:
-            tell({"finished": _finished(name, rounds, tell)})
-        except BusyError as error:
-            tell({"busy": str(error)})
-        except SelftrainError as error:
-            tell({"failed": str(error)})
-        except (KeyboardInterrupt, BrokenPipeError):  # nobody reads on: whoever started this is gone
-            return INTERRUPTED
+    try:
+        with os.fdopen(os.dup(1), "w") as lines:
+            os.dup2(2, 1)  # whatever else is printed is no line of ours
+            _tell_all(name, rounds, lambda what: print(json.dumps(what), file=lines, flush=True))
+    except (KeyboardInterrupt, BrokenPipeError):  # nobody reads on: whoever started this is gone
+        return INTERRUPTED
     return 0
+
+
+def _tell_all(name: str, rounds: str | None, tell: Tell) -> None:
+    try:
+        tell({"finished": _finished(name, rounds, tell)})
+    except BusyError as error:
+        tell({"busy": str(error)})
+    except SelftrainError as error:
+        tell({"failed": str(error)})
 
 
 def _finished(name: str, rounds: str | None, tell: Tell) -> dict[str, Any]:
