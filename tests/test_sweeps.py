@@ -3,11 +3,14 @@
 import pytest
 import yaml
 
+from selftrain_assets.cli.common import repeated
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.experiments import COMPONENT, described_by, load_experiment, sweep_runs, without_file, write_experiment
+from selftrain_assets.export.capsule import commands
 from selftrain_assets.forking import fork
 from selftrain_assets.scaffold import scaffold
+from selftrain_assets.stages.run import Run
 
 SETTINGS = {"rounds": 2, "recipe": {"cap": 3, "sampling": {"samples_per_problem": 4}}}
 
@@ -151,3 +154,13 @@ def test_the_example_in_a_new_file_is_a_sweep(preset):
     write_experiment("lab", text.replace(example, example.replace("  # ", "  ")))
     sweep = load_experiment("lab").sweep
     assert (len(sweep.changes), sweep.seeds) == (3, (0, 1, 2))
+
+
+def test_a_point_is_made_again_by_its_name(store):
+    written(sweep={"grid": {"recipe.cap": [1, 2]}})
+    for name, command in (
+        ("lab-cap-2", "selftrain run lab-cap-2 --rounds 1-2"),
+        ("lab-cap-2-seed-3", "selftrain run lab-cap-2 --seeds 3 --rounds 1-2"),
+    ):
+        assert commands(Run(name, load_experiment(name), store), 2) == [command]
+    assert repeated("lab-cap-2", "3") == ["lab-cap-2-seed-3"]
