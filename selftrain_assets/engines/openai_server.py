@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
 from selftrain_assets.core.errors import InfraError, ModelError, SelftrainError, UserError, nearest
 from selftrain_assets.core.settings import Execution
@@ -18,7 +18,7 @@ TOLD = 300  # characters that are passed on of what a server says
 class ServerSettings(Execution):
     """How a server is asked. `section` is where these settings stand in an experiment."""
 
-    section: ClassVar[str] = "engine"
+    _section: str = PrivateAttr("engine")
 
     base_url: str = Field("http://localhost:8000/v1", description="address of the server, up to where /models and /completions follow")
     key_env: str = Field(
@@ -44,6 +44,16 @@ class ServerSettings(Execution):
         if parts.username or parts.password or parts.query:
             raise ValueError("should hold no name, password or query; a key goes into the environment variable that key_env names")
         return value.rstrip("/")
+
+    @property
+    def section(self) -> str:
+        return self._section
+
+    def at(self, section: str) -> Self:
+        """The same, where they stand elsewhere."""
+        moved = self.model_copy()
+        moved._section = section
+        return moved
 
     @property
     def key(self) -> str | None:

@@ -48,7 +48,7 @@ def make_capsule(run: Run, iteration: int, results: dict[str, Any]) -> dict[str,
 
 def commands(run: Run, iteration: int) -> list[str]:
     """What to type to make the checkpoint again, that of a teacher first."""
-    teachers = dict.fromkeys(each for each in run.config.recipe.teachers if isinstance(each, CheckpointOf))
+    teachers = dict.fromkeys(each for each in run.config.recipe.teachers.values() if isinstance(each, CheckpointOf))
     first = [_command(teacher.experiment, teacher.iteration) for teacher in teachers]
     return [*first, _command(run.name, max(1, iteration))]
 

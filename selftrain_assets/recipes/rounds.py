@@ -57,9 +57,9 @@ class Recipe(Identity):
         return ()
 
     @property
-    def teachers(self) -> tuple[Teacher, ...]:
-        """Every model beside the policy that this recipe asks."""
-        return ()
+    def teachers(self) -> dict[str, Teacher]:
+        """Every model beside the policy that this recipe asks, by the setting that names it."""
+        return {}
 
     @property
     def drawn(self) -> Sampling:
@@ -102,8 +102,8 @@ class Rounds(Recipe):
         return ("verifications", *self.own_stages)
 
     @property
-    def teachers(self) -> tuple[Teacher, ...]:
-        return () if self.teacher is None else (self.teacher,)
+    def teachers(self) -> dict[str, Teacher]:
+        return {} if self.teacher is None else {"recipe.teacher": self.teacher}
 
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
         return problem_subset(super().train_problems(problems, seed), self.problems, seed)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, PrivateAttr, Tag
 
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.settings import Identity
@@ -29,7 +29,7 @@ class ServedTeacher(ServerSettings):
     `revision` tells them apart.
     """
 
-    section: ClassVar[str] = "recipe.teacher"
+    _section: str = PrivateAttr("recipe.teacher")
 
     type: Literal["openai"] = "openai"
     model: str = Field(min_length=1, description="its name on the server")

@@ -130,7 +130,7 @@ class TriPosT(Rounds):
             raise ValueError(
                 "feedback.by: model needs feedback.model: a directory, a hub name, {experiment, iteration} or {base_url, model}"
             )
-        if self.improver.by == "model" and self.improving_model is None:
+        if self.improver.by == "model" and self.improver.model is None and self.feedback.model is None:
             raise ValueError(
                 "improver.by: model needs improver.model, or a feedback.model: a directory, a hub name, {experiment, iteration} ..."
             )
@@ -147,14 +147,20 @@ class TriPosT(Rounds):
         return self.own_stages
 
     @property
-    def teachers(self) -> tuple[Teacher, ...]:
-        used = (self.teacher, self.feedback.model if self.feedback.by == "model" else None, self.improving_model)
-        return tuple(each for each in used if each is not None)
+    def teachers(self) -> dict[str, Teacher]:
+        return super().teachers | dict(self.editors.values())
 
     @property
-    def improving_model(self) -> Teacher | None:
-        """The model that improves attempts, if one does."""
-        return (self.improver.model or self.feedback.model) if self.improver.by == "model" else None
+    def editors(self) -> dict[Literal["feedback", "improver"], tuple[str, Teacher]]:
+        """The models that find errors and that improve attempts, where models do, each with the setting that names it."""
+        found: dict[Literal["feedback", "improver"], tuple[str, Teacher]] = {}
+        if self.feedback.by == "model" and self.feedback.model is not None:
+            found["feedback"] = "recipe.feedback.model", self.feedback.model
+        if self.improver.by == "model" and self.improver.model is not None:
+            found["improver"] = "recipe.improver.model", self.improver.model
+        elif self.improver.by == "model" and self.feedback.model is not None:
+            found["improver"] = "recipe.feedback.model", self.feedback.model
+        return found
 
     @property
     def drawn(self) -> Sampling:

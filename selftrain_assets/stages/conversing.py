@@ -24,8 +24,8 @@ from selftrain_assets.verifiers.protocol import Judge
 Conversation = Generator[Wanted, Told, Any]
 
 
-class Floor:
-    """Where conversations are held: the models by their roles, and the verifier. `drawn` counts the completions that were asked for,
+class Responder:
+    """Answers what conversations ask: the models by their roles, and the verifier. `drawn` counts the completions that were asked for,
     `tokens` what it took to draw those that were not there."""
 
     def __init__(self, run: Run, db: Database, models: Mapping[Role, Policy], label: str, clock: Clock) -> None:
@@ -34,20 +34,20 @@ class Floor:
         self._judge_open: Judge | None = None
         self.drawn = self.tokens = 0
 
-    def __enter__(self) -> Floor:
+    def __enter__(self) -> Responder:
         self._engines = self._held.enter_context(OpenEngines(self._run))
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._held.close()
 
-    def hold(self, conversations: Iterable[Conversation]) -> Iterator[Any]:
+    def converse(self, conversations: Iterable[Conversation]) -> Iterator[Any]:
         """What each conversation returns, in their order."""
         waiting = iter(conversations)
         while window := list(islice(waiting, WINDOW)):
-            yield from self._hold(window)
+            yield from self._converse(window)
 
-    def _hold(self, conversations: list[Conversation]) -> list[Any]:
+    def _converse(self, conversations: list[Conversation]) -> list[Any]:
         returned: list[Any] = [None] * len(conversations)
         wanted: dict[int, Wanted] = {}
 

@@ -162,8 +162,9 @@ class OpenEngines:
     def _asked(self, policy: Policy) -> Engine:
         """A model that only a server has, whatever the experiment's own engine."""
         if policy.digest not in self._served:
-            named = (each for each in self._run.config.recipe.teachers if isinstance(each, ServedTeacher))
-            teacher = next((each for each in named if each.digest == policy.digest), None)
+            teachers = self._run.config.recipe.teachers.items()
+            served = (each.at(setting) for setting, each in teachers if isinstance(each, ServedTeacher))
+            teacher = next((each for each in served if each.digest == policy.digest), None)
             if teacher is None:
                 raise TaskError(
                     f"{self._run.name}: the policy of this round is {policy.served} (digest {policy.digest[:12]}), which the recipe no "

@@ -35,8 +35,8 @@ def problems(run: Run) -> Manifest:
         if isinstance(phase.config.recipe, TriPosT):
             script_of(phase)
             check_solutions(phase, loaded)
-        for asked in phase.config.recipe.teachers:
-            teacher(phase, iteration_scope(first), asked)
+        for setting, asked in phase.config.recipe.teachers.items():
+            teacher(phase, iteration_scope(first), setting, asked)
     digest = fingerprint("problems", [asdict(p) for p in loaded])
     key = fingerprint("problems and their symptoms", digest, VERSION)
     if current := run.done(INPUTS, "problems", key, {}):

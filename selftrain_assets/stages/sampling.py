@@ -32,7 +32,7 @@ def policy(run: Run, iteration: int) -> Manifest:
     assert isinstance(recipe, Rounds)  # no other has this stage
     taught = {"teacher": recipe.teacher.model_dump()} if isinstance(recipe.teacher, CheckpointOf) else {}
     if recipe.teacher is not None:
-        place, origin = teacher(run, scope, recipe.teacher), "teacher"
+        place, origin = teacher(run, scope, "recipe.teacher", recipe.teacher), "teacher"
     else:
         source = recipe.policy_round(iteration)
         origin = iteration_scope(source) if source else BASE
@@ -54,23 +54,24 @@ def policy(run: Run, iteration: int) -> Manifest:
     )
 
 
-def teacher(run: Run, scope: str, wanted: Teacher) -> dict[str, Any]:
-    """The place of a model that a round asks beside the policy or in its stead: the checkpoint of another experiment as it is now or, if
-    that experiment is gone, as the round has pinned it. UserError, or TaskError for a checkpoint that was never made. A server is not
-    asked: it is needed only where samples are owed."""
+def teacher(run: Run, scope: str, setting: str, wanted: Teacher) -> dict[str, Any]:
+    """The place of a model, named by `setting`, that a round asks beside the policy or in its stead: the checkpoint of another experiment
+    as it is now or, if that experiment is gone, as the round has pinned it. UserError, or TaskError for a checkpoint that was never made.
+    A server is not asked: it is needed only where samples are owed."""
     if isinstance(wanted, ServedTeacher):
         return place_of_served(wanted.identity, wanted.digest)
     if not isinstance(wanted, CheckpointOf):
         return place_of_model(str(wanted), resolve_model(str(wanted)))
     if wanted.experiment == run.name:
-        raise UserError("recipe.teacher: an experiment cannot be its own teacher; leave teacher out to sample from its own policy")
+        own = "leave teacher out to sample from its own policy" if setting == "recipe.teacher" else "set by: self to ask its own policy"
+        raise UserError(f"{setting}: an experiment cannot be its own teacher; {own}")
     made = run.store.manifest(wanted.experiment, iteration_scope(wanted.iteration), "checkpoint")
     made = made or run.manifest(scope, "policy")
     if made is None or (made.stage == "policy" and made.detail.get("teacher") != wanted.model_dump()):
         known = sorted({m.experiment for m in run.store.manifests() if m.stage == "checkpoint"} - {run.name})
         misspelt = nearest(wanted.experiment, known) if known and wanted.experiment not in known else ""
         raise TaskError(
-            f"recipe.teacher: round {wanted.iteration} of {wanted.experiment} has no checkpoint yet; make it first: selftrain run "
+            f"{setting}: round {wanted.iteration} of {wanted.experiment} has no checkpoint yet; make it first: selftrain run "
             f"{wanted.experiment}{misspelt}"
         )
     return made.detail["place"]

@@ -12,7 +12,7 @@ from selftrain_assets.core.types import Improvement, Outcome, Score
 from selftrain_assets.models.loading import Policy
 from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.trajectories import Conversations
-from selftrain_assets.stages.conversing import Floor
+from selftrain_assets.stages.conversing import Responder
 from selftrain_assets.stages.run import Clock, Run
 from selftrain_assets.stages.trajectories import script_of, script_version
 from selftrain_assets.store.database import Database
@@ -41,9 +41,9 @@ def self_improvement(run: Run, db: Database, policy: Policy, label: str, clock: 
     )
     problems = {p.id: p for p in run.problems}
     conversations = Conversations(recipe, run.methods[0].prompt, script_of(run), own=True)
-    with Floor(run, db, {"policy": policy}, label, clock) as floor:
-        found = list(floor.hold(conversations.answer(problems[id], text) for id, text in greedy))
-    return [each for each in found if Outcome.INFRA_ERROR not in (each.direct, each.final)], floor.tokens
+    with Responder(run, db, {"policy": policy}, label, clock) as responder:
+        found = list(responder.converse(conversations.answer(problems[id], text) for id, text in greedy))
+    return [each for each in found if Outcome.INFRA_ERROR not in (each.direct, each.final)], responder.tokens
 
 
 def with_final_answers(scores: Sequence[Score], improved: Sequence[Improvement]) -> list[Score]:

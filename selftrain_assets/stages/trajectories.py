@@ -18,7 +18,7 @@ from selftrain_assets.core.identity import fingerprint, row_key
 from selftrain_assets.core.types import Outcome, Problem, Row, RowSource, Sample, Trajectory, Turn
 from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.trajectories import Conversations, Role
-from selftrain_assets.stages.conversing import Floor
+from selftrain_assets.stages.conversing import Responder
 from selftrain_assets.stages.rows import Rows, freeze
 from selftrain_assets.stages.run import Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import open_samples, open_verdicts, teacher
@@ -82,11 +82,7 @@ def trajectories(run: Run, iteration: int) -> Manifest:
     """TriPosT: edit each attempt until it is right; every trajectory is kept, with the reason if it is not trained on."""
     clock, scope, recipe = Clock(), iteration_scope(iteration), settings_of(run)
     judged, drawn, policy = (run.need(scope, stage) for stage in ("verifications", "samples", "policy"))
-    asked: dict[Role, Any] = {
-        "feedback": recipe.feedback.model if recipe.feedback.by == "model" else None,
-        "improver": recipe.improving_model,
-    }
-    places = {role: teacher(run, scope, wanted) for role, wanted in asked.items() if wanted is not None}
+    places: dict[Role, Any] = {role: teacher(run, scope, setting, asked) for role, (setting, asked) in recipe.editors.items()}
     script, own = script_of(run), recipe.own(iteration)
     digests = {role: place["digest"] for role, place in places.items()}
     edited_by = recipe.model_dump(include={"wording", "feedback", "improver", "max_updates", "max_words", "filters", "sampling"})
@@ -99,8 +95,8 @@ def trajectories(run: Run, iteration: int) -> Manifest:
     conversations = Conversations(recipe, run.methods[0].prompt, script, own)
     with run.store.writing(run.name, scope, "trajectories", run.owner), run.store.database() as db:
         attempts = _attempts(run, drawn, judged)
-        with Floor(run, db, models, f"{scope} trajectories", clock) as floor:
-            held = list(floor.hold(conversations.trajectory(*attempt) for attempt in attempts))
+        with Responder(run, db, models, f"{scope} trajectories", clock) as responder:
+            held = list(responder.converse(conversations.trajectory(*attempt) for attempt in attempts))
         whole, turns = [each for each, _ in held], [turn for _, own_turns in held for turn in own_turns]
         digest = fingerprint("trajectories", key, [asdict(each) for each in whole], [asdict(turn) for turn in turns])
         tables = {"trajectories": (Trajectory, whole), "turns": (Turn, turns)}
@@ -112,8 +108,8 @@ def trajectories(run: Run, iteration: int) -> Manifest:
             key=key,
             digest=digest,
             parents=parents,
-            tokens=floor.tokens,
-            counts=_yield(whole, turns) | {"drawn": floor.drawn},
+            tokens=responder.tokens,
+            counts=_yield(whole, turns) | {"drawn": responder.drawn},
             metrics={"endings": dict(Counter(each.ending for each in whole)), "errors": _errors(turns), "by": _by(turns)},
             settings=recipe.model_dump(mode="json"),
             detail={"policy": policy.digest, "places": places},

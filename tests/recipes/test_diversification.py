@@ -15,7 +15,7 @@ def recipe(**settings):
 def test_it_samples_nothing_and_trains_once():
     config = parse_experiment({"recipe": {"type": "diversification"}}, "x")
     assert config.recipe.stages == ("dataset", "checkpoint", "evaluation")
-    assert (config.recipe.learns_from, config.recipe.teachers, config.rounds) == ((), (), 1)
+    assert (config.recipe.learns_from, config.recipe.teachers, config.rounds) == ((), {}, 1)
     assert config.recipe.sample_rounds(1) == []
 
 

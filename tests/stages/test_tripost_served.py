@@ -2,7 +2,7 @@
 
 import pytest
 
-from selftrain_assets.core.errors import InfraError
+from selftrain_assets.core.errors import InfraError, ModelError, TaskError, UserError
 from selftrain_assets.core.types import Row, Trajectory, Turn
 from selftrain_assets.stages import inputs, sampling, training, trajectories
 from selftrain_assets.stages.audit import audit
@@ -149,6 +149,33 @@ def test_what_the_teacher_says_badly_is_dropped_by_its_reason(server, taught):
     assert endings["update_unparsable"] > 0
     assert endings["improved"] > 0
     assert sum(endings.values()) == 48
+
+
+@pytest.mark.parametrize("setting", ["feedback", "improver"])
+def test_a_model_that_the_server_does_not_have_is_told_by_its_own_setting(server, taught, setting):
+    misspelt = {"base_url": server.url, "model": "arithmetik", "retries": 0}
+    good = misspelt | {"model": NAME}
+    recipe = {"feedback": {"by": "model", "model": good}, "improver": {"by": "model"}}
+    recipe[setting] |= {"model": misspelt}
+    run = taught(**recipe)
+    up_to_trajectories(run)
+    with pytest.raises(ModelError, match=rf'^recipe\.{setting}\.model\.model: .* serves no "arithmetik"; did you mean "arithmetic"'):
+        trajectories.trajectories(run, 1)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "kind", "sentence"),
+    [
+        ("nobody", TaskError, "round 1 of nobody has no checkpoint yet"),
+        ("lab", UserError, "an experiment cannot be its own teacher; set by: self"),
+    ],
+)
+@pytest.mark.parametrize("setting", ["feedback", "improver"])
+def test_a_checkpoint_that_cannot_be_asked_is_told_by_its_own_setting(server, taught, setting, experiment, kind, sentence):
+    recipe = {"feedback": {"by": "model", "model": {"base_url": server.url, "model": NAME}}, "improver": {"by": "model"}}
+    recipe[setting] |= {"model": {"experiment": experiment, "iteration": 1}}
+    with pytest.raises(kind, match=rf"^recipe\.{setting}\.model: {sentence}"):
+        inputs.problems(taught(**recipe))
 
 
 def test_a_lost_answer_of_the_teacher_is_asked_for_again(server, taught):
