@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -15,6 +15,7 @@ from selftrain_assets.core.files import write_atomically
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.statistics import Estimate, bootstrap, over_seeds, paired_bootstrap
 from selftrain_assets.core.types import Drawing, Improvement, Outcome, Row, Score
+from selftrain_assets.recipes import Diversification
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
 from selftrain_assets.reports.summary import plain, summarize
 from selftrain_assets.reports.tables import Titled
@@ -25,11 +26,31 @@ from selftrain_assets.store.database import relation
 
 ANY, WHOLE, FIRST = "any", "accuracy", "first attempt"
 SPLITS = ("test", "transfer")
-LONGEST_NAME = 120
+LONGEST_NAME, FEW_GROUPS = 120, 6  # characters; groups that are told apart
 MOST_NAMED = 6  # arms of which a sentence gives the number of each
 
 Scores = dict[str, float]
 """By problem: is the greedy answer right, 1 or 0?"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is compared beside the accuracy: methods that all arms have; first attempts, where an arm improves its answers; and, by split,
+    groups of problems that all arms have (has-op and no-op), in recipe diversification."""
+
+    methods: Sequence[str]
+    first: bool
+    groups: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, arms: Sequence[Arm], splits: Sequence[str]) -> Asked:
+        methods = arms[0].methods if len({arm.methods for arm in arms}) == 1 else ()
+        first = any("self_improvement" in s["baseline"] for arm in arms for s in arm.summaries)
+        runs = [run for arm in arms for run in arm.runs]
+        instructed = all(isinstance(run.config.recipe, Diversification) for run in runs)
+        groups = {split: {tuple(sorted({p.group for p in run.split(split)})) for run in runs} for split in splits if instructed}
+        alike = {split: of.pop() for split, of in groups.items() if len(of) == 1}
+        return cls(methods, first, {split: names for split, names in alike.items() if 1 < len(names) <= FEW_GROUPS})
 
 
 @dataclass(frozen=True)
@@ -77,30 +98,28 @@ class Arm:
                 counts[-1] += sum(run.need(iteration_scope(i), "trajectories").counts["drawn"] for i in range(1, self.rounds + 1))
         return fmean(counts)
 
-    def scores(self, iteration: int, split: str, methods: Sequence[str], first: bool) -> dict[str, list[Scores]]:
-        """By measure, for each seed, after a round; round 0 is the base. The measures are each of `methods`, their vote, and whether any
-        of them is right; or, without methods, the accuracy, that of each group of problems where there are two, and, where answers are
-        improved, that of first attempts."""
+    def scores(self, iteration: int, split: str, asked: Asked) -> dict[str, list[Scores]]:
+        """By measure, for each seed, after a round; round 0 is the base. The measures are each of the methods, their vote, and whether
+        any of them is right; or, without methods, the accuracy, that of groups, and that of first attempts."""
         found: dict[str, list[Scores]] = {}
         for run in self.runs:
             evaluation = run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
-            by: dict[str | None, Scores] = {None: {}, **{name: {} for name in methods}}
-            groups: dict[str, Scores] = {}
+            by: dict[str | None, Scores] = {None: {}, **{name: {} for name in asked.methods}}
+            groups: dict[str, Scores] = {name: {} for name in asked.groups.get(split, ())}
             for s in run.store.read_table(evaluation, "scores", Score):
                 if s.split == split and s.method in by:
                     by[s.method][s.problem_id] = float(s.greedy)
-                    groups.setdefault(s.group, {})[s.problem_id] = float(s.greedy)
-            measures = {name: by[name] for name in methods} | {VOTE if methods else WHOLE: by[None]}
-            if not methods and len(groups) == 2:
-                measures |= {name: groups[name] for name in sorted(groups)}
-            if methods:
-                measures[ANY] = {id: max(by[name][id] for name in methods) for id in by[None]}
-            if first:
+                if s.split == split and s.method is None and s.group in groups:
+                    groups[s.group][s.problem_id] = float(s.greedy)
+            measures = {name: by[name] for name in asked.methods} | {VOTE if asked.methods else WHOLE: by[None]} | groups
+            if asked.methods:
+                measures[ANY] = {id: max(by[name][id] for name in asked.methods) for id in by[None]}
+            if asked.first:
                 own = run.store.read_table(evaluation, "improvements", Improvement) if "improvements" in evaluation.files else []
                 measures[FIRST] = by[None] | {e.problem_id: float(e.direct == Outcome.PASS) for e in own if e.problem_id in by[None]}
             for name, scores in measures.items():
                 found.setdefault(name, []).append(scores)
-        return {name: of for name, of in found.items() if len(of) == len(self.runs)}
+        return found
 
 
 def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, Any]:
@@ -117,19 +136,18 @@ def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, An
 
 def compare_arms(arms: Sequence[Arm]) -> dict[str, Any]:
     """Their numbers, and on what terms they are compared."""
-    methods = arms[0].methods if len({arm.methods for arm in arms}) == 1 else ()
-    first = any("self_improvement" in s["baseline"] for arm in arms for s in arm.summaries)
     splits = [split for split in SPLITS if all(run.split(split) for arm in arms for run in arm.runs)]
+    asked = Asked.of(arms, splits)
     return {
         "seeds": [run.config.seed for run in arms[0].runs],
-        "arms": [_arm(arm, splits, methods, first) for arm in arms],
-        "differences": [d for arm in arms[1:] for split in splits for d in _differences(arm, arms[0], split, methods, first)],
+        "arms": [_arm(arm, splits, asked) for arm in arms],
+        "differences": [d for arm in arms[1:] for split in splits for d in _differences(arm, arms[0], split, asked)],
         "terms": _terms(arms),
     }
 
 
-def _arm(arm: Arm, splits: Sequence[str], methods: Sequence[str], first: bool) -> dict[str, Any]:
-    by_round = {split: [arm.scores(i, split, methods, first) for i in range(arm.rounds + 1)] for split in splits}
+def _arm(arm: Arm, splits: Sequence[str], asked: Asked) -> dict[str, Any]:
+    by_round = {split: [arm.scores(i, split, asked) for i in range(arm.rounds + 1)] for split in splits}
     return {
         "name": arm.name,
         "rounds": arm.rounds,
@@ -149,9 +167,9 @@ def _estimate(seeds: Sequence[Scores]) -> Estimate:
     return over_seeds(_means(seeds)) if len(seeds) > 1 else bootstrap(list(seeds[0].values()))
 
 
-def _differences(arm: Arm, less: Arm, split: str, methods: Sequence[str], first: bool) -> list[dict[str, Any]]:
+def _differences(arm: Arm, less: Arm, split: str, asked: Asked) -> list[dict[str, Any]]:
     """After the last round of each: this arm less the first."""
-    before, after = (each.scores(each.rounds, split, methods, first) for each in (less, arm))
+    before, after = (each.scores(each.rounds, split, asked) for each in (less, arm))
     by_problem = len(arm.runs) == 1 and _share([less, arm], INPUTS, "problems")
     return [
         {"arm": arm.name, "less": less.name, "split": split, "measure": m, **asdict(_difference(before[m], after[m], by_problem))}
