@@ -136,14 +136,14 @@ def new(
 ) -> None:
     """Write a commented experiment to start from."""
     from selftrain_assets.experiments import write_experiment
-    from selftrain_assets.scaffold import needs_problems, scaffold
+    from selftrain_assets.scaffold import needs_problems, scaffold, studies
 
     path = write_experiment(name, scaffold(preset))
     if as_json:
         print_json({"experiment": name, "file": str(path)})
     else:
         first = "Set task.path and model in it, then" if needs_problems(preset) else "Run it as it is, or with your own problems"
-        typer.echo(f"Wrote {os.path.relpath(path)}\n{first}: selftrain run {name}")
+        typer.echo(f"Wrote {os.path.relpath(path)}\n{first}: selftrain run {name}{' --sweep' if preset in studies() else ''}")
 
 
 @app.command()
