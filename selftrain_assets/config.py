@@ -125,7 +125,7 @@ class Experiment(BaseModel):
             raise ValueError(
                 f"sources.{HUMAN}: {HUMAN} means the human problems of the experiment's own task; give the source another name"
             )
-        if HUMAN in mix and isinstance(self.recipe, Selection) and self.recipe.mix_human:
+        if mix.get(HUMAN) and isinstance(self.recipe, Selection) and self.recipe.mix_human:
             raise ValueError(f"recipe.mix: {HUMAN} and recipe.mix_human both add human rows; keep one of the two")
         return self
 

@@ -75,7 +75,7 @@ def sizes(budget: int, instructions: int, alpha: float | None) -> list[int]:
 def split_budget(problems: Sequence[Problem], budget: int, instructions: int, alpha: float | None, seed: int) -> list[Problem]:
     """`budget` of these problems (0: all) under `instructions` different instructions (0: all), in their order, so many of each as `sizes`
     says; without a number of instructions and without `alpha` they are drawn without regard to instructions. What is chosen depends on
-    keyed hashes alone: a larger budget for as many instructions holds the smaller one.
+    keyed hashes alone: where every instruction has examples enough, a larger budget for as many instructions holds the smaller one.
 
     ValueError where there are too few problems, or too few of some instruction.
     """

@@ -14,7 +14,8 @@ from selftrain_assets.recipes.rounds import Recipe
 
 
 class Diversification(Mixing, Recipe):
-    """Zhang, Wang & Charton 2024 (arXiv 2405.19787), sections 3 and 4.
+    """From Symbolic Tasks to Code Generation: Diversification Yields Better Task Performers (arXiv 2405.19787), and its extension Only-IF
+    (arXiv 2410.04717), section 2 for string rewriting and section 4 for mixes.
 
     take I instructions with S examples each, S x I = budget, or a long tail of them
     mix in rows of other sources, beside them or in place of some

@@ -17,7 +17,7 @@ from selftrain_assets.stages.sampling import teacher
 from selftrain_assets.stages.symptoms import VERSION, leaks_in_problems
 from selftrain_assets.stages.trajectories import check_solutions, script_of
 from selftrain_assets.store import Manifest
-from selftrain_assets.tasks import AnyTask, Published
+from selftrain_assets.tasks import AnyTask, ProblemFile, Published
 from selftrain_assets.verifiers import AnyVerifier
 
 LEARNT = ("train", "human")
@@ -77,8 +77,9 @@ def load_problems(config: Experiment) -> list[Problem]:
 
 
 def _solved(task: AnyTask) -> list[Problem]:
-    """With the solutions of all problems to learn from, which a published set keeps back where it is sampled on."""
-    problems = task.read().problems if isinstance(task, Published) else task.load()
+    """With the solutions of all problems to learn from, which a published set keeps back where it is sampled on; a file may have nothing
+    to test on."""
+    problems = task.read().problems if isinstance(task, Published) else task.read() if isinstance(task, ProblemFile) else task.load()
     return [p if p.split in LEARNT else replace(p, solution=None) for p in problems]
 
 
@@ -113,7 +114,7 @@ def _check_solved(run: Run, loaded: list[Problem]) -> None:
     needed = {
         "base.fine_tune: human": config.base.fine_tune == "human",
         "recipe.mix_human": isinstance(config.recipe, Selection) and config.recipe.mix_human > 0,
-        "recipe.mix": isinstance(config.recipe, Mixing) and HUMAN in config.recipe.mix,
+        "recipe.mix": isinstance(config.recipe, Mixing) and config.recipe.mix.get(HUMAN, 0) > 0,
         "human_only": config.human_only,
     }
     for method in run.methods_on(loaded):
@@ -142,7 +143,7 @@ def _check_mix(config: Experiment, loaded: list[Problem]) -> None:
             raise UserError(f"recipe.budget and recipe.instructions: {error}; lower them, or give more training problems") from error
     for name, amount in recipe.mix.items() if isinstance(recipe, Mixing) else ():
         there = sum(p.split == HUMAN if name == HUMAN else p.split == "source" and p.id.startswith(f"{name}/") for p in loaded)
-        if not there or (amount >= 1 and name != HUMAN and there < amount):
+        if amount and (not there or (amount >= 1 and name != HUMAN and there < amount)):
             raise UserError(
                 f"recipe.mix: {name} has {there} rows to learn from, and {amount:g} are asked for; lower it, or give it more problems"
             )

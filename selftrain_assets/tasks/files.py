@@ -49,6 +49,15 @@ class ProblemFile(Identity):
     seed: int = Field(0, ge=0, description="seed of the split, where none is given")
 
     def load(self) -> list[Problem]:
+        problems = self.read()
+        for split in ("train", "test"):
+            if not any(p.split == split for p in problems):
+                path = Path(self.path).expanduser()
+                raise UserError(f'{path}: no problem is in the split "{split}"; a run needs problems to train on and to test on')
+        return problems
+
+    def read(self) -> list[Problem]:
+        """The same, whatever splits there are: a source (`sources`) needs none to test on."""
         path = Path(self.path).expanduser()
         if not path.is_file():
             raise UserError(f"task.path: there is no file {path}")
@@ -58,11 +67,7 @@ class ProblemFile(Identity):
         rows = [(where, self._renamed(where, row)) for where, row in _rows(path)]
         if not rows:
             raise UserError(f"{path}: holds no problem")
-        problems = self._distinct([(where, _problem(where, row)) for where, row in rows], has_split=any(r.get("split") for _, r in rows))
-        for split in ("train", "test"):
-            if not any(p.split == split for p in problems):
-                raise UserError(f'{path}: no problem is in the split "{split}"; a run needs problems to train on and to test on')
-        return problems
+        return self._distinct([(where, _problem(where, row)) for where, row in rows], has_split=any(r.get("split") for _, r in rows))
 
     def _renamed(self, where: str, row: dict[str, Any]) -> dict[str, Any]:
         if absent := [name for name in self.columns.values() if name not in row]:

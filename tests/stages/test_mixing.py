@@ -29,10 +29,7 @@ def general(tmp_path):
         {"id": f"g{i}", "question": f"Capital {i}?", "answer": f"City {i}", "solution": f"It is City {i}.", "group": f"kind {i % 4}"}
         for i in range(20)
     ]
-    rows += [
-        {"id": "unsolved", "question": "Unsolved?", "answer": "x"},
-        {"id": "t", "question": "Held out?", "answer": "y", "split": "test"},
-    ]
+    rows.append({"id": "unsolved", "question": "Unsolved?", "answer": "x"})
     rows = [{"split": "train", **row} for row in rows]
     path = tmp_path / "general.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
@@ -85,6 +82,14 @@ def test_human_rows_by_their_number(opened):
     run = opened(recipe=RECIPE | {"mix": {"human": 3}})
     run_rounds(run, [1])
     assert sum(r.source == "human" for r in rows_of(run)) == 3
+
+
+def test_none_of_a_source_is_as_good_as_not_naming_it(opened, general):
+    """A sweep over the share begins there."""
+    alone, run = opened(name="alone"), opened(recipe=RECIPE | {"mix": {"general": 0, "human": 0}}, sources=general)
+    run_rounds(alone, [1])
+    run_rounds(run, [1])
+    assert rows_of(run) == rows_of(alone)
 
 
 def test_a_problem_of_a_source_can_be_retracted(opened, general):
