@@ -7,6 +7,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)
+# Each stage in the UI and many a test is a process of its own; one that may not keep what it compiles compiles torch and Dagster anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 BROWSERS := $(CHROMIUM) chromium chromium-browser google-chrome
 

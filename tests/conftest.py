@@ -19,6 +19,7 @@ from tests.sandbox.engine_process import engine_folder, some_engine
 # Read by huggingface_hub and tokenizers when they are imported, which nothing above does.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # several test processes share the cores; threads that wait for each other lose them
 
 settings.register_profile("shared_machine", deadline=None)  # a busy machine is no failure
 settings.load_profile("shared_machine")
@@ -108,16 +109,8 @@ def store(tmp_path) -> Store:
     return Store(tmp_path / "runs")
 
 
-@pytest.fixture(scope="session")
-def one_torch_thread() -> None:
-    """For tests that compute with torch; the others must not import it."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
-def opened(tmp_path, store, one_torch_thread):
+def opened(tmp_path, store):
     """Returns a function that opens a small experiment on that store; changes are top-level settings."""
 
     def open_run(name: str = "lab", **changes) -> Run:

@@ -12,7 +12,7 @@ from selftrain_assets.assets.record import Event, events, report_events
 from selftrain_assets.assets.specs import GPU, asset_specs
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.errors import SelftrainError
-from selftrain_assets.core.ranges import rounds_between
+from selftrain_assets.core.ranges import ROUNDS, rounds_between
 from selftrain_assets.resources import LaunchSettings, StoreResource
 from selftrain_assets.stages.loop import controls, walk
 from selftrain_assets.stages.run import Run
@@ -46,7 +46,7 @@ def report_job(name: str, config: Experiment) -> "UnresolvedAssetJobDefinition":
 class Rounds(dg.Config):
     """Which rounds a launch of the whole experiment does."""
 
-    rounds: str | None = Field(None, description='rounds to do, "2" or "1-3"; left out: all of the experiment')
+    rounds: str | None = Field(None, description=ROUNDS)
 
 
 def everything(context: dg.OpExecutionContext, run: Run, rounds: str | None) -> Iterator[Event]:

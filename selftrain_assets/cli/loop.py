@@ -11,6 +11,7 @@ import typer
 from selftrain_assets.cli.common import AsJson, Name, Seeds, app, as_typed, open_run, print_json, repeated
 from selftrain_assets.cli.sweep import WORKERS, run_sweep, show_sweep
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.ranges import ROUNDS
 
 PRESETS = (
     "rest_em, rest, star, rft or expert_iteration, on your own problems; mmst, mmst_st_size, st_text, st_code or mixed_distillation; "
@@ -21,7 +22,7 @@ PRESETS = (
 @app.command()
 def run(
     name: Name,
-    rounds: Annotated[str | None, typer.Option(help='rounds to do, "2" or "1-3"; default: all of the experiment')] = None,
+    rounds: Annotated[str | None, typer.Option(help=ROUNDS)] = None,
     seeds: Seeds = None,
     preset: Annotated[str | None, typer.Option(help="write the experiment first, as `new` does, where there is none of this name")] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="all points of its sweep, each an experiment NAME-cap-4 of its own")] = False,
@@ -30,6 +31,7 @@ def run(
 ) -> None:
     """Do what is owed of an experiment; a second call goes on where the first one ended."""
     from selftrain_assets.reports import summarize
+    from selftrain_assets.stages.run import iteration_scope
 
     if preset is not None:
         _write_preset(name, preset)
@@ -44,7 +46,7 @@ def run(
         found = [summarize(open_run(each)) for each in names]
         print_json(found if seeds else found[0])
     else:
-        sampled = "samples" in open_run(names[-1]).config.recipe.stages
+        sampled = open_run(names[-1]).manifest(iteration_scope(1), "samples") is not None
         _farewell(names[-1], pages[-1], f"{name} --seeds {seeds}" if seeds else None, sampled)
 
 

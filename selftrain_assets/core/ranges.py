@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from selftrain_assets.core.errors import UserError
 
+ROUNDS = 'rounds to do, "2" or "1-3"; 0: the base and its evaluation alone; left out: all of the experiment'
+
 
 def numbers(text: str) -> range:
     """What "3" or "0-4" means; nothing where it is neither."""
@@ -18,10 +20,13 @@ def numbers(text: str) -> range:
 
 
 def rounds_between(text: str | None, last: int, setting: str) -> range:
-    """Rounds within 1 to `last`; None is all of them. UserError names `setting`."""
+    """Rounds within 1 to `last`; None is all of them, and "0" none: the base alone. UserError names `setting`."""
+    if text == "0":
+        return range(0)
     found = range(1, last + 1) if text is None else numbers(text)
     if not found or not 1 <= found[0] <= found[-1] <= last:
-        raise UserError(f'{setting} "{text}": give a round or a range between 1 and the experiment\'s rounds: {last}, as in 1 or 1-{last}')
+        sentence = f"give a round or a range between 1 and the experiment's rounds: {last}, as in 1 or 1-{last}; or 0 for the base alone"
+        raise UserError(f'{setting} "{text}": {sentence}')
     return found
 
 

@@ -26,6 +26,11 @@ PYTHON = ("", "python", "py", "python3")
 MIB = 1024 * 1024
 
 
+def _definition(entry: str, code: str) -> re.Match[str] | None:
+    """Where `entry`, a function or Class.method, begins to be defined."""
+    return re.search(rf"^[ \t]*(?:def|class)\s+{re.escape(entry.partition('.')[0])}\b", code, re.MULTILINE) if entry else None
+
+
 class CodeVerifier(Identity):
     """The completion's program, run in the sandbox: against the problem's tests, or for its result.
 
@@ -38,11 +43,11 @@ class CodeVerifier(Identity):
     """
 
     type: Literal["code"] = "code"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     program: Literal["auto", "fenced", "whole"] = Field(
         "auto", description="fenced: in a fenced block; whole: the completion as it is; auto: in a block if there is one"
     )
-    continues: bool = Field(False, description="a completion without a block goes on with the question's code, as in HumanEval")
+    continues: bool = Field(False, description="the question is code that goes on: with a completion, or with a block as its function")
     answers: Literal["numeric", "text"] = Field("numeric", description="how a result is compared with an answer")
     tolerance: float = Field(0.0, ge=0, description="accepted difference of numbers; asserts say their own")
     words: bool = Field(False, description="compare printed text word by word, so that line breaks do not count")
@@ -60,8 +65,7 @@ class CodeVerifier(Identity):
         blocks = [m[3] for m in FENCE.finditer(completion) if m[2].lower() in PYTHON] if self.program != "whole" else []
         if not blocks:
             return None if self.program == "fenced" or not completion.strip() else completion
-        defines = re.compile(rf"^\s*(?:def|class)\s+{re.escape(entry.partition('.')[0])}\b", re.MULTILINE)
-        return next((block for block in reversed(blocks) if entry and defines.search(block)), blocks[-1])
+        return next((block for block in reversed(blocks) if _definition(entry, block)), blocks[-1])
 
     def content(self, problem: Problem, completion: str) -> str | None:
         return fingerprint("program", problem_digest(problem), self._program(problem, completion))
@@ -75,9 +79,16 @@ class CodeVerifier(Identity):
         return NumericVerifier(tolerance=self.tolerance) if self.answers == "numeric" else TextVerifier()
 
     def _program(self, problem: Problem, completion: str) -> str | None:
-        tests = ProgramTests.from_json(problem.tests) if problem.tests else None
-        program = self.parse(completion, tests.entry if tests else "")
-        return problem.question + completion if self.continues and program == completion else program
+        """With `continues`, what the question has before its function, imports and helpers, stands before a block too: a model that is
+        asked in a chat writes the function again, and rarely what it was given besides."""
+        entry = ProgramTests.from_json(problem.tests).entry if problem.tests else ""
+        program = self.parse(completion, entry)
+        if program is None or not self.continues:
+            return program
+        if program == completion or program[:1].isspace():
+            return problem.question + program
+        asked = _definition(entry, problem.question)
+        return problem.question[: asked.start()] + program if asked else program
 
     def task(self, problem: Problem, program: str) -> sandbox.Task:
         """What the sandbox is asked."""

@@ -1,4 +1,4 @@
-"""The command line as a person uses it: real processes, right and wrong input, Ctrl-C and a second run."""
+"""The command line as a person uses it: right and wrong input, Ctrl-C and a second run."""
 
 import json
 import os
@@ -13,6 +13,7 @@ import yaml
 
 from selftrain_assets.experiments import COMPONENT
 from tests import lab
+from tests.cli.command import PROGRAM, process, selftrain
 
 
 @pytest.fixture
@@ -23,15 +24,8 @@ def place(tmp_path, monkeypatch):
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     for name, value in {"SELFTRAIN_DEFS": "defs", "SELFTRAIN_STORE": "runs", "DAGSTER_HOME": "dagster"}.items():
         monkeypatch.setenv(name, str(tmp_path / value))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def selftrain(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "selftrain_assets.cli", *arguments], capture_output=True, text=True, timeout=600, **options
-    )
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +36,8 @@ def finished(tmp_path_factory):
     (folder / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     lab.write_experiment(folder, human_only=True)
     variables = {"SELFTRAIN_DEFS": "defs", "SELFTRAIN_STORE": "runs", "DAGSTER_HOME": "dagster"}
-    environment = {**os.environ, **{k: str(folder / v) for k, v in variables.items()}, "OMP_NUM_THREADS": "1"}
-    return folder, environment, selftrain("run", "lab", cwd=folder, env=environment)
+    environment = {**os.environ, **{k: str(folder / v) for k, v in variables.items()}}
+    return folder, environment, process("run", "lab", cwd=folder, env=environment)
 
 
 def test_run_ends_with_the_table_the_report_and_what_to_do_next(finished):
@@ -184,21 +178,32 @@ def test_bad_names_folders_and_rounds(place):
         assert (done.returncode, sentence in done.stderr, "Traceback" in done.stderr) == (2, True, False), (arguments, done.stderr)
 
 
+def test_no_rounds_are_the_base_alone(place):
+    lab.write_experiment(place)
+    done = selftrain("run", "lab", "--rounds", "0")
+    assert done.returncode == 0, done.stderr
+    assert "selftrain show" not in done.stdout  # there are no samples of a round
+    summary = json.loads(selftrain("run", "lab", "--rounds", "0", "--json").stdout)
+    assert 0 <= summary["baseline"]["greedy_accuracy"] <= 1
+    assert summary["iterations"] == []
+    assert {p.parent.name for p in (place / "runs" / "experiments" / "lab").glob("*/*.json")} == {"inputs", "base"}
+
+
 def test_ctrl_c_is_a_clean_line_and_the_next_run_goes_on(place):
     settings = lab.write_experiment(place, rounds=1)
     slow = settings["engine"] | {"seconds_per_completion": 0.05}
     lab.write_experiment(place, rounds=1, engine=slow)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "selftrain_assets.cli", "run", "lab"],
+    running = subprocess.Popen(
+        [*PROGRAM, "run", "lab"],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs have it ignored
     )
     wait_for_shards(place / "runs", 2)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 130
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=300)
+    assert running.returncode == 130
     assert errors.strip().splitlines()[-1] == "Stopped. What was finished is kept; run the same command again to go on."
     assert "Traceback" not in errors
     goes_on(place, settings)
@@ -208,12 +213,10 @@ def test_ctrl_c_is_a_clean_line_and_the_next_run_goes_on(place):
 def test_kill_9_loses_at_most_the_open_shard(place):
     settings = lab.write_experiment(place, rounds=1)
     lab.write_experiment(place, rounds=1, engine=settings["engine"] | {"seconds_per_completion": 0.05})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "selftrain_assets.cli", "run", "lab"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
+    running = subprocess.Popen([*PROGRAM, "run", "lab"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     wait_for_shards(place / "runs", 2)
-    process.kill()
-    process.wait(timeout=60)
+    running.kill()
+    running.wait(timeout=60)
     goes_on(place, settings)
 
 

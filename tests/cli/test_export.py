@@ -26,8 +26,7 @@ def finished(tmp_path_factory):
 
     def selftrain(*arguments, **more):
         command = [sys.executable, "-m", "selftrain_assets.cli", *arguments]
-        settings = environment | {"OMP_NUM_THREADS": "1"} | more
-        return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=folder, env=settings)
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=folder, env=environment | more)
 
     done = selftrain("run", "lab")
     assert done.returncode == 0, done.stderr

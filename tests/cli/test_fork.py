@@ -6,7 +6,7 @@ import os
 import pytest
 
 from tests import lab
-from tests.cli.test_cli import selftrain
+from tests.cli.command import selftrain
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def place(tmp_path_factory):
     (folder / "dagster").mkdir()
     lab.write_experiment(folder)
     variables = {"SELFTRAIN_DEFS": "defs", "SELFTRAIN_STORE": "runs", "DAGSTER_HOME": "dagster"}
-    return folder, {**os.environ, **{k: str(folder / v) for k, v in variables.items()}, "OMP_NUM_THREADS": "1"}
+    return folder, {**os.environ, **{k: str(folder / v) for k, v in variables.items()}}
 
 
 @pytest.mark.kills

@@ -7,7 +7,7 @@ import pytest
 
 from selftrain_assets.tasks import WordProblems
 from tests import lab
-from tests.cli.test_cli import selftrain
+from tests.cli.command import selftrain
 
 pytestmark = pytest.mark.kills
 
@@ -24,7 +24,7 @@ def repeated(tmp_path_factory):
     lab.write_experiment(folder, "lab", texts, rounds=1)
     lab.write_experiment(folder, "other", texts, rounds=1, trainer=lab.SETTINGS["trainer"] | {"steps": 3})
     variables = {"SELFTRAIN_DEFS": "defs", "SELFTRAIN_STORE": "runs", "DAGSTER_HOME": "dagster"}
-    environment = {**os.environ, **{k: str(folder / v) for k, v in variables.items()}, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **{k: str(folder / v) for k, v in variables.items()}}
     for name in ("lab", "other"):
         done = selftrain("run", name, "--seeds", "3-4", cwd=folder, env=environment)
         assert done.returncode == 0, done.stderr

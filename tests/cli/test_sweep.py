@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -15,9 +14,9 @@ from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.models.loading import EMBEDDED_DIRECTORY
 from selftrain_assets.tasks import WordProblems
 from tests import lab
-from tests.cli.test_cli import selftrain
+from tests.cli.command import PROGRAM, selftrain
 
-COMMAND = [sys.executable, "-m", "selftrain_assets.cli", "run", "lab", "--sweep", "--workers", "2"]
+COMMAND = [*PROGRAM, "run", "lab", "--sweep", "--workers", "2"]
 
 
 @pytest.fixture

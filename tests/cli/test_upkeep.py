@@ -23,7 +23,6 @@ def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, str(folder / value))
-        patch.setenv("OMP_NUM_THREADS", "1")
 
         def selftrain(*arguments):
             command = [sys.executable, "-m", "selftrain_assets.cli", *arguments]

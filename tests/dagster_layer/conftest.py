@@ -40,7 +40,7 @@ def instance():
 
 
 @pytest.fixture
-def laboratory(tmp_path, instance, one_torch_thread):
+def laboratory(tmp_path, instance):
     def build(name="lab", **changes) -> Lab:
         return Lab(tmp_path, instance, name, **changes)
 

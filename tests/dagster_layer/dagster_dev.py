@@ -45,7 +45,6 @@ class DagsterDev:
             "DAGSTER_HOME": str(self.home),
             "SELFTRAIN_DEFS": "" if shipped else str(folder / "defs"),
             "SELFTRAIN_STORE": str(folder / "runs"),
-            "OMP_NUM_THREADS": "1",
         }
 
     def start(self, seconds: float = 240) -> None:

@@ -36,7 +36,7 @@ class Swept:
 
 
 @pytest.fixture
-def swept(tmp_path, instance, one_torch_thread):
+def swept(tmp_path, instance):
     return lambda sweep, **changes: Swept(tmp_path, instance, sweep, **changes)
 
 

@@ -7,7 +7,7 @@ from tests.engines.openai_server import serving
 
 
 @pytest.fixture(scope="package")
-def model(embedded, one_torch_thread):
+def model(embedded):
     return load_model(embedded, "cpu", "float32")
 
 
@@ -17,7 +17,7 @@ def tokenizer(embedded):
 
 
 @pytest.fixture(scope="module")
-def local_server(embedded, one_torch_thread):
+def local_server(embedded):
     """An OpenAI-compatible server with the embedded model."""
     with serving(embedded) as server:
         yield server

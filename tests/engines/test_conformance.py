@@ -51,7 +51,7 @@ SETTINGS = {  # functions of pytest's request
 
 
 @pytest.fixture(scope="module", params=MEMBERS, ids=lambda kind: kind.__name__)
-def engine(request, embedded, one_torch_thread):
+def engine(request, embedded):
     """Each engine that an experiment can name, opened."""
     assert request.param in SETTINGS, "a new engine needs an entry above"
     if request.param is VllmSettings:

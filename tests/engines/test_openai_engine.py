@@ -26,7 +26,7 @@ KEY = "sk-0123456789-very-secret"
 
 
 @pytest.fixture
-def server(embedded, one_torch_thread):
+def server(embedded):
     with serving(embedded) as started:
         yield started
 

@@ -1,13 +1,11 @@
 """Truncation to the likeliest tokens, against a plain reference."""
 
 import numpy as np
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from selftrain_assets.engines.transformers_engine import truncate
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
 ROWS = (
     st.integers(1, 12)
     .flatmap(lambda width: st.lists(st.lists(st.integers(-60, 60), min_size=width, max_size=width, unique=True), min_size=1, max_size=4))

@@ -29,7 +29,7 @@ REQUESTS = wanted(PROMPTS | {"more": "Q: 40 - 2 * ( 3 + 4 ) A:"})
 
 
 @pytest.fixture(scope="module")
-def adapted(embedded, one_torch_thread, tmp_path_factory):
+def adapted(embedded, tmp_path_factory):
     """Two adapters of different ranks."""
     return [write_adapter(embedded, tmp_path_factory.mktemp(f"adapter-{seed}"), seed, rank) for seed, rank in ((1, 4), (2, 12))]
 

@@ -35,7 +35,7 @@ def server(embedded, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def engine(server, embedded, one_torch_thread):
+def engine(server, embedded):
     with OpenAISettings(base_url=server.url, concurrency=8).open(embedded) as opened:
         yield opened
 

@@ -38,7 +38,7 @@ class VllmServer:
         flags = [flag for name, value in settings.arguments(on_cpu=True, rank=RANK).items() for flag in _flag(name, value)]
         flags += ["--served-model-name", NAME, "--generation-config", "vllm", "--chat-template", CHAT, "--disable-uvicorn-access-log"]
         where = ["--model", str(self._ref.directory), "--host", "127.0.0.1", "--port", str(self.port)]
-        environment = os.environ | settings.environment() | {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", "OMP_NUM_THREADS": "1"}
+        environment = os.environ | settings.environment() | {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"}
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *where, *flags],

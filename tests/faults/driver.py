@@ -130,11 +130,8 @@ def fork(job: dict) -> dict:
 
 def main() -> None:
     if sys.argv[1:] == ["train"]:
-        import torch
-
         for name in ("peft", "selftrain_assets.trainers.sft_loop", "selftrain_assets.engines.transformers_engine"):
             import_module(name)
-        torch.set_num_threads(1)
         load_model(resolve_model("embedded"), "cpu", "float32")
         gc.collect()
         gc.freeze()  # every training collects garbage; what the imports have made need not be looked through each time

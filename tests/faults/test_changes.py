@@ -41,7 +41,7 @@ def experiment(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def three_rounds(experiment, tmp_path_factory, one_torch_thread, small_heap):
+def three_rounds(experiment, tmp_path_factory, small_heap):
     """The folder of three finished rounds. Not to be changed."""
     folder = tmp_path_factory.mktemp("three")
     run_rounds(experiment(folder), [1, 2, 3])

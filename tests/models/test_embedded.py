@@ -16,7 +16,6 @@ from selftrain_assets.models.loading import FACTS, load_model, load_tokenizer, r
 from selftrain_assets.models.pretrain import example
 
 GREEDY = DrawSettings(temperature=0, max_tokens=48)
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ QUESTIONS = ["What is the capital of France?", "Name a fruit."]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory, one_torch_thread):
+def model(tmp_path_factory):
     """Unpacked for these tests alone."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))

@@ -142,7 +142,7 @@ def test_verdicts_that_come_out_otherwise_make_another_dataset(opened, monkeypat
 
 
 @pytest.mark.parametrize("folder", ["seed=1", "key=7", "index=0", "run=3", "a[x]", "it's"])
-def test_the_name_of_a_folder_changes_nothing(tmp_path, folder, one_torch_thread):
+def test_the_name_of_a_folder_changes_nothing(tmp_path, folder):
     """DuckDB would read name=value as a column, and [x] as a pattern."""
     found = {}
     for place in ("plain", folder):

@@ -36,7 +36,7 @@ def answered(body, answer):
 
 
 @pytest.fixture
-def server(embedded, one_torch_thread):
+def server(embedded):
     with serving(embedded) as started:
         started.alter = answered
         yield started

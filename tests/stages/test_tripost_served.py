@@ -27,7 +27,7 @@ def corrected(body, answer):
 
 
 @pytest.fixture
-def server(embedded, one_torch_thread):
+def server(embedded):
     with serving(embedded) as started:
         started.alter = corrected
         yield started

@@ -23,13 +23,13 @@ def tokenizer(embedded):
 
 
 @pytest.fixture(scope="session")
-def model(embedded, one_torch_thread):
+def model(embedded):
     """The embedded model as it is; not to be trained."""
     return load_model(embedded, "cpu", "float32")
 
 
 @pytest.fixture(scope="module")
-def train(embedded, rows, tmp_path_factory, one_torch_thread, small_heap) -> Train:
+def train(embedded, rows, tmp_path_factory, small_heap) -> Train:
     """Returns a function that trains on the rows above unless told otherwise."""
 
     def run(settings, rows=rows, *, start=embedded, seed=1, work=None, **job) -> Trained:

@@ -78,7 +78,7 @@ def weighted_loss(logits, batch):
 
 
 @pytest.mark.parametrize("kernel", ["sdpa", "eager", pytest.param("flex_attention", marks=pytest.mark.kills)])  # compiled at first
-def test_packed_rows_do_not_see_each_other(embedded, tokenizer, examples, kernel, one_torch_thread):
+def test_packed_rows_do_not_see_each_other(embedded, tokenizer, examples, kernel):
     import torch
 
     model = load_model(embedded, "cpu", "float32", attention=kernel)

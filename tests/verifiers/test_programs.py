@@ -94,6 +94,18 @@ def test_a_completion_may_go_on_with_the_question(judge):
     assert judge(problem, "    return a + b\n", continues=True).outcome == Outcome.PASS
     assert judge(problem, "    return a + b\n").outcome == Outcome.MALFORMED
     assert judge(problem, f"```python\n{ADD}```", continues=True).outcome == Outcome.PASS
+    assert judge(problem, "```python\n    return a + b\n```", continues=True).outcome == Outcome.PASS
+
+
+def test_a_block_need_not_repeat_what_the_question_brings(judge):
+    given = "from typing import List\n\n\ndef double(x):\n    return 2 * x\n\n\n"
+    prompt = f'{given}def total(values: List[int]) -> int:\n    """Of the doubled values."""\n'
+    problem = with_tests("def check(candidate):\n    assert candidate([1, 2]) == 6\n", "total", prompt, prompt)
+    block = "```python\ndef total(values: List[int]) -> int:\n    return sum(map(double, values))\n```"
+    assert judge(problem, block, continues=True).outcome == Outcome.PASS
+    assert judge(problem, block).outcome == Outcome.WRONG
+    own = f"```python\nfrom typing import List\ndef double(x): return 3 * x\n{block[10:]}"
+    assert judge(problem, own, continues=True).outcome == Outcome.WRONG
 
 
 @pytest.mark.parametrize(
