@@ -54,7 +54,7 @@ class Evaluation(Identity):
     pass_at: tuple[int, ...] = Field((1, 2, 4, 8), description="k of pass@k; none above samples_per_problem")
     majority_at: tuple[int, ...] = Field((8,), description="k of maj@k; none above samples_per_problem")
     ties: TieRule = Field("share", description="maj@k where several answers lead: share the credit, or fail")
-    train_problems: int = Field(200, ge=0, description="training problems decoded greedily, for the train/test gap")
+    train_problems: int = Field(200, ge=0, description="problems that rounds learn on, decoded greedily, for the train/test gap")
     confidence: float = Field(0.95, gt=0, lt=1, description="of the bootstrap intervals over problems")
     resamples: int = Field(2000, ge=100, description="bootstrap resamples")
     suites: dict[SectionName, Suite] = Field({}, description="other tasks that every policy is measured on too, by a name for each")

@@ -110,7 +110,7 @@ def store(tmp_path) -> Store:
 
 
 @pytest.fixture
-def opened(tmp_path, store):
+def opened(tmp_path, store, small_heap):
     """Returns a function that opens a small experiment on that store; changes are top-level settings."""
 
     def open_run(name: str = "lab", **changes) -> Run:

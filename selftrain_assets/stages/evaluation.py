@@ -92,7 +92,7 @@ def evaluation_draws(run: Run, policy: str) -> list[Draws]:
     """By each method, first one greedy completion of every held-out problem, then several of each test problem; of the problems of each
     suite likewise."""
     config = run.config
-    known = problem_subset(run.split("train"), config.evaluation.train_problems, config.seed) if config.evaluation.train_problems else []
+    known = problem_subset(run.train_problems, config.evaluation.train_problems, config.seed) if config.evaluation.train_problems else []
     held_out = [*run.split("test"), *run.split("validation"), *run.split("transfer")]
     asked = (
         (m, problems, sampling)

@@ -40,7 +40,7 @@ def instance():
 
 
 @pytest.fixture
-def laboratory(tmp_path, instance):
+def laboratory(tmp_path, instance, small_heap):
     def build(name="lab", **changes) -> Lab:
         return Lab(tmp_path, instance, name, **changes)
 

@@ -36,7 +36,7 @@ class Swept:
 
 
 @pytest.fixture
-def swept(tmp_path, instance):
+def swept(tmp_path, instance, small_heap):
     return lambda sweep, **changes: Swept(tmp_path, instance, sweep, **changes)
 
 

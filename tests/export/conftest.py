@@ -32,7 +32,7 @@ KINDS = {
 
 
 @pytest.fixture(scope="session")
-def exported_runs(tmp_path_factory):
+def exported_runs(tmp_path_factory, small_heap):
     """Returns a function that opens the finished experiment of a kind."""
     folder = tmp_path_factory.mktemp("exported")
     done: set[str] = set()

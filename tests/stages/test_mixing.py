@@ -5,7 +5,7 @@ import json
 import pytest
 
 from selftrain_assets.core.errors import TaskError, UserError
-from selftrain_assets.core.types import Problem, Row
+from selftrain_assets.core.types import Problem, Row, Score
 from selftrain_assets.export import export
 from selftrain_assets.reports import markdown, summarize
 from selftrain_assets.stages import reverify
@@ -155,6 +155,10 @@ def test_a_budget_of_reference_solutions_is_all_that_is_learnt(instructed, store
     assert len(own) == 20
     assert sorted(groups.count(g) for g in set(groups)) == [10, 10]
     assert len(rows) == 25
+    scores = run.store.read_table(run.need("iter-001", "evaluation"), "scores", Score)
+    measured = {s.problem_id for s in scores if s.split == "train"}
+    assert len(measured) == 4
+    assert measured <= {r.problem_id for r in own}  # of 60 training problems, of which 20 are learnt
     assert all(r.completion == problems[r.problem_id].solution for r in rows)
     inspector = Inspector(store)
     assert [(line.scope, line.stage) for line in audit(inspector, run)][3:] == [

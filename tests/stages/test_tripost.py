@@ -43,7 +43,7 @@ SCOPES = ("iter-001", "iter-002")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, small_heap):
     """Two rounds; nobody writes to it."""
     run = Run("lab", parse_experiment(SETTINGS, "lab"), Store(tmp_path_factory.mktemp("finished") / "runs"))
     run_rounds(run, [1, 2])

@@ -14,7 +14,7 @@ from tests.lab import read_samples
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, small_heap):
     """Two rounds; the second one's dataset is then made again with another seed, so that the first version is superseded."""
     folder = tmp_path_factory.mktemp("lineage")
     recipe = lab.SETTINGS["recipe"] | {"accumulate": "all", "cap": 2, "mix_human": 1.0}
