@@ -48,12 +48,13 @@ class _Quiet(ThreadingHTTPServer):
 
 class LocalServer:
     """Serves until it is killed. `fault` is asked before each completion; `alter` is given what was asked
-    and the answer, and returns what is sent."""
+    and the answer, and returns what is sent; where that says something else anyway, `longest` is how many tokens are drawn at most."""
 
     def __init__(self, ref: ModelRef, port: int = 0, key: str | None = None, adapters: bool = True) -> None:
         self.ref, self.key, self.adapters = ref, key, adapters
         self.fault: Callable[[dict[str, Any]], Fault | None] = lambda body: None
         self.alter: Callable[[dict[str, Any], dict[str, Any]], Any] = lambda body, answer: answer
+        self.longest: int | None = None
         self.models: dict[str, dict[str, Any]] = {NAME: {"id": NAME, "root": str(ref.directory)}}
         self.asked: list[dict[str, Any]] = []
         self.times: list[float] = []
@@ -114,7 +115,7 @@ class LocalServer:
             temperature=body["temperature"],
             top_p=body["top_p"],
             top_k=body.get("top_k", 0),
-            max_tokens=body["max_tokens"],
+            max_tokens=min(body["max_tokens"], self.longest or body["max_tokens"]),
             stop=tuple(body.get("stop", ())),
         )
         with self._drawing:

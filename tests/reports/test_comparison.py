@@ -5,11 +5,14 @@ from statistics import fmean, stdev
 
 import pytest
 
+from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.types import Row, Score
 from selftrain_assets.reports.comparison import compare, comparison_tables, folder_name, write_comparison
 from selftrain_assets.reports.figures import comparison
 from selftrain_assets.stages.loop import run_rounds
+from selftrain_assets.stages.run import Run
+from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
 from tests import lab
 
@@ -25,19 +28,20 @@ def right_for(seeds):
     return texts
 
 
-@pytest.fixture
-def arm(opened):
-    """Returns a function that runs an experiment once for each seed."""
+@pytest.fixture(scope="module")
+def arm(tmp_path_factory, small_heap):
+    """Returns a function that gives an experiment with these changes, run once for each seed; what was run before is given again."""
+    folder, made = tmp_path_factory.mktemp("arms"), {}
 
-    def run(name, seeds=SEEDS, **changes):
-        runs = []
-        for seed in seeds:
-            task = lab.TASK | {"seed": seed} | changes.get("task", {})
-            runs.append(opened(f"{name}-seed-{seed}", texts=right_for(SEEDS), **changes | {"seed": seed, "task": task, "rounds": 1}))
-            run_rounds(runs[-1], [1])
-        return runs
+    def ran(seed, **changes):
+        name, task = f"arm-{len(made)}", lab.TASK | {"seed": seed} | changes.get("task", {})
+        if (key := json.dumps([seed, changes], sort_keys=True)) not in made:
+            settings = lab.write_experiment(folder, name, right_for(SEEDS), **changes | {"seed": seed, "task": task, "rounds": 1})
+            made[key] = Run(name, parse_experiment(settings, name), Store(folder / "runs"))
+            run_rounds(made[key], [1])
+        return made[key]
 
-    return run
+    return lambda seeds=SEEDS, **changes: [ran(seed, **changes) for seed in seeds]
 
 
 def accuracy(run, scope="iter-001", split="test"):
@@ -46,7 +50,7 @@ def accuracy(run, scope="iter-001", split="test"):
 
 
 def test_over_seeds_intervals_are_students_and_differences_are_paired_by_seed(arm):
-    first, second = arm("a"), arm("b", trainer=lab.SETTINGS["trainer"] | {"steps": 3})
+    first, second = arm(), arm(trainer=lab.SETTINGS["trainer"] | {"steps": 3})
     found = compare(["a", "b"], [first, second])
     for shown, runs in zip(found["arms"], (first, second), strict=True):
         values = [accuracy(run) for run in runs]
@@ -64,7 +68,7 @@ def test_over_seeds_intervals_are_students_and_differences_are_paired_by_seed(ar
 
 
 def test_with_one_seed_it_is_the_bootstrap_of_the_report_and_pairs_problems(arm):
-    [first], [second] = arm("a", (0,)), arm("b", (0,), trainer=lab.SETTINGS["trainer"] | {"steps": 3})
+    [first], [second] = arm((0,)), arm((0,), trainer=lab.SETTINGS["trainer"] | {"steps": 3})
     found = compare(["a", "b"], [[first], [second]])
     reported = first.need("iter-001", "evaluation").metrics["greedy_accuracy"]
     assert found["arms"][0]["accuracy"]["test"]["accuracy"][1]["mean"] == reported["mean"]
@@ -73,7 +77,7 @@ def test_with_one_seed_it_is_the_bootstrap_of_the_report_and_pairs_problems(arm)
 
 
 def test_equal_terms_are_said_and_unequal_ones_named(arm):
-    equal = compare(["a", "b"], [arm("a"), arm("b")])
+    equal = compare(["a", "b"], [arm(), arm(execution={"shard_size": 16})])
     assert equal["terms"] == [
         "Problems: the same in every arm.",
         "Base: the same in every arm.",
@@ -81,13 +85,13 @@ def test_equal_terms_are_said_and_unequal_ones_named(arm):
         "Drawn samples: 48 in every arm.",
     ]
     recipe = {"type": "rest_em", "sampling": {"samples_per_problem": 3, "temperature": 1.0, "max_tokens": 32}}
-    unequal = compare(["a", "c"], [arm("a"), arm("c", task={"train": 6}, recipe=recipe)])
+    unequal = compare(["a", "c"], [arm(), arm(task={"train": 6}, recipe=recipe)])
     assert unequal["terms"][0] == "Problems: NOT the same in every arm."
     assert unequal["terms"][3] == "Drawn samples: a 48, c 18."
 
 
 def test_rows_in_common_are_counted_by_what_they_say(arm):
-    first, second = arm("a"), arm("b", recipe=lab.SETTINGS["recipe"] | {"cap": 1})
+    first, second = arm(), arm(recipe=lab.SETTINGS["recipe"] | {"cap": 1})
     [counts] = compare(["a", "b"], [first, second])["rows"]
     texts = [
         [{(r.prompt, r.completion) for r in run.store.read_table(run.need("iter-001", "dataset"), "rows", Row)} for run in runs]
@@ -111,7 +115,7 @@ def test_samples_that_rounds_share_count_once(opened):
 
 
 def test_problems_that_only_share_their_ids_are_not_paired(arm):
-    [first], [second] = arm("a", (0,)), arm("a", (1,))
+    [first], [second] = arm((0,)), arm((1,))
     assert {(d["low"], d["high"]) for d in compare(["a", "b"], [[first], [second]])["differences"]} == {(None, None)}
 
 
@@ -127,7 +131,7 @@ def test_every_arm_is_drawn_however_many_there_are(arm, monkeypatch):
     import matplotlib.axes
 
     names = [f"arm{n}" for n in range(8)]
-    found = compare(names, [arm("a", (0,)) for _ in names])
+    found = compare(names, [arm((0,)) for _ in names])
     shown, plot = [], matplotlib.axes.Axes.plot
 
     def noting(self, *values, **style):
@@ -140,7 +144,7 @@ def test_every_arm_is_drawn_however_many_there_are(arm, monkeypatch):
 
 
 def test_arms_of_other_problems_have_no_interval_of_one_seed(arm):
-    found = compare(["a", "b"], [arm("a", (0,)), arm("b", (0,), task={"test": 7})])
+    found = compare(["a", "b"], [arm((0,)), arm((0,), task={"test": 7})])
     assert {(d["low"], d["high"]) for d in found["differences"] if d["split"] == "test"} == {(None, None)}
 
 
@@ -164,7 +168,7 @@ def test_methods_are_compared_where_every_arm_has_them(opened):
 
 
 def test_what_cannot_be_compared_is_said(arm, opened):
-    runs = arm("a", (0,))
+    runs = arm((0,))
     with pytest.raises(UserError, match='"a" is named twice'):
         compare(["a", "a"], [runs, runs])
     with pytest.raises(TaskError, match="new: no round is finished, so there is nothing to compare; run `selftrain run new` first"):
@@ -172,7 +176,7 @@ def test_what_cannot_be_compared_is_said(arm, opened):
 
 
 def test_a_comparison_is_written_as_table_figure_and_page(arm, tmp_path):
-    found = compare(["a", "b"], [arm("a"), arm("b")])
+    found = compare(["a", "b"], [arm(), arm()])
     page = write_comparison(found, tmp_path / "comparison").read_text()
     for table in comparison_tables(found):
         assert table.title in page

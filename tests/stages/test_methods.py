@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.types import Judgement, Row, Score
 from selftrain_assets.reports import summarize, write_report
@@ -17,6 +18,7 @@ from selftrain_assets.stages.measuring import measure
 from selftrain_assets.stages.retract import retract
 from selftrain_assets.stages.reverify import reverify
 from selftrain_assets.stages.run import Run
+from selftrain_assets.store import Store
 from selftrain_assets.store.audit import Inspector
 from selftrain_assets.store.catalog import query
 from selftrain_assets.store.garbage import collect
@@ -44,15 +46,30 @@ MMST = {"type": "mmst", "methods": [MARKED, BARE], "translation": DRAWN | {"samp
 EVALUATION = lab.SETTINGS["evaluation"] | {"pass_at": [1], "majority_at": [1]}
 
 
+@pytest.fixture(scope="module")
+def texts():
+    """For every problem what each method calls right, and what it does not."""
+    return {p.id: [p.answer, f"#### {p.answer}", "#### 0", "0"] for p in WordProblems(**lab.TASK).load()}
+
+
 @pytest.fixture
-def mmst(opened):
-    """Returns a function that opens an experiment whose engine gives each method what it calls right, and what it does not."""
-    texts = {p.id: [p.answer, f"#### {p.answer}", "#### 0", "0"] for p in WordProblems(**lab.TASK).load()}
+def mmst(opened, texts):
+    """Returns a function that opens an experiment whose engine gives these."""
 
     def open_run(name="lab", recipe=None, **changes):
         return opened(name, texts=texts, recipe=MMST | (recipe or {}), **({"evaluation": EVALUATION} | changes))
 
     return open_run
+
+
+@pytest.fixture(scope="module")
+def finished(texts, tmp_path_factory, small_heap):
+    """One round of it, to be looked at."""
+    folder = tmp_path_factory.mktemp("methods")
+    settings = lab.write_experiment(folder, texts=texts, recipe=MMST, evaluation=EVALUATION)
+    run = Run("lab", parse_experiment(settings, "lab"), Store(folder / "runs"))
+    run_rounds(run, [1])
+    return run
 
 
 TRANSLATED = """SELECT s.key, s.translates, s.method, s.origin, v.outcome FROM samples AS s JOIN verdicts AS v ON v.sample_key = s.key
@@ -69,9 +86,8 @@ def table(run, stage, record, scope="iter-001", name=None):
     return run.store.read_table(run.need(scope, stage), name or stage, record)
 
 
-def test_each_method_is_drawn_by_its_prompt_and_judged_by_its_verifier(mmst):
-    run = mmst()
-    run_rounds(run, [1])
+def test_each_method_is_drawn_by_its_prompt_and_judged_by_its_verifier(finished):
+    run = finished
     samples = {s.key: s for s in lab.read_samples(run, run.need("iter-001", "samples"))}
     judged = table(run, "verifications", Judgement)
     assert Counter(j.method for j in judged) == {"marked": 72, "bare": 72}
@@ -82,9 +98,8 @@ def test_each_method_is_drawn_by_its_prompt_and_judged_by_its_verifier(mmst):
     assert len(run.need("iter-001", "verifications").detail["verifiers"]) == 2
 
 
-def test_every_correct_solution_is_translated_and_verified_again(mmst):
-    run = mmst()
-    run_rounds(run, [1])
+def test_every_correct_solution_is_translated_and_verified_again(finished):
+    run = finished
     own = {s.key: s for s in lab.read_samples(run, run.need("iter-001", "samples"))}
     passed = {
         (own[j.sample_key].problem_id, j.method, own[j.sample_key].completion)
@@ -119,9 +134,8 @@ def test_what_two_methods_found_alike_is_translated_once(mmst):
     run_rounds(run, [2])
 
 
-def test_rows_have_the_prompt_of_their_method_and_only_what_is_right(mmst):
-    run = mmst()
-    run_rounds(run, [1])
+def test_rows_have_the_prompt_of_their_method_and_only_what_is_right(finished):
+    run = finished
     rows = table(run, "dataset", Row, name="rows")
     told = run.need("iter-001", "dataset").metrics["rows"]
     assert Counter((r.method, r.origin or r.method) for r in rows) == {(m, o): n for m, of in told.items() for o, n in of.items()}
@@ -172,9 +186,8 @@ def test_matched_in_size_a_method_learns_from_no_more_than_it_found(mmst):
     assert {r.source for r in rows} == {"self", "translated"}
 
 
-def test_scores_are_by_method_and_of_their_vote(mmst):
-    run = mmst()
-    run_rounds(run, [1])
+def test_scores_are_by_method_and_of_their_vote(finished):
+    run = finished
     scores = table(run, "evaluation", Score, name="scores")
     held_out = {p.id for p in run.problems if p.split in ("test", "validation", "transfer")}
     for method in (None, "marked", "bare"):
@@ -214,9 +227,8 @@ def test_what_could_not_be_judged_is_never_wrong(mmst):
     assert measured["agreement"]["test"]["pairs"]["marked, bare"]["both"] == 2
 
 
-def test_the_report_says_what_each_method_did(mmst):
-    run = mmst()
-    run_rounds(run, [1])
+def test_the_report_says_what_each_method_did(finished):
+    run = finished
     found = {title.split(":")[0]: (columns, rows) for title, columns, rows in method_tables(summarize(run))}
     columns, rows = found["Held-out greedy accuracy by method, of their vote, and of whatever any method solves"]
     assert columns == ["iteration", "marked", "bare", "vote", "any"]
