@@ -40,6 +40,7 @@ def checkpoints(folder):
     return {path.parents[1].name: path.read_bytes() for path in folder.glob("runs/experiments/*/iter-001/checkpoint.json")}
 
 
+@pytest.mark.kills
 def test_a_failed_point_is_named_done_again_alone_and_then_compared(place):
     lab.write_experiment(place, rounds=1, sweep={"points": [{"recipe.cap": 1}, {"model": "./copy"}]})
     done = selftrain("run", "lab", "--sweep", "--workers", "2")

@@ -77,6 +77,7 @@ def idle(pool):
     return found
 
 
+@pytest.mark.kills
 def test_two_busy_processes_per_core_change_no_verdict(pool, idle):
     with busy(2):
         assert judged(pool, {name: task for name, (task, _) in PROGRAMS.items()}) == idle
