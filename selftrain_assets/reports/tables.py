@@ -23,14 +23,12 @@ class Titled(NamedTuple):
 def header(summary: dict[str, Any]) -> list[str]:
     """Column titles; the largest k of pass@k and maj@k is shown."""
     base = summary["baseline"]
-    k, majority = (_largest(base[name]) for name in ("pass_at_k", "maj_at_k"))
     return [
         "iteration",
         "held-out accuracy",
         "95% interval",
-        "pass@1",
-        f"pass@{k}",
-        f"maj@{majority or 'k'}",
+        *(f"pass@{k}" for k in _one_and_largest(base["pass_at_k"])),
+        f"maj@{_largest(base['maj_at_k']) or 'k'}",
         "train accuracy",
         "solved",
         "samples",
@@ -55,8 +53,8 @@ def _row(name: str, point: dict[str, Any]) -> list[str]:
         name,
         number(point["greedy_accuracy"]),
         f"{number(low)} to {number(high)}",
-        number(point["pass_at_k"].get("1")),
-        *(number(point[kind][_largest(point[kind])]) if point[kind] else "" for kind in ("pass_at_k", "maj_at_k")),
+        *(number(point["pass_at_k"].get(k)) for k in _one_and_largest(point["pass_at_k"])),
+        number(point["maj_at_k"].get(_largest(point["maj_at_k"]))),
         number(point.get("train_accuracy")),
         f"{counts['problems_solved']} of {counts['problems']}" if "problems" in counts else "",
         str(counts.get("samples", "")),
@@ -68,6 +66,10 @@ def _row(name: str, point: dict[str, Any]) -> list[str]:
 def number(value: float | None) -> str:
     """Three digits; nothing for what is not defined."""
     return "" if value is None else f"{value:.3f}"
+
+
+def _one_and_largest(by_k: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(("1", _largest(by_k) or "1")))
 
 
 def _largest(by_k: dict[str, Any]) -> str:
