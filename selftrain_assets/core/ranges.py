@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from selftrain_assets.core.errors import UserError
 
 ROUNDS = 'rounds to do, "2" or "1-3"; 0: the base and its evaluation alone; left out: all of the experiment'
+"""What `rounds_between` reads, for whoever is asked for it."""
 
 
 def numbers(text: str) -> range:

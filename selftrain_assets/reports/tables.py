@@ -21,7 +21,7 @@ class Titled(NamedTuple):
 
 
 def header(summary: dict[str, Any]) -> list[str]:
-    """Column titles; the largest k of pass@k and maj@k is shown."""
+    """Column titles; of pass@k 1 and the largest k are shown, of maj@k the largest."""
     base = summary["baseline"]
     return [
         "iteration",

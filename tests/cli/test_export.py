@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests import lab
+from tests.cli.command import process
 from tests.export.hub_server import TOKEN, Repository, hub_server
 
 pytestmark = pytest.mark.kills
@@ -25,8 +24,7 @@ def finished(tmp_path_factory):
     environment = {k: v for k, v in os.environ.items() if k != "HF_TOKEN"} | {k: str(folder / v) for k, v in variables.items()}
 
     def selftrain(*arguments, **more):
-        command = [sys.executable, "-m", "selftrain_assets.cli", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=folder, env=environment | more)
+        return process(*arguments, cwd=folder, env=environment | more)
 
     done = selftrain("run", "lab")
     assert done.returncode == 0, done.stderr

@@ -42,33 +42,35 @@ def checkpoints(folder):
 
 @pytest.mark.kills
 def test_a_failed_point_is_named_done_again_alone_and_then_compared(place):
-    lab.write_experiment(place, rounds=1, sweep={"points": [{"recipe.cap": 1}, {"model": "./copy"}]})
+    lab.write_experiment(place, rounds=1, sweep={"points": [{"recipe.cap": 1}, {"model": "./copy"}, {"recipe.cap": 2}]})
     done = selftrain("run", "lab", "--sweep", "--workers", "2")
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert any(line.startswith("lab-cap-1: done") and "accuracy" in line for line in lines), done.stdout + done.stderr
-    assert "1 of 2 runs of the sweep are done." in lines
+    for name in ("lab-cap-1", "lab-cap-2"):
+        assert any(line.startswith(f"{name}: done") and "accuracy" in line for line in lines), done.stdout + done.stderr
+    assert "2 of 3 runs of the sweep are done." in lines
     assert any(line.startswith('lab-model-copy failed: model: there is no directory "./copy"') for line in lines)
     again = next(line for line in lines if "mend it, then: " in line).partition(": selftrain ")[2]
     assert again == "run lab-model-copy"
+    assert "cap-2" in done.stdout.partition("test less cap-1")[2]
     first = checkpoints(place)
-    assert first.keys() == {"lab-cap-1"}
+    assert first.keys() == {"lab-cap-1", "lab-cap-2"}
 
     shutil.copytree(EMBEDDED_DIRECTORY, place / "copy")
     assert selftrain(*again.split()).returncode == 0
     made = asked("run", "lab", "--sweep")
-    assert [summary["experiment"] for summary in made["points"]] == ["lab-cap-1", "lab-model-copy"]
+    assert [summary["experiment"] for summary in made["points"]] == ["lab-cap-1", "lab-model-copy", "lab-cap-2"]
     assert made["failures"] == []
     assert first.items() <= checkpoints(place).items()
     found = asked("compare", "lab", "--sweep")
-    assert [arm["name"] for arm in found["arms"]] == ["lab-cap-1", "lab-model-copy"]
+    assert [arm["name"] for arm in found["arms"]] == ["lab-cap-1", "lab-model-copy", "lab-cap-2"]
     assert found == json.loads((place / "runs" / "comparisons" / "lab.sweep" / "comparison.json").read_text())
     counts = asked("sql", "SELECT count(*) AS n, count(DISTINCT key) AS keys FROM sample_pool")
     assert counts[0]["n"] == counts[0]["keys"]
     drawn = asked(
         "sql", "SELECT experiment, sum(CAST(counts->>'reused' AS INT)) AS reused FROM manifests WHERE stage = 'samples' GROUP BY ALL"
     )
-    assert sorted(row["reused"] for row in drawn)[1:] == [48]  # round 1 is drawn once, and the weights of the copy are the same
+    assert sorted(row["reused"] for row in drawn)[1:] == [48, 48]  # round 1 is drawn once, and the weights of the copy are the same
 
     import dagster as dg
 

@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from tests import lab
+from tests.cli.command import process
 
 pytestmark = pytest.mark.kills
 
@@ -25,8 +24,7 @@ def finished(tmp_path_factory):
             patch.setenv(name, str(folder / value))
 
         def selftrain(*arguments):
-            command = [sys.executable, "-m", "selftrain_assets.cli", *arguments]
-            return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=folder)
+            return process(*arguments, cwd=folder)
 
         assert selftrain("run", "lab").returncode == 0
         yield folder, selftrain
