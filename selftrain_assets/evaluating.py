@@ -55,8 +55,8 @@ class Evaluation(Identity):
     majority_at: tuple[int, ...] = Field((8,), description="k of maj@k; none above samples_per_problem")
     ties: TieRule = Field("share", description="maj@k where several answers lead: share the credit, or fail")
     train_problems: int = Field(200, ge=0, description="problems that rounds learn on, decoded greedily, for the train/test gap")
-    confidence: float = Field(0.95, gt=0, lt=1, description="of the bootstrap intervals over problems")
-    resamples: int = Field(2000, ge=100, description="bootstrap resamples")
+    confidence: float = Field(0.95, gt=0, lt=1, description="of the intervals over problems")
+    resamples: int = Field(2000, ge=100, description="bootstrap resamples, for what is neither 0 nor 1 of a problem: pass@k and maj@k")
     suites: dict[SectionName, Suite] = Field({}, description="other tasks that every policy is measured on too, by a name for each")
 
     @model_validator(mode="after")

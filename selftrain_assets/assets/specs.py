@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from selftrain_assets.config import Experiment
+from selftrain_assets.core.statistics import INTERVALS
 from selftrain_assets.stages.loop import STAGES
 
 GPU, SANDBOX = "gpu", "sandbox"
@@ -101,7 +102,7 @@ SPECS: tuple[AssetSpec, ...] = (
     ),
     AssetSpec(
         "evaluation",
-        "Held-out greedy accuracy, unbiased pass@k (arXiv 2107.03374) and maj@k, with bootstrap intervals over problems.",
+        f"Held-out greedy accuracy, unbiased pass@k (arXiv 2107.03374) and maj@k, with intervals over problems: {INTERVALS}.",
         ("huggingface",),
         ("checkpoint",),
         GPU,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 TieRule = Literal["share", "fail"]
+INTERVALS = "Wilson's for a share, Newcombe's for a paired difference, the Bayesian bootstrap's for pass@k and maj@k"
+"""How intervals over problems are made, for whoever reads them."""
+ROUNDING = 1e-12  # less than this is no difference between two shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,45 +93,101 @@ def _phi(both: int, first: int, second: int, neither: int) -> float:
     return (both * neither - first * second) / math.sqrt(squared) if squared else math.nan
 
 
-def bootstrap(values: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0) -> Estimate:
-    """Mean of per-problem values with a percentile bootstrap interval over problems. NaN in, NaN out."""
-    import numpy as np
-
-    if len(values) == 0 or any(math.isnan(v) for v in values):
+def estimate(values: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0) -> Estimate:
+    """Mean of per-problem values in [0, 1] with an interval over problems: Wilson's where all of them are 0 or 1, else the `bootstrap`.
+    NaN in, NaN out."""
+    if _undefined(values):
         return Estimate(math.nan, math.nan, math.nan, len(values))
-    array = np.asarray(values, dtype=float)
-    means = _resampled_means(array, resamples, seed)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Estimate(float(array.mean()), float(low), float(high), len(values))
+    low, high = (
+        wilson(round(math.fsum(values)), len(values), confidence) if _binary(values) else bootstrap(values, confidence, resamples, seed)
+    )
+    return Estimate(math.fsum(values) / len(values), low, high, len(values))
 
 
-def paired_bootstrap(
+def paired_difference(
     before: Sequence[float], after: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Estimate:
-    """Mean of after - before over the same problems, in the same order, with its interval."""
+    """Mean of after - before over the same problems, in the same order, with its interval: Newcombe's where all values are 0 or 1, else
+    the `bootstrap` of the differences."""
     if len(before) != len(after):
         raise ValueError(f"paired samples differ in length: {len(before)} and {len(after)}")
-    return bootstrap([b - a for a, b in zip(before, after, strict=True)], confidence, resamples, seed)
+    if _undefined(before) or _undefined(after):
+        return Estimate(math.nan, math.nan, math.nan, len(before))
+    differences = [b - a for a, b in zip(before, after, strict=True)]
+    if _binary(before) and _binary(after):
+        pairs = Counter(zip(after, before, strict=True))
+        low, high = newcombe(pairs[1, 1], pairs[1, 0], pairs[0, 1], pairs[0, 0], confidence)
+    else:
+        low, high = bootstrap(differences, confidence, resamples, seed, ends=(-1.0, 1.0))
+    return Estimate(math.fsum(differences) / len(differences), low, high, len(differences))
 
 
-def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Mean of one value per seed with Student's interval; `problems` counts the seeds. The interval of fewer than two is NaN."""
-    from scipy.stats import sem, t
+def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of a proportion by the score test (Wilson 1927): it has a width at 0 and at 1 too, and covers as often as it says."""
+    from scipy.stats import binomtest
 
-    if not values or any(math.isnan(v) for v in values):
-        return Estimate(math.nan, math.nan, math.nan, len(values))
-    mean = math.fsum(values) / len(values)
-    if len(values) < 2:
-        return Estimate(mean, math.nan, math.nan, len(values))
-    half = float(t.ppf((1 + confidence) / 2, len(values) - 1) * sem(values))
-    return Estimate(mean, mean - half, mean + half, len(values))
+    found = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return float(found.low), float(found.high)
 
 
-def _resampled_means(array, resamples: int, seed: int):
+def newcombe(both: int, only_first: int, only_second: int, neither: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of the difference, first less second, of two proportions of the same problems: Wilson's limits of both, combined by
+    their correlation, which is corrected for continuity (Newcombe 1998, Statistics in Medicine 17:2635, method 10)."""
+    total = both + only_first + only_second + neither
+    first, second = both + only_first, both + only_second
+    (low1, high1), (low2, high2) = (wilson(successes, total, confidence) for successes in (first, second))
+    p1, p2 = first / total, second / total
+    scale = math.sqrt(first * (total - first) * second * (total - second))
+    covariance = both * neither - only_first * only_second
+    phi = (max(covariance - total / 2, 0) if covariance > 0 else covariance) / scale if scale else 0.0
+
+    def distance(one: float, other: float) -> float:
+        return math.sqrt(max(0.0, one**2 - 2 * phi * one * other + other**2))
+
+    return p1 - p2 - distance(p1 - low1, high2 - p2), p1 - p2 + distance(high1 - p1, p2 - low2)
+
+
+def bootstrap(
+    values: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0, ends: tuple[float, float] = (0.0, 1.0)
+) -> tuple[float, float]:
+    """The interval of a mean by the Bayesian bootstrap (Rubin 1981), in which each of the `ends` that a value can have counts as half a
+    problem more: what was not seen is not ruled out, so that equal values too have an interval with a width. For values that
+    are all at the ends it is Jeffreys' interval."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    chunk = max(1, 4_000_000 // len(array))  # rows of indices held at once
-    parts = [array[rng.integers(0, len(array), (min(chunk, resamples - i), len(array)))].mean(axis=1) for i in range(0, resamples, chunk)]
-    return np.concatenate(parts)
+    array = np.asarray(values, dtype=float)
+    means = []
+    for rows in _chunks(resamples, len(array)):
+        weights, least, most = rng.standard_exponential((rows, len(array))), rng.standard_gamma(0.5, rows), rng.standard_gamma(0.5, rows)
+        means.append((weights @ array + least * ends[0] + most * ends[1]) / (weights.sum(axis=1) + least + most))
+    low, high = np.quantile(np.concatenate(means), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return min(float(low), float(array.mean())), max(float(high), float(array.mean()))
+
+
+def _chunks(resamples: int, values: int) -> Iterator[int]:
+    """How many resamples are drawn at once, so that their weights stay below 32 MB."""
+    most = max(1, 4_000_000 // values)
+    return (min(most, resamples - done) for done in range(0, resamples, most))
+
+
+def _undefined(values: Sequence[float]) -> bool:
+    return not values or any(map(math.isnan, values))
+
+
+def _binary(values: Sequence[float]) -> bool:
+    return all(value in (0, 1) for value in values)
+
+
+def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Mean of one value per seed with Student's interval; `problems` counts the seeds. It is NaN for fewer than two seeds, and where all
+    agree: they show no spread to judge by, which is not the same as having none."""
+    from scipy.stats import sem, t
+
+    if _undefined(values):
+        return Estimate(math.nan, math.nan, math.nan, len(values))
+    mean = math.fsum(values) / len(values)
+    if max(values) - min(values) < ROUNDING:
+        return Estimate(mean, math.nan, math.nan, len(values))
+    half = float(t.ppf((1 + confidence) / 2, len(values) - 1) * sem(values))
+    return Estimate(mean, mean - half, mean + half, len(values))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from selftrain_assets.core.statistics import INTERVALS
 from selftrain_assets.export.cards import (
     Exported,
     Point,
@@ -125,9 +126,8 @@ def _results(told: Exported) -> list[str]:
     base, point, confidence = told.summary["baseline"], told.point, told.config.evaluation.confidence
     settings = told.config.evaluation
     parts = [
-        f"Every number with its {confidence:.0%} bootstrap interval over problems. pass@k and maj@k: of "
-        f"{settings.samples_per_problem} samples "
-        f"per problem{' and method' if told.config.recipe.methods else ''} at temperature "
+        f"Every number with its {confidence:.0%} interval over problems: {INTERVALS}. pass@k and maj@k are of "
+        f"{settings.samples_per_problem} samples per problem{' and method' if told.config.recipe.methods else ''} at temperature "
         f"{settings.temperature:g}, top-p {settings.top_p:g}.",
         markdown_table(["", "base", *(["this model"] if told.iteration else [])], _against_base(base, point, bool(told.iteration))),
     ]

@@ -12,6 +12,7 @@ from typing import Any
 from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.files import write_atomically
 from selftrain_assets.core.forks import Fork
+from selftrain_assets.core.statistics import INTERVALS
 from selftrain_assets.reports.diversity import diversity_tables
 from selftrain_assets.reports.groups import group_tables
 from selftrain_assets.reports.methods import method_tables
@@ -55,7 +56,7 @@ def _text(path: Path) -> str | None:
 def markdown(summary: dict[str, Any], figures: Iterable[str]) -> str:
     """The report as Markdown; the figures lie beside it."""
     paragraphs = [f"# {summary['experiment']}", findings(summary), *(f"![{name}]({name}.png)" for name in figures)]
-    paragraphs += [markdown_table(header(summary), rows(summary)), *difficulty(summary)]
+    paragraphs += [markdown_table(header(summary), rows(summary)), *notes(summary)]
     for title, columns, cells in further_tables(summary):
         paragraphs += [f"## {title}", markdown_table(columns, cells)]
     return "\n\n".join(paragraphs) + "\n"
@@ -64,7 +65,7 @@ def markdown(summary: dict[str, Any], figures: Iterable[str]) -> str:
 def page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> str:
     """The report as one HTML file without outside references."""
     parts = [f"<p>{html.escape(findings(summary))}</p>", *map(picture, figures.items()), html_table(header(summary), rows(summary))]
-    parts += [f"<p>{html.escape(text)}</p>" for text in difficulty(summary)]
+    parts += [f"<p>{html.escape(text)}</p>" for text in notes(summary)]
     parts += [f"<h2>{html.escape(title)}</h2>{html_table(columns, cells)}" for title, columns, cells in further_tables(summary)]
     return document(summary["experiment"], parts)
 
@@ -102,6 +103,11 @@ def findings(summary: dict[str, Any]) -> str:
             f" On the transfer split it is {number(last['transfer_accuracy'])}, against {number(base['transfer_accuracy'])} of the base."
         )
     return text
+
+
+def notes(summary: dict[str, Any]) -> list[str]:
+    """What stands below the table: how its intervals are made, and accuracy by difficulty."""
+    return [f"Intervals of {summary['confidence']:.0%} are over problems: {INTERVALS}.", *difficulty(summary)]
 
 
 def difficulty(summary: dict[str, Any]) -> list[str]:

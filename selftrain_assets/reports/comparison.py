@@ -6,6 +6,7 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.files import write_atomically
 from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.statistics import Estimate, bootstrap, over_seeds, paired_bootstrap
+from selftrain_assets.core.statistics import Estimate, estimate, over_seeds, paired_difference
 from selftrain_assets.core.types import Drawing, Improvement, Outcome, Row, Score
 from selftrain_assets.recipes import Diversification
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
@@ -125,8 +126,8 @@ class Arm:
 def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, Any]:
     """Everything that a comparison says. `runs` holds those of each name, in the same order of seeds for every name.
 
-    With several seeds an interval is Student's over seeds, and a difference is paired by seed; with one it is the bootstrap over
-    held-out problems, paired by problem.
+    With several seeds an interval is Student's over seeds, and a difference is paired by seed. With one, and with seeds that all agree,
+    which say no more than one of them, it is over held-out problems: Wilson's, and Newcombe's for a difference, paired by problem.
     """
     if twice := [name for i, name in enumerate(names) if name in names[:i]]:
         raise UserError(f'compare: "{twice[0]}" is named twice')
@@ -151,7 +152,7 @@ def _arm(arm: Arm, splits: Sequence[str], asked: Asked) -> dict[str, Any]:
     return {
         "name": arm.name,
         "rounds": arm.rounds,
-        "accuracy": {split: {m: [asdict(_estimate(p[m])) for p in of] for m in of[0]} for split, of in by_round.items()},
+        "accuracy": {split: {m: [asdict(accuracy(p[m])) for p in of] for m in of[0]} for split, of in by_round.items()},
         "by_seed": {split: {m: [_means(p[m]) for p in of] for m in of[0]} for split, of in by_round.items()},
         "drawn": arm.drawn(),
         "rows": fmean(s["iterations"][arm.rounds - 1]["counts"]["kept_rows"] for s in arm.summaries),
@@ -163,24 +164,28 @@ def _means(seeds: Sequence[Scores]) -> list[float]:
     return [fmean(scores.values()) if scores else float("nan") for scores in seeds]
 
 
-def _estimate(seeds: Sequence[Scores]) -> Estimate:
-    return over_seeds(_means(seeds)) if len(seeds) > 1 else bootstrap(list(seeds[0].values()))
+def accuracy(seeds: Sequence[Scores]) -> Estimate:
+    """Over seeds; where these have no spread, over the problems of the first."""
+    found = over_seeds(_means(seeds))
+    return estimate(list(seeds[0].values())) if isnan(found.low) else found
 
 
 def _differences(arm: Arm, less: Arm, split: str, asked: Asked) -> list[dict[str, Any]]:
     """After the last round of each: this arm less the first."""
     before, after = (each.scores(each.rounds, split, asked) for each in (less, arm))
-    by_problem = len(arm.runs) == 1 and _share([less, arm], INPUTS, "problems")
+    by_problem = _share([less, arm], INPUTS, "problems")
     return [
-        {"arm": arm.name, "less": less.name, "split": split, "measure": m, **asdict(_difference(before[m], after[m], by_problem))}
+        {"arm": arm.name, "less": less.name, "split": split, "measure": m, **asdict(difference(before[m], after[m], by_problem))}
         for m in before
     ]
 
 
-def _difference(before: Sequence[Scores], after: Sequence[Scores], by_problem: bool) -> Estimate:
-    if by_problem and before[0].keys() == after[0].keys():
-        return paired_bootstrap(list(before[0].values()), [after[0][id] for id in before[0]])
-    return over_seeds([b - a for a, b in zip(_means(before), _means(after), strict=True)])
+def difference(before: Sequence[Scores], after: Sequence[Scores], by_problem: bool) -> Estimate:
+    """Paired by seed; where seeds have no spread, by problem, if those are the same (`by_problem`), else without an interval."""
+    found = over_seeds([b - a for a, b in zip(_means(before), _means(after), strict=True)])
+    if isnan(found.low) and by_problem and before[0].keys() == after[0].keys():
+        return paired_difference(list(before[0].values()), [after[0][id] for id in before[0]])
+    return found
 
 
 def _rows(arm: Arm, first: Arm) -> dict[str, Any]:

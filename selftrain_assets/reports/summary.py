@@ -29,6 +29,7 @@ def summarize(run: Run) -> dict[str, Any]:
             "model": str(run.config.model),
             "recipe": run.config.recipe.type,
             "seed": run.config.seed,
+            "confidence": run.config.evaluation.confidence,
             "forks": [fork.model_dump(mode="json") for fork in run.config.forks],
             "baseline": _measured(run, base) | {"name": BASE, "seconds": _seconds(run, BASE, ["checkpoint", "evaluation"])}
             if base

@@ -26,7 +26,7 @@ def header(summary: dict[str, Any]) -> list[str]:
     return [
         "iteration",
         "held-out accuracy",
-        "95% interval",
+        f"{summary['confidence']:.0%} interval",
         *(f"pass@{k}" for k in _one_and_largest(base["pass_at_k"])),
         f"maj@{_largest(base['maj_at_k']) or 'k'}",
         "train accuracy",

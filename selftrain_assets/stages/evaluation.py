@@ -14,7 +14,7 @@ from selftrain_assets.core.types import Improvement, Outcome, Score
 from selftrain_assets.stages import self_improvement
 from selftrain_assets.stages.evidence import draw, is_drawn, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
-from selftrain_assets.stages.measuring import CORRECT, Ballots, Votes, measure, vote_of_all
+from selftrain_assets.stages.measuring import CORRECT, VERSION, Ballots, Votes, measure, vote_of_all
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.database import Database
@@ -28,6 +28,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
     plan = evaluation_draws(run, trained.digest)
     key = fingerprint(
         "evaluation",
+        VERSION,
         trained.digest,
         run.need(INPUTS, "problems").digest,
         config.evaluation,

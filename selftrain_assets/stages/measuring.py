@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from selftrain_assets.core.selection import difficulty_bin
-from selftrain_assets.core.statistics import agreement, bootstrap, maj_at_k, paired_bootstrap, pass_at_k, vote
+from selftrain_assets.core.statistics import agreement, estimate, maj_at_k, paired_difference, pass_at_k, vote
 from selftrain_assets.core.types import Score
 from selftrain_assets.evaluating import Evaluation
 from selftrain_assets.stages.run import Run
 
+VERSION = 2  # of what is measured here, which is part of the key of an evaluation
 CORRECT = "correct"  # the vote of every answer that the verifier passes
 
 
@@ -134,27 +135,27 @@ def _metrics(run: Run, settings: Evaluation, scores: Sequence[Score], sampled: M
     programs = {p.id for p in run.problems if p.tests is not None}  # they have no answer that a vote could be on
     voted = [s for s in test if s.problem_id not in programs]
 
-    def estimate(values: list[float]) -> dict[str, Any]:
-        return asdict(bootstrap(values, settings.confidence, settings.resamples))
+    def measured(values: list[float]) -> dict[str, Any]:
+        return asdict(estimate(values, settings.confidence, settings.resamples))
 
     return (
         {
-            "greedy_accuracy": estimate([float(s.greedy) for s in test]),
-            "pass_at_k": {str(k): estimate([pass_at_k(s.samples, s.correct, k) for s in test]) for k in settings.pass_at},
+            "greedy_accuracy": measured([float(s.greedy) for s in test]),
+            "pass_at_k": {str(k): measured([pass_at_k(s.samples, s.correct, k) for s in test]) for k in settings.pass_at},
             "maj_at_k": {
-                str(k): estimate([maj_at_k(sampled[s.problem_id], CORRECT, k, settings.ties) for s in voted])
+                str(k): measured([maj_at_k(sampled[s.problem_id], CORRECT, k, settings.ties) for s in voted])
                 for k in settings.majority_at
                 if voted
             },
         }
         | {
-            f"{split}_accuracy": estimate([float(s.greedy) for s in scores if s.split == split])
+            f"{split}_accuracy": measured([float(s.greedy) for s in scores if s.split == split])
             for split in ("train", "validation", "transfer")
             if any(s.split == split for s in scores)
         }
         | {
             "groups": {
-                split: found for split in ("test", "transfer") if (found := _by_group([s for s in scores if s.split == split], estimate))
+                split: found for split in ("test", "transfer") if (found := _by_group([s for s in scores if s.split == split], measured))
             }
         }
     )
@@ -163,19 +164,19 @@ def _metrics(run: Run, settings: Evaluation, scores: Sequence[Score], sampled: M
 MOST_GROUPS = 24  # of a split; with more of them, a group is no kind of problem but nearly a problem
 
 
-def _by_group(scores: Sequence[Score], estimate: Callable[[list[float]], dict[str, Any]]) -> dict[str, Any]:
+def _by_group(scores: Sequence[Score], measured: Callable[[list[float]], dict[str, Any]]) -> dict[str, Any]:
     """Greedy accuracy by group of problems, where there are several, and not too many."""
     names = sorted({s.group for s in scores})
     if not 1 < len(names) <= MOST_GROUPS:
         return {}
-    return {name: estimate([float(s.greedy) for s in scores if s.group == name]) for name in names}
+    return {name: measured([float(s.greedy) for s in scores if s.group == name]) for name in names}
 
 
 def _against_base(settings: Evaluation, scores: Sequence[Score], base: Sequence[Score]) -> dict[str, Any]:
     """Paired difference on the test split, and accuracy by the base's difficulty bins (ReST-EM section 5.3)."""
     before = {s.problem_id: s for s in base}
     pairs = [(before[s.problem_id], s) for s in scores if s.split == "test" and s.problem_id in before]
-    gain = paired_bootstrap(
+    gain = paired_difference(
         [float(b.greedy) for b, _ in pairs], [float(s.greedy) for _, s in pairs], settings.confidence, settings.resamples
     )
     bins: dict[str, list[tuple[Score, Score]]] = defaultdict(list)

@@ -1,14 +1,17 @@
 """Experiments side by side: estimates and differences against arithmetic by hand, and what is said of unequal terms."""
 
 import json
+from math import isnan
 from statistics import fmean, stdev
 
 import pytest
 
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import TaskError, UserError
+from selftrain_assets.core.statistics import newcombe, wilson
 from selftrain_assets.core.types import Row, Score
-from selftrain_assets.reports.comparison import compare, comparison_tables, folder_name, write_comparison
+from selftrain_assets.reports.comparison import accuracy as accuracy_over
+from selftrain_assets.reports.comparison import compare, comparison_tables, difference, folder_name, write_comparison
 from selftrain_assets.reports.figures import comparison
 from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.stages.run import Run
@@ -63,11 +66,28 @@ def test_over_seeds_intervals_are_students_and_differences_are_paired_by_seed(ar
     [d] = [d for d in found["differences"] if d["split"] == "test"]
     gains = [accuracy(b) - accuracy(a) for a, b in zip(first, second, strict=True)]
     assert (d["arm"], d["less"], d["mean"]) == ("b", "a", pytest.approx(fmean(gains)))
-    assert d["high"] - d["mean"] == pytest.approx(STUDENT * stdev(gains) / 2**0.5)
+    assert stdev(gains) == 0, "seeds that agree: their interval is that of the problems of one"
+    assert d["low"] < d["mean"] < d["high"]
     assert found["seeds"] == [0, 1]
 
 
-def test_with_one_seed_it_is_the_bootstrap_of_the_report_and_pairs_problems(arm):
+def test_over_seeds_a_difference_is_students_unless_all_seeds_agree():
+    def right(*ids):
+        return {id: float(id in ids) for id in "abcd"}
+
+    before, after = [right("a"), right("a", "b")], [right("a", "c"), right("a", "b", "c", "d")]
+    found = difference(before, after, by_problem=True)
+    assert (found.mean, found.problems) == (0.375, 2)
+    assert found.high - found.mean == pytest.approx(STUDENT * stdev([0.25, 0.5]) / 2**0.5)
+    agreeing = [right("a", "c"), right("a", "b", "d")]
+    found = difference(before, agreeing, by_problem=True)
+    assert (found.mean, found.low, found.high) == (0.25, *newcombe(1, 1, 0, 2))
+    assert isnan(difference(before, agreeing, by_problem=False).low)
+    found = accuracy_over([right(), right()])
+    assert (found.mean, found.low, found.high) == (0.0, *wilson(0, 4))
+
+
+def test_with_one_seed_it_is_the_interval_of_the_report_and_pairs_problems(arm):
     [first], [second] = arm((0,)), arm((0,), trainer=lab.SETTINGS["trainer"] | {"steps": 3})
     found = compare(["a", "b"], [[first], [second]])
     reported = first.need("iter-001", "evaluation").metrics["greedy_accuracy"]

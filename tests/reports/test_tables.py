@@ -15,8 +15,9 @@ from selftrain_assets.reports.tables import header, rows
 )
 def test_pass_at_1_and_the_largest_k_are_shown_each_once(passed, voted, titles, shown):
     base = {"greedy_accuracy": 0.5, "greedy_accuracy_interval": (0.4, 0.6), "pass_at_k": passed, "maj_at_k": voted, "seconds": {}}
-    summary = {"baseline": base, "iterations": [], "human_only": []}
+    summary = {"baseline": base, "iterations": [], "human_only": [], "confidence": 0.9}
     (row,) = rows(summary)
     assert len(row) == len(header(summary))
     assert header(summary)[3 : 3 + len(titles)] == titles
+    assert header(summary)[2] == "90% interval"
     assert row[3 : 3 + len(shown)] == shown

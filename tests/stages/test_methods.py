@@ -233,7 +233,7 @@ def test_the_report_says_what_each_method_did(finished):
     columns, rows = found["Held-out greedy accuracy by method, of their vote, and of whatever any method solves"]
     assert columns == ["iteration", "marked", "bare", "vote", "any"]
     assert [row[0] for row in rows] == ["base", "1"]
-    assert rows[1][1:] == ["0.000 [0.000, 0.000]", "1.000 [1.000, 1.000]", "1.000", "1.000"]
+    assert rows[1][1:] == ["0.000 [0.000, 0.390]", "1.000 [0.610, 1.000]", "1.000", "1.000"]  # Wilson: 6 / (6 + 1.96**2)
     _, flow = found["Samples, and translations of correct ones"]
     kept = Counter((r.origin or r.method, r.method) for r in table(run, "dataset", Row, name="rows"))
     assert {row[1]: int(row[-1]) for row in flow} == {b if a == b else f"{a} to {b}": n for (a, b), n in kept.items()}
