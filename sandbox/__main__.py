@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from sandbox.doctor import diagnose
 from sandbox.engine import EngineSettings, connect, sweep
 from sandbox.errors import SandboxError
 from sandbox.image import AUTO, build
-from sandbox.limits import Limits
+from sandbox.limits import MIB, ContainerLimits, Limits
+from sandbox.old_images import remove_unused
 from sandbox.pool import Pool, PoolSettings
 from sandbox.protocol import RunTask
 
@@ -18,14 +20,12 @@ from sandbox.protocol import RunTask
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m sandbox", description="Runs untrusted Python in Docker. It never runs any without.")
-    top.add_argument("--host", help="engine, as in DOCKER_HOST (default: DOCKER_HOST, else the default socket)")
-    top.add_argument("--base", default=AUTO, help="base image, `local` to make one from this Python, or auto (default: %(default)s)")
-    top.add_argument("--runtime", help="OCI runtime, for instance runsc")
+    _add_settings(top)
     commands = top.add_subparsers(dest="command", required=True)
     for name, text in (
         ("build", "build the image"),
         ("doctor", "prove every control from inside a container"),
-        ("sweep", "remove dead owners' containers"),
+        ("sweep", "remove dead owners' containers, and images made here that no container has"),
     ):
         commands.add_parser(name, help=text)
     run = commands.add_parser("run", help="run a Python file; its standard input is this command's")
@@ -33,16 +33,30 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--cpu-seconds", type=float, default=Limits().cpu_seconds)
     run.add_argument("--wall-seconds", type=float, default=Limits().wall_seconds)
     for sub in commands.choices.values():  # both `--base local build` and `build --base local` are what people type
-        sub.add_argument("--base", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-        sub.add_argument("--host", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-        sub.add_argument("--runtime", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        _add_settings(sub, hidden=True)
     return top
+
+
+def _add_settings(to: argparse.ArgumentParser, hidden: bool = False) -> None:
+    """The settings of an engine; `hidden`: again, without a default and without a line of help."""
+    memory, scratch = ContainerLimits().memory_bytes // MIB, ContainerLimits().scratch_bytes // MIB
+    for name, default, options in (
+        ("--host", None, {"help": "engine, as in DOCKER_HOST (default: DOCKER_HOST, else the default socket)"}),
+        ("--base", AUTO, {"help": "base image, `local` to make one from this Python, or auto (default: %(default)s)"}),
+        ("--packages", (), {"nargs": "+", "metavar": "NAME", "help": "requirements that programs can import: numpy, sympy==1.13"}),
+        ("--wheels", None, {"metavar": "FOLDER", "help": "take packages from this folder of wheels alone"}),
+        ("--memory-mib", memory, {"type": int, "metavar": "N", "help": "memory of a container (default: %(default)s)"}),
+        ("--scratch-mib", scratch, {"type": int, "metavar": "N", "help": "size of /tmp in a container (default: %(default)s)"}),
+        ("--runtime", None, {"help": "OCI runtime, for instance runsc"}),
+    ):
+        again: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS} if hidden else {"default": default}
+        to.add_argument(name, **options | again)  # type: ignore[arg-type]
 
 
 def doctor(settings: EngineSettings) -> int:
     """Print a table of all controls; 1 if one of them does not take effect."""
     with diagnose(settings) as found:
-        print(f"{found.engine}\nimage {found.image}, Python {found.python}\n")
+        print(f"{found.engine}\nimage {found.image}, {found.holds}\n")
         checks = []
         for check in found.checks:
             checks.append(check)
@@ -69,14 +83,18 @@ def run_file(settings: EngineSettings, args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 well, 1 not, 2 no engine, no image, or not safe."""
     args = parser().parse_args(argv)
-    settings = EngineSettings(host=args.host, base=args.base, runtime=args.runtime)
+    container = ContainerLimits(memory_bytes=args.memory_mib * MIB, scratch_bytes=args.scratch_mib * MIB)
+    settings = EngineSettings(args.host, args.base, tuple(args.packages), args.wheels, args.runtime, container=container)
     try:
         if args.command == "run":
             return run_file(settings, args)
         if args.command == "doctor":
             return doctor(settings)
         client = connect(settings.host)
-        print(build(client, settings.base) if args.command == "build" else f"{sweep(client)} containers removed")
+        if args.command == "build":
+            print(build(client, settings))
+        else:
+            print(f"{sweep(client)} containers and {remove_unused(client)} images removed")
         return 0
     except SandboxError as error:
         print(f"error: {error}", file=sys.stderr)

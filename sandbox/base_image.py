@@ -8,9 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
-import shutil
-import subprocess
 import sys
 import sysconfig
 import tarfile
@@ -19,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sandbox.errors import SandboxError
+from sandbox.old_images import BASES, KIND, remove_superseded
+from sandbox.shared_libraries import shared_libraries
 
-REPOSITORY = "selftrain-sandbox-base"
 SKIPPED = {
     "test",
     "tests",
@@ -35,19 +32,18 @@ SKIPPED = {
     "pydoc_data",
     "config",
 }
-SYSTEM = ("/lib", "/usr/lib", "/lib64", "/usr/lib64")
 PASSWD = "root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
 GROUP = "root:x:0:\nnogroup:x:65534:\n"
 
 
 def local_base_name() -> str:
-    """The tag that stands for this interpreter and this code."""
-    return f"{REPOSITORY}:{hashlib.sha256(f'{sys.version}{sys.executable}{Path(__file__).read_text()}'.encode()).hexdigest()[:12]}"
+    """The tag that stands for this build of Python, wherever it or an environment of it lies, and for this code."""
+    return f"{BASES}:{hashlib.sha256(f'{sys.version}{Path(__file__).read_text()}'.encode()).hexdigest()[:12]}"
 
 
 def local_base_is_here(client: Any) -> bool:
     """Whether the engine has it."""
-    return any(local_base_name() in (image.tags or []) for image in client.images.list(REPOSITORY))
+    return any(local_base_name() in (image.tags or []) for image in client.images.list(BASES))
 
 
 def build_local_base(client: Any) -> str:
@@ -58,8 +54,10 @@ def build_local_base(client: Any) -> str:
     with tempfile.TemporaryFile() as file:
         write_base(file)
         file.seek(0)
-        changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV LD_LIBRARY_PATH=/usr/local/lib"]
-        client.api.import_image_from_data(file.read(), repository=REPOSITORY, tag=name.partition(":")[2], changes=changes)
+        kind = hashlib.sha256(sys.version.encode()).hexdigest()[:16]
+        changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV LD_LIBRARY_PATH=/usr/local/lib", f"LABEL {KIND}={kind}"]
+        client.api.import_image_from_data(file.read(), repository=BASES, tag=name.partition(":")[2], changes=changes)
+    remove_superseded(client, kind, client.images.get(name).id)
     return name
 
 
@@ -81,9 +79,13 @@ def write_base(file: Any) -> None:
         library = Path(sysconfig.get_path("stdlib"))
         for path in _library_files(library):
             tar.add(path, f"usr/local/lib/{short}/{path.relative_to(library)}", recursive=False, filter=_plain)
-        binaries = [interpreter, *library.glob("lib-dynload/*.so")]
-        for source, target in sorted(shared_libraries(binaries).items()):
+        for source, target in sorted(local_libraries().items()):
             tar.add(source, target, filter=_plain)
+
+
+def local_libraries() -> dict[str, str]:
+    """Shared libraries of the interpreter and its standard library: path here -> path in the image."""
+    return shared_libraries([Path(sys.executable).resolve(), *Path(sysconfig.get_path("stdlib")).glob("lib-dynload/*.so")])
 
 
 def _folder(tar: tarfile.TarFile, name: str, mode: int = 0o755) -> None:
@@ -114,19 +116,3 @@ def _library_files(library: Path) -> Iterator[Path]:
         for name in names:
             if name.endswith((".py", ".so")) or name.endswith(cache):
                 yield Path(folder, name)
-
-
-def shared_libraries(binaries: list[Path]) -> dict[str, str]:
-    """Path here -> path in the image, of all that these binaries load."""
-    tool = shutil.which("ldd")
-    if tool is None:
-        raise SandboxError(
-            "`ldd` is missing, so that the interpreter's libraries cannot be found; build from a published image instead: --base NAME"
-        )
-    listed = subprocess.run([tool, *map(str, binaries)], capture_output=True, text=True, check=False).stdout
-    found = {}
-    for path in set(re.findall(r"(/\S+) \(0x", listed)):
-        folder, name = os.path.split(path)
-        inside = path if folder.startswith(SYSTEM) else f"/usr/local/lib/{name}"
-        found[path] = inside.lstrip("/")
-    return found

@@ -19,7 +19,14 @@ class Diagnosis:
     engine: str
     image: str
     python: str
+    packages: dict[str, str]
+    """Versions by name."""
     checks: Iterator[Check] = field(repr=False)
+
+    @property
+    def holds(self) -> str:
+        """What is in the image, for a person."""
+        return ", ".join([f"Python {self.python}", *(f"{name} {version}" for name, version in self.packages.items())])
 
 
 @contextmanager
@@ -30,10 +37,13 @@ def diagnose(settings: EngineSettings) -> Iterator[Diagnosis]:
     """
     client = connect(settings.host)
     sweep(client)
-    worker = Worker(client, build(client, settings.base), settings, *free_slots(client, 1))
+    worker = Worker(client, build(client, settings), settings, *free_slots(client, 1))
     try:
         worker.start()
-        yield Diagnosis(_described(client.info(), settings), worker.image, str(worker.hello.get("python")), _checks(worker))
+        hello = worker.hello
+        yield Diagnosis(
+            _described(client.info(), settings), worker.image, str(hello.get("python")), hello.get("packages", {}), _checks(worker)
+        )
     finally:
         worker.close()
 

@@ -25,12 +25,16 @@ FIRST_UID, UIDS_PER_CONTAINER, SLOTS = 10_000, 100, 550  # below 65,536, which i
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Which engine, and how containers are made on it."""
+    """Which engine, what is in the image, and how containers are made of it."""
 
     host: str | None = None
     """As in DOCKER_HOST; None: what DOCKER_HOST says, else the default socket."""
     base: str = "auto"
     """Base image: a name; `local`, one made from this Python; `auto`: python:3.12-slim if it can be had, else `local`."""
+    packages: tuple[str, ...] = ()
+    """Requirements as pip knows them, which programs can import: `numpy`, `sympy==1.13`."""
+    wheels: str | None = None
+    """Folder of wheels that packages are taken from, and from nowhere else; None: from where this machine's pip looks."""
     runtime: str | None = None
     """OCI runtime, for instance `runsc`; None: the engine's default."""
     userns: str | None = None

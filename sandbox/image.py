@@ -1,22 +1,43 @@
-"""The sandbox's image: the runner on top of a base, tagged by a hash of everything that makes it what it is."""
+"""The sandbox's image: the runner and the packages that were asked for, on top of a base, tagged by a hash of all that it is made of.
+
+It is built once, by one process of a machine at a time. Where packages are asked for, their versions are those of that build: the image
+keeps them until it is removed.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
+import os
 import tarfile
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.base_image import build_local_base, local_base_is_here
+from sandbox.base_image import build_local_base, local_base_is_here, local_libraries
 from sandbox.errors import SandboxError
+from sandbox.old_images import BASES, KIND, REPOSITORY, remove_superseded
+from sandbox.packages import ASK, Installed, Target, install, wanted_digest
+from sandbox.shared_libraries import shared_libraries
+
+if TYPE_CHECKING:
+    from sandbox.engine import EngineSettings
 
 HERE = Path(__file__).parent
-REPOSITORY = "selftrain-sandbox"
 PUBLISHED = "python:3.12-slim"
 LOCAL, AUTO = "local", "auto"
+TAG = "selftrain.sandbox.tag"
+"""Label: the tag that says what is in the image. With packages it is another than the one that the image is found by."""
+RUNNER = b"COPY opt /opt\n"
+PACKAGES = b"""COPY packages /
+RUN ["python3", "-c", "import compileall as c, py_compile as p, re; c.compile_dir('/opt/packages', quiet=2, rx=re.compile('/tests?/'), \\
+invalidation_mode=p.PycInvalidationMode.UNCHECKED_HASH)"]
+"""
+"""Before the runner, so that the engine's cache has them when only that has changed. Their code is compiled, none of it is run."""
 
 
 def seccomp() -> str:
@@ -25,7 +46,7 @@ def seccomp() -> str:
 
 
 def context_files() -> dict[str, bytes]:
-    """What the image is built from, by name in the build context."""
+    """What every image is built from, by name in the build context."""
     files = {"Dockerfile": (HERE / "image/Dockerfile").read_bytes(), "opt/start.py": (HERE / "image/start.py").read_bytes()}
     files["opt/sandbox/__init__.py"] = b""
     for path in sorted((HERE / "runner").glob("*.py")):
@@ -33,62 +54,153 @@ def context_files() -> dict[str, bytes]:
     return files
 
 
-def image_tag(base_id: str) -> str:
-    """Name and tag of the image that this code makes on that base."""
-    digest = hashlib.sha256(f"{base_id}\n{seccomp()}\n".encode())
-    for name, data in context_files().items():
-        digest.update(f"{name} {len(data)}\n".encode() + data)
-    return f"{REPOSITORY}:{digest.hexdigest()[:16]}"
+def build(client: Any, settings: EngineSettings) -> str:
+    """The image's tag; built unless it is there. SandboxError if the base or a package cannot be had."""
+    base = _base(client, settings.base, make=False)
+    if base and (tag := _built(client, base, settings)):
+        return tag
+    with _alone():
+        base = _base(client, settings.base)
+        assert base is not None
+        return _built(client, base, settings) or _build(client, base, settings)  # another process may have built it in the meantime
 
 
-def build(client: Any, base: str = AUTO) -> str:
-    """The image's tag; built unless it is there.
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
-    `base` is an image name; `local`, to make one from this interpreter; or `auto`: the published one if it can be had,
-    else a local one. SandboxError if the base cannot be had.
-    """
+
+def _wanted(base_id: str, settings: EngineSettings) -> str:
+    """Stands for all that decides the image, but for the versions that pip would choose today."""
+    files = [f"{name} {hashlib.sha256(data).hexdigest()}" for name, data in context_files().items()]
+    packages = [PACKAGES.decode(), wanted_digest(settings.packages, settings.wheels)] if settings.packages else []
+    return _digest(base_id, seccomp(), *files, *packages)
+
+
+def _built(client: Any, base: tuple[str, str], settings: EngineSettings) -> str | None:
+    """The tag of the image on this base, if it is there."""
+    image = _found(client, f"{REPOSITORY}:{_wanted(base[1], settings)}")
+    return image and image.labels[TAG]
+
+
+def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
     import docker.errors
 
-    name, base_id = _base(client, base)
-    tag = image_tag(base_id)
-    try:
-        client.images.get(tag)
-    except docker.errors.ImageNotFound:
+    wanted = _wanted(base[1], settings)
+    kind = _digest(settings.base, *sorted(settings.packages), settings.wheels or "")
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as context:
+        installed = None
+        if settings.packages:
+            installed = install(settings.packages, settings.wheels, _target(client, base[0]), Path(folder))
+        tag = f"{REPOSITORY}:{_digest(wanted, installed.digest) if installed else wanted}"
+        _write_context(context, installed, local=base[0].startswith(BASES))
+        context.seek(0)
         try:
-            client.images.build(
-                fileobj=_context(), custom_context=True, tag=tag, buildargs={"BASE_IMAGE": name}, network_mode="none", pull=False, rm=True
+            image, _ = client.images.build(
+                fileobj=context,
+                custom_context=True,
+                tag=tag,
+                buildargs={"BASE_IMAGE": base[0]},
+                labels={TAG: tag, KIND: kind},
+                network_mode="none",
+                pull=False,
+                rm=True,
             )
         except docker.errors.DockerException as error:
-            raise SandboxError(f"the sandbox image cannot be built on {name}: {error}") from error
+            raise SandboxError(f"the sandbox image cannot be built on {base[0]}: {error}") from error
+    image.tag(REPOSITORY, wanted)
+    remove_superseded(client, kind, image.id)
     return tag
 
 
-def _base(client: Any, base: str) -> tuple[str, str]:
-    """Name and id of the base image. `auto` asks the registry once: where that fails, the local base is there from then on."""
-    if base == AUTO:
-        here = _found(client, PUBLISHED)
-        if here is None and not local_base_is_here(client):
-            with suppress(SandboxError):
-                here = _pulled(client, PUBLISHED)
-        return (PUBLISHED, here) if here else _base(client, LOCAL)
-    name = build_local_base(client) if base == LOCAL else base
-    return name, _found(client, name) or _pulled(client, name)
+def _write_context(file: Any, installed: Installed | None, local: bool) -> None:
+    """The build context as a tar; times are left at zero so that the engine's cache works. `local`: the base is one made here, which
+    has the shared libraries of its Python alone."""
+    files = context_files()
+    with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
+        if installed is not None:
+            files["Dockerfile"] = files["Dockerfile"].replace(RUNNER, PACKAGES + RUNNER)
+            files["opt/packages.json"] = installed.listing()
+            _folder(tar, installed.folder, "packages/opt/packages")
+            for source, target in sorted(_missing_libraries(installed.folder).items()) if local else ():
+                tar.add(source, f"packages/{target}", filter=_plain)
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), 0o644
+            tar.addfile(info, io.BytesIO(data))
 
 
-def _found(client: Any, name: str) -> str | None:
+def _folder(tar: tarfile.TarFile, folder: Path, name: str) -> None:
+    for path in sorted(folder.rglob("*")):
+        tar.add(path, f"{name}/{path.relative_to(folder)}", recursive=False, filter=_plain)
+
+
+def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Owned by root, of no time, readable by all."""
+    info.uid = info.gid = info.mtime = 0
+    info.uname = info.gname = ""
+    info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
+    return info
+
+
+def _missing_libraries(folder: Path) -> Mapping[str, str]:
+    """Shared libraries that packages load and that neither they bring nor a local base has: libstdc++, for instance."""
+    needed = shared_libraries(path for path in folder.rglob("*.so*") if path.is_file())
+    here = local_libraries().values()
+    return {source: target for source, target in needed.items() if target not in here and not source.startswith(str(folder))}
+
+
+def _target(client: Any, base: str) -> Target:
+    """The Python of a base image, as it says itself."""
     import docker.errors
 
     try:
-        return client.images.get(name).id
+        said = client.containers.run(
+            base,
+            ["-I", "-c", ASK],
+            entrypoint="python3",
+            network_mode="none",
+            read_only=True,
+            cap_drop=["ALL"],
+            remove=True,
+            mem_limit="256m",
+        )
+        return Target.parse(said.decode())
+    except (docker.errors.DockerException, ValueError) as error:
+        raise SandboxError(f"the base image {base} has no `python3` that runs: {error}") from error
+
+
+def _base(client: Any, base: str, make: bool = True) -> tuple[str, str] | None:
+    """Name and id of the base image; None if it is not there, and is not to be made or pulled. `auto` asks the registry once: where
+    that fails, the local base is there from then on."""
+    if base == AUTO:
+        published = _found(client, PUBLISHED)
+        if published is None and make and not local_base_is_here(client):
+            with suppress(SandboxError):
+                published = _pulled(client, PUBLISHED)
+        if published is not None:
+            return PUBLISHED, published.id
+    if base in (AUTO, LOCAL):
+        if not make and not local_base_is_here(client):
+            return None
+        base = build_local_base(client)
+    image = _found(client, base) or (_pulled(client, base) if make else None)
+    return image and (base, image.id)
+
+
+def _found(client: Any, name: str) -> Any:
+    import docker.errors
+
+    try:
+        return client.images.get(name)
     except docker.errors.ImageNotFound:
         return None
 
 
-def _pulled(client: Any, name: str) -> str:
+def _pulled(client: Any, name: str) -> Any:
     import docker.errors
 
     try:
-        return client.images.pull(name).id
+        return client.images.pull(name)
     except docker.errors.DockerException as error:
         raise SandboxError(
             f"base image {name} is not here and cannot be pulled ({error}); without a registry, make one from this Python: "
@@ -96,13 +208,9 @@ def _pulled(client: Any, name: str) -> str:
         ) from error
 
 
-def _context() -> io.BytesIO:
-    """The build context as a tar; times are left at zero so that the engine's cache works."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in context_files().items():
-            info = tarfile.TarInfo(name)
-            info.size, info.mode = len(data), 0o644
-            tar.addfile(info, io.BytesIO(data))
-    buffer.seek(0)
-    return buffer
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One build at a time on this machine, by this user."""
+    with open(Path(tempfile.gettempdir(), f"selftrain-sandbox-{os.getuid()}.lock"), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -48,7 +48,7 @@ class Pool:
             for engine in self.settings.engines:
                 client = connect(engine.host)
                 sweep(client)
-                image = build(client, engine.base)
+                image = build(client, engine)
                 self.workers += [Worker(connect(engine.host), image, engine, slot) for slot in free_slots(client, count)]
             _each([worker.start for worker in self.workers])
             _each([lambda worker=worker: require_safe(worker) for worker in self.workers[::count]])

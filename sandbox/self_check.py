@@ -64,10 +64,10 @@ class Check:
     found: str
 
 
-def _limits_hold(found: dict[str, int], limits: Limits, degraded: Collection[str]) -> bool:
-    """Whether every limit of a process is what it should be; -1 stands for none."""
+def _limits_hold(found: dict[str, int], limits: Limits, degraded: Collection[str], mapped: int) -> bool:
+    """Whether every limit of a process is what it should be; -1 stands for none. Packages have `mapped` address space before it begins."""
     most = {
-        "AS": limits.memory_bytes,
+        "AS": limits.memory_bytes + mapped,
         "CPU": limits.cpu_seconds + 2,
         "FSIZE": limits.output_bytes + 1,
         "NPROC": limits.processes,
@@ -79,7 +79,9 @@ def _limits_hold(found: dict[str, int], limits: Limits, degraded: Collection[str
     return all(0 <= found[name] <= value for name, value in most.items() if name not in degraded)
 
 
-def _expected(engine: EngineSettings, limits: Limits, degraded: Collection[str]) -> list[tuple[str, str, Callable[[Any], bool]]]:
+def _expected(
+    engine: EngineSettings, limits: Limits, degraded: Collection[str], mapped: int
+) -> list[tuple[str, str, Callable[[Any], bool]]]:
     """Name, key in the probe's report, and what has to be true of it, given limits that are refused here and that others stand in for."""
     box = engine.container
     queues = "MSGQUEUE" in degraded
@@ -116,7 +118,7 @@ def _expected(engine: EngineSettings, limits: Limits, degraded: Collection[str])
         ("no folder of the host", "host_mounts", lambda x: x == []),
         ("no descriptor but its own", "descriptors", lambda x: set(x) <= {0, 1, 2, 4}),
         ("is the first to go when memory is short", "oom_score", lambda x: x == 1000),
-        (LIMITS_ROW, "limits", lambda x: _limits_hold(x, limits, degraded)),
+        (LIMITS_ROW, "limits", lambda x: _limits_hold(x, limits, degraded, mapped)),
     ]
 
 
@@ -126,7 +128,7 @@ def static_checks(worker: Worker) -> list[Check]:
     if verdict.outcome != "pass" or not isinstance(verdict.value, dict):
         return [Check("the probe program runs", False, f"{verdict.outcome}: {verdict.reason}")]
     checks = []
-    for name, key, holds in _expected(worker.settings, Limits(), worker.degraded):
+    for name, key, holds in _expected(worker.settings, Limits(), worker.degraded, int(worker.hello.get("mapped", 0))):
         found = verdict.value.get(key)
         try:
             ok = holds(found)

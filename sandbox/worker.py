@@ -66,12 +66,13 @@ class Worker:
         self.started += 1
         try:
             self._accept(self.hello)
-        except UnsafeError:
+        except SandboxError:
             self.close()
             raise
 
     def _accept(self, hello: dict[str, Any]) -> None:
-        """UnsafeError if limits are refused that nothing else stands in for; the other refused ones are said aloud."""
+        """UnsafeError if limits are refused that nothing else stands in for; the other refused ones are said aloud. SandboxError if a
+        package of the image cannot be used."""
         refused = tuple(str(name) for name in hello.get("refused", ()))
         if hello.get("hello") != 1:
             raise UnsafeError(f"the runner said {str(hello)[:200]} instead of hello; nothing is run with it")
@@ -80,6 +81,9 @@ class Worker:
                 f"this kernel or runtime refuses the process limits {', '.join(essential)}; nothing else holds in their place, so "
                 "nothing is run: use another runtime or engine (EngineSettings(runtime=..., host=...)) or a newer version of this one"
             )
+        if unfit := hello.get("unfit"):
+            listed = "; ".join(f"{name} {why}" for name, why in unfit.items())
+            raise SandboxError(f"packages of the image {self.image} are of no use in the sandbox: {listed}")
         if refused and refused != self.degraded:
             log.warning("this kernel or runtime refuses limits of a process; %s", stand_ins(refused))
         self.degraded = refused

@@ -152,7 +152,7 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
 def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
     """Each control on a line of its own as it is tried, unless quiet; returns all that was found of the engine."""
     shown = Console(quiet=True) if quiet else console
-    shown.print(f"{found.engine}\nimage {found.image}, Python {found.python}\n", highlight=False)
+    shown.print(f"{found.engine}\nimage {found.image}, {found.holds}\n", highlight=False)
     checks = []
     for check in found.checks:
         checks.append(asdict(check))
@@ -163,7 +163,7 @@ def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
         shown.print(f"\n{len(failed)} of {len(checks)} controls have no effect, so no program is run here. {REMEDY}", highlight=False)
     else:
         shown.print(f"\nAll {len(checks)} controls take effect: programs can be run here.", highlight=False)
-    return {"engine": found.engine, "image": found.image, "python": found.python, "checks": checks}
+    return {"engine": found.engine, "image": found.image, "python": found.python, "packages": found.packages, "checks": checks}
 
 
 def print_lineage(node: Node) -> None:

@@ -20,7 +20,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from sandbox.runner import housekeeping, zygote
+from sandbox.runner import housekeeping, preload, zygote
 
 TAIL = 2000
 MFD = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
@@ -243,7 +243,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # process 1 ignores it otherwise, and an engine waits ten seconds to stop
     lines = Lines(config["longest"])
     supervisor = Supervisor(config, ours, pid, lines)
-    emit({"hello": 1, "python": platform.python_version(), "refused": refused})
+    ready = supervisor.receive() | {"python": platform.python_version(), "packages": preload.listing()["versions"], "refused": refused}
+    emit({"hello": 1} | ready)
     while True:
         job = lines.next()
         if type(job) is dict and "mode" in job:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from sandbox.runner import candidate, child, tester
+from sandbox.runner import candidate, child, preload, tester
 
 PRELOADED = (
     "abc", "array", "ast", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses",
@@ -34,6 +34,7 @@ def serve(control: int, refused: list[str]) -> None:
     once: what a child inherits costs it nothing."""
     for name in PRELOADED:
         importlib.import_module(name)
+    packages = preload.packages()
     sys.path = ["/tmp"] + [entry for entry in sys.path if entry not in ("", "/opt")]
     sys.argv = ["program.py"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -45,6 +46,7 @@ def serve(control: int, refused: list[str]) -> None:
     os.umask(0o077)
     os.chdir("/tmp")
     line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, CONTROL)
+    line.send(marshal.dumps(packages))
     known: tuple[Any, list[Any]] = (None, [])
     gc.collect()
     gc.freeze()
@@ -55,7 +57,7 @@ def serve(control: int, refused: list[str]) -> None:
         spec = marshal.loads(message)
         fds = list(memoryview(handed[0][2]).cast("i"))
         if known[0] != spec["limits"]:
-            known = spec["limits"], list(rlimits(spec["limits"], refused).values())
+            known = spec["limits"], list(rlimits(spec["limits"], refused, packages["mapped"]).values())
         _serve_one(line, spec, fds, known[1])
 
 
@@ -88,11 +90,11 @@ def _ended(pid: int, started: float) -> dict[str, Any]:
     }
 
 
-def values(limits: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """The kernel's limits for one process of a case, by name."""
+def values(limits: dict[str, Any], mapped: int = 0) -> dict[str, tuple[int, int]]:
+    """The kernel's limits for one process of a case, by name. What packages have `mapped` is not the program's doing."""
     cpu = max(1, -int(-limits["cpu_seconds"] // 1))
     same = {
-        "AS": limits["memory_bytes"],
+        "AS": limits["memory_bytes"] + mapped,
         "FSIZE": limits["output_bytes"] + 1,  # one byte more than allowed tells full from too much
         "NPROC": limits["processes"],
         "NOFILE": limits["open_files"],
@@ -104,10 +106,10 @@ def values(limits: dict[str, Any]) -> dict[str, tuple[int, int]]:
     return {"CPU": (cpu, cpu + 1)} | {name: (int(value), int(value)) for name, value in same.items()}
 
 
-def rlimits(limits: dict[str, Any], refused: Collection[str] = ()) -> dict[str, tuple[int, tuple[int, int]]]:
+def rlimits(limits: dict[str, Any], refused: Collection[str] = (), mapped: int = 0) -> dict[str, tuple[int, tuple[int, int]]]:
     """What to set in a child: kind, soft and hard value by name; never above what it inherits, without what this kernel refuses."""
     plan = {}
-    for name, (soft, hard) in values(limits).items():
+    for name, (soft, hard) in values(limits, mapped).items():
         if name not in refused:
             kind = getattr(resource, f"RLIMIT_{name}", RLIMIT_MSGQUEUE)
             ceiling = resource.getrlimit(kind)[1]

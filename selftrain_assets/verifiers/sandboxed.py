@@ -14,6 +14,8 @@ from selftrain_assets.core.settings import Execution
 if TYPE_CHECKING:
     import sandbox
 
+MIB = 1024 * 1024
+
 
 class SandboxSettings(Execution):
     """Docker engines and containers for verifiers that run programs. There is no way to run one without Docker."""
@@ -21,14 +23,24 @@ class SandboxSettings(Execution):
     base: str = Field("auto", description="image; auto: python:3.12-slim if it can be had, else one made from this Python")
     workers: int | None = Field(None, ge=1, description="containers per engine; none: one per core of this machine")
     hosts: tuple[str, ...] = Field((), description="engines, each as in DOCKER_HOST; none: what DOCKER_HOST says, else the default one")
+    packages: tuple[str, ...] = Field((), description="what programs can import, as pip names it: numpy, sympy==1.13; wheels alone")
+    wheels: str | None = Field(
+        None, description="folder of wheels, relative to the folder that the command runs in, to take packages from; none: pip's index"
+    )
+    memory_mib: int = Field(768, ge=128, description="memory of a container, in MiB; well above what a program may use")
+    scratch_mib: int = Field(32, ge=1, description="size of /tmp, the only place that a program can write to, in MiB; counts as memory")
     runtime: str | None = Field(None, description="OCI runtime, for instance runsc; none: the engine's default")
     userns: str | None = Field(None, description='"host" turns user namespaces off on an engine that remaps')
 
     def engines(self) -> tuple[sandbox.EngineSettings, ...]:
         """The same for the package `sandbox`."""
-        from sandbox import EngineSettings
+        from sandbox import ContainerLimits, EngineSettings
 
-        return tuple(EngineSettings(host=h, base=self.base, runtime=self.runtime, userns=self.userns) for h in self.hosts or (None,))
+        container = ContainerLimits(memory_bytes=self.memory_mib * MIB, scratch_bytes=self.scratch_mib * MIB)
+        return tuple(
+            EngineSettings(host, self.base, self.packages, self.wheels, self.runtime, self.userns, container)
+            for host in self.hosts or (None,)
+        )
 
     @contextmanager
     def pool(self) -> Iterator[sandbox.Pool]:

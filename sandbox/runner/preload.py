@@ -1,0 +1,60 @@
+"""Packages of the image: imported once, before the first job is read, so that a program that imports them pays nothing."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+PACKAGES = "/opt/packages"
+LISTING = "/opt/packages.json"
+
+
+def listing() -> dict[str, Any]:
+    """Versions of all packages, and by package that was asked for its modules; both empty in an image without packages."""
+    try:
+        with open(LISTING) as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return {"versions": {}, "modules": {}}
+
+
+def packages() -> dict[str, Any]:
+    """Import them into this process: what of them does not work here and why, and by how much address space this process has grown."""
+    modules = listing()["modules"]
+    if not modules:
+        return {"unfit": {}, "mapped": 0}
+    sys.path.append(PACKAGES)
+    os.environ["PYTHONPATH"] = PACKAGES  # of the interpreters that a program starts
+    before = address_space()
+    unfit = {}
+    for package, names in modules.items():
+        errors = [error for name in names if (error := load(name))]
+        if errors and len(errors) == len(names):
+            unfit[package] = f"cannot be imported: {errors[0]}"
+        if (threads := len(os.listdir("/proc/self/task"))) > 1:  # which a fork leaves behind, with the locks that they hold
+            unfit[package] = f"starts {threads - 1} threads when it is imported, and a program would run without them"
+            break
+    return {"unfit": unfit, "mapped": max(0, address_space() - before)}
+
+
+def load(name: str) -> str | None:
+    """Import a module, and what it would import when it is first asked for it, as scipy does with its parts. Why not, if not."""
+    try:
+        module = importlib.import_module(name)
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}"[:400]
+    for offered in getattr(module, "__all__", ()):
+        try:
+            getattr(module, offered)
+        except Exception:
+            continue  # what is offered only where something else is installed
+    return None
+
+
+def address_space() -> int:
+    """Bytes that this process has mapped, which is what RLIMIT_AS counts."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
