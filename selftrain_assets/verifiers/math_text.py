@@ -10,8 +10,8 @@ import re
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
-from selftrain_assets.core.boxed import last_boxed
-from selftrain_assets.verifiers.answers import ANSWER_MARK, MARKS_LOOKED_AT, NUMBER, folded
+from selftrain_assets.verifiers.answers import NUMBER, folded
+from selftrain_assets.verifiers.extraction import Mark, find_answer, first_sentence
 
 LONGEST = 1000  # characters of an answer; a longer one is none
 LARGEST_POWER = 300  # of ten, in a number that is written with one
@@ -65,26 +65,20 @@ LITTLE_WORDS = {"no", "is", "or", "of", "to", "it", "if", "be", "so", "at", "in"
 
 
 def answer_text(completion: str) -> str | None:
-    r"""The text behind the last answer mark (`\boxed`, `####`, "the answer is") that has one; without a mark, the last
-    formula or number of the last line. Words count behind a mark alone."""
-    for mark in reversed(list(ANSWER_MARK.finditer(completion))[-MARKS_LOOKED_AT:]):
-        if mark[0].startswith("\\"):
-            found = last_boxed(completion[mark.start() :])
-        else:
-            line = completion[mark.end() :].lstrip(" :*\n").partition("\n")[0]
-            found = None if "\\boxed" in line else _formulas(line[: 2 * LONGEST].strip(" #")) or line.strip(" #*")
-        if found and found.strip(" .$*"):
-            return found
-    lines = [line for line in completion.splitlines() if line.strip()]
-    if not lines or len(lines[-1]) > 10 * LONGEST:
+    r"""The answer of a completion, as it is written there (verifiers/extraction.py); without a mark, the last formula or number
+    of the last line. Words count behind a mark alone."""
+    found = find_answer(completion, lambda text: _formulas(text) or text.strip(" .$*"))
+    if found is None or len(found.text) > 10 * LONGEST:
         return None
-    if "\\boxed" in lines[-1]:
-        return last_boxed(lines[-1])
-    if segments := SEGMENT.findall(lines[-1]):
+    if found.mark.strong:
+        return found.text
+    if found.mark == Mark.SENTENCE:
+        return _formulas(found.text[: 2 * LONGEST].strip(" #")) or first_sentence(found.text).strip(" #*")
+    if segments := SEGMENT.findall(found.text):
         return "".join(segments[-1])
-    if not is_prose(lines[-1]):
-        return lines[-1].rpartition("=")[2]
-    numbers = NUMBER.findall(lines[-1])
+    if not is_prose(found.text):
+        return found.text.rpartition("=")[2]
+    numbers = NUMBER.findall(found.text)
     return numbers[-1] if numbers else None
 
 

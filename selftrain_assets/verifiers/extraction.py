@@ -1,0 +1,269 @@
+r"""Where in a completion its answer is: one reader for every verifier of short answers.
+
+1. What a closed `<think>` holds is no answer, nor is anything behind one that never closes. A `</think>` without its start closes what
+   stands before it, since chat templates put the start into the prompt.
+2. A mark says where the answer is. `<answer>`, `\boxed` and `####` are strong. "The answer is", "Final answer:", a heading `### Answer`
+   are sentences. Of the strong ones the last counts, else the last sentence. A sentence behind a strong mark counts where a correction
+   ("Wait", "no,", "I made a mistake") leads to it; else it is a remark.
+3. A remark is no answer: "This answer is reasonable", "if the answer is 5", a sentence about the answer that names none.
+4. Marks of one kind with nothing but "and", "or" or commas between them are one statement. Where a verifier wants one answer and they
+   differ, the completion is hedging, and wrong.
+5. Without a mark, the last line counts, or the formula on lines of its own that ends the text; of a number, the last one of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from selftrain_assets.core.boxed import boxes
+
+MARKS_LOOKED_AT = 50  # so that a degenerate text of nothing but marks costs little
+LONGEST_LINE = 4000  # characters of an answer in a sentence
+
+
+class Mark(StrEnum):
+    """How a completion says where its answer is; the words of the verdicts."""
+
+    TAG = "<answer>"
+    BOX = "\\boxed"
+    HASHES = "####"
+    SENTENCE = "the answer is"
+    LINE = "the end of the text"
+
+    @property
+    def strong(self) -> bool:
+        return self in (Mark.TAG, Mark.BOX, Mark.HASHES)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a completion gives as its answer, and where. `texts` has several where marks stand side by side."""
+
+    mark: Mark
+    texts: tuple[str, ...]
+    rest: str
+    """All behind the mark, for answers of several lines; without a mark, the whole text that is no thought."""
+
+    @property
+    def text(self) -> str:
+        """As one text, a list where there are several."""
+        return ", ".join(self.texts)
+
+
+@dataclass(frozen=True)
+class _Marked:
+    mark: Mark
+    start: int
+    end: int
+    text: str
+    rest: str
+    remark: bool = False
+
+
+def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answer | None:
+    """The answer of a completion by the rules above; None where there is no text.
+
+    `holds` says whether a text holds an answer of the kind that is wanted: a sentence about the answer that does not is a remark.
+    """
+    text = spoken(completion)
+    chosen: list[_Marked] = []
+    for found in _marks(text):
+        between = text[chosen[-1].end : found.start] if chosen else ""
+        corrected = bool(chosen) and CORRECTION.search(between) is not None
+        if not chosen:
+            chosen = [found]
+        elif chosen[-1].mark == found.mark != Mark.HASHES and not found.remark and JOINED.fullmatch(between):
+            chosen.append(found)
+        elif _overrules(found, chosen[-1], corrected, holds):
+            chosen = [found]
+    if chosen:
+        return Answer(chosen[0].mark, tuple(dict.fromkeys(found.text for found in chosen)), chosen[0].rest)
+    last = "" if boxes(text, most=1) else last_lines(text)  # a box that is empty or cut off holds no answer, and nothing beside it is one
+    return Answer(Mark.LINE, (last,), text) if last else None
+
+
+def _overrules(found: _Marked, before: _Marked, corrected: bool, holds: Callable[[str], object]) -> bool:
+    if before.start <= found.start < before.end:  # a box in a tag, a sentence in a line
+        return found.mark.strong or not before.mark.strong
+    if before.remark and not found.remark:
+        return True
+    if found.remark or (not found.mark.strong and not corrected and not holds(found.text)):
+        return False
+    return found.mark.strong or corrected or not before.mark.strong
+
+
+# -- thoughts -----------------------------------------------------------------------------------------------------------
+
+THOUGHT = re.compile(r"<(/?)(?:think|thinking|thoughts?|reasoning)>|\[(/?)THINK\]|<\|(?:begin|(end))_of_thought\|>", re.IGNORECASE)
+
+
+def spoken(completion: str) -> str:
+    """The completion without its thoughts."""
+    if "<" not in completion and "[" not in completion:
+        return completion
+    parts: list[str] = []
+    place, thinking = 0, False
+    for tag in THOUGHT.finditer(completion):
+        if any(tag.groups()):
+            if not thinking:
+                parts = []  # the start stood in the prompt
+            place, thinking = tag.end(), False
+        elif not thinking:
+            parts.append(completion[place : tag.start()])
+            thinking = True
+    return "\n".join(parts) if thinking else "\n".join([*parts, completion[place:]])
+
+
+# -- marks --------------------------------------------------------------------------------------------------------------
+
+TAG = re.compile(r"<(/?)(?:final_)?answer>", re.IGNORECASE)
+HASHES = re.compile(r"#{4,}(?!#)")
+HEADING = re.compile(
+    r"[\s*_]*(?:(?:step|part|case|section|method|solution|explanation|conclusion|summary|analysis|verif\w+|check\w*|notes?|calculat\w+|given|"
+    r"reasoning|approach|problem|question|example|understand\w*|final answer|answer)\b|\d+[.)]\s+\**[A-Za-z]|.{0,200}:[*_\s]*$)",
+    re.IGNORECASE,
+)
+DECORATION = r"[*_\"'`~]{0,4}"
+LINK = (
+    r"(?:(?:is|are|was|equals|(?:would|must|should|will|has\s+to|can\s+only)\s+be)\b(?:\s+(?:as\s+follows|(?:given\s+|shown\s+)?below))?"
+    r"\s*[:\uff1a]?|[:\uff1a=])"
+)
+SUBJECT = (
+    r"(?:\banswers?(?:\s+(?:to|for|of)\s[^\n.:=!?]{1,80}?)?|\bans\.?|\b(?:correct|right|best)\s+(?:option|choice|letter)|\bfinal\s+(?:result|solution|value)|"
+    r"\u7b54\u6848)"
+)
+SENTENCE = re.compile(
+    rf"{SUBJECT}\s?{DECORATION}(?:,\s?[a-z ]{{2,30}},)?\s{{0,9}}{DECORATION}(?:{LINK}|(?<=\u6848)[\u662f\u4e3a])|"
+    r"^[ \t>#*_]*(?:the[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t#]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+SUPPOSED = re.compile(
+    r"\b(?:if|whether|unless|suppose|assuming|assume)\s+(?:that\s+)?(?:(?:the|my|our|your)\s+)?(?:final\s+|correct\s+)?$", re.IGNORECASE
+)
+POINTED_AT = re.compile(r"\b(?:this|that|these|those|which|such(?:\s+an)?)\s+(?:final\s+|correct\s+)?$", re.IGNORECASE)
+JUDGEMENT = re.compile(
+    r"\W*(?:(?:also|indeed|thus|therefore|clearly|now|both|quite|very)\s+)*(?:in)?(?:correct|right|wrong|reasonable|consistent|plausible|sensible|"
+    r"verified|confirmed|checked|obvious|clear|complete|accurate|exact|unique|expected|rounded|simplified|found|obtained|computed|based|"
+    r"given\s+(?:by|in|above)|above|as\s+expected|supported|in\s+the\b)\b",
+    re.IGNORECASE,
+)
+CORRECTION = re.compile(
+    r"\b(?:wait|nope|actually|correction|corrected|sorry|oops|h+m+|mistake|instead|rather|error|wrong|incorrect|scratch\s+that|second\s+thou?ght|"
+    r"re-?(?:check|calculat|comput|consider|examin|think|do|evaluat)\w*|apologi\w+|should\s+(?:be|have)|not\s+right)\b|\bno\b(?=\s*[,.!:;\u2014-])",
+    re.IGNORECASE,
+)
+JOINED = re.compile(
+    r"(?:[\s,;.:/&$*()|]|\\[()\[\]]|\b(?:and|or|also|either|both|the\s+other\s+is)\b|\b[a-zA-Z](?:_\w|_\{\w+\})?\s*=|"
+    r"\b(?:case|option|answer|solution|method|possibility|alternative(?:ly)?)\b[ ]?\w?\s?[:.)])*",
+    re.IGNORECASE,
+)
+OPENS, CLOSES = ("$$", "\\["), {"$$": "$$", "\\[": "\\]"}
+BULLET = re.compile(r"(?:[-+*\u2022]|>)[ \t]+")
+LEADING = ' \t\r\n:\uff1a*_`#"}'
+
+
+def _marks(text: str) -> Iterator[_Marked]:
+    """All marks that have something behind them, by their place."""
+    sentences = list(SENTENCE.finditer(text))[-MARKS_LOOKED_AT:]
+    found = [*_tags(text), *_boxes(text), *_hashes(text), *_sentences(text, sentences)]
+    return iter(sorted(found, key=lambda mark: (mark.start, -mark.end)))
+
+
+def _tags(text: str) -> Iterator[_Marked]:
+    tags = list(TAG.finditer(text))[-2 * MARKS_LOOKED_AT :]
+    for tag, after in zip(tags, [*tags[1:], None], strict=False):
+        if tag[1] or (after is not None and not after[1]):
+            continue
+        end = len(text) if after is None else after.start()
+        content = text[tag.end() : end].strip()
+        if content and not (after is None and re.match(r"tags?\b", content)):
+            yield _Marked(Mark.TAG, tag.start(), len(text) if after is None else after.end(), peeled(content), content)
+
+
+def _boxes(text: str) -> Iterator[_Marked]:
+    for box in boxes(text, MARKS_LOOKED_AT):
+        if box.content:
+            yield _Marked(Mark.BOX, box.start, box.end, peeled(box.content), box.content)
+
+
+def _hashes(text: str) -> Iterator[_Marked]:
+    for found in list(HASHES.finditer(text))[-MARKS_LOOKED_AT:]:
+        end = _end_of_line(text, found.end())
+        line = text[found.end() : end]
+        heads = not text[: found.start()].rpartition("\n")[2].strip() and HEADING.match(line) and text[end:].strip()
+        if line.strip(" #*_\t\r") and not heads:
+            yield _Marked(Mark.HASHES, found.start(), end, peeled(line.strip(" #\t\r")), text[found.end() :])
+
+
+def _sentences(text: str, sentences: list[re.Match[str]]) -> Iterator[_Marked]:
+    for found, after in zip(sentences, [*sentences[1:], None], strict=False):
+        until = len(text) if after is None else after.start()
+        start, end = _content(text, found.end(), until)
+        content = text[start:end].strip()
+        if content.strip(" .#*_$,;"):
+            ahead = text[max(0, found.start() - 40) : found.start()]
+            remark = bool(SUPPOSED.search(ahead) or POINTED_AT.search(ahead) or JUDGEMENT.match(content))
+            yield _Marked(Mark.SENTENCE, found.start(), end, content, text[start:until], remark)
+
+
+def _content(text: str, place: int, until: int) -> tuple[int, int]:
+    """Where the answer behind a sentence's mark begins and ends: on its line or, where that has nothing more, on the next that has."""
+    start = place
+    while start < until and text[start] in LEADING:
+        start += 1
+    if "\n" in text[place:start] and (bullet := BULLET.match(text, start)):
+        start = bullet.end()
+    opening = next((o for o in OPENS if text.startswith(o, start)), None)
+    if opening:
+        end = text.find(CLOSES[opening], start + len(opening), min(until, start + LONGEST_LINE))
+        if end >= 0:
+            return start, _end_of_line(text, end + len(CLOSES[opening]), until)
+    return start, _end_of_line(text, start, until)
+
+
+def _end_of_line(text: str, place: int, until: int | None = None) -> int:
+    until = len(text) if until is None else until
+    end = text.find("\n", place, until)
+    return until if end < 0 else end
+
+
+def peeled(text: str) -> str:
+    """Without words that say no more than that the answer comes: `B` of `the answer is B`."""
+    found = SENTENCE.search(text[:200])
+    if not found or not INTRODUCTION.fullmatch(text[: found.start()]):
+        return text
+    start, end = _content(text, found.end(), len(text))
+    return text[start:end].strip() or text
+
+
+INTRODUCTION = re.compile(r"[\s,*]*(?:\b(?:so|thus|hence|therefore|then|and|the|my|our|final|correct|best|right)\b[\s,]*)*", re.IGNORECASE)
+
+
+ABBREVIATED = re.compile(r"(?:^|[\s.(])(?:[A-Z]|St|Mr|Mrs|Ms|Dr|Mt|Ft|Jr|Sr|Prof|Gen|Lt|vs|etc|No|approx|i\.e|e\.g)$")
+SENTENCE_END = re.compile(r"[.!?][)\"'*_$`]*\s+(?=[A-Z(\"'*$\\])|\n\s*\n")
+
+
+def first_sentence(text: str) -> str:
+    """The text to the end of its first sentence; a full stop behind `St` or a single capital ends none."""
+    for end in SENTENCE_END.finditer(text[:LONGEST_LINE]):
+        if not ABBREVIATED.search(text[max(0, end.start() - 8) : end.start()]):
+            return text[: end.start()].strip()
+    return text
+
+
+# -- without a mark -----------------------------------------------------------------------------------------------------
+
+
+def last_lines(text: str) -> str:
+    """The last line that is not empty; where a formula on lines of its own ends with it, the whole formula."""
+    lines = text.rstrip().rstrip("`").rstrip()
+    last = lines.rpartition("\n")[2]
+    for opening, closing in CLOSES.items():
+        if last.strip(" .") == closing or (last.rstrip(" .").endswith(closing) and opening not in last.rpartition(closing)[0]):
+            begin = lines.rfind(opening, max(0, len(lines) - LONGEST_LINE), lines.rfind(closing))
+            if begin >= 0:
+                return lines[begin:].strip()
+    return last.strip()
