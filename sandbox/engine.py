@@ -20,7 +20,7 @@ from sandbox.limits import REQUEST_BYTES, ContainerLimits, Limits
 LABEL = "selftrain.sandbox"
 OWNER = "selftrain.sandbox.owner"
 SLOT = "selftrain.sandbox.slot"
-FIRST_UID, UIDS_PER_CONTAINER, SLOTS = 10_000, 100, 550  # below 65,536, which is all that a user namespace may map
+UIDS_PER_CONTAINER, SLOTS = 100, 550  # from 10,000 on they stay below 65,536, which is all that a user namespace may map
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,10 @@ class Line:
         self.error_text = bytearray()
         self.id = ""
         config = {
-            "first_uid": FIRST_UID + slot * UIDS_PER_CONTAINER,
+            "slot": slot,
             "uids": UIDS_PER_CONTAINER,
+            "cpus": settings.container.cpus,
+            "shared": settings.container.shared_bytes,
             "limits": Limits().wire(),
             "longest": REQUEST_BYTES,
         }

@@ -48,6 +48,12 @@ class ContainerLimits:
     open_files: int = 256
     """File descriptors of each process in the container."""
 
+    @property
+    def shared_bytes(self) -> int:
+        """Memory files, shared mappings and scratch files together. They are in the container's account and in no process's, so that
+        the kernel, short of memory, might take the runner for the largest process: at a third of the memory the case is ended before."""
+        return self.memory_bytes // 3
+
 
 EXCERPT_CHARACTERS = 2000
 """Of a program's output that a verdict keeps."""

@@ -150,8 +150,3 @@ def case_count(task: Task) -> int:
         case RpcTask():
             return len(task.tests)
     return 1
-
-
-def process_count(task: Task) -> int:
-    """How often the wall limit applies."""
-    return len(task.cases) if isinstance(task, StdinTask) else 1

@@ -68,7 +68,7 @@ def _limits_hold(found: dict[str, int], limits: Limits, degraded: Collection[str
     """Whether every limit of a process is what it should be; -1 stands for none. Packages have `mapped` address space before it begins."""
     most = {
         "AS": limits.memory_bytes + mapped,
-        "CPU": limits.cpu_seconds + 2,
+        "CPU": limits.cpu_seconds + 3,
         "FSIZE": limits.output_bytes + 1,
         "NPROC": limits.processes,
         "NOFILE": limits.open_files,
@@ -117,6 +117,8 @@ def _expected(
         ),
         ("no folder of the host", "host_mounts", lambda x: x == []),
         ("no descriptor but its own", "descriptors", lambda x: set(x) <= {0, 1, 2, 4}),
+        ("no child is made the runner's", "adoption", bool),
+        ("no priority of others is changed", "renice", bool),
         ("is the first to go when memory is short", "oom_score", lambda x: x == 1000),
         (LIMITS_ROW, "limits", lambda x: _limits_hold(x, limits, degraded, mapped)),
     ]

@@ -12,7 +12,7 @@ from sandbox.engine import EngineSettings, Line, connect
 from sandbox.errors import EngineError, SandboxError, UnsafeError
 from sandbox.judge import judge, stdin_finding
 from sandbox.limits import GRACE_SECONDS, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES
-from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, job_line, process_count
+from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, job_line
 from sandbox.runner.codec import UnencodableError
 
 START_ATTEMPTS = 3
@@ -182,26 +182,37 @@ class Worker:
             self.busy = False
 
     def _exchange(self, task: Task) -> list[dict[str, Any]]:
+        """The reports of its cases up to the first that is not right; in more than one container where one cannot be cleaned up."""
+        reports = self._job(task)
+        while isinstance(task, StdinTask) and 0 < len(reports) < len(task.cases) and not stdin_finding(task, len(reports) - 1, reports[-1]):
+            if self.line is not None:
+                break  # clean, and yet it has not run them all
+            self._heed()
+            reports += self._job(replace(task, cases=task.cases[len(reports) :]))
+        return reports
+
+    def _job(self, task: Task) -> list[dict[str, Any]]:
         """Write the job, read the reports. A container that is not clean afterwards is thrown away."""
         if self.line is None:
             self.start()
         line = self.line
         assert line is not None
         self.jobs += 1
-        wall = process_count(task) * (task.limits.wall_seconds + 2)
         reports: list[dict[str, Any]] = []
+        stopped = False
         try:
             line.write(job_line(task, self.jobs), GRACE_SECONDS)
             while True:
-                record = line.read(wall + GRACE_SECONDS)
+                record = line.read(task.limits.wall_seconds + GRACE_SECONDS)
                 if record.get("id") != self.jobs:
                     raise ContainerLostError(f"the runner answered {str(record)[:200]}")
-                if "case" in record:
+                if "case" in record and not stopped:  # one more case may have ended before the runner was told
                     reports.append(record)
                 if record.get("end"):
                     break
-                if isinstance(task, StdinTask) and stdin_finding(task, len(reports) - 1, record):
+                if isinstance(task, StdinTask) and not stopped and stdin_finding(task, len(reports) - 1, record):
                     line.write(json.dumps({"stop": self.jobs}).encode() + b"\n", GRACE_SECONDS)
+                    stopped = True
         except TimeoutError as error:
             raise ContainerLostError("its runner did not answer in time") from error
         except (EOFError, OSError, ValueError) as error:

@@ -67,7 +67,7 @@ def finish(code: int) -> NoReturn:
 def compiled(source: str, flags: int = 0) -> Any:
     """The program's code, or its tree; if it has none, say so and end."""
     try:
-        return compile(source, NAME, "exec", flags)
+        return compile(source, NAME, "exec", flags, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, UnicodeError) as error:
         send({"malformed": f"{type(error).__name__}: {error}"[:300]})
         os._exit(0)
@@ -128,9 +128,9 @@ def main_run(limits: dict[str, Any]) -> None:
     space = fresh_main(job["source"])
 
     def action() -> None:
-        exec(compile(tree, NAME, "exec"), space)
+        exec(compile(tree, NAME, "exec", dont_inherit=True), space)
         if last is not None:
-            value = eval(compile(last, NAME, "eval"), space)
+            value = eval(compile(last, NAME, "eval", dont_inherit=True), space)
             try:
                 send({"v": encode(value)})
             except UnencodableError:

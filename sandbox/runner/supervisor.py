@@ -18,11 +18,13 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from sandbox.runner import housekeeping, preload, zygote
+from sandbox.runner.accounts import SLACK, Accounts
 
 TAIL = 2000
+FASTEST = 4e9  # bytes of memory a second that a program may come to use
 MFD = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
 SEALS = 0x1 | 0x2 | 0x4 | 0x8  # against sealing, shrinking, growing and writing
 
@@ -121,16 +123,18 @@ class Case:
 class Supervisor:
     """Runs jobs one after another."""
 
-    def __init__(self, config: dict[str, Any], control: socket.socket, zygote_pid: int, lines: Lines) -> None:
-        self.first_uid = int(config["first_uid"])
+    def __init__(self, config: dict[str, Any], uids: range, control: socket.socket, zygote_pid: int, lines: Lines) -> None:
+        self.cpus, self.shared = float(config["cpus"]), int(config["shared"])
         self.control = control
         self.zygote_pid = zygote_pid
         self.lines = lines
-        self.uids = int(config["uids"])
+        self.accounts = Accounts(zygote_pid)
+        self.first_uid, self.nobody = uids[0], uids[-1]
+        self.uids = len(uids) - 1
         self.count = int.from_bytes(os.urandom(2), "big") % self.uids  # should another container have the same range: not in step with it
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
-        self.poll.register(0, 0)
+        self.poll.register(0, select.POLLIN)
 
     def uid(self) -> int:
         """A uid that no recent case had."""
@@ -153,6 +157,9 @@ class Supervisor:
                 more = {name: job[name] for name in ("entry", "calls")} if mode == "func" else {}
                 case.add(mode, self.uid(), text.encode("utf-8", "surrogateescape"), marshal.dumps(source | more), [])
             report, clean = self.case(case, job["limits"])
+            if report is None:
+                emit({"id": job["id"], "end": True, "clean": clean})
+                return
             last = index + 1 == len(inputs) or not clean
             emit({"id": job["id"], "case": index, "end": last, "clean": clean} | report)
             if last:
@@ -161,26 +168,25 @@ class Supervisor:
                 break
         emit({"id": job["id"], "end": True, "clean": True})
 
-    def case(self, case: Case, limits: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        """Run one case to its end, and clean up after it. Outputs are read when nothing is left that could write."""
+    def case(self, case: Case, limits: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
+        """Run one case to its end, and clean up after it; no report where the host said stop before. Outputs are read when
+        nothing is left that could write."""
         uids = [process["uid"] for process in case.processes]
         message = {"processes": case.processes, "limits": limits}
+        before = self.accounts.cpu()
         socket.send_fds(self.control, [marshal.dumps(message)], case.fds)
         if len(case.processes) > 1:  # else the end of one would not hang up on the other
             for process in case.processes:
                 fd = process["fds"][5]
                 os.dup2(case.fds[process["fds"][0]], case.fds[fd])
-        late = not self.wait(float(limits["wall_seconds"]))
-        ended = [] if late else [self.receive()]
-        try:
-            killed = housekeeping.kill_all(uids, self.zygote_pid)
-        except OSError as error:  # where the container's process limit is all there is, a program may use it up
-            die(f"no process can be started to end the program's: {error}")
-        if not killed:
+        state = self.wait(float(limits["wall_seconds"]), len(uids) * float(limits["cpu_seconds"]), before)
+        ended = [self.receive()] if state == "ended" else []
+        if not housekeeping.kill_all(uids, self.nobody, self.zygote_pid):
             die("a process cannot be killed")
         ended += [self.receive() for _ in range(len(case.processes) - len(ended))]
-        clean = housekeeping.clean(uids)
-        report = self.report(case, ended, int(limits["output_bytes"])) | {"late": late}
+        ended[-1]["cpu"] += self.accounts.unwaited(before, sum(end["cpu"] for end in ended))
+        clean = housekeeping.clean(uids, self.nobody)
+        report = None if state == "stopped" else self.report(case, ended, int(limits["output_bytes"])) | {"late": state == "late"}
         case.close()
         return report, clean
 
@@ -201,16 +207,26 @@ class Supervisor:
             record |= {"tester": ended[0], "verdict": case.read(0, 4, limit)[0].decode("utf-8", "replace")}
         return record
 
-    def wait(self, seconds: float) -> bool:
-        """Until the zygote has something to say; False after `seconds`. A host that hangs up ends it all."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            for fd, event in self.poll.poll(max(1, int(left * 1000))):
-                if fd == 0 and event & (select.POLLHUP | select.POLLERR):
-                    os._exit(0)
+    def wait(self, seconds: float, cpu: float, before: float) -> Literal["ended", "stopped", "late", "spent"]:
+        """Until the zygote has something to say, the host says stop, `seconds` are over, or the accounts show that the case has had
+        more than `cpu` seconds since they were at `before`, or too much memory that is nobody's."""
+        began = time.monotonic()
+        look = began + min(cpu / self.cpus, self.shared / FASTEST)  # sooner it cannot have used that much
+        while (now := time.monotonic()) < began + seconds:
+            if now >= look:
+                left = before + cpu + SLACK - self.accounts.cpu()
+                room = self.shared - self.accounts.shared()
+                if left < 0 or room < 0:
+                    return "spent"
+                look = now + max(min(left / self.cpus, room / FASTEST), 0.01)
+            for fd, event in self.poll.poll(1 + int((min(look, began + seconds) - now) * 1000)):
                 if fd != 0:
-                    return True
-        return False
+                    return "ended"
+                if event & select.POLLIN and self.lines.stopped():
+                    return "stopped"
+                if event & (select.POLLHUP | select.POLLERR):
+                    os._exit(0)
+        return "late"
 
     def receive(self) -> dict[str, Any]:
         """One message of the zygote's."""
@@ -223,9 +239,25 @@ class Supervisor:
         return record
 
 
+def own_uids(slot: int, count: int) -> range:
+    """Uids that nobody on the host has: the kernel counts the processes of a user over the whole machine.
+
+    2,100,000,000 and on is above what directories and containers are usually given, and below 2^31. A user namespace maps
+    fewer, and whatever it maps is its own.
+    """
+    with open("/proc/self/uid_map") as file:
+        mapped = [(int(first), int(length)) for first, _, length in map(str.split, file)]
+    for lowest in (2_100_000_000, 10_000):
+        uids = range(lowest + slot * count, lowest + (slot + 1) * count)
+        if any(first <= uids[0] and uids[-1] < first + length for first, length in mapped):
+            return uids
+    die(f"no uids to give to programs are mapped here: {mapped}")
+
+
 def main() -> None:
     """Fork the zygote before the first job is read, then serve."""
     config = json.loads(sys.argv[1])
+    uids = own_uids(config["slot"], config["uids"])
     refused = housekeeping.refused_rlimits(config["limits"])
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
@@ -242,7 +274,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans end up here and are reaped by the kernel
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # process 1 ignores it otherwise, and an engine waits ten seconds to stop
     lines = Lines(config["longest"])
-    supervisor = Supervisor(config, ours, pid, lines)
+    supervisor = Supervisor(config, uids, ours, pid, lines)
     ready = supervisor.receive() | {"python": platform.python_version(), "packages": preload.listing()["versions"], "refused": refused}
     emit({"hello": 1} | ready)
     while True:

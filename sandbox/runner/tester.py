@@ -176,6 +176,7 @@ def proxy(remote: Remote, name: str) -> Any:
 
 def main(limits: dict[str, Any]) -> None:
     """Run the context and each test in turn; send one verdict."""
+    os.chdir("/")  # away from what the program can write: nothing may be imported from there, however late and by whatever
     job = read_payload()
     remote = Remote(4 * int(limits["output_bytes"]))
     verdict: dict[str, Any] = {"pass": True}
@@ -184,7 +185,7 @@ def main(limits: dict[str, Any]) -> None:
         remote.receive()
         space = _namespace(job, remote)
         for position, test in enumerate(job["tests"]):
-            exec(compile(test, f"test {position}", "exec"), space)
+            exec(compile(test, f"test {position}", "exec", dont_inherit=True), space)
             if remote.fatal:
                 raise remote.fatal
     except Unscorable as error:
@@ -216,6 +217,6 @@ def _namespace(job: dict[str, Any], remote: Remote) -> dict[str, Any]:
         elif remote.ask("has", "", None, (name,), {}) is True:
             space[name] = proxy(remote, name)
     space |= dict.fromkeys(names, entry)
-    exec(compile(job["context"], "context", "exec"), space)
+    exec(compile(job["context"], "context", "exec", dont_inherit=True), space)
     space |= dict.fromkeys(names, entry)  # again: a prompt's context may hold an empty function of that name
     return space

@@ -3,6 +3,7 @@
 
 SCRIPTS get "3" and would be right to print "4"; none does so honestly, so none may pass.
 MESSY ones may be right, but try to leave something behind or to hurt others.
+DENIALS name the outcome beside the program; none may cost a container.
 FORGERIES define `f`, which should return its argument plus one, and return something else; none may pass.
 """
 
@@ -177,6 +178,133 @@ if not os.fork():
 """,
     "patched builtins": "import builtins, sys, json, os\nbuiltins.open = builtins.len = json.dumps = os.fork = None\nprint(4)",
     "altered zygote modules": "import sys\nfor name in list(sys.modules):\n    if 'sandbox' in name: sys.modules[name].__dict__.clear()\nprint(4)",
+}
+
+SPARE_ME = """
+import ctypes, mmap, os, time
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: its files in /proc are its own
+open("/proc/self/oom_score_adj", "w").write("0")
+"""
+DENIALS = {
+    "the killer is stopped": (
+        "pass",
+        """
+import ctypes, mmap, os, time
+print(4, flush=True)
+me = os.getpid()
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        code = b"".join(b"\\xbf" + (me + n).to_bytes(4, "little") + b"\\xbe\\x13\\0\\0\\0\\xb8\\x3e\\0\\0\\0\\x0f\\x05" for n in range(4, 8))
+        code += b"\\xe9" + (-len(code) - 5).to_bytes(4, "little", signed=True)
+        page = mmap.mmap(-1, 4096, prot=7)
+        page.write(code)
+        ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()  # kill(pid, SIGSTOP) for ever
+time.sleep(0.3)
+""",
+    ),
+    "everyone else is reniced": (
+        "pass",
+        """
+import os
+done = 0
+for which in (os.PRIO_USER, os.PRIO_PGRP, os.PRIO_PROCESS):
+    for who in (0, 1, os.getppid(), os.getuid()):
+        if (which, who) != (os.PRIO_PROCESS, 0):
+            try: os.setpriority(which, who, 19); done += 1
+            except PermissionError: pass
+os.nice(3)  # itself it may
+print(4 + done)
+""",
+    ),
+    "a child for the zygote": (
+        "pass",
+        """
+import ctypes, os
+if ctypes.CDLL(None).syscall(56, 0x8000 | 17, 0, 0, 0, 0) == 0: os._exit(0)
+print(4)
+""",
+    ),
+    "folders deeper than any path": (
+        "pass",
+        """
+import os
+try:
+    for _ in range(1500): os.mkdir("d" * 200); os.chdir("d" * 200)
+except OSError: pass
+print(4)
+""",
+    ),
+    "wide and locked folders": (
+        "pass",
+        """
+import os
+for n in range(30):
+    os.makedirs(f"/tmp/{n}/" + "/".join("abcdefgh"))
+    open(f"/tmp/{n}/a/b/file", "w").close()
+    os.link(f"/tmp/{n}/a/b/file", f"/tmp/{n}/a/b/c/link")
+    for depth in range(8, 0, -1): os.chmod(f"/tmp/{n}/" + "/".join("abcdefgh"[:depth]), 0)
+    os.chmod(f"/tmp/{n}", 0)
+print(4)
+""",
+    ),
+    "a chain of children that nobody waits for": (
+        "timeout",
+        """
+import os, time
+reader, writer = os.pipe()
+if os.fork() == 0:
+    for _ in range(4):
+        started = time.process_time()
+        while time.process_time() - started < 0.6: pass
+        if os.fork(): os._exit(0)
+    os.write(writer, b"4"); os._exit(0)
+os.close(writer)
+print(os.read(reader, 9).decode())
+""",
+    ),
+    "children whose end is ignored": (
+        "timeout",
+        """
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for _ in range(3):
+    if os.fork() == 0:
+        while time.process_time() < 0.7: pass
+        os._exit(0)
+    try: os.wait()
+    except ChildProcessError: pass
+print(4)
+""",
+    ),
+    "memory files of no process": (
+        "resource",
+        SPARE_ME
+        + """
+for _ in range(12):
+    if os.fork() == 0:
+        try:
+            while True: os.write(os.memfd_create("x"), b"x" * 10**6)
+        except OSError: time.sleep(60)
+time.sleep(4)
+print(4)
+""",
+    ),
+    "shared memory of no process": (
+        "resource",
+        SPARE_ME
+        + """
+for _ in range(12):
+    if os.fork() == 0:
+        shared = mmap.mmap(-1, 200 << 20)
+        for start in range(0, 200 << 20, 10 << 20):
+            shared[start : start + (10 << 20)] = b"x" * (10 << 20)
+            shared.madvise(mmap.MADV_DONTNEED, start, 10 << 20)
+        time.sleep(60)
+time.sleep(4)
+print(4)
+""",
+    ),
 }
 
 FORGERIES = {

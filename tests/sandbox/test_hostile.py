@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from sandbox import Call, FuncTask, Pool, PoolSettings, RpcTask, StdinCase, StdinTask, TextRule
+from sandbox.engine import Line
 from tests.sandbox.conftest import QUICK
-from tests.sandbox.hostile import FORGERIES, MESSY, SCRIPTS
+from tests.sandbox.hostile import DENIALS, FORGERIES, MESSY, SCRIPTS
 
 CASE = (StdinCase("3\n", "4\n"),)
 CANARY = StdinTask("print(int(input()) + 1)", CASE, limits=QUICK)
@@ -67,6 +68,43 @@ def test_a_hostile_script_does_not_pass(pool, name):
 def test_a_messy_script_leaves_nothing(pool, name):
     verdict = judged(pool, script(MESSY[name]))
     assert verdict.outcome in ("pass", "wrong", "resource"), verdict
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize("name", DENIALS)
+def test_a_denial_costs_no_container(pool, name):
+    outcome, source = DENIALS[name]
+    worker = pool.workers[0]
+    assert pool.judge(CANARY).outcome == "pass"
+    started = worker.started
+    verdict = judged(pool, script(source))
+    assert (verdict.outcome, verdict.attempts, worker.started) == (outcome, 1, started), verdict
+
+
+def test_a_container_that_cannot_be_cleaned_is_replaced_between_two_cases(pool, monkeypatch):
+    """No verdict and no strike hangs on it. Nothing known is left behind, so the runner is made to say so."""
+    worker, read = pool.workers[0], Line.read
+    monkeypatch.setattr(Line, "read", lambda line, seconds: _unclean(read(line, seconds)))
+    cases = tuple(StdinCase(f"{n}\n", f"{n + 1}\n") for n in range(4))
+    started = worker.started
+    right = pool.judge(StdinTask(CANARY.source, cases, limits=QUICK))
+    assert (right.outcome, right.attempts, worker.started - started) == ("pass", 1, 3)  # after the first, the second, the third
+    wrong = pool.judge(StdinTask(CANARY.source, (*cases[:2], StdinCase("2\n", "0\n"), *cases), limits=QUICK))
+    assert (wrong.outcome, wrong.case, wrong.attempts) == ("wrong", 2, 1)
+
+
+def _unclean(record):
+    return record | {"end": True, "clean": False} if record.get("case") == 0 else record
+
+
+def test_the_case_after_a_failing_one_is_stopped_and_not_counted(pool):
+    source = "n = int(input())\nif n:\n    while True: pass\nprint(0)"
+    assert pool.judge(CANARY).outcome == "pass"  # a container is there
+    started = time.monotonic()
+    verdict = judged(pool, StdinTask(source, (StdinCase("0", "1"), StdinCase("1", "2")), limits=replace(QUICK, cpu_seconds=4)))
+    assert (verdict.outcome, verdict.case) == ("wrong", 0)
+    assert verdict.cpu_seconds < 0.5
+    assert time.monotonic() - started < 3
 
 
 @pytest.mark.usefixtures("nothing_left")

@@ -76,7 +76,7 @@ def test_without_a_process_limit_the_container_contains_a_fork_bomb(docker_engin
         limits = replace(QUICK, wall_seconds=1)
         verdict = pool.judge(StdinTask(SCRIPTS["fork bomb"], CASE, limits=limits))
         assert verdict.outcome in ("timeout", "resource")
-        assert verdict.quarantined == ("no process can be started" in verdict.reason)
+        assert not verdict.quarantined  # to end it the runner needs no process of its own
         assert pool.judge(CANARY).outcome == "pass"
         assert left(pool) == ([], [])
 

@@ -1,0 +1,71 @@
+"""What the container has used, as its control groups count it: CPU time of children that a program never waits for, and memory
+that no process is charged for, are in no other account."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+SLACK = 0.05
+"""Seconds that the accounts of the group and of the processes may differ by without anyone's doing."""
+FRESH = 20.0
+"""Seconds of CPU time that a container that has only just started cannot have used."""
+
+
+class Accounts:
+    """CPU seconds of everything in the container but the runner's two processes, and bytes of its shared memory.
+
+    Where an account is not to be seen (gVisor, an engine without control groups, one that shows another group) it stays at zero. Then a
+    program's time is that of its process and of the children it waited for, the wall limit bounds the rest, and the container's
+    memory limit may hit the runner.
+    """
+
+    def __init__(self, zygote_pid: int) -> None:
+        self._zygote_clock = ~zygote_pid << 3 | 2  # the clock of another process's CPU time, as clock_getcpuclockid(3) makes it
+        runners = {1, zygote_pid}
+        self._unit, self._time = 1e6, _opened(f"/sys/fs/cgroup/{_group()}/cpu.stat", runners)
+        if self._time is None:
+            self._unit = 1e9
+            self._time = _opened("/sys/fs/cgroup/cpuacct/cpuacct.usage", runners)
+        self._memory = _opened(f"/sys/fs/cgroup/{_group()}/memory.stat", runners)
+        if self._memory is None:
+            self._memory = _opened("/sys/fs/cgroup/memory/memory.stat", runners)
+        if self._time is not None and not 0 < self.cpu() < FRESH:
+            self._time = None  # the whole machine's
+
+    def cpu(self) -> float:
+        """Seconds so far."""
+        if self._time is None:
+            return 0.0
+        runner = time.process_time() + time.clock_gettime(self._zygote_clock)
+        return int(os.pread(self._time, 100, 0).removeprefix(b"usage_usec ").split(maxsplit=1)[0]) / self._unit - runner
+
+    def unwaited(self, before: float, known: float) -> float:
+        """Seconds since `before` of nobody whose own account is `known`."""
+        more = self.cpu() - before - known
+        return more if more > SLACK else 0.0
+
+    def shared(self) -> int:
+        """Bytes at this moment."""
+        found = re.search(rb"^shmem (\d+)$", os.pread(self._memory, 8192, 0), re.MULTILINE) if self._memory is not None else None
+        return int(found[1]) if found else 0
+
+
+def _group() -> str:
+    """Our place in the tree of version 2, which is the root where groups have a namespace."""
+    try:
+        with open("/proc/self/cgroup") as file:
+            return next((line.strip()[3:].strip("/") for line in file if line.startswith("0::")), "")
+    except OSError:
+        return ""
+
+
+def _opened(path: str, runners: set[int]) -> int | None:
+    """The account at `path`, if it is there and these processes' alone: not that of a group above, nor the whole machine's."""
+    try:
+        with open(os.path.join(os.path.dirname(path), "cgroup.procs")) as file:
+            ours = {int(pid) for pid in file} == runners
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC) if ours else None
+    except (OSError, ValueError):
+        return None
