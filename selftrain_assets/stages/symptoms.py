@@ -16,7 +16,7 @@ from selftrain_assets.core.types import HELD_OUT, Problem
 from selftrain_assets.stages.run import Run
 from selftrain_assets.store.database import Database
 
-VERSION = 2  # of what is measured here and in diversity.py; part of the keys of the stages that measure it
+VERSION = 3  # of what is measured here and in diversity.py; part of the keys of the stages that measure it
 MOST_ROWS = 100_000  # of a dataset that are looked at for held-out text: keys are hashes, so the first of them are a sample
 MOST_LEAKS = 1000  # after which nobody needs to be told of more
 EXAMPLES, EXCERPT = 3, 160
@@ -65,7 +65,7 @@ def leaks_in_rows(run: Run, rows: Iterable[tuple[str | None, str, str]], looked_
 def _leaks(problems: list[Problem], texts: Iterable[_Text], looked_at: str) -> dict[str, Any]:
     held_out = [p for p in problems if p.split in HELD_OUT]
     index = HeldOut(held_out, {p.id: [s.text for s in _solutions(p)] for p in held_out})
-    found = ((text, leak) for text in texts if (leak := (text.is_question and index.same(text.text)) or index.within(text.text)))
+    found = ((text, leak) for text in texts if (leak := index.find(text.text, text.is_question)))
     return {"leaks": [_record(text, leak) for text, leak in islice(found, MOST_LEAKS)], "looked_at": looked_at}
 
 

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from selftrain_assets.core.attempts import Script
-from selftrain_assets.core.contamination import words
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.settings import Identity
+from selftrain_assets.core.text import words
 from selftrain_assets.core.types import OwnSplit, Problem
 from selftrain_assets.tasks.protocol import Card
 
@@ -24,8 +24,7 @@ class Generated(Identity):
     at most.
 
     Held-out problems are drawn first, and every split has a generator of its own: more problems to learn from leave them as they are.
-    Two problems whose questions differ in punctuation or operators alone count as the same, since the search for held-out questions in
-    what is learnt from takes them for the same (core/contamination.py).
+    Two problems whose questions differ in punctuation or operators alone count as the same: held out, such a one would say little.
     """
 
     type: str

@@ -12,13 +12,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from selftrain_assets.core.attempts import Script
-from selftrain_assets.core.contamination import words
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.families import Family, Strings
 from selftrain_assets.core.ranges import Positives, Span, listed
 from selftrain_assets.core.rewriting import Inputs, Rule
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.shares import apportion, evenly, power_law, spread
+from selftrain_assets.core.text import words
 from selftrain_assets.core.types import OwnSplit, Problem
 from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.rewriting_instructions import Instruction, Source, Unseen, in_english, parts
