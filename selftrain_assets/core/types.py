@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from selftrain_assets.core.foreign import storable
+
+REASON, OUTPUT, PARSED = 1_000, 500, 200_000  # characters of each that are kept
+
 OwnSplit = Literal["train", "human", "validation", "test", "transfer"]
 """What a task says of its problems."""
 Split = Literal["train", "human", "validation", "test", "transfer", "suite", "source"]
@@ -50,6 +54,9 @@ class Completion:
     prompt_tokens: int
     completion_tokens: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", storable(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -91,16 +98,24 @@ class Execution:
     peak_memory_bytes: int
     output: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", storable(self.output, OUTPUT))
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a verifier says of one completion: reward in [0, 1], the answer it parsed, and why."""
+    """What a verifier says of one completion: reward in [0, 1], the answer it parsed, and why. Whatever a model wrote, it can be stored."""
 
     outcome: Outcome
     reward: float
     parsed: str | None
     reason: str
     execution: Execution | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", storable(self.reason, REASON))
+        if self.parsed is not None:
+            object.__setattr__(self, "parsed", storable(self.parsed, PARSED))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from selftrain_assets.recipes.trajectories import Ask, Role, ToJudge, Told, Want
 from selftrain_assets.stages.evidence import OpenEngines, draw, want
 from selftrain_assets.stages.run import Clock, Run
 from selftrain_assets.store.database import WINDOW, Database
+from selftrain_assets.verifiers.guard import judged
 from selftrain_assets.verifiers.protocol import Judge
 
 Conversation = Generator[Wanted, Told, Any]
@@ -96,5 +97,5 @@ class Responder:
             self._judge_open = self._held.enter_context(self._run.config.verifier.open(self._run.config.execution.sandbox))
         pairs = [(each.problem, each.text) for each in asked.values()]
         with self._clock.working():
-            outcomes = {position: verdict.outcome for position, verdict in self._judge_open.stream(pairs)}
+            outcomes = {position: verdict.outcome for position, verdict in judged(self._judge_open, pairs)}
         return {place: Told(outcome=outcomes.get(n, Outcome.INFRA_ERROR)) for n, place in enumerate(asked)}

@@ -14,6 +14,7 @@ from selftrain_assets.stages.run import INPUTS, Clock, Run
 from selftrain_assets.store.database import WINDOW, Database, relation
 from selftrain_assets.store.pool import open_pools
 from selftrain_assets.verifiers import Verifier
+from selftrain_assets.verifiers.guard import judged
 
 
 class Owed(NamedTuple):
@@ -148,7 +149,7 @@ def _verifications(run: Run, db: Database, verifier: Verifier, name: str, clock:
 
 def _judged(judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock) -> Iterator[tuple[Verification, list[Owed]]]:
     """The verdict on the first sample of each group, and the others of the group."""
-    stream = judge.stream((problems[members[0].problem_id], members[0].completion) for _, members in groups)
+    stream = judged(judge, [(problems[members[0].problem_id], members[0].completion) for _, members in groups])
     while True:
         with clock.working():
             found = next(stream, None)
@@ -163,7 +164,10 @@ def _equal_programs(verifier: Verifier, window: Iterable[Owed], problems: Mappin
     """The samples grouped by what their verdicts depend on."""
     groups: dict[str, Group] = {}
     for owed in window:
-        content = verifier.content(problems[owed.problem_id], owed.completion)
+        try:
+            content = verifier.content(problems[owed.problem_id], owed.completion)
+        except Exception:  # then it is judged by itself, and judging says what is wrong with it
+            content = None
         groups.setdefault(content or f"sample {owed.sample_key}", (content, []))[1].append(owed)
     return list(groups.values())
 

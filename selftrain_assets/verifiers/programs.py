@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from numbers import Number
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -15,6 +16,7 @@ from selftrain_assets.core.program_tests import ProgramTests
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Execution, Outcome, Problem, Verdict
 from selftrain_assets.verifiers.answers import NumericVerifier, TextVerifier
+from selftrain_assets.verifiers.guard import failed, guarded
 from selftrain_assets.verifiers.protocol import Judge, Pair
 from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
 
@@ -43,7 +45,7 @@ class CodeVerifier(Identity):
     """
 
     type: Literal["code"] = "code"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     program: Literal["auto", "fenced", "whole"] = Field(
         "auto", description="fenced: in a fenced block; whole: the completion as it is; auto: in a block if there is one"
     )
@@ -108,7 +110,7 @@ class CodeVerifier(Identity):
 
     def verdict(self, problem: Problem, program: str, found: sandbox.Verdict) -> Verdict:
         """The sandbox's word on it; for a problem without tests, its result against the answer."""
-        execution = Execution(found.case, found.cpu_seconds, found.wall_seconds, found.peak_memory_bytes, found.output[:EXCERPT])
+        execution = Execution(found.case, found.cpu_seconds, found.wall_seconds, found.peak_memory_bytes, found.output)
         outcome = Outcome(found.outcome)
         if problem.tests is not None:
             reason = found.reason or f"passes all {found.cases} tests"
@@ -129,10 +131,10 @@ class CodeVerifier(Identity):
         """A value as an answer. A list that holds the right number is not that number."""
         if self.answers == "numeric" and (isinstance(value, bool) or not isinstance(value, (Number, str))):
             return None
-        return self._answer().parse(str(value))
-
-
-EXCERPT = 500  # characters of output that are kept with each verdict
+        try:
+            return self._answer().parse(str(value))
+        except (ValueError, RecursionError):  # an integer of more digits than Python writes; a list nested too deep
+            return None
 
 
 class _CodeJudge:
@@ -146,20 +148,24 @@ class _CodeJudge:
     def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
         """Programs are given to the containers as these become free; a completion without one needs none."""
         running: list[tuple[int, Problem, str]] = []
-        missing: list[int] = []
+        without: list[tuple[int, Verdict]] = []
 
         def tasks() -> Iterator[sandbox.Task]:
             for position, (problem, completion) in enumerate(pairs):
-                program = self._verifier._program(problem, completion)
-                if program is None:
-                    missing.append(position)
-                else:
-                    running.append((position, problem, program))
-                    yield self._verifier.task(problem, program)
+                try:
+                    program = self._verifier._program(problem, completion)
+                    task = self._verifier.task(problem, program) if program is not None else None
+                except Exception as error:
+                    without.append((position, failed(error)))
+                    continue
+                if program is None or task is None:
+                    without.append((position, Verdict(Outcome.MALFORMED, 0.0, None, "no program found in the completion")))
+                    continue
+                running.append((position, problem, program))
+                yield task
 
         with sandbox_errors():
             for place, found in self._pool.stream(tasks()):
                 position, problem, program = running[place]
-                yield position, self._verifier.verdict(problem, program, found)
-        for position in missing:
-            yield position, Verdict(Outcome.MALFORMED, 0.0, None, "no program found in the completion")
+                yield position, guarded(partial(self._verifier.verdict, problem, program, found))
+        yield from without

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from selftrain_assets.core.types import Problem, Verdict
+from selftrain_assets.verifiers.guard import judged
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 Pair = tuple[Problem, str]
@@ -59,4 +60,4 @@ class Verifier(Protocol):
 def verdicts(verifier: Verifier, sandbox: SandboxSettings, pairs: list[Pair]) -> list[Verdict]:
     """The verdicts of a few completions, in their order."""
     with verifier.open(sandbox) as judge:
-        return [verdict for _, verdict in sorted(judge.stream(pairs), key=lambda found: found[0])]
+        return [verdict for _, verdict in sorted(judged(judge, pairs), key=lambda found: found[0])]

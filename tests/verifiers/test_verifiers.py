@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selftrain_assets.config import parse_experiment
+from selftrain_assets.core.foreign import storable
 from selftrain_assets.core.types import Outcome, Problem
 from selftrain_assets.verifiers import (
     AnyVerifier,
@@ -185,7 +186,8 @@ def test_no_text_is_too_strange_to_be_judged(verifier, judged, problem, completi
     assert verdict.reward == 0.0
     if isinstance(verifier, GIVES_ANSWER):
         assert (verdict.parsed is None) == (verdict.outcome == Outcome.MALFORMED)
-        assert verdict.parsed == verifier.parse(completion)
+        parsed = verifier.parse(completion)
+        assert verdict.parsed == (parsed and storable(parsed))
     assert time.process_time() - started < 10
 
 

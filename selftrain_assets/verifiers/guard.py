@@ -1,0 +1,53 @@
+"""No sample can end a stage: what goes wrong in judging one is a verdict on that one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from selftrain_assets.core.errors import SelftrainError
+from selftrain_assets.core.types import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from selftrain_assets.verifiers.protocol import Judge, Pair
+
+log = logging.getLogger(__name__)
+
+
+def judged(judge: Judge, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
+    """Position and verdict of each pair, as the judge has them done. Where its stream breaks, the rest is judged one by one: what
+    breaks it again is `unscorable`. A SelftrainError says nothing about a sample, and goes on."""
+    owed = set(range(len(pairs)))
+    try:
+        for position, verdict in judge.stream(pairs):
+            owed.discard(position)
+            yield position, verdict
+    except SelftrainError:
+        raise
+    except Exception as error:
+        log.warning("judging is interrupted by %s; the remaining %d samples are judged one by one", type(error).__name__, len(owed))
+        for position in sorted(owed):
+            yield position, guarded(partial(_alone, judge, pairs[position]))
+
+
+def _alone(judge: Judge, pair: Pair) -> Verdict:
+    [(_, verdict)] = judge.stream([pair])
+    return verdict
+
+
+def guarded(judging: Callable[[], Verdict]) -> Verdict:
+    """Its verdict, or that of `failed`."""
+    try:
+        return judging()
+    except SelftrainError:
+        raise
+    except Exception as error:
+        return failed(error)
+
+
+def failed(error: Exception) -> Verdict:
+    """The verdict on a sample whose judging raised it: never a pass, and not owed again, since it would raise it again."""
+    log.warning("a sample cannot be judged", exc_info=error)
+    return Verdict(Outcome.UNSCORABLE, 0.0, None, f"it cannot be judged: {type(error).__name__}: {error}")
