@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.statistics import INTERVALS
 from selftrain_assets.stages.loop import STAGES
+from selftrain_assets.verifiers import with_members
 
 GPU, SANDBOX = "gpu", "sandbox"
 CODE_VERSION = "1"
@@ -127,7 +128,7 @@ def asset_specs(config: Experiment) -> list[AssetSpec]:
     without = own if config.human_only else own | {"human_only"}
     present = [spec for spec in SPECS if spec.name not in without]
     names = {spec.name for spec in present}
-    code = any(verifier.type == "code" for verifier in config.verifiers())
+    code = any(verifier.type == "code" for verifier in with_members(config.verifiers()))
     kinds = {"verifications": ("docker", "python"), "translations": ("docker", "python")} if code else {}
     return [
         replace(spec, deps=tuple(d for d in spec.deps if d in names), kinds=(*kinds.get(spec.name, ()), *spec.kinds)) for spec in present

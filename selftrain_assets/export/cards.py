@@ -21,6 +21,7 @@ from selftrain_assets.reports.render import markdown_table
 from selftrain_assets.stages.checks import check
 from selftrain_assets.stages.run import Run, iteration_scope
 from selftrain_assets.tasks import ProblemFile
+from selftrain_assets.verifiers import with_members
 
 Point = dict[str, Any]
 
@@ -74,7 +75,7 @@ def facts(told: Exported, more: dict[str, str]) -> str:
     """A list of task, verifier and recipe, each in its own words, and of what is `more`."""
     task, recipe = told.config.task, told.config.recipe
     described = f"the problems of {Path(task.path).name}" if isinstance(task, ProblemFile) else _about(task)
-    judges = {v.type: v for v in told.config.verifiers()}
+    judges = {v.type: v for v in with_members(told.config.verifiers())}
     said = {
         "Task": f"`{task.type}`: {described}",
         "Verifier": "; ".join(f"`{name}`: {_about(verifier)}" for name, verifier in judges.items()),
@@ -98,7 +99,7 @@ SOURCES = {
 
 def not_covered(config: Experiment) -> list[str]:
     """What the verifiers and the task say that they leave out, in sentences."""
-    judges = {f"verifier `{v.type}`": v for v in config.verifiers()}
+    judges = {f"verifier `{v.type}`": v for v in with_members(config.verifiers())}
     said = {
         name: " ".join((inspect.getdoc(type(each)) or "").split())
         for name, each in {**judges, f"task `{config.task.type}`": config.task}.items()

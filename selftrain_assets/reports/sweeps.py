@@ -9,7 +9,8 @@ from typing import Any
 
 from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.sweep import Sweep
-from selftrain_assets.reports.comparison import Arm, compare_arms, interval, write_page
+from selftrain_assets.reports.arms import Arm
+from selftrain_assets.reports.comparison import compare_arms, interval, write_page
 from selftrain_assets.reports.summary import plain, summarize
 from selftrain_assets.reports.tables import Titled
 from selftrain_assets.stages.run import Run

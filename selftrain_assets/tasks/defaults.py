@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,8 +13,9 @@ from selftrain_assets.tasks import TASKS
 
 def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> Any:
     """The same settings over the `prompt`, `verifier` and `sampling` of the task that they name; no verifier where they name one of another
-    type. With `recipes`, of which the first is the default, sampling and `wording` belong into the section `recipe`, if it is one of
-    them and has such a field: another recipe has methods with prompts, verifiers and sampling of their own."""
+    type, but for members of that type, which take its settings. With `recipes`, of which the first is the default, sampling and `wording`
+    belong into the section `recipe`, if it is one of them and has such a field: another recipe has methods with prompts, verifiers and
+    sampling of their own."""
     if not isinstance(data, Mapping):
         return data
     task, verifier, recipe = data.get("task"), data.get("verifier"), data.get("recipe", {})
@@ -22,7 +23,7 @@ def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> 
     defaults = dict(getattr(kind, "defaults", {}))
     own = {name: defaults.pop(name) for name in ("sampling", "wording") if name in defaults} if recipes else {}
     if "verifier" in defaults and isinstance(verifier, Mapping) and verifier.get("type") not in (None, defaults["verifier"]["type"]):
-        del defaults["verifier"]
+        data = {**data, "verifier": _over_members(defaults.pop("verifier"), verifier)}
     if (defaults or own) and recipes:
         types = {each.model_fields["type"].default: each for each in recipes}
         asked = types.get(recipe.get("type", next(iter(types)))) if isinstance(recipe, Mapping) else None
@@ -30,3 +31,14 @@ def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> 
             return data
         defaults["recipe"] = {name: value for name, value in own.items() if name in asked.model_fields}
     return merged(defaults, data)
+
+
+def _over_members(default: Mapping[str, Any], verifier: Mapping[str, Any]) -> dict[str, Any]:
+    """A verifier whose members of the default's type have its settings below their own."""
+    if not isinstance(verifier.get("of"), Sequence):
+        return dict(verifier)
+    members = [
+        m if not isinstance(m, Mapping) else merged(default, m) if m.get("type") == default["type"] else _over_members(default, m)
+        for m in verifier["of"]
+    ]
+    return {**verifier, "of": members}

@@ -1,5 +1,6 @@
 """Judges of completions. To add one: a settings class with `open` here, and its name in `AnyVerifier`."""
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from pydantic import Field
@@ -7,14 +8,26 @@ from pydantic import Field
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.verifiers.answers import ExactVerifier, NumericVerifier, TextVerifier
 from selftrain_assets.verifiers.choices import ChoiceVerifier
+from selftrain_assets.verifiers.combined import AllOf, AnyOf, Combined
 from selftrain_assets.verifiers.mathematics import MathVerifier
 from selftrain_assets.verifiers.programs import CodeVerifier
 from selftrain_assets.verifiers.protocol import Judge, Verifier, verdicts
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 AnyVerifier = Annotated[
-    NumericVerifier | TextVerifier | ExactVerifier | ChoiceVerifier | MathVerifier | CodeVerifier, Field(discriminator="type")
+    NumericVerifier | TextVerifier | ExactVerifier | ChoiceVerifier | MathVerifier | CodeVerifier | AnyOf | AllOf,
+    Field(discriminator="type"),
 ]
+for _kind in (AnyOf, AllOf):
+    _kind.model_rebuild(_types_namespace={"AnyVerifier": AnyVerifier})  # their members are of this very type
+
+
+def with_members(verifiers: Iterable[AnyVerifier]) -> Iterator[AnyVerifier]:
+    """Each of these, followed by those that it is made of."""
+    for verifier in verifiers:
+        yield verifier
+        if isinstance(verifier, Combined):
+            yield from with_members(verifier.of)
 
 
 def verifier_fingerprint(verifier: Verifier) -> str:
@@ -23,6 +36,8 @@ def verifier_fingerprint(verifier: Verifier) -> str:
 
 
 __all__ = [
+    "AllOf",
+    "AnyOf",
     "AnyVerifier",
     "ChoiceVerifier",
     "CodeVerifier",
@@ -35,4 +50,5 @@ __all__ = [
     "Verifier",
     "verdicts",
     "verifier_fingerprint",
+    "with_members",
 ]

@@ -2,7 +2,7 @@
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import pytest
@@ -13,6 +13,8 @@ from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.foreign import storable
 from selftrain_assets.core.types import Outcome, Problem
 from selftrain_assets.verifiers import (
+    AllOf,
+    AnyOf,
     AnyVerifier,
     ChoiceVerifier,
     CodeVerifier,
@@ -27,7 +29,7 @@ from selftrain_assets.verifiers import (
 @dataclass(frozen=True)
 class Example:
     """What the suite needs to know of a verifier. `equal` are completions that give the same answer as each other, `unusable` is a
-    reference answer that it cannot verify against."""
+    reference answer that it cannot verify against, `given` are settings without which it cannot be made."""
 
     answer: str
     right: tuple[str, ...]
@@ -35,6 +37,7 @@ class Example:
     equal: tuple[str, ...]
     settings: dict[str, Any]
     unusable: str = "..."
+    given: dict[str, Any] = field(default_factory=dict)
 
 
 EXAMPLES = {
@@ -81,6 +84,22 @@ EXAMPLES = {
         equal=("print(7)\n", "Like this:\n```py\nprint(7)\n```", "```\nprint(1)\n```\nNo:\n```python3\nprint(7)\n```"),
         settings={"cpu_seconds": 2.0, "program": "fenced"},
     ),
+    AnyOf: Example(
+        answer="1234",
+        right=("1234", "#### 1,234 apples", "So it is\n1234.", r"\boxed{1234}"),
+        wrong=("1233", "#### -1234", "none"),
+        equal=("7", "#### 7 apples", "The answer is 14/2."),
+        settings={"of": [{"type": "math"}, {"type": "any_of", "of": [{"type": "numeric", "tolerance": 0.5}, {"type": "exact"}]}]},
+        given={"of": [{"type": "numeric"}, {"type": "text"}]},
+    ),
+    AllOf: Example(
+        answer="1234",
+        right=("1234", "The answer is 1234.", "#### 1234"),
+        wrong=("1233", "#### 1234 apples", "-1234"),
+        equal=("7", "#### 7", "The answer is 7."),
+        settings={"of": [{"type": "choice"}]},
+        given={"of": [{"type": "text"}, {"type": "numeric"}]},
+    ),
 }
 NASTY = (
     "",
@@ -119,20 +138,26 @@ GIVES_ANSWER = (
     ExactVerifier,
     ChoiceVerifier,
 )  # of the others a verdict needs processes that are opened first
+RAISED = dict.fromkeys((AnyOf, AllOf), "own_version")  # of the others it is `version` itself
 MEMBERS = get_args(get_args(AnyVerifier)[0]) or (AnyVerifier,)  # of Annotated[A | B, ...]
+
+
+def made(kind):
+    """With its default settings."""
+    return kind(**EXAMPLES[kind].given)
 
 
 @pytest.fixture(params=MEMBERS, ids=lambda kind: kind.__name__)
 def verifier(request):
     """Each verifier that an experiment can name."""
-    return request.param()
+    return made(request.param)
 
 
 @pytest.fixture(scope="module")
 def judges(programs):
     """Every verifier with its default settings, opened once."""
     with ExitStack() as stack:
-        yield {kind: stack.enter_context(kind().open(programs)) for kind in MEMBERS}
+        yield {kind: stack.enter_context(made(kind).open(programs)) for kind in MEMBERS}
 
 
 @pytest.fixture
@@ -237,7 +262,7 @@ def test_version_and_settings_enter_the_identity(verifier, example):
     other = type(verifier)(**example.settings)
     assert type(verifier).model_validate(other.model_dump(mode="json")) == other
     assert parse_experiment({"verifier": other.model_dump(mode="json")}, "defs.yaml").verifier == other
-    raised = type("Raised", (type(verifier),), {"version": "next", "__annotations__": {}})()
+    raised = type("Raised", (type(verifier),), {RAISED.get(type(verifier), "version"): "next", "__annotations__": {}})(**example.given)
     assert len({verifier_fingerprint(v) for v in (verifier, other, raised)}) == (3 if example.settings else 2)
 
 

@@ -1,0 +1,249 @@
+"""Verifiers made of verifiers: any_of and all_of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from selftrain_assets.core.errors import InfraError
+from selftrain_assets.core.identity import fingerprint, problem_digest, text_digest
+from selftrain_assets.core.settings import Identity
+from selftrain_assets.core.types import Outcome, Problem, Verdict
+from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
+from selftrain_assets.verifiers.sandboxed import SandboxSettings
+
+if TYPE_CHECKING:
+    import sandbox
+    from selftrain_assets.verifiers import AnyVerifier
+
+COST = {"math": 1, "code": 2}  # processes, containers; every other verifier takes microseconds
+OPEN_ENDED = (Outcome.UNSCORABLE, Outcome.TIMEOUT, Outcome.RESOURCE, Outcome.WRONG, Outcome.MALFORMED)
+"""From what says least of a completion to what says most."""
+Said = Mapping[int, Verdict]
+"""The verdicts of some members, by their places in `of`, in the order in which they were asked."""
+
+
+class Combined(Identity):
+    """Members that judge together. The cheap ones are asked first, whatever their order in the file, those of equal cost in that order;
+    those that cannot change the verdict any more are not asked. So the verdict does not depend on which of them is done first, and the
+    sandbox is opened for what only a program can decide."""
+
+    type: str
+    own_version: ClassVar[str] = "1"
+    of: tuple[AnyVerifier, ...] = Field(description="its members, each with its own `type` and settings")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _types(cls, data: Any) -> Any:
+        """As in the section `verifier`, a member without a type is numeric."""
+        if not isinstance(data, Mapping) or "of" not in data:
+            return data
+        if not isinstance(data["of"], list | tuple) or not data["of"]:
+            raise ValueError("list its members under `of`, each as {type: ...} with settings of its own")
+        return {**data, "of": [{"type": "numeric", **m} if isinstance(m, Mapping) else m for m in data["of"]]}
+
+    @property
+    def version(self) -> str:
+        """With those of the members: where one of them judges otherwise, so may this."""
+        return f"{self.own_version} ({', '.join(f'{m.type} {m.version}' for m in self.of)})"
+
+    @property
+    def cost(self) -> int:
+        """Of the dearest member."""
+        return max(_cost(member) for member in self.of)
+
+    @property
+    def order(self) -> list[int]:
+        """The members' places in the order in which they are asked."""
+        return sorted(range(len(self.of)), key=lambda place: _cost(self.of[place]))
+
+    def content(self, problem: Problem, completion: str) -> str | None:
+        contents = [member.content(problem, completion) for member in self.of]
+        if not any(contents):
+            return None
+        return fingerprint(self.type, problem_digest(problem), [content or text_digest(completion) for content in contents])
+
+    @contextmanager
+    def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
+        with ExitStack() as held:
+            shared = sandbox if isinstance(sandbox, _Shared) else _Shared.of(sandbox, held)
+            yield _CombinedJudge(self, shared, held)
+
+    def parse(self, completion: str) -> str | None:
+        raise NotImplementedError
+
+    def asks(self, member: Verifier, problem: Problem) -> bool:
+        """Is this member asked about this problem at all?"""
+        raise NotImplementedError
+
+    def settled(self, said: Said) -> bool:
+        """Is the verdict the same whatever the others say?"""
+        raise NotImplementedError
+
+    def verdict(self, said: Said) -> Verdict:
+        """Of all that was said."""
+        raise NotImplementedError
+
+    def _told(self, said: Said, deciding: Verdict) -> Verdict:
+        """The deciding verdict, with every member's reason."""
+        types = [member.type for member in self.of]
+        names = [kind if types.count(kind) == 1 else f"of[{place}], {kind}" for place, kind in enumerate(types)]
+        reason = "; ".join(f"{names[place]}: {verdict.reason}" for place, verdict in said.items())
+        execution = deciding.execution or next((v.execution for v in said.values() if v.execution), None)
+        return Verdict(deciding.outcome, deciding.reward, deciding.parsed, reason, execution)
+
+
+class AnyOf(Combined):
+    """Passes what one of its members passes, with the reward and the answer of that one.
+
+    Where none passes, an infra_error of one makes it an infra_error, since that one might have; else the outcome is that of the
+    member who can say least: unscorable before timeout, resource, wrong, and malformed where no member finds an answer. A member that
+    cannot verify a problem's reference answer is not asked about that problem.
+    Not covered: answers that one of the members credits wrongly; the more members, the more of them.
+    """
+
+    type: Literal["any_of"] = "any_of"
+
+    def check_problem(self, problem: Problem) -> str | None:
+        faults = [member.check_problem(problem) for member in self.of]
+        if not all(faults):
+            return None
+        return ", and ".join(dict.fromkeys(f"{fault} ({member.type})" for member, fault in zip(self.of, faults, strict=True)))
+
+    def parse(self, completion: str) -> str | None:
+        found = (self.of[place].parse(completion) for place in self.order)
+        return next((parsed for parsed in found if parsed is not None), None)
+
+    def asks(self, member: Verifier, problem: Problem) -> bool:
+        return member.check_problem(problem) is None
+
+    def settled(self, said: Said) -> bool:
+        return any(verdict.outcome == Outcome.PASS and verdict.reward >= 1 for verdict in said.values())
+
+    def verdict(self, said: Said) -> Verdict:
+        verdicts = list(said.values())
+        if passed := [v for v in verdicts if v.outcome == Outcome.PASS]:
+            return self._told(said, max(passed, key=lambda v: v.reward))
+        if failed := [v for v in verdicts if v.outcome == Outcome.INFRA_ERROR]:
+            return self._told(said, failed[0])
+        if not verdicts:
+            return Verdict(Outcome.UNSCORABLE, 0.0, None, "no member can verify the reference answer")
+        return self._told(said, max(verdicts, key=lambda v: (v.reward, -OPEN_ENDED.index(v.outcome))))
+
+
+class AllOf(Combined):
+    """Passes what all of its members pass, with the least of their rewards and the answer of the first.
+
+    The first member that does not pass decides. An infra_error of a member makes it an infra_error unless another member fails
+    the completion.
+    Not covered: right answers that one of the members does not read; the more members, the more of them.
+    """
+
+    type: Literal["all_of"] = "all_of"
+
+    def check_problem(self, problem: Problem) -> str | None:
+        return next((fault for member in self.of if (fault := member.check_problem(problem))), None)
+
+    def parse(self, completion: str) -> str | None:
+        found = [self.of[place].parse(completion) for place in self.order]
+        return None if None in found else found[0]
+
+    def asks(self, member: Verifier, problem: Problem) -> bool:
+        return True
+
+    def settled(self, said: Said) -> bool:
+        return any(_fails(verdict) and verdict.reward <= 0 for verdict in said.values())
+
+    def verdict(self, said: Said) -> Verdict:
+        verdicts, least = list(said.values()), min(said.values(), key=lambda v: v.reward)
+        unknown = [v for v in verdicts if v.outcome == Outcome.INFRA_ERROR]
+        if unknown and not self.settled(said):
+            return self._told(said, unknown[0])
+        failed = [v for v in verdicts if _fails(v)]
+        if failed:
+            return self._told(said, min(failed, key=lambda v: v.reward))
+        return self._told(said, Verdict(Outcome.PASS, least.reward, verdicts[0].parsed, "", verdicts[0].execution))
+
+
+def _fails(verdict: Verdict) -> bool:
+    return verdict.outcome not in (Outcome.PASS, Outcome.INFRA_ERROR)
+
+
+def _cost(verifier: Verifier) -> int:
+    return verifier.cost if isinstance(verifier, Combined) else COST.get(verifier.type, 0)
+
+
+class _CombinedJudge:
+    """Members at work, each opened when it is first asked."""
+
+    def __init__(self, verifier: Combined, sandbox: SandboxSettings, held: ExitStack) -> None:
+        self._verifier, self._sandbox, self._held = verifier, sandbox, held
+        self._open: dict[int, Judge] = {}
+
+    @property
+    def name(self) -> str:
+        """With what the members that were asked say of themselves beside type and version."""
+        known = {f"{member.type} {member.version}" for member in self._verifier.of}
+        more = [judge.name for _, judge in sorted(self._open.items()) if judge.name not in known]
+        return "; ".join([f"{self._verifier.type} {self._verifier.version}", *dict.fromkeys(more)])
+
+    def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
+        """A member that fails as a whole leaves what the others can decide; of the rest its error is told at the end."""
+        asked = list(pairs)
+        said: list[dict[int, Verdict]] = [{} for _ in asked]
+        undecided, error = list(range(len(asked))), None
+        for place in self._verifier.order:
+            wanted = [n for n in undecided if self._verifier.asks(self._verifier.of[place], asked[n][0])]
+            missing = "it gave no verdict"
+            try:
+                for n, verdict in self._judged(place, {n: asked[n] for n in wanted}):
+                    said[n][place] = verdict
+                    if self._verifier.settled(said[n]):
+                        yield n, self._verifier.verdict(said[n])
+            except InfraError as failed:
+                error, missing = error or failed, str(failed)
+            for n in wanted:
+                said[n].setdefault(place, Verdict(Outcome.INFRA_ERROR, 0.0, None, missing))
+            undecided = [n for n in undecided if not self._verifier.settled(said[n])]
+        found = ((n, self._verifier.verdict(said[n])) for n in undecided)
+        known = [(n, verdict) for n, verdict in found if error is None or verdict.outcome != Outcome.INFRA_ERROR]
+        yield from known
+        if error is not None and len(known) < len(undecided):
+            raise error
+
+    def _judged(self, place: int, pairs: Mapping[int, Pair]) -> Iterator[tuple[int, Verdict]]:
+        """What this member says of these pairs. Equal programs run once."""
+        if not pairs:
+            return
+        member = self._verifier.of[place]
+        equal: dict[str | int, list[int]] = {}
+        for n, (problem, completion) in pairs.items():
+            equal.setdefault(member.content(problem, completion) or n, []).append(n)
+        if place not in self._open:
+            self._open[place] = self._held.enter_context(member.open(self._sandbox))
+        groups = list(equal.values())
+        for position, verdict in self._open[place].stream(pairs[group[0]] for group in groups):
+            yield from ((n, verdict) for n in groups[position])
+
+
+class _Shared(SandboxSettings):
+    """The same, with one pool of containers for all members, opened by the first that needs it."""
+
+    _held: ExitStack = PrivateAttr()
+    _pool: sandbox.Pool | None = PrivateAttr(None)
+
+    @classmethod
+    def of(cls, settings: SandboxSettings, held: ExitStack) -> _Shared:
+        """`held` closes it."""
+        shared = cls(**{name: getattr(settings, name) for name in type(settings).model_fields})
+        shared._held = held
+        return shared
+
+    @contextmanager
+    def pool(self) -> Iterator[sandbox.Pool]:
+        if self._pool is None:
+            self._pool = self._held.enter_context(super().pool())
+        yield self._pool
