@@ -1,35 +1,42 @@
-"""Verifiers of short answers: numbers and texts."""
+"""Verifiers of short answers: numbers and texts. Where an answer stands is told by verifiers/extraction.py."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from selftrain_assets.core.numbers import last_number, number, one, plain, stated
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Outcome, Problem, Verdict
+from selftrain_assets.verifiers.extraction import Answer, Mark, find_answer, first_sentence
+from selftrain_assets.verifiers.folding import folded
 from selftrain_assets.verifiers.protocol import Judge, Pair
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
-ANSWER_MARK = re.compile(r"#{4,}|\banswer\s{0,9}(?:is|:|=)|\\boxed\{", re.IGNORECASE)
-MARKS_LOOKED_AT = 20  # so that a degenerate text of nothing but marks costs little
-LONGEST_NUMBER = 1000  # characters; Python refuses to print integers of more than 4300 digits
-NUMBER = re.compile(r"(?:(?<![\w)])[-+])?\$?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|(?:(?<![\w)])[-+])?\$?(?<!\d)\.\d+")
+
+@dataclass(frozen=True)
+class Reading:
+    """What a verifier reads in a completion: in canonical form, as it is written, and where."""
+
+    parsed: str
+    answer: Answer | None = None
+    texts: tuple[str, ...] = ()
+    several: bool = False
+    """It names several answers and leaves open which one counts."""
 
 
-def marked_answer(completion: str) -> str | None:
-    """The text behind the last answer mark (####, \\boxed, "the answer is") that has one, to the end of its line."""
-    for mark in reversed(list(ANSWER_MARK.finditer(completion))[-MARKS_LOOKED_AT:]):
-        line = completion[mark.end() :].lstrip().partition("\n")[0]
-        answer = line.partition("}")[0] if mark[0].endswith("{") else line
-        if answer.strip(" #"):
-            return answer.strip()
-    return None
+WHERE = {
+    Mark.TAG: "in <answer>",
+    Mark.BOX: "in \\boxed",
+    Mark.HASHES: "behind ####",
+    Mark.SENTENCE: 'behind "the answer is" or its like',
+    Mark.LINE: "at the end of the text",
+}
 
 
 class AnswerVerifier(Identity):
@@ -53,86 +60,147 @@ class AnswerVerifier(Identity):
     def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
         return ((position, self.verify(*pair)) for position, pair in enumerate(pairs))
 
-    def parse(self, completion: str) -> str | None:
+    def read(self, completion: str) -> Reading | None:
+        """The answer of a completion; None where it gives none."""
         raise NotImplementedError
 
+    def parse(self, completion: str) -> str | None:
+        reading = self.read(completion)
+        return None if reading is None else reading.parsed
+
     def same(self, parsed: str, answer: str) -> bool:
+        """Is a parsed answer the reference answer?"""
         raise NotImplementedError
+
+    def meets(self, reading: Reading, answer: str) -> bool:
+        """Is what was read the reference answer?"""
+        return not reading.several and self.same(reading.parsed, answer)
 
     def verify(self, problem: Problem, completion: str) -> Verdict:
         """Judge one completion."""
-        parsed = self.parse(completion)
-        if parsed is None:
+        reading = self.read(completion)
+        if reading is None:
             return Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion")
-        if self.same(parsed, problem.answer):
-            return Verdict(Outcome.PASS, 1.0, parsed, f"{parsed} equals the reference answer {problem.answer}")
-        return Verdict(Outcome.WRONG, 0.0, parsed, f"{parsed} differs from the reference answer {problem.answer}")
+        parsed = reading.parsed
+        said = f"{parsed}, read {WHERE[reading.answer.mark]}," if reading.answer else parsed
+        if self.meets(reading, problem.answer):
+            return Verdict(Outcome.PASS, 1.0, parsed, f"{said} equals the reference answer {problem.answer}")
+        relation = "leaves open which answer counts; the reference answer is" if reading.several else "differs from the reference answer"
+        return Verdict(Outcome.WRONG, 0.0, parsed, f"{said} {relation} {problem.answer}")
+
+
+def statements(answer: Answer) -> list[str]:
+    """The texts of an answer; of a sentence the first one alone."""
+    return [first_sentence(text) if answer.mark == Mark.SENTENCE else text for text in answer.texts]
 
 
 class NumericVerifier(AnswerVerifier):
     """The completion's final number against the reference answer.
 
-    The number behind the last answer mark counts; without a mark, the last number of the text, unless
-    `require_mark` is set. 1,234 and $1234.00 and 2468/2 are one number. Exact unless a tolerance is set. Not covered:
-    units, and whether the steps that lead to the number are right.
+    The number behind the answer mark counts; without a mark, the last number of the text, unless `require_mark` is set.
+    1,234 and $1234.00 and 2468/2 are one number (core/numbers.py), and 50% is 50. Several numbers where one is wanted are wrong.
+    Exact unless a tolerance is set. Not covered: units, and whether the steps that lead to the number are right.
     """
 
     type: Literal["numeric"] = "numeric"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     tolerance: float = Field(0.0, ge=0, description="largest accepted difference, relative to the reference answer")
     require_mark: bool = Field(False, description="call a completion without an answer mark malformed")
 
     def check_problem(self, problem: Problem) -> str | None:
-        return None if _number(problem.answer) is not None else f'the answer "{problem.answer}" holds no number'
-
-    def parse(self, completion: str) -> str | None:
-        marked = marked_answer(completion)
-        if marked is None and self.require_mark:
+        answer = problem.answer
+        if _reference(answer) is not None:
             return None
-        # Behind a mark the first number is the answer ("#### 12 apples"); in free text it is the last one.
-        value = _number(marked, first=True) if marked is not None else _number(completion)
-        return None if value is None else str(value)
+        values = stated(answer, whole=True)
+        if len(set(values)) > 1:
+            numbers = ", ".join(plain(value) if value is not None else "a formula" for value in values[:5])
+            return f'the answer "{answer}" holds several numbers ({numbers}), and one is compared; give one, or use verifier text or math'
+        kind = "is a formula and" if values else "holds"
+        return f'the answer "{answer}" {kind} no number; verifier {"math" if values else "text"} compares such answers'
+
+    def read(self, completion: str) -> Reading | None:
+        answer = find_answer(completion, _states_number)
+        if answer is None or (answer.mark == Mark.LINE and self.require_mark):
+            return None
+        if answer.mark == Mark.LINE:
+            values, texts = last_number(answer.rest), [answer.text]
+        else:
+            texts = statements(answer)
+            values = [value for text in texts for value in _numbers(text, answer.mark)]
+        value = one(values)
+        if value is None and len(set(values)) < 2:
+            return None
+        parsed = plain(value) if value is not None else " or ".join("a formula" if v is None else plain(v) for v in dict.fromkeys(values))
+        return Reading(parsed, answer, (*texts, *answer.texts), several=value is None)
 
     def same(self, parsed: str, answer: str) -> bool:
-        reference = _number(answer)
-        return reference is not None and abs(Fraction(parsed) - reference) <= Fraction(self.tolerance) * abs(reference)
+        reference, value = _reference(answer), number(parsed)
+        if reference is None or value is None:
+            return folded(parsed) == folded(answer)
+        return abs(value - reference) <= Fraction(self.tolerance) * abs(reference)
+
+    def meets(self, reading: Reading, answer: str) -> bool:
+        if _reference(answer) is None:  # such a problem is refused; judged all the same, its answer can only be met word for word
+            return any(folded(text) == folded(answer) for text in reading.texts)
+        return super().meets(reading, answer)
 
 
-def _number(text: str, first: bool = False) -> Fraction | None:
-    found = NUMBER.findall(text)
-    if not found:
-        return None
-    cleaned = re.sub(r"[\s$,]", "", found[0 if first else -1])
-    if len(cleaned) > LONGEST_NUMBER:
-        return None
-    numerator, _, denominator = cleaned.partition("/")
-    try:
-        value = Fraction(Decimal(numerator))
-        return value / int(denominator) if denominator else value
-    except (InvalidOperation, ZeroDivisionError):
-        return None
+def _numbers(text: str, mark: Mark) -> list[Fraction | None]:
+    return [None] if mark == Mark.BOX and text.rstrip("$ ").endswith("!") else stated(text)  # 5! is 120, but for "It is 5!"
+
+
+def _states_number(text: str) -> bool:
+    return bool(stated(first_sentence(text)))
+
+
+def _reference(answer: str) -> Fraction | None:
+    """The one number of a reference answer, which may be a worked solution with a mark, as in GSM8K's files."""
+    value = number(answer)
+    if value is None and (found := find_answer(answer)) is not None and found.mark.strong:
+        return number(found.text)
+    return value
 
 
 class TextVerifier(AnswerVerifier):
-    """The completion's answer text against the reference: equal after folding case, white space and end punctuation.
+    """The completion's answer text against the reference: equal after folding case, white space, quotes, forms of Unicode and
+    end punctuation. A decimal number is one however it is written: 6.0 is 6.
 
-    The text behind the last answer mark counts; without a mark, the last line that is not empty.
+    The text behind the answer mark counts, one sentence of it or its whole line; without a mark, the last line that is not empty.
     """
 
     type: Literal["text"] = "text"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     case_sensitive: bool = Field(False, description="tell upper and lower case apart")
 
     def check_problem(self, problem: Problem) -> str | None:
         return None if self._folded(problem.answer) else "the answer is empty once punctuation is folded away"
 
-    def parse(self, completion: str) -> str | None:
-        lines = [line for line in completion.splitlines() if line.strip()]
-        text = marked_answer(completion) or (lines[-1] if lines else "")
-        return self._folded(text) or None
+    def read(self, completion: str) -> Reading | None:
+        answer = find_answer(completion, self._folded)
+        if answer is None:
+            return None
+        texts = statements(answer)
+        forms = list(dict.fromkeys(filter(None, map(self._folded, texts))))
+        if not forms:
+            return None
+        several = len(forms) > 1
+        return Reading(" or ".join(forms), answer, (*texts, *answer.texts), several)
 
     def same(self, parsed: str, answer: str) -> bool:
-        return parsed == self._folded(answer)
+        return self._folded(parsed) == self._folded(answer)
+
+    def meets(self, reading: Reading, answer: str) -> bool:
+        if reading.several or reading.answer is None:
+            return False
+        reference = self._folded(answer)
+        count = sum(bool(line.strip()) for line in answer.splitlines())
+        extents = {self._folded(text) for text in (*reading.texts, reading.answer.lines(count))}
+        if reference in extents:
+            return True
+        inner = find_answer(answer)  # the reference may hold a mark itself
+        if inner is None or inner.mark == Mark.LINE:
+            return False
+        return self._folded(inner.text) in extents or self._folded(reading.answer.whole).endswith(reference)
 
     def _folded(self, text: str) -> str:
         return folded(text, self.case_sensitive)
@@ -149,14 +217,8 @@ class ExactVerifier(AnswerVerifier):
             return "the answer is empty"
         return None if problem.answer == problem.answer.strip() else f'the answer "{problem.answer}" has white space at its ends'
 
-    def parse(self, completion: str) -> str | None:
-        return completion.strip() or None
+    def read(self, completion: str) -> Reading | None:
+        return Reading(completion.strip()) if completion.strip() else None
 
     def same(self, parsed: str, answer: str) -> bool:
         return parsed == answer
-
-
-def folded(text: str, case_sensitive: bool = False) -> str:
-    """Without surplus white space and without punctuation at its ends."""
-    text = " ".join(text.split()).strip(" .,;:!?\"'`*")
-    return text if case_sensitive else text.lower()

@@ -8,48 +8,169 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from selftrain_assets.core.types import Problem
-from selftrain_assets.verifiers.answers import AnswerVerifier, folded, marked_answer
+from selftrain_assets.verifiers.answers import AnswerVerifier, Reading, statements
+from selftrain_assets.verifiers.extraction import Mark, find_answer
+from selftrain_assets.verifiers.folding import folded, unwrapped
 
-BRACKETED = re.compile(r"\(\s{0,3}([A-Za-z])\s{0,3}\)")
-ALONE = re.compile(r"(?:option|choice)?\s{0,3}([A-Za-z])(?:[.):,](?!\w)|$)", re.IGNORECASE)
-WORD = re.compile(r"(yes|no|true|false)(?=\s{0,3}(?:$|[.,;:!)]|because\b|since\b))", re.IGNORECASE)
-LONGEST_LINE = 2000  # characters; a choice is short
+LONGEST = 2000  # characters; a choice is short
+CANONICAL = re.compile(r"\([A-Z]\)|yes|no|true|false")
+OTHER_WORD = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 
 
 class ChoiceVerifier(AnswerVerifier):
-    """The completion's choice against the reference: `(B)`, `B.`, `b)` and `option B` are one choice; so are `Yes.` and `yes, because`.
+    """The completion's choice against the reference: `(B)`, `B.`, `[B]`, `option B` and `B because ...` are one choice; so are `Yes.` and
+    `yes, because`.
 
-    The text behind the last answer mark counts, and in it the first choice; without a mark, the last line that is not empty, and in
-    it the last letter in brackets. Where there is neither letter nor yes, no, true or false, the text is compared as verifier
-    text does, so that one verifier serves every subtask of BIG-Bench Hard. Not covered: the text of an option in place of its letter.
+    The text behind the answer mark counts; without a mark, the last line that is not empty, and in it the last letter in brackets.
+    Several letters joined by "or", "and" or commas are wrong where one is wanted, and "not (A) but (B)" is (B). Where there is
+    neither letter nor yes, no, true or false, the text is compared as verifier text does, so that one verifier serves every
+    subtask of BIG-Bench Hard. Not covered: the text of an option in place of its letter.
     """
 
     type: Literal["choice"] = "choice"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     require_mark: bool = Field(False, description="call a completion without an answer mark malformed")
 
     def check_problem(self, problem: Problem) -> str | None:
-        return None if _choice(problem.answer) else "the answer is empty once punctuation is folded away"
+        return None if _reference(problem.answer) else "the answer is empty once punctuation is folded away"
 
-    def parse(self, completion: str) -> str | None:
-        marked = marked_answer(completion)
-        if marked is not None:
-            return _choice(marked)
-        lines = [line for line in completion.splitlines() if line.strip()]
-        if self.require_mark or not lines:
+    def read(self, completion: str) -> Reading | None:
+        answer = find_answer(completion, folded)
+        if answer is None or (answer.mark == Mark.LINE and self.require_mark):
             return None
-        letters = BRACKETED.findall(lines[-1][-LONGEST_LINE:])
-        return f"({letters[-1].upper()})" if letters else _choice(lines[-1])
+        texts = statements(answer)
+        named = [choice for text in texts for choice in (_at_the_end(text) if answer.mark == Mark.LINE else _choices(text))]
+        if answer.mark == Mark.SENTENCE and not any(map(CANONICAL.fullmatch, named)):
+            named = [choice for text in answer.texts for choice in _choices(text) if CANONICAL.fullmatch(choice)] or named
+        choices = list(dict.fromkeys(named))
+        if not choices:
+            return None
+        return Reading(" or ".join(choices), answer, (*texts, *answer.texts), several=len(choices) > 1)
 
     def same(self, parsed: str, answer: str) -> bool:
-        return parsed == _choice(answer)
+        return parsed == _reference(answer)
+
+    def meets(self, reading: Reading, answer: str) -> bool:
+        reference = _reference(answer)
+        if reference is not None and not CANONICAL.fullmatch(reference):
+            return any(folded(text) == reference for text in reading.texts)
+        return super().meets(reading, answer)
 
 
-def _choice(text: str) -> str | None:
-    """The choice that a short text makes."""
-    text = " ".join(text[:LONGEST_LINE].split()).strip(" :*_`$\"'")
-    if word := WORD.match(text):
-        return word[1].lower()
-    if letter := ALONE.match(text) or BRACKETED.search(text):
-        return f"({letter[1].upper()})"
-    return folded(text) or None
+# -- references ---------------------------------------------------------------------------------------------------------
+
+ALONE = re.compile(r"[(\[]{0,2}\s?([A-Za-z])\s?[)\]]{0,2}[.:]?")
+LABEL = re.compile(r"(?:[(\[]([A-Za-z])[)\]][.:]?|([A-Za-z])[):.])\s.*", re.DOTALL)
+
+
+def _reference(text: str) -> str | None:
+    """A reference answer in canonical form; a letter counts as one where it stands alone, or as the label of its option."""
+    plain = unwrapped(text).strip(" $*`\"'")
+    if found := ALONE.fullmatch(plain) or LABEL.fullmatch(plain):
+        return f"({_letter(found)})"
+    word = plain.strip(" .!").lower()
+    return word if word in OTHER_WORD else folded(text) or None
+
+
+def _letter(found: re.Match[str]) -> str:
+    return str(next(filter(None, found.groups()))).upper()
+
+
+# -- what a short text chooses ------------------------------------------------------------------------------------------
+
+ORDINAL = "correct|right|best|first|second|third|fourth|fifth|sixth|last"
+NOUN = "(?:options?|choices?|answers?|letters?|alternatives?)"
+LEAD = re.compile(
+    r"(?:(?:both|either|only|clearly|probably|definitely|most likely)\s+)?"
+    rf"(?:(?:the\s+)?(?:(?:{ORDINAL})\s+)*{NOUN}\b(?:\s+is\b)?[\s:,=]*)?",
+    re.IGNORECASE,
+)
+BRACKETED = re.compile(r"[(\[{]+\s{0,3}([A-Za-z])\s{0,3}[)\]}]+")
+ANY_LETTER = re.compile(rf"{BRACKETED.pattern}|(?<![\w'])([B-HJ-Z]|[AI](?!\s+[a-z]))(?![\w'])")
+REASON = r"\s(?:because|since|as|given|due|is|was|which|and|or|but|not|rather|instead|nor)\b|\s[(\u2013=-]"
+BARE = re.compile(
+    rf"(?:([A-HJ-Z])(?:(?=[.):\]/;,\"'](?!\w)|$|/[A-Za-z]\b|{REASON})|(?=\s[A-Z\d$\"']))|"  # B because, B Paris
+    r"(I)(?=[.):\]/;](?!\w)|$|\s(?:because|since)\b)|"  # but not: I think so
+    r"([a-z])(?=[.):\],](?!\w)|$))"  # but not: a dog
+)
+TITLE = re.compile(r"A\s[A-Z][\w']*\s+[a-z]")  # A Tale of
+JOINED = re.compile(
+    r"(?:\W*(?:[,/&]|\b(?:or|and|nor|to)\b)\W*|[^()\[\]]{0,60}\b(?:or|and)\W+)(?:\W*\b(?:maybe|perhaps|possibly|also|either|option|choice|even)\b)*\W*",
+    re.IGNORECASE,
+)
+REMARK = re.compile(r"\b(?:because|since|as|not|than|instead|is|are|was|while|whereas|but|so)\b|\.\s", re.IGNORECASE)
+NEGATION = re.compile(
+    r"\b(?:not|isn't|n't|neither|nor|rather than|instead of|unlike)\s+(?:be\s+|option\s+|choice\s+|either\s+)?\W{0,3}$", re.IGNORECASE
+)
+WORD = re.compile(
+    r"(yes|no|true|false)(?:(?=$|\s?[^\w\s'-]|\s-)|(?=\s+(?:because|since|as|it|he|she|they|that|this|these|those|the|there|we|i|you|for|if|"
+    r"based|given|in|by|due|and|but|although|though|most|both|a|an|is|was|are|not|definitely|or|nobody|one)\b))",
+    re.IGNORECASE,
+)
+CAPITAL_WORD = re.compile(r"(Yes|No|True|False)\b(?=\s+[a-z])")
+
+
+def _choices(text: str) -> list[str]:
+    """The choices that a short text makes: one, several where it leaves open which counts, or the text itself."""
+    plain = unwrapped(text[:LONGEST]).lstrip(" :*_`$\"'.").rstrip(" :*_`$")
+    plain = plain[_end(LEAD.match(plain)) :].lstrip(" *_`$\"'")
+    if word := WORD.match(plain) or CAPITAL_WORD.match(plain):
+        said = word[1].lower()
+        rest = plain[word.end() :]
+        doubted = re.match(rf"\W*(?:\b(?:or|and)\b|/)\W*(?:\w+ )?{OTHER_WORD[said]}\b", rest, re.IGNORECASE)
+        return [said, OTHER_WORD[said]] if doubted else [said]
+    first = BRACKETED.match(plain) or (None if TITLE.match(plain) else BARE.match(plain)) or _affirmed(plain)
+    if first:
+        return [f"({letter})" for letter in _with_joined(plain, first)]
+    return [folded(text)] if folded(text) else []
+
+
+def _end(found: re.Match[str] | None) -> int:
+    return found.end() if found else 0
+
+
+def _with_joined(text: str, first: re.Match[str]) -> list[str]:
+    """A letter, and those behind it that are offered beside it."""
+    letters, end = [_letter(first)], first.end()
+    for found in ANY_LETTER.finditer(text, end):
+        if not _joined(text[end : found.start()]):
+            break
+        letters.append(_letter(found))
+        end = found.end()
+    return list(dict.fromkeys(letters))
+
+
+def _joined(between: str) -> bool:
+    return JOINED.fullmatch(between) is not None and not REMARK.search(between)
+
+
+def _affirmed(text: str) -> re.Match[str] | None:
+    """The first letter in brackets that is not negated; behind a negation also one without brackets (`not A but B`)."""
+    negated = re.match(r"(?:not|neither)\b", text, re.IGNORECASE) is not None
+    return next((m for m in (ANY_LETTER if negated else BRACKETED).finditer(text) if not NEGATION.search(text[: m.start()])), None)
+
+
+# -- what a line without a mark chooses ---------------------------------------------------------------------------------
+
+LETTER = rf"(?:{BRACKETED.pattern}|(?<![\w'])([A-Z])(?![\w']))"
+IS_RIGHT = re.compile(rf"{LETTER}\s*,?\s*(?:is|must be|would be|seems)\s+(?:the\s+|most\s+)?(?:correct|right|best|answer|true|only)\b")
+PICKED = re.compile(rf"\b(?i:choose|chose|pick|select|go with|going with|{NOUN})\b\s*(?:is|:)?\s*(?:(?i:{NOUN})\s*)?{LETTER}")
+INFERENCE = re.compile(r"\b(?:so|thus|hence|therefore)\b", re.IGNORECASE)
+
+
+def _at_the_end(line: str) -> list[str]:
+    """The choices that a line without a mark makes."""
+    plain = unwrapped(line[-LONGEST:])
+    called_right = list(IS_RIGHT.finditer(plain))
+    if called_right and not INFERENCE.search(plain[called_right[-1].end() :]):
+        return [f"({_letter(called_right[-1])})"]
+    if brackets := [m for m in BRACKETED.finditer(plain) if not NEGATION.search(plain[: m.start()])]:
+        last = [brackets[-1]]
+        for found in reversed(brackets[:-1]):
+            if not _joined(plain[found.end() : last[0].start()]):
+                break
+            last.insert(0, found)
+        return list(dict.fromkeys(f"({_letter(m)})" for m in last))
+    choices = _choices(line)
+    picked = list(PICKED.finditer(plain))
+    return [f"({_letter(picked[-1])})"] if picked and not any(map(CANONICAL.fullmatch, choices)) else choices

@@ -45,12 +45,19 @@ class Answer:
     mark: Mark
     texts: tuple[str, ...]
     rest: str
-    """All behind the mark, for answers of several lines; without a mark, the whole text that is no thought."""
+    """All behind the mark, as it stands there; without a mark, the whole."""
+    whole: str
+    """The completion without its thoughts."""
 
     @property
     def text(self) -> str:
         """As one text, a list where there are several."""
         return ", ".join(self.texts)
+
+    def lines(self, count: int) -> str:
+        """As many lines as a reference has: the first ones behind the mark, or without one the last ones."""
+        lines = [line for line in self.rest.splitlines() if line.strip()]
+        return "\n".join(lines[-count:] if self.mark == Mark.LINE else lines[:count])
 
 
 @dataclass(frozen=True)
@@ -75,14 +82,21 @@ def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answe
         corrected = bool(chosen) and CORRECTION.search(between) is not None
         if not chosen:
             chosen = [found]
-        elif chosen[-1].mark == found.mark != Mark.HASHES and not found.remark and JOINED.fullmatch(between):
+        elif chosen[-1].mark == found.mark and _one_statement(chosen[-1], found, between):
             chosen.append(found)
         elif _overrules(found, chosen[-1], corrected, holds):
             chosen = [found]
     if chosen:
-        return Answer(chosen[0].mark, tuple(dict.fromkeys(found.text for found in chosen)), chosen[0].rest)
+        return Answer(chosen[0].mark, tuple(dict.fromkeys(found.text for found in chosen)), chosen[0].rest, text)
     last = "" if boxes(text, most=1) else last_lines(text)  # a box that is empty or cut off holds no answer, and nothing beside it is one
-    return Answer(Mark.LINE, (last,), text) if last else None
+    return Answer(Mark.LINE, (last,), text, text) if last else None
+
+
+def _one_statement(before: _Marked, found: _Marked, between: str) -> bool:
+    """Do two marks of one kind stand side by side? A further line of #### replaces the one before."""
+    if found.mark == Mark.HASHES or found.remark or found.start < before.end or not JOINED.fullmatch(between):
+        return False
+    return found.mark != Mark.SENTENCE or OPEN_END.search(before.text) is not None
 
 
 def _overrules(found: _Marked, before: _Marked, corrected: bool, holds: Callable[[str], object]) -> bool:
@@ -160,6 +174,7 @@ JOINED = re.compile(
     r"\b(?:case|option|answer|solution|method|possibility|alternative(?:ly)?)\b[ ]?\w?\s?[:.)])*",
     re.IGNORECASE,
 )
+OPEN_END = re.compile(r"\b(?:or|and)\W*$", re.IGNORECASE)
 OPENS, CLOSES = ("$$", "\\["), {"$$": "$$", "\\[": "\\]"}
 BULLET = re.compile(r"(?:[-+*\u2022]|>)[ \t]+")
 LEADING = ' \t\r\n:\uff1a*_`#"}'

@@ -10,8 +10,9 @@ import re
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
-from selftrain_assets.verifiers.answers import NUMBER, folded
+from selftrain_assets.core.numbers import last_number, one, plain
 from selftrain_assets.verifiers.extraction import Mark, find_answer, first_sentence
+from selftrain_assets.verifiers.folding import folded
 
 LONGEST = 1000  # characters of an answer; a longer one is none
 LARGEST_POWER = 300  # of ten, in a number that is written with one
@@ -78,8 +79,8 @@ def answer_text(completion: str) -> str | None:
         return "".join(segments[-1])
     if not is_prose(found.text):
         return found.text.rpartition("=")[2]
-    numbers = NUMBER.findall(found.text)
-    return numbers[-1] if numbers else None
+    number = one(last_number(found.text))
+    return None if number is None else plain(number)
 
 
 def _formulas(line: str) -> str | None:
