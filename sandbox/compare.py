@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import reprlib
+from collections import Counter
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sandbox.protocol import TextRule
 
-LONGEST_NUMBER = 400
+NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+WITH_A_POINT = re.compile(r"[.eE]")
+LONGEST_NUMBER = 400  # characters, and places before or behind the point
+LARGEST_KEY = 10**400  # Python refuses to print integers of more than 4300 digits
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
 
@@ -23,10 +30,15 @@ def excerpt(value: Any) -> str:
 
 def same_text(got: str, expected: str, rule: TextRule) -> bool:
     """Whether printed text is right under a rule."""
-    if rule.words or rule.tolerance is not None:
-        mine, theirs = got.split(), expected.split()
-        return len(mine) == len(theirs) and all(_same_word(a, b, rule.tolerance) for a, b in zip(mine, theirs, strict=True))
-    return _lines(got) == _lines(expected)
+    by_value = rule.decimals or rule.tolerance is not None
+    if not (rule.words or by_value or rule.any_order):
+        return _lines(got) == _lines(expected)
+    mine, theirs = _table(got, rule), _table(expected, rule)
+    if len(mine) != len(theirs):
+        return False
+    if all(_same_words(a, b, by_value, rule.tolerance) for a, b in zip(mine, theirs, strict=True)):
+        return True
+    return rule.any_order and _unordered(mine, by_value) == _unordered(theirs, by_value)
 
 
 def _lines(text: str) -> list[str]:
@@ -36,45 +48,95 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
+def _table(text: str, rule: TextRule) -> list[list[str]]:
+    """Words by lines; all in one where lines do not count."""
+    if rule.words or not (rule.decimals or rule.any_order):
+        return [text.split()]
+    lines = [line.split() for line in text.strip().split("\n")]
+    return [line for line in lines if line] if rule.any_order else lines
+
+
+def _same_words(got: list[str], expected: list[str], by_value: bool, tolerance: float | None) -> bool:
+    if got == expected:
+        return True
+    return by_value and len(got) == len(expected) and all(_same_word(a, b, tolerance) for a, b in zip(got, expected, strict=True))
+
+
 def _same_word(got: str, expected: str, tolerance: float | None) -> bool:
     if got == expected:
         return True
-    if tolerance is None or len(got) > LONGEST_NUMBER or len(expected) > LONGEST_NUMBER:
+    a, b = _number(got), _number(expected)
+    if a is None or b is None:
         return False
+    if a == b:
+        return True
+    if tolerance is None or not WITH_A_POINT.search(expected):
+        return False
+    return _close(float(a), float(b), tolerance)
+
+
+def _number(word: str) -> Decimal | None:
+    if len(word) > LONGEST_NUMBER or not NUMBER.fullmatch(word):
+        return None
     try:
-        return _close(float(got), float(expected), tolerance)
-    except ValueError:
-        return False
+        return Decimal(word)
+    except InvalidOperation:  # an exponent of more than 18 digits
+        return None
+
+
+def _unordered(table: list[list[str]], by_value: bool) -> Counter[tuple[str, ...]]:
+    return Counter(tuple(sorted(map(_canonical, line) if by_value else line)) for line in table)
+
+
+def _canonical(word: str) -> str:
+    """One form for all words that are the same number."""
+    value = _number(word)
+    if value is None or abs(value.adjusted()) > LONGEST_NUMBER:
+        return word
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if value == 0 else text
 
 
 def _close(a: float, b: float, tolerance: float) -> bool:
-    return math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
+    """NaN and the infinities are close to nothing."""
+    return math.isfinite(a) and math.isfinite(b) and math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
 
 
-def same_value(got: Any, expected: Any, tolerance: float) -> bool:
-    """Python's own equality of plain data, with floats allowed to differ by `tolerance`; NaN equals nothing."""
+def same_value(got: Any, expected: Any, tolerance: float = 0.0, from_json: bool = False) -> bool:
+    """Python's own equality of plain data, with floats allowed to differ by `tolerance`; NaN equals nothing. With `from_json` what JSON
+    cannot tell apart is alike."""
+    return _same(as_json(got) if from_json else got, expected, tolerance)
+
+
+def as_json(value: Any) -> Any:
+    """A value with lists for its tuples and text for the keys of its dicts, as JSON would have it."""
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    if isinstance(value, dict):
+        changed = {_key(key): as_json(item) for key, item in value.items()}
+        return changed if len(changed) == len(value) else value  # 1 and "1" are two keys, and no JSON has both
+    return value
+
+
+def _key(key: Any) -> Any:
+    if key is None or isinstance(key, (bool, float)) or (isinstance(key, int) and abs(key) < LARGEST_KEY):
+        return json.dumps(key)
+    return key
+
+
+def _same(got: Any, expected: Any, tolerance: float) -> bool:
     if not tolerance:
         return bool(got == expected)
-    if isinstance(expected, (float, complex)) or isinstance(got, (float, complex)):
-        return _same_number(got, expected, tolerance)
+    if isinstance(expected, (float, complex)) and isinstance(got, (float, complex)):
+        a, b = complex(got), complex(expected)
+        return got == expected or (_close(a.real, b.real, tolerance) and _close(a.imag, b.imag, tolerance))
     if isinstance(expected, (list, tuple)):
         return (
             type(got) is type(expected)
             and len(got) == len(expected)
-            and all(same_value(a, b, tolerance) for a, b in zip(got, expected, strict=True))
+            and all(_same(a, b, tolerance) for a, b in zip(got, expected, strict=True))
         )
     if isinstance(expected, dict):
-        return type(got) is dict and got.keys() == expected.keys() and all(same_value(got[k], v, tolerance) for k, v in expected.items())
+        return type(got) is dict and got.keys() == expected.keys() and all(_same(got[k], v, tolerance) for k, v in expected.items())
     return bool(got == expected)
-
-
-def _same_number(got: Any, expected: Any, tolerance: float) -> bool:
-    if not isinstance(got, (int, float, complex)) or not isinstance(expected, (int, float, complex)):
-        return False
-    if isinstance(got, complex) or isinstance(expected, complex):
-        a, b = complex(got), complex(expected)
-        return _close(a.real, b.real, tolerance) and _close(a.imag, b.imag, tolerance)
-    try:
-        return _close(float(got), float(expected), tolerance)
-    except OverflowError:
-        return False

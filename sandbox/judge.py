@@ -5,6 +5,7 @@ Every way out but one leads to something else than `pass`: what is missing, unre
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from sandbox.limits import EXCERPT_CHARACTERS, Limits
 from sandbox.protocol import FuncTask, Outcome, RpcTask, RunTask, StdinTask, Task, Verdict, case_count
 from sandbox.runner.codec import decode, loads
 
+TRACEBACK = re.compile(r"^Traceback \(most recent call last\):|^  File \"", re.MULTILINE)
 Finding = tuple[Outcome, int, str]
 """Outcome, case, reason."""
 
@@ -62,8 +64,9 @@ def _measured(task: Task, reports: list[dict[str, Any]]) -> Verdict:
     )
 
 
-def broken(report: dict[str, Any], limits: Limits) -> tuple[Outcome, str] | None:
-    """How a process ended that did not end well, None if it did. CPU time comes first: it is what decides."""
+def broken(report: dict[str, Any], limits: Limits, any_status: bool = False) -> tuple[Outcome, str] | None:
+    """How a process ended that did not end well, None if it did. CPU time comes first: it is what decides. With `any_status` a
+    status of the program's own choice is as good as 0."""
     end = report["program"]
     if end["cpu"] > limits.cpu_seconds or end["exit"] == -signal.SIGXCPU:  # the kernel's clock and the accounts differ by a tick
         return "timeout", f"used {end['cpu']:.2f} s of CPU time, {limits.cpu_seconds:g} s are allowed"
@@ -71,7 +74,7 @@ def broken(report: dict[str, Any], limits: Limits) -> tuple[Outcome, str] | None
         return "timeout", f"still there after {limits.wall_seconds:g} s of wall time, with {end['cpu']:.2f} s of CPU time used"
     if report["over"]:
         return "resource", f"wrote more than {limits.output_bytes} bytes"
-    if end["exit"] == 0:
+    if end["exit"] == 0 or (any_status and end["exit"] > 0 and not TRACEBACK.search(report["err"])):
         return None
     last = report["err"].strip().rpartition("\n")[2][:300]
     if last.startswith("MemoryError"):
@@ -96,7 +99,7 @@ def stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Findin
     """What is wrong with one case, None if nothing is."""
     if (problem := malformed(report)) is not None:
         return "malformed", index, problem
-    if (end := broken(report, task.limits)) is not None:
+    if (end := broken(report, task.limits, task.any_status)) is not None:
         return end[0], index, end[1]
     expected = task.cases[index].expected
     if not same_text(report["out"], expected, task.rule):
@@ -122,7 +125,8 @@ def _func(task: FuncTask, report: dict[str, Any]) -> Finding | None:
 
 
 def _call_finding(task: FuncTask, index: int, line: str) -> Finding | None:
-    expected = task.calls[index].expected
+    call = task.calls[index]
+    expected = call.expected
     try:
         record = loads(line)
         if type(record) is not dict or len(record) != 1:
@@ -133,7 +137,7 @@ def _call_finding(task: FuncTask, index: int, line: str) -> Finding | None:
         if "u" in record:
             return "wrong", index, f"returned a {str(record['u'])[:200]}, which is no plain value; expected {excerpt(expected)}"
         got = decode(record["v"])
-        if same_value(got, expected, task.tolerance):
+        if any(same_value(got, right, task.tolerance, task.from_json) for right in (expected, *call.also)):
             return None
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         return "wrong", index, f"its result cannot be read: {str(error)[:200]}"

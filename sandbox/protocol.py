@@ -15,12 +15,21 @@ Mode = Literal["stdin", "func", "rpc", "run"]
 
 @dataclass(frozen=True)
 class TextRule:
-    """How printed text is compared. White space at the ends of lines and blank lines at the end never count."""
+    """How printed text is compared. White space at the ends of lines and blank lines at the end never count. Under any other rule than
+    this one, texts are lines of words: blank lines at the beginning and how much white space there is do not count either.
+
+    A number is a word such as `-12`, `0.50` or `1e-5`. `007`, `1_000`, `nan` and `inf` are words like any other.
+    """
 
     words: bool = False
     """Compare word by word: how they are spread over lines does not count either."""
     tolerance: float | None = None
-    """If set (it implies `words`): words that are both numbers may differ by this much, absolutely or relatively."""
+    """If set: numbers are compared by value, and where the expected one is written with a point or an exponent, they may differ by this
+    much, absolutely or relatively. An integer is never anything but itself. Implies `words`, unless `decimals` or `any_order` is set."""
+    decimals: bool = False
+    """Numbers are compared by value: 1.0 is 1, and 0.50 is 0.5."""
+    any_order: bool = False
+    """Lines may come in any order, and so may the words of each line; then numbers are compared by value, without tolerance."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,8 @@ class StdinTask:
     source: str
     cases: tuple[StdinCase, ...]
     rule: TextRule = TextRule()
+    any_status: bool = False
+    """A program that printed the right text and then left by `sys.exit` with a status other than 0 is right."""
     limits: Limits = field(default_factory=Limits)
     mode: Mode = "stdin"
 
@@ -49,6 +60,8 @@ class Call:
     args: tuple[Any, ...]
     expected: Any
     kwargs: dict[str, Any] = field(default_factory=dict)
+    also: tuple[Any, ...] = ()
+    """Other values that are right."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,9 @@ class FuncTask:
     entry: str
     calls: tuple[Call, ...]
     tolerance: float = 0.0
-    """Floats may differ by this much, absolutely or relatively."""
+    """Two floats may differ by this much, absolutely or relatively. An integer is never anything but itself."""
+    from_json: bool = False
+    """The expected values were read from JSON, which writes a tuple as a list and every key of a dict as text: these are alike."""
     limits: Limits = field(default_factory=Limits)
     mode: Mode = "func"
 

@@ -4,10 +4,13 @@
 | --- | --- | --- |
 | asserts | `tests`: Python code, or a list of it; `entry`: the function; `context`: trusted code that they need | running them |
 | calls | `tests`: a list of {args, expected} and, if wanted, kwargs; `entry` | comparing what is returned |
-| cases | `tests`: a list of {input, output} | comparing what is printed |
+| cases | `tests`: a list of {input, output}, each a text or a list of lines | comparing what is printed, or asking the `checker` |
 
 HumanEval's `test` (a function `check`) and MBPP's `test_list` are asserts as they stand. The code is the data set's and
 trusted; a program never is, and is never parsed here.
+
+A field that is null, or NaN, is missing: files of columns give every test the fields of all others. `expected` alone may be null in a
+call.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ from __future__ import annotations
 import ast
 import builtins
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 CALL_FIELDS, CASE_FIELDS = {"args", "kwargs", "expected"}, {"input", "output"}
@@ -31,24 +35,32 @@ class ProgramTests:
     asserts: tuple[str, ...] = ()
     calls: tuple[tuple[list[Any], dict[str, Any], Any], ...] = ()
     cases: tuple[tuple[str, str], ...] = ()
+    as_apps: bool = False
+    """What APPS leaves open in its calls: an expected list of one may also stand for what it holds, and the keys of a dict that is the
+    first argument are whole numbers if all can be."""
 
     def to_json(self) -> str:
-        """The canonical text that a problem keeps."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        """The canonical text that a problem keeps. A field that came later stands in it only where it says something, so that the
+        digests of older problems stay."""
+        values = {name: value for name, value in asdict(self).items() if name in FIRST_FIELDS or value != DEFAULTS[name]}
+        return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> ProgramTests:
         values = json.loads(text)
-        return cls(
-            values["entry"],
-            values["context"],
-            tuple(values["asserts"]),
-            tuple((args, kwargs, expected) for args, kwargs, expected in values["calls"]),
-            tuple((given, printed) for given, printed in values["cases"]),
-        )
+        forms = {
+            "asserts": tuple(values.pop("asserts")),
+            "calls": tuple((args, kwargs, expected) for args, kwargs, expected in values.pop("calls")),
+            "cases": tuple((given, printed) for given, printed in values.pop("cases")),
+        }
+        return cls(**values, **forms)
 
 
-def read_tests(tests: Any, entry: str = "", context: str = "") -> ProgramTests:
+FIRST_FIELDS = ("entry", "context", "asserts", "calls", "cases")
+DEFAULTS = {field.name: field.default for field in fields(ProgramTests)}
+
+
+def read_tests(tests: Any, entry: str = "", context: str = "", *, as_apps: bool = False) -> ProgramTests:
     """Tests as they stand in a problem set. ValueError says in one clause what is wrong with them."""
     if isinstance(tests, str):
         tests = _listed(tests)
@@ -59,16 +71,49 @@ def read_tests(tests: Any, entry: str = "", context: str = "") -> ProgramTests:
     for number, test in enumerate(tests, 1):
         if not isinstance(test, Mapping):
             raise ValueError(f"entry {number} is neither code nor an object")
-        if unknown := set(test) - CALL_FIELDS - CASE_FIELDS:
+        if unknown := {name for name in test if not _missing(test[name])} - CALL_FIELDS - CASE_FIELDS:
             raise ValueError(f'entry {number} has the unknown field "{min(unknown)}"; known: args, kwargs, expected or input, output')
-    if all("output" in test for test in tests):
-        return ProgramTests(cases=tuple((str(test.get("input", "")), str(test["output"])) for test in tests))
-    if not all("expected" in test and isinstance(test.get("args", []), list) for test in tests):
+    printed = [not (_missing(test.get("input")) and _missing(test.get("output"))) for test in tests]
+    called = [not all(_missing(test.get(name)) for name in CALL_FIELDS) or not test.keys() & CASE_FIELDS for test in tests]
+    if any(printed) == any(called):
         raise ValueError("every entry needs args (a list) and expected, or every entry input and output")
+    return ProgramTests(cases=tuple(_cases(tests))) if any(printed) else _calls(tests, entry, context, as_apps)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _cases(tests: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for number, test in enumerate(tests, 1):
+        if _missing(test.get("output")):
+            raise ValueError(f"entry {number} says no output; every entry needs input and output")
+        yield _text(number, "input", test.get("input")), _text(number, "output", test["output"])
+
+
+def _text(number: int, name: str, value: Any) -> str:
+    """Standard input or output: a text, or the lines of one."""
+    if _missing(value):
+        return ""
+    if isinstance(value, (list, tuple)) and all(isinstance(line, (str, int, float)) for line in value):
+        return "\n".join(map(str, value))
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError(f"{name} of entry {number} must be a text or a list of lines, not {type(value).__name__}")
+    return str(value)
+
+
+def _calls(tests: list[Mapping[str, Any]], entry: str, context: str, as_apps: bool) -> ProgramTests:
     if not entry:
         raise ValueError('calls need the field "entry", the name of the function')
-    calls = tuple((test.get("args", []), dict(test.get("kwargs") or {}), test["expected"]) for test in tests)
-    return ProgramTests(entry, context, calls=calls)
+    calls = []
+    for number, test in enumerate(tests, 1):
+        args, kwargs = ([] if _missing(test.get("args")) else test["args"]), ({} if _missing(test.get("kwargs")) else test["kwargs"])
+        if "expected" not in test or not isinstance(args, list) or not isinstance(kwargs, Mapping):
+            raise ValueError(f"entry {number} needs args (a list) and expected")
+        if isinstance(test["expected"], float) and math.isnan(test["expected"]):
+            raise ValueError(f"entry {number} expects NaN, which equals nothing")
+        calls.append((args, dict(kwargs), test["expected"]))
+    return ProgramTests(entry, context, calls=tuple(calls), as_apps=as_apps)
 
 
 def _listed(text: str) -> list[Any]:

@@ -24,6 +24,34 @@ NEXT_DEFINITION = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(")
 """Where the completion of a function has ended, as HumanEval's authors have it."""
 
 
+LIVECODEBENCH_MODULES = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
+    *("itertools", "functools", "operator", "io", "sys", "json"),
+)
+LIVECODEBENCH_PRELUDE = "".join(
+    [
+        *(f"from {name} import *\n" for name in (*LIVECODEBENCH_MODULES, "builtins", "typing")),
+        *(f"import {name}\n" for name in LIVECODEBENCH_MODULES),
+        "sys.setrecursionlimit(50000)\n",
+    ]
+)
+"""What LiveCodeBench's evaluator puts before each program: these modules, their names, and deeper recursion."""
+APPS_PRELUDE = """\
+import collections, fractions, heapq, itertools, math, random, sys, time
+from collections import ChainMap, Counter, OrderedDict, defaultdict, deque
+from functools import lru_cache
+from heapq import *
+from itertools import accumulate, combinations, permutations, product
+from math import ceil, cos, exp, fabs, floor, gcd, log, log2, sin, sqrt, tan
+from typing import List, Tuple
+try:
+    import numpy as np
+except ImportError:
+    pass
+"""
+"""The same of APPS. numpy is there where the sandbox's image has it."""
+
+
 def _asked(template: str, max_tokens: int, verifier: Mapping[str, Any], stop: tuple[str, ...] = (), **prompt: Any) -> dict[str, Any]:
     return {
         "prompt": {"template": template, **prompt},
@@ -32,9 +60,9 @@ def _asked(template: str, max_tokens: int, verifier: Mapping[str, Any], stop: tu
     }
 
 
-def _tests(row: Row, tests: Any, entry: str = "", context: str = "") -> str:
+def _tests(row: Row, tests: Any, entry: str = "", context: str = "", as_apps: bool = False) -> str:
     try:
-        return read_tests(tests, entry, context).to_json()
+        return read_tests(tests, entry, context, as_apps=as_apps).to_json()
     except ValueError as error:
         raise row.fault(f"tests: {error}") from error
 
@@ -125,8 +153,17 @@ class Apps(Published):
         splits={"train": 5000, "test": 5000},
         solutions=True,
     )
-    defaults: ClassVar[Mapping[str, Any]] = _asked(FENCED, 1024, {"words": True, "tolerance": 1e-6})
-    files: ClassVar[tuple[str, ...]] = ("question.txt", "solutions.json", "input_output.json", METADATA, "starter_code.txt")
+    defaults: ClassVar[Mapping[str, Any]] = _asked(
+        FENCED, 1024, {"prelude": APPS_PRELUDE, "tolerance": 1e-5, "any_order": True, "any_status": True}
+    )
+    files: ClassVar[tuple[str, ...]] = (
+        "question.txt",
+        "solutions.json",
+        "input_output.json",
+        METADATA,
+        "starter_code.py",
+        "starter_code.txt",
+    )
     """Of a problem's folder; the first is in each."""
 
     def rows(self) -> Iterator[Row]:
@@ -152,10 +189,11 @@ class Apps(Published):
         pairs = list(zip(given["inputs"], given.get("outputs") or (), strict=False))
         tests: list[dict[str, Any]]
         if entry:
-            tests = [{"args": args if isinstance(args, list) else [args], "expected": _unwrapped(expected)} for args, expected in pairs]
+            tests = [{"args": args if isinstance(args, list) else [args], "expected": expected} for args, expected in pairs]
         else:
-            tests = [{"input": _lines(given), "output": _lines(printed)} for given, printed in pairs]
-        return Problem(id, question, "", group=str(row.values.get("difficulty") or ""), solution=solution, tests=_tests(row, tests, entry))
+            tests = [{"input": given, "output": printed} for given, printed in pairs]
+        encoded = _tests(row, tests, entry, as_apps=bool(entry))
+        return Problem(id, question, "", group=str(row.values.get("difficulty") or ""), solution=solution, tests=encoded)
 
 
 class LiveCodeBench(Published):
@@ -171,7 +209,7 @@ class LiveCodeBench(Published):
         download="the test*.jsonl files of livecodebench/code_generation_lite, or Parquet files",
         splits={"test": 175},
     )
-    defaults: ClassVar[Mapping[str, Any]] = _asked(FENCED, 2048, {"words": True})
+    defaults: ClassVar[Mapping[str, Any]] = _asked(FENCED, 2048, {"prelude": LIVECODEBENCH_PRELUDE, "decimals": True, "any_status": True})
     splits: ClassVar[Mapping[str, Split]] = {"test": "test"}
 
     def problem(self, row: Row) -> Problem:
@@ -189,7 +227,8 @@ class LiveCodeBench(Published):
             raise row.fault(f"a test case needs input, output and testtype ({type(error).__name__}: {error})") from error
         if functional and not name:
             raise row.fault('the field "metadata" names no func_name, and the tests are calls')
-        encoded = _tests(row, tests, f"Solution.{name}" if functional else "")
+        entry = f"Solution.{name}" if "class Solution" in starter else name
+        encoded = _tests(row, tests, entry if functional else "")
         return Problem(row.text("question_id"), question, "", group=str(row.values.get("difficulty") or ""), tests=encoded)
 
 
@@ -215,13 +254,3 @@ def _decoded(row: Row, name: str) -> list[Any]:
 def _values(lines: str) -> list[Any]:
     """The arguments of a call, JSON by the line."""
     return [json.loads(line) for line in lines.split("\n") if line.strip()]
-
-
-def _unwrapped(expected: Any) -> Any:
-    """APPS wraps the value that a call returns in a list of one."""
-    return expected[0] if isinstance(expected, list) and len(expected) == 1 else expected
-
-
-def _lines(text: Any) -> str:
-    """Standard input or output, which a few rows hold as a list of lines."""
-    return "\n".join(map(str, text)) if isinstance(text, list) else str(text)

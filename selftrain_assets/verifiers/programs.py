@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
 from functools import partial
-from numbers import Number
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,20 +18,17 @@ from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Execution, Outcome, Problem, Verdict
 from selftrain_assets.verifiers.answers import NumericVerifier, TextVerifier
 from selftrain_assets.verifiers.guard import failed, guarded
+from selftrain_assets.verifiers.program_text import Sought, entry_of, find_program
 from selftrain_assets.verifiers.protocol import Judge, Pair
+from selftrain_assets.verifiers.python_source import facts, joined
 from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
 
 if TYPE_CHECKING:
     import sandbox
 
-FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*\1|\Z)", re.DOTALL | re.MULTILINE)
-PYTHON = ("", "python", "py", "python3")
 MIB = 1024 * 1024
-
-
-def _definition(entry: str, code: str) -> re.Match[str] | None:
-    """Where `entry`, a function or Class.method, begins to be defined."""
-    return re.search(rf"^[ \t]*(?:def|class)\s+{re.escape(entry.partition('.')[0])}\b", code, re.MULTILINE) if entry else None
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3}|/\d+)?", re.ASCII)
+EXCERPT = 500  # characters of output that are kept with each verdict
 
 
 class CodeVerifier(Identity):
@@ -41,18 +39,26 @@ class CodeVerifier(Identity):
     for equal problems are run once. CPU time decides about `timeout`, so a busy machine changes no verdict as
     long as it runs a program at more than `cpu_seconds` / `wall_seconds` of its speed, by default a quarter; on a slower one
     the wall limit comes first.
+    What counts as the program is said in program_text.py, how texts and values are compared in sandbox/protocol.py.
     Not covered: whether the tests are good ones; a program may hard-code what weak tests ask for.
     """
 
     type: Literal["code"] = "code"
     version: ClassVar[str] = "3"
     program: Literal["auto", "fenced", "whole"] = Field(
-        "auto", description="fenced: in a fenced block; whole: the completion as it is; auto: in a block if there is one"
+        "auto",
+        description="fenced: in a fenced block; whole: the completion as it is; auto: in a block if there is one, else Python in the text",
     )
     continues: bool = Field(False, description="the question is code that goes on: with a completion, or with a block as its function")
     answers: Literal["numeric", "text"] = Field("numeric", description="how a result is compared with an answer")
-    tolerance: float = Field(0.0, ge=0, description="accepted difference of numbers; asserts say their own")
+    prelude: str = Field("", description="code that stands before every program, for instance imports that it may do without")
+    tolerance: float = Field(
+        0.0, ge=0, description="accepted difference of numbers that are no integers, absolute or relative; asserts say their own"
+    )
     words: bool = Field(False, description="compare printed text word by word, so that line breaks do not count")
+    decimals: bool = Field(False, description="compare printed numbers by value, line by line: 1.0 is 1")
+    any_order: bool = Field(False, description="printed lines may come in any order, and so may the words of a line")
+    any_status: bool = Field(False, description="a program that printed the right text may leave by sys.exit with any status")
     cpu_seconds: float = Field(5.0, gt=0, description="CPU time of one case")
     wall_seconds: float = Field(20.0, gt=0, description="wall time of one case, a backstop for programs that wait")
     memory_mib: int = Field(512, ge=32, le=700, description="address space of each process of a program, in MiB")
@@ -63,11 +69,8 @@ class CodeVerifier(Identity):
         return self._answer().check_problem(problem)
 
     def parse(self, completion: str, entry: str = "") -> str | None:
-        """The program. Of several blocks the last one that defines `entry`, since models correct themselves; else the last."""
-        blocks = [m[3] for m in FENCE.finditer(completion) if m[2].lower() in PYTHON] if self.program != "whole" else []
-        if not blocks:
-            return None if self.program == "fenced" or not completion.strip() else completion
-        return next((block for block in reversed(blocks) if _definition(entry, block)), blocks[-1])
+        """The program of a completion (program_text.py). `entry` is the function that it shall define."""
+        return self._found(completion, Sought(entry))
 
     def content(self, problem: Problem, completion: str) -> str | None:
         return fingerprint("program", problem_digest(problem), self._program(problem, completion))
@@ -80,33 +83,49 @@ class CodeVerifier(Identity):
     def _answer(self) -> NumericVerifier | TextVerifier:
         return NumericVerifier(tolerance=self.tolerance) if self.answers == "numeric" else TextVerifier()
 
+    def _found(self, completion: str, sought: Sought) -> str | None:
+        if self.program == "whole":
+            return completion if completion.strip() else None
+        return find_program(completion, sought, fenced=self.program == "fenced")
+
     def _program(self, problem: Problem, completion: str) -> str | None:
-        """With `continues`, what the question has before its function, imports and helpers, stands before a block too: a model that is
-        asked in a chat writes the function again, and rarely what it was given besides."""
-        entry = ProgramTests.from_json(problem.tests).entry if problem.tests else ""
-        program = self.parse(completion, entry)
-        if program is None or not self.continues:
+        """With `continues`, what the question has before its function, imports and helpers, stands before a program that writes the
+        function again: a model that is asked in a chat does so, and rarely repeats what it was given besides."""
+        tests = ProgramTests.from_json(problem.tests) if problem.tests else None
+        question = problem.question if self.continues else None
+        reads = tests is not None and any(given.strip() for given, _ in tests.cases)
+        program = self._found(completion, Sought(tests.entry if tests else "", reads, tests is None, question))
+        if program is None or question is None:
             return program
-        if program == completion or program[:1].isspace():
-            return problem.question + program
-        asked = _definition(entry, problem.question)
-        return problem.question[: asked.start()] + program if asked else program
+        if tests is None or not facts(program).defines(tests.entry):
+            return question + program
+        asked = re.search(rf"^[ \t]*(?:async[ \t]+)?(?:def|class)\s+{re.escape(tests.entry.partition('.')[0])}\b", question, re.MULTILINE)
+        return joined(question[: asked.start()] if asked else question, program)
 
     def task(self, problem: Problem, program: str) -> sandbox.Task:
         """What the sandbox is asked."""
         from sandbox import Call, FuncTask, Limits, RpcTask, RunTask, StdinCase, StdinTask, TextRule, lower
 
         limits = Limits(cpu_seconds=self.cpu_seconds, wall_seconds=self.wall_seconds, memory_bytes=self.memory_mib * MIB)
+        source = joined(self.prelude, program)
         if problem.tests is None:
-            return RunTask(program, limits=limits)
+            return RunTask(source, limits=limits)
         tests = ProgramTests.from_json(problem.tests)
         if tests.cases:
             cases = tuple(StdinCase(given, printed) for given, printed in tests.cases)
-            return StdinTask(program, cases, TextRule(self.words, self.tolerance or None), limits)
-        calls = lower(tests.asserts, tests.entry) if tests.asserts else tuple(Call(tuple(a), e, k) for a, k, e in tests.calls)
-        if calls:
-            return FuncTask(program, tests.entry, calls, 0.0 if tests.asserts else self.tolerance, limits)
-        return RpcTask(program, tests.entry, tests.asserts, tests.context, limits)
+            rule = TextRule(self.words, self.tolerance or None, self.decimals, self.any_order)
+            longest = max(len(case.expected.encode(errors="replace")) for case in cases)
+            limits = replace(limits, output_bytes=max(limits.output_bytes, 2 * longest))
+            return StdinTask(source, cases, rule, self.any_status, limits)
+        if tests.calls:
+            calls = tuple(
+                Call(tuple(_whole_keys(args) if tests.as_apps else args), expected, kwargs, _also(expected) if tests.as_apps else ())
+                for args, kwargs, expected in tests.calls
+            )
+            return FuncTask(source, entry_of(program, tests.entry), calls, self.tolerance, from_json=True, limits=limits)
+        if lowered := lower(tests.asserts, tests.entry):
+            return FuncTask(source, tests.entry, lowered, limits=limits)
+        return RpcTask(source, tests.entry, tests.asserts, tests.context, limits)
 
     def verdict(self, problem: Problem, program: str, found: sandbox.Verdict) -> Verdict:
         """The sandbox's word on it; for a problem without tests, its result against the answer."""
@@ -118,7 +137,7 @@ class CodeVerifier(Identity):
         if outcome != Outcome.PASS:
             return Verdict(outcome, 0.0, None, found.reason, execution)
         compared = self._answer()
-        result = compared.parse(found.output) if found.value is None else self._result(found.value)
+        result = self._result(found.output if found.value is None else found.value)
         if result is None:
             shown = "prints nothing" if found.value is None else f"gives a value of type {type(found.value).__name__}, nothing"
             return Verdict(Outcome.MALFORMED, 0.0, None, f"the program {shown} that could be an answer", execution)
@@ -128,13 +147,33 @@ class CodeVerifier(Identity):
         return Verdict(Outcome.PASS if right else Outcome.WRONG, float(right), result, reason, execution)
 
     def _result(self, value: object) -> str | None:
-        """A value as an answer. A list that holds the right number is not that number."""
-        if self.answers == "numeric" and (isinstance(value, bool) or not isinstance(value, (Number, str))):
-            return None
+        """A value as an answer, None for what can be none. A list that holds the right number is not that number."""
         try:
-            return self._answer().parse(str(value))
-        except (ValueError, RecursionError):  # an integer of more digits than Python writes; a list nested too deep
+            if self.answers == "text":
+                return self._answer().parse(str(value))
+            if isinstance(value, float):
+                value = repr(value)
+            if isinstance(value, bool) or not isinstance(value, (int, str)):
+                return None
+            last = value.strip().rpartition("\n")[2].strip() if isinstance(value, str) else value
+            if isinstance(last, str) and not NUMBER.fullmatch(last):
+                return self._answer().parse(str(value))
+            return str(Fraction(last))
+        except (ValueError, RecursionError, ZeroDivisionError):  # an integer of more digits than Python prints
             return None
+
+
+def _also(expected: object) -> tuple[object, ...]:
+    """What a list of one may stand for."""
+    return tuple(expected) if isinstance(expected, list) and len(expected) == 1 else ()
+
+
+def _whole_keys(args: list[Any]) -> list[Any]:
+    """With numbers for the keys of a dict that comes first, which JSON writes as text, if all can be numbers."""
+    try:
+        return [{int(key): value for key, value in args[0].items()}, *args[1:]]
+    except (IndexError, AttributeError, ValueError):
+        return args
 
 
 class _CodeJudge:

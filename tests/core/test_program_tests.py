@@ -1,5 +1,6 @@
 """Tests of programs as they stand in problem sets: three forms in, one canonical text out."""
 
+import math
 import re
 
 import pytest
@@ -44,6 +45,40 @@ def test_calls_and_cases():
     assert read_tests([{"input": "1\n", "output": "2\n"}, {"output": 3}]).cases == (("1\n", "2\n"), ("", "3"))
 
 
+@pytest.mark.parametrize(
+    ("tests", "cases"),
+    [
+        ([{"input": ["1 2", "3 4"], "output": ["3", "7"]}], (("1 2\n3 4", "3\n7"),)),
+        ([{"input": [1, 2.5], "output": []}], (("1\n2.5", ""),)),
+        ([{"input": None, "output": "0"}], (("", "0"),)),
+        ([{"input": math.nan, "output": "0"}], (("", "0"),)),
+        ([{"input": "1", "output": "2", "args": None, "expected": None, "kwargs": None}], (("1", "2"),)),
+        ([{"input": None, "output": "2", "args": math.nan, "expected": None, "type": None}], (("", "2"),)),
+    ],
+)
+def test_lines_are_joined_and_nulls_are_missing_in_printed_cases(tests, cases):
+    assert read_tests(tests) == ProgramTests(cases=cases)
+
+
+@pytest.mark.parametrize(
+    ("tests", "calls"),
+    [
+        ([{"args": [1, 2], "expected": 3, "input": None, "output": None}], (([1, 2], {}, 3),)),
+        ([{"args": [], "expected": None, "input": None, "output": None}], (([], {}, None),)),
+        ([{"args": None, "kwargs": {"x": None}, "expected": 3}], (([], {"x": None}, 3),)),
+        ([{"args": [None], "expected": None}, {"expected": None}], (([None], {}, None), ([], {}, None))),
+    ],
+)
+def test_nulls_are_missing_in_calls_but_for_what_is_expected(tests, calls):
+    assert read_tests(tests, "f") == ProgramTests("f", calls=calls)
+
+
+def test_digests_of_older_problems_stay():
+    golden = '{"asserts": [], "calls": [[[1], {}, 2]], "cases": [], "context": "", "entry": "f"}'
+    assert read_tests([{"args": [1], "expected": 2}], "f").to_json() == golden
+    assert ProgramTests.from_json(golden).to_json() == golden
+
+
 def test_a_list_may_come_as_json_text():
     assert read_tests('[{"input": "1", "output": "2"}]').cases == (("1", "2"),)
     assert read_tests('["assert f(1) == 2"]').asserts == ("assert f(1) == 2",)
@@ -61,6 +96,14 @@ def test_a_list_may_come_as_json_text():
         ([{"args": [1], "expect": 2}], "f", 'entry 1 has the unknown field "expect"'),
         ([{"input": "1", "output": "2"}, "assert f(1)"], "f", "entry 2 is neither"),
         ([{"input": "1", "output": "2"}, {"args": [1], "expected": 2}], "f", "every entry"),
+        ([{"input": "1", "output": "2", "args": [1], "expected": 2}], "f", "every entry"),
+        ([{"args": None, "expected": None, "input": None, "output": None}], "f", "every entry"),
+        ([{"input": "1", "output": None}, {"output": "2"}], "", "entry 1 says no output"),
+        ([{"input": "1", "output": math.nan}], "", "entry 1 says no output"),
+        ([{"input": {"a": 1}, "output": "2"}], "", "input of entry 1 must be a text or a list of lines, not dict"),
+        ([{"input": "1", "output": [["2"]]}], "", "output of entry 1 must be a text or a list of lines, not list"),
+        ([{"input": "1", "output": True}], "", "output of entry 1 must be a text or a list of lines, not bool"),
+        ([{"args": [1], "expected": math.nan}], "f", "entry 1 expects NaN, which equals nothing"),
     ],
 )
 def test_what_is_wrong_is_said(tests, entry, reason):

@@ -1,6 +1,7 @@
 """Codec, comparison and judging: what runs on the trusted side, tested without an engine."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,37 @@ def test_what_cannot_be_read_raises_value_error(text):
         ("0.1 x", "0.1000001 x", TextRule(tolerance=1e-6), True),
         ("nan", "nan", TextRule(tolerance=1), True),
         ("nan", "1", TextRule(tolerance=1), False),
+        ("inf", "1e999", TextRule(tolerance=1), False),
+        ("1e999", "1e998", TextRule(tolerance=1), False),
+        ("1234567891", "1234567890", TextRule(tolerance=1e-6), False),
+        ("1e9", "999999999", TextRule(tolerance=1e-6), False),
+        ("999999999.5", "999999999", TextRule(tolerance=1e-6), False),
+        ("1000000000000000000", "999999999999999999", TextRule(tolerance=1e-6), False),
+        ("1" * 29 + "0", "1" * 30, TextRule(tolerance=1e-6), False),
+        ("1_000", "1000", TextRule(tolerance=1e-6), False),
+        ("123", "000123", TextRule(tolerance=1e-6), False),
+        ("\u0661", "1", TextRule(tolerance=1e-6), False),
+        ("3", "3.0000001", TextRule(tolerance=1e-6), True),
+        ("3.0", "3", TextRule(tolerance=1e-6), True),
+        ("1.0", "1", TextRule(decimals=True), True),
+        ("0.50 -0.0\n", "\n0.5 0", TextRule(decimals=True), True),
+        ("0.00001", "1.0E-5", TextRule(decimals=True), True),
+        ("+5 .5 5.", "5 0.5 5", TextRule(decimals=True), True),
+        ("0.50001", "0.5", TextRule(decimals=True), False),
+        ("1\n2", "1 2", TextRule(decimals=True), False),
+        ("1\n\n2", "1\n2", TextRule(decimals=True), False),
+        ("007", "7", TextRule(decimals=True), False),
+        ("nan", "nan", TextRule(decimals=True), True),
+        ("1e" + "9" * 30, "1", TextRule(decimals=True), False),
+        ("1e" + "9" * 17, "2e" + "9" * 17, TextRule(decimals=True, tolerance=1), False),
+        ("b\na", "a\nb", TextRule(any_order=True), True),
+        ("2 1\n\n3", "3\n1 2", TextRule(any_order=True), True),
+        ("1 2", "1 2 2", TextRule(any_order=True), False),
+        ("1\n2", "1 2", TextRule(any_order=True), False),
+        ("a\na\nb", "a\nb\nb", TextRule(any_order=True), False),
+        ("b 1.0\na", "a\n1 b", TextRule(any_order=True, decimals=True), True),
+        ("0.3333333333\n2", "0.33333\n2", TextRule(any_order=True, tolerance=1e-5), True),
+        ("1e300000000 1", "1 2", TextRule(any_order=True, tolerance=1), False),
         ("9" * 500, "9" * 499 + "8", TextRule(tolerance=1), False),
         ("1 2", "1", TextRule(words=True), False),
     ],
@@ -78,10 +110,15 @@ def test_text_is_compared_by_the_declared_rule(got, expected, rule, same):
     [
         (1.0, 1, 0.0, True),
         (1.01, 1, 0.0, False),
-        (1.01, 1, 0.1, True),
-        ([1.01, (2.0,)], [1, (2,)], 0.1, True),
-        ([1], (1,), 0.1, False),
-        ({"a": 1.01}, {"a": 1}, 0.1, True),
+        (1.01, 1.0, 0.1, True),
+        (1.01, 1, 0.1, False),
+        (1, 1.01, 0.1, False),
+        (10**18, 1e18, 0.1, True),
+        (10**18 + 1, 1e18, 0.1, False),
+        (True, 1, 0.0, True),
+        ([1.01, (2.0,)], [1.0, (2,)], 0.1, True),
+        ([1.0], (1.0,), 0.1, False),
+        ({"a": 1.01}, {"a": 1.0}, 0.1, True),
         (math.nan, math.nan, 0.1, False),
         ("1.0", 1.0, 0.1, False),
         (10**400, 1.0, 0.1, False),
@@ -90,6 +127,28 @@ def test_text_is_compared_by_the_declared_rule(got, expected, rule, same):
 )
 def test_values_are_compared_by_the_declared_tolerance(got, expected, tolerance, same):
     assert same_value(got, expected, tolerance) is same
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "same"),
+    [
+        ((1, 2), [1, 2], True),
+        ([(1, (2,))], [[1, [2]]], True),
+        ({1: (2,)}, {"1": [2]}, True),
+        ({True: 1, None: 2, 1.5: 3}, {"true": 1, "null": 2, "1.5": 3}, True),
+        ({"1": 1}, {"1": 1}, True),
+        ({1: 1, "1": 1}, {"1": 1}, False),
+        ({10**5000: 1}, {"1": 1}, False),
+        ({(1, 2): 3}, {"(1, 2)": 3}, False),
+        ({1, 2}, [1, 2], False),
+        ((2, 1), [1, 2], False),
+        ("12", ["1", "2"], False),
+        ((1.0,), [1], True),
+    ],
+)
+def test_what_json_cannot_tell_apart_is_alike(got, expected, same):
+    assert same_value(got, expected, from_json=True) is same
+    assert same_value(got, expected) is (got == expected)
 
 
 def test_an_excerpt_is_short_whatever_the_value():
@@ -124,6 +183,22 @@ FUNCTION = FuncTask("", "f", (Call((), 1), Call((), 2)), limits=Limits(cpu_secon
 )
 def test_a_script_passes_only_if_all_is_well(change, outcome):
     assert judge(SCRIPT, [report(**change)]).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("end", "err", "outcome"),
+    [
+        (1, "done\n", "pass"),
+        (3, "", "pass"),
+        (1, 'Traceback (most recent call last):\n  File "program.py", line 1\nValueError\n', "wrong"),
+        (1, '...\n  File "program.py", line 1\nValueError\n', "wrong"),
+        (-11, "", "wrong"),
+    ],
+)
+def test_a_status_may_be_ignored_but_no_exception(end, err, outcome):
+    changed = report(end={"exit": end}, err=err)
+    assert judge(SCRIPT, [changed]).outcome == "wrong"
+    assert judge(replace(SCRIPT, any_status=True), [changed]).outcome == outcome
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,7 @@ def test_both_formats_of_big_bench_are_read():
 
 def test_tests_of_programs_are_calls_or_cases():
     apps, contest = by_id("apps"), by_id("livecodebench")
-    assert ProgramTests.from_json(apps["apps-train-1"].tests).calls == (([2], {}, 4), ([-3], {}, -6))
+    assert ProgramTests.from_json(apps["apps-train-1"].tests).calls == (([2], {}, [4]), ([-3], {}, [-6]))
     assert ProgramTests.from_json(apps["apps-test-1"].tests).entry == "Solution.larger"
     assert ProgramTests.from_json(apps["apps-test-0"].tests).cases == (("banana", "3"), ("sky", "0"))
     assert len(ProgramTests.from_json(contest["sum_line"].tests).cases) == 2
