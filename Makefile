@@ -1,5 +1,6 @@
 # make quickstart: install and run ReST-EM for three rounds on the embedded model
 # make ui:         the same experiment in the Dagster UI
+# make install:    all that the tests need
 # make test:       install and run the tests, on a real Docker engine and in a real browser
 # make test-faults: what takes long: kill every stage 50 times at random and audit what is left; a real daemon killed in mid-round
 
@@ -12,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BROWSERS := $(CHROMIUM) chromium chromium-browser google-chrome
 
-.PHONY: quickstart ui test test-faults engine browser lint check clean
+.PHONY: quickstart ui install test test-faults engine browser lint check clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/selftrain run quickstart
@@ -23,9 +24,11 @@ ui: $(VENV)/installed
 # `make VLLM= test` leaves vLLM out, which needs the CPU build of torch to be found.
 VLLM := $(VENV)/installed-vllm
 
-# Three processes for two cores: a third of the time is spent waiting, for daemons and containers.
-test: $(VENV)/installed-dev $(VLLM) engine browser
-	$(BIN)/python -m pytest -n 3
+install: $(VENV)/installed-dev $(VLLM) engine browser
+
+# Twice as many processes as cores: half of the time is spent waiting, for daemons, containers and the browser.
+test: install
+	$(BIN)/python -m pytest -n 4
 
 test-faults: $(VENV)/installed-dev $(VLLM) browser
 	$(BIN)/python -m pytest -m kills -n 2 --kills 50 --durations 0

@@ -1,9 +1,14 @@
 """Entry point of the container. Python does not add the folder of its script there (-P), so the path of the runner is added by hand."""
 
+import os
 import sys
 
 sys.path.insert(0, "/opt")
 
 from sandbox.runner.supervisor import main
 
-main()
+role, limits = main()  # returns in the process of a case alone
+try:
+    role(limits)
+finally:
+    os._exit(122)

@@ -1,72 +1,197 @@
-"""The program's side of rpc mode: it loads the program and answers calls. Untrusted, as child.py is."""
+"""The program's side of rpc mode: it loads the program and does what the tests ask for. Untrusted, as child.py is."""
 
 from __future__ import annotations
 
-import builtins
+import asyncio
+import inspect
+import io
 import json
+import operator
 import os
 import socket
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.runner.child import find, load, read_payload
-from sandbox.runner.codec import decode, encode
+from sandbox.runner.codec import UnencodableError, as_base, base_of
+from sandbox.runner.exchange import Exchange
 
 CHANNEL = 5
-MUTABLE = (list, dict, set)
+PRINTED = 1 << 20  # of what is printed between two lines; the tests hear of no more
+HEAP_TYPE = 1 << 9  # of a class that Python code made
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "call": lambda target, *args, **kwargs: target(*args, **kwargs),
+    "get": getattr,
+    "set": setattr,
+    "delete": delattr,
+    "isinstance": lambda target, value: isinstance(value, target),
+    "issubclass": lambda target, value: issubclass(value, target),
+    "class": type,
+    "iter": iter,
+    "reversed": reversed,
+    "await": lambda target: asyncio.run(awaited(target)),
+    "enter": lambda target: target.__enter__(),
+    "exit": lambda target: target.__exit__(None, None, None),
+}
+for _carried in (len, str, repr, int, float, complex, bool, bytes, round, format):
+    OPERATIONS[_carried.__name__] = _carried
 
 
-class Handles:
-    """Objects without a plain form stay here; the tester gets their numbers."""
+async def awaited(target: Any) -> Any:
+    """What it comes to."""
+    return await target
 
-    def __init__(self) -> None:
+
+class Objects:
+    """What the tests hold by number: objects without a plain form."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
         self.held: list[Any] = []
+        self.numbers: dict[int, int] = {}
+        self.callbacks: dict[int, Any] = {}
 
-    def put(self, value: Any) -> dict[str, Any]:
-        """The form that is sent for it."""
-        self.held.append(value)
-        return {"h": [len(self.held) - 1, type(value).__name__[:60]]}
+    def number(self, value: Any) -> int:
+        """Its number, the same each time."""
+        if id(value) not in self.numbers:
+            self.numbers[id(value)] = len(self.held)
+            self.held.append(value)
+        return self.numbers[id(value)]
 
-    def get(self, tag: str, content: Any) -> Any:
-        """The object that a number stands for, or a built-in type by its name."""
-        if tag == "k":
-            return getattr(builtins, content)
-        if tag != "h":
+    def encode_other(self, exchange: Exchange, value: Any, depth: int) -> Any:
+        """A function of the tests, an exception's class, an object with a base type's content, or any other one."""
+        for number, callback in self.callbacks.items():
+            if callback is value:
+                return {"F": number}
+        if isinstance(value, type) and issubclass(value, BaseException):
+            return {"X": [self.number(value), self.ancestry(value)]}
+        held = [self.number(value), type(value).__name__[:60], self.traits(value)]
+        base = base_of(value)
+        return {"H": held} if base is None else {"P": [*held, Exchange(self, numbering=False).encode(as_base(value, base), depth)]}
+
+    def ancestry(self, kind: type) -> list[Any]:
+        """An exception's class and those that it is derived from: own ones as number and name, built-in ones by name."""
+        return [[self.number(k), k.__name__[:60]] if k.__flags__ & HEAP_TYPE else k.__name__ for k in kind.__mro__[:20]]
+
+    def traits(self, value: Any) -> str:
+        """What its class defines for itself, of what the tests must not leave to it: `=` equality, `in`; and `?` truth, `a`wait."""
+        kind = type(value)
+        own = kind.__eq__ is not object.__eq__
+        within = kind.__flags__ & HEAP_TYPE and hasattr(kind, "__contains__")
+        truth = hasattr(kind, "__bool__") or hasattr(kind, "__len__")
+        return "=" * own + "i" * bool(within) + "?" * truth + "a" * inspect.isawaitable(value)
+
+    def decode_other(self, exchange: Exchange, tag: str, content: Any) -> Any:
+        """An object by its number, or a function of the tests."""
+        if tag == "H":
+            return self.held[content]
+        if tag != "F":
             raise ValueError("unknown tag")
-        return self.held[content]
+        number, name = content
+        if number not in self.callbacks:
+            self.callbacks[number] = self.callback(number, name)
+        return self.callbacks[number]
+
+    def callback(self, number: int, name: str) -> Any:
+        """A function here that is carried out by the tests."""
+
+        def callback(*args: Any, **kwargs: Any) -> Any:
+            return self.conversation.ask(number, args, kwargs)
+
+        callback.__name__ = callback.__qualname__ = name
+        return callback
+
+
+class Conversation:
+    """The line to the tests. Either side may ask while it is being asked."""
+
+    def __init__(self, space: dict[str, Any]) -> None:
+        self.space = space
+        self.stream = socket.socket(fileno=CHANNEL).makefile("rwb")
+        self.objects = Objects(self)
+        self.printed = sys.stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape", newline="\n", write_through=True)
+
+    def write(self, record: dict[str, Any]) -> None:
+        """One line, with what has been printed since the last one."""
+        buffer: Any = self.printed.buffer
+        if buffer.tell():
+            record["o"] = buffer.getvalue()[:PRINTED].decode("utf-8", "replace")
+            buffer.seek(0)
+            buffer.truncate()
+        self.stream.write(json.dumps(record).encode() + b"\n")
+        self.stream.flush()
+
+    def serve(self) -> Any:
+        """Answer requests until a reply comes; None when the tests hang up."""
+        for line in self.stream:
+            record = json.loads(line)
+            if "op" not in record:
+                return record
+            self.write(self.answer(record))
+        return None
+
+    def ask(self, number: int, args: Any, kwargs: Any) -> Any:
+        """Have the tests call one of their functions."""
+        exchange = Exchange(self.objects, numbering=False)
+        self.write({"call": number, "a": exchange.encode(list(args)), "k": exchange.encode(kwargs)})
+        record = self.serve()
+        if record is None:
+            os._exit(0)
+        if "e" in record:
+            raise RuntimeError(record["e"])
+        return exchange.decode(record["v"])
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One request's reply: `v` a value and `m` what the containers hold that came with it, `e` an error, or `end` of an iteration."""
+        exchange = Exchange(self.objects)
+        try:
+            args, kwargs = exchange.decode(request["a"]), exchange.decode(request["k"])
+            if request["op"] == "next":
+                try:
+                    value = next(self.objects.held[request["h"]])
+                except StopIteration:
+                    return {"end": True}
+            else:
+                value = self.carry_out(request["op"], request["h"], args, kwargs)
+            exchange.numbering = False
+            return {"v": exchange.encode(value), "m": exchange.contents()}
+        except BaseException as error:
+            return {"e": self.error(error), "m": exchange.contents()}
+
+    def carry_out(self, op: str, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """`name` and `entry` by text, the others on an object by its number."""
+        if op == "name":
+            return self.space[target]
+        if op == "entry":
+            return find(self.space, target)(*args, **kwargs)
+        target = self.objects.held[target]
+        if op in OPERATIONS:
+            return OPERATIONS[op](target, *args, **kwargs)
+        if op.startswith("r_"):
+            return getattr(operator, op[2:])(*args, target)
+        return getattr(operator, op)(target, *args)
+
+    def error(self, error: BaseException) -> list[Any]:
+        """Its class with those above it, text, arguments, and number."""
+        try:
+            args = Exchange(self.objects, numbering=False).encode(list(error.args))
+        except (UnencodableError, AttributeError):
+            args = []
+        try:
+            text = str(error)[:2000]
+        except Exception:
+            text = ""
+        return [self.objects.ancestry(type(error)), text, args, self.objects.number(error)]
 
 
 def main(limits: dict[str, Any]) -> None:
-    """Load, say so, then serve until the tester hangs up."""
+    """Load, say so, then serve until the tests hang up."""
     job = read_payload()
-    space = load(job["source"], job["entry"], "program")  # imported by its tests, as it were
-    channel = socket.socket(fileno=CHANNEL)
-    handles = Handles()
-    with channel.makefile("rwb") as stream:
-        stream.write(b'{"ready":true}\n')
-        stream.flush()
-        for line in stream:
-            stream.write(json.dumps(answer(json.loads(line), space, handles)).encode() + b"\n")
-            stream.flush()
+    space = load(job["source"], job["entry"])  # imported by its tests, as it were
+    sys.stdout.flush()
+    conversation = Conversation(space)
+    conversation.write({"ready": True})
+    conversation.serve()
     os._exit(0)
-
-
-def answer(request: dict[str, Any], space: dict[str, Any], handles: Handles) -> dict[str, Any]:
-    """One request's reply: `v` a value and `m` the arguments as they are afterwards, or `e` an error."""
-    try:
-        value: Any
-        args, kwargs = decode(request["a"], handles.get), decode(request["k"], handles.get)
-        target = handles.held[request["h"]] if request["h"] is not None else None
-        if request["op"] == "get":
-            value = getattr(target, *args)
-        elif request["op"] == "set":
-            setattr(target, *args)
-            value = None
-        elif request["op"] == "has":
-            value = args[0].partition(".")[0] in space
-        else:
-            value = (find(space, request["name"]) if target is None else target)(*args, **kwargs)
-        changed = [encode(arg, handles.put) if type(arg) in MUTABLE else None for arg in args]
-        return {"v": encode(value, handles.put), "m": changed}
-    except BaseException as error:
-        kinds = [kind.__name__ for kind in type(error).__mro__]
-        return {"e": [kinds[:20], str(error)[:300]]}

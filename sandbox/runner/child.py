@@ -9,6 +9,7 @@ import ast
 import atexit
 import builtins
 import contextlib
+import gc
 import io
 import json
 import linecache
@@ -18,21 +19,28 @@ import sys
 import threading
 import traceback
 import types
+import weakref
 from typing import Any, NoReturn
 
 from sandbox.runner.codec import UnencodableError, decode, encode
 
 PAYLOAD, RESULTS = 3, 4
 NAME = "program.py"
+IMPORTED = "program"
+"""Name of a program that is called rather than run: its `if __name__ == "__main__"` is for other occasions."""
+OWN_FRAMES = 4
+"""Of Python's recursion limit that are the runner's, below the program's own."""
 
 
 def open_standard_streams() -> None:
     """Python's streams over descriptors 0 to 2, as a fresh interpreter would have them."""
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         raw = io.FileIO(fd, "w" if fd else "r", closefd=False)
+        raw.name = f"<{name}>"  # type: ignore[misc]
         buffer = io.BufferedWriter(raw) if fd else io.BufferedReader(raw)
         errors = "backslashreplace" if fd == 2 else "surrogateescape"
-        stream = io.TextIOWrapper(buffer, "utf-8", errors, line_buffering=fd == 2)
+        stream = io.TextIOWrapper(buffer, "utf-8", errors, newline="\n", line_buffering=fd == 2)
+        stream.mode = "w" if fd else "r"  # type: ignore[misc]
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 
@@ -41,6 +49,7 @@ def read_payload() -> dict[str, Any]:
     """What to run, from the descriptor that the supervisor filled."""
     data = os.read(PAYLOAD, os.fstat(PAYLOAD).st_size)
     os.close(PAYLOAD)
+    sys.setrecursionlimit(sys.getrecursionlimit() + OWN_FRAMES)
     return marshal.loads(data)
 
 
@@ -49,19 +58,6 @@ def send(record: dict[str, Any]) -> None:
     data = (json.dumps(record) + "\n").encode()
     while data:
         data = data[os.write(RESULTS, data) :]
-
-
-def finish(code: int) -> NoReturn:
-    """End as an interpreter does: threads joined, exit handlers run, streams flushed; but without tearing it down."""
-    try:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-    except BaseException:
-        code = code or 120
-    with contextlib.suppress(BaseException):
-        sys.stderr.flush()
-    os._exit(code)
 
 
 def compiled(source: str, flags: int = 0) -> Any:
@@ -73,38 +69,68 @@ def compiled(source: str, flags: int = 0) -> Any:
         os._exit(0)
 
 
-def fresh_main(source: str) -> dict[str, Any]:
-    """The namespace of a new `__main__`."""
-    module = types.ModuleType("__main__")
-    module.__dict__.update(__file__=NAME, __builtins__=builtins)
-    sys.modules["__main__"] = module
+def fresh_module(source: str, name: str) -> dict[str, Any]:
+    """The namespace of a new module of that name, which is the main one too."""
+    module = types.ModuleType(name)
+    module.__dict__.update(__file__=f"/tmp/{NAME}", __builtins__=builtins)
+    sys.modules[name] = sys.modules["__main__"] = module
     linecache.cache[NAME] = (len(source), None, source.splitlines(keepends=True), NAME)
     return module.__dict__
 
 
-def guarded(action: Any) -> int:
-    """Run it; the exit status that an interpreter would end with."""
+def exit_status(error: BaseException) -> int:
+    """The status that an interpreter ends with for it, after saying what it says."""
+    if not isinstance(error, SystemExit):
+        traceback.print_exception(error)
+        return 1
+    if error.code is None or isinstance(error.code, int):
+        return (error.code or 0) & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def finish(status: int) -> NoReturn:
+    """End as an interpreter does: threads joined, exit handlers run, the program's objects finalized, so that what its files
+    still hold is written. Only the interpreter itself is not taken apart."""
     try:
-        action()
-    except SystemExit as error:
-        if error.code is None or isinstance(error.code, int):
-            return (error.code or 0) & 0xFF
-        print(error.code, file=sys.stderr)
-        return 1
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
     except BaseException:
-        traceback.print_exc()
-        return 1
-    return 0
+        status = status or 120
+    with contextlib.suppress(BaseException):
+        sys.stderr.flush()
+    try:
+        drop_program()
+        sys.stdout.flush()
+    except BaseException:
+        status = status or 120
+    with contextlib.suppress(BaseException):
+        sys.stderr.flush()
+    os._exit(status)
 
 
-def load(source: str, entry: str, name: str) -> dict[str, Any]:
-    """The namespace of a program that defines `entry`, as module `name`; where there is none, say so and end."""
+def drop_program() -> None:
+    """What an interpreter does with the main module: let go of it, and empty it if something else still holds it."""
+    atexit._clear()
+    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    held = weakref.ref(sys.modules.pop("__main__", sys))
+    gc.collect()
+    if (module := held()) is not None and module is not sys:
+        space = module.__dict__
+        for name in [*(n for n in space if n[:1] == "_" != n[1:2]), *(n for n in space if n != "__builtins__")]:
+            space[name] = None
+
+
+def load(source: str, entry: str) -> dict[str, Any]:
+    """The namespace of a program that defines `entry`; where there is none, say so and end."""
     code = compiled(source)
-    space = fresh_main(source)
-    space["__name__"] = name
-    status = guarded(lambda: exec(code, space))
-    if status:
-        os._exit(status)
+    space = fresh_module(source, IMPORTED)
+    try:
+        exec(code, space)
+    except BaseException as error:
+        if status := exit_status(error):
+            os._exit(status)
     if entry.partition(".")[0] not in space:
         send({"malformed": f"it does not define {entry}"})
         os._exit(0)
@@ -116,7 +142,12 @@ def main_stdin(limits: dict[str, Any]) -> None:
     job = read_payload()
     code = compiled(job["source"])
     os.close(RESULTS)
-    finish(guarded(lambda: exec(code, fresh_main(job["source"]))))
+    status = 0
+    try:
+        exec(code, fresh_module(job["source"], "__main__"))
+    except BaseException as error:
+        status = exit_status(error)
+    finish(status)
 
 
 def main_run(limits: dict[str, Any]) -> None:
@@ -125,18 +156,25 @@ def main_run(limits: dict[str, Any]) -> None:
     compiled(job["source"])  # what only compiling finds, such as `return` outside of a function
     tree = compiled(job["source"], ast.PyCF_ONLY_AST)
     last = ast.Expression(tree.body.pop().value) if tree.body and isinstance(tree.body[-1], ast.Expr) else None  # type: ignore[attr-defined]
-    space = fresh_main(job["source"])
-
-    def action() -> None:
-        exec(compile(tree, NAME, "exec", dont_inherit=True), space)
+    code = compile(tree, NAME, "exec", dont_inherit=True)
+    status = 0
+    try:
+        space = fresh_module(job["source"], "__main__")
+        exec(code, space)
         if last is not None:
-            value = eval(compile(last, NAME, "eval", dont_inherit=True), space)
-            try:
-                send({"v": encode(value)})
-            except UnencodableError:
-                send({"u": str(value)[:1000]})
+            send_value(eval(compile(last, NAME, "eval", dont_inherit=True), space))
+        del space
+    except BaseException as error:
+        status = exit_status(error)
+    finish(status)
 
-    finish(guarded(action))
+
+def send_value(value: Any) -> None:
+    """`v` a value, or `u` the printed form of one without plain form."""
+    try:
+        send({"v": encode(value)})
+    except UnencodableError:
+        send({"u": str(value)[:1000]})
 
 
 def find(space: dict[str, Any], entry: str) -> Any:
@@ -153,7 +191,7 @@ def find(space: dict[str, Any], entry: str) -> Any:
 def main_func(limits: dict[str, Any]) -> None:
     """Load the program, call its entry point for each case, send each result."""
     job = read_payload()
-    space = load(job["source"], job["entry"], "__main__")
+    space = load(job["source"], job["entry"])
     for args, kwargs in job["calls"]:
         try:
             send(call(space, job["entry"], decode(args), decode(kwargs)))

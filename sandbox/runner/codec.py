@@ -8,85 +8,127 @@ from __future__ import annotations
 
 import collections
 import json
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
 DEEPEST = 60
 HEX_DIGITS = 300_000
+FRACTION_DIGITS = 10_000
 PLAIN_INT = 2**53
-MAPPINGS = (dict, collections.Counter, collections.OrderedDict, collections.defaultdict)
+BASES = (int, float, str, bytes, complex, tuple, list, dict, set, frozenset)
 
 
 class UnencodableError(Exception):
     """A value has no plain form; the message is the name of its type."""
 
 
-def encode(value: Any, other: Any = None, depth: int = 0) -> Any:
-    """A JSON tree. `other(value)` may encode what is not plain; without it UnencodableError is raised.
+class Codec:
+    """Values without identity: None, bool, numbers, text, bytes, lists, tuples, sets and dicts.
 
-    A subclass is not plain: its equality may be anything. The standard library's mappings, equal to dict by content,
-    are sent as dict.
+    A subclass (a named tuple, a member of an IntEnum, a Counter) is sent as what it is made of, by its base type: what
+    arrives is compared by the base type's equality, never by its own. A deque is sent as a list, a numpy value by `tolist`.
     """
-    kind = type(value)
-    if value is None or kind is bool or kind is str:
-        return value
-    if kind is int:
-        return value if -PLAIN_INT < value < PLAIN_INT else {"i": hex(value)}
-    if kind is float:
-        return {"f": value.hex()}
-    if depth > DEEPEST:
-        raise UnencodableError("nested too deep")
-    if kind is list:
-        return [encode(item, other, depth + 1) for item in value]
-    if kind is tuple:
-        return {"t": [encode(item, other, depth + 1) for item in value]}
-    if kind in MAPPINGS:
-        return {"d": [[encode(k, other, depth + 1), encode(v, other, depth + 1)] for k, v in dict.items(value)]}
-    if kind is set or kind is frozenset:
-        return {"s" if kind is set else "z": [encode(item, other, depth + 1) for item in value]}
-    if kind is bytes:
-        return {"b": value.hex()}
-    if kind is complex:
-        return {"c": [value.real.hex(), value.imag.hex()]}
-    if other is not None:
-        return other(value)
-    raise UnencodableError(kind.__name__)
 
+    def encode(self, value: Any, depth: int = 0) -> Any:
+        """A JSON tree; UnencodableError where the value has none."""
+        kind = type(value)
+        if value is None or kind is bool or kind is str:
+            return value
+        if kind is int:
+            return value if -PLAIN_INT < value < PLAIN_INT else {"i": hex(value)}
+        if kind is float:
+            return {"f": value.hex()}
+        if depth > DEEPEST:
+            raise UnencodableError("nested too deep")
+        if kind is list:
+            return [self.encode(item, depth + 1) for item in value]
+        if kind is tuple:
+            return {"t": [self.encode(item, depth + 1) for item in value]}
+        if kind is dict:
+            return {"d": [[self.encode(k, depth + 1), self.encode(v, depth + 1)] for k, v in value.items()]}
+        if kind is set or kind is frozenset:
+            return {"s" if kind is set else "z": [self.encode(item, depth + 1) for item in value]}
+        if kind is bytes:
+            return {"b": value.hex()}
+        if kind is complex:
+            return {"c": [value.real.hex(), value.imag.hex()]}
+        if kind is Fraction:
+            return {"q": [hex(value.numerator), hex(value.denominator)]}
+        if kind is Decimal:
+            return {"n": str(value)}
+        return self.encode_other(value, depth)
 
-def decode(tree: Any, other: Any = None, depth: int = 0) -> Any:
-    """The value of a JSON tree. `other(tag, content)` may decode tags unknown here."""
-    if tree is None or type(tree) in (bool, str):
-        return tree
-    if type(tree) is int:
-        return tree
-    if depth > DEEPEST + 1:
-        raise ValueError("nested too deep")
-    if type(tree) is list:
-        return [decode(item, other, depth + 1) for item in tree]
-    if type(tree) is not dict or len(tree) != 1:
+    def encode_other(self, value: Any, depth: int) -> Any:
+        """The tree of a value of another type."""
+        if (base := base_of(value)) is not None:
+            return self.encode(as_base(value, base), depth)
+        kind = type(value)
+        if kind is bytearray:
+            return self.encode(bytes(value), depth)
+        if kind is collections.deque:
+            return self.encode(list(value), depth)
+        if kind.__module__ == "numpy" and hasattr(kind, "tolist"):
+            return self.encode(value.tolist(), depth)
+        raise UnencodableError(kind.__name__)
+
+    def decode(self, tree: Any, depth: int = 0) -> Any:
+        """The value of a JSON tree; ValueError where it is none."""
+        if tree is None or type(tree) in (bool, str, int):
+            return tree
+        if depth > DEEPEST + 1:
+            raise ValueError("nested too deep")
+        if type(tree) is list:
+            return [self.decode(item, depth + 1) for item in tree]
+        if type(tree) is not dict or len(tree) != 1:
+            raise ValueError("no value of the protocol")
+        [(tag, content)] = tree.items()
+        return self.decode_tagged(tag, content, depth + 1)
+
+    def decode_tagged(self, tag: str, content: Any, depth: int) -> Any:
+        """A value whose type JSON does not have."""
+        if type(content) is list:
+            if tag in ("t", "s", "z"):
+                items = [self.decode(item, depth) for item in content]
+                return tuple(items) if tag == "t" else _hashed(set if tag == "s" else frozenset, items)
+            if tag == "d" and all(type(pair) is list and len(pair) == 2 for pair in content):
+                return _hashed(dict, [(self.decode(k, depth), self.decode(v, depth)) for k, v in content])
+            if tag in ("c", "q") and len(content) == 2 and all(type(part) is str for part in content):
+                return complex(_float(content[0]), _float(content[1])) if tag == "c" else _fraction(*content)
+        if type(content) is str:
+            if tag == "i" and len(content) <= HEX_DIGITS:
+                return int(content, 16)
+            if tag == "f" and len(content) <= 40:
+                return _float(content)
+            if tag == "b":
+                return bytes.fromhex(content)
+            if tag == "n":
+                return _decimal(content)
         raise ValueError("no value of the protocol")
-    [(tag, content)] = tree.items()
-    return _decode_tagged(tag, content, other, depth + 1)
 
 
-def _decode_tagged(tag: str, content: Any, other: Any, depth: int) -> Any:
-    """A value whose type JSON does not have."""
-    if tag in ("t", "s", "z") and type(content) is list:
-        items = [decode(item, other, depth) for item in content]
-        return tuple(items) if tag == "t" else _hashed(set if tag == "s" else frozenset, items)
-    if tag == "d" and type(content) is list and all(type(pair) is list and len(pair) == 2 for pair in content):
-        return _hashed(dict, [(decode(k, other, depth), decode(v, other, depth)) for k, v in content])
-    if tag == "c" and type(content) is list and len(content) == 2 and all(type(part) is str for part in content):
-        return complex(float.fromhex(content[0]), float.fromhex(content[1]))
-    if type(content) is str:
-        if tag == "i" and len(content) <= HEX_DIGITS:
-            return int(content, 16)
-        if tag == "f" and len(content) <= 40:
-            return _float(content)
-        if tag == "b":
-            return bytes.fromhex(content)
-    if other is not None:
-        return other(tag, content)
-    raise ValueError("no value of the protocol")
+_plain = Codec()
+encode, decode = _plain.encode, _plain.decode
+
+
+def base_of(value: Any) -> type | None:
+    """The built-in type that the value's class is a subclass of."""
+    return next((base for base in BASES if isinstance(value, base)), None)
+
+
+def as_base(value: Any, base: type) -> Any:
+    """Its content as that type, whatever its class says of it."""
+    if base in (int, float):
+        return base.__pos__(value)  # type: ignore[attr-defined]
+    if base is str:
+        return str.__str__(value)
+    if base is complex:
+        return complex.__pos__(value)
+    if base is bytes:
+        return bytes.__getitem__(value, slice(None))
+    if base is dict:
+        return dict(dict.items(value))
+    return base(base.__iter__(value))  # type: ignore[attr-defined]
 
 
 def _hashed(kind: Any, items: list[Any]) -> Any:
@@ -102,6 +144,24 @@ def _float(text: str) -> float:
         return float.fromhex(text)
     except OverflowError as error:
         raise ValueError(str(error)) from None
+
+
+def _fraction(above: str, below: str) -> Fraction:
+    """Short enough that comparing takes no time."""
+    if len(above) + len(below) > FRACTION_DIGITS or int(below, 16) <= 0:
+        raise ValueError("no fraction")
+    return Fraction(int(above, 16), int(below, 16))
+
+
+def _decimal(text: str) -> Decimal:
+    """Short enough, and of an exponent small enough, that comparing or converting takes no time."""
+    try:
+        value = Decimal(text[:FRACTION_DIGITS])
+    except InvalidOperation:
+        raise ValueError("no decimal number") from None
+    if len(text) > FRACTION_DIGITS or value.is_snan() or (value.is_finite() and abs(value.adjusted()) > FRACTION_DIGITS):
+        raise ValueError("no decimal number of a usual size")
+    return value
 
 
 def loads(text: str) -> Any:

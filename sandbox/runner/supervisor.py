@@ -254,8 +254,8 @@ def own_uids(slot: int, count: int) -> range:
     die(f"no uids to give to programs are mapped here: {mapped}")
 
 
-def main() -> None:
-    """Fork the zygote before the first job is read, then serve."""
+def main() -> zygote.Role:
+    """Fork the zygote before the first job is read, then serve. Returns in the process of a case alone: with what it has to do."""
     config = json.loads(sys.argv[1])
     uids = own_uids(config["slot"], config["uids"])
     refused = housekeeping.refused_rlimits(config["limits"])
@@ -266,10 +266,7 @@ def main() -> None:
         null = os.open("/dev/null", os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)  # the job channel must not be within reach of a program
-        try:
-            zygote.serve(theirs.fileno(), refused)
-        finally:
-            os._exit(71)
+        return zygote.serve(theirs.detach(), refused)
     theirs.close()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans end up here and are reaped by the kernel
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # process 1 ignores it otherwise, and an engine waits ten seconds to stop

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sandbox.runner import candidate, child, preload, tester
@@ -23,15 +23,18 @@ PRELOADED = (
     "math", "numbers", "operator", "os", "random", "re", "statistics", "string", "sys", "textwrap", "threading", "time",
     "traceback", "types", "typing", "unicodedata",
 )  # fmt: skip
+Role = tuple[Callable[[dict[str, Any]], None], dict[str, Any]]
+"""What a process of a case does, and the limits that it is told."""
 RLIMIT_MSGQUEUE = 12  # which the module `resource` does not name
 MESSAGE, FDS = 4096, 16  # the most that one case needs
 CONTROL = 100  # where the zygote keeps its line to the supervisor; everything below is free for what a case is handed
 ROLES = {"stdin": child.main_stdin, "run": child.main_run, "func": child.main_func, "tester": tester.main, "candidate": candidate.main}
 
 
-def serve(control: int, refused: list[str]) -> None:
+def serve(control: int, refused: list[str]) -> Role:
     """Fork what each message asks for, until the other end is closed. Whatever all cases have in common is done here,
-    once: what a child inherits costs it nothing."""
+    once: what a child inherits costs it nothing. Returns in a forked process alone, with what that one has to do: so the
+    program starts with an almost empty stack."""
     for name in PRELOADED:
         importlib.import_module(name)
     packages = preload.packages()
@@ -58,25 +61,27 @@ def serve(control: int, refused: list[str]) -> None:
         fds = list(memoryview(handed[0][2]).cast("i"))
         if known[0] != spec["limits"]:
             known = spec["limits"], list(rlimits(spec["limits"], refused, packages["mapped"]).values())
-        _serve_one(line, spec, fds, known[1])
+        if (process := _serve_one(line, spec, fds, known[1])) is not None:
+            return ROLES[process["role"]], spec["limits"]
 
 
-def _serve_one(line: socket.socket, spec: dict[str, Any], fds: list[int], plan: list[Any]) -> None:
-    """Start the processes of one case. The first one's end is reported; the rest end when the supervisor kills them."""
+def _serve_one(line: socket.socket, spec: dict[str, Any], fds: list[int], plan: list[Any]) -> dict[str, Any] | None:
+    """Start the processes of one case, and report the end of each. In such a process: which it is."""
     pids = []
     started = time.monotonic()
     try:
         for process in spec["processes"]:
             pid = os.fork()
             if pid == 0:
-                _become(line, process, [fds[n] for n in process["fds"]], spec["limits"], plan)
+                _become(line, process, [fds[n] for n in process["fds"]], plan)
+                return process
             pids.append(pid)
     except OSError as error:
         line.send(marshal.dumps({"failed": str(error)}))
-    finally:
-        os.closerange(3, CONTROL)
+    os.closerange(3, CONTROL)
     for pid in pids:
         line.send(marshal.dumps(_ended(pid, started)))
+    return None
 
 
 def _ended(pid: int, started: float) -> dict[str, Any]:
@@ -119,8 +124,8 @@ def rlimits(limits: dict[str, Any], refused: Collection[str] = (), mapped: int =
     return plan
 
 
-def _become(line: socket.socket, process: dict[str, Any], fds: list[int], limits: dict[str, Any], plan: list[Any]) -> None:
-    """In the forked process: give everything up, then play the role. Never returns.
+def _become(line: socket.socket, process: dict[str, Any], fds: list[int], plan: list[Any]) -> None:
+    """In the forked process: give everything up.
 
     A failure to set up is told over the control line, which is closed before anything untrusted runs: a status would
     be something that a program can end with as well.
@@ -140,9 +145,5 @@ def _become(line: socket.socket, process: dict[str, Any], fds: list[int], limits
         line.send(marshal.dumps({"failed": f"{type(error).__name__}: {error}"}))
         os._exit(121)
     line.close()
-    try:
-        if process["role"] != "tester":  # which must never import what a program wrote
-            sys.path.insert(0, "/tmp")
-        ROLES[process["role"]](limits)
-    finally:
-        os._exit(122)  # an exception must not lead back into the zygote's loop
+    if process["role"] != "tester":  # which must never import what a program wrote
+        sys.path.insert(0, "/tmp")

@@ -85,6 +85,7 @@ def test_more_prompt_than_one_step_takes_is_drawn_with_its_seeds(swapping, embed
     assert texts(swapping, requests, drawn) == texts(swapping, requests, drawn)
 
 
+@pytest.mark.kills
 def test_merged_adapters_say_the_same_and_leave_no_file(embedded, adapted, expected, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -83,6 +83,7 @@ def test_without_its_package_it_says_what_to_install(missing, tmp_path, monkeypa
     assert list(tmp_path.rglob("*")) == []
 
 
+@pytest.mark.kills
 def test_one_round_of_rest_em_trains_an_adapter(model, tmp_path):
     """Sums of small numbers, asked as in a chat."""
     path = tmp_path / "sums.jsonl"

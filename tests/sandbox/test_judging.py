@@ -1,7 +1,13 @@
 """Codec, comparison and judging: what runs on the trusted side, tested without an engine."""
 
+import json
 import math
+from collections import Counter, deque
 from dataclasses import replace
+from decimal import Decimal
+from enum import IntEnum
+from fractions import Fraction
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -22,8 +28,6 @@ plain = st.recursive(
 
 @given(plain)
 def test_plain_values_come_back_as_they_were(value):
-    import json
-
     back = decode(loads(json.dumps(encode(value))))
     assert back == value
     assert type(back) is type(value)
@@ -36,7 +40,47 @@ class Always(int):
     __hash__ = int.__hash__
 
 
-@pytest.mark.parametrize("value", [Always(1), object(), len, iter([]), range(3), [Always(1)], {1: object()}])
+class Pair(NamedTuple):
+    x: int
+    y: int
+
+
+class Colour(IntEnum):
+    RED = 3
+
+
+class Text(str):
+    def __str__(self):
+        return "no"
+
+
+class Numbers(list):
+    def __iter__(self):
+        return iter([9])
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (Always(1), 1),
+        (Colour.RED, 3),
+        (Text("a"), "a"),
+        (Pair(1, Pair(2, 3)), (1, (2, 3))),
+        (Numbers([1]), [1]),
+        (Counter("aab"), {"a": 2, "b": 1}),
+        (deque([1, 2]), [1, 2]),
+        (bytearray(b"x"), b"x"),
+        (Fraction(1, 3), Fraction(1, 3)),
+        (Decimal("1.50"), Decimal("1.5")),
+    ],
+)
+def test_a_subclass_is_sent_as_what_it_is_made_of(value, plain):
+    back = decode(loads(json.dumps(encode(value))))
+    assert back == plain
+    assert type(back) is type(plain)
+
+
+@pytest.mark.parametrize("value", [object(), len, iter([]), range(3), [object()], {1: object()}, Numbers])
 def test_what_is_not_plain_is_refused(value):
     with pytest.raises(UnencodableError):
         encode(value)
@@ -47,7 +91,9 @@ def test_what_is_not_plain_is_refused(value):
     ["", "nonsense", "NaN",
      "1.5", "1" * 50, '{"x": 1}', '{"i": 1}', '{"i": "zz"}', '{"f": "x"}', '{"s": [[1]]}', '{"d": [[1]]}', '{"t": 1}',
      '{"i": "' + "f" * 400_000 + '"}', 
-     "[" * 100_000, "[" * 80 + "]" * 80, '{"f": "0x1p99999"}', '{"a": 1, "b": 2}', '{"b": "0"}', '{"c": ["1"]}'],
+     "[" * 100_000, '{"q": ["1", "0"]}', '{"q": ["1", "-2"]}', '{"q": ["%s", "1"]}' % ("f" * 20_000), '{"n": "x"}', '{"n": "sNaN"}',
+     '{"n": "1e999999999"}', '{"n": "%s"}' % ("1" * 20_000), "[" * 80 + "]" * 80,
+     '{"f": "0x1p99999"}', '{"a": 1, "b": 2}', '{"b": "0"}', '{"c": ["1"]}'],
 )  # fmt: skip
 def test_what_cannot_be_read_raises_value_error(text):
     with pytest.raises(ValueError):  # noqa: PT011
