@@ -15,12 +15,15 @@ def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> 
     """The same settings over the `prompt`, `verifier` and `sampling` of the task that they name; no verifier where they name one of another
     type, but for members of that type, which take its settings. With `recipes`, of which the first is the default, sampling and `wording`
     belong into the section `recipe`, if it is one of them and has such a field: another recipe has methods with prompts, verifiers and
-    sampling of their own."""
+    sampling of their own. The stop texts of a task end the completion of a text; in a chat (`prompt.chat`) the model ends its turn itself,
+    and they would cut it: there they are left out."""
     if not isinstance(data, Mapping):
         return data
     task, verifier, recipe = data.get("task"), data.get("verifier"), data.get("recipe", {})
     kind = TASKS.get(str(task.get("type"))) if isinstance(task, Mapping) else type(task)
     defaults = dict(getattr(kind, "defaults", {}))
+    if "sampling" in defaults and _in_a_chat(data.get("prompt")):
+        defaults["sampling"] = {name: value for name, value in defaults["sampling"].items() if name != "stop"}
     own = {name: defaults.pop(name) for name in ("sampling", "wording") if name in defaults} if recipes else {}
     if "verifier" in defaults and isinstance(verifier, Mapping) and verifier.get("type") not in (None, defaults["verifier"]["type"]):
         data = {**data, "verifier": _over_members(defaults.pop("verifier"), verifier)}
@@ -31,6 +34,10 @@ def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> 
             return data
         defaults["recipe"] = {name: value for name, value in own.items() if name in asked.model_fields}
     return merged(defaults, data)
+
+
+def _in_a_chat(prompt: Any) -> bool:
+    return bool(prompt.get("chat") if isinstance(prompt, Mapping) else getattr(prompt, "chat", False))
 
 
 def _over_members(default: Mapping[str, Any], verifier: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,6 @@ SESSIONS = ("pycon", "python-repl")
 ANY_LANGUAGE = ("", "code", "program", "solution")
 """Words behind a fence that name no language."""
 
-THOUGHT_ENDS = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
-THOUGHT_BEGINS = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})|<(?P<element>answer|code)\b[^<>\n]*>|\[(?P<bracket>PYTHON|BEGIN)\]", re.IGNORECASE)
 WRAPPER = re.compile(r"<(?:answer|code)\b|\[(?:PYTHON|BEGIN)\]", re.IGNORECASE)
 CLOSING = {"answer": r"</answer\s*>", "code": r"</code\s*>", "python": r"\[/PYTHON\]", "begin": r"\[(?:DONE|END)\]"}
@@ -47,14 +45,6 @@ class Block:
     text: str
     tagged: bool = False
     session: bool = False
-
-
-def without_thought(text: str) -> str:
-    """What stands behind the thinking part. One that never ends leaves nothing."""
-    ends = list(THOUGHT_ENDS.finditer(text))
-    if ends:
-        return text[ends[-1].end() :]
-    return "" if THOUGHT_BEGINS.match(text) else text
 
 
 def code_blocks(text: str, tags: Collection[str] = PYTHON) -> tuple[list[Block], str]:

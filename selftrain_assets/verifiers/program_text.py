@@ -26,8 +26,8 @@ from selftrain_assets.verifiers.code_blocks import (
     code_blocks,
     dedented,
     session_inputs,
-    without_thought,
 )
+from selftrain_assets.verifiers.extraction import spoken
 from selftrain_assets.verifiers.python_source import Facts, facts, joined, parsed
 
 STATEMENT = re.compile(r"[ \t]*+(?:(?:async|def|class|for|while|if|with|try|import|from|print)\b|@\w|[\w.]++\(|[\w.\[\], \t'\"*]++=(?!=))")
@@ -74,7 +74,7 @@ class Budget:
 
 def find_program(completion: str, sought: Sought, fenced: bool = False) -> str | None:
     """The program, None where there is none. With `fenced`, nothing but a block counts."""
-    text = without_thought(completion.replace("\r\n", "\n"))
+    text = spoken(completion.replace("\r\n", "\n"))
     if not text.strip():
         return None
     if not fenced and (whole := _whole(text, sought)) is not None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from selftrain_assets.core.identity import fingerprint, problem_digest
+from selftrain_assets.core.numbers import number, plain
 from selftrain_assets.core.program_tests import ProgramTests
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Execution, Outcome, Problem, Verdict
-from selftrain_assets.verifiers.answers import NumericVerifier, TextVerifier
+from selftrain_assets.verifiers.answers import NumericVerifier, Reading, TextVerifier
 from selftrain_assets.verifiers.guard import failed, guarded
 from selftrain_assets.verifiers.program_text import Sought, entry_of, find_program
 from selftrain_assets.verifiers.protocol import Judge, Pair
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     import sandbox
 
 MIB = 1024 * 1024
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3}|/\d+)?", re.ASCII)
 EXCERPT = 500  # characters of output that are kept with each verdict
 
 
@@ -137,29 +138,27 @@ class CodeVerifier(Identity):
         if outcome != Outcome.PASS:
             return Verdict(outcome, 0.0, None, found.reason, execution)
         compared = self._answer()
-        result = self._result(found.output if found.value is None else found.value)
-        if result is None:
+        reading = self._result(found.output if found.value is None else found.value)
+        if reading is None:
             shown = "prints nothing" if found.value is None else f"gives a value of type {type(found.value).__name__}, nothing"
             return Verdict(Outcome.MALFORMED, 0.0, None, f"the program {shown} that could be an answer", execution)
-        right = compared.same(result, problem.answer)
+        right = compared.meets(reading, problem.answer)
         relation = "equals" if right else "differs from"
-        reason = f"the program's {result} {relation} the reference answer {problem.answer}"
-        return Verdict(Outcome.PASS if right else Outcome.WRONG, float(right), result, reason, execution)
+        reason = f"the program's {reading.parsed} {relation} the reference answer {problem.answer}"
+        return Verdict(Outcome.PASS if right else Outcome.WRONG, float(right), reading.parsed, reason, execution)
 
-    def _result(self, value: object) -> str | None:
-        """A value as an answer, None for what can be none. A list that holds the right number is not that number."""
+    def _result(self, value: object) -> Reading | None:
+        """A value, or a printed text, as an answer. A list that holds the right number is not that number; nor is a complex number,
+        or an infinity, any."""
+        verifier = self._answer()
+        if isinstance(value, (int, float, Decimal, Fraction)) and not isinstance(value, bool):
+            written = plain(value)
+            return Reading(written) if self.answers == "numeric" and number(written) is not None else verifier.read(written)
+        if self.answers == "numeric" and not isinstance(value, str):
+            return None
         try:
-            if self.answers == "text":
-                return self._answer().parse(str(value))
-            if isinstance(value, float):
-                value = repr(value)
-            if isinstance(value, bool) or not isinstance(value, (int, str)):
-                return None
-            last = value.strip().rpartition("\n")[2].strip() if isinstance(value, str) else value
-            if isinstance(last, str) and not NUMBER.fullmatch(last):
-                return self._answer().parse(str(value))
-            return str(Fraction(last))
-        except (ValueError, RecursionError, ZeroDivisionError):  # an integer of more digits than Python prints
+            return verifier.read(str(value))
+        except (ValueError, RecursionError):  # a list that holds an integer of more digits than Python writes, or is nested too deep
             return None
 
 

@@ -55,6 +55,21 @@ def test_an_evaluation_suite_is_asked_as_its_task_asks():
     assert (maths.prompt.template, maths.prompt.examples, maths.verifier.type) == ("Problem: {question}\nSolution:", None, "math")
 
 
+@pytest.mark.parametrize("task", ["humaneval", "mbpp", "gsm8k"])
+def test_stop_texts_of_a_completion_do_not_end_a_turn_of_a_chat(task):
+    def stop(**more):
+        suites = {"s": {"task": {"type": task}, **more}}
+        config = parsed(task={"type": task}, evaluation={"suites": suites}, **{name: v for name, v in more.items() if name != "sampling"})
+        return tuple(config.recipe.sampling.stop), tuple(config.evaluation.suites["s"].sampling.stop)
+
+    completed, chatted = stop(), stop(prompt={"chat": True})
+    assert completed[0] == completed[1] != ()
+    assert chatted == ((), ())
+    assert stop(prompt=PromptSettings(chat=True)) == ((), ())
+    assert stop(prompt={"chat": True}, sampling={"stop": ["END"]})[1] == ("END",)
+    assert stop(prompt={"chat": False}) == completed
+
+
 def test_another_verifier_has_its_own_defaults():
     assert parsed(task={"type": "humaneval"}, verifier={"type": "text"}).verifier.type == "text"
 
