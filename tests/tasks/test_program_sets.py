@@ -83,7 +83,7 @@ CONTEST = [
     ("recursion", contest("9000", "9000", METHOD), METHOD + "return x and 1 + self.f(x - 1)", True),
     ("a starter without class", contest("4", "[0, 1]", FUNCTION), FUNCTION + "return [0, 1]", True),
     ("a main guard that reads", contest('"ab"\n2', '"abab"', "class Solution:\n    def f(self, s, n):\n        "),
-     "class Solution:\n    def f(self, s, n): return s * n\nif __name__ == '__main__':\n    print(Solution().f(input(), int(input())))", True),
+     "class Solution:\n    def f(self, s, n): return s * n\nif __name__ == '__main__':\n    print(Solution().f(input(), input()))", True),
     ("floats are exact in calls", contest("[0.1, 0.2]", "0.3", METHOD), METHOD + "return sum(x)", False),
     ("printed, 1.0 for 1", contest("2", "1\n"), "print(int(input()) / 2)", True),
     ("printed, 0.5 for 0.50", contest("1", "0.50\n"), "print(int(input()) / 2)", True),
