@@ -11,6 +11,7 @@ from sandbox.doctor import diagnose
 from sandbox.engine import EngineSettings, connect, sweep
 from sandbox.errors import SandboxError
 from sandbox.image import AUTO, build
+from sandbox.languages import LANGUAGES, PYTHON
 from sandbox.limits import MIB, ContainerLimits, Limits
 from sandbox.old_images import remove_unused
 from sandbox.pool import Pool, PoolSettings
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         ("sweep", "remove dead owners' containers, and images made here that no container has"),
     ):
         commands.add_parser(name, help=text)
-    run = commands.add_parser("run", help="run a Python file; its standard input is this command's")
+    run = commands.add_parser("run", help="run a file of Python, or of a language by its suffix; its standard input is this command's")
     run.add_argument("file", type=Path)
     run.add_argument("--cpu-seconds", type=float, default=Limits().cpu_seconds)
     run.add_argument("--wall-seconds", type=float, default=Limits().wall_seconds)
@@ -43,7 +44,12 @@ def _add_settings(to: argparse.ArgumentParser, hidden: bool = False) -> None:
     for name, default, options in (
         ("--host", None, {"help": "engine, as in DOCKER_HOST (default: DOCKER_HOST, else the default socket)"}),
         ("--base", AUTO, {"help": "base image, `local` to make one from this Python, or auto (default: %(default)s)"}),
-        ("--packages", (), {"nargs": "+", "metavar": "NAME", "help": "requirements that programs can import: numpy, sympy==1.13"}),
+        (
+            "--package",
+            [],
+            {"action": "append", "metavar": "NAME", "help": "what programs can import: numpy, sympy==1.13; repeatable"},
+        ),
+        ("--language", [], {"action": "append", "choices": list(LANGUAGES), "help": "of programs, besides Python; repeatable"}),
         ("--wheels", None, {"metavar": "FOLDER", "help": "take packages from this folder of wheels alone"}),
         ("--memory-mib", memory, {"type": int, "metavar": "N", "help": "memory of a container (default: %(default)s)"}),
         ("--scratch-mib", scratch, {"type": int, "metavar": "N", "help": "size of /tmp in a container (default: %(default)s)"}),
@@ -51,6 +57,11 @@ def _add_settings(to: argparse.ArgumentParser, hidden: bool = False) -> None:
     ):
         again: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS} if hidden else {"default": default}
         to.add_argument(name, **options | again)  # type: ignore[arg-type]
+
+
+def _language(file: Path) -> str:
+    """What a file is written in, by its suffix."""
+    return next((name for name, language in LANGUAGES.items() if file.suffix == Path(language.file).suffix), PYTHON)
 
 
 def doctor(settings: EngineSettings) -> int:
@@ -71,7 +82,7 @@ def run_file(settings: EngineSettings, args: argparse.Namespace) -> int:
     text = "" if sys.stdin.isatty() else sys.stdin.read()
     limits = Limits(cpu_seconds=args.cpu_seconds, wall_seconds=args.wall_seconds)
     with Pool(PoolSettings(workers=1, engines=(settings,))) as pool:
-        verdict = pool.judge(RunTask(args.file.read_text(), text, limits))
+        verdict = pool.judge(RunTask(args.file.read_text(), text, limits, _language(args.file)))
     sys.stdout.write(verdict.output)
     if verdict.value is not None:
         print(verdict.value)
@@ -84,7 +95,12 @@ def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 well, 1 not, 2 no engine, no image, or not safe."""
     args = parser().parse_args(argv)
     container = ContainerLimits(memory_bytes=args.memory_mib * MIB, scratch_bytes=args.scratch_mib * MIB)
-    settings = EngineSettings(args.host, args.base, tuple(args.packages), args.wheels, args.runtime, container=container)
+    languages = set(args.language)
+    if args.command == "run":
+        languages |= {_language(args.file)} - {PYTHON}
+    settings = EngineSettings(
+        args.host, args.base, tuple(args.package), args.wheels, tuple(sorted(languages)), args.runtime, container=container
+    )
     try:
         if args.command == "run":
             return run_file(settings, args)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sandbox.engine import EngineSettings, connect, free_slots, sweep
 from sandbox.image import build
-from sandbox.self_check import Check, behaviour_checks, static_checks
+from sandbox.self_check import Check, behaviour_checks, require_languages, static_checks, versions
 from sandbox.worker import Worker
 
 
@@ -20,30 +20,30 @@ class Diagnosis:
     image: str
     python: str
     packages: dict[str, str]
-    """Versions by name."""
+    languages: dict[str, str]
+    """Both: versions by name."""
     checks: Iterator[Check] = field(repr=False)
 
     @property
     def holds(self) -> str:
         """What is in the image, for a person."""
-        return ", ".join([f"Python {self.python}", *(f"{name} {version}" for name, version in self.packages.items())])
+        return ", ".join(f"{name} {version}" for name, version in ({"Python": self.python} | self.languages | self.packages).items())
 
 
 @contextmanager
 def diagnose(settings: EngineSettings) -> Iterator[Diagnosis]:
     """Builds the image where it is missing, removes what dead owners left, and starts one container to try everything in.
 
-    EngineError without an engine, SandboxError without an image, UnsafeError where a limit that decides is refused.
+    EngineError without an engine, SandboxError without an image, package or language, UnsafeError where a limit that decides is refused.
     """
     client = connect(settings.host)
     sweep(client)
     worker = Worker(client, build(client, settings), settings, *free_slots(client, 1))
     try:
         worker.start()
-        hello = worker.hello
-        yield Diagnosis(
-            _described(client.info(), settings), worker.image, str(hello.get("python")), hello.get("packages", {}), _checks(worker)
-        )
+        require_languages(worker)
+        engine, hello = _described(client.info(), settings), worker.hello
+        yield Diagnosis(engine, worker.image, str(hello.get("python")), hello.get("packages", {}), versions(worker), _checks(worker))
     finally:
         worker.close()
 

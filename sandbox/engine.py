@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.errors import EngineError
+from sandbox.errors import EngineError, SandboxError
 from sandbox.image import seccomp
+from sandbox.languages import LANGUAGES
 from sandbox.limits import REQUEST_BYTES, ContainerLimits, Limits
 
 LABEL = "selftrain.sandbox"
@@ -30,16 +31,23 @@ class EngineSettings:
     host: str | None = None
     """As in DOCKER_HOST; None: what DOCKER_HOST says, else the default socket."""
     base: str = "auto"
-    """Base image: a name; `local`, one made from this Python; `auto`: python:3.12-slim if it can be had, else `local`."""
+    """Base image: a name; `local`, one made from this Python; `auto`: python:3.12-slim if it can be had and no other language is asked
+    for, else `local`."""
     packages: tuple[str, ...] = ()
     """Requirements as pip knows them, which programs can import: `numpy`, `sympy==1.13`."""
     wheels: str | None = None
     """Folder of wheels that packages are taken from, and from nowhere else; None: from where this machine's pip looks."""
+    languages: tuple[str, ...] = ()
+    """Of programs, besides Python: names in `languages.LANGUAGES`. A local base gets this machine's compilers; another has to have them."""
     runtime: str | None = None
     """OCI runtime, for instance `runsc`; None: the engine's default."""
     userns: str | None = None
     """`host` turns user namespaces off on an engine that remaps; None: as the engine is set up."""
     container: ContainerLimits = field(default_factory=ContainerLimits)
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.languages) - set(LANGUAGES):
+            raise SandboxError(f'there is no language "{min(unknown)}"; there are {", ".join(LANGUAGES)}, and Python always')
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.base_image import build_local_base, local_base_is_here, local_libraries
 from sandbox.errors import SandboxError
+from sandbox.languages import LANGUAGES, PREPARED
 from sandbox.old_images import BASES, KIND, REPOSITORY, remove_superseded
 from sandbox.packages import ASK, Installed, Target, install, wanted_digest
 from sandbox.shared_libraries import shared_libraries
@@ -32,12 +33,13 @@ PUBLISHED = "python:3.12-slim"
 LOCAL, AUTO = "local", "auto"
 TAG = "selftrain.sandbox.tag"
 """Label: the tag that says what is in the image. With packages it is another than the one that the image is found by."""
-RUNNER = b"COPY opt /opt\n"
-PACKAGES = b"""COPY packages /
+RUNNER = "COPY opt /opt\n"
+PREPARE = "COPY prepared /\n"
+PACKAGES = """COPY packages /
 RUN ["python3", "-c", "import compileall as c, py_compile as p, re; c.compile_dir('/opt/packages', quiet=2, rx=re.compile('/tests?/'), \\
 invalidation_mode=p.PycInvalidationMode.UNCHECKED_HASH)"]
 """
-"""Before the runner, so that the engine's cache has them when only that has changed. Their code is compiled, none of it is run."""
+"""Their code is compiled, none of it is run."""
 
 
 def seccomp() -> str:
@@ -56,11 +58,11 @@ def context_files() -> dict[str, bytes]:
 
 def build(client: Any, settings: EngineSettings) -> str:
     """The image's tag; built unless it is there. SandboxError if the base or a package cannot be had."""
-    base = _base(client, settings.base, make=False)
+    base = _base(client, settings, make=False)
     if base and (tag := _built(client, base, settings)):
         return tag
     with _alone():
-        base = _base(client, settings.base)
+        base = _base(client, settings)
         assert base is not None
         return _built(client, base, settings) or _build(client, base, settings)  # another process may have built it in the meantime
 
@@ -72,8 +74,15 @@ def _digest(*parts: str) -> str:
 def _wanted(base_id: str, settings: EngineSettings) -> str:
     """Stands for all that decides the image, but for the versions that pip would choose today."""
     files = [f"{name} {hashlib.sha256(data).hexdigest()}" for name, data in context_files().items()]
-    packages = [PACKAGES.decode(), wanted_digest(settings.packages, settings.wheels)] if settings.packages else []
-    return _digest(base_id, seccomp(), *files, *packages)
+    packages = [wanted_digest(settings.packages, settings.wheels)] if settings.packages else []
+    return _digest(base_id, seccomp(), *files, _layers(settings), *packages)
+
+
+def _layers(settings: EngineSettings) -> str:
+    """Lines of the Dockerfile that come before the runner's, so that the engine's cache has their layers when only that has changed."""
+    prepared = [LANGUAGES[name].prepare for name in sorted(settings.languages) if LANGUAGES[name].prepare]
+    runs = "".join(f"RUN {json.dumps(command)}\n" for command in prepared)
+    return (PREPARE + runs if runs else "") + (PACKAGES if settings.packages else "")
 
 
 def _built(client: Any, base: tuple[str, str], settings: EngineSettings) -> str | None:
@@ -86,13 +95,13 @@ def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
     import docker.errors
 
     wanted = _wanted(base[1], settings)
-    kind = _digest(settings.base, *sorted(settings.packages), settings.wheels or "")
+    kind = _digest(settings.base, *sorted(settings.languages), *sorted(settings.packages), settings.wheels or "")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as context:
         installed = None
         if settings.packages:
             installed = install(settings.packages, settings.wheels, _target(client, base[0]), Path(folder))
         tag = f"{REPOSITORY}:{_digest(wanted, installed.digest) if installed else wanted}"
-        _write_context(context, installed, local=base[0].startswith(BASES))
+        _write_context(context, _layers(settings), installed, local=base[0].startswith(BASES))
         context.seek(0)
         try:
             image, _ = client.images.build(
@@ -112,13 +121,15 @@ def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
     return tag
 
 
-def _write_context(file: Any, installed: Installed | None, local: bool) -> None:
+def _write_context(file: Any, layers: str, installed: Installed | None, local: bool) -> None:
     """The build context as a tar; times are left at zero so that the engine's cache works. `local`: the base is one made here, which
     has the shared libraries of its Python alone."""
     files = context_files()
+    files["Dockerfile"] = files["Dockerfile"].decode().replace(RUNNER, layers + RUNNER).encode()
+    if PREPARE in layers:
+        files[f"prepared{PREPARED}/bits/README"] = b"What languages have compiled in advance, for all programs.\n"
     with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
         if installed is not None:
-            files["Dockerfile"] = files["Dockerfile"].replace(RUNNER, PACKAGES + RUNNER)
             files["opt/packages.json"] = installed.listing()
             _folder(tar, installed.folder, "packages/opt/packages")
             for source, target in sorted(_missing_libraries(installed.folder).items()) if local else ():
@@ -169,10 +180,11 @@ def _target(client: Any, base: str) -> Target:
         raise SandboxError(f"the base image {base} has no `python3` that runs: {error}") from error
 
 
-def _base(client: Any, base: str, make: bool = True) -> tuple[str, str] | None:
+def _base(client: Any, settings: EngineSettings, make: bool = True) -> tuple[str, str] | None:
     """Name and id of the base image; None if it is not there, and is not to be made or pulled. `auto` asks the registry once: where
-    that fails, the local base is there from then on."""
-    if base == AUTO:
+    that fails, the local base is there from then on. The published image has no compilers."""
+    base, languages = settings.base, settings.languages
+    if base == AUTO and not languages:
         published = _found(client, PUBLISHED)
         if published is None and make and not local_base_is_here(client):
             with suppress(SandboxError):
@@ -180,9 +192,9 @@ def _base(client: Any, base: str, make: bool = True) -> tuple[str, str] | None:
         if published is not None:
             return PUBLISHED, published.id
     if base in (AUTO, LOCAL):
-        if not make and not local_base_is_here(client):
+        if not make and not local_base_is_here(client, languages):
             return None
-        base = build_local_base(client)
+        base = build_local_base(client, languages)
     image = _found(client, base) or (_pulled(client, base) if make else None)
     return image and (base, image.id)
 

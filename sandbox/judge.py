@@ -11,11 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from sandbox.compare import excerpt, same_text, same_value
-from sandbox.limits import EXCERPT_CHARACTERS, Limits
+from sandbox.limits import COMPILER, EXCERPT_CHARACTERS, Limits
 from sandbox.protocol import FuncTask, Outcome, RpcTask, RunTask, StdinTask, Task, Verdict, case_count
 from sandbox.runner.codec import decode, loads
 
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\):|^  File \"", re.MULTILINE)
+OUT_OF_MEMORY = ("std::bad_alloc", "heap out of memory")
+"""What programs in C++ and JavaScript end with where Python has MemoryError."""
+UNDER_NODE = re.compile(r"^(\w*Error\b.*)$(?:.*)^Node\.js v[\d.]+\s*\Z", re.MULTILINE | re.DOTALL)
 Finding = tuple[Outcome, int, str]
 """Outcome, case, reason."""
 
@@ -76,12 +79,30 @@ def broken(report: dict[str, Any], limits: Limits, any_status: bool = False) -> 
         return "resource", f"wrote more than {limits.output_bytes} bytes"
     if end["exit"] == 0 or (any_status and end["exit"] > 0 and not TRACEBACK.search(report["err"])):
         return None
-    last = report["err"].strip().rpartition("\n")[2][:300]
-    if last.startswith("MemoryError"):
+    last = last_words(report["err"])
+    if last.startswith("MemoryError") or any(said in report["err"] for said in OUT_OF_MEMORY):
         return "resource", f"used more than {limits.memory_bytes} bytes of memory"
     if end["exit"] == -9:
         return "resource", "killed, most likely for the memory that it used"
     return "wrong", f"ended by signal {-end['exit']}" if end["exit"] < 0 else f"ended with status {end['exit']}: {last}"
+
+
+def last_words(error: str) -> str:
+    """The line that says why a program failed: the last one, but for Node.js, which goes on with where and with its version."""
+    found = UNDER_NODE.search(error)
+    return (found[1].partition("\n")[0] if found else error.strip().rpartition("\n")[2])[:300]
+
+
+def not_compiled(report: dict[str, Any]) -> tuple[Outcome, str] | None:
+    """Why the program has no form that could be run, None if this is not the report of a compiler."""
+    if not report.get("compiling"):
+        return None
+    end = broken(report, COMPILER)
+    if end is not None and end[0] != "wrong":
+        return end[0], f"compiling it: {end[1]}"
+    lines = [line.strip() for line in report["out"].splitlines() if line.strip()]
+    error = next((line for line in lines if "rror" in line and not line.startswith("collect2")), " | ".join(lines[:3]))
+    return "malformed", error[:300]
 
 
 def malformed(report: dict[str, Any]) -> str | None:
@@ -97,6 +118,8 @@ def malformed(report: dict[str, Any]) -> str | None:
 
 def stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Finding | None:
     """What is wrong with one case, None if nothing is."""
+    if (refused := not_compiled(report)) is not None:
+        return refused[0], index, refused[1]
     if (problem := malformed(report)) is not None:
         return "malformed", index, problem
     if (end := broken(report, task.limits, task.any_status)) is not None:
@@ -174,6 +197,8 @@ def _rpc(task: RpcTask, report: dict[str, Any]) -> Finding | None:
 
 def _run(task: RunTask, report: dict[str, Any]) -> tuple[Finding | None, Any]:
     """Whether it ran to its end, and its last expression's value."""
+    if (refused := not_compiled(report)) is not None:
+        return (refused[0], 0, refused[1]), None
     if (problem := malformed(report)) is not None:
         return ("malformed", 0, problem), None
     if (end := broken(report, task.limits)) is not None:

@@ -31,6 +31,10 @@ class Limits:
         return dict(vars(self))
 
 
+COMPILER = Limits(cpu_seconds=30, wall_seconds=60, memory_bytes=640 * MIB, output_bytes=16 * MIB)
+"""Limits of compiling a program of another language than Python: always the same ones, and no part of what its cases may use."""
+
+
 @dataclass(frozen=True)
 class ContainerLimits:
     """Limits of one container: the runner and the one program that it runs at a time."""

@@ -18,7 +18,7 @@ from sandbox.engine import EngineSettings, connect, free_slots, sweep
 from sandbox.errors import SandboxError
 from sandbox.image import build
 from sandbox.protocol import Task, Verdict
-from sandbox.self_check import require_safe
+from sandbox.self_check import require_languages, require_safe
 from sandbox.worker import Worker
 
 
@@ -35,7 +35,8 @@ class PoolSettings:
 class Pool:
     """Use it as a context manager; it may be called from one thread at a time.
 
-    It opens only where every control has just been proved from inside a container, one per engine: else UnsafeError.
+    It opens only where every control has just been proved from inside a container, one per engine: else UnsafeError; and where the
+    packages and languages that were asked for are there: else SandboxError.
     """
 
     def __init__(self, settings: PoolSettings = PoolSettings()) -> None:
@@ -51,7 +52,9 @@ class Pool:
                 image = build(client, engine)
                 self.workers += [Worker(connect(engine.host), image, engine, slot) for slot in free_slots(client, count)]
             _each([worker.start for worker in self.workers])
-            _each([lambda worker=worker: require_safe(worker) for worker in self.workers[::count]])
+            first = self.workers[::count]
+            _each([lambda worker=worker: require_safe(worker) for worker in first])
+            _each([lambda worker=worker: require_languages(worker) for worker in first])
         except BaseException:
             self.close()
             raise

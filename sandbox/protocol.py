@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sandbox.languages import LANGUAGES, PYTHON
 from sandbox.limits import Limits
 from sandbox.runner.codec import encode
 
@@ -50,6 +51,8 @@ class StdinTask:
     any_status: bool = False
     """A program that printed the right text and then left by `sys.exit` with a status other than 0 is right."""
     limits: Limits = field(default_factory=Limits)
+    language: str = PYTHON
+    """Or one of `LANGUAGES`."""
     mode: Mode = "stdin"
 
 
@@ -96,11 +99,12 @@ class RpcTask:
 
 @dataclass(frozen=True)
 class RunTask:
-    """A script whose result is wanted: what it printed, and the value of its last statement if that is an expression."""
+    """A script whose result is wanted: what it printed, and in Python the value of its last statement if that is an expression."""
 
     source: str
     text: str = ""
     limits: Limits = field(default_factory=Limits)
+    language: str = PYTHON
     mode: Mode = "run"
 
 
@@ -139,6 +143,10 @@ class Verdict:
 def job_record(task: Task, identity: int) -> dict[str, Any]:
     """What the runner is told: the program and its inputs."""
     record: dict[str, Any] = {"id": identity, "mode": task.mode, "limits": task.limits.wire(), "source": task.source}
+    if isinstance(task, StdinTask | RunTask) and task.language != PYTHON:
+        language = LANGUAGES[task.language]
+        record["language"] = language.command(task.limits)
+        record["limits"]["memory_bytes"] = task.limits.memory_bytes if language.address_space else None
     if isinstance(task, StdinTask):
         record["inputs"] = [case.text for case in task.cases]
     elif isinstance(task, RunTask):

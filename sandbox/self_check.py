@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.engine import EngineSettings
-from sandbox.errors import UnsafeError
+from sandbox.errors import SandboxError, UnsafeError
 from sandbox.image import HERE
+from sandbox.languages import LANGUAGES
 from sandbox.limits import Limits
 from sandbox.protocol import Call, FuncTask, RpcTask, RunTask, StdinCase, StdinTask
 from sandbox.worker import Worker, stand_ins
@@ -161,6 +162,28 @@ def require_safe(worker: Worker) -> None:
         worker.close()
         listed = "; ".join(f"{check.name} (found: {check.found})" for check in failed)
         raise UnsafeError(f"the sandbox does not hold here, so nothing is run: {listed}. `python -m sandbox doctor` shows all controls")
+
+
+def require_languages(worker: Worker) -> None:
+    """SandboxError names a language that the image is to have and that does not work there."""
+    for name in worker.settings.languages:
+        language = LANGUAGES[name]
+        verdict = worker.judge(StdinTask(language.trivial, (StdinCase("", ""),), language=name))
+        if verdict.outcome != "pass":
+            raise SandboxError(
+                f"{language.title} cannot be run in the image {worker.image} ({verdict.reason}): set `base` to an image that has python3 "
+                f"and {language.version[0]}, or to `local`, which takes {language.version[0]} from this machine"
+            )
+
+
+def versions(worker: Worker) -> dict[str, str]:
+    """The versions of the languages, by title."""
+    found = {}
+    for name in worker.settings.languages:
+        language = LANGUAGES[name]
+        ask = f"import subprocess; subprocess.run({list(language.version)!r}, capture_output=True, text=True).stdout.strip()"
+        found[language.title] = str(worker.judge(RunTask(ask)).value)
+    return found
 
 
 def behaviour_checks(worker: Worker) -> Iterator[Check]:

@@ -11,7 +11,8 @@ from typing import Any
 from sandbox.engine import EngineSettings, Line, connect
 from sandbox.errors import EngineError, SandboxError, UnsafeError
 from sandbox.judge import judge, stdin_finding
-from sandbox.limits import GRACE_SECONDS, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES
+from sandbox.languages import PYTHON
+from sandbox.limits import COMPILER, GRACE_SECONDS, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES
 from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, job_line
 from sandbox.runner.codec import UnencodableError
 
@@ -198,14 +199,19 @@ class Worker:
         line = self.line
         assert line is not None
         self.jobs += 1
+        wall = task.limits.wall_seconds
+        if isinstance(task, StdinTask | RunTask) and task.language != PYTHON:
+            wall = max(wall, COMPILER.wall_seconds)
         reports: list[dict[str, Any]] = []
         stopped = False
         try:
             line.write(job_line(task, self.jobs), GRACE_SECONDS)
             while True:
-                record = line.read(task.limits.wall_seconds + GRACE_SECONDS)
+                record = line.read(wall + GRACE_SECONDS)
                 if record.get("id") != self.jobs:
                     raise ContainerLostError(f"the runner answered {str(record)[:200]}")
+                if record.get("compiled"):
+                    continue
                 if "case" in record and not stopped:  # one more case may have ended before the runner was told
                     reports.append(record)
                 if record.get("end"):

@@ -163,7 +163,14 @@ def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
         shown.print(f"\n{len(failed)} of {len(checks)} controls have no effect, so no program is run here. {REMEDY}", highlight=False)
     else:
         shown.print(f"\nAll {len(checks)} controls take effect: programs can be run here.", highlight=False)
-    return {"engine": found.engine, "image": found.image, "python": found.python, "packages": found.packages, "checks": checks}
+    return {
+        "engine": found.engine,
+        "image": found.image,
+        "python": found.python,
+        "packages": found.packages,
+        "languages": found.languages,
+        "checks": checks,
+    }
 
 
 def print_lineage(node: Node) -> None:

@@ -1,9 +1,9 @@
 """Process 1 of the container: reads jobs, has the zygote fork their cases, kills what they leave, reports.
 
 It is root with the capabilities SETUID and SETGID alone. It judges nothing and knows no expected value.
-Lines in:  {"id", "mode", "limits", "source", ...} or {"stop": id}.
-Lines out: a hello; per case {"id", "case", "end": bool, "clean": bool, ...}, `end` with the last one; {"id", "end": true, "clean": true}
-after a stop. Unclean means: throw me away.
+Lines in:  {"id", "mode", "limits", "source", ...} or {"stop": id}. With "language": the commands of another one than Python.
+Lines out: a hello; {"id", "compiled": true} where that has been done; per case {"id", "case", "end": bool, "clean": bool, ...},
+`end` with the last one; {"id", "end": true, "clean": bool} after a stop. Unclean means: throw me away.
 """
 
 from __future__ import annotations
@@ -142,13 +142,25 @@ class Supervisor:
         return self.first_uid + self.count
 
     def job(self, job: dict[str, Any]) -> None:
-        """All cases of one program."""
+        """One program: all of its cases, compiled first if it is in another language than Python."""
+        language = job.get("language")
+        if language is None:
+            self.cases(job)
+        elif (binary := self.compile(job, language)) is not None:
+            self.cases(job, binary)
+            os.close(binary)
+
+    def cases(self, job: dict[str, Any], binary: int | None = None) -> None:
+        """All cases of one program, which is `binary` if it has been compiled."""
         mode = job["mode"]
         source = {"source": job["source"]}
         inputs = job["inputs"] if mode in ("stdin", "run") else [""]
         for index, text in enumerate(inputs):
             case = Case()
-            if mode == "rpc":
+            if binary is not None:
+                payload = marshal.dumps(source | job["language"])
+                case.add("execute", self.uid(), text.encode("utf-8", "surrogateescape"), payload, [os.dup(binary)])
+            elif mode == "rpc":
                 left, right = (end.detach() for end in socket.socketpair())
                 tests = {name: job[name] for name in ("tests", "context", "entry")}
                 case.add("tester", self.uid(), b"", marshal.dumps(tests), [left])
@@ -167,6 +179,24 @@ class Supervisor:
             if self.lines.stopped():
                 break
         emit({"id": job["id"], "end": True, "clean": True})
+
+    def compile(self, job: dict[str, Any], language: dict[str, Any]) -> int | None:
+        """A descriptor of the program as its cases run it, which nobody can write to; None where there is none, and the job has ended."""
+        written = empty()
+        case = Case()
+        case.add("compile", self.uid(), b"", marshal.dumps({"source": job["source"]} | language), [os.dup(written)])
+        report, clean = self.case(case, language["limits"])
+        good = report is not None and report["program"]["exit"] == 0 and not report["late"] and not report["over"]
+        if good and clean:
+            fcntl.fcntl(written, 1033, SEALS)
+            binary = os.open(f"/proc/self/fd/{written}", os.O_RDONLY | os.O_CLOEXEC)  # a file that is open for writing cannot be run
+            os.close(written)
+            emit({"id": job["id"], "compiled": True})
+            return binary
+        os.close(written)
+        said = {} if good or report is None else {"case": 0, "compiling": True} | report | {"out": report["out"][:TAIL]}
+        emit({"id": job["id"], "end": True, "clean": clean} | said)
+        return None
 
     def case(self, case: Case, limits: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
         """Run one case to its end, and clean up after it; no report where the host said stop before. Outputs are read when

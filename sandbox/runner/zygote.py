@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sandbox.runner import candidate, child, preload, tester
+from sandbox.runner import candidate, child, commands, preload, tester
 
 PRELOADED = (
     "abc", "array", "ast", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses",
@@ -28,7 +28,15 @@ Role = tuple[Callable[[dict[str, Any]], None], dict[str, Any]]
 RLIMIT_MSGQUEUE = 12  # which the module `resource` does not name
 MESSAGE, FDS = 4096, 16  # the most that one case needs
 CONTROL = 100  # where the zygote keeps its line to the supervisor; everything below is free for what a case is handed
-ROLES = {"stdin": child.main_stdin, "run": child.main_run, "func": child.main_func, "tester": tester.main, "candidate": candidate.main}
+ROLES = {
+    "stdin": child.main_stdin,
+    "run": child.main_run,
+    "func": child.main_func,
+    "tester": tester.main,
+    "candidate": candidate.main,
+    "compile": commands.main_compile,
+    "execute": commands.main_execute,
+}
 
 
 def serve(control: int, refused: list[str]) -> Role:
@@ -99,7 +107,7 @@ def values(limits: dict[str, Any], mapped: int = 0) -> dict[str, tuple[int, int]
     """The kernel's limits for one process of a case, by name. What packages have `mapped` is not the program's doing."""
     cpu = 1 + -int(-limits["cpu_seconds"] // 1)  # above what the account allows: the kernel counts this one by the tick, some percent wrong
     same = {
-        "AS": limits["memory_bytes"] + mapped,
+        "AS": None if limits["memory_bytes"] is None else limits["memory_bytes"] + mapped,
         "FSIZE": limits["output_bytes"] + 1,  # one byte more than allowed tells full from too much
         "NPROC": limits["processes"],
         "NOFILE": limits["open_files"],
@@ -108,7 +116,7 @@ def values(limits: dict[str, Any], mapped: int = 0) -> dict[str, tuple[int, int]
         "MEMLOCK": 0,
         "MSGQUEUE": 0,  # no POSIX queue to leave data in
     }
-    return {"CPU": (cpu, cpu + 1)} | {name: (int(value), int(value)) for name, value in same.items()}
+    return {"CPU": (cpu, cpu + 1)} | {name: (int(value), int(value)) for name, value in same.items() if value is not None}
 
 
 def rlimits(limits: dict[str, Any], refused: Collection[str] = (), mapped: int = 0) -> dict[str, tuple[int, tuple[int, int]]]:

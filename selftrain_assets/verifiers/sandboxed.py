@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,24 +32,33 @@ class SandboxSettings(Execution):
     runtime: str | None = Field(None, description="OCI runtime, for instance runsc; none: the engine's default")
     userns: str | None = Field(None, description='"host" turns user namespaces off on an engine that remaps')
 
-    def engines(self) -> tuple[sandbox.EngineSettings, ...]:
-        """The same for the package `sandbox`."""
+    def engines(self, languages: Iterable[str] = ()) -> tuple[sandbox.EngineSettings, ...]:
+        """The same for the package `sandbox`, with these languages besides Python."""
         from sandbox import ContainerLimits, EngineSettings
 
         container = ContainerLimits(memory_bytes=self.memory_mib * MIB, scratch_bytes=self.scratch_mib * MIB)
         return tuple(
-            EngineSettings(host, self.base, self.packages, self.wheels, self.runtime, self.userns, container)
+            EngineSettings(
+                host=host,
+                base=self.base,
+                packages=self.packages,
+                wheels=self.wheels,
+                languages=tuple(sorted(languages)),
+                runtime=self.runtime,
+                userns=self.userns,
+                container=container,
+            )
             for host in self.hosts or (None,)
         )
 
     @contextmanager
-    def pool(self) -> Iterator[sandbox.Pool]:
+    def pool(self, languages: Iterable[str] = ()) -> Iterator[sandbox.Pool]:
         """Containers that are ready; everything that the sandbox cannot do here becomes an InfraError."""
         from sandbox import Pool, PoolSettings
 
         with (
             sandbox_errors("; `selftrain doctor` shows what is missing, and running again goes on"),
-            Pool(PoolSettings(workers=self.workers, engines=self.engines())) as pool,
+            Pool(PoolSettings(workers=self.workers, engines=self.engines(languages))) as pool,
         ):
             yield pool
 
