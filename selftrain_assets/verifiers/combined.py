@@ -230,10 +230,10 @@ class _CombinedJudge:
 
 
 class _Shared(SandboxSettings):
-    """The same, with one pool of containers for all members, opened by the first that needs it."""
+    """The same, with one pool of containers for all members that need the same languages, opened by the first of them."""
 
     _held: ExitStack = PrivateAttr()
-    _pool: sandbox.Pool | None = PrivateAttr(None)
+    _pools: dict[frozenset[str], sandbox.Pool] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, settings: SandboxSettings, held: ExitStack) -> _Shared:
@@ -243,7 +243,8 @@ class _Shared(SandboxSettings):
         return shared
 
     @contextmanager
-    def pool(self) -> Iterator[sandbox.Pool]:
-        if self._pool is None:
-            self._pool = self._held.enter_context(super().pool())
-        yield self._pool
+    def pool(self, languages: Iterable[str] = ()) -> Iterator[sandbox.Pool]:
+        needed = frozenset(languages)
+        if needed not in self._pools:
+            self._pools[needed] = self._held.enter_context(super().pool(needed))
+        yield self._pools[needed]
