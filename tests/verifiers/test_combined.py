@@ -240,9 +240,9 @@ def test_all_programs_share_one_sandbox(programs, monkeypatch):
     opened, pool = [], SandboxSettings.pool
 
     @contextmanager
-    def counted(self):
+    def counted(self, languages=()):
         opened.append(self)
-        with sandbox_errors(), pool(self) as made:
+        with sandbox_errors(), pool(self, languages) as made:
             yield made
 
     monkeypatch.setattr(SandboxSettings, "pool", counted)
