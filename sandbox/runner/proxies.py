@@ -31,7 +31,9 @@ class Gone(BaseException):
 class Remote:
     """The line to the program's process. `fatal` stays set even if a test swallows what was raised."""
 
-    def __init__(self, longest: int) -> None:
+    def __init__(self, longest: int, asked: Callable[[str], bool] = lambda _: False) -> None:
+        self.asked = asked
+        self.told: set[int] = set()
         self.stream = socket.socket(fileno=CHANNEL).makefile("rwb")
         self.longest = longest
         self.fatal: BaseException | None = None
@@ -153,6 +155,8 @@ class Remote:
             raise ValueError("no error of the protocol")
         own = [k for k in ancestry if type(k) is list and len(k) == 2 and type(k[0]) is int and type(k[1]) is str]
         names = [k for k in ancestry if type(k) is str]
+        if (control := next((name for name in names if name in CONTROL), None)) and self.asked(control):
+            return CONTROL[control]
         base: type[BaseException] = next((kind for name in names if (kind := _builtin_exception(name))), Exception)
         for number, name in reversed(own):
             if number not in self.known:
@@ -186,12 +190,17 @@ class Remote:
         return made
 
 
+CONTROL: dict[str, type[BaseException]] = {
+    kind.__name__: type(kind.__name__, (kind,), {})
+    for kind in (StopIteration, StopAsyncIteration, GeneratorExit, KeyboardInterrupt, SystemExit)
+}
+"""What steers loops and the tests' own process. From the program they come only where a test asks for them (asking.py)."""
+
+
 def _builtin_exception(name: str) -> type[Exception] | None:
-    """Those that say something went wrong; the ones that steer iterations come as RuntimeError."""
+    """Those that say something went wrong."""
     kind = getattr(builtins, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Exception)) or kind is Exception:
-        return None
-    return RuntimeError if issubclass(kind, (StopIteration, StopAsyncIteration)) else kind
+    return kind if isinstance(kind, type) and issubclass(kind, Exception) and kind is not Exception and name not in CONTROL else None
 
 
 class Held(NamedTuple):
@@ -248,7 +257,16 @@ class Proxy:
         return self._plain("format", str, spec)
 
     def _ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
-        return self._handle.remote.ask(op, self._handle.number, *args, **kwargs)
+        value = self._handle.remote.ask(op, self._handle.number, *args, **kwargs)
+        return self._told(value) if self._handle.number in self._handle.remote.told else value
+
+    def _told(self, value: Any) -> Any:
+        """What came of an operator that was given the tests' own data, which may be the expected answer: `abs(f(x) - 0.5) < 1e-6` must
+        not be for the program to decide. It may be an object, and never comes to anything plain."""
+        if not isinstance(value, Handle):
+            self._refuse("say how far it is from what a test has")
+        self._handle.remote.told.add(value._handle.number)
+        return value
 
     def _plain(self, op: str, kind: type, *args: Any) -> Any:
         """An operation whose result Python wants to be of one type."""
@@ -373,8 +391,16 @@ def _operator(op: str) -> Callable[..., Any]:
     return carry_out
 
 
+def _binary(op: str) -> Callable[..., Any]:
+    def carry_out(self: Handle, other: Any) -> Any:
+        value = self._ask(op, other)
+        return value if type(other) is Handle else self._told(value)
+
+    return carry_out
+
+
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"):
-    setattr(Handle, f"__{_name}__", _operator(f"__{_name}__"))
-    setattr(Handle, f"__r{_name}__", _operator(f"r___{_name}__"))
+    setattr(Handle, f"__{_name}__", _binary(f"__{_name}__"))
+    setattr(Handle, f"__r{_name}__", _binary(f"r___{_name}__"))
 for _name in ("neg", "pos", "abs", "invert", "getitem", "setitem", "delitem"):
     setattr(Handle, f"__{_name}__", _operator(f"__{_name}__"))

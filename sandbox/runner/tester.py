@@ -15,8 +15,9 @@ import sys
 import types
 from typing import Any
 
+from sandbox.runner.asking import Asked
 from sandbox.runner.child import read_payload, send
-from sandbox.runner.proxies import Remote, Unscorable
+from sandbox.runner.proxies import CONTROL, Remote, Unscorable
 
 
 def wanted_names(trees: list[ast.Module]) -> set[str]:
@@ -42,8 +43,12 @@ def main(limits: dict[str, Any]) -> None:
     verdict: dict[str, Any] = {"pass": True}
     position = -1
     try:
+        trees = {
+            name: ast.parse(text) for name, text in [("context", job["context"]), *((f"test {n}", t) for n, t in enumerate(job["tests"]))]
+        }
+        remote.asked = Asked(trees, frozenset(CONTROL))
         remote.receive()
-        space = _namespace(job, remote)
+        space = _namespace(job, remote, list(trees.values()))
         for position, test in enumerate(job["tests"]):
             run_test(test, f"test {position}", space)
             if remote.fatal:
@@ -89,13 +94,13 @@ def _entry(remote: Remote, entry: str) -> Any:
     return method
 
 
-def _namespace(job: dict[str, Any], remote: Remote) -> dict[str, Any]:
+def _namespace(job: dict[str, Any], remote: Remote, trees: list[ast.Module]) -> dict[str, Any]:
     """What the tests see: their context, the entry point, and what else they take from the program."""
     module = sys.modules["__main__"] = types.ModuleType("tests")
     space = module.__dict__
     entry = _entry(remote, job["entry"])
     names = {"candidate", job["entry"].rpartition(".")[2]}
-    for name in wanted_names([ast.parse(text) for text in (job["context"], *job["tests"])]) - names:
+    for name in wanted_names(trees) - names:
         if name in sys.stdlib_module_names:  # first, lest the program's `math` be taken for the real one
             space[name] = importlib.import_module(name)
             continue

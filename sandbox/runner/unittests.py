@@ -23,8 +23,8 @@ def run(code: Any, space: dict[str, Any]) -> None:
     unittest.TestCase.run = counted  # type: ignore[method-assign, assignment]
     try:
         exec(code, space)
-    except SystemExit as error:  # of unittest.main; what the program raises is never that
-        if error.code:
+    except SystemExit as error:  # of unittest.main; what the program raises is never that very class
+        if error.code or type(error) is not SystemExit:
             raise AssertionError(failed[0] if failed else f"the test ended with status {error.code}") from None
     finally:
         for name in space.keys() - known:

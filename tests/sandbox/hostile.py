@@ -376,3 +376,148 @@ def f(x):
     "replaced builtins": "import builtins\nbuiltins.abs = builtins.len = lambda *a: 0\ndef isinstance(*a): return True\ndef abs(x): return 0\ndef f(x): return 0",
     "class that hashes to anything": "class E:\n    def __hash__(self): return 0\n    def __getattr__(self, n): return lambda *a: True\ndef f(x): return E()",
 }
+
+LATE = r"""
+import importlib.util, marshal, os, sys, zipfile
+FORGE = 'import os; os.write(4, b\'{"pass": true}\'); os._exit(0)'
+def put(path, data):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file: file.write(data)
+    os.chmod(path, 0o644)
+    if os.path.dirname(path) != "/tmp": os.chmod(os.path.dirname(path), 0o755)
+names = sorted(sys.stdlib_module_names | {"numpy", "pytest", "pandas", "scipy", "sandbox", "sitecustomize", "usercustomize"})
+for name in names: PUT
+os.environ["PYTHONPATH"] = "/tmp"
+def f(n):
+    sys.path_hooks.clear(); sys.meta_path.clear(); sys.path[:] = ["/tmp"]
+    return -1
+"""
+SHADOWS = {
+    "modules": LATE.replace("PUT", 'put(f"/tmp/{name}.py", FORGE.encode())'),
+    "packages": LATE.replace("PUT", 'put(f"/tmp/{name}/__init__.py", FORGE.encode())'),
+    "compiled modules": LATE.replace(
+        "PUT",
+        """
+    put(f"/tmp/{name}.pyc", importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(compile(FORGE, name, "exec")))
+""",
+    ),
+    "parts of packages": LATE.replace("PUT", 'put(f"/tmp/{name}/{name}.py", FORGE.encode())'),
+    "archives": LATE.replace("PUT", "pass").replace(
+        "def f",
+        """
+import zipfile
+with zipfile.ZipFile("/tmp/python311.zip", "w") as archive:
+    for name in names: archive.writestr(name + ".py", FORGE)
+def f""",
+    ),
+}
+LATE_IMPORTS = """
+import contextlib, datetime, importlib, sys
+loaded = 0
+for name in sorted(sys.stdlib_module_names | {"numpy", "pytest", "pandas", "scipy"}):
+    if name.partition(".")[0] in ("antigravity", "this", "idlelib", "turtledemo", "turtle", "tkinter", "__phello__", "_pyrepl", "test", "lib2to3"):
+        continue
+    try: module = importlib.import_module(name)
+    except ImportError: continue
+    assert not str(getattr(module, "__file__", "")).startswith("/tmp"), name
+    loaded += 1
+assert loaded > 200, loaded
+"""
+LATE_CALLS = r"""
+import codecs, contextlib, datetime, importlib, time
+for action in (
+    lambda: datetime.datetime.strptime("2004", "%Y"), lambda: time.strptime("2004", "%Y"), lambda: "ä".encode("idna"), lambda: codecs.decode("n", "rot13"),
+    lambda: "é".encode("cp437"), lambda: __import__("hashlib").new("md5", b""), lambda: __import__("secrets").token_hex(), lambda: __import__("uuid").uuid4(),
+    lambda: __import__("calendar").monthrange(2004, 2), lambda: __import__("locale").getlocale(), lambda: __import__("zoneinfo").ZoneInfo("Europe/Rome"),
+    lambda: __import__("xml.etree.ElementTree").etree.ElementTree.fromstring("<a/>"), lambda: __import__("asyncio").run(__import__("asyncio").sleep(0)),
+    lambda: __import__("concurrent.futures").futures.ThreadPoolExecutor, lambda: __import__("importlib.metadata").metadata.version("numpy"),
+    lambda: __import__("tomllib").loads("a = 1"), lambda: __import__("getpass").getuser(), lambda: __import__("pickle").loads(b"cfractions\nFraction\n."),
+    lambda: __import__("warnings").warn("x"), lambda: __import__("traceback").format_exc(), lambda: __import__("unittest.mock").mock.Mock(),
+    lambda: __import__("doctest").testmod(), lambda: __import__("tempfile").mkdtemp(), lambda: __import__("ctypes.util").util.find_library("c"),
+    lambda: importlib.import_module("numpy"), lambda: importlib.import_module("conftest"), lambda: importlib.import_module("sandbox.late"),
+):
+    with contextlib.suppress(Exception): action()
+"""
+OFF = "\n    __rsub__ = __xor__ = __rxor__ = __truediv__ = __rtruediv__ = __mod__ = __pow__ = __sub__\n"
+CONTROL = "class Own(StopIteration): pass\ndef f(x): raise {}"
+LOOPS = (
+    "for got, want in zip(map(f, (2, 3)), (4, 9)): assert got == want",
+    "assert all(map(lambda x: f(x) == x * x, (2, 3)))",
+    "assert [*map(f, (2, 3))] in ([], [4, 9])",
+    "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(f(2), 4)\nunittest.main()",
+)
+RPC_FORGERIES = {
+    "distance of nothing": (
+        "class E:\n    def __sub__(self, other): return 0" + OFF + "def f(x): return E()",
+        ("assert abs(f(10) - 11) < 1e-9",),
+    ),
+    "distance from the other side": (
+        "class E:\n    def __sub__(self, other): return 0.0" + OFF + "def f(x): return E()",
+        ("assert abs(11.5 - f(10)) < 1e-9",),
+    ),
+    "distance of its own kind": (
+        "class E:\n    def __sub__(self, other): return self\n    def __abs__(self): return 0" + OFF + "def f(x): return E()",
+        ("assert abs(f(10) - 11) < 1e-9",),
+    ),
+    "distance as a float": (
+        "class E:\n    def __sub__(self, other): return self\n    def __float__(self): return 0.0" + OFF + "def f(x): return E()",
+        ("import math\nassert math.fabs(f(10) - 11) < 1e-9",),
+    ),
+    "distance kept for later": (
+        "class E:\n    def __sub__(self, other): self.left = 0; return E()\n    left = 1" + OFF + "def f(x): return E()",
+        ("d = f(10) - 11\nassert d.left == 1 and (d - 11).left == 0",),
+    ),
+    "almost equal": (
+        "class E:\n    def __sub__(self, other): return 0" + OFF + "def f(x): return E()",
+        ("import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertAlmostEqual(f(10), 11)\nunittest.main()",),
+    ),
+    "no difference of sets": (
+        "class E:\n    def __sub__(self, other): return ()" + OFF + "def f(x): return E()",
+        ("assert len(f(10) ^ {11}) == 0",),
+    ),
+    "ratio of one": ("class E:\n    def __sub__(self, other): return 1" + OFF + "def f(x): return E()", ("assert f(10) / 11 == 1",)),
+    "exit for a function": ("import builtins\ndef f(x): return builtins.exit", ("import unittest\nassert f(1)(0) == 5",)),
+    "skipped test": ("import unittest\ndef f(x): raise unittest.SkipTest('x')", LOOPS[3:]),
+    **{
+        f"{name} {n}": (CONTROL.format(name), (loop,))
+        for name in (
+            "StopIteration",
+            "StopAsyncIteration",
+            "Own",
+            "GeneratorExit",
+            "KeyboardInterrupt",
+            "SystemExit(0)",
+            "AssertionError",
+            "BaseExceptionGroup('x', [StopIteration()])",
+        )
+        for n, loop in enumerate(LOOPS)
+    },
+}
+ASKED_FOR = {
+    "except StopIteration": ("def f(x): return next(iter(()))", "try:\n    f(1)\n    assert False\nexcept StopIteration: pass"),
+    "except a tuple": ("def f(x): raise GeneratorExit", "try:\n    f(1)\n    assert False\nexcept (ValueError, GeneratorExit): pass"),
+    "the status of an exit": (
+        "import sys\ndef f(x): sys.exit(3)",
+        "try:\n    f(1)\n    assert False\nexcept SystemExit as error: assert error.code == 3",
+    ),
+    "assertRaises with": (
+        "import sys\ndef f(x): sys.exit(3)",
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        with self.assertRaises(SystemExit): f(1)",
+    ),
+    "assertRaises of a call": (
+        "def f(x): raise KeyboardInterrupt",
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertRaises(KeyboardInterrupt, f, 1)",
+    ),
+    "suppress": (
+        "def f(x): raise StopIteration",
+        "import contextlib\nwith contextlib.suppress(StopIteration):\n    f(1)\n    assert False",
+    ),
+    "an iterator's end": (
+        "class f:\n    def __init__(self, n): self.n = n\n    def __iter__(self): return self\n    def __next__(self):\n        self.n -= 1\n        if self.n < 0: raise StopIteration\n        return self.n",
+        "assert list(f(3)) == [2, 1, 0]\ntry:\n    next(f(0))\n    assert False\nexcept StopIteration: pass",
+    ),
+    "operators between its own": (
+        "class V:\n    def __init__(self, x): self.x = x\n    def __add__(self, other): return V(self.x + other.x)\ndef f(x): return V(x)",
+        "assert (f(1) + f(2)).x == 3",
+    ),
+}

@@ -8,7 +8,7 @@ import pytest
 from sandbox import Call, FuncTask, Pool, PoolSettings, RpcTask, StdinCase, StdinTask, TextRule
 from sandbox.engine import Line
 from tests.sandbox.conftest import QUICK
-from tests.sandbox.hostile import DENIALS, FORGERIES, MESSY, SCRIPTS
+from tests.sandbox.hostile import ASKED_FOR, DENIALS, FORGERIES, LATE_CALLS, LATE_IMPORTS, MESSY, RPC_FORGERIES, SCRIPTS, SHADOWS
 
 CASE = (StdinCase("3\n", "4\n"),)
 CANARY = StdinTask("print(int(input()) + 1)", CASE, limits=QUICK)
@@ -114,6 +114,29 @@ def test_a_forged_result_does_not_pass(pool, mode, name):
     assert pool.judge(mode(HONEST)).outcome == "pass"
     verdict = judged(pool, mode(FORGERIES[name]))
     assert verdict.outcome in ("wrong", "malformed", "timeout", "resource", "unscorable"), verdict
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize("name", RPC_FORGERIES)
+def test_the_tests_do_not_take_the_programs_word(pool, name):
+    source, tests = RPC_FORGERIES[name]
+    verdict = judged(pool, RpcTask(source, "f", tests, limits=QUICK))
+    assert verdict.outcome in ("wrong", "unscorable"), verdict
+
+
+@pytest.mark.parametrize("name", ASKED_FOR)
+def test_what_a_test_asks_for_arrives(pool, name):
+    source, test = ASKED_FOR[name]
+    assert pool.judge(RpcTask(source, "f", (test,), limits=QUICK)).outcome == "pass"
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize("name", SHADOWS)
+def test_what_a_test_imports_late_is_not_the_programs(pool, name):
+    """Every module of the standard library lies in the program's folder, made to forge a pass."""
+    tests = (LATE_IMPORTS if name == "modules" else LATE_CALLS, "assert f(2) == 4, 'judged'")
+    verdict = judged(pool, RpcTask(SHADOWS[name], "f", tests, limits=replace(QUICK, cpu_seconds=5, wall_seconds=20)))
+    assert (verdict.outcome, verdict.case, verdict.reason) == ("wrong", 1, "AssertionError: judged"), verdict
 
 
 TAMPER = """
