@@ -24,26 +24,30 @@ Finding = tuple[Outcome, int, str]
 
 
 def judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
-    """The verdict of a program whose runner finished its job."""
+    """The verdict of a program whose runner finished its job. With a checker, `pass` says that every case ended well."""
     found: Finding | None = None
-    value = None
+    value, right = None, 0
     if isinstance(task, StdinTask):
-        found = _first(stdin_finding(task, index, report) for index, report in enumerate(reports))
+        findings = [stdin_finding(task, index, report) for index, report in enumerate(reports)]
+        found, right = _first(findings), findings.count(None)
         if found is None and len(reports) != len(task.cases):
             found = ("infra_error", len(reports), "the runner reported too few cases")
     elif len(reports) != 1:
         found = ("infra_error", 0, "the runner reported no case")
     elif isinstance(task, FuncTask):
-        found = _func(task, reports[0])
+        found, right = _func(task, reports[0])
     elif isinstance(task, RpcTask):
         found = _rpc(task, reports[0])
+        right = found[1] if found else len(task.tests)
     else:
         found, value = _run(task, reports[0])
+        right = int(found is None)
     return replace(
         _measured(task, reports),
         outcome=found[0] if found else "pass",
         case=found and found[1],
         reason=found[2] if found else "",
+        score=right / max(1, case_count(task)),
         value=value,
     )
 
@@ -125,26 +129,25 @@ def stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Findin
     if (end := broken(report, task.limits, task.any_status)) is not None:
         return end[0], index, end[1]
     expected = task.cases[index].expected
-    if not same_text(report["out"], expected, task.rule):
+    if not task.checker and not same_text(report["out"], expected, task.rule):
         return "wrong", index, f"printed {excerpt(report['out'])}, expected {excerpt(expected)}"
     return None
 
 
-def _func(task: FuncTask, report: dict[str, Any]) -> Finding | None:
-    """Each call's line in turn. A process that did not end well is blamed on the call that has no line."""
+def _func(task: FuncTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
+    """Each call's line in turn, and how many are right. A process that did not end well is blamed on the call that has no line."""
     if (problem := malformed(report)) is not None:
-        return "malformed", 0, problem
+        return ("malformed", 0, problem), 0
     lines = report["results"].split("\n")
     complete = lines[:-1]
     end = broken(report, task.limits)
-    wrong = _first(_call_finding(task, index, line) for index, line in enumerate(complete[: len(task.calls)]))
+    findings = [_call_finding(task, index, line) for index, line in enumerate(complete[: len(task.calls)])]
+    wrong, right = _first(findings), findings.count(None)
     if end is not None and (end[0] != "wrong" or wrong is None):
-        return end[0], min(len(complete), len(task.calls) - 1), end[1]
-    if wrong is not None:
-        return wrong
-    if len(complete) != len(task.calls) or lines[-1]:
-        return "wrong", min(len(complete), len(task.calls) - 1), f"{len(complete)} results for {len(task.calls)} calls"
-    return None
+        return (end[0], min(len(complete), len(task.calls) - 1), end[1]), right
+    if wrong is None and (len(complete) != len(task.calls) or lines[-1]):
+        wrong = "wrong", min(len(complete), len(task.calls) - 1), f"{len(complete)} results for {len(task.calls)} calls"
+    return wrong, right
 
 
 def _call_finding(task: FuncTask, index: int, line: str) -> Finding | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sandbox.languages import LANGUAGES, PYTHON
@@ -48,6 +48,10 @@ class StdinTask:
     source: str
     cases: tuple[StdinCase, ...]
     rule: TextRule = TextRule()
+    checker: str = ""
+    """Trusted Python that decides in place of the rule (checker.py)."""
+    all_cases: bool = False
+    """Run every case, whatever becomes of the first ones, for the score."""
     any_status: bool = False
     """A program that printed the right text and then left by `sys.exit` with a status other than 0 is right."""
     limits: Limits = field(default_factory=Limits)
@@ -122,6 +126,8 @@ class Verdict:
     reason: str = ""
     cases: int = 0
     """How many the task has."""
+    score: float = 0.0
+    """Share of the cases that passed; a checker may give a part of one. Of a script it says all only with `all_cases`."""
     cpu_seconds: float = 0.0
     """Sum over its cases; in mode rpc the tester's too."""
     wall_seconds: float = 0.0
@@ -161,6 +167,24 @@ def job_record(task: Task, identity: int) -> dict[str, Any]:
 def job_line(task: Task, identity: int) -> bytes:
     """The same as a line."""
     return (json.dumps(job_record(task, identity)) + "\n").encode()
+
+
+def longest_job(task: Task) -> int:
+    """Bytes of its longest line, if it is told in as many as it can be: one for each case of a script."""
+    if not isinstance(task, StdinTask):
+        return len(job_line(task, 0))
+    return len(job_line(replace(task, cases=()), 0)) + max((len(json.dumps(case.text)) for case in task.cases), default=0)
+
+
+def first_part(task: Task, done: int, most: int) -> Task:
+    """What is left of a task after so many cases, as much of it as a line of `most` bytes holds, and at least one case."""
+    if not isinstance(task, StdinTask):
+        return task
+    left = most - len(job_line(replace(task, cases=()), 0))
+    end = done
+    while end < len(task.cases) and (left := left - len(json.dumps(task.cases[end].text)) - 2) >= 0:
+        end += 1
+    return replace(task, cases=task.cases[done : max(end, done + 1)])
 
 
 def case_count(task: Task) -> int:

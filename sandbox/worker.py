@@ -8,12 +8,14 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+from sandbox.checker import checked, checking, score
+from sandbox.compare import excerpt
 from sandbox.engine import EngineSettings, Line, connect
 from sandbox.errors import EngineError, SandboxError, UnsafeError
 from sandbox.judge import judge, stdin_finding
 from sandbox.languages import PYTHON
 from sandbox.limits import COMPILER, GRACE_SECONDS, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES
-from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, job_line
+from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, first_part, job_line, longest_job
 from sandbox.runner.codec import UnencodableError
 
 START_ATTEMPTS = 3
@@ -136,21 +138,23 @@ class Worker:
         """The verdict, in as many containers as it takes."""
         refusal = Verdict("unscorable", task.mode, cases=case_count(task), image=self.image)
         try:
-            line = job_line(task, 0)
+            longest = longest_job(task)
         except (UnencodableError, UnicodeError) as error:
             return replace(refusal, reason=f"an input has no plain form: {error}")
-        if len(line) > REQUEST_BYTES - 64:
-            return replace(refusal, reason=f"the task has {len(line)} bytes, {REQUEST_BYTES} are the most")
+        if longest > REQUEST_BYTES - 64:
+            return replace(refusal, reason=f"the task has {longest} bytes for one process, {REQUEST_BYTES} are the most")
         if case_count(task) == 0:
             return replace(refusal, reason="the task has no cases")
-        verdict, lost, waited = self._judge(task)
-        if waited:  # it may have been the machine that was slow
-            verdict, more, _ = self._judge(task)
+        verdict, reports, lost = self._judge(task)
+        if verdict.outcome == "timeout" and _waited(task, reports, verdict.case or 0):  # it may have been the machine that was slow
+            verdict, reports, more = self._judge(task)
             lost += more
+        if isinstance(task, StdinTask) and task.checker and not verdict.quarantined:
+            verdict = self._checked(task, verdict, reports)
         return replace(verdict, attempts=1 + lost, image=self.image, python=str(self.hello.get("python", "")))
 
-    def _judge(self, task: Task) -> tuple[Verdict, int, bool]:
-        """The verdict, how many containers were lost on the way, and whether it ran into the wall limit with little CPU time used."""
+    def _judge(self, task: Task) -> tuple[Verdict, list[dict[str, Any]], int]:
+        """The verdict, the reports that it rests on, and how many containers were lost on the way."""
         why = ""
         for lost in range(STRIKES):
             try:
@@ -163,12 +167,29 @@ class Worker:
                 continue
             verdict = judge(task, reports)
             if verdict.outcome != "infra_error":
-                return verdict, lost, verdict.outcome == "timeout" and _waited(task, reports, verdict.case or 0)
+                return verdict, reports, lost
             why = verdict.reason
             self.close()
         self.confirm()
         reason = f"quarantined: {STRIKES} containers in a row were lost with it ({why})"
-        return Verdict("resource", task.mode, reason=reason, cases=case_count(task), quarantined=True), STRIKES - 1, False
+        return Verdict("resource", task.mode, reason=reason, cases=case_count(task), quarantined=True), [], STRIKES - 1
+
+    def _checked(self, task: StdinTask, verdict: Verdict, reports: list[dict[str, Any]]) -> Verdict:
+        """With the word of the checker on every case that ended well."""
+        places = [place for place, report in enumerate(reports) if stdin_finding(task, place, report) is None]
+        if not places:
+            return verdict
+        job = checking(task, places, reports)
+        if longest_job(job) > REQUEST_BYTES - 64:
+            return replace(verdict, outcome="unscorable", reason="what it printed is too long for its checker")
+        own, answers, _ = self._judge(job)
+        found: list[float | str] = []
+        for place, answer in enumerate(answers):
+            end = stdin_finding(job, place, answer)
+            given = score(answer["out"])
+            found.append(f"failed: {end[2]}" if end else f"printed {excerpt(answer['out'])} and no score" if given is None else given)
+        found += [f"failed: {own.reason}"] * (len(places) - len(found))
+        return checked(verdict, places, found, [report["out"] for report in reports])
 
     def _run(self, task: Task) -> list[dict[str, Any]]:
         """Give the job to the container; its cases' reports. CancelledError if told to stop."""
@@ -184,13 +205,22 @@ class Worker:
 
     def _exchange(self, task: Task) -> list[dict[str, Any]]:
         """The reports of its cases up to the first that is not right; in more than one container where one cannot be cleaned up."""
-        reports = self._job(task)
-        while isinstance(task, StdinTask) and 0 < len(reports) < len(task.cases) and not stdin_finding(task, len(reports) - 1, reports[-1]):
-            if self.line is not None:
-                break  # clean, and yet it has not run them all
+        reports: list[dict[str, Any]] = []
+        while True:
+            part = first_part(task, len(reports), REQUEST_BYTES - 64)
+            found = self._job(part)
+            reports += found
+            if not isinstance(task, StdinTask) or not found or len(reports) >= len(task.cases) or self._enough(task, reports):
+                return reports
+            if len(found) < case_count(part) and self.line is not None:
+                return reports  # clean, and yet it has not run them all
             self._heed()
-            reports += self._job(replace(task, cases=task.cases[len(reports) :]))
-        return reports
+
+    @staticmethod
+    def _enough(task: StdinTask, reports: list[dict[str, Any]]) -> bool:
+        """Whether the verdict is known before the other cases are run."""
+        finding = stdin_finding(task, len(reports) - 1, reports[-1])
+        return finding is not None and (not task.all_cases or finding[0] == "malformed")
 
     def _job(self, task: Task) -> list[dict[str, Any]]:
         """Write the job, read the reports. A container that is not clean afterwards is thrown away."""
@@ -216,7 +246,7 @@ class Worker:
                     reports.append(record)
                 if record.get("end"):
                     break
-                if isinstance(task, StdinTask) and not stopped and stdin_finding(task, len(reports) - 1, record):
+                if isinstance(task, StdinTask) and not stopped and self._enough(task, reports):
                     line.write(json.dumps({"stop": self.jobs}).encode() + b"\n", GRACE_SECONDS)
                     stopped = True
         except TimeoutError as error:

@@ -1,0 +1,63 @@
+"""Problems of several right answers: a trusted script, the checker, says what a printed text is worth.
+
+The program has run and is gone when the checker starts, in a process and under a uid of its own. It is given three files as its arguments,
+input, expected output and printed output, and prints a score from 0 to 1, of which 1 is right: the convention of the checkers that
+open-r1/codeforces publishes. The program reaches it by what it printed, which is bounded, and by nothing else. A checker that fails, takes
+too long or prints no score makes the problem unscorable: never right, never wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sandbox.compare import excerpt
+from sandbox.limits import Limits
+from sandbox.protocol import StdinCase, StdinTask, Verdict
+
+FILES = ("input.txt", "expected.txt", "output.txt")
+LIMITS = Limits(cpu_seconds=10.0, wall_seconds=60.0)
+DRIVER = f"""\
+import json, sys
+for name, text in zip({FILES!r}, json.load(sys.stdin)):
+    with open(name, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:
+        file.write(text)
+sys.argv = ["checker.py", *{FILES!r}]
+exec(compile({{source!r}}, "checker.py", "exec"), {{{{"__name__": "__main__"}}}})
+"""
+
+
+def checking(task: StdinTask, places: Sequence[int], reports: Sequence[dict[str, Any]]) -> StdinTask:
+    """The job of the checker: a case for each of these cases of the task."""
+    given = [(task.cases[place].text, task.cases[place].expected, reports[place]["out"]) for place in places]
+    largest = max((len(text.encode(errors="surrogatepass")) for texts in given for text in texts), default=0)
+    limits = replace(LIMITS, output_bytes=max(LIMITS.output_bytes, largest))
+    source = DRIVER.format(source=task.checker)
+    cases = tuple(StdinCase(json.dumps(texts), "") for texts in given)
+    return StdinTask(source, cases, checker=task.checker, all_cases=True, limits=limits)  # what it prints is compared with nothing either
+
+
+def score(printed: str) -> float | None:
+    """What a checker printed in its last line, None if that is no score."""
+    try:
+        value = float(printed.strip().rpartition("\n")[2][:40])
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None
+
+
+def checked(verdict: Verdict, places: Sequence[int], found: Sequence[float | str], printed: Sequence[str]) -> Verdict:
+    """A verdict on a program with what its checker found: for each of these cases a score, or why there is none. The first case that is not
+    right decides, whoever says so."""
+    total = replace(verdict, score=sum(result for result in found if isinstance(result, float)) / verdict.cases)
+    for place, result in zip(places, found, strict=True):
+        if verdict.case is not None and verdict.case < place:
+            break
+        if isinstance(result, str):
+            return replace(total, outcome="unscorable", case=place, reason=f"its checker {result}")
+        if result < 1:
+            reason = f"printed {excerpt(printed[place])}, to which its checker gives {result:g}"
+            return replace(total, outcome="wrong", case=place, reason=reason)
+    return total
