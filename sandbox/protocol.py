@@ -48,13 +48,13 @@ class StdinTask:
     source: str
     cases: tuple[StdinCase, ...]
     rule: TextRule = TextRule()
+    limits: Limits = field(default_factory=Limits)
     checker: str = ""
     """Trusted Python that decides in place of the rule (checker.py)."""
     all_cases: bool = False
     """Run every case, whatever becomes of the first ones, for the score."""
     any_status: bool = False
     """A program that printed the right text and then left by `sys.exit` with a status other than 0 is right."""
-    limits: Limits = field(default_factory=Limits)
     language: str = PYTHON
     """Or one of `LANGUAGES`."""
     mode: Mode = "stdin"
@@ -80,9 +80,9 @@ class FuncTask:
     calls: tuple[Call, ...]
     tolerance: float = 0.0
     """Two floats may differ by this much, absolutely or relatively. An integer is never anything but itself."""
+    limits: Limits = field(default_factory=Limits)
     from_json: bool = False
     """The expected values were read from JSON, which writes a tuple as a list and every key of a dict as text: these are alike."""
-    limits: Limits = field(default_factory=Limits)
     mode: Mode = "func"
 
 

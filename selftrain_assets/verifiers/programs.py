@@ -117,7 +117,7 @@ class CodeVerifier(Identity):
             rule = TextRule(self.words, self.tolerance or None, self.decimals, self.any_order)
             longest = max(len(case.expected.encode(errors="replace")) for case in cases)
             limits = replace(limits, output_bytes=max(limits.output_bytes, 2 * longest))
-            return StdinTask(source, cases, rule, self.any_status, limits)
+            return StdinTask(source, cases, rule, limits, any_status=self.any_status)
         if tests.calls:
             calls = tuple(
                 Call(tuple(_whole_keys(args) if tests.as_apps else args), expected, kwargs, _also(expected) if tests.as_apps else ())
