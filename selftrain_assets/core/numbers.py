@@ -13,12 +13,14 @@ import math
 import re
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 
 from selftrain_assets.core.notation import CURRENCY, written_plainly
 from selftrain_assets.core.quantities import LETTERS, LONGEST, Quantity, quantities
 
-LONGEST_TEXT = 20_000
-"""Characters of a text that are looked at, from its end."""
+LONGEST_TEXT = 12_000
+"""Characters of a text that are looked at."""
+MOST = 60  # numbers that are told apart in one statement
 
 
 def plain(value: int | float | Decimal | Fraction) -> str:
@@ -64,7 +66,7 @@ def stated(text: str, whole: bool = False) -> list[Fraction | None]:
     """
     chains: list[list[list[Quantity]]] = []  # statements, of sides, of operands
     plainly = written_plainly(text[:LONGEST_TEXT])
-    found = list(quantities(plainly))
+    found = list(islice(quantities(plainly), MOST))
     kept = [q for q in found if not q.negated and not q.label] or [q for q in found if not q.negated]
     for before, quantity in zip([None, *kept], kept, strict=False):
         relation = "several" if before is None else _relation(plainly, before, quantity)
@@ -82,11 +84,16 @@ def stated(text: str, whole: bool = False) -> list[Fraction | None]:
 
 
 def last_number(text: str) -> list[Fraction | None]:
-    """The last number of a text in prose, and what is offered beside it as an alternative (`5 or 6`)."""
+    """The last number of a text in prose, and what is offered beside it as an alternative (`5 or 6`).
+
+    A last line without words states what it holds: `10:30` and `5 - 3` several numbers.
+    """
     plainly = written_plainly(text[-LONGEST_TEXT:])
     found = [q for q in quantities(plainly) if not q.negated]
     if not found:
         return []
+    if BARE.fullmatch(line := text.rstrip(" \n\r\t`").rpartition("\n")[2]):
+        return stated(line)
     last = [found[-1]]
     for quantity in reversed(found[:-1]):
         if not ALTERNATIVE.search(plainly[quantity.end : last[0].start]):
@@ -97,7 +104,9 @@ def last_number(text: str) -> list[Fraction | None]:
 
 FILLERS = r"(?:\W*\b(?:about|approximately|around|roughly|maybe|perhaps|possibly|even|only|just|the|it|is|either|also|to)\b){0,3}"
 ALTERNATIVE = re.compile(
-    rf"\bor\b(?! more| less| fewer| so)[^\w\n]{{0,5}}{FILLERS}(?:\s?\$?\b[A-Za-z]\w?\s?=)?[^\w\n]{{0,6}}$", re.IGNORECASE
+    rf"(?:\bor\b(?! more| less| fewer| so)[^\w\n]{{0,5}}{FILLERS}(?:\s?\$?\b[A-Za-z]\w?\s?=)?|"
+    r"\b(?:maybe|perhaps|possibly|(?:might|could)(?: also)? be))[^\w\n]{0,6}$",
+    re.IGNORECASE,
 )
 EQUALS = re.compile(r"=|\u2248|\bequals\b|\bis equal to\b|\b(?:gives|makes|yields|comes to|totals)\b", re.IGNORECASE)
 INFERENCE = re.compile(r"\b(?:so|then|thus|hence|therefore|giving|gives|means|where)\b|=>", re.IGNORECASE)
@@ -125,16 +134,22 @@ CONNECTED = re.compile(
 RATIO = re.compile(r"^\s*(?:in|to|per|for|by|:|every)\s*(?:every\s*)?$", re.IGNORECASE)
 
 
+BARE = re.compile(r"(?:[^A-Za-z=\u2248\u00bb]|\b(?:or|and|to|in|am|pm|AM|PM)\b){1,200}")
+ASIDE = re.compile(r"\([^()\d]*\)")
+
+
 def _relation(text: str, before: Quantity, after: Quantity) -> str:
     """What stands between two numbers makes them two sides of an equation, operands, several answers, or an answer and a remark."""
-    between = text[before.end : after.start]
+    between = ASIDE.sub(" ", text[before.end : after.start])
     if len(between) > 300:
         return "remark"
     connected = CONNECTED.match(between) and not INFERENCE.search(between)
     if connected and not REMARK.search(between):
         return "operation" if not between.strip(" -/") else "several"
-    if ALTERNATIVE.search(between) or RATIO.match(between) or COMPOUND.match(between) or not between.strip(" ([{" + CURRENCY):
-        return "several" if not between.strip().startswith("(") else "remark"
+    if ALTERNATIVE.search(between) or RATIO.match(between) or COMPOUND.match(between):
+        return "several"
+    if not between.strip(" ([{.\u2026" + CURRENCY):
+        return "remark" if between.strip().startswith("(") else "several"
     if EQUALS.search(between) and not re.search(r"[.!?]\s", between):
         return "equation"
     return "operation" if OPERATOR.search(between) else "remark"

@@ -48,6 +48,7 @@ POWERS = {"hundred": 2, "thousand": 3, "k": 3, "lakh": 5, "million": 6, "m": 6, 
 POWERS |= {"trillion": 12, "t": 12}
 
 SIGN = re.compile(rf"([-+])\s?{CURRENCY}?\s?([-+])?\s?$|{CURRENCY}\s?([-+])?\s?$")
+SIGN_WORD = re.compile(r"\b(negative|minus)\s\$?$", re.IGNORECASE)
 OPERAND_BEFORE = re.compile(rf"[{LETTERS}\d)\]}}%!'{CURRENCY}]\s*$")
 NOT_AN_OPERAND = re.compile(
     r"(?:\b(?:is|are|was|be|equals|of|to|at|by|answer|about|approximately|roughly|or|and|than|minus|not|but))\s+$|^\s*$", re.I
@@ -113,6 +114,10 @@ def _read(text: str, start: re.Match[str]) -> list[Quantity]:
 
 def _sign(before: str, start: int) -> tuple[int, int]:
     """The sign that stands before a number, and where the number begins with it. A sign behind an operand is an operator."""
+    if found := SIGN_WORD.search(before):
+        ahead = before[: found.start()]
+        operator = found[1].lower() == "minus" and OPERAND_BEFORE.search(ahead) and not NOT_AN_OPERAND.search(ahead)
+        return (1, start) if operator else (-1, start - len(found[0]))
     found = SIGN.search(before)
     if not found:
         return 1, start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from selftrain_assets.core.notation import written_plainly
 from selftrain_assets.core.numbers import last_number, number, one, plain, stated
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Outcome, Problem, Verdict
@@ -120,6 +122,8 @@ class NumericVerifier(AnswerVerifier):
 
     def read(self, completion: str) -> Reading | None:
         answer = find_answer(completion, _states_number)
+        if answer is not None and answer.introduces and not BEGINS.match(written_plainly(answer.text[:100])):
+            answer = answer.unmarked()
         if answer is None or (answer.mark == Mark.LINE and self.require_mark):
             return None
         if answer.mark == Mark.LINE:
@@ -143,6 +147,9 @@ class NumericVerifier(AnswerVerifier):
         if _reference(answer) is None:  # such a problem is refused; judged all the same, its answer can only be met word for word
             return any(folded(text) == folded(answer) for text in reading.texts)
         return super().meets(reading, answer)
+
+
+BEGINS = re.compile(r"(?:\W|\b(?:about|approximately|around|exactly|a total of|negative|minus|[A-Za-z]\w?\s?=))*\d")
 
 
 def _numbers(text: str, mark: Mark) -> list[Fraction | None]:

@@ -9,11 +9,12 @@ from pydantic import Field
 
 from selftrain_assets.core.types import Problem
 from selftrain_assets.verifiers.answers import AnswerVerifier, Reading, statements
-from selftrain_assets.verifiers.extraction import Mark, find_answer
+from selftrain_assets.verifiers.extraction import Mark, find_answer, first_sentence
 from selftrain_assets.verifiers.folding import folded, unwrapped
 
 LONGEST = 2000  # characters; a choice is short
 CANONICAL = re.compile(r"\([A-Z]\)|yes|no|true|false")
+LETTERS = {0x2014: " - ", **{0x24B6 + n: chr(65 + n) for n in range(26)}, **{0x24D0 + n: chr(97 + n) for n in range(26)}}  # circled ones
 OTHER_WORD = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 
 
@@ -36,6 +37,8 @@ class ChoiceVerifier(AnswerVerifier):
 
     def read(self, completion: str) -> Reading | None:
         answer = find_answer(completion, folded)
+        if answer is not None and answer.introduces and not any(map(CANONICAL.fullmatch, _choices(first_sentence(answer.text)))):
+            answer = answer.unmarked()
         if answer is None or (answer.mark == Mark.LINE and self.require_mark):
             return None
         texts = statements(answer)
@@ -95,7 +98,7 @@ BARE = re.compile(
 )
 TITLE = re.compile(r"A\s[A-Z][\w']*\s+[a-z]")  # A Tale of
 JOINED = re.compile(
-    r"(?:\W*(?:[,/&]|\b(?:or|and|nor|to)\b)\W*|[^()\[\]]{0,60}\b(?:or|and)\W+)(?:\W*\b(?:maybe|perhaps|possibly|also|either|option|choice|even)\b)*\W*",
+    r"(?:\s*|\W*(?:[,/&]|\b(?:or|and|nor|to)\b)\W*|[^()\[\]]{0,60}\b(?:or|and)\W+)(?:\W*\b(?:maybe|perhaps|possibly|also|either|option|choice|even)\b)*\W*",
     re.IGNORECASE,
 )
 REMARK = re.compile(r"\b(?:because|since|as|not|than|instead|is|are|was|while|whereas|but|so)\b|\.\s", re.IGNORECASE)
@@ -112,7 +115,7 @@ CAPITAL_WORD = re.compile(r"(Yes|No|True|False)\b(?=\s+[a-z])")
 
 def _choices(text: str) -> list[str]:
     """The choices that a short text makes: one, several where it leaves open which counts, or the text itself."""
-    plain = unwrapped(text[:LONGEST]).lstrip(" :*_`$\"'.").rstrip(" :*_`$")
+    plain = unwrapped(text[:LONGEST].translate(LETTERS)).lstrip(" :*_`$\"'.").rstrip(" :*_`$")
     plain = plain[_end(LEAD.match(plain)) :].lstrip(" *_`$\"'")
     if word := WORD.match(plain) or CAPITAL_WORD.match(plain):
         said = word[1].lower()
@@ -160,7 +163,7 @@ INFERENCE = re.compile(r"\b(?:so|thus|hence|therefore)\b", re.IGNORECASE)
 
 def _at_the_end(line: str) -> list[str]:
     """The choices that a line without a mark makes."""
-    plain = unwrapped(line[-LONGEST:])
+    plain = unwrapped(line[-LONGEST:].translate(LETTERS))
     called_right = list(IS_RIGHT.finditer(plain))
     if called_right and not INFERENCE.search(plain[called_right[-1].end() :]):
         return [f"({_letter(called_right[-1])})"]

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from selftrain_assets.core.boxed import boxes
+from selftrain_assets.verifiers.thoughts import spoken
 
 MARKS_LOOKED_AT = 50  # so that a degenerate text of nothing but marks costs little
 LONGEST_LINE = 4000  # characters of an answer in a sentence
@@ -48,6 +49,8 @@ class Answer:
     """All behind the mark, as it stands there; without a mark, the whole."""
     whole: str
     """The completion without its thoughts."""
+    introduces: bool = False
+    """A colon or heading with several sentences behind it: if the first is not the answer itself, they are a solution."""
 
     @property
     def text(self) -> str:
@@ -59,6 +62,10 @@ class Answer:
         lines = [line for line in self.rest.splitlines() if line.strip()]
         return "\n".join(lines[-count:] if self.mark == Mark.LINE else lines[:count])
 
+    def unmarked(self) -> Answer:
+        """The same text read as one without a mark."""
+        return Answer(Mark.LINE, (last_lines(self.whole),), self.whole, self.whole)
+
 
 @dataclass(frozen=True)
 class _Marked:
@@ -68,6 +75,7 @@ class _Marked:
     text: str
     rest: str
     remark: bool = False
+    colon: bool = False
 
 
 def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answer | None:
@@ -87,7 +95,9 @@ def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answe
         elif _overrules(found, chosen[-1], corrected, holds):
             chosen = [found]
     if chosen:
-        return Answer(chosen[0].mark, tuple(dict.fromkeys(found.text for found in chosen)), chosen[0].rest, text)
+        first = chosen[0]
+        introduces = first.colon and len(chosen) == 1 and bool(text[first.end :].strip() or first_sentence(first.text) != first.text)
+        return Answer(first.mark, tuple(dict.fromkeys(found.text for found in chosen)), first.rest, text, introduces)
     last = "" if boxes(text, most=1) else last_lines(text)  # a box that is empty or cut off holds no answer, and nothing beside it is one
     return Answer(Mark.LINE, (last,), text, text) if last else None
 
@@ -107,28 +117,6 @@ def _overrules(found: _Marked, before: _Marked, corrected: bool, holds: Callable
     if found.remark or (not found.mark.strong and not corrected and not holds(found.text)):
         return False
     return found.mark.strong or corrected or not before.mark.strong
-
-
-# -- thoughts -----------------------------------------------------------------------------------------------------------
-
-THOUGHT = re.compile(r"<(/?)(?:think|thinking|thoughts?|reasoning)>|\[(/?)THINK\]|<\|(?:begin|(end))_of_thought\|>", re.IGNORECASE)
-
-
-def spoken(completion: str) -> str:
-    """The completion without its thoughts."""
-    if "<" not in completion and "[" not in completion:
-        return completion
-    parts: list[str] = []
-    place, thinking = 0, False
-    for tag in THOUGHT.finditer(completion):
-        if any(tag.groups()):
-            if not thinking:
-                parts = []  # the start stood in the prompt
-            place, thinking = tag.end(), False
-        elif not thinking:
-            parts.append(completion[place : tag.start()])
-            thinking = True
-    return "\n".join(parts) if thinking else "\n".join([*parts, completion[place:]])
 
 
 # -- marks --------------------------------------------------------------------------------------------------------------
@@ -174,7 +162,7 @@ JOINED = re.compile(
     r"\b(?:case|option|answer|solution|method|possibility|alternative(?:ly)?)\b[ ]?\w?\s?[:.)])*",
     re.IGNORECASE,
 )
-OPEN_END = re.compile(r"\b(?:or|and)\W*$", re.IGNORECASE)
+OPEN_END = re.compile(r"\b(?:or|and)\W*(?:\b(?:the|my|our|final|correct|that)\W*)*$", re.IGNORECASE)
 OPENS, CLOSES = ("$$", "\\["), {"$$": "$$", "\\[": "\\]"}
 BULLET = re.compile(r"(?:[-+*\u2022]|>)[ \t]+")
 LEADING = ' \t\r\n:\uff1a*_`#"}'
@@ -221,7 +209,8 @@ def _sentences(text: str, sentences: list[re.Match[str]]) -> Iterator[_Marked]:
         if content.strip(" .#*_$,;"):
             ahead = text[max(0, found.start() - 40) : found.start()]
             remark = bool(SUPPOSED.search(ahead) or POINTED_AT.search(ahead) or JUDGEMENT.match(content))
-            yield _Marked(Mark.SENTENCE, found.start(), end, content, text[start:until], remark)
+            colon = re.search(r"\b(?:is|are|was|be|equals)\b", found[0]) is None
+            yield _Marked(Mark.SENTENCE, found.start(), end, content, text[start:until], remark, colon)
 
 
 def _content(text: str, place: int, until: int) -> tuple[int, int]:
@@ -258,7 +247,7 @@ INTRODUCTION = re.compile(r"[\s,*]*(?:\b(?:so|thus|hence|therefore|then|and|the|
 
 
 ABBREVIATED = re.compile(r"(?:^|[\s.(])(?:[A-Z]|St|Mr|Mrs|Ms|Dr|Mt|Ft|Jr|Sr|Prof|Gen|Lt|vs|etc|No|approx|i\.e|e\.g)$")
-SENTENCE_END = re.compile(r"[.!?][)\"'*_$`]*\s+(?=[A-Z(\"'*$\\])|\n\s*\n")
+SENTENCE_END = re.compile(r"[.!?][)\"'*_$`]*\s+(?=[A-Z\d(\"'*$\\])|\n\s*\n")
 
 
 def first_sentence(text: str) -> str:

@@ -1,0 +1,41 @@
+"""What of a completion is said to the reader: without the model's thoughts, and without programs beside its text."""
+
+from __future__ import annotations
+
+import re
+
+THOUGHT = re.compile(r"<(/?)(?:think|thinking|thoughts?|reasoning)>|\[(/?)THINK\]|<\|(?:begin|(end))_of_thought\|>", re.IGNORECASE)
+END_TOKEN = re.compile(r"(?:</s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>)\s*$")
+NO_PROGRAM = r"(?i:text|txt|output|latex|tex|math|markdown|md|json|answer|plain\w*)\b"
+PROGRAM = re.compile(rf"^[ \t]*(```+|~~~+)[ \t]*(?!{NO_PROGRAM})\w[^\n]*\n.*?^[ \t]*\1", re.DOTALL | re.MULTILINE)
+
+
+def spoken(completion: str) -> str:
+    """The completion without its thoughts, and without fenced programs where it holds other text too.
+
+    A closed `<think>` (also thinking, thought, reasoning) is left out, and so is all behind one that never closes. A `</think>` without
+    its start closes what stands before it, since chat templates put the start into the prompt.
+    """
+    text = completion
+    if "<" in text or "[" in text:
+        text = _without_thoughts(text)
+        while end := END_TOKEN.search(text[-60:]):
+            text = text[: len(text[:-60]) + end.start()]
+    if "```" in text or "~~~" in text:
+        prose = PROGRAM.sub("\n", text)
+        return prose if prose.strip() else text
+    return text
+
+
+def _without_thoughts(completion: str) -> str:
+    parts: list[str] = []
+    place, thinking = 0, False
+    for tag in THOUGHT.finditer(completion):
+        if any(tag.groups()):
+            if not thinking:
+                parts = []  # the start stood in the prompt
+            place, thinking = tag.end(), False
+        elif not thinking:
+            parts.append(completion[place : tag.start()])
+            thinking = True
+    return "\n".join(parts if thinking else [*parts, completion[place:]])
