@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox import Call, FuncTask, Pool, PoolSettings, RpcTask, StdinCase, StdinTask, TextRule
+from sandbox import Call, FuncTask, Limits, Pool, PoolSettings, RpcTask, StdinCase, StdinTask, TextRule
 from sandbox.engine import Line
 from tests.sandbox.conftest import QUICK
 from tests.sandbox.hostile import ASKED_FOR, DENIALS, FORGERIES, LATE_CALLS, LATE_IMPORTS, MESSY, RPC_FORGERIES, SCRIPTS, SHADOWS
@@ -99,12 +99,10 @@ def _unclean(record):
 
 def test_the_case_after_a_failing_one_is_stopped_and_not_counted(pool):
     source = "n = int(input())\nif n:\n    while True: pass\nprint(0)"
-    assert pool.judge(CANARY).outcome == "pass"  # a container is there
-    started = time.monotonic()
-    verdict = judged(pool, StdinTask(source, (StdinCase("0", "1"), StdinCase("1", "2")), limits=replace(QUICK, cpu_seconds=4)))
+    endless = Limits(cpu_seconds=60, wall_seconds=60)
+    verdict = judged(pool, StdinTask(source, (StdinCase("0", "1"), StdinCase("1", "2")), limits=endless))
     assert (verdict.outcome, verdict.case) == ("wrong", 0)
     assert verdict.cpu_seconds < 0.5
-    assert time.monotonic() - started < 3
 
 
 @pytest.mark.usefixtures("nothing_left")
