@@ -205,7 +205,7 @@ class Line:
             rest = rest[self.socket.send(rest) :]
 
     def read(self, seconds: float) -> dict[str, Any]:
-        """The next record. EOFError if the container is gone, TimeoutError after `seconds` of silence."""
+        """The next record. EOFError if the container is gone, TimeoutError after `seconds` of silence, ValueError if it is no record."""
         self.socket.settimeout(seconds)
         scanned = 0
         while (end := self.buffer.find(b"\n", scanned)) < 0:
@@ -213,7 +213,10 @@ class Line:
             self._receive()
         line = bytes(self.buffer[:end])
         del self.buffer[: end + 1]
-        return json.loads(line)
+        record = json.loads(line)
+        if type(record) is not dict:
+            raise ValueError("the runner sent something else than a record")
+        return record
 
     def _receive(self) -> None:
         """Read once, and take the engine's frames apart: stream (2 is standard error), length, bytes."""

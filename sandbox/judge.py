@@ -5,12 +5,13 @@ Every way out but one leads to something else than `pass`: what is missing, unre
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
 from dataclasses import replace
 from typing import Any
 
-from sandbox.compare import excerpt, same_text, same_value
+from sandbox.compare import excerpt, same_text, same_value, storable
 from sandbox.limits import COMPILER, EXCERPT_CHARACTERS, Limits
 from sandbox.protocol import FuncTask, Outcome, RpcTask, RunTask, StdinTask, Task, Verdict, case_count
 from sandbox.runner.codec import decode, loads
@@ -19,12 +20,29 @@ TRACEBACK = re.compile(r"^Traceback \(most recent call last\):|^  File \"", re.M
 OUT_OF_MEMORY = ("std::bad_alloc", "heap out of memory")
 """What programs in C++ and JavaScript end with where Python has MemoryError."""
 UNDER_NODE = re.compile(r"^(\w*Error\b.*)$(?:.*)^Node\.js v[\d.]+\s*\Z", re.MULTILINE | re.DOTALL)
+log = logging.getLogger(__name__)
 Finding = tuple[Outcome, int, str]
 """Outcome, case, reason."""
 
 
 def judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
-    """The verdict of a program whose runner finished its job. With a checker, `pass` says that every case ended well."""
+    """The verdict of a program whose runner finished its job. With a checker, `pass` says that every case ended well.
+
+    Whatever a program makes it stumble over is `unscorable`: never a pass, and nothing that ends the judging of others.
+    """
+    try:
+        return _judge(task, reports)
+    except Exception as error:
+        log.warning("a program cannot be judged", exc_info=error)
+        return Verdict("unscorable", task.mode, reason=failure(error), cases=case_count(task))
+
+
+def failure(error: Exception) -> str:
+    """What a person is told of a failure to judge."""
+    return storable(f"it cannot be judged: {type(error).__name__}: {error}")[:300]
+
+
+def _judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
     found: Finding | None = None
     value, right = None, 0
     if isinstance(task, StdinTask):
@@ -46,7 +64,7 @@ def judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
         _measured(task, reports),
         outcome=found[0] if found else "pass",
         case=found and found[1],
-        reason=found[2] if found else "",
+        reason=storable(found[2]) if found else "",
         score=right / max(1, case_count(task)),
         value=value,
     )
@@ -121,7 +139,23 @@ def malformed(report: dict[str, Any]) -> str | None:
 
 
 def stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Finding | None:
-    """What is wrong with one case, None if nothing is."""
+    """What is wrong with one case, None if nothing is. It is found once, and kept in the report."""
+    if "found" not in report:
+        try:
+            report["found"] = _stdin_finding(task, index, report)
+        except Exception as error:
+            log.warning("a case cannot be judged", exc_info=error)
+            report["found"] = "unscorable", index, failure(error)
+    found: Finding | None = report["found"]
+    return found and (found[0], index, found[2])
+
+
+def shed(report: dict[str, Any]) -> None:
+    """Give back the memory of a case that has been judged: of what it printed the verdict keeps an excerpt."""
+    report["out"], report["results"] = report["out"][:EXCERPT_CHARACTERS], ""
+
+
+def _stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Finding | None:
     if (refused := not_compiled(report)) is not None:
         return refused[0], index, refused[1]
     if (problem := malformed(report)) is not None:
@@ -185,14 +219,14 @@ def _rpc(task: RpcTask, report: dict[str, Any]) -> Finding | None:
         end = broken(report | {"program": report["program"] | {"exit": 0}}, task.limits)
     if end is not None:
         return end[0], case, end[1]
-    if report["tester"]["cpu"] > task.limits.cpu_seconds:
+    if report["tester"]["cpu"] > task.limits.cpu_seconds or report["tester"]["exit"] == -signal.SIGXCPU:
         return "timeout", case, "the tests used more CPU time than is allowed"
     if record == {"pass": True} and report["tester"]["exit"] == 0:
         return None
     if "unscorable" in record:
         return "unscorable", case, str(record["unscorable"])
     if "wrong" in record:
-        if record["wrong"].startswith("Gone") and report["program"]["exit"] == -9:
+        if str(record["wrong"]).startswith("Gone") and report["program"]["exit"] == -9:
             return "resource", case, "killed, most likely for the memory that it used"
         return "wrong", case, str(record["wrong"])
     return "unscorable", case, f"the tests ended with status {report['tester']['exit']} and no verdict"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import collections
 import json
+from collections import Counter
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
 
 DEEPEST = 60
+COLLIDING = 300
 HEX_DIGITS = 300_000
 FRACTION_DIGITS = 10_000
 PLAIN_INT = 2**53
@@ -132,8 +134,12 @@ def as_base(value: Any, base: type) -> Any:
 
 
 def _hashed(kind: Any, items: list[Any]) -> Any:
-    """A set or dict; one that names a key that cannot be hashed is refused."""
+    """A set or dict; one that names a key that cannot be hashed is refused, and so is one whose keys are made to collide: building it
+    would take the square of their number, in one go that nothing can interrupt."""
     try:
+        hashes = Counter(hash(item[0] if kind is dict else item) for item in items)
+        if hashes and max(hashes.values()) > COLLIDING:
+            raise ValueError(f"more than {COLLIDING} of its keys have one hash")
         return kind(items)
     except TypeError as error:
         raise ValueError(str(error)) from None
