@@ -139,20 +139,22 @@ def malformed(report: dict[str, Any]) -> str | None:
 
 
 def stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Finding | None:
-    """What is wrong with one case, None if nothing is. It is found once, and kept in the report."""
-    if "found" not in report:
-        try:
-            report["found"] = _stdin_finding(task, index, report)
-        except Exception as error:
-            log.warning("a case cannot be judged", exc_info=error)
-            report["found"] = "unscorable", index, failure(error)
-    found: Finding | None = report["found"]
-    return found and (found[0], index, found[2])
+    """What is wrong with one case, None if nothing is."""
+    if "found" in report:
+        found: Finding | None = report["found"]
+        return found and (found[0], index, found[2])
+    try:
+        return _stdin_finding(task, index, report)
+    except Exception as error:
+        log.warning("a case cannot be judged", exc_info=error)
+        return "unscorable", index, failure(error)
 
 
-def shed(report: dict[str, Any]) -> None:
-    """Give back the memory of a case that has been judged: of what it printed the verdict keeps an excerpt."""
-    report["out"], report["results"] = report["out"][:EXCERPT_CHARACTERS], ""
+def settle(task: StdinTask, index: int, report: dict[str, Any]) -> None:
+    """Judge a case once and for all, and give its memory back: of what it printed an excerpt is kept, all of it for a checker alone."""
+    report["found"] = stdin_finding(task, index, report)
+    if not task.checker:
+        report["out"], report["results"] = report["out"][:EXCERPT_CHARACTERS], ""
 
 
 def _stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Finding | None:

@@ -12,7 +12,7 @@ from sandbox.checker import checked, checking, score
 from sandbox.compare import excerpt
 from sandbox.engine import EngineSettings, Line, connect
 from sandbox.errors import EngineError, SandboxError, UnsafeError
-from sandbox.judge import judge, shed, stdin_finding
+from sandbox.judge import judge, settle, stdin_finding
 from sandbox.languages import PYTHON
 from sandbox.limits import COMPILER, GRACE_SECONDS, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES
 from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, first_part, job_line, longest_job
@@ -244,14 +244,13 @@ class Worker:
                     continue
                 if "case" in record and not stopped:  # one more case may have ended before the runner was told
                     reports.append(record)
+                    if isinstance(task, StdinTask):
+                        settle(task, len(reports) - 1, record)
                 if record.get("end"):
                     break
-                if isinstance(task, StdinTask) and not stopped:
-                    if self._enough(task, reports):
-                        line.write(json.dumps({"stop": self.jobs}).encode() + b"\n", GRACE_SECONDS)
-                        stopped = True
-                    if not task.checker:
-                        shed(record)
+                if isinstance(task, StdinTask) and not stopped and self._enough(task, reports):
+                    line.write(json.dumps({"stop": self.jobs}).encode() + b"\n", GRACE_SECONDS)
+                    stopped = True
         except TimeoutError as error:
             raise ContainerLostError("its runner did not answer in time") from error
         except (EOFError, OSError, ValueError) as error:
