@@ -32,6 +32,8 @@ class Language:
     version: tuple[str, ...]
     prepare: tuple[str, ...] = ()
     """Run once, when the image is built."""
+    whole: str = ""
+    """Pattern of what every whole program has: a block without it is a part of one, shown by the way."""
     binary: str | None = None
     """What compiling makes and cases run, with the name as which `run` calls it; None: cases run the file itself."""
     address_space: bool = True
@@ -51,6 +53,7 @@ LANGUAGES = {
         tags=("cpp", "c++", "cc", "cxx", "cplusplus"),
         file="program.cpp",
         compile=("g++", *CPP, "-pipe", "-fmax-errors=3", f"-I{PREPARED}", "-o", "program", "program.cpp"),
+        whole=r"\bmain\s*\(",
         binary="program",
         run=("./program",),
         prepare=("g++", *CPP, "-x", "c++-header", "-include", "bits/stdc++.h", "-o", f"{PREPARED}/bits/stdc++.h.gch", "/dev/null"),

@@ -46,6 +46,12 @@ class Worker:
         self.jobs = 0
         self.started = 0
 
+    @property
+    def holds(self) -> str:
+        """Python and packages of the image with their versions, for a person."""
+        versions = {"Python": self.hello.get("python", "")} | self.hello.get("packages", {})
+        return ", ".join(f"{name} {version}" for name, version in versions.items())
+
     def start(self) -> None:
         """A fresh container whose runner has said hello. EngineError if there is none to be had."""
         for attempt in range(START_ATTEMPTS):

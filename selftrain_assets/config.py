@@ -26,7 +26,7 @@ from selftrain_assets.recipes import AnyRecipe, Diversification, RestEM, TriPosT
 from selftrain_assets.tasks import AnyTask, WordProblems
 from selftrain_assets.tasks.defaults import with_task_defaults
 from selftrain_assets.trainers import AnyTrainer, SftTrainer
-from selftrain_assets.verifiers import AnyVerifier, NumericVerifier, SandboxSettings
+from selftrain_assets.verifiers import AnyVerifier, CodeVerifier, NumericVerifier, SandboxSettings, code_verifiers
 
 
 class Source(Identity):
@@ -101,6 +101,19 @@ class Experiment(BaseModel):
     def verifiers(self) -> list[AnyVerifier]:
         """Of each method, or the one."""
         return [m.verifier for m in self.recipe.methods] or [self.verifier]
+
+    def code_verifiers(self) -> list[CodeVerifier]:
+        """All that run programs, those of suites included."""
+        return code_verifiers([*self.verifiers(), *(suite.verifier for suite in self.evaluation.suites.values())])
+
+    @model_validator(mode="after")
+    def _programs_fit(self):
+        for verifier in self.code_verifiers():
+            try:
+                self.execution.sandbox.require_room(verifier.memory_mib)
+            except UserError as error:
+                raise ValueError(f"verifier.{error}") from None
+        return self
 
     @model_validator(mode="after")
     def _suites_fit(self):

@@ -188,10 +188,12 @@ def doctor(
     from selftrain_assets.terminal import print_diagnosis
     from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
 
-    settings = load_experiment(name).execution.sandbox if name else SandboxSettings()
+    config = load_experiment(name) if name else None
+    settings = config.execution.sandbox if config else SandboxSettings()
+    languages = {language for verifier in config.code_verifiers() for language in verifier.languages} if config else ()
     engines = []
     with sandbox_errors():
-        for engine in settings.engines():
+        for engine in settings.engines(languages):
             with diagnose(engine) as found:
                 engines.append(print_diagnosis(found, quiet=as_json))
     if as_json:

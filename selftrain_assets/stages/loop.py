@@ -73,9 +73,20 @@ def controls(run: Run) -> Iterator[Manifest]:
 
 def walk(run: Run, iterations: Iterable[int]) -> Iterator[Manifest]:
     """Do what is owed of these rounds, stage after stage; TaskError after the first whose blocking check fails."""
+    iterations = list(iterations)
+    if run.manifest(iteration_scope(iterations[-1]) if iterations else BASE, "evaluation") is None:
+        _build_images(run)
     for manifest in chain(prepare(run), _rounds(run, iterations)):
         yield manifest
         require(manifest, check(run, manifest))
+
+
+def _build_images(run: Run) -> None:
+    """Before anything is sampled: InfraError if the packages or the compilers that programs are to have cannot be had."""
+    sandbox = run.config.execution.sandbox
+    for languages in {verifier.languages for verifier in run.config.code_verifiers()}:
+        if languages or sandbox.packages:
+            sandbox.build(languages)
 
 
 def _rounds(run: Run, iterations: Iterable[int]) -> Iterator[Manifest]:

@@ -30,6 +30,11 @@ def with_members(verifiers: Iterable[AnyVerifier]) -> Iterator[AnyVerifier]:
             yield from with_members(verifier.of)
 
 
+def code_verifiers(verifiers: Iterable[AnyVerifier]) -> list[CodeVerifier]:
+    """Those that run programs, members of others included."""
+    return [verifier for verifier in with_members(verifiers) if isinstance(verifier, CodeVerifier)]
+
+
 def verifier_fingerprint(verifier: Verifier) -> str:
     """Name, version and settings: what enters the key of a verdict."""
     return fingerprint("verifier", verifier.version, verifier)
@@ -48,6 +53,7 @@ __all__ = [
     "SandboxSettings",
     "TextVerifier",
     "Verifier",
+    "code_verifiers",
     "verdicts",
     "verifier_fingerprint",
     "with_members",

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from selftrain_assets.core.identity import fingerprint, problem_digest
 from selftrain_assets.core.numbers import number, plain
@@ -24,6 +24,7 @@ from selftrain_assets.verifiers.program_text import Sought, entry_of, find_progr
 from selftrain_assets.verifiers.protocol import Judge, Pair
 from selftrain_assets.verifiers.python_source import facts, joined
 from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
+from selftrain_assets.verifiers.source_text import find_source
 
 if TYPE_CHECKING:
     import sandbox
@@ -46,6 +47,9 @@ class CodeVerifier(Identity):
 
     type: Literal["code"] = "code"
     version: ClassVar[str] = "3"
+    language: Literal["python", "cpp", "javascript"] = Field(
+        "python", description="of the programs; another than Python is judged by what it prints, and needs its compiler in the image"
+    )
     program: Literal["auto", "fenced", "whole"] = Field(
         "auto",
         description="fenced: in a fenced block; whole: the completion as it is; auto: in a block if there is one, else Python in the text",
@@ -62,11 +66,26 @@ class CodeVerifier(Identity):
     any_status: bool = Field(False, description="a program that printed the right text may leave by sys.exit with any status")
     cpu_seconds: float = Field(5.0, gt=0, description="CPU time of one case")
     wall_seconds: float = Field(20.0, gt=0, description="wall time of one case, a backstop for programs that wait")
-    memory_mib: int = Field(512, ge=32, le=700, description="address space of each process of a program, in MiB")
+    memory_mib: int = Field(
+        512, ge=32, description="address space of each process of a program, in MiB; fits in execution.sandbox.memory_mib"
+    )
+    environment: str = Field(
+        "", description="any text; another one judges everything again, for instance after execution.sandbox.packages has changed"
+    )
+
+    @model_validator(mode="after")
+    def _python_alone(self):
+        if self.language != "python" and self.continues:
+            raise ValueError(f"continues: a question that goes on is Python; programs in {self.language} are whole")
+        return self
 
     def check_problem(self, problem: Problem) -> str | None:
         if problem.tests is not None:
-            return None
+            tests = ProgramTests.from_json(problem.tests)
+            if self.language == "python" or tests.cases:
+                return None
+            kind = "calls" if tests.calls else "asserts"
+            return f"its tests are {kind}, which are for Python; programs in {self.language} are judged by a list of {{input, output}}"
         return self._answer().check_problem(problem)
 
     def parse(self, completion: str, entry: str = "") -> str | None:
@@ -78,8 +97,14 @@ class CodeVerifier(Identity):
 
     @contextmanager
     def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
-        with sandbox.pool() as pool:
+        sandbox.require_room(self.memory_mib)
+        with sandbox.pool(self.languages) as pool:
             yield _CodeJudge(self, pool)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Which its programs are in, besides Python."""
+        return () if self.language == "python" else (self.language,)
 
     def _answer(self) -> NumericVerifier | TextVerifier:
         return NumericVerifier(tolerance=self.tolerance) if self.answers == "numeric" else TextVerifier()
@@ -87,6 +112,11 @@ class CodeVerifier(Identity):
     def _found(self, completion: str, sought: Sought) -> str | None:
         if self.program == "whole":
             return completion if completion.strip() else None
+        if self.language != "python":
+            from sandbox.languages import LANGUAGES
+
+            language = LANGUAGES[self.language]
+            return find_source(completion, language.tags, language.whole, fenced=self.program == "fenced")
         return find_program(completion, sought, fenced=self.program == "fenced")
 
     def _program(self, problem: Problem, completion: str) -> str | None:
@@ -110,14 +140,14 @@ class CodeVerifier(Identity):
         limits = Limits(cpu_seconds=self.cpu_seconds, wall_seconds=self.wall_seconds, memory_bytes=self.memory_mib * MIB)
         source = joined(self.prelude, program)
         if problem.tests is None:
-            return RunTask(source, limits=limits)
+            return RunTask(source, limits=limits, language=self.language)
         tests = ProgramTests.from_json(problem.tests)
         if tests.cases:
             cases = tuple(StdinCase(given, printed) for given, printed in tests.cases)
             rule = TextRule(self.words, self.tolerance or None, self.decimals, self.any_order)
             longest = max(len(case.expected.encode(errors="replace")) for case in cases)
             limits = replace(limits, output_bytes=max(limits.output_bytes, 2 * longest))
-            return StdinTask(source, cases, rule, limits, any_status=self.any_status)
+            return StdinTask(source, cases, rule, limits, any_status=self.any_status, language=self.language)
         if tests.calls:
             calls = tuple(
                 Call(tuple(_whole_keys(args) if tests.as_apps else args), expected, kwargs, _also(expected) if tests.as_apps else ())
@@ -180,7 +210,7 @@ class _CodeJudge:
 
     def __init__(self, verifier: CodeVerifier, pool: sandbox.Pool) -> None:
         self._verifier, self._pool = verifier, pool
-        images = sorted({f"{w.image}, Python {w.hello['python']}" for w in pool.workers})
+        images = sorted({f"{w.image}, {w.holds}" for w in pool.workers})
         self.name = f"{verifier.type} {verifier.version} ({'; '.join(images)})"
 
     def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:

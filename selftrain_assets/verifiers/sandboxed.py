@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from selftrain_assets.core.errors import InfraError
+from selftrain_assets.core.errors import InfraError, UserError
 from selftrain_assets.core.settings import Execution
 
 if TYPE_CHECKING:
     import sandbox
 
 MIB = 1024 * 1024
+ADVICE = "; `selftrain doctor` shows what is missing, and running again goes on"
+RUNNER_MIB = 68
+"""Of a container's memory, that what runs the programs needs for itself."""
 
 
 class SandboxSettings(Execution):
@@ -51,13 +54,30 @@ class SandboxSettings(Execution):
             for host in self.hosts or (None,)
         )
 
+    def require_room(self, memory_mib: int) -> None:
+        """UserError if a container has too little memory for a program that may use so much: the kernel would end it before its limit."""
+        if memory_mib + RUNNER_MIB > self.memory_mib:
+            raise UserError(
+                f"memory_mib: {memory_mib} MiB for a program do not fit in a container of {self.memory_mib}; "
+                f"set execution.sandbox.memory_mib to {memory_mib + RUNNER_MIB} or more"
+            )
+
+    def build(self, languages: Iterable[str] = ()) -> None:
+        """Have the image on every engine, so that what cannot be built is known before there is anything to judge."""
+        from sandbox.engine import connect
+        from sandbox.image import build
+
+        with sandbox_errors(ADVICE):
+            for engine in self.engines(languages):
+                build(connect(engine.host), engine)
+
     @contextmanager
     def pool(self, languages: Iterable[str] = ()) -> Iterator[sandbox.Pool]:
         """Containers that are ready; everything that the sandbox cannot do here becomes an InfraError."""
         from sandbox import Pool, PoolSettings
 
         with (
-            sandbox_errors("; `selftrain doctor` shows what is missing, and running again goes on"),
+            sandbox_errors(ADVICE),
             Pool(PoolSettings(workers=self.workers, engines=self.engines(languages))) as pool,
         ):
             yield pool
