@@ -145,6 +145,12 @@ class Verdict:
     image: str = ""
     python: str = ""
 
+    def __post_init__(self) -> None:
+        """Texts that a program had a hand in become texts that UTF-8 has: a lone surrogate is written as its escape."""
+        for name in ("reason", "output"):
+            text: str = getattr(self, name)
+            object.__setattr__(self, name, text if text.isascii() else text.encode("utf-8", "backslashreplace").decode())
+
 
 def job_record(task: Task, identity: int) -> dict[str, Any]:
     """What the runner is told: the program and its inputs."""

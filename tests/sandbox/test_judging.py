@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox import Call, FuncTask, Limits, StdinCase, StdinTask, TextRule, lower
+from sandbox import Call, FuncTask, Limits, StdinCase, StdinTask, TextRule, Verdict, lower
 from sandbox.compare import excerpt, same_text, same_value
 from sandbox.judge import judge
 from sandbox.runner.codec import UnencodableError, decode, encode, loads
@@ -289,3 +289,9 @@ def test_literal_asserts_become_calls():
 )  # fmt: skip
 def test_other_tests_are_left_to_rpc(test):
     assert lower([test], "f") is None
+
+
+def test_what_a_program_had_a_hand_in_can_be_written_down():
+    verdict = Verdict("wrong", "func", reason="raised ValueError: \ud800", output="ü\udfff")
+    assert (verdict.reason, verdict.output) == ("raised ValueError: \\ud800", "ü\\udfff")
+    assert replace(verdict, case=1).output == verdict.output
