@@ -99,6 +99,8 @@ def broken(report: dict[str, Any], limits: Limits, any_status: bool = False) -> 
         return "timeout", f"still there after {limits.wall_seconds:g} s of wall time, with {end['cpu']:.2f} s of CPU time used"
     if report["over"]:
         return "resource", f"wrote more than {limits.output_bytes} bytes"
+    if end["memory"] > limits.memory_bytes:
+        return "resource", f"used {end['memory']} bytes of memory, {limits.memory_bytes} are allowed"
     if end["exit"] == 0 or (any_status and end["exit"] > 0 and not TRACEBACK.search(report["err"])):
         return None
     last = last_words(report["err"])

@@ -43,7 +43,7 @@ class Language:
         """What the runner is told."""
         room = {"heap_mib": limits.memory_bytes // MIB, "stack_kib": max(984, limits.stack_bytes // 1024 - 4096)}
         run = [part.format(**room) for part in self.run]
-        compiler = COMPILER.wire() | ({} if self.address_space else {"memory_bytes": None})
+        compiler = COMPILER.wire() | ({} if self.address_space else {"address_bytes": None})
         return {"file": self.file, "compile": list(self.compile), "binary": self.binary, "run": run, "limits": compiler}
 
 

@@ -16,19 +16,22 @@ class Limits:
     wall_seconds: float = 20.0
     """Backstop for programs that wait. A program stopped by it with little CPU used is run once more; the second verdict counts."""
     memory_bytes: int = 512 * MIB
-    """Address space of each process (RLIMIT_AS)."""
+    """Memory of each process. Its address space (RLIMIT_AS) may be larger by `STACK_ROOM`, for stacks that are hardly used."""
     output_bytes: int = 1 * MIB
-    """Each of: standard output, standard error, encoded results, and any file that the program writes (RLIMIT_FSIZE)."""
+    """What is compared: standard output of a script, encoded results of a function. Where twice the expected one is more, that much
+    (`fitted` in protocol.py). Standard error, and what a function prints, may be any length: they only cost time."""
+    file_bytes: int = 32 * MIB
+    """Any file that the program writes (RLIMIT_FSIZE); together they fit into the scratch folder or not."""
     processes: int = 24
     """Processes and threads of the program, itself included (RLIMIT_NPROC)."""
     open_files: int = 128
     """File descriptors of each process (RLIMIT_NOFILE)."""
     stack_bytes: int = 64 * MIB
-    """Main thread's stack (RLIMIT_STACK)."""
+    """Main thread's stack (RLIMIT_STACK). A program may ask for more: what it then uses counts as memory."""
 
     def wire(self) -> dict[str, float | int]:
         """What the runner is told."""
-        return dict(vars(self))
+        return vars(self) | {"address_bytes": self.memory_bytes + STACK_ROOM}
 
 
 COMPILER = Limits(cpu_seconds=30, wall_seconds=60, memory_bytes=640 * MIB, output_bytes=16 * MIB)
@@ -59,6 +62,10 @@ class ContainerLimits:
         return self.memory_bytes // 3
 
 
+STACK_ROOM = 160 * MIB
+"""Address space beyond the memory: enough for `threading.stack_size(512 * 2**20)`, less than would let a program take the container's."""
+LARGEST_EXPECTED = 16 * MIB
+"""Of an expected output; a task with a larger one is unscorable."""
 EXCERPT_CHARACTERS = 2000
 """Of a program's output that a verdict keeps."""
 REQUEST_BYTES = 32 * MIB

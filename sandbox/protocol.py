@@ -152,13 +152,29 @@ class Verdict:
             object.__setattr__(self, name, text if text.isascii() else text.encode("utf-8", "backslashreplace").decode())
 
 
+def expected_bytes(task: Task) -> int:
+    """Length of the longest output, or of all results together, that is right; 0 where nothing is expected."""
+    if isinstance(task, StdinTask):
+        return max((len(case.expected.encode("utf-8", "surrogatepass")) for case in task.cases), default=0)
+    if isinstance(task, FuncTask):
+        return len(json.dumps([encode(call.expected) for call in task.calls]))
+    return 0
+
+
+def fitted(task: Task) -> Task:
+    """The same task with room for twice the output that is right."""
+    needed = 2 * expected_bytes(task)
+    return task if needed <= task.limits.output_bytes else replace(task, limits=replace(task.limits, output_bytes=needed))
+
+
 def job_record(task: Task, identity: int) -> dict[str, Any]:
     """What the runner is told: the program and its inputs."""
     record: dict[str, Any] = {"id": identity, "mode": task.mode, "limits": task.limits.wire(), "source": task.source}
     if isinstance(task, StdinTask | RunTask) and task.language != PYTHON:
         language = LANGUAGES[task.language]
         record["language"] = language.command(task.limits)
-        record["limits"]["memory_bytes"] = task.limits.memory_bytes if language.address_space else None
+        if not language.address_space:
+            record["limits"]["address_bytes"] = None
     if isinstance(task, StdinTask):
         record["inputs"] = [case.text for case in task.cases]
     elif isinstance(task, RunTask):

@@ -14,7 +14,7 @@ from sandbox.engine import EngineSettings
 from sandbox.errors import SandboxError, UnsafeError
 from sandbox.image import HERE
 from sandbox.languages import LANGUAGES
-from sandbox.limits import Limits
+from sandbox.limits import STACK_ROOM, Limits
 from sandbox.protocol import Call, FuncTask, RpcTask, RunTask, StdinCase, StdinTask
 from sandbox.worker import Worker, stand_ins
 
@@ -68,12 +68,11 @@ class Check:
 def _limits_hold(found: dict[str, int], limits: Limits, degraded: Collection[str], mapped: int) -> bool:
     """Whether every limit of a process is what it should be; -1 stands for none. Packages have `mapped` address space before it begins."""
     most = {
-        "AS": limits.memory_bytes + mapped,
+        "AS": limits.memory_bytes + STACK_ROOM + mapped,
         "CPU": limits.cpu_seconds + 3,
-        "FSIZE": limits.output_bytes + 1,
+        "FSIZE": limits.file_bytes,
         "NPROC": limits.processes,
         "NOFILE": limits.open_files,
-        "STACK": limits.stack_bytes,
         "CORE": 0,
         "MEMLOCK": 0,
     }

@@ -14,8 +14,8 @@ from sandbox.engine import EngineSettings, Line, connect
 from sandbox.errors import EngineError, SandboxError, UnsafeError
 from sandbox.judge import judge, settle, stdin_finding
 from sandbox.languages import PYTHON
-from sandbox.limits import COMPILER, GRACE_SECONDS, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES
-from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, first_part, job_line, longest_job
+from sandbox.limits import COMPILER, GRACE_SECONDS, LARGEST_EXPECTED, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES
+from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, expected_bytes, first_part, fitted, job_line, longest_job
 from sandbox.runner.codec import UnencodableError
 
 START_ATTEMPTS = 3
@@ -144,13 +144,16 @@ class Worker:
         """The verdict, in as many containers as it takes."""
         refusal = Verdict("unscorable", task.mode, cases=case_count(task), image=self.image)
         try:
-            longest = longest_job(task)
+            longest, expected = longest_job(task), expected_bytes(task)
         except (UnencodableError, UnicodeError) as error:
-            return replace(refusal, reason=f"an input has no plain form: {error}")
+            return replace(refusal, reason=f"an input or expected value has no plain form: {error}")
         if longest > REQUEST_BYTES - 64:
             return replace(refusal, reason=f"the task has {longest} bytes for one process, {REQUEST_BYTES} are the most")
+        if expected > LARGEST_EXPECTED:
+            return replace(refusal, reason=f"what is expected has {expected} bytes, {LARGEST_EXPECTED} are the most")
         if case_count(task) == 0:
             return replace(refusal, reason="the task has no cases")
+        task = fitted(task)
         verdict, reports, lost = self._judge(task)
         if verdict.outcome == "timeout" and _waited(task, reports, verdict.case or 0):  # it may have been the machine that was slow
             verdict, reports, more = self._judge(task)

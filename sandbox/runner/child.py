@@ -95,25 +95,26 @@ def finish(status: int) -> NoReturn:
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
-        sys.stdout.flush()
+        flush(sys.stdout)
     except BaseException:
         status = status or 120
-    with contextlib.suppress(BaseException):
-        sys.stderr.flush()
-    try:
-        drop_program()
-        sys.stdout.flush()
-    except BaseException:
-        status = status or 120
-    with contextlib.suppress(BaseException):
-        sys.stderr.flush()
+    for last in (lambda: flush(sys.stderr), drop_program, lambda: flush(sys.stdout), lambda: flush(sys.stderr)):
+        with contextlib.suppress(BaseException):
+            last()
     os._exit(status)
+
+
+def flush(stream: Any) -> None:
+    """Unless the program has closed it or taken it away."""
+    if stream is not None and not getattr(stream, "closed", False):
+        stream.flush()
 
 
 def drop_program() -> None:
     """What an interpreter does with the main module: let go of it, and empty it if something else still holds it."""
     atexit._clear()
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    gc.collect()  # as an interpreter does, too: it puts what holds before what is held, so that a writer is flushed before its file closes
     held = weakref.ref(sys.modules.pop("__main__", sys))
     gc.collect()
     if (module := held()) is not None and module is not sys:

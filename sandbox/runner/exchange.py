@@ -74,6 +74,8 @@ class Exchange(Codec):
         kind = type(value)
         if kind is range:
             return {"R": [encode(value.start), encode(value.stop), encode(value.step)]}
+        if kind is slice:
+            return {"S": [self.encode(part, depth) for part in (value.start, value.stop, value.step)]}
         if kind is collections.deque:
             return {"Q": [self.encode(list(value), depth), value.maxlen]}
         if kind in MAPPINGS:
@@ -99,12 +101,14 @@ class Exchange(Codec):
             return BUILTINS[content]
         if tag == "y" and type(content) is str:
             return bytearray.fromhex(content)
-        if type(content) is not list or tag not in ("m", "R", "Q", "M", "D"):
+        if type(content) is not list or tag not in ("m", "R", "S", "Q", "M", "D"):
             return self.side.decode_other(self, tag, content) if tag in ("H", "P", "X", "F") else super().decode_tagged(tag, content, depth)
-        if len(content) != (3 if tag == "R" else 2):
+        if len(content) != (3 if tag in ("R", "S") else 2):
             raise ValueError("no value of the protocol")
         if tag == "R":
             return range(*(_integer(self.decode(part)) for part in content))
+        if tag == "S":
+            return slice(*(self.decode(part, depth) for part in content))
         if tag == "m":
             return self._container(content[0], content[1], depth)
         if tag == "Q":

@@ -18,6 +18,8 @@ from sandbox.runner.codec import UnencodableError, as_base, loads
 from sandbox.runner.exchange import Exchange
 
 CHANNEL = 5
+LONGEST = 1 << 25
+"""Bytes of one answer."""
 
 
 class Unscorable(BaseException):
@@ -31,11 +33,10 @@ class Gone(BaseException):
 class Remote:
     """The line to the program's process. `fatal` stays set even if a test swallows what was raised."""
 
-    def __init__(self, longest: int, asked: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(self, asked: Callable[[str], bool] = lambda _: False) -> None:
         self.asked = asked
         self.told: set[int] = set()
         self.stream = socket.socket(fileno=CHANNEL).makefile("rwb")
-        self.longest = longest
         self.fatal: BaseException | None = None
         self.known: dict[int, Any] = {}
         self.functions: list[Callable[..., Any]] = []
@@ -48,7 +49,7 @@ class Remote:
     def receive(self) -> dict[str, Any]:
         """The next line of the program's. What it has printed is printed here, where a test may catch it."""
         try:
-            line = self.stream.readline(self.longest)
+            line = self.stream.readline(LONGEST)
             record = loads(line.decode()) if line.endswith(b"\n") else None
         except (OSError, ValueError):
             record = None

@@ -22,11 +22,11 @@ from typing import Any, Literal, NoReturn
 
 from sandbox.runner import housekeeping, preload, zygote
 from sandbox.runner.accounts import SLACK, Accounts
+from sandbox.runner.streams import F_ADD_SEALS, MFD, SEALS, Case, Output
 
-TAIL = 2000
+QUICK = 5
+"""Milliseconds in which most cases end, with less output than a pipe holds: it is read then, at once."""
 FASTEST = 4e9  # bytes of memory a second that a program may come to use
-MFD = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-SEALS = 0x1 | 0x2 | 0x4 | 0x8  # against sealing, shrinking, growing and writing
 
 
 def die(why: str) -> NoReturn:
@@ -76,50 +76,6 @@ def emit(record: dict[str, Any]) -> None:
         data = data[os.write(1, data) :]
 
 
-def filled(data: bytes) -> int:
-    """A file with this content that nobody can change, at its start."""
-    if not data:
-        return os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-    fd = os.memfd_create("in", MFD)
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
-    fcntl.fcntl(fd, 1033, SEALS)  # F_ADD_SEALS
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
-def empty() -> int:
-    """A memory file to write into."""
-    return os.memfd_create("out", MFD)
-
-
-class Case:
-    """The descriptors of one case's processes, by role."""
-
-    def __init__(self) -> None:
-        self.fds: list[int] = []
-        self.processes: list[dict[str, Any]] = []
-
-    def add(self, role: str, uid: int, stdin: bytes, payload: bytes, extra: list[int]) -> None:
-        """A process with its own streams; `extra` descriptors come after them and are closed with the rest."""
-        mine = [filled(stdin), empty(), empty(), filled(payload), empty(), *extra]
-        self.processes.append({"role": role, "uid": uid, "fds": list(range(len(self.fds), len(self.fds) + len(mine)))})
-        self.fds += mine
-
-    def read(self, process: int, place: int, limit: int) -> tuple[bytes, bool]:
-        """What a process wrote to its descriptor `place`, and whether it was more than `limit` bytes."""
-        fd = self.fds[self.processes[process]["fds"][place]]
-        size = os.fstat(fd).st_size
-        start = max(0, size - limit) if place == 2 else 0
-        return os.pread(fd, min(size, limit), start), size > limit
-
-    def close(self) -> None:
-        """Give the memory back."""
-        for fd in self.fds:
-            os.close(fd)
-
-
 class Supervisor:
     """Runs jobs one after another."""
 
@@ -132,9 +88,14 @@ class Supervisor:
         self.first_uid, self.nobody = uids[0], uids[-1]
         self.uids = len(uids) - 1
         self.count = int.from_bytes(os.urandom(2), "big") % self.uids  # should another container have the same range: not in step with it
-        self.poll = select.poll()
-        self.poll.register(control, select.POLLIN)
-        self.poll.register(0, select.POLLIN)
+        self.poll = self.listening()
+
+    def listening(self, *readers: int) -> select.poll:
+        """For what the zygote, the host, and outputs of a case have to say."""
+        poll = select.poll()
+        for fd in (self.control.fileno(), 0, *readers):
+            poll.register(fd, select.POLLIN)
+        return poll
 
     def uid(self) -> int:
         """A uid that no recent case had."""
@@ -154,20 +115,21 @@ class Supervisor:
         """All cases of one program, which is `binary` if it has been compiled."""
         mode = job["mode"]
         source = {"source": job["source"]}
+        limit = int(job["limits"]["output_bytes"])
         inputs = job["inputs"] if mode in ("stdin", "run") else [""]
         for index, text in enumerate(inputs):
             case = Case()
             if binary is not None:
                 payload = marshal.dumps(source | job["language"])
-                case.add("execute", self.uid(), text.encode("utf-8", "surrogateescape"), payload, [os.dup(binary)])
+                case.add("execute", self.uid(), text.encode("utf-8", "surrogateescape"), payload, limit, (os.dup(binary),))
             elif mode == "rpc":
                 left, right = (end.detach() for end in socket.socketpair())
                 tests = {name: job[name] for name in ("tests", "context", "entry")}
-                case.add("tester", self.uid(), b"", marshal.dumps(tests), [left])
-                case.add("candidate", self.uid(), b"", marshal.dumps(source | {"entry": job["entry"]}), [right])
+                case.add("tester", self.uid(), b"", marshal.dumps(tests), limit, (left,))
+                case.add("candidate", self.uid(), b"", marshal.dumps(source | {"entry": job["entry"]}), limit, (right,))
             else:
                 more = {name: job[name] for name in ("entry", "calls")} if mode == "func" else {}
-                case.add(mode, self.uid(), text.encode("utf-8", "surrogateescape"), marshal.dumps(source | more), [])
+                case.add(mode, self.uid(), text.encode("utf-8", "surrogateescape"), marshal.dumps(source | more), limit)
             report, clean = self.case(case, job["limits"])
             if report is None:
                 emit({"id": job["id"], "end": True, "clean": clean})
@@ -182,19 +144,20 @@ class Supervisor:
 
     def compile(self, job: dict[str, Any], language: dict[str, Any]) -> int | None:
         """A descriptor of the program as its cases run it, which nobody can write to; None where there is none, and the job has ended."""
-        written = empty()
+        written = os.memfd_create("program", MFD)
         case = Case()
-        case.add("compile", self.uid(), b"", marshal.dumps({"source": job["source"]} | language), [os.dup(written)])
+        payload = marshal.dumps({"source": job["source"]} | language)
+        case.add("compile", self.uid(), b"", payload, int(language["limits"]["output_bytes"]), (os.dup(written),))
         report, clean = self.case(case, language["limits"])
         good = report is not None and report["program"]["exit"] == 0 and not report["late"] and not report["over"]
         if good and clean:
-            fcntl.fcntl(written, 1033, SEALS)
+            fcntl.fcntl(written, F_ADD_SEALS, SEALS)
             binary = os.open(f"/proc/self/fd/{written}", os.O_RDONLY | os.O_CLOEXEC)  # a file that is open for writing cannot be run
             os.close(written)
             emit({"id": job["id"], "compiled": True})
             return binary
         os.close(written)
-        said = {} if good or report is None else {"case": 0, "compiling": True} | report | {"out": report["out"][:TAIL]}
+        said = {} if good or report is None else {"case": 0, "compiling": True} | report
         emit({"id": job["id"], "end": True, "clean": clean} | said)
         return None
 
@@ -205,56 +168,55 @@ class Supervisor:
         message = {"processes": case.processes, "limits": limits}
         before = self.accounts.cpu()
         socket.send_fds(self.control, [marshal.dumps(message)], case.fds)
-        if len(case.processes) > 1:  # else the end of one would not hang up on the other
-            for process in case.processes:
-                fd = process["fds"][5]
-                os.dup2(case.fds[process["fds"][0]], case.fds[fd])
-        state = self.wait(float(limits["wall_seconds"]), len(uids) * float(limits["cpu_seconds"]), before)
+        case.given()
+        state = self.wait(case, float(limits["wall_seconds"]), len(uids) * float(limits["cpu_seconds"]), before)
         ended = [self.receive()] if state == "ended" else []
         if not housekeeping.kill_all(uids, self.nobody, self.zygote_pid):
             die("a process cannot be killed")
         ended += [self.receive() for _ in range(len(case.processes) - len(ended))]
         ended[-1]["cpu"] += self.accounts.unwaited(before, sum(end["cpu"] for end in ended))
         clean = housekeeping.clean(uids, self.nobody)
-        report = None if state == "stopped" else self.report(case, ended, int(limits["output_bytes"])) | {"late": state == "late"}
-        case.close()
-        return report, clean
+        report = self.report(case, ended) | {"late": state == "late"}
+        return (None if state == "stopped" else report), clean
 
-    def report(self, case: Case, ended: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+    def report(self, case: Case, ended: list[dict[str, Any]]) -> dict[str, Any]:
         """Facts alone. `program` is the untrusted process, `tester` the trusted one where there is one."""
-        program = len(case.processes) - 1
-        out, over = case.read(program, 1, limit)
-        results, results_over = case.read(program, 4, limit)
-        errors, errors_over = case.read(program, 2, limit)
-        record = {
-            "program": ended[program],
-            "out": out.decode("utf-8", "replace"),
-            "err": errors[-TAIL:].decode("utf-8", "replace"),
-            "over": over or results_over or errors_over,
-            "results": results.decode("utf-8", "replace"),
-        }
-        if program:
-            record |= {"tester": ended[0], "verdict": case.read(0, 4, limit)[0].decode("utf-8", "replace")}
+        texts = [{name: output.rest().decode("utf-8", "replace") for name, output in outputs.items()} for outputs in case.outputs]
+        record = {"program": ended[-1], "over": any(output.over for output in case.outputs[-1].values())} | texts[-1]
+        if len(texts) > 1:
+            record |= {"tester": ended[0], "verdict": texts[0]["results"], "out": texts[-1]["out"] + texts[0]["out"]}
         return record
 
-    def wait(self, seconds: float, cpu: float, before: float) -> Literal["ended", "stopped", "late", "spent"]:
+    def wait(self, case: Case, seconds: float, cpu: float, before: float) -> Literal["ended", "stopped", "late", "spent"]:
         """Until the zygote has something to say, the host says stop, `seconds` are over, or the accounts show that the case has had
-        more than `cpu` seconds since they were at `before`, or too much memory that is nobody's."""
+        more than `cpu` seconds since they were at `before`, or too much memory that is nobody's. Meanwhile its outputs are read."""
         began = time.monotonic()
         look = began + min(cpu / self.cpus, self.shared / FASTEST)  # sooner it cannot have used that much
+        readers: dict[int, Output] = {}
+        poll = self.poll
         while (now := time.monotonic()) < began + seconds:
             if now >= look:
-                left = before + cpu + SLACK - self.accounts.cpu()
+                spare = before + cpu + SLACK - self.accounts.cpu()
                 room = self.shared - self.accounts.shared()
-                if left < 0 or room < 0:
+                if spare < 0 or room < 0:
                     return "spent"
-                look = now + max(min(left / self.cpus, room / FASTEST), 0.01)
-            for fd, event in self.poll.poll(1 + int((min(look, began + seconds) - now) * 1000)):
-                if fd != 0:
+                look = now + max(min(spare / self.cpus, room / FASTEST), 0.01)
+            left = 1 + int((min(look, began + seconds) - now) * 1000)
+            events = poll.poll(left if readers else min(left, QUICK))
+            if not events and not readers:
+                readers = case.readers()
+                poll = self.listening(*readers)
+            for fd, event in events:
+                if fd in readers:
+                    if not readers[fd].take():
+                        poll.unregister(fd)
+                    elif readers[fd].over:
+                        return "spent"
+                elif fd != 0:
                     return "ended"
-                if event & select.POLLIN and self.lines.stopped():
+                elif event & select.POLLIN and self.lines.stopped():
                     return "stopped"
-                if event & (select.POLLHUP | select.POLLERR):
+                elif event & (select.POLLHUP | select.POLLERR):
                     os._exit(0)
         return "late"
 

@@ -50,6 +50,8 @@ def serve(control: int, refused: list[str]) -> Role:
     sys.argv = ["program.py"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(control, CONTROL, inheritable=False)
+    for fd in (1, 2):
+        os.dup2(os.pipe()[1], fd)  # as a case has it: a stream looks once, when it is made, whether it can seek
     os.closerange(3, CONTROL)
     os.closerange(CONTROL + 1, 256)
     child.open_standard_streams()
@@ -107,16 +109,16 @@ def values(limits: dict[str, Any], mapped: int = 0) -> dict[str, tuple[int, int]
     """The kernel's limits for one process of a case, by name. What packages have `mapped` is not the program's doing."""
     cpu = 1 + -int(-limits["cpu_seconds"] // 1)  # above what the account allows: the kernel counts this one by the tick, some percent wrong
     same = {
-        "AS": None if limits["memory_bytes"] is None else limits["memory_bytes"] + mapped,
-        "FSIZE": limits["output_bytes"] + 1,  # one byte more than allowed tells full from too much
+        "AS": None if limits["address_bytes"] is None else limits["address_bytes"] + mapped,
+        "FSIZE": limits["file_bytes"],
         "NPROC": limits["processes"],
         "NOFILE": limits["open_files"],
-        "STACK": limits["stack_bytes"],
         "CORE": 0,
         "MEMLOCK": 0,
         "MSGQUEUE": 0,  # no POSIX queue to leave data in
     }
-    return {"CPU": (cpu, cpu + 1)} | {name: (int(value), int(value)) for name, value in same.items() if value is not None}
+    plan = {"CPU": (cpu, cpu + 1)} | {name: (int(value), int(value)) for name, value in same.items() if value is not None}
+    return plan | {"STACK": (int(limits["stack_bytes"]), resource.RLIM_INFINITY)}  # more is counted where it is used
 
 
 def rlimits(limits: dict[str, Any], refused: Collection[str] = (), mapped: int = 0) -> dict[str, tuple[int, tuple[int, int]]]:
@@ -127,7 +129,7 @@ def rlimits(limits: dict[str, Any], refused: Collection[str] = (), mapped: int =
             kind = getattr(resource, f"RLIMIT_{name}", RLIMIT_MSGQUEUE)
             ceiling = resource.getrlimit(kind)[1]
             if ceiling != resource.RLIM_INFINITY:
-                soft, hard = min(soft, ceiling), min(hard, ceiling)
+                soft, hard = min(soft, ceiling), ceiling if hard == resource.RLIM_INFINITY else min(hard, ceiling)
             plan[name] = kind, (soft, hard)
     return plan
 

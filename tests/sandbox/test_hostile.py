@@ -21,7 +21,7 @@ NAMED = {
     "ignore all signals": "timeout",
     "memory hog": "resource",
     "endless output": "resource",
-    "endless errors": "resource",
+    "endless errors": "timeout",
     "parser bomb": "malformed",
     "null byte": "malformed",
     "exit before any output": "wrong",
