@@ -201,7 +201,7 @@ def test_a_language_that_is_not_there_is_refused():
 def test_limits_reach_the_command():
     command = LANGUAGES["javascript"].command(Limits(memory_bytes=300 * MIB, stack_bytes=64 * MIB))
     assert command["run"] == ["node", "--max-old-space-size=300", "--stack-size=61440", "program.js"]
-    assert command["limits"]["memory_bytes"] is None
+    assert command["limits"]["address_bytes"] is None
     assert LANGUAGES["cpp"].command(Limits())["limits"]["memory_bytes"] == 640 * MIB
 
 

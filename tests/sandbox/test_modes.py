@@ -9,7 +9,7 @@ from tests.sandbox.conftest import QUICK
 
 
 def stdin(source, *pairs, rule=TextRule()):  # noqa: B008
-    return StdinTask(source, tuple(StdinCase(*pair) for pair in pairs), rule, QUICK)
+    return StdinTask(source, tuple(StdinCase(*pair) for pair in pairs), rule, limits=QUICK)
 
 
 def func(source, *calls, **more):
@@ -86,11 +86,7 @@ WRONG = [
     (rpc("def g(x): return x", "assert f(1) == 1"), "malformed", 0),
     (rpc("def f(x): return object()", "assert f(1) == 1"), "wrong", 0),
     (rpc(ALWAYS_EQUAL, "assert f(1) == 1"), "unscorable", 0),
-    (
-        rpc(ALWAYS_EQUAL, "try: f(1) == 1\nexcept BaseException: pass"),
-        "unscorable",
-        0,
-    ),
+    (rpc(ALWAYS_EQUAL, "try: f(1) == 1\nexcept BaseException: pass"), "unscorable", 0),
     (rpc("def f(x): return x", "class A: pass\nf(A())"), "unscorable", 0),
     (rpc("class math:\n    def isclose(*a): return True\ndef f(x): return 0", "assert math.isclose(f(1), 1)"), "wrong", 0),
     (rpc("def f(x): return x\ndef abs(x): return 0", "assert abs(f(1)) == 0"), "wrong", 0),
