@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox import Call, FuncTask, Limits, RpcTask, StdinCase, StdinTask
-from tests.sandbox.ordinary import ASSERTED, ELSEWHERE, FUNCTIONS, SCRIPTS
+from tests.sandbox.ordinary import ASSERTED, ELSEWHERE, FUNCTIONS, SCRIPTS, UNSCORABLE
 
 LIMITS = Limits(cpu_seconds=4, wall_seconds=15)
 
@@ -27,6 +27,12 @@ def test_a_right_function_passes_its_asserts(pool, name):
     source, tests = ASSERTED[name]
     verdict = pool.judge(RpcTask(source, "f", tuple(tests), limits=LIMITS))
     assert verdict.outcome == "pass", verdict
+
+
+@pytest.mark.parametrize("name", UNSCORABLE)
+def test_what_only_the_program_could_decide_is_not_held_against_it(pool, name):
+    source, test = UNSCORABLE[name]
+    assert pool.judge(RpcTask(source, "f", (test,), limits=LIMITS)).outcome == "unscorable"
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
