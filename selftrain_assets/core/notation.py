@@ -14,6 +14,7 @@ CURRENCY = "\u00a4"
 
 SUPERSCRIPTS = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b\u207f", "0123456789+-n")
 SUBSCRIPTS = str.maketrans("\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089", "0123456789")
+DASH = re.compile("(?<![\\w)] )(?<![\\w)])\u2014(?=\\d)|(\u2014)")
 RAISED = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u207b\u207f]+")
 LOWERED = re.compile("[\u2080-\u2089]+")
 OTHER = re.compile(r"[^\x00-\x7f]")
@@ -25,7 +26,6 @@ SIGNS = {
     **dict.fromkeys("\u2018\u2019\u02bc", "'"),
     **dict.fromkeys("\u201c\u201d\u201e", '"'),
     **dict.fromkeys("\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9", CURRENCY),
-    "\u2014": " - ",
     "\u2044": "/",
     "\u2215": "/",
     "\u00f7": " / ",
@@ -60,8 +60,9 @@ LATEX = (
 OPERAND = r"\{\s*([-+]?\d[\d.,]{0,300})\s*\}"
 FRACTION = re.compile(rf"\\frac\s*(?:{OPERAND}|(\d))\s*(?:{OPERAND}|(\d))")
 BRACED_POWER = re.compile(r"\^\s*\{\s*([-+]?\d{1,20})\s*\}")
+REPEATING = re.compile(r"(\d{1,50})\.(\d{0,50})\\(?:overline|bar)\s*(?:\{(\d{1,50})\}|(\d))")
 PYTHON_POWER = re.compile(r"(?<=\d)\*\*(?=[-+]?\d)")
-MARKDOWN = re.compile(r"\*\*|__|`")
+MARKDOWN = re.compile(r"\*\*|__|`|</?(?:b|i|u|em|p|br|strong|span|mark|code)\s?/?>", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
@@ -82,7 +83,20 @@ def characters(text: str) -> str:
         return text
     text = RAISED.sub(lambda found: "^{" + found[0].translate(SUPERSCRIPTS) + "}", text)
     text = LOWERED.sub(lambda found: "_{" + found[0].translate(SUBSCRIPTS) + "}", text)
+    text = DASH.sub(lambda found: " ; " if found[1] else "-", text)
     return OTHER.sub(lambda found: _ascii(found[0]), text)
+
+
+def _fraction(found: re.Match[str]) -> str:
+    over, under = found[1] or found[2], found[3] or found[4]
+    return f" {over}/{under} " if under[0] not in "+-" else f" {'' if over[0] == '-' else '-'}{over.lstrip('+-')}/{under[1:]} "
+
+
+def _repeating(found: re.Match[str]) -> str:
+    """`0.1\\overline{6}` as `15/90`."""
+    whole, once, again = found[1], found[2], found[3] or found[4]
+    over = int(whole + once + again) - int(whole + once)
+    return f" {over}/{'9' * len(again)}{'0' * len(once)} "
 
 
 def written_plainly(text: str) -> str:
@@ -91,6 +105,6 @@ def written_plainly(text: str) -> str:
     if "\\" in text or "$" in text or "~" in text or "{,}" in text:
         for pattern, plain in LATEX:
             text = pattern.sub(plain, text)
-    text = FRACTION.sub(lambda found: f" {found[1] or found[2]}/{found[3] or found[4]} ", text)
+    text = FRACTION.sub(_fraction, REPEATING.sub(_repeating, text))
     text = BRACED_POWER.sub(r"^\1", text)
     return MARKDOWN.sub("", PYTHON_POWER.sub("^", text))

@@ -80,7 +80,8 @@ def stated(text: str, whole: bool = False) -> list[Fraction | None]:
             chains[-1][-1].append(quantity)
     values = [value for chain in chains for value in _result(chain)]
     percents = {q.value for q in kept if q.percent}
-    return values[:1] if len(values) == 2 and _same_share(values, percents) else values
+    distinct = list(dict.fromkeys(values))
+    return values[:1] if len(distinct) == 2 and _same_share(distinct, percents) else values
 
 
 def last_number(text: str) -> list[Fraction | None]:
@@ -134,7 +135,8 @@ CONNECTED = re.compile(
 RATIO = re.compile(r"^\s*(?:in|to|per|for|by|:|every)\s*(?:every\s*)?$", re.IGNORECASE)
 
 
-BARE = re.compile(r"(?:[^A-Za-z=\u2248\u00bb]|\b(?:or|and|to|in|am|pm|AM|PM)\b){1,200}")
+BARE = re.compile(r"(?:x(?=\s?\d)|[^A-Za-z=\u2248\u00bb]|\b(?:or|and|to|in|am|pm|AM|PM)\b){1,200}")
+SHARE_OF = re.compile(r"\s*(?:\b(?:out )?of\b)\s*(?:the )?\W?", re.IGNORECASE)
 ASIDE = re.compile(r"\([^()\d]*\)")
 
 
@@ -146,6 +148,8 @@ def _relation(text: str, before: Quantity, after: Quantity) -> str:
     connected = CONNECTED.match(between) and not INFERENCE.search(between)
     if connected and not REMARK.search(between):
         return "operation" if not between.strip(" -/") else "several"
+    if SHARE_OF.fullmatch(between) and re.match(r"[^.;,=]{0,40}=", text[after.end :]):
+        return "operation"  # 20% of 50 = 10
     if ALTERNATIVE.search(between) or RATIO.match(between) or COMPOUND.match(between):
         return "several"
     if not between.strip(" ([{.\u2026" + CURRENCY):
@@ -160,7 +164,8 @@ def _result(chain: list[list[Quantity]]) -> list[Fraction | None]:
     for side in reversed(chain):
         if len(side) == 1 and (side[0].value is not None or len(chain) == 1):
             return [side[0].value]
-    return [quantity.value for quantity in chain[-1]]
+    values = [quantity.value for quantity in chain[-1]]
+    return values if len(set(values)) > 1 else [None]  # 5 * 5 is not 5
 
 
 def _same_share(values: list[Fraction | None], percents: set[Fraction | None]) -> bool:

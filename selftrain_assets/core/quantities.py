@@ -54,15 +54,16 @@ NOT_AN_OPERAND = re.compile(
     r"(?:\b(?:is|are|was|be|equals|of|to|at|by|answer|about|approximately|roughly|or|and|than|minus|not|but))\s+$|^\s*$", re.I
 )
 FORMULA_BEFORE = re.compile(
-    r"(?:\\(?:sqrt|log|ln|sin|cos|tan|exp|frac|binom|pi|sum|int|pm|infty)\b|\u221a|\u00b1|\u03c0|[\^_]|"
-    r"\b(?:sqrt|log|ln|sin|cos|tan|exp|arcsin|arccos|arctan))\s?[-+{([ ]{0,4}$"
+    r"(?:\\(?!therefore|ldots|dots|large|bf\b|rm\b|it\b|sim\b)[A-Za-z]+\*?(?:\[\w*\])?|[\u221a\u00b1\u03c0\u2264\u2265\u2260]|[\^_]|[\]}]\s?\{|"
+    r"[\w)}]\s?[<>]=?|\b(?:sqrt|log|ln|sin|cos|tan|exp|arcsin|arccos|arctan|at least|at most|(?:more|less|greater|fewer) than))"
+    r"\s?[-+{([ ]{0,4}$"
 )
 FORMULA_AFTER = re.compile(
-    rf"\s?(?:\\(?!text|\\|%|quad)[A-Za-z]+|[\u221a\u03c0\u221e\u00b1]|\^|_|!(?=[\d)}}*/+^-])|\*\s?(?:[ij]|pi)\b|[ij]\b|pi\b)|"
-    rf"\([\d\\]|[a-fijnp-rtuvw-z](?![{LETTERS}\d'])|[xyz]+\b|[MBGT](?![{LETTERS}\d])|\s?[*+-]\s?\d{{0,50}}(?:\.\d{{1,50}})?\s?[ijxyz]\b"
+    rf"\.\\|\s?(?:\\(?!text|\\|%|quad)[A-Za-z]+|[\u221a\u03c0\u221e\u00b1]|\^|_(?=[\d{{])|!(?=[\d)}}*/+^-])|\*\s?(?:[ij]|pi)\b|[ij]\b|pi\b)|"
+    rf"\([\d\\]|[a-fijnp-rtuvw-z](?![{LETTERS}\d'])|[xyz]+\b|[xX]\d|[MBGT](?![{LETTERS}\d])|\s?[*+-]\s?\d{{0,50}}(?:\.\d{{1,50}})?\s?[ijxyz]\b"
 )
 NEGATION = re.compile(
-    r"\b(?:not|isn't|n't|never|neither|rather than|instead of)\s+(?:be\s+|the\s+|just\s+|only\s+|simply\s+|equal to\s+)?\(?\s?$", re.I
+    r"(?:\b(?:not|cannot|never|neither|rather than|instead of)|n't)\s+(?:be\s+|the\s+|just\s+|only\s+|simply\s+|equal to\s+)?\(?\s?$", re.I
 )
 LABEL = re.compile(
     r"\b(?:step|question|problem|part|case|exercise|example|equation|eq\.?|figure|line|method|scenario|item|section)\s?#?\(?$", re.I

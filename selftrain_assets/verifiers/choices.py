@@ -41,6 +41,8 @@ class ChoiceVerifier(AnswerVerifier):
             answer = answer.unmarked()
         if answer is None or (answer.mark == Mark.LINE and self.require_mark):
             return None
+        if answer.mark == Mark.LINE and _lists_options(answer.lines(2)):
+            return Reading(folded(answer.lines(2)), answer, several=True)
         texts = statements(answer)
         named = [choice for text in texts for choice in (_at_the_end(text) if answer.mark == Mark.LINE else _choices(text))]
         if answer.mark == Mark.SENTENCE and not any(map(CANONICAL.fullmatch, named)):
@@ -64,6 +66,12 @@ class ChoiceVerifier(AnswerVerifier):
 
 ALONE = re.compile(r"[(\[]{0,2}\s?([A-Za-z])\s?[)\]]{0,2}[.:]?")
 LABEL = re.compile(r"(?:[(\[]([A-Za-z])[)\]][.:]?|([A-Za-z])[):.])\s.*", re.DOTALL)
+
+
+def _lists_options(text: str) -> bool:
+    """Are both of two lines labelled with a letter? Then they repeat the options."""
+    lines = text.splitlines()
+    return len(lines) == 2 and all(LABEL.fullmatch(unwrapped(line)) for line in lines)
 
 
 def _reference(text: str) -> str | None:
@@ -92,18 +100,25 @@ BRACKETED = re.compile(r"[(\[{]+\s{0,3}([A-Za-z])\s{0,3}[)\]}]+")
 ANY_LETTER = re.compile(rf"{BRACKETED.pattern}|(?<![\w'])([B-HJ-Z]|[AI](?!\s+[a-z]))(?![\w'])")
 REASON = r"\s(?:because|since|as|given|due|is|was|which|and|or|but|not|rather|instead|nor)\b|\s[(\u2013=-]"
 BARE = re.compile(
-    rf"(?:([A-HJ-Z])(?:(?=[.):\]/;,\"'](?!\w)|$|/[A-Za-z]\b|{REASON})|(?=\s[A-Z\d$\"']))|"  # B because, B Paris
+    rf"(?:([A-HJ-Z])(?:(?=[.):\]/;,!?\"'](?!\w)|$|/[A-Za-z]\b|{REASON})|(?=\s[A-Z\d$\"']))|"  # B because, B Paris
     r"(I)(?=[.):\]/;](?!\w)|$|\s(?:because|since)\b)|"  # but not: I think so
     r"([a-z])(?=[.):\],](?!\w)|$))"  # but not: a dog
 )
 TITLE = re.compile(r"A\s[A-Z][\w']*\s+[a-z]")  # A Tale of
 JOINED = re.compile(
-    r"(?:\s*|\W*(?:[,/&]|\b(?:or|and|nor|to)\b)\W*|[^()\[\]]{0,60}\b(?:or|and)\W+)(?:\W*\b(?:maybe|perhaps|possibly|also|either|option|choice|even)\b)*\W*",
+    r"(?:\s*|\W*(?:[,/&]|\b(?:or|and|nor|to)\b)\W*|[^()\[\]]{0,60}\b(?:or|and)\W+)"
+    r"(?:\W*\b(?:maybe|perhaps|possibly|also|either|option|choice|even)\b)*\W*",
     re.IGNORECASE,
 )
 REMARK = re.compile(r"\b(?:because|since|as|not|than|instead|is|are|was|while|whereas|but|so)\b|\.\s", re.IGNORECASE)
 NEGATION = re.compile(
-    r"\b(?:not|isn't|n't|neither|nor|rather than|instead of|unlike)\s+(?:be\s+|option\s+|choice\s+|either\s+)?\W{0,3}$", re.IGNORECASE
+    r"(?:\b(?:not|never|cannot|neither|nor|rather than|instead of|unlike)|n't)\s+(?:(?:be|option|choice|choose|pick|either)\s+)?\W{0,3}$",
+    re.IGNORECASE,
+)
+REFUSED = re.compile(
+    r"\s*(?:(?:is|are|was)\s+(?:not|wrong|incorrect|false|too|out|impossible)\b|(?:is|are|was)n't\b|can't|cannot|does\b|"
+    r"[:-]\s+(?:wrong|incorrect|false)\b)",
+    re.IGNORECASE,
 )
 WORD = re.compile(
     r"(yes|no|true|false)(?:(?=$|\s?[^\w\s'-]|\s-)|(?=\s+(?:because|since|as|it|he|she|they|that|this|these|those|the|there|we|i|you|for|if|"
@@ -123,7 +138,7 @@ def _choices(text: str) -> list[str]:
         doubted = re.match(rf"\W*(?:\b(?:or|and)\b|/)\W*(?:\w+ )?{OTHER_WORD[said]}\b", rest, re.IGNORECASE)
         return [said, OTHER_WORD[said]] if doubted else [said]
     first = BRACKETED.match(plain) or (None if TITLE.match(plain) else BARE.match(plain)) or _affirmed(plain)
-    if first:
+    if first and not REFUSED.match(plain, first.end()):
         return [f"({letter})" for letter in _with_joined(plain, first)]
     return [folded(text)] if folded(text) else []
 
@@ -158,6 +173,9 @@ def _affirmed(text: str) -> re.Match[str] | None:
 LETTER = rf"(?:{BRACKETED.pattern}|(?<![\w'])([A-Z])(?![\w']))"
 IS_RIGHT = re.compile(rf"{LETTER}\s*,?\s*(?:is|must be|would be|seems)\s+(?:the\s+|most\s+)?(?:correct|right|best|answer|true|only)\b")
 PICKED = re.compile(rf"\b(?i:choose|chose|pick|select|go with|going with|{NOUN})\b\s*(?:is|:)?\s*(?:(?i:{NOUN})\s*)?{LETTER}")
+LAST_WORD = re.compile(
+    r"(?:\b(?i:is|be|hence|therefore|thus|so|say|it's)\b[\s,:]*|[:=]\s*)(?:(?i:either|option|choice)\s+)?([A-Z]|(?i:yes|no|true|false))[\s.!*]*$"
+)
 INFERENCE = re.compile(r"\b(?:so|thus|hence|therefore)\b", re.IGNORECASE)
 
 
@@ -167,7 +185,7 @@ def _at_the_end(line: str) -> list[str]:
     called_right = list(IS_RIGHT.finditer(plain))
     if called_right and not INFERENCE.search(plain[called_right[-1].end() :]):
         return [f"({_letter(called_right[-1])})"]
-    if brackets := [m for m in BRACKETED.finditer(plain) if not NEGATION.search(plain[: m.start()])]:
+    if brackets := [m for m in BRACKETED.finditer(plain) if not (NEGATION.search(plain[: m.start()]) or REFUSED.match(plain, m.end()))]:
         last = [brackets[-1]]
         for found in reversed(brackets[:-1]):
             if not _joined(plain[found.end() : last[0].start()]):
@@ -175,5 +193,10 @@ def _at_the_end(line: str) -> list[str]:
             last.insert(0, found)
         return list(dict.fromkeys(f"({_letter(m)})" for m in last))
     choices = _choices(line)
-    picked = list(PICKED.finditer(plain))
-    return [f"({_letter(picked[-1])})"] if picked and not any(map(CANONICAL.fullmatch, choices)) else choices
+    if any(map(CANONICAL.fullmatch, choices)):
+        return choices
+    if picked := [m for m in PICKED.finditer(plain) if not NEGATION.search(plain[: m.start()])]:
+        return [f"({_letter(picked[-1])})"]
+    if (last := LAST_WORD.search(plain)) and not NEGATION.search(plain[: last.start(1)]) and not re.search(r"\bor\b", last[0]):
+        return _choices(last[1])
+    return choices

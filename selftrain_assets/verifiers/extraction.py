@@ -138,7 +138,8 @@ SUBJECT = (
     r"\u7b54\u6848)"
 )
 SENTENCE = re.compile(
-    rf"{SUBJECT}\s?{DECORATION}(?:,\s?[a-z ]{{2,30}},)?\s{{0,9}}{DECORATION}(?:{LINK}|(?<=\u6848)[\u662f\u4e3a])|"
+    rf"{SUBJECT}(?:\s?\([^()\n]{{0,40}}\))?\s?{DECORATION}(?:,\s?[a-z ]{{2,30}},)?\s{{0,9}}{DECORATION}"
+    rf"(?:{LINK}|(?<=\s)[-\u2013\u2014]>?(?=\s)|\u2192|(?<=\u6848)[\u662f\u4e3a])|"
     r"^[ \t>#*_]*(?:the[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t#]*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -165,7 +166,8 @@ JOINED = re.compile(
 OPEN_END = re.compile(r"\b(?:or|and)\W*(?:\b(?:the|my|our|final|correct|that)\W*)*$", re.IGNORECASE)
 OPENS, CLOSES = ("$$", "\\["), {"$$": "$$", "\\[": "\\]"}
 BULLET = re.compile(r"(?:[-+*\u2022]|>)[ \t]+")
-LEADING = ' \t\r\n:\uff1a*_`#"}'
+LEADING = re.compile(r"(?:[\s:\uff1a*_`#\"}\u2026]|\.{2,}|,\s|\u2014\s)*")
+DENIED = re.compile(r"\b(?:not|rather\s+than|instead\s+of)\s*\$*$", re.IGNORECASE)
 
 
 def _marks(text: str) -> Iterator[_Marked]:
@@ -188,7 +190,7 @@ def _tags(text: str) -> Iterator[_Marked]:
 
 def _boxes(text: str) -> Iterator[_Marked]:
     for box in boxes(text, MARKS_LOOKED_AT):
-        if box.content:
+        if box.content and not DENIED.search(text[max(0, box.start - 20) : box.start]):
             yield _Marked(Mark.BOX, box.start, box.end, peeled(box.content), box.content)
 
 
@@ -215,9 +217,8 @@ def _sentences(text: str, sentences: list[re.Match[str]]) -> Iterator[_Marked]:
 
 def _content(text: str, place: int, until: int) -> tuple[int, int]:
     """Where the answer behind a sentence's mark begins and ends: on its line or, where that has nothing more, on the next that has."""
-    start = place
-    while start < until and text[start] in LEADING:
-        start += 1
+    leading = LEADING.match(text, place, until)
+    start = leading.end() if leading else place
     if "\n" in text[place:start] and (bullet := BULLET.match(text, start)):
         start = bullet.end()
     opening = next((o for o in OPENS if text.startswith(o, start)), None)

@@ -11,7 +11,7 @@ from selftrain_assets.core.numbers import number, plain
 TYPE = re.compile(
     r"\\(?:text|textbf|textit|textrm|textnormal|texttt|emph|mathrm|mathbf|mathit|mathsf|mbox|operatorname|boldsymbol|bm|underline)\s*\{([^{}]*)\}"
 )
-SPACING = re.compile(r"\\(?:[,;:!> ]|quad(?![A-Za-z])|qquad(?![A-Za-z]))|(?<=\S)~(?=\S)|\\[()\[\]]")
+SPACING = re.compile(r"\\(?:[,;:!> ]|(?:rm|bf|it|tt|sf|large|Large|quad|qquad)(?![A-Za-z]))|(?<=\S)~(?=\S)|\\[()\[\]]")
 ESCAPED = re.compile(r"\\([%#&_$])")
 ENDS = " .,;:!?\"'`*_$"
 KEPT = ("<super>", "<sub>", "<fraction>", "<circle>", "<square>")  # `x\u00b2` is not x2

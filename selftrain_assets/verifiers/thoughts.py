@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
-THOUGHT = re.compile(r"<(/?)(?:think|thinking|thoughts?|reasoning)>|\[(/?)THINK\]|<\|(?:begin|(end))_of_thought\|>", re.IGNORECASE)
+THOUGHT = re.compile(
+    r"<(/?)(?:think|thinking|thoughts?|reasoning)>|\[(/?)THINK\]|\u25c1(/?)think\u25b7|<\|(?:begin|(end))_of_thought\|>|"
+    r"<\|channel\|>(?:analysis|commentary|(final))<\|message\|>",
+    re.IGNORECASE,
+)
 END_TOKEN = re.compile(r"(?:</s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>)\s*$")
 NO_PROGRAM = r"(?i:text|txt|output|latex|tex|math|markdown|md|json|answer|plain\w*)\b"
 PROGRAM = re.compile(rf"^[ \t]*(```+|~~~+)[ \t]*(?!{NO_PROGRAM})\w[^\n]*\n.*?^[ \t]*\1", re.DOTALL | re.MULTILINE)
@@ -17,7 +21,7 @@ def spoken(completion: str) -> str:
     its start closes what stands before it, since chat templates put the start into the prompt.
     """
     text = completion
-    if "<" in text or "[" in text:
+    if "<" in text or "[" in text or "\u25c1" in text:
         text = _without_thoughts(text)
         while end := END_TOKEN.search(text[-60:]):
             text = text[: len(text[:-60]) + end.start()]
