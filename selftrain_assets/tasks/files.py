@@ -22,7 +22,7 @@ from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.readers import floats, rows_in, value_of, written
 
 FIELDS = ("id", "question", "answer", "split", "solution", "group")
-TEST_FIELDS = ("tests", "entry", "context")
+TEST_FIELDS = ("tests", "entry", "context", "checker", "time_limit", "memory_limit")
 METHOD_FIELDS = ("solutions",)
 REQUIRED = ("id", "question")
 
@@ -31,7 +31,8 @@ class ProblemFile(Identity):
     """Problems from a file.
 
     `id`, `question`, and `answer` or `tests` are required; numbers are accepted as answers and ids, and an empty field, null and NaN are
-    as if it were missing. `tests` judge programs (core/program_tests.py says in which forms), with `entry` and `context`. `split` is one of
+    as if it were missing. `tests` judge programs (core/program_tests.py says in which forms), with `entry`, `context`, `checker`,
+    `time_limit` and `memory_limit`. `split` is one of
     train, human (with `solution`, or `solutions` by the methods of mmst), validation, test and transfer; where the file names no
     split at all, `validation_share` and `test_share` of the problems are held out by a hash of their ids, so that a grown
     file keeps its splits.
@@ -157,10 +158,14 @@ def _solutions(where: str, value: Any) -> str | None:
 
 def _tests(where: str, row: dict[str, Any]) -> str | None:
     """Canonical text of a problem's tests."""
+    own = {name: floats(row.get(name)) for name in ("checker", "time_limit", "memory_limit")}
     if row.get("tests") is None:
+        if given := [name for name, value in own.items() if value is not None]:
+            raise UserError(f'{where}: the field "{given[0]}" is for programs, and there are no "tests"')
         return None
     try:
-        return read_tests(floats(_decoded(row["tests"])), str(row.get("entry") or ""), str(row.get("context") or "")).to_json()
+        tests = floats(_decoded(row["tests"]))
+        return read_tests(tests, str(row.get("entry") or ""), str(row.get("context") or ""), **own).to_json()
     except ValueError as error:
         raise UserError(f'{where}: the field "tests": {error}') from error
 
