@@ -105,7 +105,7 @@ class CodeVerifier(Identity):
     def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
         sandbox.require_room(self.memory_mib)
         with sandbox.pool(self.languages) as pool:
-            yield _CodeJudge(self, pool)
+            yield _CodeJudge(self, pool, sandbox)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -219,8 +219,8 @@ def _whole_keys(args: list[Any]) -> list[Any]:
 class _CodeJudge:
     """A pool of containers at work for one verifier."""
 
-    def __init__(self, verifier: CodeVerifier, pool: sandbox.Pool) -> None:
-        self._verifier, self._pool = verifier, pool
+    def __init__(self, verifier: CodeVerifier, pool: sandbox.Pool, sandbox: SandboxSettings) -> None:
+        self._verifier, self._pool, self._sandbox = verifier, pool, sandbox
         images = sorted({f"{w.image}, {w.holds}" for w in pool.workers})
         self.name = f"{verifier.type} {verifier.version} ({'; '.join(images)})"
 
@@ -240,6 +240,7 @@ class _CodeJudge:
                 if program is None or task is None:
                     without.append((position, Verdict(Outcome.MALFORMED, 0.0, None, "no program found in the completion")))
                     continue
+                self._sandbox.require_room(task.limits.memory_bytes // MIB, f'problem "{problem.id}": its memory_limit')
                 running.append((position, problem, program))
                 yield task
 
