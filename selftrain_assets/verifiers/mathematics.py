@@ -10,10 +10,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from selftrain_assets.core.identity import fingerprint, problem_digest
+from selftrain_assets.core.mathematics.comparison import at_once, same
+from selftrain_assets.core.mathematics.forms import normal_form, read
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.math_pool import Finding, MathPool
-from selftrain_assets.verifiers.math_text import answer_text, normal_form, parts, same_at_once
+from selftrain_assets.verifiers.math_text import answer_text
 from selftrain_assets.verifiers.protocol import Judge, Pair
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
@@ -31,7 +33,7 @@ class MathVerifier(Identity):
     """
 
     type: Literal["math"] = "math"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     cpu_seconds: float = Field(5.0, gt=0, description="CPU time of one comparison")
     wall_seconds: float = Field(60.0, gt=0, description="wall time of one comparison, a backstop")
     memory_mib: int = Field(512, ge=64, description="memory that a comparison may take, in MiB")
@@ -70,12 +72,14 @@ class _MathJudge:
             if parsed is None:
                 yield position, Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion")
                 continue
-            same = same_at_once(parsed, normal_form(problem.answer) or "")
-            if same is None:
+            reference = normal_form(problem.answer) or ""
+            answer, wanted = read(parsed), read(reference)
+            found = same(answer, wanted, at_once) if answer and wanted else False
+            if found is None:
                 waiting.append((position, problem.answer, parsed))
             else:
-                yield position, _verdict(Finding("equal" if same else "unequal"), parsed, problem.answer)
-        questions = [(parts(normal_form(reference) or "")[0], parts(parsed)[0]) for _, reference, parsed in waiting]
+                yield position, _verdict(Finding("equal" if found else "unequal"), parsed, problem.answer)
+        questions = [(normal_form(reference) or "", parsed) for _, reference, parsed in waiting]
         for place, finding in self._pool.stream(questions):
             position, reference, parsed = waiting[place]
             yield position, _verdict(finding, parsed, reference)
