@@ -1,8 +1,8 @@
 r"""Equality of formulas and relations, by reading their LaTeX with latex2sympy2_extended and evaluating them.
 
-Constants are equal when their difference is zero (`numeric`). Formulas with variables are when they agree, to many digits, at points that are
-drawn from the names of the variables: two different formulas of school mathematics do not agree at one such point, let alone at all. Only
-points where the reference is real count, if there are such: `\ln x + \ln y` may be `\ln xy`, and not the other way round.
+Constants are equal when their difference is zero (`numeric`). Formulas with variables are equal when they agree, to many digits, at points
+that are drawn from the names of the variables: two different formulas of school mathematics do not agree at one such point, let alone at
+all. Only points where the reference is real count, if there are such: to `\ln x + \ln y`, `\ln xy` is equal, and not the other way round.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from typing import Any
 
 import mpmath
 import sympy
+from antlr4 import Token
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig, _Latex2Sympy
 from sympy.core.function import AppliedUndef
 
 from selftrain_assets.core.mathematics.comparison import Algebra
 from selftrain_assets.core.mathematics.forms import Relation
-from selftrain_assets.core.mathematics.numeric import NotEvaluable, Point, is_zero, size_of, value_of
+from selftrain_assets.core.mathematics.numeric import NotEvaluable, Point, is_zero, quotient_of, size_of, value_of
 
 POINTS = 6
 INTEGERS = frozenset("nmkj")  # (-1)^n is cos(n pi) at integers alone
 _FUNCTION_NAMES = frozenset("fghFGHPQTWpquv") | {"\\phi", "\\psi", "\\zeta", "\\Phi", "\\sigma", "\\tau", "\\mu"}
 _TURNED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
 _MIXED = re.compile(r"(?<![\d.^_}])(?<!\^\{)(?<!_\{)(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
+_FACTORIAL_POWER = re.compile(r"(\d+|[a-zA-Z]|\([^()]*\))!\s*\^")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?|\\frac\{\d+\}\{\d+\}|\([^()]*\)|[a-zA-Z])\s*\\degree(?![a-zA-Z])")
 _COMMA_IN_NUMBER = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
@@ -38,7 +40,14 @@ class Unreadable(Exception):
 
 
 class _Reader(_Latex2Sympy):
-    """latex2sympy with two ways of its own taken back: `2(3)` is no mixed number, and a decimal is exact."""
+    """latex2sympy of one formula, with two ways of its own taken back: `2(3)` is no mixed number, and a decimal is exact."""
+
+    def formula(self, text: str) -> Any:
+        parser = self.create_parser(text)
+        tree = parser.expr()
+        if parser.getCurrentToken().type != Token.EOF:
+            raise Unreadable
+        return self.convert_expr(tree)
 
     def convert_postfix_list(self, arr: Any, i: int = 0) -> Any:
         factors = [self.convert_postfix(each) for each in arr[i:]]
@@ -49,6 +58,9 @@ class _Reader(_Latex2Sympy):
             matrices = getattr(product, "is_Matrix", False) or getattr(factor, "is_Matrix", False)
             product = self.mat_mul_flat(product, factor) if matrices else self.mul_flat(product, factor)
         return product
+
+    def convert_binom(self, binom: Any) -> Any:
+        return sympy.binomial(self.convert_expr(binom.upper), self.convert_expr(binom.lower), evaluate=False)
 
     def parse_number(self, text: str) -> Any:
         return sympy.Rational(text.replace(",", ""))
@@ -63,10 +75,11 @@ def expression(text: str) -> Any:
     if re.search(r"(?<![_\d])\d+\s+\d", text):
         raise Unreadable
     text = _MIXED.sub(lambda found: f"({found[1]}+\\frac{{{found[2]}}}{{{found[3]}}})" if int(found[2]) < int(found[3]) else found[0], text)
+    text = _FACTORIAL_POWER.sub(r"(\1!)^", text)
     text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
     text = _COMMA_IN_NUMBER.sub("", text) if not re.search(r"[(\[][^)\]]*,", text) else text.replace(",", ", ")
     try:
-        read = _READER.parse(text)
+        read = _READER.formula(text)
     except RecursionError:
         raise
     except Exception as e:  # the parser's own errors have no class of their own
@@ -133,12 +146,15 @@ def _equal(given: Any, wanted: Any) -> bool:
 
 def _equal_at(given: Any, wanted: Any, point: Point) -> bool:
     """By their quotient, whose distance from one does not depend on how large or small both are."""
+    first, second = quotient_of(given, point), quotient_of(wanted, point)
+    if first and second and first[1] and second[1]:
+        return first[0] * second[1] == second[0] * first[1]
     try:
         if is_zero(lambda: value_of(wanted, point), lambda: size_of(wanted, point)):
             return is_zero(lambda: value_of(given, point), lambda: size_of(given, point))
         return is_zero(lambda: value_of(given, point) / value_of(wanted, point) - 1, lambda: size_of(given, point) + size_of(wanted, point))
     except NotEvaluable as e:
-        if e.args and e.args[0] not in ("", "a power of zero"):
+        if "unknown" in e.args:
             raise
         return False
 

@@ -9,6 +9,7 @@ sets have no order; what stands without brackets may be a point's coordinates, i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeGuard
 
@@ -19,6 +20,7 @@ from selftrain_assets.core.mathematics.scanning import split
 from selftrain_assets.core.mathematics.units import PERCENT
 
 COORDINATES = frozenset("xyz")
+CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 
 
 class Algebra(NamedTuple):
@@ -35,7 +37,7 @@ def same(answer: Form, reference: Form, algebra: Algebra) -> bool | None:
     answer, reference = _reading(answer, reference), _reading(reference, answer)
     match answer, reference:
         case (Words(a), Words(b)):
-            return a == b
+            return a.lower() == b.lower()
         case (Named(name, value), Named(wanted, other)):
             if name != wanted and {name, wanted} <= COORDINATES:  # y = 5 and x = 5 are two lines
                 first, second = _relation(answer), _relation(reference)
@@ -50,7 +52,7 @@ def same(answer: Form, reference: Form, algebra: Algebra) -> bool | None:
         case (_, Named()):
             return same(answer, reference.value, algebra)
         case (Words(a), Scalar(b)) | (Scalar(b), Words(a)):
-            return a == folded(b)
+            return a.lower() == folded(b)
         case (Words(), _) | (_, Words()):
             return False
         case (Relation(), Relation()):
@@ -119,6 +121,8 @@ def _quantities(answer: Scalar, reference: Scalar, algebra: Algebra) -> bool | N
     if unit and wanted and unit != wanted:
         return False
     a, b = answer.text, reference.text
+    if CLOCK.fullmatch(a) and CLOCK.fullmatch(b):
+        return a == b
     ratios = split(a, (":",))[0], split(b, (":",))[0]
     if max(map(len, ratios)) > 2:  # 1:2:3 is no quotient
         return len(ratios[0]) == len(ratios[1]) and _all(map(algebra.scalars, *ratios))
@@ -130,7 +134,7 @@ def _quantities(answer: Scalar, reference: Scalar, algebra: Algebra) -> bool | N
 
 
 def _items(answer: Items, reference: Items, algebra: Algebra) -> bool | None:
-    given, wanted = answer.items, reference.items
+    given, wanted = _elements(answer), _elements(reference)
     if len(given) != len(wanted) or not _brackets_agree(answer, reference):
         return False
     in_order = _all(same(a, b, algebra) for a, b in zip(given, wanted, strict=True))
@@ -141,6 +145,13 @@ def _items(answer: Items, reference: Items, algebra: Algebra) -> bool | None:
     if named[0] != named[1] and len(names) > 1:
         return in_order  # p = 5, q = 2 and 5, 2
     return _matched(given, wanted, algebra)
+
+
+def _elements(form: Items) -> tuple[Form, ...]:
+    """What is said twice in a set, or in a list of points, is there once."""
+    if form.opening == "\\{" or (not form.opening and all(isinstance(item, Items) for item in form.items)):
+        return tuple(dict.fromkeys(form.items))
+    return form.items
 
 
 def _brackets_agree(a: Items, b: Items) -> bool:

@@ -1,4 +1,5 @@
-r"""What a mathematical answer is made of: numbers and formulas with units, names, lists, points, sets, intervals, relations, matrices, words.
+r"""What a mathematical answer is made of: numbers and formulas with units, names, lists, points, sets, intervals, relations, matrices,
+words.
 
 `read` turns an answer into a form, `str` a form into its normal form, which reads as the same form. Which commas separate is decided here:
 behind a comma with white space, and inside the brackets of an interval, point, set or function, begins a new item. A comma between
@@ -23,9 +24,13 @@ DEEPEST = 12  # forms inside one another
 _AND_OR = re.compile(r"\\text\s*\{\s*,?\s*(?:and|or)?\s*,?\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-z])")
 _UNIT_IN_BRACKETS = re.compile(r"(.*\S) \[([^\[\]]+)\]")
 _NUMERAL_WITH_COMMA = re.compile(r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+,\d+)")
-_IN_BASE = re.compile(r"(\d\w*)\s*_\s*\{?\s*(?:\\text\s*\{)?\s*(\w+)\s*\}{0,2}|(\d\w*)\s*(?:\\text\s*\{)?\s*\(?\s*base[ -](\w+)\s*\)?\s*\}?")
+_IN_BASE = re.compile(
+    r"(\d\w*)\s*_\s*\{?\s*(?:\\text\s*\{)?\s*(\w+)\s*\}{0,2}|(\d\w*)\s*(?:\\text\s*\{)?\s*\(?\s*base[ -](\w+)\s*\)?\s*\}?"
+)
 _BASES = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}
-_SET_BUILDER = re.compile(r"\\\{\s*(?P<name>[a-zA-Z])\s*(?:\\in\s*\\mathbb\s*\{R\}\s*)?(?:\||:|\\text\{ ?such that ?\})(?P<condition>.*)\\\}")
+_SET_BUILDER = re.compile(
+    r"\\\{\s*(?P<name>[a-zA-Z])\s*(?:\\in\s*\\mathbb\s*\{R\}\s*)?(?:\||:|\\text\{ ?such that ?\})(?P<condition>.*)\\\}"
+)
 _FRENCH = re.compile(r"(?P<open>[\[\]])(?P<inside>[^\[\]]*)(?P<close>[\[\]])")
 _RELATIONS = ("=", "<", ">", "\\le", "\\ge", "\\ne", "\\in", "\\approx")
 _TURNED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le", "=": "=", "\\ne": "\\ne"}
@@ -163,7 +168,7 @@ def read(text: str) -> Form | None:
         return _form(written, 0)
     except _InWords:
         words = folded(written)
-        return Words(words) if words else None
+        return Words(words.upper() if is_prose(words.upper()) and not is_prose(words) else words) if words else None
     except (_NoForm, RecursionError):
         return None
 
@@ -173,6 +178,15 @@ def normal_form(text: str) -> str | None:
     form = read(text)
     normal = "" if form is None else str(form)
     return normal if 0 < len(normal) <= LONGEST else None
+
+
+def vote(normal: str) -> str:
+    """A normal form without the name of its value and the commas of thousands, so that `x = 1,234` and `1234` are one vote."""
+    form = read(normal)
+    while isinstance(form, Named):
+        form = form.value
+    number = exact_number(form.text) if isinstance(form, Scalar) else None
+    return str(form) if number is None else str(Scalar(str(number), form.unit))  # type: ignore[union-attr]
 
 
 def _form(text: str, depth: int) -> Form:
@@ -194,6 +208,8 @@ def _form(text: str, depth: int) -> Form:
         return _form(inside_text[1], depth + 1)
     if found := _SET_BUILDER.fullmatch(text):
         return _form(found["condition"], depth + 1)
+    if points := _systems(text, depth):
+        return points
     items = _listed(text)
     if len(items) > 1:
         return _list([_form(item, depth + 1) for item in items])
@@ -205,10 +221,17 @@ def _form(text: str, depth: int) -> Form:
 
 
 def _bare(text: str) -> str:
+    """Without punctuation at its ends, and braces and doubled parentheses around it."""
     text = text.strip(" ,;:~").rstrip(".").rstrip()
-    while (inside := enclosed(text, "{", "}")) is not None:
-        text = inside.strip()
-    return text
+    outer = text
+    for _ in range(DEEPEST * 10):
+        inside = enclosed(text, "{", "}")
+        if inside is None and (inside := enclosed(text, "(", ")")) is not None and not inside.strip().startswith(("(", "{")):
+            inside = None
+        if inside is None:
+            break
+        outer, text = text, inside.strip()
+    return text if enclosed(outer, "(", ")") is None or enclosed(text, "(", ")") is not None else outer
 
 
 def _quantity(text: str) -> Scalar | None:
@@ -226,6 +249,18 @@ def _listed(text: str) -> list[str]:
     """The items between commas that separate, semicolons, "and" and "or"."""
     parts = [part for listed in split(_AND_OR.sub(" ; ", text), (";",))[0] for part in split(listed, (",",), GROUPED)[0]]
     return [part for part in map(_bare, parts) if part] or [text]
+
+
+def _systems(text: str, depth: int) -> Items | None:
+    """`x = 1, y = 2; x = 3, y = 4` as points."""
+    groups = split(text, (";",))[0]
+    if len(groups) < 2 or "=" not in text:
+        return None
+    systems = [[_form(item, depth + 1) for item in _listed(group)] for group in groups if group.strip()]
+    names = {tuple(form.name for form in system if isinstance(form, Named)) for system in systems}
+    if len(names) != 1 or len(systems[0]) < 2 or any(len(system) != len(next(iter(names))) for system in systems):
+        return None
+    return Items("", tuple(Items("(", tuple(form.value for form in system if isinstance(form, Named)), ")") for system in systems), "")
 
 
 def _list(forms: list[Form]) -> Form:
@@ -268,11 +303,18 @@ def _related(text: str, depth: int) -> Form | None:
         last = sides[signs.index("\\approx")] if "\\approx" in signs[1:] else sides[-1]
         if _NAME.fullmatch(sides[0]):
             return Named(without_spaces(sides[0]), _worded(last, depth))
-        if "\\in" not in signs and not re.search(r"[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", sides[0])):
-            return Named(sides[1], _form(sides[0], depth)) if len(sides) == 2 and _VARIABLE.fullmatch(sides[1]) else _form(last, depth)
+        if len(sides) == 2 and _VARIABLE.fullmatch(sides[1]) and not _has_letters(sides[0]):
+            return Named(sides[1], _form(sides[0], depth))
+        if "\\in" not in signs and not any(map(_has_letters, sides)):  # 4 \cdot 12 = 48
+            return _form(last, depth)
     elif (interval := _solution(sides, signs, depth)) is not None:
         return interval
     return Relation(tuple(_formula(side).text for side in sides), tuple(signs))
+
+
+def _has_letters(text: str) -> bool:
+    """Beside those of commands."""
+    return re.search(r"[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", text)) is not None
 
 
 def _worded(text: str, depth: int) -> Form:

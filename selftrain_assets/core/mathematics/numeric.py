@@ -1,14 +1,15 @@
 """Whether a number that is given by an expression is zero, decided by evaluating it to more and more digits.
 
 No result is rounded to zero because it is small. A value is not zero once two precisions agree on its leading digits, which holds for
-10^-20 as for 10^-20000. It is taken for zero when it still vanishes at a precision of several times the size of the expression, written out:
-for rational numbers that is exact, since a fraction cannot be smaller than one over its denominator; for others it is what is known to
+10^-20 as for 10^-20000. It is taken for zero when it still vanishes at a precision of several times the size of the expression, written
+out: for rational numbers that is exact, since a fraction cannot be smaller than one over its denominator; for others it is what is known to
 hold for all expressions that are not built to be a counterexample (the uniformity conjecture of Richardson). A point is given by the values
 of the variables.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
@@ -20,6 +21,8 @@ from mpmath import mp
 START = 64  # bits
 SPARE = 256  # bits beyond the size of the expression
 AGREE = 2**-8
+LARGEST = 2_000_000  # bits of a power that is written out
+LARGEST_FACTORIAL = 100_000
 
 Point = Mapping[str, Fraction]
 
@@ -40,10 +43,39 @@ def is_zero(value: Callable[[], Any], size: Callable[[], float]) -> bool:
             raise NotEvaluable
         if fine and abs(coarse - fine) <= AGREE * abs(fine):
             return False
+        if abs(fine) > mpmath.mpf(2) ** precision:
+            raise NotEvaluable("a pole")
         needed = needed or 2 * size() + SPARE
         if precision > needed and abs(fine) < mpmath.mpf(2) ** (-precision):
             return True
         precision = int(min(4 * precision, max(2 * precision, needed + 1)))
+
+
+def quotient_of(node: Any, point: Point) -> tuple[int, int] | None:
+    """Numerator and denominator of a rational number, by whole numbers alone; None where it is none, or too large to be written out."""
+    if node.is_Rational:
+        return int(node.p), int(node.q)
+    if node.is_Symbol:
+        return point[node.name].as_integer_ratio()
+    parts = [quotient_of(argument, point) for argument in node.args]
+    known = [part for part in parts if part is not None]
+    if not parts or len(known) < len(parts):
+        return None
+    if node.is_Add or node.is_Mul:
+        over, under = known[0]
+        for p, q in known[1:]:
+            over, under = (over * q + p * under, under * q) if node.is_Add else (over * p, under * q)
+        return over, under
+    (p, q), whole = known[0], known[-1][0] if known[-1][1] == 1 else None
+    if whole is None or (p.bit_length() + q.bit_length()) * abs(whole) > LARGEST:
+        return None
+    if node.is_Pow:
+        if not p and whole <= 0:
+            return None
+        return (p**whole, q**whole) if whole >= 0 else (q**-whole, p**-whole)
+    if isinstance(node, sympy.factorial) and 0 <= whole <= LARGEST_FACTORIAL:
+        return math.factorial(whole), 1
+    return None
 
 
 def value_of(node: Any, point: Point) -> Any:
@@ -65,7 +97,7 @@ def value_of(node: Any, point: Point) -> Any:
         return _power(node, point)
     function = _FUNCTIONS.get(type(node).__name__)
     if function is None:
-        raise NotEvaluable(type(node).__name__)
+        raise NotEvaluable("unknown")
     try:
         return function(*(value_of(argument, point) for argument in node.args))
     except (ZeroDivisionError, ValueError, TypeError) as e:

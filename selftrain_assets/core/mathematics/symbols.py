@@ -1,9 +1,10 @@
+# ruff: noqa: RUF001, SIM905
 """The tables of `notation`: characters and commands, and the one command that each is written with."""
 
 from __future__ import annotations
 
-_GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega".split()  # noqa: SIM905
-_GREEK_CAPITALS = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()  # noqa: SIM905
+_GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega".split()
+_GREEK_CAPITALS = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
 
 CHARACTERS = str.maketrans(
     {letter: f"\\{name} " for letter, name in zip("αβγδεζηθικλμνξπρστυφχψω", _GREEK, strict=True)}
@@ -59,9 +60,8 @@ COMMANDS = (
     | dict.fromkeys(["ldots", "cdots", "dotsc", "dotsb"], "\\dots")
     | dict.fromkeys(["vert", "lvert", "rvert"], "|")
     | dict.fromkeys(
-        ["left", "right", "mleft", "mright", "middle", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr"]
-        + ["displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "rm", "bf", "it", "hfill", "hline"]
-        + ["mathbf", "mathit", "mathsf", "mathtt", "boldsymbol", "bm", "boxed", "fbox", "ensuremath"],
+        "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr displaystyle textstyle scriptstyle limits "
+        "nolimits rm bf it hfill hline mathbf mathit mathsf mathtt boldsymbol bm boxed fbox ensuremath".split(),
         " ",
     )
     | dict.fromkeys(["quad", "qquad", "enspace", "thinspace", "space"], "\\ ")
@@ -93,7 +93,7 @@ COMMANDS = (
     }
 )
 FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh arsinh arcosh artanh "  # noqa: SIM905
+    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh arsinh arcosh artanh "
     "log ln lg exp max min gcd lcm det sqrt pi infty mod".split()
 )
 """Names that are functions or constants also where they are written without a backslash."""
