@@ -78,6 +78,7 @@ class Experiment(BaseModel):
     sources: dict[SectionName, Source] = Field({}, description="other tasks whose solutions can be mixed in, by a name for each")
     recipe: AnyRecipe = Field(RestEM(), description="the self-training algorithm")
     verifier: AnyVerifier = Field(NumericVerifier(), description="who says what is right")
+    second_opinion: bool = Field(True, description="read some wrong and malformed samples in other ways too, for the report alone")
     base: Base = Field(Base(), description="the policy that round 1 samples from")
     trainer: AnyTrainer = Field(SftTrainer(), description="the M-step")
     evaluation: Evaluation = Field(Evaluation(), description="held-out measurements")

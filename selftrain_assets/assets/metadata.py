@@ -47,8 +47,6 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
         "digest": dg.MetadataValue.text(manifest.digest),
         "manifest": dg.MetadataValue.path(str(run.store.scope(manifest.experiment, manifest.scope) / f"{manifest.stage}.json")),
     }
-    if manifest.detail.get("remarks"):
-        found["left out"] = dg.MetadataValue.text("\n".join(manifest.detail["remarks"]))
     if manifest.tokens:
         found["tokens"] = dg.MetadataValue.int(manifest.tokens)
     return found | _table(run, manifest) | dict(_links(run, manifest))
@@ -78,6 +76,8 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
             flat |= {f"{split} accuracy of {group}": e["mean"] for split, of in value.items() for group, e in of.items()}
         elif name == "solutions" and value["correct"]:
             flat |= {"distinct share of correct": value["distinct"] / value["correct"], "mean tokens of correct": value["mean_tokens"]}
+        elif name == "second_opinion" and value["share"]:
+            flat |= {"share that another reading would pass": value["share"]["mean"]}
         elif name == "self_improvement":
             flat |= {
                 f"{split} {each.replace('_', ' ')}": float(number)

@@ -124,7 +124,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """As Markdown, with long texts cut."""
 
     def cell(value: Any) -> str:
-        text = " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+        text = " ".join(str(value).split())
         return text if len(text) <= CHARACTERS else text[:CHARACTERS] + " ..."
 
     return markdown_table(columns, [[cell(value) for value in row] for row in rows])

@@ -22,6 +22,7 @@ INFRA_ERROR_LIMIT = 0.01
 UNSCORABLE_LIMIT = 0.01
 MALFORMED_LIMIT = 0.25
 NEAR_COPY_LIMIT = 0.01
+SECOND_OPINION_LIMIT = 0.02
 WARN_BELOW, BLOCK_BELOW = 0.5, 0.25  # of the first round's share of distinct solutions
 LENGTH_RANGE = (0.5, 2.0)  # of the first round's mean length
 TOP_SHARE, TOP_LIMIT = 0.1, 0.5  # so many of the problems, and the share of rows that they may hold
@@ -39,7 +40,7 @@ HELD_OUT_APART, NEAR_COPIES, DISTINCT, LENGTH, TOP_PROBLEMS = (
     "length_drift",
     "top_problems",
 )
-INTACT, LOOP_EDGE = "intact", "loop_edge"
+INTACT, LOOP_EDGE, SECOND_OPINION = "intact", "loop_edge", "second_opinion"
 _INTACT = {INTACT: (True, "its tables are as they were committed, and made from what is there now")}
 _APART = {
     HELD_OUT_APART: (True, "nothing that is trained on holds a whole held-out question"),
@@ -52,6 +53,10 @@ _JUDGED = {
     INFRA_ERROR: (True, f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of infrastructure"),
     UNSCORABLE: (False, f"the tests of the problems can judge all but {UNSCORABLE_LIMIT:.0%} of the samples"),
     MALFORMED: (False, f"an answer could be read out of all but {MALFORMED_LIMIT:.0%} of the samples"),
+    SECOND_OPINION: (
+        False,
+        f"of the samples that are wrong or malformed, another reading would not surely pass more than {SECOND_OPINION_LIMIT:.0%}",
+    ),
 }
 # stage -> check name -> (blocking, what it asks)
 CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
@@ -133,6 +138,28 @@ def parse_failures(counts: Mapping[str, int], examples: Sequence[Mapping[str, An
     )
     evidence = {"share": share, "limit": MALFORMED_LIMIT, "examples": list(examples)}
     return Check(MALFORMED, share <= MALFORMED_LIMIT, False, message + advice, evidence)
+
+
+def second_opinion(found: Mapping[str, Any]) -> Check:
+    """Warns where the interval of the share that another reading would pass lies wholly above SECOND_OPINION_LIMIT: the verifier may not
+    read what is right."""
+    share, left_out = found["share"], found["left_out"]
+    if not share:
+        told = [f"there is no other reading of what verifier {name} judges" for name in left_out] + [found["error"]] * bool(found["error"])
+        return Check(SECOND_OPINION, True, False, "; ".join(["no wrong or malformed sample was read again", *told]))
+    passed = share["low"] <= SECOND_OPINION_LIMIT
+    message = (
+        f"another reading would pass {found['turned']} of {found['read']} wrong and malformed samples that it was asked about, "
+        f"a share of {share['mean']:.3f} [{share['low']:.3f}, {share['high']:.3f}]"
+    )
+    advice = (
+        ""
+        if passed
+        else "; look at them: if they are right, choose another verifier, or several (any_of), and see what would change (selftrain verify "
+        "NAME --diff); if they are not, set second_opinion: false"
+    )
+    evidence = {"share": share["mean"], "low": share["low"], "limit": SECOND_OPINION_LIMIT, "samples": found["examples"]}
+    return Check(SECOND_OPINION, passed, False, message + advice, evidence)
 
 
 def distinct_solutions(now: Mapping[str, float], first: Mapping[str, float], repeated: Sequence[Mapping[str, Any]] = ()) -> Check:

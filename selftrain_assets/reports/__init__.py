@@ -16,6 +16,7 @@ from selftrain_assets.core.statistics import INTERVALS
 from selftrain_assets.reports.diversity import diversity_tables
 from selftrain_assets.reports.groups import group_tables
 from selftrain_assets.reports.methods import method_tables
+from selftrain_assets.reports.opinion import evidence_tables, opinion_tables
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
 from selftrain_assets.reports.suites import suite_tables
 from selftrain_assets.reports.summary import figures_of, summarize
@@ -57,7 +58,7 @@ def markdown(summary: dict[str, Any], figures: Iterable[str]) -> str:
     """The report as Markdown; the figures lie beside it."""
     paragraphs = [f"# {summary['experiment']}", findings(summary), *(f"![{name}]({name}.png)" for name in figures)]
     paragraphs += [markdown_table(header(summary), rows(summary)), *notes(summary)]
-    for title, columns, cells in further_tables(summary):
+    for title, columns, cells in [*further_tables(summary), *evidence_tables(summary)]:
         paragraphs += [f"## {title}", markdown_table(columns, cells)]
     return "\n\n".join(paragraphs) + "\n"
 
@@ -66,18 +67,21 @@ def page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> str:
     """The report as one HTML file without outside references."""
     parts = [f"<p>{html.escape(findings(summary))}</p>", *map(picture, figures.items()), html_table(header(summary), rows(summary))]
     parts += [f"<p>{html.escape(text)}</p>" for text in notes(summary)]
-    parts += [f"<h2>{html.escape(title)}</h2>{html_table(columns, cells)}" for title, columns, cells in further_tables(summary)]
+    tables = [*further_tables(summary), *evidence_tables(summary)]
+    parts += [f"<h2>{html.escape(title)}</h2>{html_table(columns, cells)}" for title, columns, cells in tables]
     return document(summary["experiment"], parts)
 
 
 def further_tables(summary: dict[str, Any]) -> list[Titled]:
-    """Of groups and sources, of other tasks, of the methods where there are several, of trajectories, and of how varied the rows are."""
+    """Of groups and sources, of other tasks, of the methods where there are several, of trajectories, of how varied the rows are, and of
+    what another reading would pass."""
     return [
         *group_tables(summary),
         *suite_tables(summary),
         *method_tables(summary),
         *trajectory_tables(summary),
         *diversity_tables(summary),
+        *opinion_tables(summary),
     ]
 
 

@@ -12,8 +12,16 @@ th:first-child,td:first-child{text-align:left}img{max-width:100%}.wide{overflow-
 
 
 def markdown_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """As Markdown."""
-    return "\n".join("| " + " | ".join(row) + " |" for row in [columns, ["---"] * len(columns), *cells])
+    """As Markdown. Text in a cell stays text, whatever a model wrote: no cell ends early, no tag, link or picture begins in one."""
+
+    def line(row: Sequence[str]) -> str:
+        return "| " + " | ".join(map(_cell, row)) + " |"
+
+    return "\n".join([line(columns), line(["---"] * len(columns)), *map(line, cells)])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
 
 
 def html_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:

@@ -71,6 +71,7 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
             "optimizer_steps": trained["optimizer_steps"],
         },
         "yields": _yields(found),
+        "second_opinion": {stage: m.metrics["second_opinion"] for stage, m in found.items() if "second_opinion" in m.metrics},
         **({"trajectories": _trajectories(found)} if "trajectories" in found else {}),
         "rows_by_method": found["dataset"].metrics.get("rows", {}),
         "rows_mixed_in": found["dataset"].metrics.get("mixed", {}),

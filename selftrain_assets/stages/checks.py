@@ -18,6 +18,7 @@ from selftrain_assets.core.health import (
     near_copies,
     not_below_base,
     parse_failures,
+    second_opinion,
     top_problems,
     unscorable,
 )
@@ -37,6 +38,7 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
         case "verifications" | "rationalizations" | "translations":
             found = [infra_errors(manifest.counts), unscorable(manifest.counts)]
             found += [parse_failures(manifest.counts, manifest.detail.get("unparsed", ()))]
+            found += [second_opinion(manifest.metrics["second_opinion"])] if "second_opinion" in manifest.metrics else []
             if manifest.stage == "verifications":
                 found += _drift(run, manifest)
         case "trajectories":

@@ -14,6 +14,7 @@ from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.recipes import MMST
 from selftrain_assets.recipes.rounds import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher, Teacher
+from selftrain_assets.stages import opinion
 from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
@@ -188,7 +189,7 @@ def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Ma
 def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
     clock, drawn = Clock(), run.need(scope, source)
     policy, parents, verifiers = drawn.parents["policy"], {source: drawn.digest}, list(run.verifiers)
-    key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifiers, VERSION)
+    key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifiers, VERSION, *opinion.identity(run))
     current = run.done(scope, stage, key, parents)
     if current and not current.counts[str(Outcome.INFRA_ERROR)] and is_judged(run, policy, lambda db: recall(db, run, drawn)):
         return current
@@ -196,6 +197,8 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
         recall(db, run, drawn)
         reused = judge(run, db, policy, f"{scope} {stage}", clock)
         table, digest = run.store.write_query(run.name, scope, stage, db, JUDGED, ["key", "problem_id", "outcome", "reward"])
+        with clock.working():
+            other = opinion.second_opinion(run, db)
         solved, judges = db.execute(
             "SELECT count(DISTINCT j.problem_id) FILTER (outcome = 'pass'), string_agg(DISTINCT verifier, ', ' ORDER BY verifier) "
             "FROM judgements AS j JOIN verdict_pool USING (key)"
@@ -211,7 +214,7 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
             counts=outcomes(db) | {"reused": reused, "problems_solved": solved},
             settings=_by_method({m.name: m.verifier for m in run.methods}),
             versions={"verifier": judges or ""},
-            metrics=_yields(db) | {"solutions": solutions(db)},
+            metrics=_yields(db) | {"solutions": solutions(db), "second_opinion": other},
             detail={"verifiers": verifiers, "policy": policy, "unparsed": unparsed(db)},
             files={stage: table},
         )

@@ -12,6 +12,7 @@ from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.identity import fingerprint, problem_digest, text_digest
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Outcome, Problem, Verdict
+from selftrain_assets.verifiers.guard import judged
 from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
@@ -225,7 +226,7 @@ class _CombinedJudge:
         if place not in self._open:
             self._open[place] = self._held.enter_context(member.open(self._sandbox))
         groups = list(equal.values())
-        for position, verdict in self._open[place].stream(pairs[group[0]] for group in groups):
+        for position, verdict in judged(self._open[place], [pairs[group[0]] for group in groups]):
             yield from ((n, verdict) for n in groups[position])
 
 

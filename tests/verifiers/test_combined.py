@@ -228,6 +228,16 @@ def test_without_docker_what_needs_no_program_is_judged_and_the_rest_owed():
     assert told(AnyOf(of=[NumericVerifier(), CodeVerifier()]), "12") == ({0: PASS}, None)
 
 
+def test_a_member_that_a_sample_breaks_leaves_it_to_the_others(monkeypatch):
+    def broken(self, problem, completion):
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(NumericVerifier, "verify", broken)
+    found = verdicts(AnyOf(of=[NumericVerifier(), TextVerifier()]), NOWHERE, [(PROBLEM, "12"), (PROBLEM, "11")])
+    assert [v.outcome for v in found] == [PASS, UNSCORABLE]
+    assert "RecursionError: too deep" in found[1].reason
+
+
 def test_a_member_that_says_nothing_owes_the_verdict(monkeypatch):
     monkeypatch.setattr(NumericVerifier, "stream", lambda self, pairs: iter(()))
     assert told(AnyOf(of=[NumericVerifier()]), "12") == ({0: INFRA}, None)
