@@ -20,6 +20,7 @@ from selftrain_assets.core.quantities import LETTERS, LONGEST, Quantity, quantit
 
 LONGEST_TEXT = 12_000
 """Characters of a text that are looked at."""
+LAST_PART = 1_500  # of which the end is looked at first
 MOST = 60  # numbers that are told apart in one statement
 
 
@@ -89,6 +90,8 @@ def last_number(text: str) -> list[Fraction | None]:
 
     A last line without words states what it holds: `10:30` and `5 - 3` several numbers.
     """
+    if len(text) > LAST_PART and (last := last_number(_end(text))):
+        return last
     plainly = written_plainly(text[-LONGEST_TEXT:])
     found = [q for q in quantities(plainly) if not q.negated]
     if not found:
@@ -101,6 +104,12 @@ def last_number(text: str) -> list[Fraction | None]:
             break
         last.insert(0, quantity)
     return [quantity.value for quantity in last]
+
+
+def _end(text: str) -> str:
+    """The last part of a long text, from the end of a word; nothing where that part is one word."""
+    part = text[-LAST_PART:]
+    return part.split(maxsplit=1)[-1] if len(part.split(maxsplit=1)) == 2 else ""
 
 
 FILLERS = r"(?:\W*\b(?:about|approximately|around|roughly|maybe|perhaps|possibly|even|only|just|the|it|is|either|also|to)\b){0,3}"

@@ -31,6 +31,11 @@ class Reading:
     several: bool = False
     """It names several answers and leaves open which one counts."""
 
+    def word_for_word(self, answer: str) -> bool:
+        """Does the one text that was read say what the reference says, whatever that means?"""
+        alone = self.answer is not None and len(self.answer.texts) == 1
+        return alone and any(folded(text) == folded(answer) for text in self.texts)
+
 
 WHERE = {
     Mark.TAG: "in <answer>",
@@ -145,7 +150,7 @@ class NumericVerifier(AnswerVerifier):
 
     def meets(self, reading: Reading, answer: str) -> bool:
         if _reference(answer) is None:  # such a problem is refused; judged all the same, its answer can only be met word for word
-            return any(folded(text) == folded(answer) for text in reading.texts)
+            return reading.word_for_word(answer)
         return super().meets(reading, answer)
 
 

@@ -37,16 +37,17 @@ class ChoiceVerifier(AnswerVerifier):
 
     def read(self, completion: str) -> Reading | None:
         answer = find_answer(completion, folded)
-        if answer is not None and answer.introduces and not any(map(CANONICAL.fullmatch, _choices(first_sentence(answer.text)))):
-            answer = answer.unmarked()
+        if answer is not None and answer.introduces and not _canonical(_choices(first_sentence(answer.text))):
+            end = answer.unmarked()
+            answer = end if _canonical(_at_the_end(end.text)) else answer
         if answer is None or (answer.mark == Mark.LINE and self.require_mark):
             return None
         if answer.mark == Mark.LINE and _lists_options(answer.lines(2)):
             return Reading(folded(answer.lines(2)), answer, several=True)
         texts = statements(answer)
         named = [choice for text in texts for choice in (_at_the_end(text) if answer.mark == Mark.LINE else _choices(text))]
-        if answer.mark == Mark.SENTENCE and not any(map(CANONICAL.fullmatch, named)):
-            named = [choice for text in answer.texts for choice in _choices(text) if CANONICAL.fullmatch(choice)] or named
+        if answer.mark == Mark.SENTENCE and not _canonical(named):
+            named = _canonical([choice for text in answer.texts for choice in _choices(text)]) or named
         choices = list(dict.fromkeys(named))
         if not choices:
             return None
@@ -56,10 +57,12 @@ class ChoiceVerifier(AnswerVerifier):
         return parsed == _reference(answer)
 
     def meets(self, reading: Reading, answer: str) -> bool:
-        reference = _reference(answer)
-        if reference is not None and not CANONICAL.fullmatch(reference):
-            return any(folded(text) == reference for text in reading.texts)
-        return super().meets(reading, answer)
+        return super().meets(reading, answer) or reading.word_for_word(answer)
+
+
+def _canonical(choices: list[str]) -> list[str]:
+    """Those that are letters, yes, no, true or false."""
+    return [choice for choice in choices if CANONICAL.fullmatch(choice)]
 
 
 # -- references ---------------------------------------------------------------------------------------------------------
@@ -77,7 +80,7 @@ def _lists_options(text: str) -> bool:
 def _reference(text: str) -> str | None:
     """A reference answer in canonical form; a letter counts as one where it stands alone, or as the label of its option."""
     plain = unwrapped(text).strip(" $*`\"'")
-    if found := ALONE.fullmatch(plain) or LABEL.fullmatch(plain):
+    if found := ALONE.fullmatch(plain) or (LABEL.fullmatch(plain) if len(_choices(text)) == 1 else None):
         return f"({_letter(found)})"
     word = plain.strip(" .!").lower()
     return word if word in OTHER_WORD else folded(text) or None
@@ -193,7 +196,7 @@ def _at_the_end(line: str) -> list[str]:
             last.insert(0, found)
         return list(dict.fromkeys(f"({_letter(m)})" for m in last))
     choices = _choices(line)
-    if any(map(CANONICAL.fullmatch, choices)):
+    if _canonical(choices):
         return choices
     if picked := [m for m in PICKED.finditer(plain) if not NEGATION.search(plain[: m.start()])]:
         return [f"({_letter(picked[-1])})"]

@@ -22,6 +22,7 @@ from selftrain_assets.core.boxed import boxes
 from selftrain_assets.verifiers.thoughts import spoken
 
 MARKS_LOOKED_AT = 50  # so that a degenerate text of nothing but marks costs little
+SEARCHED = 20_000  # characters at the end of a text that are searched for sentences about the answer
 LONGEST_LINE = 4000  # characters of an answer in a sentence
 
 
@@ -172,7 +173,7 @@ DENIED = re.compile(r"\b(?:not|rather\s+than|instead\s+of)\s*\$*$", re.IGNORECAS
 
 def _marks(text: str) -> Iterator[_Marked]:
     """All marks that have something behind them, by their place."""
-    sentences = list(SENTENCE.finditer(text))[-MARKS_LOOKED_AT:]
+    sentences = list(SENTENCE.finditer(text, max(0, len(text) - SEARCHED)))[-MARKS_LOOKED_AT:]
     found = [*_tags(text), *_boxes(text), *_hashes(text), *_sentences(text, sentences)]
     return iter(sorted(found, key=lambda mark: (mark.start, -mark.end)))
 
