@@ -7,6 +7,8 @@ policy[i] being the digest of the weights it pins; and a guard keeps rounds in o
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 
 from selftrain_assets.recipes.rounds import Rounds
@@ -14,6 +16,8 @@ from selftrain_assets.stages.run import Run, iteration_scope
 
 ALIVE = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 WAITS, SECONDS_BETWEEN = 100_000, 5
+STORE = "store"  # the name of its metadata
+RECORDS = 100  # of an asset that are looked through for one of a store
 
 
 def partitions(rounds: int) -> dg.StaticPartitionsDefinition:
@@ -45,11 +49,28 @@ def _live_run_makes(instance: dg.DagsterInstance, checkpoint: dg.AssetKey, scope
     return any(r.run_id not in (made_by, own_run) and r.asset_selection is not None and checkpoint in r.asset_selection for r in runs)
 
 
-def latest_materialization(instance: dg.DagsterInstance, key: dg.AssetKey, scope: str | None) -> dg.EventLogRecord | None:
-    """The newest record of an asset, or of one of its partitions."""
+def latest_materialization(
+    instance: dg.DagsterInstance, key: dg.AssetKey, scope: str | None, store: Path | None = None
+) -> dg.EventLogRecord | None:
+    """The newest record of an asset, or of one of its partitions; of those that were made in `store`, if one is named."""
     wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=None if scope is None else [scope])
-    records = instance.fetch_materializations(wanted, limit=1).records
-    return records[0] if records else None
+    for limit in (1,) if store is None else (1, RECORDS):
+        records = instance.fetch_materializations(wanted, limit=limit).records
+        if found := next((record for record in records if store is None or made_in(record) == identity(store)), None):
+            return found
+    return None
+
+
+def identity(store: Path) -> str:
+    """What a store is known by in the event log, which may hold the work of several."""
+    return str(store.resolve())
+
+
+def made_in(record: dg.EventLogRecord) -> str | None:
+    """The store that a materialization was made in; None for one of a version that did not say it."""
+    event = record.event_log_entry.asset_materialization
+    said = event.metadata.get(STORE) if event else None
+    return str(said.value) if said else None
 
 
 def data_version(record: dg.EventLogRecord | None) -> str | None:

@@ -33,7 +33,8 @@ def compare_with_dagster(run: Run) -> list[Finding]:
 
 
 def differences(run: Run, instance: dg.DagsterInstance) -> Iterator[Finding]:
-    """What one of them has and the other has not, or has with another digest. The report has no digest."""
+    """What one of them has and the other has not, or has with another digest. The report has no digest. The log may hold what was made in
+    other stores, or in a store that it does not name: that says nothing of this one."""
     for spec in asset_specs(run.config):
         key = asset_key(run.name, spec.name)
         if spec.partitioned:
@@ -48,7 +49,9 @@ def _difference(
     run: Run, instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None, of: tuple[str, str], after: tuple[str, str]
 ) -> Iterator[Finding]:
     manifest = run.manifest(*of) if run.manifest(*after) else None
-    record = latest_materialization(instance, key, partition)
+    record = latest_materialization(instance, key, partition, run.store.root)
+    if record is None and latest_materialization(instance, key, partition) is not None:
+        return
     name = f"{key.to_user_string()}{f' of {partition}' if partition else ''}"
     again = f"`selftrain run {run.name}`"
     if manifest is None and record is None:

@@ -13,6 +13,7 @@ from selftrain_assets.assets.previews import PREVIEWS, table
 from selftrain_assets.assets.specs import asset_specs
 from selftrain_assets.core.columns import COLUMNS
 from selftrain_assets.core.types import Problem, Row, Sample, Score, Turn, Verification
+from selftrain_assets.iterations import STORE, identity
 from selftrain_assets.recipes.rounds import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.stages.run import BASE, Run, iteration_of, iteration_scope
@@ -45,6 +46,7 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
     found |= {
         "seconds": dg.MetadataValue.float(manifest.seconds),
         "digest": dg.MetadataValue.text(manifest.digest),
+        STORE: dg.MetadataValue.path(identity(run.store.root)),
         "manifest": dg.MetadataValue.path(str(run.store.scope(manifest.experiment, manifest.scope) / f"{manifest.stage}.json")),
     }
     if manifest.tokens:

@@ -95,7 +95,7 @@ def _told(
 ) -> Iterator[Event]:
     """An asset of this data version and, where the log does not hold it, what there is to tell. Without a version it is always told."""
     key = asset_key(run.name, name)
-    if version is not None and data_version(latest_materialization(instance, key, partition)) == version:
+    if version is not None and data_version(latest_materialization(instance, key, partition, run.store.root)) == version:
         return
     result = made()
     tags = {"dagster/code_version": CODE_VERSION, **({"dagster/data_version": version} if version else {})}

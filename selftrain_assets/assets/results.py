@@ -10,7 +10,7 @@ import dagster as dg
 from selftrain_assets.assets.keys import asset_key
 from selftrain_assets.assets.metadata import DIGITS, figure, metadata_of, rows_shown
 from selftrain_assets.core.health import LOOP_EDGE, Check
-from selftrain_assets.iterations import data_version, latest_materialization
+from selftrain_assets.iterations import STORE, data_version, identity, latest_materialization
 from selftrain_assets.reports import findings, summarize, write_report
 from selftrain_assets.reports.figures import INLINE, figures, sweep
 from selftrain_assets.reports.render import markdown_table
@@ -42,7 +42,7 @@ def stage_result(run: Run, manifest: Manifest, instance: dg.DagsterInstance) -> 
 def _in_the_log(run: Run, manifest: Manifest, instance: dg.DagsterInstance, found: Check) -> Check:
     """Does Dagster's event log, too, give this policy and the checkpoint that it is the same data version?"""
     origin = manifest.detail["origin"]
-    recorded = data_version(latest_materialization(instance, asset_key(run.name, "checkpoint"), origin))
+    recorded = data_version(latest_materialization(instance, asset_key(run.name, "checkpoint"), origin, run.store.root))
     if not found.passed or recorded in (None, manifest.digest):
         return found
     message = (
@@ -62,7 +62,7 @@ def base_result(run: Run) -> dg.MaterializeResult:
 
 def human_only_result(run: Run) -> dg.MaterializeResult:
     """Both controls, as one asset."""
-    numbers: dict[str, dg.MetadataValue] = {}
+    numbers: dict[str, dg.MetadataValue] = {STORE: dg.MetadataValue.path(identity(run.store.root))}
     for scope in (ONE_ROUND, ALL_ROUNDS):
         steps = run.need(scope, "checkpoint").counts["optimizer_steps"]
         numbers |= {
