@@ -45,7 +45,10 @@ def load(name: str) -> str | None:
     try:
         module = importlib.import_module(name)
     except BaseException as error:
-        return f"{type(error).__name__}: {error}"[:400]
+        cause = error
+        while cause.__cause__ is not None:  # the first one says which library is missing, where the last one is a page of advice
+            cause = cause.__cause__
+        return " ".join(f"{type(cause).__name__}: {cause}".split())[:400]
     for offered in getattr(module, "__all__", ()):
         try:
             getattr(module, offered)

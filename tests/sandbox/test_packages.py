@@ -175,6 +175,7 @@ print(json.dumps(preload.packages()))
             "import threading, time\nthreading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
             "starts 1 threads when it is imported",
         ),
+        ("try: import libnothing\nexcept ImportError as e: raise ImportError('read\\nthis') from e", "cannot be imported: ModuleNotFound"),
         ("__all__ = ['missing']", None),
     ],
 )
