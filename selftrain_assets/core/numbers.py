@@ -100,7 +100,9 @@ def last_number(text: str) -> list[Fraction | None]:
         return stated(line)
     last = [found[-1]]
     for quantity in reversed(found[:-1]):
-        if not ALTERNATIVE.search(plainly[quantity.end : last[0].start]):
+        between = plainly[quantity.end : last[0].start]
+        in_range = RANGE.search(plainly[max(0, quantity.start - 20) : quantity.start]) and CONNECTED.match(between)
+        if not in_range and not ALTERNATIVE.search(between):
             break
         last.insert(0, quantity)
     return [quantity.value for quantity in last]
@@ -118,6 +120,7 @@ ALTERNATIVE = re.compile(
     r"\b(?:maybe|perhaps|possibly|(?:might|could)(?: also)? be))[^\w\n]{0,6}$",
     re.IGNORECASE,
 )
+RANGE = re.compile(r"\b(?:between|rang\w+ from|anywhere from)\W*$", re.IGNORECASE)
 EQUALS = re.compile(r"=|\u2248|\bequals\b|\bis equal to\b|\b(?:gives|makes|yields|comes to|totals)\b", re.IGNORECASE)
 INFERENCE = re.compile(r"\b(?:so|then|thus|hence|therefore|giving|gives|means|where)\b|=>", re.IGNORECASE)
 OPERATOR = re.compile(
@@ -157,13 +160,15 @@ def _relation(text: str, before: Quantity, after: Quantity) -> str:
     connected = CONNECTED.match(between) and not INFERENCE.search(between)
     if connected and not REMARK.search(between):
         return "operation" if not between.strip(" -/") else "several"
+    if "}" in between and not between.strip(" {}()[]^_"):
+        return "operation"  # \\binom{5}{2}
     if SHARE_OF.fullmatch(between) and re.match(r"[^.;,=]{0,40}=", text[after.end :]):
         return "operation"  # 20% of 50 = 10
     if ALTERNATIVE.search(between) or RATIO.match(between) or COMPOUND.match(between):
         return "several"
     if not between.strip(" ([{.\u2026" + CURRENCY):
         return "remark" if between.strip().startswith("(") else "several"
-    if EQUALS.search(between) and not re.search(r"[.!?]\s", between):
+    if EQUALS.search(between) and not re.search(r"[.!?]\s+[A-Za-z]", between):
         return "equation"
     return "operation" if OPERATOR.search(between) else "remark"
 

@@ -44,6 +44,7 @@ TIMES_TEN = re.compile(r" ?[*xX] ?10 ?\^ ?([-+]?\d{1,9})(?!\d|\.\d)")
 PERCENT = re.compile(r"\s?(?:%|percent\b|per cent\b|pct\b)", re.IGNORECASE)
 SCALE = re.compile(r" ?(hundred|thousand|million|billion|trillion|lakh|crore)s?\b|([kK])(?![A-Za-z\d])", re.IGNORECASE)
 MONEY_SCALE = re.compile(r" ?(k|K|M|B|bn|mn|m|b|T)(?![A-Za-z\d])")
+AND_A_PART = re.compile(r" and (?:a|one) (half|quarter)\b")
 POWERS = {"hundred": 2, "thousand": 3, "k": 3, "lakh": 5, "million": 6, "m": 6, "mn": 6, "crore": 7, "billion": 9, "b": 9, "bn": 9}
 POWERS |= {"trillion": 12, "t": 12}
 
@@ -59,7 +60,7 @@ FORMULA_BEFORE = re.compile(
     r"\s?[-+{([ ]{0,4}$"
 )
 FORMULA_AFTER = re.compile(
-    rf"\.\\|\s?(?:\\(?!text|\\|%|quad)[A-Za-z]+|[\u221a\u03c0\u221e\u00b1]|\^|_(?=[\d{{])|!(?=[\d)}}*/+^-])|\*\s?(?:[ij]|pi)\b|[ij]\b|pi\b)|"
+    rf"\.\\|\s?(?:\\(?!text|\\|%|quad)[A-Za-z]+|[\u221a\u03c0\u221e\u00b1]|\^|_(?=[\d{{])|!(?=\s?[\d)}}*/+^=-])|\*\s?(?:[ij]|pi)\b|[ij]\b|pi\b)|"
     rf"\([\d\\]|[a-fijnp-rtuvw-z](?![{LETTERS}\d'])|[xyz]+\b|[xX]\d|[MBGT](?![{LETTERS}\d])|\s?[*+-]\s?\d{{0,50}}(?:\.\d{{1,50}})?\s?[ijxyz]\b"
 )
 NEGATION = re.compile(
@@ -174,7 +175,9 @@ def _compound(text: str, end: int, value: Fraction, dated: bool) -> tuple[Fracti
 
 
 def _in_words(text: str, end: int, value: Fraction | None, money: bool) -> tuple[Fraction | None, int]:
-    """Times a thousand or million that is written as a word or letter."""
+    """Times a thousand or million, or and a half, that is written as a word or letter."""
+    if found := AND_A_PART.match(text, end):
+        return value if value is None else value + (Fraction(1, 2) if found[1] == "half" else Fraction(1, 4)), found.end()
     if found := SCALE.match(text, end) or (MONEY_SCALE.match(text, end) if money else None):
         power = POWERS[(found[1] or found[2]).lower()]
         return value if value is None else value * 10**power, found.end()

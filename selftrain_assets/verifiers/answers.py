@@ -191,7 +191,7 @@ class TextVerifier(AnswerVerifier):
         answer = find_answer(completion, self._folded)
         if answer is None:
             return None
-        texts = statements(answer)
+        texts = [_emphasized(text) for text in statements(answer)]
         forms = list(dict.fromkeys(filter(None, map(self._folded, texts))))
         if not forms:
             return None
@@ -216,6 +216,15 @@ class TextVerifier(AnswerVerifier):
 
     def _folded(self, text: str) -> str:
         return folded(text, self.case_sensitive)
+
+
+EMPHASIZED = re.compile(r"(?:\u201c([^\u201d\n]{1,200})\u201d|([^\"*\n]{1,200})(\*\*|\"))(?=[,;:(]|\s+[(\u2013\u2014-])")
+
+
+def _emphasized(text: str) -> str:
+    """`Paris` of `**Paris**, the capital`, whose first mark is behind us."""
+    found = EMPHASIZED.match(text)
+    return (found[1] or found[2]) if found and (found[1] or text.count(found[3]) % 2) else text
 
 
 class ExactVerifier(AnswerVerifier):

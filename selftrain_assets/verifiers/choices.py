@@ -109,11 +109,11 @@ BARE = re.compile(
 )
 TITLE = re.compile(r"A\s[A-Z][\w']*\s+[a-z]")  # A Tale of
 JOINED = re.compile(
-    r"(?:\s*|\W*(?:[,/&]|\b(?:or|and|nor|to)\b)\W*|[^()\[\]]{0,60}\b(?:or|and)\W+)"
+    r"(?:\s*|\W*(?:[,/&]|\b(?:or|and|nor|to|vs|versus|plus)\b)\W*|[^()\[\]]{0,60}\b(?:or|and)\W+)"
     r"(?:\W*\b(?:maybe|perhaps|possibly|also|either|option|choice|even)\b)*\W*",
     re.IGNORECASE,
 )
-REMARK = re.compile(r"\b(?:because|since|as|not|than|instead|is|are|was|while|whereas|but|so)\b|\.\s", re.IGNORECASE)
+REMARK = re.compile(r"\b(?:because|since|as|not|than|instead|is|are|was|while|whereas|but|so)\b|(?<!\.)\.\s+(?=[A-Z])", re.IGNORECASE)
 NEGATION = re.compile(
     r"(?:\b(?:not|never|cannot|neither|nor|rather than|instead of|unlike)|n't)\s+(?:(?:be|option|choice|choose|pick|either)\s+)?\W{0,3}$",
     re.IGNORECASE,
@@ -133,7 +133,7 @@ CAPITAL_WORD = re.compile(r"(Yes|No|True|False)\b(?=\s+[a-z])")
 
 def _choices(text: str) -> list[str]:
     """The choices that a short text makes: one, several where it leaves open which counts, or the text itself."""
-    plain = unwrapped(text[:LONGEST].translate(LETTERS)).lstrip(" :*_`$\"'.").rstrip(" :*_`$")
+    plain = unwrapped(text[:LONGEST].translate(LETTERS)).lstrip(" :*_`$\"'.>=\u2192").rstrip(" :*_`$")
     plain = plain[_end(LEAD.match(plain)) :].lstrip(" *_`$\"'")
     if word := WORD.match(plain) or CAPITAL_WORD.match(plain):
         said = word[1].lower()

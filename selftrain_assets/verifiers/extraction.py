@@ -77,6 +77,7 @@ class _Marked:
     rest: str
     remark: bool = False
     colon: bool = False
+    corrects: bool = False
 
 
 def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answer | None:
@@ -88,9 +89,9 @@ def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answe
     chosen: list[_Marked] = []
     for found in _marks(text):
         between = text[chosen[-1].end : found.start] if chosen else ""
-        corrected = bool(chosen) and CORRECTION.search(between) is not None
+        corrected = found.corrects or CORRECTION.search(between) is not None
         if not chosen:
-            chosen = [found]
+            chosen = [] if found.corrects else [found]
         elif chosen[-1].mark == found.mark and _one_statement(chosen[-1], found, between):
             chosen.append(found)
         elif _overrules(found, chosen[-1], corrected, holds):
@@ -115,8 +116,10 @@ def _overrules(found: _Marked, before: _Marked, corrected: bool, holds: Callable
         return found.mark.strong or not before.mark.strong
     if before.remark and not found.remark:
         return True
-    if found.remark or (not found.mark.strong and not corrected and not holds(found.text)):
+    if found.remark:
         return False
+    if not found.mark.strong and not holds(found.text):
+        return corrected and WITHDRAWN.match(found.text) is not None
     return found.mark.strong or corrected or not before.mark.strong
 
 
@@ -132,15 +135,20 @@ HEADING = re.compile(
 DECORATION = r"[*_\"'`~]{0,4}"
 LINK = (
     r"(?:(?:is|are|was|equals|(?:would|must|should|will|has\s+to|can\s+only)\s+be)\b(?:\s+(?:as\s+follows|(?:given\s+|shown\s+)?below))?"
-    r"\s*[:\uff1a]?|[:\uff1a=])"
+    r"\s*[:\uff1a]?|[:\uff1a]|=>?)"
 )
 SUBJECT = (
     r"(?:\banswers?(?:\s+(?:to|for|of)\s[^\n.:=!?]{1,80}?)?|\bans\.?|\b(?:correct|right|best)\s+(?:option|choice|letter)|\bfinal\s+(?:result|solution|value)|"
     r"\u7b54\u6848)"
 )
+CORRECTED_TO = (
+    r"\b(?:wait|no|actually|sorry|oops|correction)\b[\s,.:!\u2014-]{1,4}(?:I\s+meant?|it(?:'s|\s+is|\s+(?:should|must)\s+be)|make\s+(?:that|it))\b|"
+    r"(?<=[,.;])\s?(?:no|wait|sorry|actually|I\s+mean)[,:]\s+(?=\(?[A-Z]\b|[-$\d])"
+)
 SENTENCE = re.compile(
     rf"{SUBJECT}(?:\s?\([^()\n]{{0,40}}\))?\s?{DECORATION}(?:,\s?[a-z ]{{2,30}},)?\s{{0,9}}{DECORATION}"
     rf"(?:{LINK}|(?<=\s)[-\u2013\u2014]>?(?=\s)|\u2192|(?<=\u6848)[\u662f\u4e3a])|"
+    rf"(?P<correction>{CORRECTED_TO})|"
     r"^[ \t>#*_]*(?:the[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t#]*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -151,9 +159,10 @@ POINTED_AT = re.compile(r"\b(?:this|that|these|those|which|such(?:\s+an)?)\s+(?:
 JUDGEMENT = re.compile(
     r"\W*(?:(?:also|indeed|thus|therefore|clearly|now|both|quite|very)\s+)*(?:in)?(?:correct|right|wrong|reasonable|consistent|plausible|sensible|"
     r"verified|confirmed|checked|obvious|clear|complete|accurate|exact|unique|expected|rounded|simplified|found|obtained|computed|based|"
-    r"given\s+(?:by|in|above)|above|as\s+expected|supported|in\s+the\b)\b",
+    r"the\s+same|still|given\s+(?:by|in|above)|above|as\s+expected|supported|in\s+the\b)\b",
     re.IGNORECASE,
 )
+WITHDRAWN = re.compile(r"(?:undefined|impossible|unknown|unclear|indeterminate|none|no|not|cannot)\b", re.IGNORECASE)
 CORRECTION = re.compile(
     r"\b(?:wait|nope|actually|correction|corrected|sorry|oops|h+m+|mistake|instead|rather|error|wrong|incorrect|scratch\s+that|second\s+thou?ght|"
     r"re-?(?:check|calculat|comput|consider|examin|think|do|evaluat)\w*|apologi\w+|should\s+(?:be|have)|not\s+right)\b|\bno\b(?=\s*[,.!:;\u2014-])",
@@ -213,7 +222,7 @@ def _sentences(text: str, sentences: list[re.Match[str]]) -> Iterator[_Marked]:
             ahead = text[max(0, found.start() - 40) : found.start()]
             remark = bool(SUPPOSED.search(ahead) or POINTED_AT.search(ahead) or JUDGEMENT.match(content))
             colon = re.search(r"\b(?:is|are|was|be|equals)\b", found[0]) is None
-            yield _Marked(Mark.SENTENCE, found.start(), end, content, text[start:until], remark, colon)
+            yield _Marked(Mark.SENTENCE, found.start(), end, content, text[start:until], remark, colon, bool(found["correction"]))
 
 
 def _content(text: str, place: int, until: int) -> tuple[int, int]:

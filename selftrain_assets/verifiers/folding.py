@@ -13,7 +13,8 @@ TYPE = re.compile(
 )
 SPACING = re.compile(r"\\(?:[,;:!> ]|(?:rm|bf|it|tt|sf|large|Large|quad|qquad)(?![A-Za-z]))|(?<=\S)~(?=\S)|\\[()\[\]]")
 ESCAPED = re.compile(r"\\([%#&_$])")
-ENDS = " .,;:!?\"'`*_$"
+HTML = re.compile(r"</?(?:b|i|u|em|p|br|strong|span|mark|code)\s?/?>", re.IGNORECASE)
+ENDS = " .,;:!?\"'`*_$\u3001\u3002"
 KEPT = ("<super>", "<sub>", "<fraction>", "<circle>", "<square>")  # `x\u00b2` is not x2
 SAME = {
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u2032\u00b4", "'"),
@@ -37,7 +38,7 @@ def unwrapped(text: str) -> str:
         text = unicodedata.normalize("NFC", re.sub(r"[^\x00-\x7f]", lambda found: _same(found[0]), text))
     for _ in range(3):
         text = TYPE.sub(r" \1 ", text)
-    text = ESCAPED.sub(r"\1", SPACING.sub(" ", text)).replace("**", "")
+    text = ESCAPED.sub(r"\1", SPACING.sub(" ", HTML.sub(" ", text))).replace("**", "")
     return " ".join(text.split())
 
 
