@@ -55,8 +55,7 @@ def _judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
     elif isinstance(task, FuncTask):
         found, right = _func(task, reports[0])
     elif isinstance(task, RpcTask):
-        found = _rpc(task, reports[0])
-        right = found[1] if found else len(task.tests)
+        found, right = _rpc(task, reports[0])
     else:
         found, value = _run(task, reports[0])
         right = int(found is None)
@@ -208,32 +207,33 @@ def _call_finding(task: FuncTask, index: int, line: str) -> Finding | None:
     return "wrong", index, f"returned {excerpt(got)}, expected {excerpt(expected)}"
 
 
-def _rpc(task: RpcTask, report: dict[str, Any]) -> Finding | None:
-    """The tester's word, once both processes have ended as they should."""
+def _rpc(task: RpcTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
+    """The tester's word, once both processes have ended as they should, and how many tests it saw pass."""
     if (problem := malformed(report)) is not None:
-        return "malformed", 0, problem
+        return ("malformed", 0, problem), 0
     try:
         record = loads(report["verdict"])
     except ValueError:
         record = {}
-    case = record.get("case", 0) if type(record) is dict else 0
+    case = record.get("case", 0)
+    passed = record.get("passed", 0)
     if report["program"]["exit"] != -9 or report["late"]:  # -9: the tester was done, and what was left was ended
         end = broken(report, task.limits)
     else:
         end = broken(report | {"program": report["program"] | {"exit": 0}}, task.limits)
     if end is not None:
-        return end[0], case, end[1]
+        return (end[0], case, end[1]), passed
     if report["tester"]["cpu"] > task.limits.cpu_seconds or report["tester"]["exit"] == -signal.SIGXCPU:
-        return "timeout", case, "the tests used more CPU time than is allowed"
+        return ("timeout", case, "the tests used more CPU time than is allowed"), passed
     if record == {"pass": True} and report["tester"]["exit"] == 0:
-        return None
+        return None, len(task.tests)
     if "unscorable" in record:
-        return "unscorable", case, str(record["unscorable"])
+        return ("unscorable", case, str(record["unscorable"])), passed
     if "wrong" in record:
         if str(record["wrong"]).startswith("Gone") and report["program"]["exit"] == -9:
-            return "resource", case, "killed, most likely for the memory that it used"
-        return "wrong", case, str(record["wrong"])
-    return "unscorable", case, f"the tests ended with status {report['tester']['exit']} and no verdict"
+            return ("resource", case, "killed, most likely for the memory that it used"), passed
+        return ("wrong", case, str(record["wrong"])), passed
+    return ("unscorable", case, f"the tests ended with status {report['tester']['exit']} and no verdict"), passed
 
 
 def _run(task: RunTask, report: dict[str, Any]) -> tuple[Finding | None, Any]:

@@ -98,6 +98,8 @@ class RpcTask:
     tests: tuple[str, ...]
     context: str = ""
     limits: Limits = field(default_factory=Limits)
+    all_cases: bool = False
+    """Run every test, whatever becomes of the first ones, for the score."""
     mode: Mode = "rpc"
 
 
@@ -182,7 +184,7 @@ def job_record(task: Task, identity: int) -> dict[str, Any]:
     elif isinstance(task, FuncTask):
         record |= {"entry": task.entry, "calls": [[encode(list(call.args)), encode(call.kwargs)] for call in task.calls]}
     else:
-        record |= {"entry": task.entry, "tests": list(task.tests), "context": task.context}
+        record |= {"entry": task.entry, "tests": list(task.tests), "context": task.context, "all_cases": task.all_cases}
     return record
 
 
@@ -202,6 +204,8 @@ def first_part(task: Task, done: int, most: int) -> Task:
     """What is left of a task after so many cases, as much of it as a line of `most` bytes holds, and at least one case."""
     if not isinstance(task, StdinTask):
         return task
+    if not done and 6 * (len(task.source) + sum(len(case.text) + 2 for case in task.cases)) < most // 2:
+        return task  # it fits, whatever has to be escaped
     left = most - len(job_line(replace(task, cases=()), 0))
     end = done
     while end < len(task.cases) and (left := left - len(json.dumps(task.cases[end].text)) - 2) >= 0:

@@ -18,7 +18,7 @@ attributes:
   rounds: 3
   seed: 0
 
-  # Your problems: JSONL or Parquet with id, question and answer, and if you like split (train, human, validation, test,
+  # Your problems: JSONL, CSV or Parquet with id, question and answer, if you like split (train, human, validation, test,
   # transfer) and solution (a worked solution, for the split "human"). Without split, a share is held out by itself.
   # Published sets bring their prompt and verifier too: {{type: gsm8k}}, math, mbpp, ... (selftrain tasks lists them).
   task:

@@ -124,7 +124,7 @@ class Supervisor:
                 case.add("execute", self.uid(), text.encode("utf-8", "surrogateescape"), payload, limit, (os.dup(binary),))
             elif mode == "rpc":
                 left, right = (end.detach() for end in socket.socketpair())
-                tests = {name: job[name] for name in ("tests", "context", "entry")}
+                tests = {name: job[name] for name in ("tests", "context", "entry", "all_cases")}
                 case.add("tester", self.uid(), b"", marshal.dumps(tests), limit, (left,))
                 case.add("candidate", self.uid(), b"", marshal.dumps(source | {"entry": job["entry"]}), limit, (right,))
             else:

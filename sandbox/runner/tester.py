@@ -41,7 +41,7 @@ def main(limits: dict[str, Any]) -> None:
     job = read_payload()
     remote = Remote()
     verdict: dict[str, Any] = {"pass": True}
-    position = -1
+    position, passed = -1, 0
     try:
         trees = {
             name: ast.parse(text) for name, text in [("context", job["context"]), *((f"test {n}", t) for n, t in enumerate(job["tests"]))]
@@ -50,18 +50,31 @@ def main(limits: dict[str, Any]) -> None:
         remote.receive()
         space = _namespace(job, remote, list(trees.values()))
         for position, test in enumerate(job["tests"]):
-            run_test(test, f"test {position}", space)
+            try:
+                run_test(test, f"test {position}", space)
+            except Exception as error:
+                if remote.fatal or not job["all_cases"]:
+                    raise
+                verdict = verdict if "wrong" in verdict else _wrong(error, position)
+                continue
             if remote.fatal:
                 raise remote.fatal
-    except Unscorable as error:
-        verdict = {"unscorable": str(error)[:300], "case": max(position, 0)}
+            passed += 1
     except BaseException as error:
-        fatal = remote.fatal or error
-        kind = "unscorable" if isinstance(fatal, Unscorable) else "wrong"
-        verdict = {kind: f"{type(fatal).__name__}: {_text(fatal)}"[:300], "case": max(position, 0)}
+        last = error if isinstance(error, Unscorable) else remote.fatal or error
+        if isinstance(last, Unscorable):
+            verdict = verdict if "wrong" in verdict else {"unscorable": str(last)[:300], "case": max(position, 0)}
+        else:
+            verdict = verdict if "wrong" in verdict else _wrong(last, position)
+    if verdict != {"pass": True}:
+        verdict["passed"] = passed
     send(verdict)
     sys.stdout.flush()
     os._exit(0)
+
+
+def _wrong(error: BaseException, position: int) -> dict[str, Any]:
+    return {"wrong": f"{type(error).__name__}: {_text(error)}"[:300], "case": max(position, 0)}
 
 
 def run_test(test: str, name: str, space: dict[str, Any]) -> None:

@@ -49,6 +49,8 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
         STORE: dg.MetadataValue.path(identity(run.store.root)),
         "manifest": dg.MetadataValue.path(str(run.store.scope(manifest.experiment, manifest.scope) / f"{manifest.stage}.json")),
     }
+    if manifest.detail.get("remarks"):
+        found["left out"] = dg.MetadataValue.text("\n".join(manifest.detail["remarks"]))
     if manifest.tokens:
         found["tokens"] = dg.MetadataValue.int(manifest.tokens)
     return found | _table(run, manifest) | dict(_links(run, manifest))

@@ -58,7 +58,7 @@ SPECS: tuple[AssetSpec, ...] = (
     ),
     AssetSpec(
         "verifications",
-        "A verdict on every sample, with the parsed answer and a reason. Only a pass earns reward; an infra_error is owed again.",
+        "A verdict on every sample, with the parsed answer and a reason. Only a pass is selected; an infra_error is owed again.",
         ("parquet",),
         ("samples",),
         SANDBOX,

@@ -55,18 +55,20 @@ def _loaded(name: str, path: str | None) -> dict[str, Any]:
     from selftrain_assets.config import parse_experiment
     from selftrain_assets.core.prompts import build_prompt
     from selftrain_assets.core.types import SPLITS
-    from selftrain_assets.tasks import Published
+    from selftrain_assets.tasks import read
 
     settings = {"type": name} if path is None else {"type": name, "path": path}
     config = parse_experiment({"task": settings}, f"selftrain tasks {name}")
-    read = config.task.read() if isinstance(config.task, Published) else None
-    problems = config.task.load() if read is None else read.problems
+    loaded = read(config.task)
+    problems = loaded.problems
     faults = {p.id: fault for p in problems if (fault := config.verifier.check_problem(p)) is not None}
     shown = min(problems, key=lambda p: ("test", "validation", "human", "train", "transfer").index(p.split))
     return _card(name) | {
         "problems": len(problems),
         "loaded": {split: count for split in SPLITS if (count := sum(p.split == split for p in problems))},
-        "duplicates": {} if read is None else dict(read.duplicates),
+        "duplicates": dict(loaded.duplicates),
+        "contradictions": [list(ids) for ids in loaded.contradictions],
+        "remarks": list(loaded.remarks),
         "solved": sum(p.solution is not None for p in problems),
         "verifier": config.verifier.type,
         "verifiable": 1 - len(faults) / len(problems),
@@ -98,6 +100,7 @@ def _print_loaded(found: dict[str, Any]) -> None:
         f"{found['task']}: {found['what']} ({found['licence']})",
         f"{found['problems']:,} problems: {counts}; {found['solved']:,} with a worked solution",
         f"duplicates dropped: {dropped}",
+        *(f"note: {remark}" for remark in found["remarks"]),
         f"answers that verifier {found['verifier']} can read: {found['verifiable']:.2%}",
         *(f"  {id}: {fault}" for id, fault in list(found["faults"].items())[:NAMED]),
     ]

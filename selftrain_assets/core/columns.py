@@ -22,7 +22,7 @@ COLUMNS = {
     "engine": "what drew it, with version and device",
     "sample_key": "the sample that it is of; none for human rows",
     "outcome": "pass, wrong, malformed, timeout, resource, unscorable or infra_error",
-    "reward": "from 0 to 1; only a pass earns any",
+    "reward": "from 0 to 1: 1 of a pass; another program may have a share by partial_credit",
     "parsed": "the answer that was read out of the completion",
     "reason": "why the verdict is what it is",
     "verifier": "fingerprint of who judged",

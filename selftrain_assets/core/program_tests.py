@@ -9,6 +9,9 @@
 HumanEval's `test` (a function `check`) and MBPP's `test_list` are asserts as they stand. The code is the data set's and
 trusted; a program never is, and is never parsed here.
 
+`time_limit` and `memory_limit` are those of one problem, in seconds of CPU time and in MiB, the units of open-r1/codeforces; its
+`generated_checker` is a `checker`.
+
 A field that is null, or NaN, is missing: files of columns give every test the fields of all others. `expected` alone may be null in a
 call.
 """
@@ -20,9 +23,10 @@ import builtins
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+LONGEST_TIME, LARGEST_MEMORY = 600, 2**20
 CALL_FIELDS, CASE_FIELDS = {"args", "kwargs", "expected"}, {"input", "output"}
 
 
@@ -38,6 +42,12 @@ class ProgramTests:
     as_apps: bool = False
     """What APPS leaves open in its calls: an expected list of one may also stand for what it holds, and the keys of a dict that is the
     first argument are whole numbers if all can be."""
+    checker: str = ""
+    """Trusted Python that says whether what a program prints is right (sandbox/checker.py)."""
+    time_limit: float | None = None
+    """CPU seconds of one case."""
+    memory_limit: float | None = None
+    """Memory of one case in MiB."""
 
     def to_json(self) -> str:
         """The canonical text that a problem keeps. A field that came later stands in it only where it says something, so that the
@@ -60,8 +70,42 @@ FIRST_FIELDS = ("entry", "context", "asserts", "calls", "cases")
 DEFAULTS = {field.name: field.default for field in fields(ProgramTests)}
 
 
-def read_tests(tests: Any, entry: str = "", context: str = "", *, as_apps: bool = False) -> ProgramTests:
-    """Tests as they stand in a problem set. ValueError says in one clause what is wrong with them."""
+def read_tests(
+    tests: Any,
+    entry: str = "",
+    context: str = "",
+    *,
+    as_apps: bool = False,
+    checker: Any = None,
+    time_limit: Any = None,
+    memory_limit: Any = None,
+) -> ProgramTests:
+    """Tests as they stand in a problem set; the limits of a problem, seconds and MiB, go before those of a verifier. ValueError says in one
+    clause what is wrong with them."""
+    found = replace(
+        _tests(tests, entry, context, as_apps, checked=not _missing(checker)),
+        time_limit=_limit("time_limit", time_limit, LONGEST_TIME, "seconds"),
+        memory_limit=_limit("memory_limit", memory_limit, LARGEST_MEMORY, "MiB"),
+    )
+    if _missing(checker):
+        return found
+    if not found.cases:
+        raise ValueError("a checker judges what is printed, and these tests are not of {input, output}")
+    if not isinstance(checker, str) or not checker.strip():
+        raise ValueError("checker must be the text of a Python script")
+    _parsed("checker", checker)
+    return replace(found, checker=checker)
+
+
+def _limit(name: str, value: Any, largest: float, unit: str) -> float | None:
+    if _missing(value):
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= largest:
+        raise ValueError(f"{name} must be a number of {unit}, above 0 and up to {largest:g}, not {value!r:.40}")
+    return float(value)
+
+
+def _tests(tests: Any, entry: str, context: str, as_apps: bool, checked: bool) -> ProgramTests:
     if isinstance(tests, str):
         tests = _listed(tests)
     if not isinstance(tests, (list, tuple)) or not tests:
@@ -77,18 +121,19 @@ def read_tests(tests: Any, entry: str = "", context: str = "", *, as_apps: bool 
     called = [not all(_missing(test.get(name)) for name in CALL_FIELDS) or not test.keys() & CASE_FIELDS for test in tests]
     if any(printed) == any(called):
         raise ValueError("every entry needs args (a list) and expected, or every entry input and output")
-    return ProgramTests(cases=tuple(_cases(tests))) if any(printed) else _calls(tests, entry, context, as_apps)
+    return ProgramTests(cases=tuple(_cases(tests, checked))) if any(printed) else _calls(tests, entry, context, as_apps)
 
 
 def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _cases(tests: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _cases(tests: list[Mapping[str, Any]], checked: bool) -> Iterator[tuple[str, str]]:
+    """With a checker, what a right program prints need not be known."""
     for number, test in enumerate(tests, 1):
-        if _missing(test.get("output")):
+        if _missing(test.get("output")) and not checked:
             raise ValueError(f"entry {number} says no output; every entry needs input and output")
-        yield _text(number, "input", test.get("input")), _text(number, "output", test["output"])
+        yield _text(number, "input", test.get("input")), _text(number, "output", test.get("output"))
 
 
 def _text(number: int, name: str, value: Any) -> str:
@@ -129,10 +174,7 @@ def _listed(text: str) -> list[Any]:
 def _asserts(tests: list[str], entry: str, context: str) -> ProgramTests:
     trees = []
     for name, code in [("context", context), *(("tests", test) for test in tests)]:
-        try:
-            trees.append(ast.parse(code))
-        except (SyntaxError, ValueError) as error:
-            raise ValueError(f"{name}: no valid Python ({error})") from error
+        trees.append(_parsed(name, code))
     own = {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
     calls = [node.func for tree in trees[1:] for node in ast.walk(tree) if isinstance(node, ast.Call)]
     called = [function.id for function in calls if isinstance(function, ast.Name)]
@@ -145,6 +187,13 @@ def _asserts(tests: list[str], entry: str, context: str) -> ProgramTests:
             raise ValueError('call no function of the program; name it in the field "entry"')
         entry = found[0]
     return ProgramTests(entry, context, asserts=tuple(tests))
+
+
+def _parsed(name: str, code: str) -> ast.Module:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"{name}: no valid Python ({error})") from error
 
 
 def _calls_check(tree: ast.Module) -> bool:

@@ -76,7 +76,8 @@ class Sample:
 
 
 class Outcome(StrEnum):
-    """The seven things a verifier may say. Only PASS earns reward; INFRA_ERROR says nothing about the sample:
+    """The seven things a verifier may say. Only PASS is right, and of the others a program
+    alone may be given a share of the reward (`partial_credit`); INFRA_ERROR says nothing about the sample:
     it is owed again, never trained on, never counted in an accuracy."""
 
     PASS = "pass"

@@ -17,7 +17,7 @@ from selftrain_assets.stages.sampling import teacher
 from selftrain_assets.stages.symptoms import VERSION, leaks_in_problems
 from selftrain_assets.stages.trajectories import check_solutions, script_of
 from selftrain_assets.store import Manifest
-from selftrain_assets.tasks import AnyTask, ProblemFile, Published
+from selftrain_assets.tasks import Loaded, ProblemFile, Published, read
 from selftrain_assets.verifiers import AnyVerifier
 
 LEARNT = ("train", "human")
@@ -26,7 +26,8 @@ LEARNT = ("train", "human")
 def problems(run: Run) -> Manifest:
     """Load, check and freeze the problems. A changed file gives a new digest; the older set is kept."""
     clock, config = Clock(), run.config
-    loaded = load_problems(config)
+    found = read_problems(config)
+    loaded = found.problems
     _check(run, loaded)
     resolve_model(config.model)  # a missing one should be told before anything is written
     for first, phase in run.phases.items():
@@ -55,31 +56,45 @@ def problems(run: Run) -> Manifest:
             counts=counts,
             settings=config.task.model_dump(mode="json"),
             files={"problems": table},
-            detail=leaks_in_problems(loaded),
+            detail=leaks_in_problems(loaded) | {"remarks": list(found.remarks)},
         )
 
 
 def load_problems(config: Experiment) -> list[Problem]:
     """Those of the task, the test problems of each suite and the solved problems of each source; the ids of the latter two begin with
     their names."""
-    loaded = _solved(config.task) if isinstance(config.recipe, Diversification) else config.task.load()
+    return read_problems(config).problems
+
+
+def read_problems(config: Experiment) -> Loaded:
+    """The same, with remarks on what was left out of them."""
+    found = read(config.task)
+    given = found.problems
+    if isinstance(config.recipe, Diversification):
+        given = _solved(given)
+    elif isinstance(config.task, Published | ProblemFile):
+        given = config.task.given(found)
+    problems, remarks = list(given), list(found.remarks)
     for name, suite in config.evaluation.suites.items():
-        tested = problem_subset([p for p in suite.task.load() if p.split == "test"], suite.problems, config.seed)
-        loaded += [replace(p, id=f"{name}/{p.id}", split="suite") for p in tested]
+        found = read(suite.task)
+        given = suite.task.given(found) if isinstance(suite.task, Published) else found.problems
+        tested = problem_subset([p for p in given if p.split == "test"], suite.problems, config.seed)
+        problems += [replace(p, id=f"{name}/{p.id}", split="suite") for p in tested]
+        remarks += [f"{name}: {remark}" for remark in found.remarks]
         if not tested:
             raise UserError(f'evaluation.suites.{name}.task: task {suite.task.type} has no problem of the split "test"')
     for name, source in config.sources.items():
-        solved = [p for p in _solved(source.task) if p.split in LEARNT and p.solution is not None]
-        loaded += [replace(p, id=f"{name}/{p.id}", split="source") for p in solved]
+        found = read(source.task)
+        solved = [p for p in _solved(found.problems) if p.split in LEARNT and p.solution is not None]
+        problems += [replace(p, id=f"{name}/{p.id}", split="source") for p in solved]
+        remarks += [f"{name}: {remark}" for remark in found.remarks]
         if not solved:
             raise UserError(f"sources.{name}.task: no training problem of task {source.task.type} has a solution that could be learnt from")
-    return loaded
+    return Loaded(problems, remarks=tuple(remarks))
 
 
-def _solved(task: AnyTask) -> list[Problem]:
-    """With the solutions of all problems to learn from, which a published set keeps back where it is sampled on; a file may have nothing
-    to test on."""
-    problems = task.read().problems if isinstance(task, Published) else task.read() if isinstance(task, ProblemFile) else task.load()
+def _solved(problems: list[Problem]) -> list[Problem]:
+    """With the solutions of all problems to learn from, which a published set keeps back where it is sampled on."""
     return [p if p.split in LEARNT else replace(p, solution=None) for p in problems]
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from selftrain_assets.tasks.bigbench import Bbh, DateUnderstanding, LogicalDeduction
 from selftrain_assets.tasks.choices import CommonsenseQa, MathQa, StrategyQa
 from selftrain_assets.tasks.files import ProblemFile
+from selftrain_assets.tasks.loaded import Loaded
 from selftrain_assets.tasks.mathematics import Gsm8k, Math, Mawps, Svamp
 from selftrain_assets.tasks.multistep_arithmetic import MultistepArithmetic
 from selftrain_assets.tasks.programs import Apps, HumanEval, LiveCodeBench, Mbpp
@@ -40,10 +41,17 @@ AnyTask = Annotated[
 ]
 TASKS: dict[str, type[Task]] = {kind.model_fields["type"].default: kind for kind in get_args(get_args(AnyTask)[0])}
 
+
+def read(task: AnyTask) -> Loaded:
+    """Every problem of a task with its solution, where there is one, and what was left out."""
+    return task.read() if isinstance(task, Published | ProblemFile) else Loaded(task.load())
+
+
 __all__ = [
     "TASKS",
     "AnyTask",
     "Card",
+    "Loaded",
     "MultistepArithmetic",
     "ProblemFile",
     "Published",
@@ -51,4 +59,5 @@ __all__ = [
     "Task",
     "WordProblems",
     "WordSorting",
+    "read",
 ]

@@ -34,6 +34,7 @@ class MathQa(Published):
         solutions=True,
     )
     defaults: ClassVar[Mapping[str, Any]] = {**questions_and_answers("mathqa", 256), "verifier": {"type": "choice"}}
+    beside: ClassVar[tuple[str, ...]] = ("challenge_test.json",)
 
     def problem(self, row: Row) -> Problem:
         _, *found = OPTION.split(row.text("options").strip("[]'\" "))
@@ -95,14 +96,27 @@ class StrategyQa(Published):
     )
     defaults: ClassVar[Mapping[str, Any]] = {**questions_and_answers("strategy_qa", 160), "verifier": {"type": "choice"}}
 
+    beside: ClassVar[tuple[str, ...]] = ("generated/*", "*_paragraphs.json", "*_filtered.json")
+
     def problem(self, row: Row) -> Problem | None:
-        answer = row.values.get("answer")
+        answer = _yes_or_no(row)
         if answer is None and row.split == "test":
             return None
-        if not isinstance(answer, bool):
-            raise row.fault(f'the field "answer" must be true or false, not {answer!r}')
+        if answer is None:
+            raise row.fault(f'the field "answer" must be true or false, yes or no, not {row.values.get("answer")!r}')
         word = "yes" if answer else "no"
         facts = row.values.get("facts") or ""
         facts = " ".join(facts) if isinstance(facts, list) else str(facts).strip()
         solution = f"{facts} The answer is {word}." if facts else None
-        return Problem(f"strategy_qa-{row.text('qid')}", row.text("question").strip(), word, solution=solution)
+        id = row.values.get("qid")
+        return Problem(self.id(row) if id is None else f"strategy_qa-{id}", row.text("question", "input").strip(), word, solution=solution)
+
+
+def _yes_or_no(row: Row) -> bool | None:
+    """True, "yes" or "No.", or BIG-bench's scores of the two; None for anything else."""
+    scores, answer = row.values.get("target_scores"), row.values.get("answer")
+    if isinstance(scores, Mapping) and (best := [option for option, score in scores.items() if score == 1]):
+        answer = best[0] if len(best) == 1 else None
+    if isinstance(answer, str):
+        answer = {"yes": True, "true": True, "no": False, "false": False}.get(answer.strip().rstrip(".").lower())
+    return answer if isinstance(answer, bool) else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from selftrain_assets.core.boxed import last_boxed
+from selftrain_assets.core.numbers import number
 from selftrain_assets.core.types import Problem
 from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.published import Published
@@ -46,6 +48,7 @@ class Gsm8k(Published):
         solutions=True,
     )
     defaults: ClassVar[Mapping[str, Any]] = {**questions_and_answers("gsm8k", 320), "verifier": {"type": "numeric"}}
+    beside: ClassVar[tuple[str, ...]] = ("example_model_solutions.jsonl", "*_socratic.jsonl")
 
     def problem(self, row: Row) -> Problem:
         solution, mark, answer = row.text("answer").rpartition("####")
@@ -56,7 +59,8 @@ class Gsm8k(Published):
 
 
 class Math(Published):
-    """MATH, Hendrycks et al. 2021 (arXiv 2103.03874). The answer is what the solution has in its last box."""
+    """MATH, Hendrycks et al. 2021 (arXiv 2103.03874). The answer is what the solution has in its last box, or,
+    where it has none, the field `answer` of MATH-500."""
 
     type: Literal["math"] = "math"
     card: ClassVar[Card] = Card(
@@ -86,11 +90,12 @@ class Math(Published):
         subject = row.source if row.source in SUBJECTS else row.text("type", "subject").lower().replace(" & ", " and ").replace(" ", "_")
         if subject not in self.subjects:
             return None
-        solution = row.text("solution")
+        solution = row.text("solution").strip() if row.values.get("solution") else ""
         answer = last_boxed(solution)
-        if not answer:
-            raise row.fault('the field "solution" holds no \\boxed answer')
-        return Problem(self.id(row), row.text("problem").strip(), answer, group=subject, solution=solution.strip())
+        if not answer and row.values.get("answer") is None:
+            raise row.fault('the field "solution" holds no \\boxed answer, and there is no field "answer"')
+        question = row.text("problem").strip()
+        return Problem(self.id(row), question, answer or row.text("answer").strip(), group=subject, solution=solution or None)
 
 
 class Svamp(Published):
@@ -105,6 +110,7 @@ class Svamp(Published):
         splits={"train": 700, "test": 300},
     )
     defaults: ClassVar[Mapping[str, Any]] = {**questions_and_answers("word_problems", 160), "verifier": {"type": "numeric"}}
+    beside: ClassVar[tuple[str, ...]] = ("data/*", "data/*/*", "data/*/*/*")
 
     def problem(self, row: Row) -> Problem:
         body = row.text("Body").strip()
@@ -130,24 +136,26 @@ class Mawps(Published):
         question = row.text("question", "sQuestion", "Question").strip()
         if isinstance(row.values.get("Numbers"), str):
             question = self._with_numbers(row, question)
-        if "lSolutions" in row.values:
-            [answer, *others] = row.list("lSolutions") or [None]
-            if others or not isinstance(answer, (int, float)):
-                raise row.fault('the field "lSolutions" must hold one number')
-        else:
-            answer = row.text("result", "Answer")
         id = row.values.get("id") or row.values.get("iIndex")
-        return Problem(self.id(row) if id is None else f"mawps-{id}", question, _plain(answer))
+        return Problem(self.id(row) if id is None else f"mawps-{id}", question, _plain(self._answer(row)))
+
+    def _answer(self, row: Row) -> str:
+        if row.values.get("lSolutions") is None:
+            return row.text("result", "Answer")
+        solutions = row.list("lSolutions")
+        answer = replace(row, values={"lSolutions": solutions[0]}).text("lSolutions") if len(solutions) == 1 else ""
+        if number(answer) is None:
+            raise row.fault('the field "lSolutions" must hold one number')
+        return answer
 
     def _with_numbers(self, row: Row, question: str) -> str:
-        numbers = [_plain(number) for number in row.text("Numbers").split()]
+        numbers = [_plain(each) for each in row.text("Numbers").split()]
         for found in PLACEHOLDER.finditer(question):
             if int(found[1]) >= len(numbers):
                 raise row.fault(f'the question names {found[0]}, and the field "Numbers" holds {len(numbers)}')
         return PLACEHOLDER.sub(lambda found: numbers[int(found[1])], question)
 
 
-def _plain(number: object) -> str:
-    """12.0 as 12; the text of anything else as it is."""
-    text = str(number).strip()
-    return text[:-2] if text.endswith(".0") else text
+def _plain(text: str) -> str:
+    """12.0 as 12; anything else as it is."""
+    return text.strip().removesuffix(".0")

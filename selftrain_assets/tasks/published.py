@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,18 +15,10 @@ from selftrain_assets.core.errors import InfraError, UserError
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import SPLITS, Problem, Split
+from selftrain_assets.tasks.loaded import Loaded, apart, once_each
 from selftrain_assets.tasks.protocol import Card
-from selftrain_assets.tasks.rows import Row, rows_below
-
-FIRST_KEPT: tuple[Split, ...] = ("test", "validation", "human", "train")
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A set as it was read: every problem with its solution, where there is one. `duplicates` were dropped, by their split."""
-
-    problems: list[Problem]
-    duplicates: Mapping[str, int]
+from selftrain_assets.tasks.readers import without_nan
+from selftrain_assets.tasks.rows import Row, files_below, rows_below
 
 
 class Published(Identity):
@@ -33,7 +26,7 @@ class Published(Identity):
 
     The published splits are kept: a row that is published for testing is never trained on. Where a set has no validation or no test
     split, a share of its training rows is held out by a hash of the question; where it has nothing but a test split, `train_share`
-    may give some of it to training. A question that occurs again is dropped, wherever it is not held out.
+    may give some of it to training. Each question is kept once, held out rather than to learn from (tasks/loaded.py).
     """
 
     type: str
@@ -42,6 +35,10 @@ class Published(Identity):
     script: ClassVar[Script | None] = None
     splits: ClassVar[Mapping[str, Split]] = {"train": "train", "validation": "validation", "test": "test"}
     """What each published split is used for; rows of another one are left out, for instance because they have no answers."""
+    for_testing: ClassVar[bool] = False
+    """Is a file of this set for testing, unless its name says otherwise?"""
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Patterns of files that its authors publish in the same folder and that hold no problems of the set."""
 
     path: str | None = Field(
         None, description="file, pattern or folder of the published format, relative to where the command runs; none: from the hub"
@@ -61,29 +58,46 @@ class Published(Identity):
     @model_validator(mode="after")
     def _test_stays_test(self):
         if self.train_share and not self.unsplit:
-            raise ValueError(f"train_share: {self.type} is published with a training split, and what it has for testing is not trained on")
+            raise ValueError(_STAYS_TEST.format(self.type))
         return self
 
     @property
     def unsplit(self) -> bool:
-        """Is there nothing to train on but what `train_share` gives?"""
-        return "train" not in self.splits.values()
+        """May there be nothing to train on but what `train_share` gives?"""
+        return self.for_testing or "train" not in self.splits.values()
 
     def load(self) -> list[Problem]:
         """The problems of every split. UserError names the file, row and field that is wrong, or what to download."""
-        loaded = self.read().problems
-        return [problem if problem.split == "human" else replace(problem, solution=None) for problem in loaded]
+        return self.given(self.read())
+
+    def given(self, loaded: Loaded) -> list[Problem]:
+        """Those that a round samples on: worked solutions stay with human problems alone."""
+        return [problem if problem.split == "human" else replace(problem, solution=None) for problem in loaded.problems]
 
     def read(self) -> Loaded:
-        """The same with the solutions of all problems, and what was dropped."""
-        rows = (row for row in self.rows() if self.published_split(row) in {*self.splits, None})
-        found = [(problem, self.published_split(row)) for row in rows if (problem := self.problem(row)) is not None]
+        """The same with the solutions of all problems, and what was left out."""
+        others: Counter[str] = Counter()
+        found = []
+        for row in self.rows():
+            split = self.published_split(row)
+            if split is not None and split not in self.splits:
+                others[split] += 1
+            elif (problem := self.problem(row)) is not None:
+                found.append((problem, split))
         if not found:
-            raise UserError(f"task {self.type}: {self.path or self.card.hub} holds no problem")
+            only = "".join(f"; its {count} rows are of the split {split}, which is not used" for split, count in others.items())
+            raise UserError(f"task {self.type}: {self.path or self.card.hub} holds no problem{only}")
         if again := _repeated(problem.id for problem, _ in found):
             raise UserError(f'task {self.type}: the id "{again}" occurs twice in {self.path or self.card.hub}; is a file in it twice?')
-        kept, duplicates = _distinct(self._split(found))
-        return Loaded(self._chosen(kept), duplicates)
+        problems = self._split(found)
+        statements = None if type(self).statement is Published.statement else [self.statement(p) for p in problems]
+        loaded = apart(once_each(problems, statements))
+        if not loaded.problems:
+            raise UserError(f"task {self.type}: nothing is left of {self.path or self.card.hub}: {'; '.join(loaded.remarks)}")
+        remarks = [f"{count} rows of the split {split} left out: it is not used" for split, count in others.items()]
+        if self.path and (left_out := files_below(Path(self.path).expanduser(), self.beside)[2]):
+            remarks.append(f"files left out, which hold no problems of the set: {', '.join(left_out)}")
+        return replace(loaded, problems=self._chosen(loaded.problems), remarks=(*loaded.remarks, *remarks))
 
     def problem(self, row: Row) -> Problem | None:
         """A row as a problem, with any split; None for one that is published without its answer."""
@@ -95,7 +109,7 @@ class Published(Identity):
 
     def published_split(self, row: Row) -> str | None:
         """The split that the row is published in; None where its set, or its file, has none."""
-        return row.split
+        return row.split or ("test" if self.for_testing else None)
 
     def configs(self) -> tuple[str, ...]:
         """Configurations of the data set on the hub that are loaded; empty for the one it has."""
@@ -106,9 +120,9 @@ class Published(Identity):
         if self.path is None:
             return self._hub_rows()
         path = Path(self.path).expanduser()
-        if not path.exists() and "*" not in path.name:
+        if not path.exists() and "*" not in str(path):
             raise UserError(f"task.path: there is no file or folder {path}; {self._advice()}")
-        return rows_below(path)
+        return rows_below(path, self.beside)
 
     def _hub_rows(self) -> Iterator[Row]:
         import datasets
@@ -124,7 +138,9 @@ class Published(Identity):
                 raise kind(f"task {self.type}: {str(error).splitlines()[0]}; {self._advice()}") from error
             for split, rows in found.items():
                 for number, values in enumerate(rows, 1):
-                    yield Row(f"{self.card.hub} {config or ''} {split}, row {number}", values, str(split), config or "", number)
+                    yield Row(
+                        f"{self.card.hub} {config or ''} {split}, row {number}", without_nan(values), str(split), config or "", number
+                    )
 
     def _advice(self) -> str:
         what = self.card.download or "its files"
@@ -134,19 +150,21 @@ class Published(Identity):
         """An id for a row that is published without one."""
         return "-".join(part for part in (self.type, row.source, self.published_split(row), f"{row.number:05d}") if part)
 
-    def _split(self, found: Sequence[tuple[Problem, str | None]]) -> list[tuple[Problem, str]]:
-        """With the split of each, and its statement."""
-        movable: Split = "test" if self.unsplit else "train"
-        published: list[Split] = [movable if name is None else self.splits[name] for _, name in found]
-        held = 1 - self.train_share if self.unsplit else 0.0 if "test" in published else self.test_share
-        validation = 0.0 if "validation" in published else self.validation_share
+    def _split(self, found: Sequence[tuple[Problem, str | None]]) -> list[Problem]:
+        """With the split of each."""
+        splits: list[Split | None] = [None if name is None else self.splits[name] for _, name in found]
+        learnt = "train" in splits or (None in splits and "train" in self.splits.values())
+        if self.train_share and learnt:
+            raise UserError(f"task.{_STAYS_TEST.format(self.type)}")
+        movable: Split = "train" if learnt else "test"
+        held = 1 - self.train_share if movable == "test" else 0.0 if "test" in splits else self.test_share
+        validation = 0.0 if "validation" in splits else self.validation_share
         taken = []
-        for (problem, _), split in zip(found, published, strict=True):
-            statement = " ".join(self.statement(problem).split())
-            if split == movable:
-                place = derive_seed(self.seed, "split", statement) / 2**63
+        for (problem, _), split in zip(found, splits, strict=True):
+            if split in (movable, None):
+                place = derive_seed(self.seed, "split", " ".join(self.statement(problem).split())) / 2**63
                 split = "test" if place < held else "validation" if place < held + validation * (1 - held) else "train"
-            taken.append((replace(problem, split=split), statement))
+            taken.append(replace(problem, split=split))
         return taken
 
     def _chosen(self, problems: list[Problem]) -> list[Problem]:
@@ -167,25 +185,9 @@ class Published(Identity):
         return problems if wanted is None else sorted(problems, key=lambda p: derive_seed(self.seed, "choice", p.id))[:wanted]
 
 
+_STAYS_TEST = "train_share: {} is published with a training split, and what it has for testing is not trained on"
+
+
 def _repeated(ids: Iterable[str]) -> str | None:
     seen: set[str] = set()
     return next((id for id in ids if id in seen or seen.add(id)), None)  # type: ignore[func-returns-value]
-
-
-def _distinct(taken: list[tuple[Problem, str]]) -> tuple[list[Problem], dict[str, int]]:
-    """The first of equal questions, test before all; and of equal statements those of one split alone."""
-    questions: set[str] = set()
-    splits: dict[str, Split] = {}
-    kept: set[str] = set()
-    duplicates: dict[str, int] = {}
-    for split in FIRST_KEPT:
-        for problem, statement in taken:
-            if problem.split != split:
-                continue
-            question = " ".join(problem.question.split())
-            if question in questions or splits.setdefault(statement, split) != split:
-                duplicates[split] = duplicates.get(split, 0) + 1
-                continue
-            questions.add(question)
-            kept.add(problem.id)
-    return [problem for problem, _ in taken if problem.id in kept], duplicates

@@ -1,20 +1,18 @@
-"""Rows of problem files, each with the place to name in an error: JSON, JSON Lines, both gzipped, Parquet and CSV."""
+"""Rows of published sets: where their files lie, which split each row is in, and its fields."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.tasks.readers import READERS, rows_in, suffix, text_of, value_of, written
 
-SPLIT = re.compile(r"(?:^|[^a-z])(train|validation|valid|val|dev|test|prompt)(?:ing)?(?:[^a-z]|$)")
+SPLIT = re.compile(r"(?:^|[^a-z])(train|validation|valid|val|dev|test|prompt)(?:ing)?(?![a-z])")
 SAME_SPLIT = {"valid": "validation", "val": "validation", "dev": "validation"}
 METADATA = "metadata.json"
 NOT_ROWS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
@@ -40,14 +38,13 @@ class Row:
         name = next((name for name in names if self.values.get(name) is not None), None)
         if name is None:
             raise self.fault(f'the field "{names[0]}" is missing')
-        value = self.values[name]
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise self.fault(f'the field "{name}" must be a text or a number, not {type(value).__name__}')
-        if not str(value).strip():
+        try:
+            text = written(self.values[name])
+        except ValueError as error:
+            raise self.fault(f'the field "{name}" {error}') from error
+        if not text.strip():
             raise self.fault(f'the field "{name}" is empty')
-        return str(value)
+        return text
 
     def list(self, name: str) -> list[Any]:
         """A field that holds a list. UserError where it does not."""
@@ -65,36 +62,56 @@ class Row:
             raise self.fault(f'the field "{name}" holds no valid JSON ({error})') from error
 
 
-def rows_below(path: Path) -> Iterator[Row]:
+def rows_below(path: Path, beside: Collection[str] = ()) -> Iterator[Row]:
     """Rows of a file, of the files that a pattern like data/gsm8k-*.jsonl matches, or of every problem file below a folder, in the
-    order of their names. What they are called says their split."""
-    if path.is_file():
-        folder, files = path.parent, [path]
-    elif "*" in path.name:
-        folder, files = path.parent, sorted(path.parent.glob(path.name))
-    else:
-        folder, files = path, [f for f in sorted(path.rglob("*")) if _is_rows(f.relative_to(path))]
+    order of their names, but for those that lie `beside` the set. What they and their folders are called says their split."""
+    folder, files, left_out = files_below(path, beside)
     if not files:
-        raise UserError(f"{path}: there is no file that ends in {', '.join(READERS)}")
+        instead = f" but for {', '.join(left_out)}; name one of them to load it" if left_out else ""
+        raise UserError(f"{path}: there is no file that ends in {', '.join(READERS)}{instead}")
     counts: dict[tuple[str, str | None], int] = {}
     for file in files:
-        below = file.relative_to(folder)
-        split = _split(below)
-        named = not (SPLIT.search(file.name.lower()) or _stem(file).isdigit() or _stem(file) == "task")
-        source = _stem(file) if named else below.parent.name
+        below, stem = file.relative_to(folder), file.name[: len(file.name) - len(suffix(file))]
+        split = split_of(below, folder)
+        named = not (_named_splits(stem) or stem.isdigit() or stem == "task")
+        source = stem if named else below.parent.name
         for where, values in rows_in(file):
             number = counts[source, split] = counts.get((source, split), 0) + 1
             yield Row(where, values, split, source, number)
 
 
-def rows_in(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows of a file with the place of each. UserError for a file that cannot be read as what its name says."""
-    if (reader := READERS.get(_suffix(path))) is None:
-        raise UserError(f'{path} ends in "{_suffix(path)}"; known: {", ".join(READERS)}')
-    for where, row in reader(path):
-        if not isinstance(row, dict):
-            raise UserError(f"{where}: expected an object with the fields of a problem, not {type(row).__name__}")
-        yield where, row
+def files_below(path: Path, beside: Collection[str] = ()) -> tuple[Path, list[Path], list[str]]:
+    """The folder that a path or pattern begins with, the problem files in it, and the names of those that lie `beside` the set, by patterns
+    of their names: authors publish samples and drafts in the same folder. A file that is named itself is no such one."""
+    if path.is_file():
+        return path.parent, [path], []
+    folder = path
+    while "*" in str(folder):
+        folder = folder.parent
+    found: list[Path] = []
+    for each in [path] if folder == path else folder.glob(str(path.relative_to(folder))):
+        found += [file for file in each.rglob("*") if file.is_file() and _is_rows(file.relative_to(folder))] if each.is_dir() else [each]
+    left_out = [file for file in found if any(file.relative_to(folder).match(pattern) for pattern in beside)]
+    return folder, sorted({*found} - {*left_out}), sorted(str(file.relative_to(folder)) for file in left_out)
+
+
+def split_of(below: Path, folder: Path) -> str | None:
+    """The split that a file is in. Its name says it, or else that of the nearest folder below `folder`, by a word in it:
+    `test-00000-of-00001`, `gsm8k_test`, and not `latest`, `contest` or `unit_tests`. Where none does, `folder` or the nearest one above it
+    that is called so and nothing else, within the folder that the command runs in or the home directory. Two such words say nothing."""
+    for part in reversed(below.parts):
+        if len(named := _named_splits(part)) == 1:
+            return named.pop()
+    for above in (folder.absolute(), *folder.absolute().parents):
+        if above in (Path.cwd(), Path.home()) and above != folder.absolute():
+            return None
+        if SPLIT.fullmatch(above.name.lower()) and (named := _named_splits(above.name)) != {"prompt"}:
+            return named.pop()
+    return None
+
+
+def _named_splits(name: str) -> set[str]:
+    return {SAME_SPLIT.get(found, found) for found in SPLIT.findall(name.lower())}
 
 
 def folders_below(path: Path, files: Collection[str]) -> list[Path]:
@@ -118,98 +135,18 @@ def row_in_folder(folder: Path, files: Collection[str]) -> Row:
             values |= value
         else:
             raise UserError(f"{file}: expected an object, not {type(value).__name__}")
-    return Row(str(folder), values, _split(Path(folder.parent.name)))
+    return Row(str(folder), values, split_of(Path(folder.name), folder.parent))
 
 
 def _field(file: Path) -> Any:
     """A text, or the value of a JSON file."""
+    text = text_of(file)
     try:
-        text = file.read_text("utf-8")
-        return json.loads(text) if file.suffix == ".json" else text
+        return value_of(text) if file.suffix == ".json" else text
     except ValueError as error:
-        raise UserError(f"{file}: not valid {'JSON' if file.suffix == '.json' else 'UTF-8'} ({error}); is it torn?") from error
-
-
-def _split(below: Path) -> str | None:
-    """As the name of the file says, or else of the nearest folder."""
-    for part in reversed(below.parts):
-        if found := SPLIT.search(part.lower()):
-            return SAME_SPLIT.get(found[1], found[1])
-    return None
+        raise UserError(f"{file}: not valid JSON ({error}); is it torn?") from error
 
 
 def _is_rows(below: Path) -> bool:
-    return _suffix(below) in READERS and below.name not in NOT_ROWS and not any(part.startswith(".") for part in below.parts)
-
-
-def _stem(file: Path) -> str:
-    return file.name.removesuffix(_suffix(file))
-
-
-def _suffix(path: Path) -> str:
-    return "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise UserError(f"{path}: not a readable gzip file ({error}); is it torn?") from error
-
-
-def json_lines(path: Path) -> Iterator[tuple[str, Any]]:
-    """Values of a JSON Lines file; a file of one JSON value over several lines is told apart by `_json`."""
-    for number, line in enumerate(_content(path).split(b"\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            yield where, json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{where}: not valid JSON ({error}); is the line torn?") from error
-
-
-def _json(path: Path) -> Iterator[tuple[str, Any]]:
-    """A list of rows, BIG-bench's {"examples": [...]}, one row, or JSON Lines by another name."""
-    try:
-        value = json.loads(_content(path))
-    except ValueError:
-        yield from json_lines(path)
-        return
-    if isinstance(value, dict) and isinstance(value.get("examples"), list):
-        value = value["examples"]
-    if isinstance(value, list):
-        yield from ((f"{path}, entry {number}", row) for number, row in enumerate(value, 1))
-    else:
-        yield str(path), value
-
-
-def parquet(path: Path) -> Iterator[tuple[str, Any]]:
-    """Rows of a Parquet file."""
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
-    yield from ((f"{path}, row {number}", row) for number, row in enumerate(table.to_pylist(), 1))
-
-
-def _csv(path: Path) -> Iterator[tuple[str, Any]]:
-    try:
-        text = _content(path).decode("utf-8-sig")
-        yield from ((f"{path}, row {number}", row) for number, row in enumerate(csv.DictReader(io.StringIO(text), strict=True), 1))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a readable CSV file ({error})") from error
-
-
-READERS: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
-    ".jsonl": json_lines,
-    ".ndjson": json_lines,
-    ".jsonl.gz": json_lines,
-    ".json": _json,
-    ".json.gz": _json,
-    ".parquet": parquet,
-    ".csv": _csv,
-}
+    known = suffix(below).removesuffix(".gz") in READERS
+    return known and below.name not in NOT_ROWS and not any(part.startswith(".") for part in below.parts)

@@ -172,8 +172,8 @@ class _Scan:
                 break
         self.left -= end - last
         # Nothing but a fence in a string or a comment, or too short a one: better there than at the end of the text.
-        found = RUN[mark].search(self.text, start, end)
-        return self._closed(found, start, end) if found else (end, end)
+        other = RUN[mark].search(self.text, start, end)
+        return self._closed(other, start, end) if other else (end, end)
 
     def _closed(self, found: re.Match[str], start: int, end: int) -> tuple[int, int]:
         """The same for a fence that closes. One with a tag, on a line of its own, opens the next block as well."""

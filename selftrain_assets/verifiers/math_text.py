@@ -1,68 +1,24 @@
-r"""Mathematical answers as text: which part of a completion is the answer, its normal form, and what can be compared at once.
-
-A normal form is one of: an exact number (`5/2`); words (`even`); LaTeX with little white space; or a number or LaTeX with a unit
-(`12 [cm]`, `50 [%]`). It says all that the verdict depends on.
-"""
+"""Which part of a completion is its mathematical answer, where `extraction` has found the line or box that it stands in."""
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 
+from selftrain_assets.core.mathematics.forms import LONGEST
+from selftrain_assets.core.mathematics.notation import written_out
+from selftrain_assets.core.mathematics.prose import is_prose
 from selftrain_assets.core.numbers import last_number, one, plain
 from selftrain_assets.verifiers.extraction import Mark, find_answer, first_sentence
-from selftrain_assets.verifiers.folding import folded
 
-LONGEST = 1000  # characters of an answer; a longer one is none
-LARGEST_POWER = 300  # of ten, in a number that is written with one
-SEGMENT = re.compile(r"\$\$?([^$]{1,1000}?)\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
-WORDS_BETWEEN = re.compile(r"\b(?:and|or)\b|[\s,;.:*]")
-
-SPACING = re.compile(r"(?<!\\)\\(?:[,;:!> ]|quad\b|qquad\b|left\b|right\b|displaystyle\b|limits\b|[bB]igg?[lr]?\b)|~|\\\\$")
-DEGREES = re.compile(r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree\b|°)")
-TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mbox|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
-SHORT_FRACTION = re.compile(r"\\frac\s*(\d|[a-zA-Z])\s*(\d|[a-zA-Z])(?!\d)")
-THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:(?:\{,\}|\\,|,)\d{3})+(?!\d)(?!,\d)")
-NAMED = re.compile(r"^(?:[a-zA-Z]|\\[a-z]+)(?:_\w|_\{\w+\})?(?:\([a-z]\))?\s*=\s*(?=[^=])")
-
-SIGN, DIGITS = r"(?P<sign>[-+\u2212])?", r"\d+(?:\.\d*)?|\.\d+"
-FRACTION = re.compile(rf"{SIGN}(?:(?P<whole>\d+)[ ]*)?\\frac\{{(?P<over>-?\d+)\}}\{{(?P<under>-?\d+)\}}")
-SLASHED = re.compile(rf"{SIGN}(?:(?P<whole>\d+) +)?(?P<over>\d+) ?/ ?(?P<under>\d+)")
-TIMES_TEN = r" ?(?:\\times|\\cdot|\u00d7|\*|x) ?10\^(?:\{(?P<ten>-?\d+)\}|(?P<ten1>\d+))"
-DECIMAL = re.compile(rf"{SIGN}(?P<digits>{DIGITS})(?:[eE](?P<e>[-+]?\d+)|{TIMES_TEN})?")
-UNIT = re.compile(r"(?P<value>.*[\d})!])(?:\s*(?P<percent>%)|\s+(?P<unit>[a-zA-Z][a-zA-Z ]*(?:\^\{?\d\}?)?))")
-ONE_LETTER_UNITS = "mgslhLVNJWKCF"
-WITH_UNIT = re.compile(r"(.+) \[(.+)\]")
-IN_BASE = re.compile(r"(\d\w*)_\{?(\d+)\}?")
-COMMAND_AND_LETTER = re.compile(r"(\\[a-zA-Z]+) +(?=[a-zA-Z])")
-CONNECTIVE = re.compile(r"\\text\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])")
-ENVIRONMENT = re.compile(r"\\(?:begin|end)\{\w+\}")
-WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}(?![a-zA-Z])")
-FUNCTIONS = {
-    "sin",
-    "cos",
-    "tan",
-    "cot",
-    "sec",
-    "csc",
-    "arcsin",
-    "arccos",
-    "arctan",
-    "log",
-    "exp",
-    "sqrt",
-    "max",
-    "min",
-    "infty",
-    "mod",
-    "pi",
-}
-SYMBOLS = str.maketrans(
-    {"\u2212": "-", "\u03c0": "\\pi ", "\u00b7": "\\cdot ", "\u2264": "\\le ", "\u2265": "\\ge ", "\u221e": "\\infty ", "\u222a": "\\cup "}
+SEGMENT = re.compile(
+    r"(?<!\\)\$\$?((?:\\\$|[^$]){1,1000}?)(?<!\\)\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]",
+    re.DOTALL,
 )
-ROOT = re.compile("\u221a\\s*(?:\\(([^()]*)\\)|\\{([^{}]*)\\}|(\\w+))")
-LITTLE_WORDS = {"no", "is", "or", "of", "to", "it", "if", "be", "so", "at", "in", "on", "by", "we", "an", "as", "do"}
+WORDS_BETWEEN = re.compile(r"\b(?:and|or)\b|[\s,;.:*]")
+SAID = re.compile(r"\b(?:is|are|equals|be)\b|=")
+LABEL = re.compile(r"\W*(?:A|Ans|Answer|Result|Solution)\s*:\s*", re.IGNORECASE)
+ENDING_NUMBER = re.compile(r"(?<![\w$\\^{}.,/])-?\d[\d,]*(?:\.\d+)?(?:/\d+)?\s*(?:\\?%|percent)?$")
+DECORATION = " \t\n#*_"
 
 
 def answer_text(completion: str) -> str | None:
@@ -73,14 +29,24 @@ def answer_text(completion: str) -> str | None:
         return None
     if found.mark.strong:
         return found.text
+    text = LABEL.sub("", found.text, count=1) if LABEL.match(found.text) else found.text
+    text = text if found.mark == Mark.LINE else text[: 2 * LONGEST]
+    if formulas := _formulas(text.strip(" #")):
+        return formulas
+    sentence = first_sentence(text) if found.mark == Mark.SENTENCE else text
+    bare = sentence.strip(DECORATION).rstrip(DECORATION + ".!")
+    if not is_prose(_written_out(bare)):
+        return bare
+    if value := _value_said(bare):
+        return value
     if found.mark == Mark.SENTENCE:
-        return _formulas(found.text[: 2 * LONGEST].strip(" #")) or first_sentence(found.text).strip(" #*")
-    if segments := SEGMENT.findall(found.text):
+        return bare
+    if number := ENDING_NUMBER.search(bare):
+        return number[0]
+    if segments := SEGMENT.findall(text):
         return "".join(segments[-1])
-    if not is_prose(found.text):
-        return found.text.rpartition("=")[2]
-    number = one(last_number(found.text))
-    return None if number is None else plain(number)
+    stated = one(last_number(text))
+    return None if stated is None else plain(stated)
 
 
 def _formulas(line: str) -> str | None:
@@ -92,97 +58,15 @@ def _formulas(line: str) -> str | None:
     return segments[0] if opening and not line[: opening.start()].strip(" :*") else None
 
 
-def is_prose(text: str) -> bool:
-    """Does it hold words, rather than products of variables?"""
-    words = [word.lower() for word in WORD.findall(TEXT.sub(r" \1 ", ENVIRONMENT.sub(" ", text)))]
-    return any(w in LITTLE_WORDS or (len(w) > 2 and w not in FUNCTIONS and set(w) & set("aeiou")) for w in words)
-
-
-def normal_form(text: str) -> str | None:
-    """The normal form of an answer; None for one without content, or longer than any answer."""
-    if len(text) > LONGEST:
+def _value_said(sentence: str) -> str | None:
+    """What stands behind the last "is" or equals sign of a sentence, where that is no prose: `34` of "the largest $n$ is 34"."""
+    formulas = [found.span() for found in SEGMENT.finditer(sentence)]
+    said = [found for found in SAID.finditer(sentence) if not any(start <= found.start() < end for start, end in formulas)]
+    value = sentence[said[-1].end() :].strip(DECORATION) if said else ""
+    if not re.search(r"[\d\\^]", value) or is_prose(_written_out(value)):
         return None
-    text = _unnamed(_written_out(text))
-    value, unit = _unit(TEXT.sub(r" \1", text).strip(), text)
-    if (number := exact_number(value)) is not None:
-        return f"{number} [{unit}]" if unit else str(number)
-    if is_prose(text) or (not unit and TEXT.fullmatch(text)):
-        return folded(TEXT.sub(r" \1 ", text)).strip("()") or None
-    formula = COMMAND_AND_LETTER.sub("\\1\0", value).replace(" ", "").replace("\0", " ")
-    if not re.search(r"[\w\\]", formula):
-        return None
-    return f"{formula} [{unit}]" if unit else formula
+    return _formulas(value) or value
 
 
 def _written_out(text: str) -> str:
-    """With one way to write each symbol, fraction and number, and commas between the items of a list."""
-    text = ROOT.sub(lambda found: f"\\sqrt{{{found[1] or found[2] or found[3]}}}", text.translate(SYMBOLS))
-    text = " ".join(text.split()).strip("$*` ").rstrip(".,;: ")
-    text = THOUSANDS.sub(lambda found: re.sub(r"\D", "", found[0]), text)
-    text = SPACING.sub(" ", text.replace("\\$", "").replace("$", "").replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac"))
-    text = SHORT_FRACTION.sub(r"\\frac{\1}{\2}", DEGREES.sub(" degrees", text))
-    text = text.replace("**", "^").replace("\\%", "%").replace("\\lbrace", "\\{").replace("\\rbrace", "\\}").strip()
-    listed = CONNECTIVE.sub(",", text)
-    return text if listed == text or is_prose(listed) else re.sub(r"\s*,[\s,]*", ",", listed).strip(",")
-
-
-def _unnamed(text: str) -> str:
-    """`5` for `x = 5`, and `2,3` for `x=2, x=3`; equations in several names stay."""
-    items = text.split(",")
-    names = {found and found[0].replace(" ", "") for found in map(NAMED.match, map(str.strip, items))}
-    return ",".join(NAMED.sub("", item.strip()) for item in items) if len(names) == 1 and None not in names else text
-
-
-def _unit(plain: str, text: str) -> tuple[str, str]:
-    """Value and unit, of which the latter may be empty. `text` is the same with its commands for text."""
-    found = UNIT.fullmatch(plain)
-    if found and (value := found["value"].strip()):
-        if found["percent"]:
-            return value, "%"
-        unit, written = found["unit"], TEXT.search(text) is not None
-        known = unit not in FUNCTIONS and (len(unit) > 1 or written or unit in ONE_LETTER_UNITS)
-        if known and (written or exact_number(value) is not None):
-            return value, folded(unit).removesuffix("s")
-    return (plain if exact_number(plain) is not None else text), ""
-
-
-def exact_number(text: str) -> Fraction | None:
-    """The number that the text is, and nothing else."""
-    text = text.strip()
-    try:
-        if found := FRACTION.fullmatch(text) or SLASHED.fullmatch(text):
-            value = int(found["whole"] or 0) + Fraction(int(found["over"]), int(found["under"]))
-        elif found := DECIMAL.fullmatch(text):
-            power = int(found["e"] or found["ten"] or found["ten1"] or 0)
-            if abs(power) > LARGEST_POWER:
-                return None
-            value = Fraction(Decimal(found["digits"])) * Fraction(10) ** power
-        else:
-            return None
-    except (InvalidOperation, ZeroDivisionError):
-        return None
-    return -value if found["sign"] and found["sign"] != "+" else value
-
-
-def parts(normal: str) -> tuple[str, str]:
-    """Value and unit of a normal form; the unit may be empty."""
-    found = WITH_UNIT.fullmatch(normal)
-    return (found[1], found[2]) if found else (normal, "")
-
-
-def same_at_once(answer: str, reference: str) -> bool | None:
-    """Are two normal forms equal? None where only algebra can tell."""
-    if answer == reference:
-        return True
-    (value, unit), (other, unit_of_other) = parts(answer), parts(reference)
-    if unit and unit_of_other and unit != unit_of_other:
-        return False
-    if (first := IN_BASE.fullmatch(value)) and (second := IN_BASE.fullmatch(other)):  # math-verify leaves the base out of account
-        return (first[1], first[2]) == (second[1], second[2])
-    a, b = exact_number(value), exact_number(other)
-    if a is not None and b is not None:
-        percents = (unit == "%") - (unit_of_other == "%")
-        return a == b or (percents == 1 and a == 100 * b) or (percents == -1 and 100 * a == b)
-    if value == other:
-        return True
-    return False if is_prose(answer) or is_prose(reference) else None
+    return written_out(text[: 2 * LONGEST])

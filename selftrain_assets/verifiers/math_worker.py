@@ -1,4 +1,4 @@
-"""Compares mathematical answers with math-verify, a line of JSON for each pair; runs as a process of its own, by its path.
+"""Compares mathematical answers, a line of JSON for each pair of normal forms; runs as a process of its own, by its path.
 
 The kernel ends it when a comparison has used its CPU time, whatever code is running then: a signal handler of Python's would wait for
 one multiplication of huge numbers to end. Answers are read as LaTeX alone, by a parser: none reaches Python's `eval`.
@@ -10,29 +10,27 @@ import logging
 import resource
 import signal
 import sys
+from pathlib import Path
 
 MIB = 1024 * 1024
 
 
 def main(cpu_seconds: float, memory_mib: int) -> None:
     """Answer requests from standard input until it ends. The first line that is written says that it is ready."""
+    sys.path.append(str(Path(__file__).resolve().parents[2]))  # Python's isolated mode knows installed packages alone
     import psutil
-    from math_verify import LatexExtractionConfig, parse, verify
+
+    from selftrain_assets.core.mathematics.algebra import Unreadable, algebra
+    from selftrain_assets.core.mathematics.comparison import same
+    from selftrain_assets.core.mathematics.forms import read
 
     logging.disable(logging.CRITICAL)
-    latex = [LatexExtractionConfig(try_extract_without_anchor=False, boxed_match_priority=0)]
-
-    def read(text: str) -> list:
-        # The box as a whole or nothing: math-verify would else take any fraction in it that it can read.
-        found = parse(f"\\boxed{{{text}}}", latex, fallback_mode="no_fallback", extraction_mode="first_match", parsing_timeout=None)
-        return [value for value in found if value is not None]
 
     def compare(reference: str, answer: str) -> str:
         given, wanted = read(answer), read(reference)
-        if not given:
+        if given is None or wanted is None:
             return "unreadable"
-        same = bool(wanted) and verify(wanted, given, float_rounding=12, allow_set_relation_comp=True, timeout_seconds=None)
-        return "equal" if same else "unequal"
+        return "equal" if same(given, wanted, algebra) else "unequal"
 
     compare("\\frac{1}{2}", "x^2")  # loads what is loaded late
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -48,9 +46,9 @@ def main(cpu_seconds: float, memory_mib: int) -> None:
             found = compare(reference, answer)
         except MemoryError:
             found = "memory"
-        except RecursionError:
+        except (RecursionError, Unreadable):
             found = "unreadable"
-        except Exception:  # math-verify lets through what sympy raises on terms that make no sense
+        except Exception:  # sympy and mpmath raise errors of many kinds on terms that make no sense
             found = "unequal"
         signal.setitimer(signal.ITIMER_PROF, 0)
         print(json.dumps(found), flush=True)

@@ -10,10 +10,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from selftrain_assets.core.identity import fingerprint, problem_digest
+from selftrain_assets.core.mathematics.comparison import at_once, same
+from selftrain_assets.core.mathematics.forms import normal_form, read, vote
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.math_pool import Finding, MathPool
-from selftrain_assets.verifiers.math_text import answer_text, normal_form, parts, same_at_once
+from selftrain_assets.verifiers.math_text import answer_text
 from selftrain_assets.verifiers.protocol import Judge, Pair
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
@@ -21,17 +23,18 @@ MOST_WORKERS = 4
 
 
 class MathVerifier(Identity):
-    r"""The completion's final expression against the reference answer, by math-verify where text and numbers do not decide.
+    r"""The completion's final expression against the reference answer, exactly.
 
-    The expression behind the last answer mark (`\boxed`, `####`, "the answer is") counts. Numbers are compared exactly: 1/3 is not
-    0.333. A unit is left out of account unless both have one; 50% is 0.5 and, as in MATH, 50. Comparisons run in worker processes. One
-    that uses up its CPU time or memory is ended: its outcome is `timeout` or `resource`, which earns nothing, and the others go on.
-    Such an answer is not called wrong, since nobody knows, nor owed again, since it would come out the same.
+    Where the answer stands in a completion is said in verifiers/extraction.py. Numbers are compared exactly: 1/3 is not 0.333, and
+    `2^{-60}` not `2^{-61}`. A unit, a name (`x = `) and a base are left out of account unless both have one; 50% is 0.5 and, as in MATH,
+    50. Comparisons that texts and exact numbers do not decide run in worker processes. One that uses up its CPU time or memory is ended:
+    its outcome is `timeout` or `resource`, which earns nothing, and the others go on. Such an answer is not called wrong, since nobody
+    knows, nor owed again, since it would come out the same.
     Not covered: rounding, conversion of units, and whether the steps are right.
     """
 
     type: Literal["math"] = "math"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     cpu_seconds: float = Field(5.0, gt=0, description="CPU time of one comparison")
     wall_seconds: float = Field(60.0, gt=0, description="wall time of one comparison, a backstop")
     memory_mib: int = Field(512, ge=64, description="memory that a comparison may take, in MiB")
@@ -43,11 +46,16 @@ class MathVerifier(Identity):
         return None if opened == closed else f'the answer "{problem.answer}" has {opened} opening and {closed} closing braces'
 
     def parse(self, completion: str) -> str | None:
+        normal = self.normal_form(completion)
+        return None if normal is None else vote(normal)
+
+    def normal_form(self, completion: str) -> str | None:
+        """The completion's answer with all that a verdict depends on."""
         text = answer_text(completion)
         return None if text is None else normal_form(text)
 
     def content(self, problem: Problem, completion: str) -> str | None:
-        return fingerprint("mathematical answer", problem_digest(problem), self.parse(completion))
+        return fingerprint("mathematical answer", problem_digest(problem), self.normal_form(completion))
 
     @contextmanager
     def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
@@ -64,24 +72,27 @@ class _MathJudge:
         self.name = f"{verifier.type} {verifier.version}"
 
     def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
-        waiting: list[tuple[int, str, str]] = []
+        waiting: list[tuple[int, str]] = []
+        questions: list[tuple[str, str]] = []
         for position, (problem, completion) in enumerate(pairs):
-            parsed = self._verifier.parse(completion)
-            if parsed is None:
+            given, wanted = self._verifier.normal_form(completion), normal_form(problem.answer) or ""
+            answer, reference = read(given or ""), read(wanted)
+            if given is None or answer is None:
                 yield position, Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion")
                 continue
-            same = same_at_once(parsed, normal_form(problem.answer) or "")
-            if same is None:
-                waiting.append((position, problem.answer, parsed))
+            found = same(answer, reference, at_once) if reference else False
+            if found is None:
+                waiting.append((position, problem.answer))
+                questions.append((wanted, given))
             else:
-                yield position, _verdict(Finding("equal" if same else "unequal"), parsed, problem.answer)
-        questions = [(parts(normal_form(reference) or "")[0], parts(parsed)[0]) for _, reference, parsed in waiting]
+                yield position, _verdict(Finding("equal" if found else "unequal"), given, problem.answer)
         for place, finding in self._pool.stream(questions):
-            position, reference, parsed = waiting[place]
-            yield position, _verdict(finding, parsed, reference)
+            position, reference_answer = waiting[place]
+            yield position, _verdict(finding, questions[place][1], reference_answer)
 
 
-def _verdict(finding: Finding, parsed: str, reference: str) -> Verdict:
+def _verdict(finding: Finding, normal: str, reference: str) -> Verdict:
+    parsed = vote(normal)
     match finding.outcome:
         case "equal":
             return Verdict(Outcome.PASS, 1.0, parsed, f"{parsed} equals the reference answer {reference}")

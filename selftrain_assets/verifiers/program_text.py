@@ -27,8 +27,8 @@ from selftrain_assets.verifiers.code_blocks import (
     dedented,
     session_inputs,
 )
-from selftrain_assets.verifiers.extraction import spoken
 from selftrain_assets.verifiers.python_source import Facts, facts, joined, parsed
+from selftrain_assets.verifiers.thoughts import without_thoughts
 
 STATEMENT = re.compile(r"[ \t]*+(?:(?:async|def|class|for|while|if|with|try|import|from|print)\b|@\w|[\w.]++\(|[\w.\[\], \t'\"*]++=(?!=))")
 """How a line begins that may be the first one of a program."""
@@ -74,7 +74,7 @@ class Budget:
 
 def find_program(completion: str, sought: Sought, fenced: bool = False) -> str | None:
     """The program, None where there is none. With `fenced`, nothing but a block counts."""
-    text = spoken(completion.replace("\r\n", "\n"))
+    text = without_thoughts(completion.replace("\r\n", "\n"))
     if not text.strip():
         return None
     if not fenced and (whole := _whole(text, sought)) is not None:

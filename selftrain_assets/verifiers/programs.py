@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     import sandbox
 
 MIB = 1024 * 1024
+LEAST_MEMORY = 64  # MiB of address space: in less there is no room for the interpreter
 EXCERPT = 500  # characters of output that are kept with each verdict
 
 
@@ -64,10 +64,16 @@ class CodeVerifier(Identity):
     decimals: bool = Field(False, description="compare printed numbers by value, line by line: 1.0 is 1")
     any_order: bool = Field(False, description="printed lines may come in any order, and so may the words of a line")
     any_status: bool = Field(False, description="a program that printed the right text may leave by sys.exit with any status")
-    cpu_seconds: float = Field(5.0, gt=0, description="CPU time of one case")
+    partial_credit: bool = Field(
+        False, description="reward a program by the share of cases that it passes; it is right only by all of them"
+    )
+    cpu_seconds: float = Field(5.0, gt=0, description="CPU time of one case, where its problem sets no time_limit")
     wall_seconds: float = Field(20.0, gt=0, description="wall time of one case, a backstop for programs that wait")
     memory_mib: int = Field(
-        512, ge=32, description="address space of each process of a program, in MiB; fits in execution.sandbox.memory_mib"
+        512,
+        ge=32,
+        description="address space of each process of a program, in MiB, where its problem sets no memory_limit; fits in "
+        "execution.sandbox.memory_mib",
     )
     environment: str = Field(
         "", description="any text; another one judges everything again, for instance after execution.sandbox.packages has changed"
@@ -99,7 +105,7 @@ class CodeVerifier(Identity):
     def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
         sandbox.require_room(self.memory_mib)
         with sandbox.pool(self.languages) as pool:
-            yield _CodeJudge(self, pool)
+            yield _CodeJudge(self, pool, sandbox)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -137,26 +143,29 @@ class CodeVerifier(Identity):
         """What the sandbox is asked."""
         from sandbox import Call, FuncTask, Limits, RpcTask, RunTask, StdinCase, StdinTask, TextRule, lower
 
-        limits = Limits(cpu_seconds=self.cpu_seconds, wall_seconds=self.wall_seconds, memory_bytes=self.memory_mib * MIB)
+        tests = ProgramTests.from_json(problem.tests) if problem.tests is not None else ProgramTests()
+        cpu = tests.time_limit or self.cpu_seconds
+        limits = Limits(
+            cpu_seconds=cpu,
+            wall_seconds=cpu * self.wall_seconds / self.cpu_seconds,
+            memory_bytes=int(max(tests.memory_limit, LEAST_MEMORY) if tests.memory_limit else self.memory_mib) * MIB,
+        )
         source = joined(self.prelude, program)
         if problem.tests is None:
             return RunTask(source, limits=limits, language=self.language)
-        tests = ProgramTests.from_json(problem.tests)
         if tests.cases:
             cases = tuple(StdinCase(given, printed) for given, printed in tests.cases)
             rule = TextRule(self.words, self.tolerance or None, self.decimals, self.any_order)
-            longest = max(len(case.expected.encode(errors="replace")) for case in cases)
-            limits = replace(limits, output_bytes=max(limits.output_bytes, 2 * longest))
-            return StdinTask(source, cases, rule, limits, any_status=self.any_status, language=self.language)
+            return StdinTask(source, cases, rule, limits, tests.checker, self.partial_credit, self.any_status, self.language)
         if tests.calls:
             calls = tuple(
                 Call(tuple(_whole_keys(args) if tests.as_apps else args), expected, kwargs, _also(expected) if tests.as_apps else ())
                 for args, kwargs, expected in tests.calls
             )
-            return FuncTask(source, entry_of(program, tests.entry), calls, self.tolerance, from_json=True, limits=limits)
+            return FuncTask(source, entry_of(program, tests.entry), calls, self.tolerance, limits, from_json=True)
         if lowered := lower(tests.asserts, tests.entry):
             return FuncTask(source, tests.entry, lowered, limits=limits)
-        return RpcTask(source, tests.entry, tests.asserts, tests.context, limits)
+        return RpcTask(source, tests.entry, tests.asserts, tests.context, limits, self.partial_credit)
 
     def verdict(self, problem: Problem, program: str, found: sandbox.Verdict) -> Verdict:
         """The sandbox's word on it; for a problem without tests, its result against the answer."""
@@ -164,7 +173,9 @@ class CodeVerifier(Identity):
         outcome = Outcome(found.outcome)
         if problem.tests is not None:
             reason = found.reason or f"passes all {found.cases} tests"
-            return Verdict(outcome, float(outcome == Outcome.PASS), program, reason, execution)
+            share = self.partial_credit and outcome in (Outcome.WRONG, Outcome.TIMEOUT, Outcome.RESOURCE)
+            reward = found.score if share else float(outcome == Outcome.PASS)
+            return Verdict(outcome, reward, program, reason, execution)
         if outcome != Outcome.PASS:
             return Verdict(outcome, 0.0, None, found.reason, execution)
         compared = self._answer()
@@ -208,8 +219,8 @@ def _whole_keys(args: list[Any]) -> list[Any]:
 class _CodeJudge:
     """A pool of containers at work for one verifier."""
 
-    def __init__(self, verifier: CodeVerifier, pool: sandbox.Pool) -> None:
-        self._verifier, self._pool = verifier, pool
+    def __init__(self, verifier: CodeVerifier, pool: sandbox.Pool, sandbox: SandboxSettings) -> None:
+        self._verifier, self._pool, self._sandbox = verifier, pool, sandbox
         images = sorted({f"{w.image}, {w.holds}" for w in pool.workers})
         self.name = f"{verifier.type} {verifier.version} ({'; '.join(images)})"
 
@@ -229,6 +240,7 @@ class _CodeJudge:
                 if program is None or task is None:
                     without.append((position, Verdict(Outcome.MALFORMED, 0.0, None, "no program found in the completion")))
                     continue
+                self._sandbox.require_room(task.limits.memory_bytes // MIB, f'problem "{problem.id}": its memory_limit')
                 running.append((position, problem, program))
                 yield task
 

@@ -54,11 +54,11 @@ class SandboxSettings(Execution):
             for host in self.hosts or (None,)
         )
 
-    def require_room(self, memory_mib: int) -> None:
+    def require_room(self, memory_mib: int, limit: str = "memory_mib") -> None:
         """UserError if a container has too little memory for a program that may use so much: the kernel would end it before its limit."""
         if memory_mib + RUNNER_MIB > self.memory_mib:
             raise UserError(
-                f"memory_mib: {memory_mib} MiB for a program do not fit in a container of {self.memory_mib}; "
+                f"{limit}: {memory_mib} MiB for a program do not fit in a container of {self.memory_mib}; "
                 f"set execution.sandbox.memory_mib to {memory_mib + RUNNER_MIB} or more"
             )
 

@@ -15,23 +15,29 @@ PROGRAM = re.compile(rf"^[ \t]*(```+|~~~+)[ \t]*(?!{NO_PROGRAM})\w[^\n]*\n.*?^[ 
 
 
 def spoken(completion: str) -> str:
-    """The completion without its thoughts, and without fenced programs where it holds other text too.
-
-    A closed `<think>` (also thinking, thought, reasoning) is left out, and so is all behind one that never closes. A `</think>` without
-    its start closes what stands before it, since chat templates put the start into the prompt.
-    """
-    text = completion
-    if "<" in text or "[" in text or "\u25c1" in text:
-        text = _without_thoughts(text)
-        while end := END_TOKEN.search(text[-60:]):
-            text = text[: len(text[:-60]) + end.start()]
+    """The completion without its thoughts, and without fenced programs where it holds other text too."""
+    text = without_thoughts(completion)
     if "```" in text or "~~~" in text:
         prose = PROGRAM.sub("\n", text)
         return prose if prose.strip() else text
     return text
 
 
-def _without_thoughts(completion: str) -> str:
+def without_thoughts(completion: str) -> str:
+    """The completion without its thoughts, and without end tokens behind it.
+
+    A closed `<think>` (also thinking, thought, reasoning) is left out, and so is all behind one that never closes. A `</think>` without
+    its start closes what stands before it, since chat templates put the start into the prompt.
+    """
+    text = completion
+    if "<" in text or "[" in text or "\u25c1" in text:
+        text = _outside_thoughts(text)
+        while end := END_TOKEN.search(text[-60:]):
+            text = text[: len(text[:-60]) + end.start()]
+    return text
+
+
+def _outside_thoughts(completion: str) -> str:
     parts: list[str] = []
     place, thinking = 0, False
     for tag in THOUGHT.finditer(completion):

@@ -73,6 +73,39 @@ def test_nulls_are_missing_in_calls_but_for_what_is_expected(tests, calls):
     assert read_tests(tests, "f") == ProgramTests("f", calls=calls)
 
 
+CASE = [{"input": "1", "output": "2"}]
+
+
+def test_limits_and_checker_of_a_problem():
+    found = read_tests([{"input": "1"}], checker="print(1)", time_limit=2, memory_limit=256.0)
+    assert (found.cases, found.checker, found.time_limit, found.memory_limit) == ((("1", ""),), "print(1)", 2.0, 256.0)
+    assert ProgramTests.from_json(found.to_json()) == found
+    assert read_tests(CASE, checker=None, time_limit=math.nan, memory_limit=None) == read_tests(CASE)
+    assert read_tests(CASE, time_limit=2).to_json() != read_tests(CASE, time_limit=3).to_json() != read_tests(CASE).to_json()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"time_limit": 0}, "time_limit must be a number of seconds, above 0 and up to 600, not 0"),
+        ({"time_limit": 2000}, "time_limit must be a number of seconds"),
+        ({"time_limit": "2 s"}, "not '2 s'"),
+        ({"time_limit": True}, "time_limit must be"),
+        ({"time_limit": math.inf}, "time_limit must be"),
+        ({"memory_limit": -1}, "memory_limit must be a number of MiB, above 0 and up to 1.04858e+06"),
+        ({"memory_limit": 268435456}, "memory_limit must be a number of MiB"),
+        ({"checker": 7}, "checker must be the text of a Python script"),
+        ({"checker": " "}, "checker must be the text of a Python script"),
+        ({"checker": "int main() {}"}, "checker: no valid Python"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(more, reason):
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        read_tests(CASE, **more)
+    with pytest.raises(ValueError, match="a checker judges what is printed"):
+        read_tests([{"args": [1], "expected": 2}], "f", checker="print(1)")
+
+
 def test_digests_of_older_problems_stay():
     golden = '{"asserts": [], "calls": [[[1], {}, 2]], "cases": [], "context": "", "entry": "f"}'
     assert read_tests([{"args": [1], "expected": 2}], "f").to_json() == golden

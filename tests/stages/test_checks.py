@@ -42,7 +42,7 @@ def test_a_healthy_round_passes_every_check_that_is_declared(opened):
 
 
 def test_a_held_out_question_in_the_training_problems_stops_before_anything_is_drawn(opened, tmp_path):
-    copy = {"id": "copy", "question": QUESTION.upper().replace(" .", "."), "answer": "72", "split": "train"}
+    copy = {"id": "copy", "question": f"Think. {QUESTION.upper().replace(' .', '.')}", "answer": "72", "split": "train"}
     run = opened(**problem_file(tmp_path, **copy))
     with pytest.raises(
         TaskError, match=r"stops at the check held_out_apart of problems.*question of eggs \(test\) in the question of copy"

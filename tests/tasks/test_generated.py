@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.attempts import Attempt, Feedback, Wording
-from selftrain_assets.core.contamination import words
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.text import words
 from selftrain_assets.core.types import Outcome
 from selftrain_assets.tasks import TASKS, MultistepArithmetic, ProblemFile, WordSorting
 

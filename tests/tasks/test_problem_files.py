@@ -98,9 +98,10 @@ def test_empty_lines_and_a_byte_order_mark_are_skipped(tmp_path):
     assert len(ProblemFile(path=str(path)).load()) == 2
 
 
-def test_a_question_that_occurs_again_can_be_dropped(load):
-    again = {**TEST, "id": "c", "question": "What  is 1 + 1? "}
-    assert [p.id for p in load([TRAIN, again, TEST], duplicates="drop")] == ["a", "b"]
+def test_of_a_question_that_occurs_again_the_held_out_copy_is_kept(load):
+    again = {**TEST, "id": "c", "question": "what  is 1+1 ", "answer": "2"}
+    other = {**TRAIN, "id": "d", "question": "What is 5 + 5?", "answer": "10"}
+    assert [p.id for p in load([TRAIN, again, TEST, other, {**other, "id": "e"}], duplicates="drop")] == ["c", "b", "d"]
 
 
 # -- faults -------------------------------------------------------------------------------------------------------------
@@ -115,8 +116,16 @@ def test_a_question_that_occurs_again_can_be_dropped(load):
         ({**TEST, "id": "c", "question": " "}, 'the field "question" is missing or empty'),
         ({**TEST, "id": "", "question": "New?"}, 'the field "id" is missing or empty'),
         ('{"id": "c", "question": "New?", "ans', "not valid JSON"),
-        (b'{"id": "c", "question": "\xff\xfe", "answer": 1}', "not valid JSON"),
-        ('["c", "New?", 1]', "expected an object with the fields id, question, and answer or tests"),
+        (b'{"id": "c", "question": "caf\xe9", "answer": 1}', "the byte 0xE9 is no UTF-8; if the file is Latin-1"),
+        ('["c", "New?", 1]', "expected an object with the fields of a problem, not list"),
+        (
+            {**TEST, "id": "c", "question": "WHAT is 1+1"},
+            "question, but for case, punctuation or Unicode form, stands at",
+        ),
+        (
+            {**TRAIN, "id": "c", "answer": 3},
+            'line 1 with the answer "2", here "3"; remove one, or set task.duplicates: drop',
+        ),
         ({**TEST, "id": "c", "question": "New?", "split": "tset"}, 'unknown split "tset"; did you mean "test"?'),
         ({"id": "c", "questoin": "New?", "answer": 1}, 'unknown field "questoin"; did you mean "question"?'),
         ({**TEST, "id": "c", "question": "New?", "soluton": "1 + 1"}, 'unknown field "soluton"; did you mean "solution"?'),
@@ -148,8 +157,8 @@ def test_a_fault_in_a_parquet_file_names_its_row(tmp_path):
     [
         ("problems.jsonl", b"", "holds no problem"),
         ("problems.jsonl", b"\n\n", "holds no problem"),
-        ("problems.csv", b"id,question,answer\n", r'ends in "\.csv"; give a \.jsonl or \.parquet file'),
-        ("problems", b"x", r"give a \.jsonl or \.parquet file"),
+        ("problems.csv", b"id,question,answer\n", "holds no problem"),
+        ("problems.txt", b"x", r'ends in "\.txt"; known: \.jsonl, \.ndjson, \.json, \.parquet, \.csv, \.tsv, and the same with \.gz'),
         ("problems.parquet", b"this is not Parquet", "not a readable Parquet file"),
         ("problems.parquet", b"", "not a readable Parquet file"),
         ("problems.jsonl", json.dumps(TRAIN).encode(), 'no problem is in the split "test"'),

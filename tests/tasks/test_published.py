@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections import Counter
@@ -13,6 +14,7 @@ from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import InfraError, UserError
 from selftrain_assets.core.program_tests import ProgramTests
 from selftrain_assets.core.prompts import build_prompt
+from selftrain_assets.stages.symptoms import leaks_in_problems
 from selftrain_assets.tasks import TASKS
 from selftrain_assets.verifiers import SandboxSettings, verdicts
 from tests.tasks.published_sets import FOLDER, NAMES, gold, load, settings, task
@@ -191,6 +193,116 @@ def test_other_forms_of_the_same_files_hold_the_same_problems(tmp_path, form):
     assert sorted((p.question, p.answer, p.split) for p in TASKS["gsm8k"](path=path).load()) == sorted(expected)
 
 
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+
+
+@pytest.mark.parametrize("given", ["MATH", "MATH/test", "MATH/test/algebra", "MATH/test/algebra/*.json", "MATH/test/*/*.json", "MATH/t*"])
+def test_a_folder_called_test_is_held_out_however_it_is_named(tmp_path, given):
+    for n in range(20):
+        row = {"problem": f"Compute ${n}+{n}$.", "type": "Algebra", "solution": f"It is $\\boxed{{{2 * n}}}$."}
+        write(tmp_path / "MATH" / "test" / "algebra" / f"{n}.json", row)
+    assert Counter(p.split for p in TASKS["math"](path=str(tmp_path / given)).load()) == {"test": 20}
+
+
+def test_the_answer_of_math_500_stands_in_for_a_box(tmp_path):
+    rows = [
+        {"problem": "A?", "subject": "Algebra", "answer": "5", "solution": "It is five."},
+        {"problem": "B?", "subject": "Algebra", "answer": "6", "solution": "It is \\boxed{7}."},
+        {"problem": "C?", "subject": "Algebra", "answer": 8.0},
+    ]
+    write(tmp_path / "test.jsonl", "\n".join(map(json.dumps, rows)))
+    assert [p.answer for p in TASKS["math"](path=str(tmp_path)).load()] == ["5", "7", "8"]
+
+
+@pytest.mark.parametrize(
+    ("solutions", "answer"), [(["43"], "43"), ([43.0], "43"), (["43.0"], "43"), (["0.5"], "0.5"), ([1e-07], "0.0000001")]
+)
+def test_solutions_of_mawps_may_be_texts(tmp_path, solutions, answer):
+    write(tmp_path / "AddSub.json", [{"iIndex": 1, "sQuestion": "How many shells?", "lSolutions": solutions}])
+    assert [(p.id, p.answer) for p in TASKS["mawps"](path=str(tmp_path / "AddSub.json")).load()] == [("mawps-1", answer)]
+
+
+def test_questions_of_mawps_that_differ_in_case_alone_are_one_and_stop_no_round(tmp_path):
+    towns = [chr(ord("a") + n) for n in range(26)]
+    rows = [
+        f"{who} has number0 pens in town {t}{end},2,+ number0 number0,4.0" for t in towns for who, end in (("anna", " ."), ("Anna", "."))
+    ]
+    write(tmp_path / "train.csv", "\n".join(["Question,Numbers,Equation,Answer", *rows]))
+    loaded = TASKS["mawps"](path=str(tmp_path / "train.csv")).read()
+    assert len(loaded.problems) == 26
+    assert sum(loaded.duplicates.values()) == 26
+    assert leaks_in_problems(loaded.problems)["leaks"] == []
+
+
+def test_what_is_published_for_testing_is_trained_on_where_it_is_asked_for_alone(tmp_path):
+    examples = [{"input": f"Is case {n} so?", "target_scores": {"Yes": n % 2, "No": 1 - n % 2}} for n in range(30)]
+    write(tmp_path / "task.json", {"name": "date_understanding", "keywords": ["dates"], "examples": examples})
+    path = str(tmp_path / "task.json")
+    assert Counter(p.split for p in TASKS["date_understanding"](path=path).load()) == {"test": 30}
+    assert TASKS["date_understanding"](path=path).unsplit
+    shared = Counter(p.split for p in TASKS["date_understanding"](path=path, train_share=0.5).load())
+    assert min(shared["train"], shared["test"]) > 3
+    with pytest.raises(UserError, match=r"task\.train_share: date_understanding is published with a training split"):
+        TASKS["date_understanding"](path=str(FOLDER / "date_understanding_hub"), train_share=0.5).load()
+
+
+def test_contradictions_of_a_set_are_told_and_left_out(tmp_path):
+    rows = [{"input": f"Is case {n} so?", "target": "Yes"} for n in range(3)]
+    write(tmp_path / "bbh" / "causal_judgement.json", {"examples": [*rows, {"input": "is case 1 so ?", "target": "No"}]})
+    loaded = TASKS["bbh"](path=str(tmp_path / "bbh")).read()
+    assert [p.question for p in loaded.problems] == ["Is case 0 so?", "Is case 2 so?"]
+    assert loaded.contradictions == (("bbh-causal_judgement-00002", "bbh-causal_judgement-00004"),)
+    assert loaded.remarks[0].startswith('1 question occurs with different answers: "Is case 1 so?" (bbh-causal_judgement-00002: Yes, ')
+
+
+STRATEGY = {"qid": "1", "question": "Did Aristotle use a laptop?"}
+
+
+@pytest.mark.parametrize(
+    ("row", "answer"),
+    [
+        (STRATEGY | {"answer": False}, "no"),
+        (STRATEGY | {"answer": "Yes"}, "yes"),
+        (STRATEGY | {"answer": "No."}, "no"),
+        ({"input": "Did Aristotle use a laptop?", "target": "No. He had none.", "target_scores": {"Yes": 0, "No": 1}}, "no"),
+    ],
+)
+def test_answers_of_strategy_qa_are_words_or_scores_too(tmp_path, row, answer):
+    write(tmp_path / "strategyqa.json", [row])
+    assert [p.answer for p in TASKS["strategy_qa"](path=str(tmp_path / "strategyqa.json")).read().problems] == [answer]
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        ("gsm8k", "example_model_solutions.jsonl"),
+        ("gsm8k", "test_socratic.jsonl"),
+        ("strategy_qa", "generated/transformer_qa_predictions.jsonl"),
+        ("strategy_qa", "strategyqa_train_paragraphs.json"),
+        ("mathqa", "challenge_test.json"),
+        ("humaneval", "example_problem.jsonl"),
+        ("mbpp", "sanitized-mbpp.json"),
+        ("svamp", "data/cv_asdiv-a/fold0/train.csv"),
+    ],
+)
+def test_what_authors_publish_beside_a_set_is_left_out_and_told(tmp_path, name, beside):
+    folder = shutil.copytree(FOLDER / name, tmp_path / name)
+    write(folder / beside, "this is no problem\n")
+    loaded = TASKS[name](path=str(folder)).read()
+    assert loaded.problems == TASKS[name](path=str(FOLDER / name)).read().problems
+    assert loaded.remarks[-1] == f"files left out, which hold no problems of the set: {beside}"
+    with pytest.raises(UserError, match=re.escape(str(folder / beside))):
+        TASKS[name](path=str(folder / beside)).read()
+
+
+def test_rows_of_a_split_that_is_not_used_are_told():
+    assert TASKS["commonsense_qa"](path=str(FOLDER / "commonsense_qa")).read().remarks == (
+        "1 rows of the split test left out: it is not used",
+    )
+
+
 def test_the_hub_is_asked_by_name_configuration_and_revision(monkeypatch):
     import datasets
 
@@ -279,8 +391,8 @@ def test_both_formats_of_big_bench_are_read():
     hub = TASKS["date_understanding"](path=str(FOLDER / "date_understanding_hub")).load()
     asked = "It is July 5, 2011. What is the date tomorrow?\n(A) 07/04/2011\n(B) 07/06/2011"
     assert [(p.question, p.answer) for p in hub if p.split == "test"] == [(asked, "(B)")]
-    hard = TASKS["date_understanding"](path=str(FOLDER / "bbh" / "date_understanding.json"), test_share=0.9).load()
-    assert [p.answer for p in hard] == ["(A)"]
+    hard = TASKS["date_understanding"](path=str(FOLDER / "bbh" / "date_understanding.json")).load()
+    assert [(p.answer, p.split) for p in hard] == [("(A)", "test")]
     assert {p.group for p in by_id("bbh", subtasks=["word_sorting", "navigate"]).values()} == {"word_sorting", "navigate"}
     assert {p.group for p in by_id("logical_deduction").values()} == {"three_objects", "five_objects"}
 
@@ -348,7 +460,7 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path):
             {"id": "x", "question": "A?", "answerKey": "A", "choices": []},
             'the field "choices" must hold a label and a text',
         ),
-        ("strategy_qa", {"qid": "x", "question": "A?", "answer": "yes"}, "the field \"answer\" must be true or false, not 'yes'"),
+        ("strategy_qa", {"qid": "x", "question": "A?", "answer": "maybe"}, "must be true or false, yes or no, not 'maybe'"),
         ("date_understanding", {"input": "A?", "target_scores": {"a": 0, "b": 0}}, "one option, and no more, must have the score 1"),
         ("humaneval", {"task_id": "x", "prompt": "def f(): 0", "entry_point": "f", "test": "assert ("}, "tests: tests: no valid Python"),
         ("mbpp", {"task_id": 601, "text": "A", "code": "x"}, 'the field "test_list" must be a list, not NoneType'),
@@ -379,7 +491,7 @@ def test_a_bad_row_is_told_with_file_line_and_field(tmp_path, name, row, reason)
         ("train.jsonl", b'{"question": "A', "line 1: not valid JSON"),
         ("train.jsonl.gz", b"\x1f\x8b\x08torn", "not a readable gzip file"),
         ("train.parquet", b"x", "not a readable Parquet file"),
-        ("train.csv", b"\xff\xfe\x00", "not a readable CSV file"),
+        ("train.csv", b"\xff\xfeq\x00", "is UTF-16, and only UTF-8 is read: convert it with iconv -f UTF-16 -t UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path, file, content, reason):
@@ -396,7 +508,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, file, content, reason):
     ("file", "content", "reason"),
     [
         ("question.txt", None, "is missing, and a problem is nothing without it"),
-        ("question.txt", b"\xff\xfe", "not valid UTF-8"),
+        ("question.txt", b"caf\xe9", "line 1: the byte 0xE9 is no UTF-8"),
         ("question.txt", b" \n", 'the field "question" is empty'),
         ("input_output.json", b'{"inputs": [', "not valid JSON"),
         ("input_output.json", b"[1]", 'the field "input_output" must be an object'),

@@ -1,4 +1,4 @@
-"""Mathematical answers: which text is the answer, its normal form, and comparisons that go too far."""
+"""Mathematical answers: which text is the answer, agreement with labels, and comparisons that go too far."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.types import Outcome, Problem
 from selftrain_assets.verifiers import MathVerifier, SandboxSettings, math_pool, verdicts
 from selftrain_assets.verifiers.math_pool import MathPool
-from selftrain_assets.verifiers.math_text import answer_text, normal_form
+from selftrain_assets.verifiers.math_text import answer_text
 
 BRIEF = MathVerifier(cpu_seconds=1.0, memory_mib=200)
-POWERS, FACTORIAL = r"\boxed{10^{10^{10}}}", r"\boxed{100000000!}"
+POWERS, FACTORIAL = r"\boxed{\prod_{k=1}^{10^{7}} (k^2+\sin k)}", r"\boxed{(10^{9})!}"
 NESTED = r"\boxed{\frac{1}{2}^{" + "{(" * 60 + "x" + ")}" * 60 + "}}"
 WIDE = r"\boxed{" + "+".join(rf"\sqrt{{{n}}}" for n in range(2, 70)) + "}"
 
@@ -42,7 +42,16 @@ def judged(verifier, answer, *completions, workers=2):
         (r"The answer is 3. No: \boxed{4}", "4"),
         (r"\boxed{3}. No: the answer is 4", "4"),
         ("It follows that $y = 3$.", "y = 3"),
-        ("x = 12", " 12"),
+        ("x = 12", "x = 12"),
+        ("A: 18", "18"),
+        ("The answer is **42**.", "42"),
+        ("The answer is 42!", "42"),
+        ("The answer is $\\$40$.", "\\$40"),
+        ("Thus x = \\frac{3}{4}.", "\\frac{3}{4}"),
+        ("The solution is $x != 5$", "x != 5"),
+        ("Final Answer: The largest $n$ is 34.", "34"),
+        ("As $n$ grows, the error increases by 100%.", "100%"),
+        ("AZYUK2A", None),
         ("There are 12 apples and 4 pears", "4"),
         ("I have no idea", None),
         ("", None),
@@ -52,58 +61,13 @@ def test_which_text_is_the_answer(completion, text):
     assert answer_text(completion) == text
 
 
-@pytest.mark.parametrize(
-    ("text", "normal"),
-    [
-        ("0.50", "1/2"),
-        (r"\dfrac{2}{4}", "1/2"),
-        (r"\frac12", "1/2"),
-        (r"2\frac{1}{2}", "5/2"),
-        ("2 1/2", "5/2"),
-        ("-1/2", "-1/2"),
-        (r"-\frac{1}{2}", "-1/2"),
-        ("1,234,567", "1234567"),
-        (r"1{,}234.5", "2469/2"),
-        (r"\$12.50", "25/2"),
-        (r"2.5 \times 10^{3}", "2500"),
-        ("1.5e-3", "3/2000"),
-        ("1e999999999", "1e999999999"),
-        (r"50\%", "50 [%]"),
-        (r"12\text{ cm}^2", "12 [cm^2]"),
-        ("12 apples", "12 [apple]"),
-        (r"90^\circ", "90 [degree]"),
-        (r"4\sqrt{5}\text{ cm}", r"4\sqrt{5} [cm]"),
-        (r"\text{Odd}", "odd"),
-        (r"\textbf{(B)}", "b"),
-        ("no solution", "no solution"),
-        ("x = 5", "5"),
-        (r"\left( 1, 2 \right]", "(1,2]"),
-        ("3, 4, 5", "3,4,5"),
-        ("1,2", "1,2"),
-        (r"1, 2, \text{ and } 3", "1,2,3"),
-        (r"x = -2 \text{ or } x = 3", "-2,3"),
-        ("x = 1, y = 2", "x=1,y=2"),
-        (r"3 \cdot x", r"3\cdot x"),
-        (r"\frac{1}{2}x", r"\frac{1}{2}x"),
-        ("3 pi", "3pi"),
-        ("4\N{SQUARE ROOT}13", r"4\sqrt{13}"),
-        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix}1\\2\end{pmatrix}"),
-        (r"2\pi", r"2\pi"),
-        ("...", None),
-        ("9" * 2000, None),
-    ],
-)
-def test_normal_forms(text, normal):
-    assert normal_form(text) == normal
-
-
 def test_a_box_ends_where_its_brace_does():
     assert last_boxed(r"\boxed{a \} b}") == r"a \} b"
     assert last_boxed(r"\fbox{3}") == "3"
     assert last_boxed("none") is None
 
 
-@pytest.mark.parametrize("hostile", [POWERS, FACTORIAL, NESTED, WIDE], ids=["powers", "factorial", "nested", "wide"])
+@pytest.mark.parametrize("hostile", [FACTORIAL, NESTED, WIDE], ids=["factorial", "nested", "wide"])
 def test_an_expression_that_goes_too_far_costs_itself_alone(hostile):
     first, second, third = judged(BRIEF, r"\frac{1}{2}", r"\boxed{\frac{\sqrt{4}}{4}}", hostile, r"\boxed{\frac{\sqrt{9}}{9}}", workers=1)
     assert (first.outcome, third.outcome) == (Outcome.PASS, Outcome.WRONG)
@@ -174,7 +138,6 @@ def test_a_reference_that_cannot_be_compared_with_is_told(answer):
 
 
 PAIRS = [json.loads(line) for line in Path(__file__).with_name("math_pairs.jsonl").read_text().splitlines()]
-AGREEMENT = 0.97  # of the labels given by hand; docs/tasks.md has the table
 LABELS = {Outcome.PASS: "equal", Outcome.MALFORMED: "unparseable"}
 
 
@@ -184,10 +147,12 @@ def test_the_pairs_are_enough_and_each_is_there_once():
     assert {pair["label"] for pair in PAIRS} == {"equal", "unequal", "unparseable"}
 
 
-def test_verdicts_agree_with_labels_given_by_hand_and_nothing_wrong_is_credited():
+BOUNDED = [pair for pair in PAIRS if pair["kind"] != "hostile"]
+
+
+@pytest.mark.parametrize("pairs", [BOUNDED[::5], pytest.param(BOUNDED, marks=pytest.mark.kills)], ids=["some", "all"])
+def test_verdicts_are_the_labels_given_by_hand(pairs):
     """Without the hostile ones, which take their seconds: benchmarks/math_answers.py has all."""
-    bounded = [pair for pair in PAIRS if pair["kind"] != "hostile"]
-    pairs = [(Problem(pair["id"], "?", pair["gold"]), f"\\boxed{{{pair['answer']}}}") for pair in bounded]
-    said = [LABELS.get(v.outcome, "unequal") for v in verdicts(MathVerifier(), SandboxSettings(workers=2), pairs)]
-    assert [pair["id"] for pair, label in zip(bounded, said, strict=True) if label == "equal" != pair["label"]] == []
-    assert sum(pair["label"] == label for pair, label in zip(bounded, said, strict=True)) / len(bounded) >= AGREEMENT
+    asked = [(Problem(pair["id"], "?", pair["gold"]), f"\\boxed{{{pair['answer']}}}") for pair in pairs]
+    said = [LABELS.get(v.outcome, "unequal") for v in verdicts(MathVerifier(), SandboxSettings(workers=1), asked)]
+    assert {pair["id"]: label for pair, label in zip(pairs, said, strict=True) if label != pair["label"]} == {}

@@ -1,6 +1,7 @@
 """Programs in C++ and JavaScript, from the completion to the verdict: what is found, what is refused, what is asked of the sandbox."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -125,6 +126,19 @@ def test_the_sandbox_is_asked_in_the_language(monkeypatch, problem, kind):
     assert isinstance(pool.asked[0], kind)
     assert pool.asked[0].language == "cpp"
     assert pool.asked[0].source == f"#define two 2\n{MAIN}"
+
+
+def test_a_problem_whose_programs_do_not_fit_stops_the_stage_with_its_name(monkeypatch):
+    tests = read_tests([{"input": "1", "output": "2"}])
+    large = Problem("big", "?", "", tests=replace(tests, memory_limit=2000.0).to_json())
+
+    @contextmanager
+    def opened(self, languages=()):
+        yield FakePool(Found("pass", "stdin"))
+
+    monkeypatch.setattr(SandboxSettings, "pool", opened)
+    with pytest.raises(UserError, match='problem "big": its memory_limit: 2000 MiB for a program do not fit in a container of 768'):
+        verdicts(CodeVerifier(), SandboxSettings(), [(large, "print(2)")])
 
 
 def test_an_image_that_cannot_be_built_is_told_before_anything_is_sampled(programs, tmp_path):

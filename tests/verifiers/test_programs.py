@@ -1,6 +1,7 @@
 """Which program a completion holds, and what becomes of it in the sandbox."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 
@@ -18,14 +19,21 @@ def with_tests(tests, entry="", context="", question="Add."):
     return Problem("p", question, "", tests=read_tests(tests, entry, context).to_json())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def judge(programs):
-    """The verdict on one completion under these settings."""
+    """The verdict on one completion under these settings, in containers that all tests here share."""
+
+    class Opened:
+        require_room = staticmethod(programs.require_room)
+
+        def pool(self, languages=()):
+            return nullcontext(pool)
 
     def judged(problem, completion, **settings):
-        return verdicts(CodeVerifier(**settings), programs, [(problem, completion)])[0]
+        return verdicts(CodeVerifier(**settings), Opened(), [(problem, completion)])[0]
 
-    return judged
+    with programs.pool() as pool:
+        yield judged
 
 
 @pytest.mark.parametrize(
@@ -86,6 +94,95 @@ def test_printed_cases_follow_the_declared_rules(judge):
     spread = with_tests([{"output": "1 2"}])
     assert judge(spread, "print(1)\nprint(2)").outcome == Outcome.WRONG
     assert judge(spread, "print(1)\nprint(2)", words=True).outcome == Outcome.PASS
+
+
+CHECKER = """
+import sys
+given, expected, printed = (open(name).read().split() for name in sys.argv[1:])
+try:
+    a, b = map(int, printed)
+except ValueError:
+    print(0.0)
+else:
+    print(float(a + b == int(given[0])))
+"""
+
+
+def checked(checker, cases=4, **limits):
+    tests = [{"input": str(n + 4), "output": "1 3"} for n in range(cases)]
+    return Problem("p", "Two numbers that make n.", "", tests=read_tests(tests, checker=checker, **limits).to_json())
+
+
+CHECKED = [
+    (CHECKER, "n = int(input()); print(2, n - 2)", "pass", None, "passes all 4 tests"),
+    (CHECKER, "print(2, 2)", "wrong", 1, "to which its checker gives 0"),
+    (CHECKER, "print('x' * 900000)", "wrong", 0, "to which its checker gives 0"),
+    (CHECKER, "n = int(input())\nif n == 5: raise KeyError\nprint(2, n - 2)", "wrong", 1, "KeyError"),
+    (CHECKER, "def", "malformed", 0, "SyntaxError"),
+    ("1 / 0", "print(2, int(input()) - 2)", "unscorable", 0, "its checker failed: ended with status 1: ZeroDivisionError"),
+    ("print('fine')", "print(2, int(input()) - 2)", "unscorable", 0, "its checker printed 'fine\\n' and no score"),
+    ("print(2)", "print(1)", "unscorable", 0, "no score"),
+    ("print('nan')", "print(1)", "unscorable", 0, "no score"),
+    ("pass", "print(1)", "unscorable", 0, "no score"),
+    ("import os, sys; print(int(sorted(os.listdir()) == sorted(sys.argv[1:])))", "open('left', 'w').write('1')", "pass", None, ""),
+    ("import sys; print(int(open(sys.argv[3], 'rb').read() == b'\\xc3\\xa9\\r\\n'))", "print('\u00e9', end='\\r\\n')", "pass", None, ""),
+]
+
+
+def test_a_checker_says_what_a_printed_text_is_worth(programs):
+    found = verdicts(CodeVerifier(), programs, [(checked(checker), program) for checker, program, *_ in CHECKED])
+    for (_, _, outcome, case, reason), verdict in zip(CHECKED, found, strict=True):
+        assert (verdict.outcome, verdict.execution.failed_case) == (outcome, case), verdict
+        assert verdict.reward == float(outcome == "pass")
+        assert reason in verdict.reason
+
+
+CALLS = [{"args": [x], "expected": x + 1} for x in range(4)]
+LITERALS = [f"assert f({x}) == {x + 1}" for x in range(4)]
+NEARLY = [f"assert abs(f({x}) - {x + 1}) < 1" for x in range(4)]
+
+
+def partly(at_two):
+    return f"def f(x):\n    if x == 2:\n        {at_two}\n    return x + 1\n"
+
+
+PARTIAL = [
+    (with_tests([{"input": str(n), "output": str(n + 1)} for n in range(4)]), "n = int(input()); print(n + 1 if n else 7)", 0.75),
+    (with_tests([{"input": str(n), "output": str(n)} for n in range(4)]), "n = int(input())\nif n < 2: 1 / 0\nprint(n)", 0.5),
+    (with_tests(CALLS, "f"), partly("return 0"), 0.75),
+    (with_tests(CALLS, "f"), partly("while True: pass"), 0.5),
+    (with_tests(LITERALS, "f"), partly("return 0"), 0.75),
+    (with_tests(NEARLY, "f"), partly("return 0"), 0.75),
+    (with_tests(NEARLY, "f"), partly("import os; os._exit(0)"), 0.5),
+    (with_tests(NEARLY, "f"), "def g(): pass", 0.0),
+    (checked(CHECKER), "print(2, 2)", 0.25),
+    (checked("print(0.5)"), "print(2, 2)", 0.5),
+    (checked("1 / 0"), "print(2, 2)", 0.0),
+]
+
+
+def test_partial_credit_is_the_share_of_cases_and_no_pass(programs):
+    pairs = [(problem, program) for problem, program, _ in PARTIAL]
+    found = verdicts(CodeVerifier(partial_credit=True, cpu_seconds=0.5), programs, pairs)
+    assert [verdict.reward for verdict in found] == [reward for *_, reward in PARTIAL]
+    assert {verdict.outcome for verdict in found} & {"pass"} == set()
+
+
+def test_the_limits_of_a_problem_go_before_those_of_the_verifier(programs):
+    busy = "import time\nwhile time.process_time() < 0.6: pass\nprint(2, int(input()) - 2)"
+    large = "x = bytearray(100 << 20)\nprint(2, int(input()) - 2)"
+    cases = [
+        ({}, busy, "timeout"),
+        ({"time_limit": 5}, busy, "pass"),
+        ({"time_limit": 0.4}, busy, "timeout"),
+        ({}, large, "pass"),
+        ({"memory_limit": 80}, large, "resource"),
+        ({"memory_limit": 4}, "print(2, int(input()) - 2)", "pass"),
+    ]
+    found = verdicts(CodeVerifier(cpu_seconds=0.3), programs, [(checked(CHECKER, 1, **limits), program) for limits, program, _ in cases])
+    assert [verdict.outcome for verdict in found] == [outcome for *_, outcome in cases]
+    task = CodeVerifier(cpu_seconds=2, wall_seconds=10).task(checked(CHECKER, 1, time_limit=4, memory_limit=256), "")
+    assert (task.limits.cpu_seconds, task.limits.wall_seconds, task.limits.memory_bytes) == (4, 20, 256 << 20)
 
 
 def test_a_completion_may_go_on_with_the_question(judge):

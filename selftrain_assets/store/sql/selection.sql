@@ -5,7 +5,7 @@
 --       prompts(problem_id, prompt, stratum, method), pairs(origin, method, weight), and the rules as variables
 -- out:  candidates, one line per correct sample; chosen, those that become rows; training_rows, with those of the table human_rows
 
--- Only PASS earns reward, so an infra_error is never kept. A sample that rounds share counts once, as the newest says.
+-- Only PASS is kept, whatever reward another outcome may have. A sample that rounds share counts once, as the newest says.
 CREATE TABLE candidates AS
 SELECT c.*, s.index, s.completion_tokens, p.stratum,
        CASE getvariable('dedup') WHEN 'text' THEN md5_number(normalized_text(s.completion))
