@@ -19,9 +19,12 @@ SESSIONS = ("pycon", "python-repl")
 ANY_LANGUAGE = ("", "code", "program", "solution")
 """Words behind a fence that name no language."""
 
-OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})|<(?P<element>answer|code)\b[^<>\n]*>|\[(?P<bracket>PYTHON|BEGIN)\]", re.IGNORECASE)
-WRAPPER = re.compile(r"<(?:answer|code)\b|\[(?:PYTHON|BEGIN)\]", re.IGNORECASE)
-CLOSING = {"answer": r"</answer\s*>", "code": r"</code\s*>", "python": r"\[/PYTHON\]", "begin": r"\[(?:DONE|END)\]"}
+OPENING = re.compile(
+    r"(?P<fence>`{3,}|~{3,})|<(?P<element>answer|code|python|solution|program)\b[^<>\n]*>|\[(?P<bracket>PYTHON|BEGIN)\]", re.IGNORECASE
+)
+WRAPPER = re.compile(r"<(?:answer|code|python|solution|program)\b|\[(?:PYTHON|BEGIN)\]", re.IGNORECASE)
+BRACKETS = {"python": r"\[/PYTHON\]", "begin": r"\[(?:DONE|END)\]"}
+WORD = re.compile(r"[{.]*[a-z][\w+#.:-]*}?", re.IGNORECASE)
 RUN = {"`": re.compile(r"`{3,}"), "~": re.compile(r"(?:(?<=\n)|\A)[ \t>]*(~{3,})[ \t]*(?=\n|\Z)")}
 LEAD = re.compile(r"[ \t]*(?:>[ \t]*)*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?")  # what may stand before a fence in a quote or a list
 TAG = re.compile(r"[\s{.]*(?:lang(?:uage)?[-=:])?([a-z]+(?:-repl)?[+#]*)(?:[ -]?\d[\d.]*)?(?![\w+#])", re.IGNORECASE)
@@ -31,7 +34,7 @@ PYTHON_TOKEN = re.compile(
     re.DOTALL,
 )
 """A string, a comment, or a fence that is in neither."""
-ENDS = re.compile(r"\[/PYTHON\]|\[DONE\]|</(?:code|answer)>", re.IGNORECASE)
+ENDS = re.compile(r"\[/PYTHON\]|\[DONE\]|</(?:answer|code|python|solution|program)>", re.IGNORECASE)
 PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
 DEEPEST = 3  # wrappers within wrappers
 LONGEST_SCANS = 4  # times the text's length, for all searches of closing fences together
@@ -92,7 +95,8 @@ class _Scan:
                 found += [block] if block is not None and block.text.strip() else []
                 continue
             name = (opening["element"] or opening["bracket"]).lower()
-            closing = re.compile(CLOSING[name], re.IGNORECASE).search(self.text, opening.end(), end)
+            ends = BRACKETS[name] if opening["bracket"] else rf"</{name}\s*>"
+            closing = re.compile(ends, re.IGNORECASE).search(self.text, opening.end(), end)
             inner_end, position = closing.span() if closing else (end, end)
             inside = self.blocks(opening.end(), inner_end, depth + 1) if depth < DEEPEST else []
             content = self.text[opening.end() : inner_end]
@@ -103,7 +107,9 @@ class _Scan:
                     name == "code" and bool(self.tags & set(re.findall(r"[a-z]+", opening[0].lower())))
                 )
                 found.append(Block(content.removeprefix("\n"), tagged))
-            found = inside if name == "answer" and inside else found + inside
+            if name == "answer" and inside:
+                found.clear()
+            found.extend(inside)
         return found
 
     def around(self) -> str:
@@ -129,6 +135,8 @@ class _Scan:
         if not alone and info and kind is None:
             return None, run_end  # three backticks in the middle of a sentence
         content = min(line_end + 1, end)
+        if info.lower() in ("markdown", "md"):
+            return None, content  # a text that holds the blocks
         close, after = self._close(content, end, mark, length, kind is not None)
         if kind is None:
             return None, after
@@ -182,7 +190,7 @@ class _Scan:
         if own_line:
             line_end = self.text.find("\n", found.end(), end)
             info = self.text[found.end() : line_end if line_end >= 0 else end].strip()
-            if info and (self._kind(info) or " " not in info):
+            if info and (self._kind(info) or WORD.fullmatch(info)):
                 return line_start, line_start
         return (line_start if own_line else found.start()), found.end()
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from selftrain_assets.verifiers.code_blocks import (
     OPENING,
@@ -32,6 +32,8 @@ from selftrain_assets.verifiers.thoughts import without_thoughts
 
 STATEMENT = re.compile(r"[ \t]*+(?:(?:async|def|class|for|while|if|with|try|import|from|print)\b|@\w|[\w.]++\(|[\w.\[\], \t'\"*]++=(?!=))")
 """How a line begins that may be the first one of a program."""
+TITLE = re.compile(r"\A\s*python3?[ \t]*:?[ \t]*\n(?=\s*\S)", re.IGNORECASE)
+"""The name of the language on a line of its own, which Python would take for a name."""
 PARSED_IN_ALL = 400_000  # characters, over all attempts to find Python in prose, and over all blocks
 BLOCKS_LOOKED_AT = 100  # the last ones
 
@@ -74,7 +76,7 @@ class Budget:
 
 def find_program(completion: str, sought: Sought, fenced: bool = False) -> str | None:
     """The program, None where there is none. With `fenced`, nothing but a block counts."""
-    text = without_thoughts(completion.replace("\r\n", "\n"))
+    text = TITLE.sub("", without_thoughts(completion.replace("\r\n", "\n")))
     if not text.strip():
         return None
     if not fenced and (whole := _whole(text, sought)) is not None:
@@ -130,6 +132,7 @@ def _whole(text: str, sought: Sought) -> str | None:
 
 def _candidate(block: Block, sought: Sought, budget: Budget) -> Candidate:
     """A block as the source that it most likely is."""
+    block = replace(block, text=TITLE.sub("", block.text))
     if not budget.allows(block.text):
         return Candidate(block.text, block.tagged, Facts(False))
     known = facts(block.text)
@@ -166,19 +169,19 @@ def _score(candidates: list[Candidate], place: int, sought: Sought) -> int:
     if candidate.session:
         return 0
     if not known.parses:
-        return 3 if _complete(known, sought) else 0
+        return 2 if _complete(known, sought) else 0
     needed = _needed(candidates, place)
     if any(_complete(candidates[i].facts, sought) for i in needed) and not sought.result:
-        return 1  # it shows how the program is used
-    known_together = [known, *(candidates[i].facts for i in needed)]
-    writes = any(k.writes for k in known_together) or (sought.result and known.valued and known.acts)
-    if writes:
-        return 5 if not sought.reads or any(k.reads for k in known_together) else 4
-    return 2 if known.acts else int(known.valued)
+        return 0  # it shows how the program is used
+    together = [known, *(candidates[i].facts for i in needed)]
+    writes = any(k.writes for k in together) and any(k.runs for k in together)
+    if writes or (sought.result and known.valued and known.acts):  # one that is whole before one that is put together
+        return (5 if not sought.reads or any(k.reads for k in together) else 3) + (sought.result or not needed)
+    return 1 if known.acts or known.valued else 0
 
 
 def _complete(known: Facts, sought: Sought) -> bool:
-    return known.writes and (known.reads or not sought.reads)
+    return known.writes and known.runs and (known.reads or not sought.reads)
 
 
 def _needed(candidates: list[Candidate], place: int) -> list[int]:

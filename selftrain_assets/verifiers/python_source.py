@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,11 +33,13 @@ class Facts:
     methods: frozenset[str] = frozenset()
     """`Class.method` of its classes."""
     stubs: frozenset[str] = frozenset()
-    """Functions that do nothing yet: a signature to be filled in."""
+    """Names that stand for a definition elsewhere: functions that do nothing yet, and what is imported from a module of nobody's."""
     reads: bool = False
     writes: bool = False
     acts: bool = False
     """It holds a statement that is more than an expression of names and constants."""
+    runs: bool = False
+    """It calls something when it is run, and does not only define."""
     valued: bool = False
     """Its last statement is an expression with a value."""
 
@@ -83,10 +86,11 @@ def _facts(tree: ast.Module) -> Facts:
             (name, ast.unparse(node)) for node in top if isinstance(node, IMPORTS) for alias in node.names for name in _bound(alias)
         ),
         methods=frozenset(f"{c.name}.{name}" for c in classes for node in _top_level(c) for name in _bound(node)),
-        stubs=frozenset(node.name for node in functions if all(map(_says_nothing, node.body))),
+        stubs=frozenset(node.name for node in functions if all(map(_says_nothing, node.body))) | _foreign(top),
         reads=bool(words & READS),
         writes=bool(words & WRITES),
         acts=any(map(_acts, tree.body)),
+        runs=any(isinstance(node, ast.Call) for node in top),
         valued=isinstance(last, ast.Expr) and not isinstance(last.value, ast.Constant),
     )
 
@@ -125,6 +129,20 @@ def _bound(node: ast.AST) -> Iterator[str]:
             yield name
 
 
+def _foreign(top: list[ast.AST]) -> frozenset[str]:
+    """Names that are imported from no module of the standard library and defined in no other way: `from solution import add`."""
+    own = {name for node in top if not isinstance(node, (ast.Import, ast.ImportFrom, ast.alias)) for name in _bound(node)}
+    modules = [(node.module or "", node) for node in top if isinstance(node, ast.ImportFrom)]
+    return frozenset(
+        name
+        for module, node in modules
+        if module.partition(".")[0] not in sys.stdlib_module_names
+        for alias in node.names
+        for name in _bound(alias)
+        if name not in own
+    )
+
+
 def _says_nothing(node: ast.stmt) -> bool:
     return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
@@ -145,6 +163,7 @@ def _guessed(source: str) -> Facts:
         methods=frozenset(methods),
         reads=bool(words & READS),
         writes=bool(words & WRITES),
+        runs=bool(words & WRITES),
     )
 
 

@@ -72,6 +72,17 @@ FENCED = {
     "test snippet after": f"```python\n{SOLVE}if __name__ == '__main__':\n    {MAIN}```\n```python\nassert solve(1, 2) == 3\n```",
     "usage printed after": f"```python\n{SOLVE}{MAIN}```\nTry:\n```python\nprint(solve(1, 2))\n```",
     "backticks in a string": f"```python\n{STRING}```\nDone.",
+    "explained piece by piece": (
+        f"```python\n{READ}```\n- ```python\na, b = map(int, input().split())\n```\nreads\n- ```python\nprint(a + b)\n```\nprints"
+    ),
+    "a box around": f"\\boxed{{```python\n{READ}```}}",
+    "a point behind the fence": f"```python\nx = 1\n```.\nThen:\n```\n{READ}```",
+    "a text of Markdown": f"```markdown\nHere:\n```python\n{READ}```\n```",
+    "Python in tags": f"<python>\n{READ}</python>",
+    "a solution in tags": f"<reasoning>Sum.</reasoning>\n<solution>\n```python\n{READ}```\n</solution>",
+    "end tokens": f"```python\n{READ}```<|im_end|>",
+    "a language on its own line": f"```\npython\n{READ}```",
+    "a language on the first line": f"python\n{READ}",
     "first block unclosed string": "```python\nprint(input()) # it's\n```\nwhich isn't '''all'''.",
 }
 ENDS = {
@@ -151,6 +162,8 @@ def test_the_last_block_that_defines_the_entry_by_any_statement(definition):
     ("completion", "program"),
     [
         (f"```python\ndef adder(): pass\n```\n```python\n{ADD}```\n```python\nadd.x = 1\nx: add\n```", ADD),
+        (f"```python\n{ADD}```\nTests:\n```python\nfrom solution import add\nprint(add(1, 2))\n```", ADD),
+        (f"```python\n{ADD}```\n1. ```python\n   def add(a, b):\n   ```\n2. ```python\n       return a + b\n   ```\n", ADD),
         (f"```python\n{ADD}```\nwhere\n```python\ndef add(a, b): ...\n```\nis asked for", ADD),
         (f"```python\n{ADD}```\nor, on newer versions\n```python\n{PYTHON_314}```", ADD),
         (f"```python\n{PYTHON_314}```\nUse:\n```python\nprint(add(1, 2))\n```", PYTHON_314),
@@ -185,6 +198,10 @@ def test_the_program_of_a_function(completion, program):
         ),
         (f"```python\n{SOLVE}```\n```python\nfrom __future__ import annotations\nprint(solve(input(), ''))\n```",
          f"from __future__ import annotations\n{SOLVE}print(solve(input(), ''))\n"),
+        (
+            "```python\ndef main():\n    print(input())\n```\n```python\nif __name__ == '__main__':\n    main()\n```",
+            "def main():\n    print(input())\nif __name__ == '__main__':\n    main()\n",
+        ),
         (f"```python\ninput = open(0).readline\n{DRAFT}```\n```python\n{READ}```", READ),
     ],
 )  # fmt: skip
