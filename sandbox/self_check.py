@@ -207,7 +207,7 @@ def behaviour_checks(worker: Worker) -> Iterator[Check]:
         yield Check(name, verdict.outcome in outcomes, f"{verdict.outcome}: {verdict.reason}")
     forks = worker.judge(RunTask(COUNT_PROCESSES, limits=SHORT)).value
     yield Check("a fork bomb stays small", isinstance(forks, int) and 0 < forks < SHORT.processes, f"{forks} processes")
-    killed = worker.judge(RunTask(EAT_MEMORY, limits=Limits(cpu_seconds=4, wall_seconds=30))).value
+    killed = worker.judge(RunTask(EAT_MEMORY, limits=Limits(cpu_seconds=20, wall_seconds=30))).value
     yield Check(
         "the container's memory limit hits the program, not the runner", isinstance(killed, int) and killed > 0, f"{killed} of 12 killed"
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -20,10 +20,12 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from selftrain_assets.core.foreign import visible
 from selftrain_assets.reports.tables import Titled, header, rows
 
 if TYPE_CHECKING:
@@ -36,7 +38,23 @@ if TYPE_CHECKING:
 
 WIDTH_OF_A_FILE = 200  # where nobody's window sets a width, tables need not fold
 REMEDY = "An old engine, or another runtime or kernel, is the usual cause: see sandbox/README.md, Running it elsewhere."
-console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+
+
+class Terminal(Console):
+    """Shows text as it is, whoever wrote it: brackets are no markup, colons no emoji, and what would act on the terminal is written out."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(markup=False, emoji=False, **settings)
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        return super().render_str(visible(text), **settings)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
+console = Terminal(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
 class _Rate(ProgressColumn):
@@ -53,7 +71,7 @@ class Display:
         self._quiet, self._live_wanted = quiet, not quiet and console.is_terminal
         self._bars = Progress(
             SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             _Rate(),
@@ -125,7 +143,7 @@ def print_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in found:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*map(str, row))
     console.print(table)
 
 
@@ -133,13 +151,7 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
     """Samples one below the other."""
     for s in samples:
         console.rule(f"{s['problem_id']}, draw {s['index']}: {s['outcome']}", align="left")
-        console.print(
-            f"{s['prompt']}[bold]{' ' + s['completion'].strip()}[/bold]"
-            if "[" not in s["prompt"] + s["completion"]
-            else s["prompt"] + " " + s["completion"],
-            highlight=False,
-            markup="[" not in s["prompt"] + s["completion"],
-        )
+        console.print(Text.assemble(visible(s["prompt"]), " ", (visible(s["completion"].strip()), "bold")), highlight=False)
         console.print(
             f"{s['reason']}  (seed {s['seed']}, policy {s['policy'][:12]}, {s['engine']}, sample {s['sample_key'][:12]})",
             style="dim",
@@ -151,13 +163,13 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
 
 def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
     """Each control on a line of its own as it is tried, unless quiet; returns all that was found of the engine."""
-    shown = Console(quiet=True) if quiet else console
+    shown = Terminal(quiet=True) if quiet else console
     shown.print(f"{found.engine}\nimage {found.image}, {found.holds}\n", highlight=False)
     checks = []
     for check in found.checks:
         checks.append(asdict(check))
-        mark = "[green]✓[/green]" if check.ok else "[red]✗[/red]"
-        shown.print(f"{mark} {check.name:<64}", Text(check.found, style="dim"), no_wrap=True, overflow="ellipsis", highlight=False)
+        line = Text.assemble(("✓", "green") if check.ok else ("✗", "red"), f" {check.name:<64} ", (check.found, "dim"))
+        shown.print(line, no_wrap=True, overflow="ellipsis", highlight=False)
     failed = [check["name"] for check in checks if not check["ok"]]
     if failed:
         shown.print(f"\n{len(failed)} of {len(checks)} controls have no effect, so no program is run here. {REMEDY}", highlight=False)
@@ -181,9 +193,11 @@ def print_lineage(node: Node) -> None:
 def _tree(node: Node) -> Tree:
     """Long texts come last, each on lines of their own."""
     facts = {name: value for name, value in node.facts.items() if value not in (None, "", node.name)}
-    texts = {name: str(value) for name, value in facts.items() if name in ("prompt", "completion", "output") or "\n" in str(value)}
+    texts = {name: visible(str(value)) for name, value in facts.items() if name in ("prompt", "completion", "output") or "\n" in str(value)}
     short = {name: value for name, value in facts.items() if name not in texts}
-    label = Text.assemble((node.kind, "bold"), " ", (node.name, "cyan"), "  ", (", ".join(f"{k} {v}" for k, v in short.items()), "dim"))
+    label = Text.assemble(
+        (node.kind, "bold"), " ", (visible(node.name), "cyan"), "  ", (visible(", ".join(f"{k} {v}" for k, v in short.items())), "dim")
+    )
     for name, text in texts.items():
         label.append(f"\n{name}: ", style="dim").append(text.strip())
     tree = Tree(label)
@@ -204,7 +218,7 @@ def print_differences(found: Sequence[RoundDifference], listed: bool) -> None:
     for each in found if listed else ():
         for change in each.changed:
             console.print(f"{each.scope} sample {change.sample.key[:12]}: {change.before.outcome} -> {change.now.outcome}", highlight=False)
-            console.print(f"  before: {change.before.reason}\n  now:    {change.now.reason}", style="dim", highlight=False, markup=False)
+            console.print(f"  before: {change.before.reason}\n  now:    {change.now.reason}", style="dim", highlight=False)
         for sign, differing in (("+", each.added), ("-", each.removed)):
             for row in differing:
                 console.print(f"{each.scope} row {sign} {row.key[:12]} {row.problem_id} sample {str(row.sample_key)[:12]}", highlight=False)
@@ -226,7 +240,9 @@ def print_status(found: Sequence[dict[str, Any]]) -> None:
     for experiment in found:
         table = Table(title=f"{experiment['experiment']}  ({experiment['store']})", title_justify="left", show_header=False)
         for scope, stages in experiment["finished"].items():
-            table.add_row(scope, *(f"[green]✓[/green] {name}" if when else f"[dim]· {name}[/dim]" for name, when in stages.items()))
+            table.add_row(
+                scope, *(Text.assemble(("✓", "green"), " ", name) if when else Text(f"· {name}", "dim") for name, when in stages.items())
+            )
         console.print(table)
         for fork in experiment["forked_from"]:
             console.print(f"forked from {fork}", style="dim", highlight=False)
@@ -247,7 +263,7 @@ def print_audit(found: Audit) -> None:
                 table.add_row(line.scope, line.stage, line.state, *("-" if n is None else f"{n:,}" for n in numbers))
         console.print(table)
     for finding in found.findings:
-        console.print(f"{finding.kind}: {finding.sentence}", style="red" if finding.wrong else "dim", highlight=False, markup=False)
+        console.print(f"{finding.kind}: {finding.sentence}", style="red" if finding.wrong else "dim", highlight=False)
     wrong = sum(f.wrong for f in found.findings)
     console.print(f"{wrong} things are wrong." if wrong else "Nothing is wrong.", highlight=False)
 
@@ -263,7 +279,7 @@ def print_garbage(found: Collected) -> None:
     if found.garbage:
         console.print(table)
     for kept in found.left_alone:
-        console.print(f"left alone: {kept}", style="dim", highlight=False, markup=False)
+        console.print(f"left alone: {kept}", style="dim", highlight=False)
     count = f"{len(found.garbage)} things that no manifest needs, {found.bytes:,} bytes"
     if not found.garbage:
         console.print("There is nothing that no manifest needs.")

@@ -14,6 +14,7 @@ import typer
 from selftrain_assets.cli import export, loop, store, tasks, upkeep
 from selftrain_assets.cli.common import app
 from selftrain_assets.core.errors import SelftrainError
+from selftrain_assets.core.foreign import visible
 
 INTERRUPTED = 130  # what typer, too, makes of Ctrl-C
 
@@ -35,7 +36,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False) or 0
     except SelftrainError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED

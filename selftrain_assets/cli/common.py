@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.foreign import visible
 from selftrain_assets.core.ranges import numbers
 
 app = typer.Typer(
@@ -57,7 +58,9 @@ def open_run(name: str, progress=None):
 
 
 def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """In letters where they can be shown as they are, else in JSON's escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    typer.echo(text if visible(text) == text else json.dumps(value, indent=2, default=str))
 
 
 def as_typed() -> str:

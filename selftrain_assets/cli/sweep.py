@@ -84,8 +84,8 @@ def _farewell(runs: int, failures: list[dict[str, str]]) -> None:
 
     console.print(f"{runs - len(failures)} of {runs} runs of the sweep are done.", highlight=False)
     for failure in failures:
-        console.print(f"{failure['experiment']} failed: {failure['sentence']}", style="red", highlight=False, markup=False)
-        console.print(f"  mend it, then: {failure['again']}", highlight=False, markup=False)
+        console.print(f"{failure['experiment']} failed: {failure['sentence']}", style="red", highlight=False)
+        console.print(f"  mend it, then: {failure['again']}", highlight=False)
 
 
 def show_sweep(names: Sequence[str], seeds: str | None, as_json: bool) -> None:

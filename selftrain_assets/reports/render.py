@@ -6,6 +6,8 @@ import base64
 import html
 from collections.abc import Iterable, Sequence
 
+from selftrain_assets.core.foreign import visible
+
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;font-size:13px}th,td{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:right}
 th:first-child,td:first-child{text-align:left}img{max-width:100%}.wide{overflow-x:auto}@media print{body{margin:0}}"""
@@ -21,14 +23,15 @@ def markdown_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> st
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
+    line = " ".join(visible(text).split()).replace("\\", "\\\\")
+    return line.replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
 
 
 def html_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     """As HTML, in a box that scrolls by itself where the table is wide."""
 
     def line(row: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}>{html.escape(visible(cell))}</{tag}>" for cell in row) + "</tr>"
 
     return f'<div class="wide"><table>{"".join([line(columns, "th"), *(line(row, "td") for row in cells)])}</table></div>'
 

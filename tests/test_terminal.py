@@ -1,0 +1,61 @@
+"""Text of models and programs on the terminal and on pages: shown as it is, and it does nothing."""
+
+import io
+
+import pytest
+from rich.table import Table
+
+from selftrain_assets import terminal
+from selftrain_assets.assets.previews import table
+from selftrain_assets.reports.render import html_table
+from selftrain_assets.store.lineage import Node
+
+NASTY = "[/x] [x]gone[/x] [bold]b :smile: \x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J \u202eright\u2066 a\rb \0 \ud800"
+WRITTEN = r"[/x] [x]gone[/x] [bold]b :smile: \x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J \u202eright\u2066 a\rb \x00 \ud800"
+SAMPLE = {"problem_id": NASTY, "index": 0, "outcome": "wrong", "prompt": NASTY, "completion": NASTY, "reason": NASTY, "seed": 1}
+SAMPLE |= {"policy": "p", "engine": NASTY, "sample_key": "k"}
+
+
+@pytest.fixture(params=[False, True], ids=["a file", "a terminal"])
+def shown(request, monkeypatch):
+    """What was printed, with colours where there is a terminal."""
+    console = terminal.Terminal(file=io.StringIO(), width=2000, force_terminal=request.param, color_system=None)
+    monkeypatch.setattr(terminal, "console", console)
+    return console.file.getvalue
+
+
+def test_samples(shown):
+    terminal.print_samples([SAMPLE])
+    assert shown().count(WRITTEN) == 5
+    assert "\x1b]" not in shown()
+
+
+def test_a_lineage(shown):
+    terminal.print_lineage(Node("sample", NASTY, {"output": f"{NASTY}!", "reason": f"{NASTY}?"}, []))
+    assert shown().count(WRITTEN) == 3
+
+
+def test_tables_and_titles(shown):
+    found = Table(title=NASTY)
+    found.add_column(NASTY)
+    found.add_row(NASTY)
+    terminal.console.print(found)
+    terminal.console.rule(NASTY)
+    terminal.console.print(NASTY, style="dim")
+    assert shown().count(WRITTEN) == 5
+
+
+def test_rows_of_a_query(shown):
+    if terminal.console.is_terminal:
+        terminal.print_rows([NASTY], [[NASTY]])
+        assert shown().count(WRITTEN) == 2
+
+
+def test_pages():
+    text = "<script>x</script> ![p](http://x/y.png) [l](javascript:x) `c` | **b** < \x1b[2J \u202e \\|"
+    page = html_table([text], [[text]])
+    assert "<script" not in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    cell = table(["c"], [[text]]).splitlines()[-1]
+    assert cell == (r"| &lt;script>x&lt;/script> ![p]\(http://x/y.png) [l]\(javascript:x) `c` \| **b** &lt; \\x1b[2J \\u202e \\\| |")
