@@ -5,7 +5,11 @@ import sys
 
 sys.path.insert(0, "/opt")
 
-from sandbox.runner.supervisor import main
+from sandbox.runner.at_fork import hold_back
+
+hold_back()
+
+from sandbox.runner.supervisor import main  # noqa: E402 (what it imports is to be held back)
 
 role, limits = main()  # returns in the process of a case alone
 try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import io
 import json
@@ -31,7 +30,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "class": type,
     "iter": iter,
     "reversed": reversed,
-    "await": lambda target: asyncio.run(awaited(target)),
+    "await": lambda target: complete(target),
     "enter": lambda target: target.__enter__(),
     "exit": lambda target: target.__exit__(None, None, None),
 }
@@ -39,9 +38,14 @@ for _carried in (len, str, repr, int, float, complex, bool, bytes, round, format
     OPERATIONS[_carried.__name__] = _carried
 
 
-async def awaited(target: Any) -> Any:
-    """What it comes to."""
-    return await target
+def complete(target: Any) -> Any:
+    """What awaiting it comes to."""
+    import asyncio  # few programs need it, and it is large
+
+    async def awaited() -> Any:
+        return await target
+
+    return asyncio.run(awaited())
 
 
 class Objects:

@@ -7,6 +7,7 @@ import gc
 import importlib
 import marshal
 import os
+import random
 import resource
 import signal
 import socket
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sandbox.runner import candidate, child, commands, preload, tester
+from sandbox.runner import at_fork, candidate, child, commands, preload, tester
 
 PRELOADED = (
     "abc", "array", "ast", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses",
@@ -155,5 +156,7 @@ def _become(line: socket.socket, process: dict[str, Any], fds: list[int], plan: 
         line.send(marshal.dumps({"failed": f"{type(error).__name__}: {error}"}))
         os._exit(121)
     line.close()
+    at_fork.release()
+    random.seed()  # else all programs would draw the same numbers
     if process["role"] != "tester":  # which must never import what a program wrote
         sys.path.insert(0, "/tmp")
