@@ -22,13 +22,14 @@ def listing() -> dict[str, Any]:
 
 
 def packages() -> dict[str, Any]:
-    """Import them into this process: what of them does not work here and why, and by how much address space this process has grown."""
+    """Import them into this process: what of them does not work here and why, and by how much this process has grown with it, in bytes
+    of address space (`mapped`) and of memory (`resident`)."""
     modules = listing()["modules"]
     if not modules:
-        return {"unfit": {}, "mapped": 0}
+        return {"unfit": {}, "mapped": 0, "resident": 0}
     sys.path.append(PACKAGES)
     os.environ["PYTHONPATH"] = PACKAGES  # of the interpreters that a program starts
-    before = address_space()
+    before = size()
     unfit = {}
     for package, names in modules.items():
         errors = [error for name in names if (error := load(name))]
@@ -37,7 +38,8 @@ def packages() -> dict[str, Any]:
         if (threads := len(os.listdir("/proc/self/task"))) > 1:  # which a fork leaves behind, with the locks that they hold
             unfit[package] = f"starts {threads - 1} threads when it is imported, and a program would run without them"
             break
-    return {"unfit": unfit, "mapped": max(0, address_space() - before)}
+    mapped, resident = (max(0, now - then) for now, then in zip(size(), before, strict=True))
+    return {"unfit": unfit, "mapped": mapped, "resident": resident}
 
 
 def load(name: str) -> str | None:
@@ -57,7 +59,8 @@ def load(name: str) -> str | None:
     return None
 
 
-def address_space() -> int:
-    """Bytes that this process has mapped, which is what RLIMIT_AS counts."""
+def size() -> tuple[int, int]:
+    """Bytes that this process has mapped, which is what RLIMIT_AS counts, and those that it has in memory."""
     with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        mapped, resident = map(int, file.read().split()[:2])
+    return mapped * os.sysconf("SC_PAGE_SIZE"), resident * os.sysconf("SC_PAGE_SIZE")

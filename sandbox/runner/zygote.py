@@ -72,12 +72,13 @@ def serve(control: int, refused: list[str]) -> Role:
         fds = list(memoryview(handed[0][2]).cast("i"))
         if known[0] != spec["limits"]:
             known = spec["limits"], list(rlimits(spec["limits"], refused, packages["mapped"]).values())
-        if (process := _serve_one(line, spec, fds, known[1])) is not None:
+        if (process := _serve_one(line, spec, fds, known[1], packages["resident"])) is not None:
             return ROLES[process["role"]], spec["limits"]
 
 
-def _serve_one(line: socket.socket, spec: dict[str, Any], fds: list[int], plan: list[Any]) -> dict[str, Any] | None:
-    """Start the processes of one case, and report the end of each. In such a process: which it is."""
+def _serve_one(line: socket.socket, spec: dict[str, Any], fds: list[int], plan: list[Any], shared: int) -> dict[str, Any] | None:
+    """Start the processes of one case, and report the end of each, without the `shared` memory of packages. In such a process: which it
+    is."""
     pids = []
     started = time.monotonic()
     try:
@@ -91,18 +92,18 @@ def _serve_one(line: socket.socket, spec: dict[str, Any], fds: list[int], plan: 
         line.send(marshal.dumps({"failed": str(error)}))
     os.closerange(3, CONTROL)
     for pid in pids:
-        line.send(marshal.dumps(_ended(pid, started)))
+        line.send(marshal.dumps(_ended(pid, started, shared)))
     return None
 
 
-def _ended(pid: int, started: float) -> dict[str, Any]:
+def _ended(pid: int, started: float, shared: int) -> dict[str, Any]:
     """Wait for a process; what the kernel says about it."""
     _, status, usage = os.wait4(pid, 0)
     return {
         "exit": os.waitstatus_to_exitcode(status),
         "cpu": usage.ru_utime + usage.ru_stime,
         "wall": time.monotonic() - started,
-        "memory": usage.ru_maxrss * 1024,
+        "memory": max(0, usage.ru_maxrss * 1024 - shared),
     }
 
 
