@@ -169,15 +169,15 @@ def _score(candidates: list[Candidate], place: int, sought: Sought) -> int:
     if candidate.session:
         return 0
     if not known.parses:
-        return 2 if _complete(known, sought) else 0
+        return 3 if _complete(known, sought) else 0
     needed = _needed(candidates, place)
     if any(_complete(candidates[i].facts, sought) for i in needed) and not sought.result:
         return 0  # it shows how the program is used
     together = [known, *(candidates[i].facts for i in needed)]
     writes = any(k.writes for k in together) and any(k.runs for k in together)
     if writes or (sought.result and known.valued and known.acts):  # one that is whole before one that is put together
-        return (5 if not sought.reads or any(k.reads for k in together) else 3) + (sought.result or not needed)
-    return 1 if known.acts or known.valued else 0
+        return (6 if not sought.reads or any(k.reads for k in together) else 4) + (sought.result or not needed)
+    return 2 if known.acts else int(known.valued)
 
 
 def _complete(known: Facts, sought: Sought) -> bool:
