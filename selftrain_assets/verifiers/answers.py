@@ -154,7 +154,7 @@ class NumericVerifier(AnswerVerifier):
         return super().meets(reading, answer)
 
 
-BEGINS = re.compile(r"(?:\W|\b(?:about|approximately|around|exactly|a total of|negative|minus|[A-Za-z]\w?\s?=))*\d")
+BEGINS = re.compile(r"(?:\W|\b(?:about|approximately|around|exactly|a total of|negative|minus|between|either|from|[A-Za-z]\w?\s?=))*\d")
 
 
 def _numbers(text: str, mark: Mark) -> list[Fraction | None]:
