@@ -20,6 +20,7 @@ from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.core.selection import Selection
 from selftrain_assets.core.settings import Execution, Identity, merged, with_types
 from selftrain_assets.core.sweep import Sweep
+from selftrain_assets.core.waivers import Contamination
 from selftrain_assets.engines import AnyEngine, TransformersSettings
 from selftrain_assets.evaluating import Evaluation, SectionName
 from selftrain_assets.recipes import AnyRecipe, Diversification, RestEM, TriPosT
@@ -83,6 +84,7 @@ class Experiment(BaseModel):
     trainer: AnyTrainer = Field(SftTrainer(), description="the M-step")
     evaluation: Evaluation = Field(Evaluation(), description="held-out measurements")
     human_only: bool = Field(False, description="as a control, also fine-tune on the human rows alone, for the steps of a round and of all")
+    contamination: Contamination = Field(Contamination(), description="held-out text in what is learnt from")
     engine: AnyEngine = Field(TransformersSettings(), description="what samples")
     execution: ExecutionSettings = Field(ExecutionSettings(), description="how stages run")
     forks: tuple[Fork, ...] = Field((), description="which experiment it goes on from, and with what changes; `selftrain fork` writes it")

@@ -27,7 +27,7 @@ def fault(values):
     ("values", "message"),
     [
         ({"rouds": 3}, 'unknown field "rouds"; did you mean "rounds"?'),
-        ({"zzz": 3}, 'unknown field "zzz"; known: base, engine, evaluation'),
+        ({"zzz": 3}, 'unknown field "zzz"; known: base, contamination, engine, evaluation'),
         ({"recipe": {"sampling": {"temperatur": 1}}}, 'unknown field "recipe.sampling.temperatur"; did you mean "temperature"?'),
         ({"recipe": {"preset": "star", "sampling": {"top": 1}}}, 'unknown field "recipe.sampling.top"; did you mean "stop"?'),
         ({"base": {"trainer": {"learning_rat": 1}}}, 'unknown field "base.trainer.learning_rat"; did you mean "learning_rate"?'),

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from selftrain_assets.core.waivers import Waiver
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -202,17 +204,24 @@ def top_problems(share: float | None, examples: Sequence[Mapping[str, Any]] = ()
     return Check(TOP_PROBLEMS, passed, False, message + advice, {"share": share, "limit": TOP_LIMIT, "problems": list(examples)})
 
 
-def held_out_apart(leaks: Sequence[Mapping[str, Any]], looked_at: str) -> Check:
-    """Blocks where a whole held-out question is trained on: its accuracy would be a memory."""
+def held_out_apart(
+    leaks: Sequence[Mapping[str, Any]], looked_at: str, allowed: Sequence[tuple[Waiver, int]] = (), unseen: int = 0
+) -> Check:
+    """Blocks where a whole held-out question is trained on: its accuracy would be a memory. `allowed` are those that a person lets stand,
+    which are not among `leaks`; `unseen` is how many were found and are not named."""
     exact = [leak for leak in leaks if leak["exact"]]
-    message = f"{looked_at}: {len(exact) or 'none'} with a whole held-out question"
-    advice = (
-        ""
-        if not exact
-        else f", for instance {exact[0]['held_out']} in {exact[0]['found_in']}; take them out of the problem file, or out of this "
-        f"experiment: selftrain retract NAME --problem {exact[0]['problem_id']}"
-    )
-    return Check(HELD_OUT_APART, not exact, True, message + advice, {"leaks": exact})
+    message = f"{looked_at}: {len(exact) + unseen or 'none'} with a whole held-out question"
+    if exact:
+        message += (
+            f", for instance {exact[0]['held_out']} in {exact[0]['found_in']}; take them out of the problem file, or out of this "
+            f"experiment: selftrain retract NAME --problem {exact[0]['problem_id']}; or allow them with a reason (contamination.allow)"
+        )
+    elif unseen:
+        message += ", besides those that are named and allowed; take them out of the problem file"
+    if allowed:
+        message += "; allowed: " + "; ".join(f"{count or 'nothing'} of {waiver.problem} ({waiver.reason})" for waiver, count in allowed)
+    evidence = {"leaks": exact, "allowed": [{**waiver.model_dump(), "found": count} for waiver, count in allowed]}
+    return Check(HELD_OUT_APART, not exact and not unseen, True, message, evidence)
 
 
 def near_copies(leaks: Sequence[Mapping[str, Any]], total: int, looked_at: str) -> Check:

@@ -111,7 +111,18 @@ def findings(summary: dict[str, Any]) -> str:
 
 def notes(summary: dict[str, Any]) -> list[str]:
     """What stands below the table: how its intervals are made, and accuracy by difficulty."""
-    return [f"Intervals of {summary['confidence']:.0%} are over problems: {INTERVALS}.", *difficulty(summary)]
+    return [f"Intervals of {summary['confidence']:.0%} are over problems: {INTERVALS}.", *difficulty(summary), *_allowed(summary)]
+
+
+def _allowed(summary: dict[str, Any]) -> list[str]:
+    """Held-out text that a person lets stand in what is learnt from."""
+    told = [
+        f"{each['problem']}: {each['problems']} problems and {each['rows']} rows"
+        + ("" if each["problems"] or each["rows"] else ", so that it is not needed")
+        + f" ({each['reason']})"
+        for each in summary["allowed"]
+    ]
+    return [f"Held-out text is allowed in what is learnt from (contamination.allow): {'; '.join(told)}."] if told else []
 
 
 def difficulty(summary: dict[str, Any]) -> list[str]:

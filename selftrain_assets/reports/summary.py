@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from selftrain_assets.stages.checks import leaks_of
 from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, round_stages
-from selftrain_assets.stages.run import BASE, Run, iteration_scope
+from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.stages.sampling import solved_problems
 from selftrain_assets.store import Manifest
 
@@ -31,6 +32,7 @@ def summarize(run: Run) -> dict[str, Any]:
             "seed": run.config.seed,
             "confidence": run.config.evaluation.confidence,
             "forks": [fork.model_dump(mode="json") for fork in run.config.forks],
+            "allowed": _allowed(run),
             "baseline": _measured(run, base) | {"name": BASE, "seconds": _seconds(run, BASE, ["checkpoint", "evaluation"])}
             if base
             else None,
@@ -47,6 +49,17 @@ def summarize(run: Run) -> dict[str, Any]:
             ],
         }
     )
+
+
+def _allowed(run: Run) -> list[dict[str, Any]]:
+    """Held-out text that is let stand: each waiver, and how much it covers of the problems and of the rows of all rounds."""
+    made = {"problems": [run.manifest(INPUTS, "problems")]}
+    made["rows"] = [run.manifest(iteration_scope(i), "dataset") for i in range(1, run.config.rounds + 1)]
+    counts = {name: [leaks_of(run, manifest)[1] for manifest in of if manifest] for name, of in made.items()}
+    return [
+        {**waiver.model_dump(), **{name: sum(allowed[n][1] for allowed in of) for name, of in counts.items()}}
+        for n, waiver in enumerate(run.config.contamination.allow)
+    ]
 
 
 def _evaluation(run: Run, scope: str) -> Manifest | None:

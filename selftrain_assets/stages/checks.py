@@ -22,6 +22,7 @@ from selftrain_assets.core.health import (
     top_problems,
     unscorable,
 )
+from selftrain_assets.core.waivers import Leak, Waiver, divided
 from selftrain_assets.stages.run import BASE, Run, iteration_scope
 from selftrain_assets.store import SHORT, Manifest
 from selftrain_assets.store.inspection import parents_of
@@ -65,11 +66,17 @@ def require(manifest: Manifest, checks: Sequence[Check]) -> None:
 
 
 def _leaks(run: Run, manifest: Manifest, total: int) -> list[Check]:
-    """Less those of problems that were retracted: they are neither trained on nor evaluated on."""
-    retracted = run.retracted.values("problem")
-    leaks = [leak for leak in manifest.detail.get("leaks", ()) if not {leak["problem_id"], leak["held_out_id"]} & set(retracted)]
-    looked_at = manifest.detail.get("looked_at", "nothing was looked at")
-    return [held_out_apart(leaks, looked_at), near_copies(leaks, total, looked_at)]
+    """Less those of problems that were retracted, which are neither trained on nor evaluated on, and those that are allowed."""
+    left, allowed = leaks_of(run, manifest)
+    looked_at, unseen = manifest.detail.get("looked_at", "nothing was looked at"), manifest.detail.get("more_leaks", 0)
+    return [held_out_apart(left, looked_at, allowed, unseen), near_copies(left, total, looked_at)]
+
+
+def leaks_of(run: Run, manifest: Manifest) -> tuple[list[Leak], list[tuple[Waiver, int]]]:
+    """Held-out text that was found in what this stage made and that nothing excuses, and each waiver with what it allows of it."""
+    retracted = {*run.retracted.values("problem")}
+    found = [leak for leak in manifest.detail.get("leaks", ()) if not {leak["problem_id"], leak["held_out_id"]} & retracted]
+    return divided(found, run.config.contamination.allow)
 
 
 def _gold_alone(run: Run, dataset: Manifest) -> bool:

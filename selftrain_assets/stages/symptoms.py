@@ -6,7 +6,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from typing import Any, NamedTuple
 
 from selftrain_assets.core.contamination import HeldOut, Leak
@@ -18,7 +17,7 @@ from selftrain_assets.store.database import Database
 
 VERSION = 3  # of what is measured here and in diversity.py; part of the keys of the stages that measure it
 MOST_ROWS = 100_000  # of a dataset that are looked at for held-out text: keys are hashes, so the first of them are a sample
-MOST_LEAKS = 1000  # after which nobody needs to be told of more
+MOST_LEAKS, MOST_NEAR = 10_000, 1000  # whole questions and near copies that are named; of the former all others are counted
 EXAMPLES, EXCERPT = 3, 160
 
 
@@ -65,8 +64,16 @@ def leaks_in_rows(run: Run, rows: Iterable[tuple[str | None, str, str]], looked_
 def _leaks(problems: list[Problem], texts: Iterable[_Text], looked_at: str) -> dict[str, Any]:
     held_out = [p for p in problems if p.split in HELD_OUT]
     index = HeldOut(held_out, {p.id: [s.text for s in _solutions(p)] for p in held_out})
-    found = ((text, leak) for text in texts if (leak := index.find(text.text, text.is_question)))
-    return {"leaks": [_record(text, leak) for text, leak in islice(found, MOST_LEAKS)], "looked_at": looked_at}
+    kept: list[dict[str, Any]] = []
+    more = near = 0
+    for text in texts:
+        if leak := index.find(text.text, text.is_question):
+            near += not leak.exact
+            if len(kept) < MOST_LEAKS if leak.exact else near <= MOST_NEAR:
+                kept.append(_record(text, leak))
+            else:
+                more += leak.exact
+    return {"leaks": kept, "more_leaks": more, "looked_at": looked_at}
 
 
 def _record(text: _Text, leak: Leak) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def test_one_whole_question_stops_and_near_copies_warn_above_their_limit():
     assert "retract NAME --problem p1" in found.message
     assert health.held_out_apart([leak(False)], "100 problems").passed
     assert health.near_copies([leak(False)], 100, "100 problems").passed
+    assert not health.held_out_apart([], "100 problems", unseen=3).passed
     many = health.near_copies([leak(False)] * 2, 100, "100 problems")
     assert (many.passed, many.blocking, len(many.evidence["leaks"])) == (False, False, 2)
 

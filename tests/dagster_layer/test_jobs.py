@@ -5,6 +5,7 @@ import pytest
 
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.iterations import STORE, identity
 from selftrain_assets.resources import LaunchSettings
 from tests import lab
 
@@ -93,7 +94,9 @@ def test_the_audit_of_a_report_says_what_is_lost(laboratory):
 def test_policy_and_checkpoint_agree_in_the_event_log_too(laboratory):
     lab_ = laboratory()
     lab_.round("iter-001")
-    other = dg.AssetMaterialization(dg.AssetKey(["lab", "checkpoint"]), partition="iter-001", tags={"dagster/data_version": "0" * 32})
+    here = {STORE: dg.MetadataValue.path(identity(lab_.resource.open().root))}
+    tags = {"dagster/data_version": "0" * 32}
+    other = dg.AssetMaterialization(dg.AssetKey(["lab", "checkpoint"]), partition="iter-001", metadata=here, tags=tags)
     lab_.instance.report_runless_asset_event(other)
     result = lab_.round("iter-002")
     (edge,) = [c for c in result.get_asset_check_evaluations() if (c.asset_key.path[-1], c.check_name) == ("policy", "loop_edge")]

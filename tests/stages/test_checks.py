@@ -7,6 +7,7 @@ import pytest
 from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.health import CHECKS
 from selftrain_assets.core.types import Row
+from selftrain_assets.reports import notes, summarize
 from selftrain_assets.stages import retract
 from selftrain_assets.stages.checks import check
 from selftrain_assets.stages.loop import round_stages, run_rounds
@@ -55,6 +56,25 @@ def test_a_held_out_question_in_the_training_problems_stops_before_anything_is_d
     again = Run(run.name, run.config, run.store)
     run_rounds(again, [1])
     assert checks(again, INPUTS, "problems")["held_out_apart"].passed
+
+
+def test_a_leak_that_is_allowed_stops_nothing_and_is_told_with_its_reason(opened, tmp_path):
+    copy = {"id": "copy", "question": f"Think. {QUESTION}", "answer": "72", "split": "train"}
+    allow = [{"problem": "co*", "reason": "asked on purpose"}, {"problem": "nobody", "reason": "not needed"}]
+    run = opened(**problem_file(tmp_path, **copy), contamination={"allow": allow})
+    run_rounds(run, [1])
+    found = checks(run, INPUTS, "problems")["held_out_apart"]
+    assert found.passed
+    assert found.message.endswith("allowed: 1 of co* (asked on purpose); nothing of nobody (not needed)")
+    assert checks(run, "iter-001", "dataset")["near_copies"].evidence["leaks"] == []
+    summary = summarize(run)
+    assert [(each["problem"], each["problems"], each["rows"] > 0) for each in summary["allowed"]] == [
+        ("co*", 1, True),
+        ("nobody", 0, False),
+    ]
+    assert "nobody: 0 problems and 0 rows, so that it is not needed (not needed)" in notes(summary)[-1]
+    without = opened(**problem_file(tmp_path, **copy))
+    assert not checks(without, INPUTS, "problems")["held_out_apart"].passed
 
 
 def test_a_completion_that_recites_held_out_text_is_traced_to_its_row(opened, tmp_path):
