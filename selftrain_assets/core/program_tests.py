@@ -22,7 +22,9 @@ import ast
 import builtins
 import json
 import math
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -53,17 +55,30 @@ class ProgramTests:
         """The canonical text that a problem keeps. A field that came later stands in it only where it says something, so that the
         digests of older problems stay."""
         values = {name: value for name, value in asdict(self).items() if name in FIRST_FIELDS or value != DEFAULTS[name]}
-        return json.dumps(values, sort_keys=True, ensure_ascii=False)
+        with long_integers():
+            return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> ProgramTests:
-        values = json.loads(text)
-        forms = {
+        with long_integers():
+            values = json.loads(text)
+        forms: dict[str, Any] = {
             "asserts": tuple(values.pop("asserts")),
             "calls": tuple((args, kwargs, expected) for args, kwargs, expected in values.pop("calls")),
             "cases": tuple((given, printed) for given, printed in values.pop("cases")),
         }
         return cls(**values, **forms)
+
+
+@contextmanager
+def long_integers() -> Iterator[None]:
+    """Integers of any length can be read and written: some data sets test with more than the 4,300 digits that Python allows."""
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(before)
 
 
 FIRST_FIELDS = ("entry", "context", "asserts", "calls", "cases")
@@ -128,7 +143,7 @@ def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _cases(tests: list[Mapping[str, Any]], checked: bool) -> Iterator[tuple[str, str]]:
+def _cases(tests: Sequence[Mapping[str, Any]], checked: bool) -> Iterator[tuple[str, str]]:
     """With a checker, what a right program prints need not be known."""
     for number, test in enumerate(tests, 1):
         if _missing(test.get("output")) and not checked:
@@ -147,7 +162,7 @@ def _text(number: int, name: str, value: Any) -> str:
     return str(value)
 
 
-def _calls(tests: list[Mapping[str, Any]], entry: str, context: str, as_apps: bool) -> ProgramTests:
+def _calls(tests: Sequence[Mapping[str, Any]], entry: str, context: str, as_apps: bool) -> ProgramTests:
     if not entry:
         raise ValueError('calls need the field "entry", the name of the function')
     calls = []

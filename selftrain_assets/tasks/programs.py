@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from selftrain_assets.core.program_tests import read_tests
+from selftrain_assets.core.program_tests import long_integers, read_tests
 from selftrain_assets.core.types import Problem, Split
 from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.published import Published
@@ -142,8 +142,8 @@ class Mbpp(Published):
 
 
 class Apps(Published):
-    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938). Rows without tests are left out. The authors publish a folder for each problem,
-    train/0000 and so on; the hub has a row for each."""
+    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938). The authors publish a folder for each problem, train/0000 and so on; the hub has a row
+    for each. Rows without tests are left out, and so are those whose tests the authors' evaluator cannot use either."""
 
     type: Literal["apps"] = "apps"
     card: ClassVar[Card] = Card(
@@ -173,7 +173,8 @@ class Apps(Published):
         return (row_in_folder(folder, self.files) for folder in folders) if folders else super().rows()
 
     def problem(self, row: Row) -> Problem | None:
-        given = row.json("input_output") or {}
+        with long_integers():
+            given = row.json("input_output") or {}
         if not isinstance(given, dict):
             raise row.fault(f'the field "input_output" must be an object with inputs and outputs, not {type(given).__name__}')
         if not given.get("inputs"):
@@ -193,7 +194,10 @@ class Apps(Published):
         if entry:
             tests = [{"args": args if isinstance(args, list) else [args], "expected": expected} for args, expected in pairs]
         else:
-            tests = [{"input": given, "output": printed} for given, printed in pairs]
+            texts = [(_printed(given), _printed(printed)) for given, printed in pairs]
+            tests = [] if any(None in pair for pair in texts) else [{"input": given, "output": printed} for given, printed in texts]
+        if not tests:
+            return None
         encoded = _tests(row, tests, entry, as_apps=bool(entry))
         return Problem(id, question, "", group=str(row.values.get("difficulty") or ""), solution=solution, tests=encoded)
 
@@ -219,10 +223,11 @@ class LiveCodeBench(Published):
         starter = str(row.values.get("starter_code") or "").strip()
         metadata = row.json("metadata") or {}
         question = row.text("question_content").strip() + (f"\n\nStart from:\n{starter}" if starter else "")
-        name = metadata.get("func_name")
+        name = str(metadata.get("func_name") or "")
         try:
             if functional := any(case.get("testtype") == "functional" for case in cases):
-                tests = [{"args": _values(case["input"]), "expected": json.loads(case["output"])} for case in cases]
+                with long_integers():
+                    tests = [{"args": _values(case["input"]), "expected": json.loads(case["output"])} for case in cases]
             else:
                 tests = [{"input": case["input"], "output": case["output"]} for case in cases]
         except (KeyError, AttributeError, TypeError, ValueError) as error:
@@ -256,3 +261,10 @@ def _decoded(row: Row, name: str) -> list[Any]:
 def _values(lines: str) -> list[Any]:
     """The arguments of a call, JSON by the line."""
     return [json.loads(line) for line in lines.split("\n") if line.strip()]
+
+
+def _printed(text: Any) -> str | None:
+    """Standard input or output: a text, or a list of its lines; None for a list of anything else, which is no text."""
+    if not isinstance(text, list):
+        return None if isinstance(text, dict) else str(text)
+    return "\n".join(map(str, text)) if not any(isinstance(line, (list, dict)) for line in text) else None

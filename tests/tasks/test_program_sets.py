@@ -62,6 +62,33 @@ APPS = [
 ]  # fmt: skip
 
 
+LONG = "1" + "0" * 5000
+
+
+@pytest.mark.parametrize(
+    ("tests", "kept"),
+    [
+        (f'{{"inputs": [[{LONG}]], "outputs": [{LONG}1], "fn_name": "f"}}', True),
+        ('{"inputs": ["1", "2"], "outputs": ["1"]}', True),
+        ('{"inputs": [1], "outputs": [true]}', True),
+        ('{"inputs": ["1"], "outputs": []}', False),
+        ('{"inputs": [[["1"], ["2"]]], "outputs": [["1"]]}', False),
+        ('{"inputs": [], "outputs": []}', False),
+        ("", False),
+    ],
+)
+def test_a_row_of_apps_whose_tests_nobody_can_use_is_left_out(programs, tmp_path, tests, kept):
+    rows = [apps([""], ["1"]), apps([], [], "") | {"input_output": tests}]
+    file = tmp_path / "test.jsonl"
+    file.write_text("".join(json.dumps({"problem_id": n, "question": f"Problem {n}.", **row}) + "\n" for n, row in enumerate(rows)))
+    config = parse_experiment({"task": {"type": "apps", "path": str(file)}}, "apps")
+    problems = config.task.read().problems
+    assert len(problems) == 1 + kept
+    if LONG in tests:
+        found = verdicts(config.verifier, programs, [(problems[1], "def f(x): return 10 * x + 1"), (problems[1], "def f(x): return x")])
+        assert [verdict.outcome for verdict in found] == ["pass", "wrong"]
+
+
 def contest(given, wanted, starter="", name="f"):
     test = {"input": given, "output": wanted, "testtype": "functional" if starter else "stdin"}
     metadata = json.dumps({"func_name": name} if starter else {})
