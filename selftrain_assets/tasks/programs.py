@@ -142,8 +142,8 @@ class Mbpp(Published):
 
 
 class Apps(Published):
-    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938). The authors publish a folder for each problem, train/0000 and so on; the hub has a row
-    for each. Rows without tests are left out, and so are those whose tests the authors' evaluator cannot use either."""
+    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938). The authors publish a folder for each problem, train/0000 and so on; the hub has a
+    row for each. Rows without tests are left out, and so are those whose tests the authors' evaluator cannot use either."""
 
     type: Literal["apps"] = "apps"
     card: ClassVar[Card] = Card(
