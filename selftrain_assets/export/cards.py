@@ -78,7 +78,7 @@ def facts(told: Exported, more: dict[str, str]) -> str:
     judges = {v.type: v for v in with_members(told.config.verifiers())}
     said = {
         "Task": f"`{task.type}`: {described}",
-        "Verifier": "; ".join(f"`{name}`: {_about(verifier)}" for name, verifier in judges.items()),
+        "Verifier": "; ".join(f"`{name}`: {_about(verifier).rstrip('.')}" for name, verifier in judges.items()),
         "Recipe": f"`{recipe.type}`: {_about(recipe)}",
     }
     return "\n".join(f"- **{name}.** {text.rstrip('.')}." for name, text in {**said, **more}.items())

@@ -23,7 +23,7 @@ from selftrain_assets.recipes.rounds import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher
 from selftrain_assets.reports import difficulty, findings, further_tables
 from selftrain_assets.reports.render import markdown_table
-from selftrain_assets.reports.tables import header, number
+from selftrain_assets.reports.tables import estimated, header
 from selftrain_assets.reports.tables import rows as table_rows
 from selftrain_assets.stages.run import BASE, iteration_scope
 
@@ -156,8 +156,7 @@ def _against_base(base: Point, point: Point, trained: bool) -> list[list[str]]:
             if len(found) == 2:
                 cells.append([shown.format(k=k), *(found if trained else found[:1])])
     if trained:
-        low, high = point["gain_over_base_interval"]
-        cells.insert(1, ["paired difference on test", "", f"{point['gain_over_base']:+.3f} [{low:+.3f}, {high:+.3f}]"])
+        cells.insert(1, ["paired difference on test", "", estimated(point["gain_over_base"], point["gain_over_base_interval"], "+")])
     return cells
 
 
@@ -167,7 +166,7 @@ def _with_interval(point: Point, name: str, k: str | None) -> str | None:
         value, interval = value.get(k), interval.get(k)
     if value is None or interval is None:
         return None
-    return f"{number(value)} [{number(interval[0])}, {number(interval[1])}]"
+    return estimated(value, interval)
 
 
 # -- use ---------------------------------------------------------------------------------------------------------------

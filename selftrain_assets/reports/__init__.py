@@ -12,6 +12,7 @@ from typing import Any
 from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.files import write_atomically
 from selftrain_assets.core.forks import Fork
+from selftrain_assets.core.health import second_opinion
 from selftrain_assets.core.statistics import INTERVALS
 from selftrain_assets.reports.diversity import diversity_tables
 from selftrain_assets.reports.groups import group_tables
@@ -20,7 +21,7 @@ from selftrain_assets.reports.opinion import evidence_tables, opinion_tables
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
 from selftrain_assets.reports.suites import suite_tables
 from selftrain_assets.reports.summary import figures_of, summarize
-from selftrain_assets.reports.tables import Titled, header, number, rows
+from selftrain_assets.reports.tables import Titled, estimated, header, number, rows
 from selftrain_assets.reports.trajectories import trajectory_tables
 from selftrain_assets.stages.run import Run
 
@@ -93,11 +94,10 @@ def findings(summary: dict[str, Any]) -> str:
     text += f" Accuracy is greedy, on {base['test_problems']} problems that no round trains on."
     if last is None:
         return text
-    low, high = last["gain_over_base_interval"]
+    gain = estimated(last["gain_over_base"], last["gain_over_base_interval"], "+") or "not defined"
     text += (
         f" After iteration {last['iteration']} it is {number(last['greedy_accuracy'])}, "
-        f"against {number(base['greedy_accuracy'])} of the base: a paired "
-        f"difference of {last['gain_over_base']:+.3f} [{low:+.3f}, {high:+.3f}]."
+        f"against {number(base['greedy_accuracy'])} of the base: a paired difference of {gain}."
     )
     if summary["human_only"]:
         shown = " and ".join(f"{number(c['greedy_accuracy'])} after {c['steps']} steps" for c in summary["human_only"])
@@ -106,6 +106,12 @@ def findings(summary: dict[str, Any]) -> str:
         text += (
             f" On the transfer split it is {number(last['transfer_accuracy'])}, against {number(base['transfer_accuracy'])} of the base."
         )
+    doubts = (each for each in last["second_opinion"].values() if not second_opinion(each).passed)
+    text += "".join(
+        f" Another reading would pass {doubted['turned']} of {doubted['read']} of its wrong and malformed samples: does the verifier read "
+        "what is right?"
+        for doubted in doubts
+    )
     return text
 
 

@@ -19,7 +19,7 @@ from selftrain_assets.core.types import Row
 from selftrain_assets.reports.arms import Arm, Asked, Scores
 from selftrain_assets.reports.render import document, html_table, markdown_table, picture
 from selftrain_assets.reports.summary import plain
-from selftrain_assets.reports.tables import Titled
+from selftrain_assets.reports.tables import Titled, estimated
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.store.database import relation
 
@@ -175,11 +175,8 @@ def _less(found: dict[str, Any], split: str, paired_by: str) -> Titled:
 
 
 def interval(estimate: dict[str, Any], sign: str = "") -> str:
-    """A mean with its interval, if it has one."""
-    if estimate["mean"] is None:
-        return ""
-    shown = f"{estimate['mean']:{sign}.3f}"
-    return shown if estimate["low"] is None else f"{shown} [{estimate['low']:{sign}.3f}, {estimate['high']:{sign}.3f}]"
+    """Of an estimate as JSON holds it."""
+    return estimated(estimate["mean"], (estimate["low"], estimate["high"]), sign)
 
 
 def folder_name(parts: Sequence[str]) -> str:

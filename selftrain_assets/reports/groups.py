@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from selftrain_assets.reports.tables import Titled, number
+from selftrain_assets.reports.tables import Titled, estimated
 
 
 def group_tables(summary: dict[str, Any]) -> list[Titled]:
@@ -19,7 +19,7 @@ def _accuracy(points: list[tuple[str, dict[str, Any]]]) -> Titled:
     for split, groups in points[0][1]["groups"].items():
         for group, base in groups.items():
             found = [point["groups"].get(split, {}).get(group) for _, point in points]
-            cells = [f"{number(e['accuracy'])} [{number(e['interval'][0])}, {number(e['interval'][1])}]" if e else "" for e in found]
+            cells = [estimated(e["accuracy"], e["interval"]) if e else "" for e in found]
             rows.append([split, group, str(base["problems"]), *cells])
     return Titled("Greedy accuracy by group of problems", ["split", "group", "problems", *(name for name, _ in points)], rows)
 

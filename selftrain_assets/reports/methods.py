@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from selftrain_assets.reports.tables import Titled, number
+from selftrain_assets.reports.tables import Titled, estimated, number
 from selftrain_assets.stages.measuring import VOTE
 
 BINS = ("easy", "medium", "hard", "very hard")
@@ -27,8 +27,7 @@ def _accuracy(names: list[str], points: list[tuple[str, dict[str, Any]]]) -> Tit
         cells = []
         for method in names:
             of = point["methods"][method]
-            low, high = of["greedy_accuracy_interval"]
-            cells += [f"{number(of['greedy_accuracy'])} [{number(low)}, {number(high)}]"]
+            cells.append(estimated(of["greedy_accuracy"], of["greedy_accuracy_interval"]))
         union = point["agreement"].get("test", {}).get("union")
         rows.append([name, *cells, number(point["greedy_accuracy"]), number(union)])
     return Titled(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from selftrain_assets.reports.tables import Titled, number
+from selftrain_assets.reports.tables import Titled, estimated
 
 
 def opinion_tables(summary: dict[str, Any]) -> list[Titled]:
@@ -41,7 +41,7 @@ def _line(found: dict[str, Any]) -> list[str]:
         f"{found['failed']:,}",
         str(found["read"]),
         str(found["turned"]),
-        f"{number(share['mean'])} [{number(share['low'])}, {number(share['high'])}]",
+        estimated(share["mean"], (share["low"], share["high"])),
         *(f"{found[outcome]['turned']} of {found[outcome]['read']}" for outcome in ("wrong", "malformed")),
         "; ".join(f"{' or '.join(others)} for {verifier}" for verifier, others in found["by"].items()),
     ]

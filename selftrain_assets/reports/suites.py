@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from selftrain_assets.reports.tables import Titled, number
+from selftrain_assets.reports.tables import Titled, estimated, number
 
 
 def suite_tables(summary: dict[str, Any]) -> list[Titled]:
@@ -20,13 +20,11 @@ def _table(suite: str, base: dict[str, Any], points: list[tuple[str, dict[str, A
     for name, point in points:
         found = point.get("suites", {}).get(suite)
         if found is not None:
-            low, high = found["greedy_accuracy_interval"]
-            gain = found.get("gain_over_base")
             rows.append(
                 [
                     name,
-                    f"{number(found['greedy_accuracy'])} [{number(low)}, {number(high)}]",
-                    "" if gain is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(gain, *found["gain_over_base_interval"]),
+                    estimated(found["greedy_accuracy"], found["greedy_accuracy_interval"]),
+                    estimated(found.get("gain_over_base"), found.get("gain_over_base_interval", (None, None)), "+"),
                     *(number(found["pass_at_k"].get(k)) for k in ks),
                 ]
             )

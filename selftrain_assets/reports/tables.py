@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 GROUPS = {
@@ -66,6 +67,14 @@ def _row(name: str, point: dict[str, Any]) -> list[str]:
 def number(value: float | None) -> str:
     """Three digits; nothing for what is not defined."""
     return "" if value is None else f"{value:.3f}"
+
+
+def estimated(mean: float | None, interval: Sequence[float | None], sign: str = "") -> str:
+    """A mean with its interval, as far as they are defined."""
+    if mean is None:
+        return ""
+    low, high = interval
+    return f"{mean:{sign}.3f}" + (f" [{low:{sign}.3f}, {high:{sign}.3f}]" if low is not None and high is not None else "")
 
 
 def _one_and_largest(by_k: dict[str, Any]) -> list[str]:

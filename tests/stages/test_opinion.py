@@ -138,6 +138,7 @@ def test_the_report_shows_it_with_the_completions(run):
     text, html = markdown(summary, []), page(summary, {})
     [line] = [row for row in text.splitlines() if "text or math for numeric" in row]
     assert f"| {found['failed']} | {found['read']} | {found['turned']} |" in line
+    assert f"Another reading would pass {found['turned']} of {found['read']} of its wrong and malformed samples" in text
     hostile = [row for row in text.splitlines() if "so \\| it is" in row]
     assert hostile
     columns = next(row for row in text.splitlines() if "| other reading |" in row)
