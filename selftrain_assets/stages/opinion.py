@@ -11,7 +11,6 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from selftrain_assets.core.errors import InfraError
-from selftrain_assets.core.foreign import visible
 from selftrain_assets.core.statistics import estimate
 from selftrain_assets.core.types import Outcome, Problem, Verdict
 from selftrain_assets.stages.run import Run
@@ -146,5 +145,5 @@ def _example(failed: _Failed, verdict: Verdict) -> dict[str, str]:
 
 
 def _end(text: str) -> str:
-    shown = " ".join(visible(text).split())
+    shown = " ".join(text.split())
     return shown if len(shown) <= EXCERPT else f"... {shown[-EXCERPT:]}"
