@@ -36,7 +36,7 @@ def checking(task: StdinTask, places: Sequence[int], reports: Sequence[dict[str,
     limits = replace(LIMITS, output_bytes=max(LIMITS.output_bytes, largest))
     source = DRIVER.format(source=task.checker)
     cases = tuple(StdinCase(json.dumps(texts), "") for texts in given)
-    return StdinTask(source, cases, checker=task.checker, all_cases=True, limits=limits)  # what it prints is compared with nothing either
+    return StdinTask(source, cases, checker=task.checker, limits=limits)  # what it prints is compared with nothing either
 
 
 def score(printed: str) -> float | None:

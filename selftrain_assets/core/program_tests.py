@@ -105,10 +105,13 @@ def read_tests(
     if _missing(checker):
         return found
     if not found.cases:
-        raise ValueError("a checker judges what is printed, and these tests are not of {input, output}")
+        raise ValueError('the field "checker" judges what is printed, and these tests are not of {input, output}')
     if not isinstance(checker, str) or not checker.strip():
-        raise ValueError("checker must be the text of a Python script")
-    _parsed("checker", checker)
+        raise ValueError('the field "checker" must hold the text of a Python script')
+    try:
+        ast.parse(checker)
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f'the field "checker" is no valid Python ({error})') from error
     return replace(found, checker=checker)
 
 
@@ -116,7 +119,7 @@ def _limit(name: str, value: Any, largest: float, unit: str) -> float | None:
     if _missing(value):
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= largest:
-        raise ValueError(f"{name} must be a number of {unit}, above 0 and up to {largest:g}, not {value!r:.40}")
+        raise ValueError(f'the field "{name}" must be a number of {unit}, above 0 and up to {largest}, not {value!r:.40}')
     return float(value)
 
 
@@ -189,7 +192,10 @@ def _listed(text: str) -> list[Any]:
 def _asserts(tests: list[str], entry: str, context: str) -> ProgramTests:
     trees = []
     for name, code in [("context", context), *(("tests", test) for test in tests)]:
-        trees.append(_parsed(name, code))
+        try:
+            trees.append(ast.parse(code))
+        except (SyntaxError, ValueError) as error:
+            raise ValueError(f"{name}: no valid Python ({error})") from error
     own = {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
     calls = [node.func for tree in trees[1:] for node in ast.walk(tree) if isinstance(node, ast.Call)]
     called = [function.id for function in calls if isinstance(function, ast.Name)]
@@ -202,13 +208,6 @@ def _asserts(tests: list[str], entry: str, context: str) -> ProgramTests:
             raise ValueError('call no function of the program; name it in the field "entry"')
         entry = found[0]
     return ProgramTests(entry, context, asserts=tuple(tests))
-
-
-def _parsed(name: str, code: str) -> ast.Module:
-    try:
-        return ast.parse(code)
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(f"{name}: no valid Python ({error})") from error
 
 
 def _calls_check(tree: ast.Module) -> bool:

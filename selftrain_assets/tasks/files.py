@@ -167,7 +167,8 @@ def _tests(where: str, row: dict[str, Any]) -> str | None:
         tests = floats(_decoded(row["tests"]))
         return read_tests(tests, str(row.get("entry") or ""), str(row.get("context") or ""), **own).to_json()
     except ValueError as error:
-        raise UserError(f'{where}: the field "tests": {error}') from error
+        field = "" if str(error).startswith("the field") else 'the field "tests": '
+        raise UserError(f"{where}: {field}{error}") from error
 
 
 def _decoded(value: Any) -> Any:

@@ -119,14 +119,13 @@ def _whole(text: str, sought: Sought) -> str | None:
     for part in (text,) if before is None else (text, before):
         if sought.question is not None and part[:1].isspace() and not isinstance(parsed(sought.question + part), SyntaxError):
             return part
-        known = facts(part)
-        if not known.parses and part[:1] in (" ", "\t"):
-            part = dedented(part)
-            known = facts(part)
-        if known.parses and (
-            any(map(known.defines, _names(sought.entry))) if sought.entry else known.writes or (known.valued and known.acts)
-        ):
-            return part
+        source = dedented(part) if part[:1] in (" ", "\t") else part
+        if isinstance(parsed(source), SyntaxError):
+            continue
+        known = facts(source)
+        found = any(map(known.defines, _names(sought.entry))) if sought.entry else known.writes or (known.valued and known.acts)
+        if found:
+            return source
     return None
 
 

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 LONGEST = 100_000  # characters that are parsed; a longer source is judged by its words
 READS = frozenset({"input", "raw_input", "stdin", "fileinput", "open", "read", "readline", "readlines"})
@@ -62,6 +63,7 @@ def parsed(source: str) -> ast.Module | SyntaxError:
             return SyntaxError(str(error))
 
 
+@lru_cache(maxsize=128)  # a completion is looked at twice: for the key of its verdict, and for the sandbox
 def facts(source: str) -> Facts:
     """What is known of a source."""
     tree = parsed(source)

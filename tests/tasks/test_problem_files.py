@@ -239,3 +239,30 @@ def test_unusable_tests_name_the_file_and_the_line(tmp_path, monkeypatch, row, r
         ProblemFile(path="problems.jsonl").load()
     assert str(caught.value).startswith("problems.jsonl, line 3: ")
     assert reason in str(caught.value)
+
+
+def test_a_contest_problem_has_limits_and_a_checker(load):
+    row = {"id": "c", "question": "Any two numbers.", "split": "train", "tests": [{"input": ["2", "3"], "output": "1 4"}]}
+    columns = {"tests": "official_tests", "checker": "generated_checker"}
+    published = {columns.get(name, name): value for name, value in row.items()}
+    published |= {"time_limit": 2.5, "memory_limit": 256, "generated_checker": "print(1)"}
+    problem = load([published, TEST | {columns["tests"]: None, "generated_checker": None}], columns=columns)[0]
+    tests = ProgramTests.from_json(problem.tests)
+    assert (tests.time_limit, tests.memory_limit, tests.checker, tests.cases) == (2.5, 256.0, "print(1)", (("2\n3", "1 4"),))
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"tests": [{"input": "1", "output": "2"}], "time_limit": -1}, ': the field "time_limit" must be a number of seconds, above 0'),
+        ({"tests": [{"input": "1", "output": "2"}], "memory_limit": 2**28}, ': the field "memory_limit" must be a number of MiB'),
+        ({"tests": [{"input": "1", "output": "2"}], "checker": "def"}, ': the field "checker" is no valid Python'),
+        ({"tests": [{"args": [1], "expected": 2}], "entry": "f", "checker": "print(1)"}, ': the field "checker" judges what is printed'),
+        ({"time_limit": 2}, ': the field "time_limit" is for programs, and there are no "tests"'),
+    ],
+)
+def test_limits_and_checkers_that_make_no_sense_are_refused_with_their_place(load, more, reason):
+    with pytest.raises(UserError) as error:
+        load([{"id": "c", "question": "Q?", "answer": "1", "split": "train"} | more, TEST])
+    assert reason in str(error.value)
+    assert "1" in str(error.value).partition(reason)[0]

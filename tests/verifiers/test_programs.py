@@ -124,6 +124,8 @@ CHECKED = [
     ("print(2)", "print(1)", "unscorable", 0, "no score"),
     ("print('nan')", "print(1)", "unscorable", 0, "no score"),
     ("pass", "print(1)", "unscorable", 0, "no score"),
+    ("import sys\nif open(sys.argv[1]).read() == '6': sys.exit(2)\nprint(1)", "print(1)", "unscorable", 2, "failed: ended with status 2"),
+    ("import sys\nif open(sys.argv[1]).read() == '6': sys.exit(2)\nprint(0)", "print(1)", "wrong", 0, "gives 0"),
     ("import os, sys; print(int(sorted(os.listdir()) == sorted(sys.argv[1:])))", "open('left', 'w').write('1')", "pass", None, ""),
     ("import sys; print(int(open(sys.argv[3], 'rb').read() == b'\\xc3\\xa9\\r\\n'))", "print('\u00e9', end='\\r\\n')", "pass", None, ""),
 ]
