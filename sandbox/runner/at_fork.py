@@ -1,7 +1,8 @@
-"""What the standard library has done in every forked process, held back in the zygote's: it would cost a case more than the fork.
+"""What the standard library has done in every forked process, held back until a program forks by itself.
 
-`threading` renews locks that nobody holds here, since the zygote has one thread; `logging` likewise. A program's own forks are an
-ordinary interpreter's: the hooks are handed to Python before it begins.
+A case is forked from a zygote of one thread: nobody holds the locks that `threading` and `logging` renew, and the numbers that `random`
+draws are made anew by the zygote. Doing it all for every case would cost as much again as the fork. A program's own forks are an
+ordinary interpreter's.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-_register = os.register_at_fork
+_register, _fork = os.register_at_fork, os.fork
 _held: list[dict[str, Any]] = []
 
 
@@ -18,8 +19,14 @@ def hold_back() -> None:
     os.register_at_fork = lambda **hooks: _held.append(hooks)
 
 
-def release() -> None:
-    """In a forked process: what was noted is done in its own forks, and what is asked for from now on."""
-    os.register_at_fork = _register
-    for hooks in _held:
-        _register(**hooks)
+def hand_over() -> None:
+    """In the process of a case: its first fork registers what was noted."""
+
+    def fork() -> int:
+        """As os.fork."""
+        os.fork, os.register_at_fork = _fork, _register
+        for hooks in _held:
+            _register(**hooks)
+        return _fork()
+
+    os.fork = fork

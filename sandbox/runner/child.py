@@ -74,7 +74,7 @@ def fresh_module(source: str, name: str) -> dict[str, Any]:
     module = types.ModuleType(name)
     module.__dict__.update(__file__=f"/tmp/{NAME}", __builtins__=builtins)
     sys.modules[name] = sys.modules["__main__"] = module
-    linecache.cache[NAME] = (len(source), None, source.splitlines(keepends=True), NAME)
+    linecache.cache[NAME] = (lambda: source,)  # taken apart when a traceback asks for its lines
     return module.__dict__
 
 

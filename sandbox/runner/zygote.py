@@ -83,6 +83,7 @@ def _serve_one(line: socket.socket, spec: dict[str, Any], fds: list[int], plan: 
     started = time.monotonic()
     try:
         for process in spec["processes"]:
+            random.seed()  # else all programs would draw the same numbers
             pid = os.fork()
             if pid == 0:
                 _become(line, process, [fds[n] for n in process["fds"]], plan)
@@ -157,7 +158,6 @@ def _become(line: socket.socket, process: dict[str, Any], fds: list[int], plan: 
         line.send(marshal.dumps({"failed": f"{type(error).__name__}: {error}"}))
         os._exit(121)
     line.close()
-    at_fork.release()
-    random.seed()  # else all programs would draw the same numbers
+    at_fork.hand_over()
     if process["role"] != "tester":  # which must never import what a program wrote
         sys.path.insert(0, "/tmp")
