@@ -164,7 +164,7 @@ class Line:
             "slot": slot,
             "uids": UIDS_PER_CONTAINER,
             "cpus": settings.container.cpus,
-            "shared": settings.container.shared_bytes,
+            "unowned": settings.container.unowned_bytes,
             "limits": Limits().wire(),
             "longest": REQUEST_BYTES,
         }

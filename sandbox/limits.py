@@ -56,10 +56,11 @@ class ContainerLimits:
     """File descriptors of each process in the container."""
 
     @property
-    def shared_bytes(self) -> int:
-        """Memory files, shared mappings and scratch files together. They are in the container's account and in no process's, so that
-        the kernel, short of memory, might take the runner for the largest process: at a third of the memory the case is ended before."""
-        return self.memory_bytes // 3
+    def unowned_bytes(self) -> int:
+        """Memory files, shared mappings, scratch files, and what waits in pipes and sockets, together. They are in the container's account
+        and in no process's, so that the kernel, short of memory, might take the runner for the largest process: at a third of the memory
+        the case is ended before."""
+        return max(self.memory_bytes // 3, self.scratch_bytes + 64 * MIB)
 
 
 STACK_ROOM = 160 * MIB

@@ -4,7 +4,6 @@ that no process is charged for, are in no other account."""
 from __future__ import annotations
 
 import os
-import re
 import time
 
 SLACK = 0.05
@@ -14,7 +13,7 @@ FRESH = 20.0
 
 
 class Accounts:
-    """CPU seconds of everything in the container but the runner's two processes, and bytes of its shared memory.
+    """CPU seconds of everything in the container but the runner's two processes, and bytes of memory that no process is charged for.
 
     Where an account is not to be seen (gVisor, an engine without control groups, one that shows another group) it stays at zero. Then a
     program's time is that of its process and of the children it waited for, the wall limit bounds the rest, and the container's
@@ -28,9 +27,9 @@ class Accounts:
         if self._time is None:
             self._unit = 1e9
             self._time = _opened("/sys/fs/cgroup/cpuacct/cpuacct.usage", runners)
-        self._memory = _opened(f"/sys/fs/cgroup/{_group()}/memory.stat", runners)
-        if self._memory is None:
-            self._memory = _opened("/sys/fs/cgroup/memory/memory.stat", runners)
+        self._usage, self._memory = (_opened(f"/sys/fs/cgroup/{_group()}/memory.{name}", runners) for name in ("current", "stat"))
+        if self._usage is None:
+            self._usage, self._memory = (_opened(f"/sys/fs/cgroup/memory/memory.{name}", runners) for name in ("usage_in_bytes", "stat"))
         if self._time is not None and not 0 < self.cpu() < FRESH:
             self._time = None  # the whole machine's
 
@@ -46,10 +45,14 @@ class Accounts:
         more = self.cpu() - before - known
         return more if more > SLACK else 0.0
 
-    def shared(self) -> int:
-        """Bytes at this moment."""
-        found = re.search(rb"^shmem (\d+)$", os.pread(self._memory, 8192, 0), re.MULTILINE) if self._memory is not None else None
-        return int(found[1]) if found else 0
+    def unowned(self) -> int:
+        """Bytes at this moment that count as no process's: memory files, shared mappings, scratch files, full pipes and sockets."""
+        if self._usage is None or self._memory is None:
+            return 0
+        stat = {name: int(number) for name, number in map(bytes.split, os.pread(self._memory, 8192, 0).splitlines()[:-1])}
+        owned = stat.get(b"anon", stat.get(b"rss", 0))
+        files = stat.get(b"file", stat.get(b"cache", 0)) - stat.get(b"shmem", 0)  # given back by the kernel when it needs memory
+        return int(os.pread(self._usage, 100, 0)) - owned - files
 
 
 def _group() -> str:

@@ -80,7 +80,7 @@ class Supervisor:
     """Runs jobs one after another."""
 
     def __init__(self, config: dict[str, Any], uids: range, control: socket.socket, zygote_pid: int, lines: Lines) -> None:
-        self.cpus, self.shared = float(config["cpus"]), int(config["shared"])
+        self.cpus, self.unowned = float(config["cpus"]), int(config["unowned"])
         self.control = control
         self.zygote_pid = zygote_pid
         self.lines = lines
@@ -191,13 +191,13 @@ class Supervisor:
         """Until the zygote has something to say, the host says stop, `seconds` are over, or the accounts show that the case has had
         more than `cpu` seconds since they were at `before`, or too much memory that is nobody's. Meanwhile its outputs are read."""
         began = time.monotonic()
-        look = began + min(cpu / self.cpus, self.shared / FASTEST)  # sooner it cannot have used that much
+        look = began + min(cpu / self.cpus, self.unowned / FASTEST)  # sooner it cannot have used that much
         readers: dict[int, Output] = {}
         poll = self.poll
         while (now := time.monotonic()) < began + seconds:
             if now >= look:
                 spare = before + cpu + SLACK - self.accounts.cpu()
-                room = self.shared - self.accounts.shared()
+                room = self.unowned - self.accounts.unowned()
                 if spare < 0 or room < 0:
                     return "spent"
                 look = now + max(min(spare / self.cpus, room / FASTEST), 0.01)

@@ -290,6 +290,28 @@ time.sleep(4)
 print(4)
 """,
     ),
+    "memory that waits in sockets": (
+        "resource",
+        SPARE_ME
+        + """
+import socket
+for _ in range(20):
+    if os.fork() == 0:
+        pairs = []
+        try:
+            while True:
+                pairs.append(socket.socketpair())
+                for end in pairs[-1]:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**30)
+                    end.setblocking(False)
+                    try:
+                        while True: end.send(b"x" * 65536)
+                    except BlockingIOError: pass
+        except OSError: time.sleep(60)
+time.sleep(4)
+print(4)
+""",
+    ),
     "shared memory of no process": (
         "resource",
         SPARE_ME
