@@ -192,3 +192,15 @@ def test_a_pool_with_such_a_package_does_not_open():
     worker = Worker(None, "image:1", SimpleNamespace(), 0)
     with pytest.raises(SandboxError, match="of no use in the sandbox: numpy cannot be imported: ImportError: libfortran"):
         worker._accept({"hello": 1, "unfit": {"numpy": "cannot be imported: ImportError: libfortran.so"}})
+
+
+@pytest.mark.kills
+def test_numpy_from_the_index_costs_a_program_next_to_nothing(docker_engine):
+    """With the shared libraries that it needs and a local base does not have, and in a case of less than 10 ms of CPU time."""
+    source = "import numpy as np\nprint(round(np.linalg.det(np.eye(3) * int(input()))))"
+    cases = tuple(StdinCase(str(n), str(n**3)) for n in range(2, 12))
+    with Pool(PoolSettings(1, (replace(docker_engine, packages=("numpy",)),))) as opened:
+        verdict = opened.judge(StdinTask(source, cases))
+        assert verdict.outcome == "pass", verdict
+        assert min(opened.judge(StdinTask(source, cases)).cpu_seconds for _ in range(3)) / len(cases) < 0.01
+        assert opened.judge(RunTask("import os; len(os.listdir('/proc/self/task'))")).value == 1
