@@ -1,13 +1,17 @@
-"""Agreement of the verifiers of mathematical answers with labels given by hand: python -m benchmarks.math_answers [--json FILE]
+"""Verifier math measured: python -m benchmarks.math_answers [--alterations] [--json FILE]
 
-The pairs are in tests/verifiers/math_pairs.jsonl: a reference answer, an answer, and whether they are equal, unequal, or the answer cannot
-be read. Each verifier is given the completion `\\boxed{answer}`:
+Agreement of the verifiers of mathematical answers with labels given by hand. The pairs are in tests/verifiers/math_pairs.jsonl: a reference
+answer, an answer, and whether they are equal, unequal, or the answer cannot be read. Each verifier is given the completion
+`\\boxed{answer}`:
 
   numeric      our verifier of numbers
   math         our verifier of mathematics, one worker
   math-verify  its `parse` and `verify` as its README calls them, with its own time limits, in a process that is killed after 30 s
 
 A verdict without reward (timeout, resource) counts as unequal. Latency is wall time by pair; hostile pairs are those of that kind.
+
+With --alterations: over 13,000 wrong answers made from right ones (benchmarks/altered_answers.py), of which none may pass, other ways to
+write the right ones, which all have to, and comparisons per second.
 """
 
 from __future__ import annotations
@@ -24,12 +28,14 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+from benchmarks.altered_answers import Altered, altered, rewritten
 from selftrain_assets.core.types import Outcome, Problem
-from selftrain_assets.verifiers import MathVerifier, NumericVerifier, SandboxSettings, Verifier
+from selftrain_assets.verifiers import MathVerifier, NumericVerifier, SandboxSettings, Verifier, verdicts
 
 PAIRS = Path(__file__).resolve().parent.parent / "tests" / "verifiers" / "math_pairs.jsonl"
 KILLED_AFTER = 30.0  # seconds
 LATENCIES = ("p50", "p99", "max", "hostile_max", "all_p99")
+GOLDS = 5  # of each shape
 LABELS = {Outcome.PASS: "equal", Outcome.MALFORMED: "unparseable"}
 
 Ask = Callable[[str, str], str]
@@ -122,10 +128,33 @@ def measured(pairs: list[dict[str, str]], ask: Ask) -> dict[str, Any]:
     }
 
 
+def alterations(golds: int) -> dict[str, Any]:
+    """Wrong credits of altered answers, right ones lost that are rewritten, and comparisons per second of wall time, with two workers."""
+    found: dict[str, Any] = {}
+    for name, made, passes in (("altered", altered, False), ("rewritten", rewritten, True)):
+        answers: list[Altered] = list(dict.fromkeys(made(golds)))
+        pairs = [(Problem(f"{place}", "?", each.gold), f"\\boxed{{{each.answer}}}") for place, each in enumerate(answers)]
+        started = time.perf_counter()
+        judged = verdicts(MathVerifier(), SandboxSettings(workers=2), pairs)
+        seconds = time.perf_counter() - started
+        wrong = [each for each, verdict in zip(answers, judged, strict=True) if (verdict.outcome == Outcome.PASS) != passes]
+        found[name] = {"answers": len(answers), "against": [each._asdict() for each in wrong], "per_second": len(answers) / seconds}
+        print(f"{name}: {len(answers):,} answers, {len(wrong)} judged wrongly, {len(answers) / seconds:,.0f} a second")
+        for each in wrong:
+            print(f"  {each.kind}: {each.answer!r} for {each.gold!r}")
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--alterations", action="store_true", help="measure on altered and rewritten answers instead")
     options = parser.parse_args()
+    if options.alterations:
+        figures = alterations(GOLDS)
+        if options.json:
+            options.json.write_text(json.dumps(figures, indent=2) + "\n")
+        return
     pairs = [json.loads(line) for line in PAIRS.read_text().splitlines()]
     found = {}
     for name, opened in (("numeric", ours(NumericVerifier())), ("math", ours(MathVerifier())), ("math-verify", math_verify())):

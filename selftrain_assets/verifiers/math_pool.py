@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 from selftrain_assets.core.errors import InfraError
 
 WORKER = Path(__file__).with_name("math_worker.py")
-START_SECONDS = 120.0  # wall time until a worker is ready; sympy takes about one second of CPU
+START_SECONDS = 300.0  # wall time until a worker is ready; sympy takes about one second of CPU
 
 
 class Finding(NamedTuple):

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.altered_answers import altered, rewritten
 from selftrain_assets.core.boxed import last_boxed
 from selftrain_assets.core.errors import InfraError
+from selftrain_assets.core.mathematics.comparison import at_once, same
+from selftrain_assets.core.mathematics.forms import read
 from selftrain_assets.core.types import Outcome, Problem
 from selftrain_assets.verifiers import MathVerifier, SandboxSettings, math_pool, verdicts
 from selftrain_assets.verifiers.math_pool import MathPool
@@ -156,3 +159,19 @@ def test_verdicts_are_the_labels_given_by_hand(pairs):
     asked = [(Problem(pair["id"], "?", pair["gold"]), f"\\boxed{{{pair['answer']}}}") for pair in pairs]
     said = [LABELS.get(v.outcome, "unequal") for v in verdicts(MathVerifier(), SandboxSettings(workers=1), asked)]
     assert {pair["id"]: label for pair, label in zip(pairs, said, strict=True) if label != pair["label"]} == {}
+
+
+def test_altered_answers_are_wrong_and_rewritten_ones_right():
+    """A few of those that benchmarks/math_answers.py --alterations measures."""
+    wrong, right = list(altered(1)), list(rewritten(1))
+    at_once_wrong = [each for each in wrong if told_at_once(each)]
+    assert at_once_wrong == []
+    asked = [*wrong[::60], *right[::8]]
+    judged = verdicts(MathVerifier(), SandboxSettings(workers=1), [(Problem("p", "?", a.gold), f"\\boxed{{{a.answer}}}") for a in asked])
+    passed = [each for each, verdict in zip(asked, judged, strict=True) if verdict.outcome == Outcome.PASS]
+    assert passed == right[::8]
+
+
+def told_at_once(each):
+    answer, gold = read(each.answer), read(each.gold)
+    return answer is not None and same(answer, gold, at_once)

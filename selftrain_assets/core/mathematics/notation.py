@@ -25,7 +25,7 @@ _ROOT = re.compile("√\\s*(\\d+(?:\\.\\d+)?)?")
 _OVER = re.compile(r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}")
 _THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:(?:\{,\}(?:\\!)?|,?\\!|\\[,;: ]) ?\d{3})+(?!\d)")
 _SPACING = re.compile(r"\\[,;:!> ]|~")
-_DEGREE = re.compile(r"\s*\^\s*\{?\s*(?:\\circ|\\degree)(?![a-zA-Z])\s*\}?|\s*\\degree(?![a-zA-Z])")
+_DEGREE = re.compile(r"\s*\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)(?![a-zA-Z]))|\s*\\degree(?![a-zA-Z])")
 _RELATIONS = ((re.compile(r"<=|=<"), "\\le "), (re.compile(r">="), "\\ge "), (re.compile(r"!=|\\not\s*=|=/="), "\\ne "))
 
 _MATRIX = re.compile(r"\\(begin|end)\s*\{[bB]?(?:small)?matrix\*?\}")
