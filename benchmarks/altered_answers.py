@@ -87,6 +87,12 @@ def over(a: int, b: int) -> Hashable:
     return Fraction(a, b) if b else ("undefined", a)
 
 
+def mixed(whole: int, tenths: int) -> Fraction:
+    if not (whole > 0 and 0 < tenths < 10):
+        raise ValueError("no mixed number, which has a proper fraction")
+    return whole + Fraction(tenths, 10)
+
+
 def signed(n: int) -> str:
     return f"+{n}" if n >= 0 else str(n)
 
@@ -103,7 +109,7 @@ SHAPES: dict[str, Shape] = {
     "decimal": Shape(lambda w, h: decimal(w, h), lambda w, h: Fraction(decimal(w, h)), (SMALL, BIG)),
     "thousands": Shape(lambda a, b: f"{a}{{,}}{abs(b):03d}", lambda a, b: Fraction(f"{a}{abs(b):03d}"), (SMALL, (120, 980))),
     "fraction": Shape(lambda a, b: f"\\frac{{{a}}}{{{b}}}", over, (BIG, BIG)),
-    "mixed": Shape(lambda a, b: f"{a}\\frac{{{b}}}{{10}}", lambda a, b: Fraction(a * 10 + b, 10), ((2, 9), (1, 8))),
+    "mixed": Shape(lambda a, b: f"{a}\\frac{{{b}}}{{10}}", mixed, (SMALL, (1, 8))),
     "money": Shape(lambda a, b: f"\\${decimal(a, b)}", lambda a, b: ("$", Fraction(decimal(a, b))), (BIG, BIG), False),
     "unit": Shape(lambda a, k: f"{a}\\text{{ cm}}^{k}", lambda a, k: ("cm", a, k), (BIG, (2, 3)), False),
     "degrees": Shape(lambda a: f"{a}^\\circ", lambda a: ("degrees", a), (BIG,), False),

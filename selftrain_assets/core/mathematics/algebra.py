@@ -129,7 +129,9 @@ def scalars(answer: str, reference: str) -> bool:
 
 
 def _matrices(given: Any, wanted: Any) -> bool:
-    a, b = sympy.Matrix(given.doit()), sympy.Matrix(wanted.doit())
+    a, b = given.doit(), wanted.doit()
+    if not (isinstance(a, sympy.MatrixBase) and isinstance(b, sympy.MatrixBase)):
+        return False
     return a.shape == b.shape and all(_equal(x, y) for x, y in zip(a.flat(), b.flat(), strict=True))
 
 
@@ -153,6 +155,8 @@ def _equal_at(given: Any, wanted: Any, point: Point) -> bool:
         if is_zero(lambda: value_of(wanted, point), lambda: size_of(wanted, point)):
             return is_zero(lambda: value_of(given, point), lambda: size_of(given, point))
         return is_zero(lambda: value_of(given, point) / value_of(wanted, point) - 1, lambda: size_of(given, point) + size_of(wanted, point))
+    except ZeroDivisionError:
+        return False
     except NotEvaluable as e:
         if "unknown" in e.args:
             raise
@@ -172,7 +176,7 @@ def _points(given: Any, wanted: Any) -> Iterator[Point]:
 def _value(node: Any, point: Point) -> Any:
     try:
         value = value_of(node, point)
-    except NotEvaluable:
+    except (NotEvaluable, ZeroDivisionError):
         return None
     return value if mpmath.isfinite(value) else None
 

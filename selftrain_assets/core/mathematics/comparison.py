@@ -134,7 +134,7 @@ def _quantities(answer: Scalar, reference: Scalar, algebra: Algebra) -> bool | N
 
 
 def _items(answer: Items, reference: Items, algebra: Algebra) -> bool | None:
-    given, wanted = _elements(answer), _elements(reference)
+    given, wanted = _coordinates(_elements(answer)), _coordinates(_elements(reference))
     if len(given) != len(wanted) or not _brackets_agree(answer, reference):
         return False
     in_order = _all(same(a, b, algebra) for a, b in zip(given, wanted, strict=True))
@@ -152,6 +152,14 @@ def _elements(form: Items) -> tuple[Form, ...]:
     if form.opening == "\\{" or (not form.opening and all(isinstance(item, Items) for item in form.items)):
         return tuple(dict.fromkeys(form.items))
     return form.items
+
+
+def _coordinates(items: tuple[Form, ...]) -> tuple[Form, ...]:
+    """`y = 3, x = 2` in the order of a point's coordinates."""
+    named = [item for item in items if isinstance(item, Named)]
+    if len(named) == len(items) and {item.name for item in named} <= COORDINATES:
+        return tuple(sorted(named, key=lambda item: item.name))
+    return items
 
 
 def _brackets_agree(a: Items, b: Items) -> bool:

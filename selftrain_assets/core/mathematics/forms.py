@@ -24,10 +24,13 @@ DEEPEST = 12  # forms inside one another
 _AND_OR = re.compile(r"\\text\s*\{\s*,?\s*(?:and|or)?\s*,?\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-z])")
 _UNIT_IN_BRACKETS = re.compile(r"(.*\S) \[([^\[\]]+)\]")
 _NUMERAL_WITH_COMMA = re.compile(r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+,\d+)")
+_BASE = r"(?P<base{0}>\d+|two|three|four|five|six|seven|eight|nine|ten)"
 _IN_BASE = re.compile(
-    r"(\d\w*)\s*_\s*\{?\s*(?:\\text\s*\{)?\s*(\w+)\s*\}{0,2}|(\d\w*)\s*(?:\\text\s*\{)?\s*\(?\s*base[ -](\w+)\s*\)?\s*\}?"
+    rf"(?P<digits1>\d\w*)\s*_\s*\{{?\s*(?:\\text\s*\{{)?\s*{_BASE.format(1)}\s*\}}{{0,2}}"
+    rf"|(?P<digits2>\d\w*)\s*(?:\\text\s*\{{)?\s*\(?\s*base[ -]{_BASE.format(2)}\s*\)?\s*\}}?"
 )
 _BASES = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}
+_INTRODUCTION = re.compile(r"^(?:=|\\approx(?![a-zA-Z])|\\text\s*\{[^{}]*(?:\b(?:is|are)|[:=])\s*\})\s*(?=\S)")
 _SET_BUILDER = re.compile(
     r"\\\{\s*(?P<name>[a-zA-Z])\s*(?:\\in\s*\\mathbb\s*\{R\}\s*)?(?:\||:|\\text\{ ?such that ?\})(?P<condition>.*)\\\}"
 )
@@ -167,10 +170,18 @@ def read(text: str) -> Form | None:
         written = written_out(text)
         return _form(written, 0)
     except _InWords:
-        words = folded(written)
-        return Words(words.upper() if is_prose(words.upper()) and not is_prose(words) else words) if words else None
-    except (_NoForm, RecursionError):
+        return _words(written)
+    except _NoForm:
+        return _words(written) if is_prose(written) else None
+    except RecursionError:
         return None
+
+
+def _words(written: str) -> Words | None:
+    words = folded(written)
+    if is_prose(words.upper()) and not is_prose(words):  # an order in capitals stays what it is
+        words = words.upper()
+    return Words(words) if words else None
 
 
 def normal_form(text: str) -> str | None:
@@ -198,8 +209,8 @@ def _form(text: str, depth: int) -> Form:
     if not balanced(text) or not re.search(r"[\w\\]", text):
         raise _NoForm
     if found := _IN_BASE.fullmatch(text):
-        base = found[2] or found[4]
-        return Based(found[1] or found[3], _BASES.get(base.lower(), base))
+        base = found["base1"] or found["base2"]
+        return Based(found["digits1"] or found["digits2"], _BASES.get(base, base))
     if (quantity := _quantity(text)) is not None:
         return quantity
     if inside_text := TEXT.fullmatch(text):
@@ -222,7 +233,7 @@ def _form(text: str, depth: int) -> Form:
 
 def _bare(text: str) -> str:
     """Without punctuation at its ends, and braces and doubled parentheses around it."""
-    text = text.strip(" ,;:~").rstrip(".").rstrip()
+    text = _INTRODUCTION.sub("", text.strip(" ,;:~").rstrip(".").rstrip())
     outer = text
     for _ in range(DEEPEST * 10):
         inside = enclosed(text, "{", "}")
@@ -305,8 +316,8 @@ def _related(text: str, depth: int) -> Form | None:
             return Named(without_spaces(sides[0]), _worded(last, depth))
         if len(sides) == 2 and _VARIABLE.fullmatch(sides[1]) and not _has_letters(sides[0]):
             return Named(sides[1], _form(sides[0], depth))
-        if "\\in" not in signs and not any(map(_has_letters, sides)):  # 4 \cdot 12 = 48
-            return _form(last, depth)
+        if "\\in" not in signs and not any(map(_has_letters, sides)):  # 4 \cdot 12 = 48, \sqrt{2} \approx 1.414
+            return _form(sides[signs.index("\\approx")] if "\\approx" in signs else last, depth)
     elif (interval := _solution(sides, signs, depth)) is not None:
         return interval
     return Relation(tuple(_formula(side).text for side in sides), tuple(signs))

@@ -18,6 +18,9 @@ _VULGAR = re.compile("(\\d*)([\u00bc-\u00be\u2150-\u215e\u2189])")
 _SLASHED = re.compile("(\\d+)\u2044(\\d+)")
 _COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _NULL_DELIMITER = re.compile(r"\\(?:left|right)\s*\.")
+_COLOR = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
+_EMPTY_TEXT = re.compile(r"\\text\s*\{[\s.,;:!]*\}")
+_RATIO_IN_WORDS = re.compile(r"(?<=\d)\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(?=\d)")
 _UPRIGHT = re.compile(r"\\(?:mathrm|operatorname\*?)\s*\{([^{}]*)\}")
 _PLAIN_NAMES = "|".join([*sorted(FUNCTIONS - {"mod", "max", "min", "det", "sec"}), "infinity"])
 _PLAIN_NAME = re.compile(rf"(?<![\\a-zA-Z])({_PLAIN_NAMES})(?![a-zA-Z])")
@@ -42,7 +45,7 @@ _LAST_DIGITS_REPEATED = (
     re.compile(r"(?<![\d.])(?P<whole>\d*)\.(?P<fixed>\d*?)(?P<repeated>\d{1,6}?)(?P=repeated){2,}\s?(?:\.{3}|\\dots)"),
 )
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[^\\]|\\$", re.DOTALL)
-_ARGUMENTS = {"\\frac": 2, "\\binom": 2, "\\sqrt": 1}
+_ARGUMENTS = {"\\frac": 2, "\\binom": 2, "\\sqrt": 1, "\\mathbb": 1}
 
 
 def written_out(text: str) -> str:
@@ -87,8 +90,10 @@ def _commands(text: str) -> str:
     else:  # commands whose backslash was escaped twice
         text = re.sub(r"\\\\(?=[a-zA-Z({\[])", r"\\", text).replace("\\\\", " ")
     text = re.sub(r"\\[()\[\]]", " ", re.sub(r"(?<!\\)\$", "", text))
+    text = _COLOR.sub(" ", _EMPTY_TEXT.sub(" ", text))
     text = _UPRIGHT.sub(_upright, _NULL_DELIMITER.sub(" ", text))
     text = _COMMAND.sub(lambda found: COMMANDS.get(found[1], found[0]), text)
+    text = _RATIO_IN_WORDS.sub(":", text)
     if not TEXT.search(text):
         text = _PLAIN_NAME.sub(lambda found: f"\\{found[1].replace('infinity', 'infty')}", text)
     return text
@@ -152,6 +157,7 @@ def _braced(tokens: list[str]) -> list[str]:
             end = tokens.index("]", place)
             written += tokens[place : end + 1]
             place = _after_spaces(tokens, end + 1)
+        end: int | None
         for _ in range(_ARGUMENTS.get(token, 0)):
             if place >= len(tokens) or tokens[place] in ("}", ")", "&", ",", "+", "="):
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from selftrain_assets.core.mathematics.notation import TEXT
+from selftrain_assets.core.mathematics.scanning import enclosed
 from selftrain_assets.core.mathematics.symbols import FUNCTIONS
 
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{\w+\}")
@@ -29,4 +30,6 @@ def is_prose(text: str) -> bool:
 def folded(text: str) -> str:
     """Words without case, surplus white space, and punctuation at their ends."""
     text = re.sub(r"\s*([,;:])\s*", r"\1 ", TEXT.sub(r" \1 ", text).replace("\\", " "))
-    return " ".join(text.split()).strip(" .,;:!?\"'`*()$").lower()
+    text = " ".join(text.split()).strip(" .,;:!?\"'`*$")
+    inside = enclosed(text, "(", ")")
+    return (text if inside is None else inside.strip()).lower()

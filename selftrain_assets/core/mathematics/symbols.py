@@ -61,7 +61,8 @@ COMMANDS = (
     | dict.fromkeys(["vert", "lvert", "rvert"], "|")
     | dict.fromkeys(
         "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr displaystyle textstyle scriptstyle limits "
-        "nolimits rm bf it hfill hline mathbf mathit mathsf mathtt boldsymbol bm boxed fbox ensuremath".split(),
+        "nolimits tiny small normalsize large Large LARGE huge Huge rm bf it hfill hline underline mathbf mathit mathsf mathtt boldsymbol "
+        "bm boxed fbox ensuremath".split(),
         " ",
     )
     | dict.fromkeys(["quad", "qquad", "enspace", "thinspace", "space"], "\\ ")

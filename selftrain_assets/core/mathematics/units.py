@@ -14,6 +14,7 @@ _POWER = r"(?:\s*\^\s*\{?\s*(?P<power>-?\d)\s*\}?)?"
 _IN_TEXT = re.compile(r"(?P<value>.*?\S)\s*\\text\s*\{(?P<unit>[^{}]*)\}" + _POWER, re.DOTALL)
 _IN_WORDS = re.compile(r"(?P<value>.*(?:[\d})!]|\\pi))(?P<gap>\s*)(?P<unit>%|\\degree|[a-zA-Z][a-zA-Z /.-]*)" + _POWER)
 _DOLLARS = re.compile(r"(?P<sign>[-+]?)\s*\\\$\s*(?P<value>[^$]*)")
+_MODULUS = re.compile(r"(?P<value>.*\S)\s*\(?\\[pb]?mod\s*\{?(?P<modulus>\w+)\}?\)?")
 _LETTERS_FOR_UNITS = frozenset("mgslhLVNJWKCFA")
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 _FRACTION_OF_TEXTS = re.compile(r"\\frac\{\s*\\text\s*\{([^{}]*)\}\s*\}\{\s*\\text\s*\{([^{}]*)\}\s*(?:\^\{?(\d)\}?)?\s*\}\s*$")
@@ -52,6 +53,8 @@ def value_and_unit(text: str) -> tuple[str, str]:
     if found := _DOLLARS.fullmatch(text):
         return found["sign"] + _inner(found["value"]), "dollar"
     text = _FRACTION_OF_TEXTS.sub(lambda found: f"\\text{{{found[1]}/{found[2]}{found[3] or ''}}}", text)
+    if found := _MODULUS.fullmatch(text):
+        return found["value"].strip(), f"mod {found['modulus']}"
     found = _IN_TEXT.fullmatch(text)
     if found and found["value"].strip() and not found["value"].rstrip().endswith(("=", "_", "^", "+", "-", "\\")):
         value, unit = value_and_unit(found["value"].strip(" ~"))[0], named(found["unit"], found["power"])
@@ -70,9 +73,9 @@ def _is_unit(words: str, apart: bool, behind_number: bool) -> bool:
     """Rather than a product of variables; `apart` from the value by white space."""
     if len(words) == 1:
         return apart and behind_number and words in _LETTERS_FOR_UNITS
-    if words not in FUNCTIONS and named(words, None) in _KNOWN:
+    if named(words, None) in _KNOWN:
         return apart or behind_number
-    return apart and behind_number and is_prose(words)
+    return apart and behind_number and words not in FUNCTIONS and is_prose(words)
 
 
 def _inner(value: str) -> str:
