@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selftrain_assets.core.mathematics.comparison import at_once, same
-from selftrain_assets.core.mathematics.forms import normal_form, read
+from selftrain_assets.core.mathematics.forms import normal_form, read, vote
 from selftrain_assets.core.mathematics.notation import written_out
 from selftrain_assets.core.mathematics.numerals import exact_number
 from selftrain_assets.core.mathematics.numeric import is_zero
@@ -71,10 +71,10 @@ def test_one_way_to_write(text, written):
         (r"45^\circ, 135^\circ", "45 [degree], 135 [degree]"),
         (r"4\sqrt{5}\text{ cm}", r"4\sqrt{5} [cm]"),
         (r"5\,\frac{\text{m}}{\text{s}}", "5 [m/s]"),
-        (r"\text{Odd}", "odd"),
+        (r"\text{Odd}", "«odd»"),
         (r"\textbf{(B)}", "B"),
-        ("Alice and Bob", "alice and bob"),
-        ("no solution", "no solution"),
+        ("Alice and Bob", "«alice and bob»"),
+        ("no solution", "«no solution»"),
         ("x = 5", "x = 5"),
         ("5 = x", "x = 5"),
         (r"4 \cdot 12 = 48", "48"),
@@ -109,6 +109,13 @@ def test_one_way_to_write(text, written):
 )
 def test_normal_forms(text, normal):
     assert normal_form(text) == normal
+
+
+@pytest.mark.parametrize(
+    ("text", "voted"), [("x = 1,234", "1234"), ("1{,}234", "1234"), (r"\text{Odd}", "odd"), ("x = 1, 2", "1, 2"), ("50%", "50 [%]")]
+)
+def test_equal_answers_are_one_vote(text, voted):
+    assert vote(normal_form(text)) == voted
 
 
 def test_a_normal_form_reads_as_the_same_form():

@@ -21,6 +21,7 @@ from selftrain_assets.core.mathematics.units import value_and_unit
 LONGEST = 1000  # characters of an answer; a longer one is none
 DEEPEST = 12  # forms inside one another
 
+_QUOTED = re.compile("«([^«»]+)»")
 _AND_OR = re.compile(r"\\text\s*\{\s*,?\s*(?:and|or)?\s*,?\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-z])")
 _UNIT_IN_BRACKETS = re.compile(r"(.*\S) \[([^\[\]]+)\]")
 _NUMERAL_WITH_COMMA = re.compile(r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+,\d+)")
@@ -62,12 +63,12 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Words:
-    """An answer in words."""
+    """An answer in words. Its normal form has quotation marks of its own, since words may look like a formula: `(a) or (c)`."""
 
     text: str
 
     def __str__(self) -> str:
-        return self.text
+        return f"«{self.text}»"
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,8 @@ def read(text: str) -> Form | None:
     """The form of an answer; None for one without content, or longer than any answer."""
     if len(text) > LONGEST:
         return None
+    if quoted := _QUOTED.fullmatch(text):
+        return Words(quoted[1])
     try:
         written = written_out(text)
         return _form(written, 0)
@@ -196,6 +199,8 @@ def vote(normal: str) -> str:
     form = read(normal)
     while isinstance(form, Named):
         form = form.value
+    if isinstance(form, Words):
+        return form.text
     number = exact_number(form.text) if isinstance(form, Scalar) else None
     return str(form) if number is None else str(Scalar(str(number), form.unit))  # type: ignore[union-attr]
 

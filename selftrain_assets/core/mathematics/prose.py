@@ -30,6 +30,6 @@ def is_prose(text: str) -> bool:
 def folded(text: str) -> str:
     """Words without case, surplus white space, and punctuation at their ends."""
     text = re.sub(r"\s*([,;:])\s*", r"\1 ", TEXT.sub(r" \1 ", text).replace("\\", " "))
-    text = " ".join(text.split()).strip(" .,;:!?\"'`*$")
+    text = " ".join(text.split()).replace("«", "").replace("»", "").strip(" .,;:!?\"'`*$")
     inside = enclosed(text, "(", ")")
     return (text if inside is None else inside.strip()).lower()
