@@ -90,28 +90,32 @@ def last_number(text: str) -> list[Fraction | None]:
 
     A last line without words states what it holds: `10:30` and `5 - 3` several numbers.
     """
-    if len(text) > LAST_PART and (last := last_number(_end(text))):
-        return last
-    plainly = written_plainly(text[-LONGEST_TEXT:])
-    found = [q for q in quantities(plainly) if not q.negated]
-    if not found:
-        return []
-    if BARE.fullmatch(line := text.rstrip(" \n\r\t`").rpartition("\n")[2]):
-        return stated(line)
+    for part in (_last_words(text, LAST_PART), text[-LONGEST_TEXT:]):
+        plainly = written_plainly(part)
+        if found := [q for q in quantities(plainly) if not q.negated]:
+            line = part.rstrip(" \n\r\t`").rpartition("\n")[2]
+            return stated(line) if BARE.fullmatch(line) else [quantity.value for quantity in _alternatives(plainly, found)]
+    return []
+
+
+def _last_words(text: str, length: int) -> str:
+    """The end of a text, from the beginning of a word; nothing of one that is a single word."""
+    if len(text) <= length:
+        return text
+    words = text[-length:].split(maxsplit=1)
+    return words[1] if len(words) == 2 else ""
+
+
+def _alternatives(text: str, found: list[Quantity]) -> list[Quantity]:
+    """The last quantity, and those that are offered beside it."""
     last = [found[-1]]
     for quantity in reversed(found[:-1]):
-        between = plainly[quantity.end : last[0].start]
-        in_range = RANGE.search(plainly[max(0, quantity.start - 20) : quantity.start]) and CONNECTED.match(between)
+        between = text[quantity.end : last[0].start]
+        in_range = RANGE.search(text[max(0, quantity.start - 20) : quantity.start]) and CONNECTED.match(between)
         if not in_range and not ALTERNATIVE.search(between):
             break
         last.insert(0, quantity)
-    return [quantity.value for quantity in last]
-
-
-def _end(text: str) -> str:
-    """The last part of a long text, from the end of a word; nothing where that part is one word."""
-    part = text[-LAST_PART:]
-    return part.split(maxsplit=1)[-1] if len(part.split(maxsplit=1)) == 2 else ""
+    return last
 
 
 FILLERS = r"(?:\W*\b(?:about|approximately|around|roughly|maybe|perhaps|possibly|even|only|just|the|it|is|either|also|to)\b){0,3}"

@@ -189,12 +189,12 @@ def _at_the_end(line: str) -> list[str]:
     if called_right and not INFERENCE.search(plain[called_right[-1].end() :]):
         return [f"({_letter(called_right[-1])})"]
     if brackets := [m for m in BRACKETED.finditer(plain) if not (NEGATION.search(plain[: m.start()]) or REFUSED.match(plain, m.end()))]:
-        last = [brackets[-1]]
+        offered = [brackets[-1]]
         for found in reversed(brackets[:-1]):
-            if not _joined(plain[found.end() : last[0].start()]):
+            if not _joined(plain[found.end() : offered[0].start()]):
                 break
-            last.insert(0, found)
-        return list(dict.fromkeys(f"({_letter(m)})" for m in last))
+            offered.insert(0, found)
+        return list(dict.fromkeys(f"({_letter(m)})" for m in offered))
     choices = _choices(line)
     if _canonical(choices):
         return choices

@@ -219,7 +219,7 @@ def _sentences(text: str, sentences: list[re.Match[str]]) -> Iterator[_Marked]:
         until = len(text) if after is None else after.start()
         start, end = _content(text, found.end(), until)
         content = text[start:end].strip()
-        if content.strip(" .#*_$,;") and not (after and INTRODUCTION.fullmatch(content)):
+        if content.strip(" .#*_$,;") and not (after and end == until and INTRODUCTION.fullmatch(content)):
             ahead = text[max(0, found.start() - 40) : found.start()]
             remark = bool(SUPPOSED.search(ahead) or POINTED_AT.search(ahead) or JUDGEMENT.match(content))
             colon = re.search(r"\b(?:is|are|was|be|equals)\b", found[0]) is None
