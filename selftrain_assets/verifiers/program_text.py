@@ -174,7 +174,8 @@ def _score(candidates: list[Candidate], place: int, sought: Sought) -> int:
         return 0  # it shows how the program is used
     together = [known, *(candidates[i].facts for i in needed)]
     writes = any(k.writes for k in together) and any(k.runs for k in together)
-    if writes or (sought.result and known.valued and known.acts):  # one that is whole before one that is put together
+    missing = known.used.difference(_imported(candidates, place), *(candidates[i].facts.defined for i in needed))
+    if writes or (sought.result and known.valued and not missing):  # one that is whole before one that is put together
         return (6 if not sought.reads or any(k.reads for k in together) else 4) + (sought.result or not needed)
     return 2 if known.acts else int(known.valued)
 

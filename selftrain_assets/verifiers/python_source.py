@@ -16,6 +16,7 @@ READS = frozenset({"input", "raw_input", "stdin", "fileinput", "open", "read", "
 WRITES = frozenset({"print", "pprint", "stdout", "write", "writelines", "open"})
 BUILTINS = frozenset(dir(builtins))
 IMPORTS = (ast.Import, ast.ImportFrom)
+LITERAL = (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.unaryop, ast.expr_context)
 FUTURE = re.compile(r"^from[ \t]+__future__[ \t]+import[ \t]+(?:\([^)]*\)|[^\n(]*)\n?", re.MULTILINE)
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -42,7 +43,7 @@ class Facts:
     runs: bool = False
     """It calls something when it is run, and does not only define."""
     valued: bool = False
-    """Its last statement is an expression with a value."""
+    """Its last statement is an expression, and more than a literal, which would be an output."""
 
     def defines(self, entry: str) -> bool:
         """Whether it binds `entry`, a name or `Class.method`."""
@@ -93,7 +94,7 @@ def _facts(tree: ast.Module) -> Facts:
         writes=bool(words & WRITES),
         acts=any(map(_acts, tree.body)),
         runs=any(isinstance(node, ast.Call) for node in top),
-        valued=isinstance(last, ast.Expr) and not isinstance(last.value, ast.Constant),
+        valued=isinstance(last, ast.Expr) and any(not isinstance(node, LITERAL) for node in ast.walk(last.value)),
     )
 
 

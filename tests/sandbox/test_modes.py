@@ -179,5 +179,17 @@ def test_a_large_input_and_a_large_output_go_through(pool):
     assert pool.judge(stdin("print('x' * 1000000)", ("", text))).outcome == "pass"
 
 
+def test_inputs_of_more_than_one_job_are_judged_in_as_many_as_they_need(pool, monkeypatch):
+    monkeypatch.setattr("sandbox.worker.REQUEST_BYTES", 3000)
+    [worker] = pool.workers
+    before = worker.jobs
+    cases = [(str(n) * 1000, str(n)) for n in range(6)]
+    assert pool.judge(stdin("print(input()[0])", *cases)).outcome == "pass"
+    assert worker.jobs == before + 3
+    wrong = pool.judge(stdin("print(min(input()[0], '3'))", *cases))
+    assert (wrong.outcome, wrong.case, wrong.score) == ("wrong", 4, 4 / 6)
+    assert pool.judge(stdin("print(1)", ("x" * 3000, "1"))).outcome == "unscorable"
+
+
 def test_a_task_that_is_too_large_is_unscorable(pool):
     assert pool.judge(stdin("pass", ("x" * 40_000_000, ""))).outcome == "unscorable"

@@ -217,6 +217,9 @@ def test_what_the_entry_needs_of_an_earlier_block_stands_before_it():
 
 def test_for_a_result_the_last_computation_counts_and_may_use_what_came_before():
     assert find_program("```python\nx = 6\nprint(x)\n```\n```python\nx * 7\n```", Sought(result=True)) == "x = 6\nprint(x)\nx * 7\n"
+    assert find_program("```python\nx = 6\n```\n```python\nx + 1\n```\n```\n8\n```", Sought(result=True)) == "x = 6\nx + 1\n"
+    assert find_program("```\n6 * 7\n```\n```\n[42, -1]\n```", Sought(result=True)) == "6 * 7\n"
+    assert find_program("```\n6 * 7\n```\nIs that so?\n```\nYes\n```\nIn\n```\nO(1)\n```", Sought(result=True)) == "6 * 7\n"
     assert find_program("```python\n6 * 7 + abs(0)\n```\nso:\n```\n42\n```", Sought(result=True)) == "6 * 7 + abs(0)\n"
 
 

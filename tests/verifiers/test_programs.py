@@ -119,6 +119,20 @@ CHECKED = [
     (CHECKER, "print('x' * 900000)", "wrong", 0, "to which its checker gives 0"),
     (CHECKER, "n = int(input())\nif n == 5: raise KeyError\nprint(2, n - 2)", "wrong", 1, "KeyError"),
     (CHECKER, "def", "malformed", 0, "SyntaxError"),
+    (
+        CHECKER,
+        "for n in ('json', 're'): open(n + '.py', 'w').write('print(1); exit()')\nprint('x', file=open('output.txt', 'w'))",
+        "wrong",
+        0,
+        "",
+    ),
+    (
+        CHECKER,
+        "import subprocess\nsubprocess.Popen(['python3', '-c', 'while 1: open(\"/tmp/json.py\", \"w\").write(\"print(1)\")'])",
+        "wrong",
+        0,
+        "",
+    ),
     ("1 / 0", "print(2, int(input()) - 2)", "unscorable", 0, "its checker failed: ended with status 1: ZeroDivisionError"),
     ("print('fine')", "print(2, int(input()) - 2)", "unscorable", 0, "its checker printed 'fine\\n' and no score"),
     ("print(2)", "print(1)", "unscorable", 0, "no score"),
@@ -225,6 +239,53 @@ def test_a_block_need_not_repeat_what_the_question_brings(judge):
 def test_without_tests_the_result_is_the_answer(judge, program, outcome, parsed):
     verdict = judge(Problem("p", "6 times 7?", "42"), program)
     assert (verdict.outcome, verdict.parsed) == (outcome, parsed)
+
+
+RESULTS = [
+    ("1e-07", "7", "wrong"),
+    ("print(1e-07)", "7", "wrong"),
+    ("print(1 / 10000000)", "0.0000001", "pass"),
+    ("7e22", "70000000000000000000000", "pass"),
+    ("7e22", "22", "wrong"),
+    ("10**16 / 1", "16", "wrong"),
+    ("5 + 7j", "7", "malformed"),
+    ("complex(7)", "7", "malformed"),
+    ("float('inf')", "7", "malformed"),
+    ("float('nan')", "7", "malformed"),
+    ("0.1 + 0.2", "0.3", "wrong"),
+    ("0.1", "0.1", "pass"),
+    ("from decimal import Decimal\nDecimal('1E+2')", "100", "pass"),
+    ("from decimal import Decimal\nDecimal('0.10')", "0.1", "pass"),
+    ("from fractions import Fraction\nFraction(1, 3)", "1/3", "pass"),
+    ("10**5000", "7", "wrong"),
+    ("10**5000", "1" + "0" * 5000, "pass"),
+    ("[7]", "7", "malformed"),
+    ("{7: 1}", "7", "malformed"),
+    ("'7'", "7", "pass"),
+    ("None", "7", "malformed"),
+    ("x = 7\nprint('The result:')\nprint(x)", "7", "pass"),
+    ("```python\nx = 6\n```\nso\n```python\nx + 1\n```\n```\n8\n```", "7", "pass"),
+]
+
+
+def test_numbers_of_a_result_are_read_by_value(programs):
+    found = verdicts(CodeVerifier(), programs, [(Problem("p", "?", answer), program) for program, answer, _ in RESULTS])
+    assert [(r, v.reason) for r, v in zip(RESULTS, found, strict=True) if v.outcome != r[2]] == []
+
+
+TEXTS = [
+    ("[10**5000]", "malformed"),
+    ("10**5000", "wrong"),
+    ("'\\ud800'", "wrong"),
+    ("[7, 'a']", "pass"),
+    ("print([7, 'a'])", "pass"),
+    ("print('[7, \\'a\\']')", "pass"),
+]
+
+
+def test_any_value_of_a_result_can_be_compared_as_a_text(programs):
+    found = verdicts(CodeVerifier(answers="text"), programs, [(Problem("p", "?", "[7, 'a']"), program) for program, _ in TEXTS])
+    assert [(r, v.reason) for r, v in zip(TEXTS, found, strict=True) if v.outcome != r[1]] == []
 
 
 def test_a_result_may_be_a_text(judge):
