@@ -32,7 +32,8 @@ attributes:
 
   verifier:
     type: numeric          # the last number, or the one behind "####" or "the answer is"; "text" compares words, "choice"
-                           # letters, "math" expressions; "code" runs programs in Docker (docs/programs.md)
+                           # letters, "math" expressions; "code" runs programs in Docker (docs/programs.md); "any_of" and
+                           # "all_of" ask several of them (docs/tasks.md)
 
   # {about}
   recipe:
