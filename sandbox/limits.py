@@ -71,8 +71,8 @@ EXCERPT_CHARACTERS = 2000
 """Of a program's output that a verdict keeps."""
 REQUEST_BYTES = 32 * MIB
 """Of one job line; a larger task is unscorable."""
-START_SECONDS = 30.0
-"""From a container's start until its runner says hello."""
+START_SECONDS = 60.0
+"""From a container's start until its runner says hello, which it does when it has imported all packages."""
 GRACE_SECONDS = 15.0
 """That a runner may take over the sum of its cases' wall limits before the container counts as hung."""
 STRIKES = 3

@@ -95,8 +95,10 @@ def install(packages: Iterable[str], wheels: str | None, target: Target, folder:
     packages = list(packages)
     if bad := [name for name in packages if name.startswith("-")]:
         raise SandboxError(f'"{bad[0]}" is an option of pip and no package; pip is set up by its own configuration')
-    command = [sys.executable, "-m", "pip", "install", "--target", str(folder), "--only-binary", ":all:", "--no-compile", "--no-input"]
-    command += ["--quiet", "--disable-pip-version-check", "--retries", "1", *target.options()]
+    if bad := [name for name in packages if "/" in name and not name.endswith(".whl")]:
+        raise SandboxError(f'"{bad[0]}" is a place of sources, which would have to be built; name a package or a wheel')
+    command = [sys.executable, "-m", "pip", "install", "--target", str(folder), "--only-binary", ":all:", "--no-compile", "--no-user"]
+    command += ["--no-input", "--quiet", "--disable-pip-version-check", "--retries", "1", *target.options()]
     if wheels:
         command += ["--no-index", "--find-links", str(Path(wheels).expanduser())]
     done = subprocess.run([*command, "--", *packages], capture_output=True, text=True, check=False)

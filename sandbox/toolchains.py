@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from sandbox.errors import SandboxError
@@ -66,8 +67,9 @@ def files(languages: Iterable[str]) -> dict[str, str]:
     return {path: inside.lstrip("/") for path, inside in (binaries | others).items()} | loaded
 
 
-def _said(command: Iterable[str], text: str = "") -> str:
-    done = subprocess.run([*command], input=text, capture_output=True, text=True, check=False)
+@cache
+def _said(command: tuple[str, ...], text: str = "") -> str:
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 
@@ -83,13 +85,13 @@ def _real(program: str) -> str:
 def _programs() -> Iterator[str]:
     """The compiler's parts, by the path at which g++ looks for them."""
     for name in PROGRAMS:
-        path = _said(["g++", f"-print-prog-name={name}"])
+        path = _said(("g++", f"-print-prog-name={name}"))
         yield os.path.normpath(path if os.path.isabs(path) else shutil.which(path) or path)
 
 
 def _linked() -> Iterator[str]:
     for name in LINKED:
-        path = _said(["g++", f"-print-file-name={name}"])
+        path = _said(("g++", f"-print-file-name={name}"))
         if os.path.isabs(path) and os.path.isfile(path):
             yield os.path.normpath(path)
             with open(path, "rb") as file:
@@ -102,7 +104,7 @@ def _headers() -> set[str]:
     wanted = SYSTEM_HEADERS + "".join(f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in POSIX)
     reached = set()
     for standard in STANDARDS:
-        listed = _said(["g++", f"-std={standard}", "-O2", "-M", "-x", "c++", "-"], wanted)
+        listed = _said(("g++", f"-std={standard}", "-O2", "-M", "-x", "c++", "-"), wanted)
         reached |= set(re.findall(r"(/\S+)", listed))
     folders = {Path(path).parent for path in reached}
     folders -= {folder for folder in folders if folder.name == "include" and Path(folder, "unistd.h").exists()}

@@ -37,7 +37,8 @@ def wheels(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheels")
     lazy = "__all__ = ['part']\ndef __getattr__(name):\n    import importlib\n    return importlib.import_module(f'greeting.{name}')\n"
     code = f"import mmap\nfrom helping import word\nheld = mmap.mmap(-1, {300 * MIB})\nfull = b'x' * {120 * MIB}\n{lazy}"
-    wheel(folder, "greeting", {"greeting/__init__.py": code, "greeting/part.py": "six = 6\n"}, needs=["helping>=2"])
+    wheel(folder, "greeting", {"greeting/__init__.py": code, "greeting/part.py": "six = 6\n"}, needs=["helping>=2", "spare"])
+    wheel(folder, "spare", {"spare.py": "word = 'spare'\n"})
     wheel(folder, "helping", {"helping.py": "word = 'hello'\n"}, version="2.1")
     wheel(folder, "helping", {"helping.py": "word = 'hi'\n"}, version="1.0")
     wheel(folder, "onlyother", {"onlyother.py": ""}, tag="cp27-cp27m-win32")
@@ -60,6 +61,9 @@ def pool(settings):
 
 
 IMPORTED = [
+    RpcTask(
+        "open('spare.py', 'w').write('word = 7')\ndef f(): return 7", "f", ("import spare\nassert f() == 7 and spare.word == 'spare'",)
+    ),
     StdinTask("import greeting\nprint(greeting.word)", (StdinCase("", "hello"),)),
     StdinTask("import sys\nprint('greeting' in sys.modules, 'greeting.part' in sys.modules)", (StdinCase("", "True True"),)),
     FuncTask("import greeting.part\ndef f(x): return greeting.part.six * x", "f", (Call((7,), 42),)),
@@ -102,8 +106,8 @@ def test_the_image_is_built_once_and_named_by_what_is_in_it(pool, settings, monk
 
 def test_the_doctor_names_them(pool, settings, monkeypatch):
     with diagnose(settings) as found:
-        assert found.packages == {"greeting": "1.0", "helping": "2.1"}
-        assert found.holds.endswith(", greeting 1.0, helping 2.1")
+        assert found.packages == {"greeting": "1.0", "helping": "2.1", "spare": "1.0"}
+        assert found.holds.endswith(", greeting 1.0, helping 2.1, spare 1.0")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +128,8 @@ def test_what_cannot_be_had_is_said_with_the_reason_of_pip(wheels, tmp_path, pac
 def test_settings_that_cannot_be_right_are_refused(wheels, tmp_path):
     with pytest.raises(SandboxError, match="option of pip"):
         install(("--pre",), str(wheels), HERE, tmp_path)
+    with pytest.raises(SandboxError, match="place of sources"):
+        install(("git+https://example.org/x",), str(wheels), HERE, tmp_path)
     with pytest.raises(SandboxError, match="no folder of wheels"):
         sandbox.image.wanted_digest(("greeting",), str(wheels / "nowhere"))
 
