@@ -230,7 +230,7 @@ def _rpc(task: RpcTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
     if "unscorable" in record:
         return ("unscorable", case, str(record["unscorable"])), passed
     if "wrong" in record:
-        if str(record["wrong"]).startswith("Gone") and report["program"]["exit"] == -9:
+        if str(record["wrong"]).startswith("Gone: the program ended") and report["program"]["exit"] == -9:
             return ("resource", case, "killed, most likely for the memory that it used"), passed
         return ("wrong", case, str(record["wrong"])), passed
     return ("unscorable", case, f"the tests ended with status {report['tester']['exit']} and no verdict"), passed

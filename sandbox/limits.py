@@ -75,6 +75,8 @@ START_SECONDS = 60.0
 """From a container's start until its runner says hello, which it does when it has imported all packages."""
 GRACE_SECONDS = 15.0
 """That a runner may take over the sum of its cases' wall limits before the container counts as hung."""
+WAITS = 3
+"""Wall limits that all cases of one script may wait through together, beside what they compute."""
 STRIKES = 3
 """Containers that a program may take down before it is put in quarantine."""
 SECOND_LINE = {

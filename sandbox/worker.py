@@ -14,7 +14,7 @@ from sandbox.engine import EngineSettings, Line, connect
 from sandbox.errors import EngineError, SandboxError, UnsafeError
 from sandbox.judge import judge, settle, stdin_finding
 from sandbox.languages import PYTHON
-from sandbox.limits import COMPILER, GRACE_SECONDS, LARGEST_EXPECTED, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES
+from sandbox.limits import COMPILER, GRACE_SECONDS, LARGEST_EXPECTED, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES, WAITS
 from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, expected_bytes, first_part, fitted, job_line, longest_job
 from sandbox.runner.codec import UnencodableError
 
@@ -229,7 +229,7 @@ class Worker:
     def _enough(task: StdinTask, reports: list[dict[str, Any]]) -> bool:
         """Whether the verdict is known before the other cases are run."""
         finding = stdin_finding(task, len(reports) - 1, reports[-1])
-        return finding is not None and (not task.all_cases or finding[0] == "malformed")
+        return finding is not None and (not task.all_cases or finding[0] == "malformed" or bool(reports[-1].get("tired")))
 
     def _job(self, task: Task) -> list[dict[str, Any]]:
         """Write the job, read the reports. A container that is not clean afterwards is thrown away."""
@@ -242,7 +242,7 @@ class Worker:
         if isinstance(task, StdinTask | RunTask) and task.language != PYTHON:
             wall = max(wall, COMPILER.wall_seconds)
         reports: list[dict[str, Any]] = []
-        stopped = False
+        stopped, waited = False, 0.0
         try:
             line.write(job_line(task, self.jobs), GRACE_SECONDS)
             while True:
@@ -255,6 +255,9 @@ class Worker:
                     reports.append(record)
                     if isinstance(task, StdinTask):
                         settle(task, len(reports) - 1, record)
+                        waited += _idle(task, record)
+                        if waited > WAITS * task.limits.wall_seconds:
+                            _tire(task, record)
                 if record.get("end"):
                     break
                 if isinstance(task, StdinTask) and not stopped and self._enough(task, reports):
@@ -274,6 +277,18 @@ def _waited(task: Task, reports: list[dict[str, Any]], case: int) -> bool:
     """Whether the wall limit stopped this case while it used little CPU time."""
     report = reports[case if isinstance(task, StdinTask) else 0]  # not the last: one more may have begun before it was told to stop
     return report["late"] and report["program"]["cpu"] < task.limits.cpu_seconds / 2
+
+
+def _idle(task: Task, report: dict[str, Any]) -> float:
+    """How much longer a case took than a machine on which no program runs into its wall limit that computes up to its CPU limit."""
+    program, limits = report["program"], task.limits
+    return max(0.0, program["wall"] - program["cpu"] * limits.wall_seconds / limits.cpu_seconds)
+
+
+def _tire(task: Task, report: dict[str, Any]) -> None:
+    """No more patience with a program whose cases each end in time, and all wait."""
+    why = f"its cases together have waited for more than {WAITS * task.limits.wall_seconds:g} s"
+    report |= {"found": report["found"] or ("timeout", 0, why), "late": True, "tired": True}
 
 
 def stand_ins(refused: tuple[str, ...]) -> str:

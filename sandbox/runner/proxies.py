@@ -50,11 +50,16 @@ class Remote:
         """The next line of the program's. What it has printed is printed here, where a test may catch it."""
         try:
             line = self.stream.readline(LONGEST)
+        except OSError:
+            line = b""
+        if not line:
+            self.fail(Gone("the program ended"))
+        try:
             record = loads(line.decode()) if line.endswith(b"\n") else None
-        except (OSError, ValueError):
+        except ValueError:
             record = None
         if type(record) is not dict:
-            self.fail(Gone("the program ended, or answered with something else than a result"))
+            self.fail(Gone("the program answered with something else than a result"))
         if type(printed := record.get("o", "")) is str and printed:
             sys.stdout.write(printed.encode("utf-8", "replace").decode())
         return record

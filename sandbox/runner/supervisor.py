@@ -104,6 +104,7 @@ class Supervisor:
 
     def job(self, job: dict[str, Any]) -> None:
         """One program: all of its cases, compiled first if it is in another language than Python."""
+        housekeeping.touch()
         language = job.get("language")
         if language is None:
             self.cases(job)
