@@ -22,6 +22,8 @@ LABEL = "selftrain.sandbox"
 OWNER = "selftrain.sandbox.owner"
 SLOT = "selftrain.sandbox.slot"
 UIDS_PER_CONTAINER, SLOTS = 100, 550  # from 10,000 on they stay below 65,536, which is all that a user namespace may map
+TMPFS = "rw,noexec,nosuid,nodev,mode=1777"
+SEMAPHORE_BYTES, SEMAPHORES = 1 << 20, 64  # size and inodes of /dev/shm
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,10 @@ def host_config(client: Any, settings: EngineSettings) -> Any:
         memswap_limit=limits.memory_bytes,
         pids_limit=limits.processes,
         nano_cpus=int(limits.cpus * 1e9),
-        tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={limits.scratch_bytes},nr_inodes={limits.scratch_files}"},
+        tmpfs={
+            "/tmp": f"{TMPFS},size={limits.scratch_bytes},nr_inodes={limits.scratch_files}",
+            "/dev/shm": f"{TMPFS},size={SEMAPHORE_BYTES},nr_inodes={SEMAPHORES}",  # without it `multiprocessing` has no locks
+        },
         ulimits=[
             docker.types.Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
             docker.types.Ulimit(name="core", soft=0, hard=0),

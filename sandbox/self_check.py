@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.engine import EngineSettings
+from sandbox.engine import SEMAPHORE_BYTES, SEMAPHORES, EngineSettings
 from sandbox.errors import SandboxError, UnsafeError
 from sandbox.image import HERE
 from sandbox.languages import LANGUAGES
@@ -109,7 +109,16 @@ def _expected(
         ("cannot read the runner's memory or files", "read_runner", bool),
         ("cannot raise its limits", "raise_limits", bool),
         ("root file system is read-only", "read_only", bool),
-        ("only the scratch folder can be written to", "writable", lambda x: x in (["/tmp"], ["/tmp", "/dev/mqueue"][: 1 + queues])),
+        (
+            "only the scratch folder and /dev/shm can be written to",
+            "writable",
+            lambda x: x in (["/tmp", "/dev/shm"], ["/tmp", "/dev/shm", "/dev/mqueue"][: 2 + queues]),
+        ),
+        (
+            "/dev/shm is capped; no programs, set-uid files or devices in it",
+            "semaphores",
+            lambda x: 0 < x[0] <= SEMAPHORE_BYTES and 0 < x[1] <= SEMAPHORES and all(x[2:]),
+        ),
         (
             "scratch is capped; no programs, set-uid files or devices in it",
             "scratch",

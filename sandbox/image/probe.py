@@ -57,7 +57,7 @@ def mounts():
 
 
 x86 = os.uname().machine == "x86_64"
-tmp, root = os.statvfs("/tmp"), os.statvfs("/")
+tmp, shm, root = os.statvfs("/tmp"), os.statvfs("/dev/shm"), os.statvfs("/")
 parent = os.getppid()
 report = {
     "uid": min(os.getresuid() + os.getresgid()),
@@ -87,6 +87,7 @@ report = {
     "raise_limits": refused(lambda: resource.setrlimit(resource.RLIMIT_CPU, (10**6, 10**6))),
     "read_only": bool(root.f_flag & os.ST_RDONLY),
     "writable": writable(),
+    "semaphores": [shm.f_blocks * shm.f_frsize, shm.f_files, bool(shm.f_flag & 8), bool(shm.f_flag & os.ST_NOSUID), bool(shm.f_flag & 4)],
     "scratch": [tmp.f_blocks * tmp.f_frsize, tmp.f_files, bool(tmp.f_flag & 8), bool(tmp.f_flag & os.ST_NOSUID), bool(tmp.f_flag & 4)],
     "host_mounts": mounts(),
     "descriptors": [fd for fd in range(256) if not refused(lambda fd=fd: os.fstat(fd))],

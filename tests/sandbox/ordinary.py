@@ -258,6 +258,21 @@ for _ in range(int(input())): print(sum(map(int, input().split())))
         "",
         "78498",
     ),
+    "multiprocessing.Pool": (
+        "from multiprocessing import Pool\nif __name__ == '__main__':\n    with Pool(2) as p: print(p.map(abs, [-1, 2]))",
+        "",
+        "[1, 2]",
+    ),
+    "ProcessPoolExecutor": (
+        "from concurrent.futures import ProcessPoolExecutor\ndef f(x): return x * 2\nif __name__ == '__main__':\n    with ProcessPoolExecutor(2) as p: print(list(p.map(f, [1, 2])))",
+        "",
+        "[2, 4]",
+    ),
+    "multiprocessing.Process and Queue": (
+        "from multiprocessing import Process, Queue\ndef work(q): q.put(5)\nif __name__ == '__main__':\n    q = Queue(); p = Process(target=work, args=(q,)); p.start(); print(q.get()); p.join()",
+        "",
+        "5",
+    ),
     # the library
     "what solutions import": (
         "import abc, array, bisect, cmath, collections, contextlib, copy, dataclasses, datetime, decimal, enum, fractions, functools, heapq, itertools, json, math, operator, os, queue, random, re, secrets, statistics, string, struct, sys, textwrap, time, typing, uuid, zlib, hashlib, base64, calendar, graphlib, ipaddress, difflib, shlex, csv, html, urllib.parse, pprint, types, weakref, inspect, threading\nprint(1)",
@@ -639,11 +654,6 @@ UNSCORABLE = {
 
 ELSEWHERE = {
     "os.system, without a shell": ("import os\nprint(1, flush=True); os.system('echo 2')", "1\n2", "wrong"),
-    "multiprocessing.Pool": (
-        "from multiprocessing import Pool\nif __name__ == '__main__':\n    with Pool(2) as p: print(p.map(abs, [-1]))",
-        "[1]",
-        "wrong",
-    ),
     "time zones by name": ("import zoneinfo\nprint(zoneinfo.ZoneInfo('America/New_York'))", "America/New_York", "wrong"),
     "locales": ("import locale\nlocale.setlocale(locale.LC_ALL, 'de_DE.UTF-8'); print(1)", "1", "wrong"),
     "integers of 5,000 digits, as CPython": ("print(10**5000)", "1" + "0" * 5000, "wrong"),

@@ -12,8 +12,8 @@ from sandbox.self_check import static_checks
 TAKEN_AWAY = [
     ({"read_only": False}, "root file system is read-only|only the scratch folder"),
     ({"security_opt": ["no-new-privileges", "seccomp=unconfined"]}, "own system call filter"),
-    ({"ipc_mode": None}, "only the scratch folder"),
-    ({"tmpfs": {"/tmp": "rw,mode=1777"}}, "scratch is capped"),
+    ({"tmpfs": {"/tmp": "rw,mode=1777", "/dev/shm": sandbox.engine.TMPFS}}, "scratch is capped"),
+    ({"tmpfs": {"/tmp": "rw,mode=1777", "/dev/shm": "rw,mode=1777"}}, "/dev/shm is capped"),
     ({"binds": ["/etc:/data:ro"]}, "no folder of the host"),
     ({"mem_limit": None, "memswap_limit": None}, "memory limit"),
     ({"auto_remove": False}, "removed when it ends"),
