@@ -292,7 +292,7 @@ def test_no_text_raises(text, sought):
      "print(\n\n", "add = add\nx y\n"],
 )  # fmt: skip
 def test_the_work_is_bounded(piece):
-    text = piece * (200_000 // len(piece))
+    text = piece * (100_000 // len(piece))
     began = time.process_time()
     find_program(text, Sought("add", reads=True))
-    assert time.process_time() - began < 4
+    assert time.process_time() - began < 2
