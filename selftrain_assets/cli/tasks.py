@@ -61,6 +61,8 @@ def _loaded(name: str, path: str | None) -> dict[str, Any]:
     config = parse_experiment({"task": settings}, f"selftrain tasks {name}")
     loaded = read(config.task)
     problems = loaded.problems
+    if name == "file" and all(p.tests for p in problems):  # a file brings no verifier, and tests are for programs
+        config = parse_experiment({"task": settings, "verifier": {"type": "code"}}, f"selftrain tasks {name}")
     faults = {p.id: fault for p in problems if (fault := config.verifier.check_problem(p)) is not None}
     shown = min(problems, key=lambda p: ("test", "validation", "human", "train", "transfer").index(p.split))
     return _card(name) | {

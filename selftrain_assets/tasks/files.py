@@ -75,9 +75,10 @@ class ProblemFile(Identity):
         rows = [(where, self._renamed(where, row)) for where, row in rows_in(path)]
         if not rows:
             raise UserError(f"{path}: holds no problem")
-        has_split = any(row.get("split") for _, row in rows)
-        located = [(where, _problem(where, row)) for where, row in rows]
-        return self._distinct([(where, problem if has_split else self._assign(problem)) for where, problem in located])
+        loaded = self._distinct([(where, _problem(where, row)) for where, row in rows])
+        if not any(row.get("split") for _, row in rows):
+            loaded = replace(loaded, problems=[self._assign(problem) for problem in loaded.problems])
+        return apart(loaded) if self.duplicates == "drop" else loaded
 
     def _renamed(self, where: str, row: dict[str, Any]) -> dict[str, Any]:
         if absent := [name for name in self.columns.values() if name not in row]:
@@ -92,7 +93,7 @@ class ProblemFile(Identity):
             ids[problem.id] = where
         problems = [problem for _, problem in located]
         if self.duplicates == "drop":
-            return apart(once_each(problems))
+            return once_each(problems)
         for place, first in enumerate(first_equal([p.question for p in problems])):
             if place != first:
                 raise _again(*located[place], *located[first])

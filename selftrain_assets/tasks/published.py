@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from selftrain_assets.core.attempts import Script
 from selftrain_assets.core.errors import InfraError, UserError
 from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.settings import Identity
+from selftrain_assets.core.text import first_equal
 from selftrain_assets.core.types import SPLITS, Problem, Split
 from selftrain_assets.tasks.loaded import Loaded, apart, once_each
 from selftrain_assets.tasks.protocol import Card
@@ -94,7 +95,9 @@ class Published(Identity):
         loaded = apart(once_each(problems, statements))
         if not loaded.problems:
             raise UserError(f"task {self.type}: nothing is left of {self.path or self.card.hub}: {'; '.join(loaded.remarks)}")
-        remarks = [f"{count} rows of the split {split} left out: it is not used" for split, count in others.items()]
+        remarks = [
+            f"{count} {'row' if count == 1 else 'rows'} of the split {split} left out, which is not used" for split, count in others.items()
+        ]
         if self.path and (left_out := files_below(Path(self.path).expanduser(), self.beside)[2]):
             remarks.append(f"files left out, which hold no problems of the set: {', '.join(left_out)}")
         return replace(loaded, problems=self._chosen(loaded.problems), remarks=(*loaded.remarks, *remarks))
@@ -159,10 +162,15 @@ class Published(Identity):
         movable: Split = "train" if learnt else "test"
         held = 1 - self.train_share if movable == "test" else 0.0 if "test" in splits else self.test_share
         validation = 0.0 if "validation" in splits else self.validation_share
+        statements = [" ".join(self.statement(problem).split()) for problem, _ in found]
+        copies: dict[int, list[str]] = defaultdict(list)
+        firsts = first_equal(statements)
+        for first, statement in zip(firsts, statements, strict=True):
+            copies[first].append(statement)
         taken = []
-        for (problem, _), split in zip(found, splits, strict=True):
+        for (problem, _), split, first in zip(found, splits, firsts, strict=True):
             if split in (movable, None):
-                place = derive_seed(self.seed, "split", " ".join(self.statement(problem).split())) / 2**63
+                place = derive_seed(self.seed, "split", min(copies[first])) / 2**63  # copies of a question go the same way
                 split = "test" if place < held else "validation" if place < held + validation * (1 - held) else "train"
             taken.append(replace(problem, split=split))
         return taken

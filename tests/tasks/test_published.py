@@ -232,6 +232,7 @@ def test_questions_of_mawps_that_differ_in_case_alone_are_one_and_stop_no_round(
     write(tmp_path / "train.csv", "\n".join(["Question,Numbers,Equation,Answer", *rows]))
     loaded = TASKS["mawps"](path=str(tmp_path / "train.csv")).read()
     assert len(loaded.problems) == 26
+    assert 15 < sum(p.split == "train" for p in loaded.problems) < 24  # copies go the same way
     assert sum(loaded.duplicates.values()) == 26
     assert leaks_in_problems(loaded.problems)["leaks"] == []
 
@@ -299,7 +300,7 @@ def test_what_authors_publish_beside_a_set_is_left_out_and_told(tmp_path, name, 
 
 def test_rows_of_a_split_that_is_not_used_are_told():
     assert TASKS["commonsense_qa"](path=str(FOLDER / "commonsense_qa")).read().remarks == (
-        "1 rows of the split test left out: it is not used",
+        "1 row of the split test left out, which is not used",
     )
 
 
