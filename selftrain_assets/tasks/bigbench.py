@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -57,12 +58,19 @@ class _BigBench(Published):
         if scores is None and row.values.get("multiple_choice_targets"):
             scores = dict(zip(row.list("multiple_choice_targets"), row.list("multiple_choice_scores"), strict=True))
         if scores is None:
-            answer = row.text("target", "targets").strip()
+            answer = _one(row).text("target", "targets").strip()
         elif not isinstance(scores, Mapping) or [*scores.values()].count(1) != 1:
             raise row.fault("one option, and no more, must have the score 1")
         else:
             question, answer = with_options(question, map(str, scores)), f"({LETTERS[[*scores.values()].index(1)]})"
         return Problem(self.id(row), question, answer, group=row.source or self.type)
+
+
+def _one(row: Row) -> Row:
+    """With the target itself where it is the only one of a list."""
+    lists = {name: row.values.get(name) for name in ("target", "targets")}
+    listed = {name: each[0] for name, each in lists.items() if isinstance(each, list) and len(each) == 1}
+    return replace(row, values={**row.values, **listed})
 
 
 class Bbh(_BigBench):

@@ -124,7 +124,7 @@ def _problem(where: str, row: dict[str, Any]) -> Problem:
             raise UserError(f'{where}: the field "{name}" is missing or empty')
     tests = _tests(where, row)
     if tests is not None:
-        values["question"] = written(row["question"])  # code that a completion continues must keep its white space
+        values["question"] = _text(where, "question", row["question"], strip=False)  # code that a completion continues
     if not values["answer"] and tests is None:
         raise UserError(f'{where}: the field "answer" is missing or empty; a problem needs an answer, or "tests" for programs')
     split = values["split"] or "train"
@@ -182,8 +182,11 @@ def _decoded(value: Any) -> Any:
     return value
 
 
-def _text(where: str, name: str, value: Any) -> str:
+def _text(where: str, name: str, value: Any, strip: bool = True) -> str:
+    if name in ("question", "solution") and isinstance(value, list) and all(isinstance(line, str) for line in value):
+        value = "\n".join(value)
     try:
-        return "" if value is None else written(value).strip()
+        text = "" if value is None else written(value)
     except ValueError as error:
         raise UserError(f'{where}: the field "{name}" {error}') from error
+    return text.strip() if strip else text

@@ -20,6 +20,8 @@ from typing import Any
 
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.numbers import plain
+from selftrain_assets.core.quantities import LONGEST
+from selftrain_assets.tasks.splits import split_called
 
 Located = tuple[str, dict[str, Any]]
 ROWS_UNDER = ("examples", "data", "rows", "problems", "questions", "instances")
@@ -30,11 +32,13 @@ MAGIC = {
     b"/annex/objects/": "is a git-annex pointer and not the file itself: run git annex get in its repository",
     b"<!doctype html": "is a web page: download the file itself (of GitHub or the Hugging Face hub, the raw one)",
     b"<html": "is a web page: download the file itself (of GitHub or the Hugging Face hub, the raw one)",
-    b"PK\x03\x04": "is a zip archive: unpack it",
+    b"PK\x03\x04": "is a zip archive or a spreadsheet: unpack it, or save it as CSV",
+    b"%PDF": "is a PDF: give the data that it shows",
     b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it",
     b"BZh": "is compressed with bzip2: unpack it",
     b"\xfd7zXZ": "is compressed with xz: unpack it",
 }
+GZIP = b"\x1f\x8b"
 UTF_32, UTF_16 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff"), (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -68,8 +72,10 @@ def written(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         advice = "; write it as a text, in the form that an answer should have" if isinstance(value, date | time) else ""
         raise ValueError(f"must be a text or a number, not {type(value).__name__}{advice}")
-    if isinstance(value, float | Decimal) and not math.isfinite(value):
+    if isinstance(value, float | Decimal) and not Decimal(value).is_finite():
         raise ValueError(f"must be a finite number, not {value}; write it as a text")
+    if isinstance(value, Decimal) and abs(value.adjusted()) > LONGEST:
+        raise ValueError(f"has more than {LONGEST:,} digits; write it as a text")
     text = value if isinstance(value, str) else plain(value)
     if any("\ud800" <= c <= "\udfff" for c in text):
         raise ValueError("holds half of a surrogate pair, which is no character")
@@ -91,13 +97,15 @@ def floats(value: Any) -> Any:
 def content(path: Path) -> bytes:
     """What the file holds, unpacked. UserError for one that holds something else than its name says."""
     raw = path.read_bytes()
-    if raw.startswith(b"\x1f\x8b"):
+    if path.suffix.lower() == ".gz" and not raw.startswith(GZIP):
+        raise UserError(f"{path}: not a readable gzip file; is it torn, or not compressed at all?")
+    while raw.startswith(GZIP):
         try:
             raw = gzip.decompress(raw)
         except (EOFError, OSError) as error:
             raise UserError(f"{path}: not a readable gzip file ({error}); is it torn?") from error
-    elif path.suffix.lower() == ".gz":
-        raise UserError(f"{path}: not a readable gzip file; is it torn, or not compressed at all?")
+    if raw.startswith(b"PAR1") and ".parquet" not in path.suffixes:
+        raise UserError(f"{path} is a Parquet file: let its name end in .parquet")
     for magic, said in MAGIC.items():
         if raw[: len(magic)].lower() == magic.lower():
             raise UserError(f"{path} {said}")
@@ -111,7 +119,7 @@ def text_of(path: Path) -> str:
     if wide:
         raise UserError(f"{path} is {wide}, and only UTF-8 is read: convert it with iconv -f {wide} -t UTF-8")
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise UserError(
@@ -146,15 +154,22 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _rows_of(path: Path, value: Any) -> list[Any] | None:
-    """The list of rows that a value is, or holds under a known name; None for a single row."""
+    """The list of rows that a value is, or holds: under a known name, by split, or below its columns as pandas has them. None for a row."""
     if isinstance(value, dict):
-        lists = [name for name in ROWS_UNDER if isinstance(value.get(name), list) and all(isinstance(row, dict) for row in value[name])]
-        if len(lists) != 1 and value and all(isinstance(each, dict) for each in value.values()):
+        lists = {name: each for name, each in value.items() if isinstance(each, list) and all(isinstance(row, dict) for row in each)}
+        if lists and len(lists) == len(value) and all(map(split_called, lists)):
+            return [{"split": split_called(name), **row} for name, rows in lists.items() for row in rows]
+        if len(under := [name for name in ROWS_UNDER if name in lists]) == 1:
+            return lists[under[0]]
+        columns, data = value.get("columns"), value.get("data")
+        if isinstance(columns, list) and isinstance(data, list) and all(isinstance(row, list) and len(row) == len(columns) for row in data):
+            return [dict(zip(columns, row, strict=True)) for row in data]
+        if value and all(isinstance(each, dict) for each in value.values()):
             raise UserError(
                 f"{path}: one object of objects ({', '.join(list(value)[:3])} ...); expected a list of rows, or a row on each line, "
                 'as pandas writes them with to_json(orient="records", lines=True)'
             )
-        return value[lists[0]] if len(lists) == 1 else None
+        return None
     return value if isinstance(value, list) and all(isinstance(row, dict) for row in value) else None
 
 
@@ -212,7 +227,8 @@ def parquet(path: Path) -> Iterator[tuple[str, Any]]:
     short = {f.name: kind for f in table.schema for kind in (np.float16, np.float32) if f.type == pyarrow.from_numpy_dtype(kind)}
     for number, row in enumerate(rows, 1):
         for name, kind in short.items():
-            row[name] = None if row[name] is None else float(str(kind(row[name])))
+            value = row[name]
+            row[name] = value if value is None or value.is_integer() else float(str(kind(value)))
         yield f"{path}, row {number}", row
 
 
@@ -220,10 +236,14 @@ def _table(path: Path, delimiters: str) -> Iterator[tuple[str, Any]]:
     """Rows below a header. Of the delimiters the one that cuts the header into most names is used."""
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     text = text_of(path)
+    if text.startswith("sep=") and (first := text.partition("\n"))[0].strip()[4:] in [*delimiters]:  # as Excel writes it
+        delimiters, text = first[0].strip()[4:], first[2]
+
+    def read(delimiter: str, strict: bool) -> Iterator[list[str]]:
+        return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict)
+
     try:
-        headers = {d: next(csv.reader(io.StringIO(text, newline=""), delimiter=d), []) for d in delimiters}
-        delimiter = max(headers, key=lambda d: len(headers[d]))
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        reader = read(max(delimiters, key=lambda delimiter: len(next(read(delimiter, strict=False), []))), strict=True)
         names = [name.strip() for name in next(reader, [])]
         if again := next((name for name in names if names.count(name) > 1), None):
             raise UserError(f'{path}: two columns are called "{again}"')

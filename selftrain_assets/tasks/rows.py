@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import Any
 
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.tasks.readers import READERS, rows_in, suffix, text_of, value_of, written
+from selftrain_assets.tasks.splits import split_called, split_of, splits_in
 
-SPLIT = re.compile(r"(?:^|[^a-z])(train|validation|valid|val|dev|test|prompt)(?:ing)?(?![a-z])")
-SAME_SPLIT = {"valid": "validation", "val": "validation", "dev": "validation"}
 METADATA = "metadata.json"
 NOT_ROWS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 
@@ -64,7 +62,8 @@ class Row:
 
 def rows_below(path: Path, beside: Collection[str] = ()) -> Iterator[Row]:
     """Rows of a file, of the files that a pattern like data/gsm8k-*.jsonl matches, or of every problem file below a folder, in the
-    order of their names, but for those that lie `beside` the set. What they and their folders are called says their split."""
+    order of their names, but for those that lie `beside` the set. What they and their folders are called says their split, or else a
+    column of that name."""
     folder, files, left_out = files_below(path, beside)
     if not files:
         instead = f" but for {', '.join(left_out)}; name one of them to load it" if left_out else ""
@@ -72,10 +71,11 @@ def rows_below(path: Path, beside: Collection[str] = ()) -> Iterator[Row]:
     counts: dict[tuple[str, str | None], int] = {}
     for file in files:
         below, stem = file.relative_to(folder), file.name[: len(file.name) - len(suffix(file))]
-        split = split_of(below, folder)
-        named = not (_named_splits(stem) or stem.isdigit() or stem == "task")
+        place = split_of(below, folder)
+        named = not (splits_in(stem) or stem.isdigit() or stem == "task")
         source = stem if named else below.parent.name
         for where, values in rows_in(file):
+            split = place or split_called(str(values.get("split") or ""))
             number = counts[source, split] = counts.get((source, split), 0) + 1
             yield Row(where, values, split, source, number)
 
@@ -93,25 +93,6 @@ def files_below(path: Path, beside: Collection[str] = ()) -> tuple[Path, list[Pa
         found += [file for file in each.rglob("*") if file.is_file() and _is_rows(file.relative_to(folder))] if each.is_dir() else [each]
     left_out = [file for file in found if any(file.relative_to(folder).match(pattern) for pattern in beside)]
     return folder, sorted({*found} - {*left_out}), sorted(str(file.relative_to(folder)) for file in left_out)
-
-
-def split_of(below: Path, folder: Path) -> str | None:
-    """The split that a file is in. Its name says it, or else that of the nearest folder below `folder`, by a word in it:
-    `test-00000-of-00001`, `gsm8k_test`, and not `latest`, `contest` or `unit_tests`. Where none does, `folder` or the nearest one above it
-    that is called so and nothing else, within the folder that the command runs in or the home directory. Two such words say nothing."""
-    for part in reversed(below.parts):
-        if len(named := _named_splits(part)) == 1:
-            return named.pop()
-    for above in (folder.absolute(), *folder.absolute().parents):
-        if above in (Path.cwd(), Path.home()) and above != folder.absolute():
-            return None
-        if SPLIT.fullmatch(above.name.lower()) and (named := _named_splits(above.name)) != {"prompt"}:
-            return named.pop()
-    return None
-
-
-def _named_splits(name: str) -> set[str]:
-    return {SAME_SPLIT.get(found, found) for found in SPLIT.findall(name.lower())}
 
 
 def folders_below(path: Path, files: Collection[str]) -> list[Path]:

@@ -8,7 +8,7 @@ from selftrain_assets.core.health import held_out_apart
 from selftrain_assets.core.types import Problem
 from selftrain_assets.stages.symptoms import leaks_in_problems
 from selftrain_assets.tasks.loaded import apart, once_each
-from selftrain_assets.tasks.rows import split_of
+from selftrain_assets.tasks.splits import split_of
 
 EGGS = "A farmer has 12 hens, and each lays 3 eggs a day. How many eggs are there after 2 days?"
 
@@ -69,6 +69,8 @@ def test_what_is_cleared_here_passes_the_check_of_a_round():
         ("data", "dev_rand_split.jsonl", "validation"),
         ("data", "validation.csv", "validation"),
         ("data", "testing.csv", "test"),
+        ("data", "TestSet.csv", "test"),
+        ("data", "test1.csv", "test"),
         ("data", "test/algebra/0.json", "test"),
         ("data", "Train/algebra/0.json", "train"),
         ("data", "test/train.jsonl", "train"),

@@ -52,7 +52,12 @@ READ = {
     "gzip": ("a.jsonl.gz", gzip.compress(LINES.encode())),
     "gzip by another name": ("a.jsonl", gzip.compress(LINES.encode())),
     "a list, gzipped": ("a.json.gz", gzip.compress(json.dumps(BOTH).encode())),
+    "a list, gzipped twice": ("a.json.gz", gzip.compress(gzip.compress(json.dumps(BOTH).encode()))),
+    "the columns and the data of pandas": ("a.json", json.dumps({"columns": [*ONE], "data": [[*ONE.values()], [*TWO.values()]]})),
+    "two byte order marks": ("a.json", "\ufeff\ufeff" + LINES),
     "CSV": ("a.csv", table(",")),
+    "CSV with a line for Excel": ("a.csv", "sep=;\r\n" + table(";", "\r\n")),
+    "CSV with spaces": ("a.csv", table(",").replace(",", ", ")),
     "CSV without quotes": ("a.csv", table(",").replace('"', "")),
     "CSV with a byte order mark and Windows' line ends": ("a.csv", "\ufeff" + table(",", "\r\n")),
     "CSV with semicolons": ("a.csv", table(";")),
@@ -80,7 +85,9 @@ REFUSED = {
     "a Git LFS pointer to Parquet": ("a.parquet", LFS, "is a Git LFS pointer"),
     "a Git LFS pointer to gzip": ("a.jsonl.gz", gzip.compress(LFS.encode()), "is a Git LFS pointer"),
     "a web page": ("a.json", "<!DOCTYPE html><title>404</title>", "is a web page: download the file itself"),
-    "a zip archive": ("a.jsonl", b"PK\x03\x04rest", "is a zip archive: unpack it"),
+    "a zip archive": ("a.jsonl", b"PK\x03\x04rest", "is a zip archive"),
+    "a spreadsheet": ("a.csv", b"PK\x03\x04rest", "is a zip archive or a spreadsheet: unpack it, or save it as CSV"),
+    "Parquet by another name": ("a.jsonl", b"PAR1rest", "is a Parquet file: let its name end in .parquet"),
     "zstd": ("a.jsonl", b"\x28\xb5\x2f\xfdrest", "is compressed with zstd: unpack it"),
     "torn gzip": ("a.jsonl.gz", gzip.compress(LINES.encode())[:30], "not a readable gzip file"),
     "gzip in name alone": ("a.jsonl.gz", LINES, "not a readable gzip file; is it torn, or not compressed at all?"),
@@ -125,6 +132,7 @@ def answers(path):
         ("1E+2", "100"),
         ("10000000000000000000000001", "10000000000000000000000001"),
         (BIG, BIG),
+        ("1e999", "1" + "0" * 999),
         ('"1e-07"', "1e-07"),
         ('" 05/02/2021 "', "05/02/2021"),
     ],
@@ -180,6 +188,26 @@ def test_a_value_that_is_no_answer_is_told(tmp_path, value, reason):
         ProblemFile(path=str(path)).read()
     assert str(caught.value).startswith(f"{path}, row 1: ")
     assert reason in str(caught.value)
+
+
+def test_more_digits_than_anybody_writes_are_refused(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": 1, "question": "?", "answer": 1e99999999}')
+    with pytest.raises(UserError, match='line 1: the field "answer" has more than 10,000 digits; write it as a text'):
+        answers(path)
+
+
+def test_an_object_may_hold_the_rows_of_each_split(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"train": [ONE], "dev": [TWO]}))
+    assert [p.split for p in ProblemFile(path=str(path)).read().problems] == ["train", "validation"]
+
+
+def test_the_lines_of_a_question_are_joined(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(ONE | {"question": ["first", " second"], "solution": ["1 + 1", "2"]}))
+    [problem] = ProblemFile(path=str(path)).read().problems
+    assert (problem.question, problem.solution) == ("first\n second", "1 + 1\n2")
 
 
 @pytest.mark.parametrize("field", ["solution", "group", "split", "entry"])
