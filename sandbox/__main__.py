@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from sandbox.compare import excerpt, storable
 from sandbox.doctor import diagnose
 from sandbox.engine import EngineSettings, connect, sweep
 from sandbox.errors import SandboxError
@@ -16,6 +18,9 @@ from sandbox.limits import MIB, ContainerLimits, Limits
 from sandbox.old_images import remove_unused
 from sandbox.pool import Pool, PoolSettings
 from sandbox.protocol import RunTask
+
+ACTING = re.compile("[^\n\t -~\u00a0-\U0010ffff]|[\u00ad\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that do something on a terminal instead of being seen."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,12 +88,21 @@ def run_file(settings: EngineSettings, args: argparse.Namespace) -> int:
     limits = Limits(cpu_seconds=args.cpu_seconds, wall_seconds=args.wall_seconds)
     with Pool(PoolSettings(workers=1, engines=(settings,))) as pool:
         verdict = pool.judge(RunTask(args.file.read_text(), text, limits, _language(args.file)))
-    sys.stdout.write(verdict.output)
+    sys.stdout.write(shown(verdict.output))
     if verdict.value is not None:
-        print(verdict.value)
+        try:
+            print(shown(str(verdict.value)))
+        except ValueError:  # an integer of more digits than Python writes
+            print(excerpt(verdict.value))
     if verdict.outcome != "pass":
-        print(f"{verdict.outcome}: {verdict.reason}", file=sys.stderr)
+        print(shown(f"{verdict.outcome}: {verdict.reason}"), file=sys.stderr)
     return 0 if verdict.outcome == "pass" else 1
+
+
+def shown(text: str) -> str:
+    """Text of a program's: on a terminal with escapes for what would act on it."""
+    text = storable(text)
+    return ACTING.sub(lambda match: match[0].encode("unicode_escape").decode(), text) if sys.stdout.isatty() else text
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """The self-test holds here, and notices when a control is missing."""
 
 import io
+import sys
 
 import pytest
 
@@ -54,6 +55,17 @@ def test_run_prints_what_the_file_prints(docker_engine, tmp_path, capsys, monkey
     arguments = ["--host", docker_engine.host] if docker_engine.host else []
     assert main([*arguments, "run", "--base", "local", str(path)]) == 0
     assert capsys.readouterr().out == "hello\n42\n"
+
+
+@pytest.mark.parametrize(("program", "shown"), [("10**5000", "a very long integer\n"), ("print('\\x1b[2J\\u202e')", "\\x1b[2J\\u202e\n")])
+def test_run_shows_whatever_a_program_makes(docker_engine, tmp_path, capsys, monkeypatch, program, shown):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    path = tmp_path / "p.py"
+    path.write_text(program)
+    arguments = ["--host", docker_engine.host] if docker_engine.host else []
+    assert main([*arguments, "run", "--base", "local", str(path)]) == 0
+    assert capsys.readouterr().out == shown
 
 
 def test_without_an_engine_the_command_says_so(capsys):

@@ -3,6 +3,7 @@
 import json
 from contextlib import nullcontext
 
+import pyarrow as pa
 import pytest
 
 from selftrain_assets.core.errors import InfraError
@@ -315,3 +316,23 @@ def test_tests_enter_the_content_that_a_verdict_is_shared_by():
     assert verifier.content(with_tests(LITERAL), f"Here it is:\n{program}") == same
     assert verifier.content(with_tests([LOOP]), program) != same
     assert json.loads(with_tests(LITERAL).tests)["entry"] == "add"
+
+
+UNSTORABLE = {
+    "an integer that has no text": "10**5000",
+    "one within a list": "[10**5000, '\\ud800']",
+    "a lone surrogate": "'\\ud800 7 \\x1b[2J [/x]'",
+    "a lone surrogate raised": "raise ValueError('\\ud800[/x]')",
+    "a lone surrogate printed": "print('\\ud800')",
+    "a megabyte": "'x' * 10**6",
+}
+
+
+@pytest.mark.parametrize("answers", ["numeric", "text"])
+@pytest.mark.parametrize("program", UNSTORABLE.values(), ids=UNSTORABLE)
+def test_whatever_a_program_makes_its_verdict_can_be_stored(judge, program, answers):
+    verdict = judge(Problem("p", "q", "8"), program, answers=answers)
+    assert verdict.outcome in (Outcome.WRONG, Outcome.MALFORMED, Outcome.UNSCORABLE)
+    for text in (verdict.parsed, verdict.reason, verdict.execution and verdict.execution.output):
+        pa.array([text])
+        assert len(text or "") <= 200_000
