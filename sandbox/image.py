@@ -33,6 +33,8 @@ PUBLISHED = "python:3.12-slim"
 LOCAL, AUTO = "local", "auto"
 TAG = "selftrain.sandbox.tag"
 """Label: the tag that says what is in the image. With packages it is another than the one that the image is found by."""
+BUILD_SECONDS = 1800
+"""That the engine may be silent while an image is built."""
 RUNNER = "COPY opt /opt\n"
 PREPARE = "COPY prepared /\n"
 PACKAGES = """COPY packages /
@@ -57,11 +59,14 @@ def context_files() -> dict[str, bytes]:
 
 
 def build(client: Any, settings: EngineSettings) -> str:
-    """The image's tag; built unless it is there. SandboxError if the base or a package cannot be had."""
-    base = _base(client, settings, make=False)
-    if base and (tag := _built(client, base, settings)):
-        return tag
-    with _alone():
+    """The image's tag; built unless it is there. SandboxError if the base, a package or a language cannot be had."""
+    from sandbox.engine import engine_errors
+
+    with engine_errors("the sandbox image cannot be looked up"):
+        base = _base(client, settings, make=False)
+        if base and (tag := _built(client, base, settings)):
+            return tag
+    with engine_errors("the sandbox image cannot be built"), _alone(), _patient(client):
         base = _base(client, settings)
         assert base is not None
         return _built(client, base, settings) or _build(client, base, settings)  # another process may have built it in the meantime
@@ -115,6 +120,9 @@ def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
                 rm=True,
             )
         except docker.errors.DockerException as error:
+            for language in (LANGUAGES[name] for name in settings.languages):
+                if f'"{language.version[0]}": executable file not found' in str(error):
+                    raise SandboxError(language.missing(base[0], f"it has no {language.version[0]}")) from error
             raise SandboxError(f"the sandbox image cannot be built on {base[0]}: {error}") from error
     image.tag(REPOSITORY, wanted)
     remove_superseded(client, kind, image.id)
@@ -218,6 +226,16 @@ def _pulled(client: Any, name: str) -> Any:
             f"base image {name} is not here and cannot be pulled ({error}); without a registry, make one from this Python: "
             "python -m sandbox build --base local"
         ) from error
+
+
+@contextmanager
+def _patient(client: Any) -> Iterator[None]:
+    """The engine may say nothing for longer than usual: while it compiles large packages, for instance."""
+    usual, client.api.timeout = client.api.timeout, BUILD_SECONDS
+    try:
+        yield
+    finally:
+        client.api.timeout = usual
 
 
 @contextmanager

@@ -39,6 +39,14 @@ class Language:
     address_space: bool = True
     """Whether it lives with a limit on its address space; else its heap is limited by `run`, and all of it by its container."""
 
+    def missing(self, image: str, why: str) -> str:
+        """What to do about an image in which it does not work, as a sentence."""
+        program = self.version[0]
+        return (
+            f"{self.title} cannot be run in the image {image} ({why}): set `base` to an image that has python3 and {program}, "
+            f"or to `local`, which takes {program} from this machine"
+        )
+
     def command(self, limits: Limits) -> dict[str, Any]:
         """What the runner is told."""
         room = {"heap_mib": limits.memory_bytes // MIB, "stack_kib": max(984, limits.stack_bytes // 1024 - 4096)}

@@ -178,10 +178,7 @@ def require_languages(worker: Worker) -> None:
         language = LANGUAGES[name]
         verdict = worker.judge(StdinTask(language.trivial, (StdinCase("", ""),), language=name))
         if verdict.outcome != "pass":
-            raise SandboxError(
-                f"{language.title} cannot be run in the image {worker.image} ({verdict.reason}): set `base` to an image that has python3 "
-                f"and {language.version[0]}, or to `local`, which takes {language.version[0]} from this machine"
-            )
+            raise SandboxError(language.missing(worker.image, verdict.reason))
 
 
 def versions(worker: Worker) -> dict[str, str]:

@@ -172,14 +172,18 @@ def test_a_file_is_run_by_its_suffix(pool, docker_engine, tmp_path, capsys, monk
     assert capsys.readouterr().out == "6\n"
 
 
-def test_an_image_without_the_compiler_is_refused_before_anything_is_judged(docker_engine):
-    base = build_local_base(connect(docker_engine.host))
-    settings = replace(docker_engine, base=base, languages=("cpp",))
-    with (
-        pytest.raises(SandboxError, match=r"C\+\+ cannot be run in the image .*g\+\+: No such file.*set `base`"),
-        Pool(PoolSettings(1, (settings,))),
-    ):
+@pytest.mark.parametrize(("language", "why"), [(LANGUAGES["cpp"], "it has no g++"), (LANGUAGES["javascript"], "node: No such file")])
+def test_an_image_without_the_compiler_is_refused_before_anything_is_judged(docker_engine, monkeypatch, language, why):
+    name = language.version[0]
+    key = next(key for key, row in LANGUAGES.items() if row.title == language.title)
+    monkeypatch.setitem(LANGUAGES, key, language)  # as it is: with what is done when an image is built
+    settings = replace(docker_engine, base=build_local_base(connect(docker_engine.host)), languages=(key,))
+    with pytest.raises(SandboxError) as caught, Pool(PoolSettings(1, (settings,))):
         pass
+    said = str(caught.value)
+    assert said.startswith(f"{language.title} cannot be run in the image selftrain-sandbox")
+    assert why in said
+    assert said.endswith(f"set `base` to an image that has python3 and {name}, or to `local`, which takes {name} from this machine")
 
 
 def test_a_machine_without_the_compiler_is_refused(monkeypatch, tmp_path):
