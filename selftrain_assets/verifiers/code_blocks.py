@@ -34,6 +34,7 @@ PYTHON_TOKEN = re.compile(
     re.DOTALL,
 )
 """A string, a comment, or a fence that is in neither."""
+BEHIND_COMMENT = re.compile(r"#[^\n`]*[^\s`#]`{3,}[ \t]*(?=\n|\Z)")
 ENDS = re.compile(r"\[/PYTHON\]|\[DONE\]|</(?:answer|code|python|solution|program)>", re.IGNORECASE)
 PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
 DEEPEST = 3  # wrappers within wrappers
@@ -169,7 +170,7 @@ class _Scan:
 
     def _close(self, start: int, end: int, mark: str, length: int, code: bool) -> tuple[int, int]:
         """Where the block's text ends and what comes after it begins."""
-        last = start
+        last = doubtful = start
         for found in (PYTHON_TOKEN if code else RUN[mark]).finditer(self.text, start, end) if self.left > 0 else ():
             self.left -= found.end() - last
             last = found.end()
@@ -178,10 +179,20 @@ class _Scan:
                 return self._closed(found, start, end)
             if self.left < 0:
                 break
+            doubtful = found.start() if _never_ends(found[0]) else end
         self.left -= end - last
-        # Nothing but a fence in a string or a comment, or too short a one: better there than at the end of the text.
-        other = RUN[mark].search(self.text, start, end)
+        # No fence closes it. One in a string that never ends, behind a comment, or too short, may have been meant; else it was cut off.
+        other = (
+            RUN[mark].search(self.text, doubtful, end)
+            or BEHIND_COMMENT.search(self.text, start, end)
+            or self._short(start, end, mark, code)
+        )
         return self._closed(other, start, end) if other else (end, end)
+
+    def _short(self, start: int, end: int, mark: str, code: bool) -> re.Match[str] | None:
+        """The first fence in no string and no comment."""
+        runs = (PYTHON_TOKEN if code else RUN[mark]).finditer(self.text, start, end) if self.left > 0 else ()
+        return next((found for found in runs if not code or (found["run"] or "").strip(" \t>")[:1] == mark), None)
 
     def _closed(self, found: re.Match[str], start: int, end: int) -> tuple[int, int]:
         """The same for a fence that closes. One with a tag, on a line of its own, opens the next block as well."""
@@ -193,6 +204,11 @@ class _Scan:
             if info and (self._kind(info) or WORD.fullmatch(info)):
                 return line_start, line_start
         return (line_start if own_line else found.start()), found.end()
+
+
+def _never_ends(token: str) -> bool:
+    """Whether it is a string of three quotes that lacks its end."""
+    return token[:3] in ("'''", '"""') and (len(token) < 6 or token[-3:] != token[:3])
 
 
 def _moved(text: str, columns: int) -> str:

@@ -172,6 +172,10 @@ def test_the_last_block_that_defines_the_entry_by_any_statement(definition):
         (f"```python\n{DOCSTRING}```", DOCSTRING),
         (f"{DOCSTRING}```\nThis adds.", DOCSTRING),
         (DOCSTRING, DOCSTRING),
+        (f"```python\n{DOCSTRING}", DOCSTRING),
+        (f"```python\n# ```\n{DOCSTRING}# ```\n", f"# ```\n{DOCSTRING}# ```\n"),
+        (f"```python\n{ADD}# It adds.```\nIt's right.", f"{ADD}# It adds."),
+        (f"```python\n{ADD}text = '''it\n```\nIt's right.", f"{ADD}text = '''it\n"),
         (f"{ADD}```\nThis adds.\n```python\nadd(1, 2)\n```", ADD),
         (f"{ADD}[/PYTHON]\nThis adds.", ADD),
         (f"Use this function:\n\n{ADD}\nIt returns the sum.\n\nDone", ADD),
@@ -295,4 +299,4 @@ def test_the_work_is_bounded(piece):
     text = piece * (100_000 // len(piece))
     began = time.process_time()
     find_program(text, Sought("add", reads=True))
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 4
