@@ -42,11 +42,11 @@ OVER = re.compile(rf" ?/ ?({DIGITS})")
 MIXED = re.compile(r" {0,2}(\d{1,50})/(\d{1,50})(?![\d/]|[.,]\d)")
 TIMES_TEN = re.compile(r" ?[*xX] ?10 ?\^ ?([-+]?\d{1,9})(?!\d|\.\d)")
 PERCENT = re.compile(r"\s?(?:%|percent\b|per cent\b|pct\b)", re.IGNORECASE)
-SCALE = re.compile(r" ?(hundred|thousand|million|billion|trillion|lakh|crore)s?\b|([kK])(?![A-Za-z\d])", re.IGNORECASE)
+SCALE = re.compile(r" ?(hundred|thousand|million|billion|bn|trillion|lakh|crore)s?\b|([kK])(?![A-Za-z\d])|([\u4e07\u4ebf])", re.IGNORECASE)
 MONEY_SCALE = re.compile(r" ?(k|K|M|B|bn|mn|m|b|T)(?![A-Za-z\d])")
 AND_A_PART = re.compile(r" and (?:a|one) (half|quarter)\b")
 POWERS = {"hundred": 2, "thousand": 3, "k": 3, "lakh": 5, "million": 6, "m": 6, "mn": 6, "crore": 7, "billion": 9, "b": 9, "bn": 9}
-POWERS |= {"trillion": 12, "t": 12}
+POWERS |= {"trillion": 12, "t": 12, "\u4e07": 4, "\u4ebf": 8}
 
 SIGN = re.compile(rf"([-+])\s?{CURRENCY}?\s?([-+])?\s?$|{CURRENCY}\s?([-+])?\s?$")
 SIGN_WORD = re.compile(r"\b(negative|minus)\s\$?$", re.IGNORECASE)
@@ -56,12 +56,14 @@ NOT_AN_OPERAND = re.compile(
 )
 FORMULA_BEFORE = re.compile(
     r"(?:\\(?!therefore|ldots|dots|large|bf\b|rm\b|it\b|sim\b)[A-Za-z]+\*?(?:\[\w*\])?|[\u221a\u00b1\u03c0\u2264\u2265\u2260]|[\^_]|[\]}]\s?\{|"
-    r"[\w)}]\s?[<>]=?|\b(?:sqrt|log|ln|sin|cos|tan|exp|arcsin|arccos|arctan|at least|at most|(?:more|less|greater|fewer) than))"
-    r"\s?[-+{([ ]{0,4}$"
+    r"(?:^\s?<|[\w)}]\s?[<>])=?|^>=|"
+    r"\b(?:sqrt|log|ln|sin|cos|tan|exp|arcsin|arccos|arctan|at least|at most|(?:more|less|greater|fewer) than)|"
+    r"(?<![A-Za-z\d'])[b-z]\s?[-+*/])\s?[-+{([ ]{0,4}$|^>$"
 )
 FORMULA_AFTER = re.compile(
-    rf"\.\\|\s?(?:\\(?!text|\\|%|quad)[A-Za-z]+|[\u221a\u03c0\u221e\u00b1]|\^|_(?=[\d{{])|!(?=\s?[\d)}}*/+^=-])|\*\s?(?:[ij]|pi)\b|[ij]\b|pi\b)|"
-    rf"\([\d\\]|[a-fijnp-rtuvw-z](?![{LETTERS}\d'])|[xyz]+\b|[xX]\d|[MBGT](?![{LETTERS}\d])|\s?[*+-]\s?\d{{0,50}}(?:\.\d{{1,50}})?\s?[ijxyz]\b"
+    r"\.\\|\s?(?:\\(?!text|\\|%|quad)[A-Za-z]+|[\u221a\u03c0\u221e\u00b1]|\^|_(?=[\d{])|!(?=\s?[\d)}*/+^=-])|\*\s?(?:[ij]|pi)\b|[ij]\b|pi\b)|"
+    rf"\([\d\\]|[a-fijnp-rtuvw-z](?![{LETTERS}\d'])|[xyz]+\b|\s[nxyz]\b(?!\s?[\d=])|[A-Za-z]+\d|\+(?=\s|$|[.,;)])|"
+    rf"[MBGT](?![{LETTERS}\d])|\s?[*+-]\s?\d{{0,50}}(?:\.\d{{1,50}})?\s?[b-z]\b(?!')"
 )
 NEGATION = re.compile(
     r"(?:\b(?:not|cannot|never|neither|rather than|instead of)|n't)\s+(?:be\s+|the\s+|just\s+|only\s+|simply\s+|equal to\s+)?\(?\s?$", re.I
@@ -179,6 +181,6 @@ def _in_words(text: str, end: int, value: Fraction | None, money: bool) -> tuple
     if found := AND_A_PART.match(text, end):
         return value if value is None else value + (Fraction(1, 2) if found[1] == "half" else Fraction(1, 4)), found.end()
     if found := SCALE.match(text, end) or (MONEY_SCALE.match(text, end) if money else None):
-        power = POWERS[(found[1] or found[2]).lower()]
+        power = POWERS[next(filter(None, found.groups())).lower()]
         return value if value is None else value * 10**power, found.end()
     return value, end

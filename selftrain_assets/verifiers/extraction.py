@@ -125,7 +125,8 @@ def _overrules(found: _Marked, before: _Marked, corrected: bool, holds: Callable
 
 # -- marks --------------------------------------------------------------------------------------------------------------
 
-TAG = re.compile(r"<(/?)(?:final_)?answer>", re.IGNORECASE)
+TAG = re.compile(r"<(/?)(?:final_)?answer>|\[(/?)answer\]", re.IGNORECASE)
+TORN_TAG = re.compile(r"[<\[]/\w*$")
 HASHES = re.compile(r"#{4,}(?!#)")
 HEADING = re.compile(
     r"[\s*_]*(?:(?:step|part|case|section|method|solution|explanation|conclusion|summary|analysis|verif\w+|check\w*|notes?|calculat\w+|given|"
@@ -191,12 +192,16 @@ def _marks(text: str) -> Iterator[_Marked]:
 def _tags(text: str) -> Iterator[_Marked]:
     tags = list(TAG.finditer(text))[-2 * MARKS_LOOKED_AT :]
     for tag, after in zip(tags, [*tags[1:], None], strict=False):
-        if tag[1] or (after is not None and not after[1]):
+        if _closes(tag) or (after is not None and not _closes(after)):
             continue
         end = len(text) if after is None else after.start()
-        content = text[tag.end() : end].strip()
+        content = TORN_TAG.sub("", text[tag.end() : end]).strip()
         if content and not (after is None and re.match(r"tags?\b", content)):
             yield _Marked(Mark.TAG, tag.start(), len(text) if after is None else after.end(), peeled(content), content)
+
+
+def _closes(tag: re.Match[str]) -> bool:
+    return any(tag.groups())
 
 
 def _boxes(text: str) -> Iterator[_Marked]:
