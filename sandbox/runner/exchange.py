@@ -125,7 +125,7 @@ class Exchange(Codec):
 
     def _container(self, number: Any, tree: Any, depth: int) -> Any:
         """A shared container; those in it, and itself, may be referred to in it."""
-        kind = list if type(tree) is list else {"d": dict, "s": set}[next(iter(tree))]
+        kind = list if type(tree) is list else {("d",): dict, ("s",): set}[tuple(tree)]
         made: Any = kind()
         if number != self.share(made):
             raise ValueError("a container out of turn")

@@ -17,7 +17,8 @@ from typing import Any
 
 from sandbox.runner.asking import Asked
 from sandbox.runner.child import read_payload, send
-from sandbox.runner.proxies import CONTROL, Remote, Unscorable
+from sandbox.runner.proxies import TypeOf, Unscorable
+from sandbox.runner.remote import CONTROL, Remote
 
 
 def wanted_names(trees: list[ast.Module]) -> set[str]:
@@ -119,6 +120,8 @@ def _namespace(job: dict[str, Any], remote: Remote, trees: list[ast.Module]) -> 
             continue
         with contextlib.suppress(KeyError):
             space[name] = remote.ask("name", name)
+    if any("type(" in test for test in job["tests"]):
+        space["type"] = TypeOf()
     space |= dict.fromkeys(names, entry)
     exec(compile(job["context"], "context", "exec", dont_inherit=True), space)
     space |= dict.fromkeys(names, entry)  # again: a prompt's context may hold an empty function of that name

@@ -251,7 +251,7 @@ for _ in range(int(input())): print(sum(map(int, input().split())))
         "22",
     ),
     "100 MB of numbers": ("a = [1.5] * 12_000_000\nprint(len(a))", "", "12000000"),
-    "400 MB": ("a = bytearray(b'x') * (400 * 2**20)\nprint(len(a))", "", str(400 * 2**20)),
+    "300 MB": ("a = bytearray(b'x') * (300 * 2**20)\nprint(len(a))", "", str(300 * 2**20)),
     "integers of 5,000 digits, allowed": ("import sys\nsys.set_int_max_str_digits(0)\nprint(len(str(10**5000)))", "", "5001"),
     "a sieve": (
         "n = 10**6\ns = bytearray([1]) * (n + 1)\nfor i in range(2, 1001):\n    if s[i]: s[i*i::i] = bytes(len(range(i*i, n + 1, i)))\nprint(sum(s) - 2)",
@@ -414,7 +414,7 @@ FUNCTIONS = {
     "lambda": ("f = lambda x: x * 2", [((2,), 4)]),
     "partial and cache": ("from functools import cache, partial\n@cache\ndef g(a, b): return a + b\nf = partial(g, 1)", [((2,), 3)]),
     "much output for debugging": ("def f(n):\n    for i in range(n): print('debug', i, 'x' * 60)\n    return n", [((30_000,), 30_000)]),
-    "a large result": ("def f(n): return list(range(n))", [((300_000,), list(range(300_000)))]),
+    "a large result": ("def f(n): return ['x' * n]", [((1_500_000,), ["x" * 1_500_000])]),
     "async, run inside": ("import asyncio\nasync def g(x): return x\ndef f(x): return asyncio.run(g(x))", [((2,), 2)]),
 }
 
@@ -610,6 +610,14 @@ ASSERTED = {
         "import math\ndef f(x): return math.sqrt(x)",
         [
             "METADATA = {}\ndef check(candidate):\n    import copy, math\n    assert math.fabs(candidate(4) - 2) < 1e-9\n    assert candidate(copy.deepcopy(9)) == 3\ncheck(f)"
+        ],
+    ),
+    "types of own objects": (
+        "from enum import IntEnum\nclass A: pass\nclass B(A): pass\nclass N(IntEnum):\n    X = 1\ndef f(x): return {1: A(), 2: B(), 3: N.X}.get(x, x)",
+        [
+            "assert type(f(1)) is A and type(f(2)) == B and type(f(2)) is not A and type(f(2)).__name__ == 'B'",
+            "assert type(f(3)) is N and type(f(9)) is int and isinstance(int, type)",
+            "class M(type): pass\nclass C(metaclass=M): x = 1\nassert type(C) is M and C.x == f(1 - 0.0 == 1 and 7) - 6",
         ],
     ),
     "isinstance and types": (
