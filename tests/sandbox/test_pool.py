@@ -15,6 +15,7 @@ import pytest
 
 from sandbox import EngineError, EngineSettings, FuncTask, Limits, Pool, PoolSettings, RunTask, SandboxError, StdinCase, StdinTask
 from sandbox.engine import LABEL, OWNER, SLOTS, UIDS_PER_CONTAINER, Line, connect, free_slots, sweep
+from sandbox.judge import settle
 from sandbox.protocol import Call, job_line
 from tests.sandbox.conftest import QUICK
 from tests.sandbox.engine_process import engine_folder, own_engine
@@ -167,6 +168,8 @@ def test_a_program_that_the_wall_limit_stopped_idle_is_run_once_more(pool, monke
         if len(calls) <= late_runs:
             reports[0]["program"]["cpu"] = 0.9  # what other cases used has no say
             reports[1] |= {"late": True, "program": reports[1]["program"] | {"exit": -9, "cpu": cpu}}
+            del reports[1]["found"]
+            settle(task, 1, reports[1])
         return reports
 
     monkeypatch.setattr(worker, "_run", slow)
