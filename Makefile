@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BROWSERS := $(CHROMIUM) chromium chromium-browser google-chrome
 
-.PHONY: quickstart ui install test test-faults engine browser lint check clean
+.PHONY: quickstart ui install test test-faults engine compilers browser lint check clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/selftrain run quickstart
@@ -24,13 +24,13 @@ ui: $(VENV)/installed
 # `make VLLM= test` leaves vLLM out, which needs the CPU build of torch to be found.
 VLLM := $(VENV)/installed-vllm
 
-install: $(VENV)/installed-dev $(VLLM) engine browser
+install: $(VENV)/installed-dev $(VLLM) engine compilers browser
 
 # Twice as many processes as cores: half of the time is spent waiting, for daemons, containers and the browser.
 test: install
 	$(BIN)/python -m pytest -n 4
 
-test-faults: $(VENV)/installed-dev $(VLLM) browser
+test-faults: $(VENV)/installed-dev $(VLLM) engine compilers browser
 	$(BIN)/python -m pytest -m kills -n 2 --kills 50 --durations 0
 
 # The sandbox is tested on a real Docker engine: one that runs, or one that the tests start as root.
@@ -38,6 +38,12 @@ engine:
 	@docker version > /dev/null 2>&1 || command -v dockerd > /dev/null || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io > /dev/null; } \
 	  || { echo "The sandbox's tests need Docker: install it, or set DOCKER_HOST to a running engine."; exit 2; }
+
+# Programs in C++ and JavaScript are tested with the compilers of this machine: those that are there, or Debian's, which are installed as root.
+compilers:
+	@command -v g++ > /dev/null && command -v node > /dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ nodejs > /dev/null; } \
+	  || { echo "The sandbox's tests need g++ and node: install them."; exit 2; }
 
 # The UI is tested in a headless Chromium: one that is there, or Debian's, which is installed as root.
 browser:
