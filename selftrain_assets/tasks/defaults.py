@@ -25,6 +25,8 @@ def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> 
     if "sampling" in defaults and _in_a_chat(data.get("prompt")):
         defaults["sampling"] = {name: value for name, value in defaults["sampling"].items() if name != "stop"}
     own = {name: defaults.pop(name) for name in ("sampling", "wording") if name in defaults} if recipes else {}
+    if "verifier" in defaults and isinstance(verifier, Mapping) and verifier.get("language", "python") != "python":
+        defaults["verifier"] = {name: value for name, value in defaults["verifier"].items() if name != "prelude"}  # which is Python
     if "verifier" in defaults and isinstance(verifier, Mapping) and verifier.get("type") not in (None, defaults["verifier"]["type"]):
         data = {**data, "verifier": _over_members(defaults.pop("verifier"), verifier)}
     if (defaults or own) and recipes:

@@ -182,11 +182,10 @@ class _Scan:
             doubtful = found.start() if _never_ends(found[0]) else end
         self.left -= end - last
         # No fence closes it. One in a string that never ends, behind a comment, or too short, may have been meant; else it was cut off.
-        other = (
-            RUN[mark].search(self.text, doubtful, end)
-            or BEHIND_COMMENT.search(self.text, start, end)
-            or self._short(start, end, mark, code)
-        )
+        other = RUN[mark].search(self.text, doubtful, end)
+        if other is None and (comment := BEHIND_COMMENT.search(self.text, start, end)):
+            other = RUN["`"].search(self.text, *comment.span())
+        other = other or self._short(start, end, mark, code)
         return self._closed(other, start, end) if other else (end, end)
 
     def _short(self, start: int, end: int, mark: str, code: bool) -> re.Match[str] | None:

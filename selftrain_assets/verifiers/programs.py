@@ -56,7 +56,7 @@ class CodeVerifier(Identity):
     )
     continues: bool = Field(False, description="the question is code that goes on: with a completion, or with a block as its function")
     answers: Literal["numeric", "text"] = Field("numeric", description="how a result is compared with an answer")
-    prelude: str = Field("", description="Python that stands before every program in Python, for instance imports that it may do without")
+    prelude: str = Field("", description="code that stands before every program, for instance imports that it may do without")
     tolerance: float = Field(
         0.0, ge=0, description="accepted difference of numbers that are no integers, absolute or relative; asserts say their own"
     )
@@ -150,7 +150,7 @@ class CodeVerifier(Identity):
             wall_seconds=cpu * self.wall_seconds / self.cpu_seconds,
             memory_bytes=int(max(tests.memory_limit, LEAST_MEMORY) if tests.memory_limit else self.memory_mib) * MIB,
         )
-        source = joined(self.prelude, program) if self.language == "python" else program
+        source = joined(self.prelude, program)
         if problem.tests is None:
             return RunTask(source, limits=limits, language=self.language)
         if tests.cases:

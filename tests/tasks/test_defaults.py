@@ -70,6 +70,12 @@ def test_stop_texts_of_a_completion_do_not_end_a_turn_of_a_chat(task):
     assert stop(prompt={"chat": False}) == completed
 
 
+def test_the_prelude_of_a_set_is_not_for_another_language():
+    assert "import" in parsed(task={"type": "apps"}).verifier.prelude
+    other = parsed(task={"type": "apps"}, verifier={"language": "cpp"}).verifier
+    assert (other.prelude, other.any_order) == ("", True)
+
+
 def test_another_verifier_has_its_own_defaults():
     assert parsed(task={"type": "humaneval"}, verifier={"type": "text"}).verifier.type == "text"
 
