@@ -214,9 +214,9 @@ def _rpc(task: RpcTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
     try:
         record = loads(report["verdict"])
     except ValueError:
-        record = {}
-    case = record.get("case", 0)
-    passed = record.get("passed", 0)
+        record = None
+    record = record if type(record) is dict else {}
+    case, passed = (count if type(count := record.get(name)) is int else 0 for name in ("case", "passed"))
     if report["program"]["exit"] != -9 or report["late"]:  # -9: the tester was done, and what was left was ended
         end = broken(report, task.limits)
     else:
