@@ -39,6 +39,7 @@ SIGNS = {
 }
 
 LATEX = (
+    (re.compile(r"\\(?:begin|end)\s*\{\w+\*?\}|\\\\(?![A-Za-z])|&(?=\s?=)"), " "),
     (re.compile(r"\\[dt]?frac\s*\{\s*\\(?:text|mathrm)\s*\{([^{}]*)\}\s*\}\s*\{\s*\\(?:text|mathrm)\s*\{([^{}]*)\}\s*\}"), r" \1/\2 "),
     (re.compile(r"\\(?:left|right|displaystyle|textstyle|bigl?|bigr?|Bigl?|Bigr?|!|limits)(?![A-Za-z])"), ""),
     (re.compile(r"\{,\}"), ","),

@@ -126,7 +126,8 @@ ALTERNATIVE = re.compile(
 )
 RANGE = re.compile(r"\b(?:between|rang\w+ from|anywhere from)\W*$", re.IGNORECASE)
 EQUALS = re.compile(r"=|\u2248|\bequals\b|\bis equal to\b|\b(?:gives|makes|yields|comes to|totals)\b", re.IGNORECASE)
-INFERENCE = re.compile(r"\b(?:so|then|thus|hence|therefore|giving|gives|means|where)\b|=>", re.IGNORECASE)
+INFERENCE = re.compile(r"\b(?:so|then|thus|hence|therefore|giving|gives|means)\b|=>", re.IGNORECASE)
+SUBORDINATE = re.compile(r"\b(?:where|when|if|since|because|as|for|with)\b", re.IGNORECASE)
 OPERATOR = re.compile(
     rf"(?:^|[\s{LETTERS})%\]])[-+*/^x][\s({{\[{CURRENCY}]*$|[-+*/^][\s({{\[{CURRENCY}]*$|"
     r"\b(?:times|plus|minus|divided by|multiplied by)\W*$",
@@ -172,6 +173,8 @@ def _relation(text: str, before: Quantity, after: Quantity) -> str:
         return "several"
     if not between.strip(" ([{.\u2026" + CURRENCY):
         return "remark" if between.strip().startswith("(") else "several"
+    if SUBORDINATE.search(between):
+        return "remark"  # x = 7, where y = 3
     if EQUALS.search(between) and not re.search(r"[.!?]\s+[A-Za-z]", between):
         return "equation"
     return "operation" if OPERATOR.search(between) else "remark"

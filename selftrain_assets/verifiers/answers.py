@@ -33,8 +33,9 @@ class Reading:
 
     def word_for_word(self, answer: str) -> bool:
         """Does the one text that was read say what the reference says, whatever that means?"""
-        alone = self.answer is not None and len(self.answer.texts) == 1
-        return alone and any(folded(text) == folded(answer) for text in self.texts)
+        if self.answer is None or len(self.answer.texts) > 1:
+            return False
+        return any(folded(text) == folded(answer) for text in (*self.texts, self.answer.lines(1)))
 
 
 WHERE = {

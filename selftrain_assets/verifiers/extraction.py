@@ -22,6 +22,7 @@ from selftrain_assets.core.boxed import boxes
 from selftrain_assets.verifiers.thoughts import spoken
 
 MARKS_LOOKED_AT = 50  # so that a degenerate text of nothing but marks costs little
+LONGEST_MARK = 200  # characters
 SEARCHED = 20_000  # characters at the end of a text that are searched for sentences about the answer
 LONGEST_LINE = 4000  # characters of an answer in a sentence
 
@@ -178,7 +179,8 @@ JOINED = re.compile(
 OPEN_END = re.compile(r"\b(?:or|and)\W*(?:\b(?:the|my|our|final|correct|that)\W*)*$", re.IGNORECASE)
 OPENS, CLOSES = ("$$", "\\["), {"$$": "$$", "\\[": "\\]"}
 BULLET = re.compile(r"(?:[-+*\u2022]|>)[ \t]+")
-LEADING = re.compile(r"(?:[\s:\uff1a*_`#\"}\u2026]|\.{2,}|,\s|\u2014\s)*")
+LEADING = re.compile(r"(?:[\s:\uff1a*_`#\"\u2026]|\.{2,}|,\s|\u2014\s)*")
+ENCLOSED = re.compile(r"\s?\}")  # of `\\text{Answer: }`
 DENIED = re.compile(r"\b(?:not|rather\s+than|instead\s+of)\s*\$*$", re.IGNORECASE)
 
 
@@ -228,11 +230,14 @@ def _sentences(text: str, sentences: list[re.Match[str]]) -> Iterator[_Marked]:
             ahead = text[max(0, found.start() - 40) : found.start()]
             remark = bool(SUPPOSED.search(ahead) or POINTED_AT.search(ahead) or JUDGEMENT.match(content))
             colon = re.search(r"\b(?:is|are|was|be|equals)\b", found[0]) is None
-            yield _Marked(Mark.SENTENCE, found.start(), end, content, text[start:until], remark, colon, bool(found["correction"]))
+            yield _Marked(Mark.SENTENCE, found.start(), end, content, text[found.end() : until], remark, colon, bool(found["correction"]))
 
 
 def _content(text: str, place: int, until: int) -> tuple[int, int]:
     """Where the answer behind a sentence's mark begins and ends: on its line or, where that has nothing more, on the next that has."""
+    ahead = text[max(0, place - LONGEST_MARK) : place].rpartition("\n")[2]
+    if ahead.count("{") > ahead.count("}") and (closing := ENCLOSED.match(text, place)):
+        place = closing.end()
     leading = LEADING.match(text, place, until)
     start = leading.end() if leading else place
     if "\n" in text[place:start] and (bullet := BULLET.match(text, start)):
