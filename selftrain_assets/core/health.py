@@ -51,14 +51,16 @@ _APART = {
         f"at most {NEAR_COPY_LIMIT:.0%} of what is trained on has most of its words, in a row, from held-out text",
     ),
 }
-_JUDGED = {
-    INFRA_ERROR: (True, f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of infrastructure"),
-    UNSCORABLE: (False, f"the tests of the problems can judge all but {UNSCORABLE_LIMIT:.0%} of the samples"),
-    MALFORMED: (False, f"an answer could be read out of all but {MALFORMED_LIMIT:.0%} of the samples"),
+_READ = {
     SECOND_OPINION: (
         False,
         f"of the samples that are wrong or malformed, another reading would not surely pass more than {SECOND_OPINION_LIMIT:.0%}",
     ),
+}
+_JUDGED = {
+    INFRA_ERROR: (True, f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of infrastructure"),
+    UNSCORABLE: (False, f"the tests of the problems can judge all but {UNSCORABLE_LIMIT:.0%} of the samples"),
+    MALFORMED: (False, f"an answer could be read out of all but {MALFORMED_LIMIT:.0%} of the samples"),
 }
 # stage -> check name -> (blocking, what it asks)
 CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
@@ -67,6 +69,7 @@ CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
     "samples": _INTACT,
     "verifications": _INTACT
     | _JUDGED
+    | _READ
     | {
         DISTINCT: (
             True,
@@ -75,8 +78,8 @@ CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
         ),
         LENGTH: (False, f"correct completions are between {LENGTH_RANGE[0]:.0%} and {LENGTH_RANGE[1]:.0%} as long as in the first round"),
     },
-    "rationalizations": _INTACT | _JUDGED,
-    "translations": _INTACT | _JUDGED,
+    "rationalizations": _INTACT | _JUDGED | _READ,
+    "translations": _INTACT | _JUDGED | _READ,
     "trajectories": _INTACT | {INFRA_ERROR: _JUDGED[INFRA_ERROR]},
     "dataset": {
         CORRECT_SAMPLES: (True, "the round has at least one correct sample to learn from"),
@@ -85,7 +88,7 @@ CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
     | _INTACT
     | _APART,
     "checkpoint": _INTACT | {LOOP_EDGE: (False, "the rounds that sample from it sample from these weights")},
-    "evaluation": {NOT_BELOW_BASE: (False, "held-out greedy accuracy is not clearly below the base's")} | _INTACT,
+    "evaluation": {NOT_BELOW_BASE: (False, "held-out greedy accuracy is not clearly below the base's")} | _READ | _INTACT,
 }
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.health import HELD_OUT_APART, NEAR_COPIES
 from selftrain_assets.core.scratch import ScratchModel
-from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import HELD_OUT
 from selftrain_assets.export.capsule import CAPSULE
 from selftrain_assets.export.rows import Rows
@@ -84,7 +83,7 @@ def facts(told: Exported, more: dict[str, str]) -> str:
     return "\n".join(f"- **{name}.** {text.rstrip('.')}." for name, text in {**said, **more}.items())
 
 
-def _about(settings: Identity) -> str:
+def _about(settings: object) -> str:
     return inspect.getdoc(type(settings)).partition("\n")[0]  # type: ignore[union-attr]
 
 

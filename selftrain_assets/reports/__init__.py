@@ -106,11 +106,11 @@ def findings(summary: dict[str, Any]) -> str:
         text += (
             f" On the transfer split it is {number(last['transfer_accuracy'])}, against {number(base['transfer_accuracy'])} of the base."
         )
-    doubts = (each for each in last["second_opinion"].values() if not second_opinion(each).passed)
+    doubted = {stage: found for stage, found in last["second_opinion"].items() if not second_opinion(found).passed}
     text += "".join(
-        f" Another reading would pass {doubted['turned']} of {doubted['read']} of its wrong and malformed samples: does the verifier read "
-        "what is right?"
-        for doubted in doubts
+        f" Another reading would pass {found['turned']} of {found['read']} wrong and malformed samples of its {stage}: does the verifier "
+        "read what is right?"
+        for stage, found in doubted.items()
     )
     return text
 

@@ -18,9 +18,9 @@ def opinion_tables(summary: dict[str, Any]) -> list[Titled]:
 
 def evidence_tables(summary: dict[str, Any]) -> list[Titled]:
     """Some of those samples: the ends of their completions, as what they were read, and as what the other reading reads them."""
-    rows = [[where[0], *(example[name] for name in COLUMNS)] for where, found in _opinions(summary) for example in found["examples"]]
+    rows = [[*where, *(example[name] for name in COLUMNS)] for where, found in _opinions(summary) for example in found["examples"]]
     return (
-        [Titled("Samples that another reading would pass", ["iteration", *(name.replace("_", " ") for name in COLUMNS)], rows)]
+        [Titled("Samples that another reading would pass", ["iteration", "verdicts", *(name.replace("_", " ") for name in COLUMNS)], rows)]
         if rows
         else []
     )

@@ -39,7 +39,6 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
         case "verifications" | "rationalizations" | "translations":
             found = [infra_errors(manifest.counts), unscorable(manifest.counts)]
             found += [parse_failures(manifest.counts, manifest.detail.get("unparsed", ()))]
-            found += [second_opinion(manifest.metrics["second_opinion"])] if "second_opinion" in manifest.metrics else []
             if manifest.stage == "verifications":
                 found += _drift(run, manifest)
         case "trajectories":
@@ -53,6 +52,8 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
             found = [_next_edge(run, manifest)]
         case "evaluation":
             found = [not_below_base(manifest.metrics.get("gain_over_base"))]
+    if "second_opinion" in manifest.metrics:
+        found.append(second_opinion(manifest.metrics["second_opinion"]))
     if manifest.stage in CHECKS and manifest.stage != "policy":  # a policy has no tables
         found.append(intact(_fault(run, manifest)))
     return sorted(found, key=lambda c: not c.blocking)

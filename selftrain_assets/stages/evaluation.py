@@ -11,7 +11,7 @@ from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.selection import problem_subset
 from selftrain_assets.core.types import Improvement, Outcome, Score
-from selftrain_assets.stages import self_improvement
+from selftrain_assets.stages import opinion, self_improvement
 from selftrain_assets.stages.evidence import draw, is_drawn, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.measuring import CORRECT, VERSION, Ballots, Votes, measure, vote_of_all
@@ -34,6 +34,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
         config.evaluation,
         [draws.identity() for draws in plan],
         list(run.all_verifiers),
+        *opinion.identity(run, run.all_verifiers),
         base.digest if base else None,
         *self_improvement.identity(run),
         *sorted(run.retracted.values("problem")),
@@ -47,6 +48,8 @@ def evaluation(run: Run, scope: str) -> Manifest:
         drawn = draw(run, db, run.store.policy(trained.detail["place"]), plan, f"{scope} evaluation", clock)
         judge(run, db, trained.digest, f"{scope} evaluation", clock)
         scores, votes = _scores(run, db.stream(VERDICTS))
+        with clock.working():
+            other = opinion.second_opinion(run, db, run.all_verifiers)
         engines = db.execute("SELECT string_agg(DISTINCT engine, ', ' ORDER BY engine) FROM members JOIN sample_pool USING (key)")[0][0]
         counts = {
             "problems": len({s.problem_id for s in scores}),
@@ -65,7 +68,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
         digest = fingerprint("scores", key, [asdict(s) for s in scores])
         files["scores"] = run.store.write_table(run.name, scope, "scores", digest, Score, scores)
         before = run.store.read_table(base, "scores", Score) if base is not None else []
-        metrics = measure(run, scores, votes, before) | own
+        metrics = measure(run, scores, votes, before) | {"second_opinion": other} | own
         return finish(
             run,
             clock,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from selftrain_assets.verifiers import (
     MathVerifier,
     NumericVerifier,
     TextVerifier,
+    Verifier,
     verifier_fingerprint,
     with_members,
 )
@@ -64,22 +66,23 @@ class _Failed(NamedTuple):
     completion: str
 
 
-def readings(run: Run) -> dict[str, AnyOf]:
-    """By the verifiers of the experiment, what reads their samples again."""
-    verifiers = run.config.verifiers() if run.config.second_opinion else []
-    return {verifier_fingerprint(verifier): reading for verifier in verifiers if (reading := _other(verifier)) is not None}
+def readings(run: Run, verifiers: Mapping[str, Verifier]) -> dict[str, AnyOf]:
+    """What reads the samples of these verifiers again, by the same names."""
+    asked = verifiers if run.config.second_opinion else {}
+    return {name: reading for name, verifier in asked.items() if (reading := _other(verifier)) is not None}
 
 
-def identity(run: Run) -> list[Any]:
+def identity(run: Run, verifiers: Mapping[str, Verifier]) -> list[Any]:
     """What the opinion depends on, beside the verdicts."""
-    return [VERSION, [verifier_fingerprint(reading) for reading in readings(run).values()]]
+    return [VERSION, [verifier_fingerprint(reading) for reading in readings(run, verifiers).values()]]
 
 
-def second_opinion(run: Run, db: Database) -> dict[str, Any]:
+def second_opinion(run: Run, db: Database, verifiers: Mapping[str, Verifier]) -> dict[str, Any]:
     """Of `failed`, which are wrong or malformed of `judgements`, some are `read` again, and some of these `turned`: passed by another
     reading; `share` is how many, with its interval, `examples` are a few of them. `by` says who reads what again, `left_out` what is not
     read again, and `error` why some could not be."""
-    asked = readings(run)
+    asked = readings(run, verifiers)
+    left_out = {verifier.type for name, verifier in verifiers.items() if name not in asked} if run.config.second_opinion else set()
     drawn, failed = _drawn(run, db, list(asked))
     read, turned, error = Counter[str](), [], None
     for name, reading in asked.items():
@@ -100,14 +103,14 @@ def second_opinion(run: Run, db: Database) -> dict[str, Any]:
         "turned": len(turned),
         "share": asdict(estimate([1.0] * len(turned) + [0.0] * (read.total() - len(turned)))) if read else None,
         **of,
-        "by": {run.verifiers[name].type: [reading.type for reading in asked[name].of] for name in asked},
-        "left_out": sorted({v.type for name, v in run.verifiers.items() if name not in asked}),
+        "by": {verifiers[name].type: [reading.type for reading in asked[name].of] for name in asked},
+        "left_out": sorted(left_out),
         "error": error,
         "examples": [_example(*each) for each in sorted(turned, key=lambda found: found[0].sample_key)[:EXAMPLES]],
     }
 
 
-def _other(verifier: AnyVerifier) -> AnyOf | None:
+def _other(verifier: Verifier) -> AnyOf | None:
     own = [member.type for member in with_members([verifier])]
     others = {reading.type: reading for kind in own for reading in READINGS.get(kind, ()) if reading.type not in own}
     return AnyOf(of=tuple(others.values())) if others else None

@@ -189,7 +189,9 @@ def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Ma
 def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
     clock, drawn = Clock(), run.need(scope, source)
     policy, parents, verifiers = drawn.parents["policy"], {source: drawn.digest}, list(run.verifiers)
-    key = fingerprint("verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifiers, VERSION, *opinion.identity(run))
+    key = fingerprint(
+        "verifications", drawn.digest, run.need(INPUTS, "problems").digest, verifiers, VERSION, *opinion.identity(run, run.verifiers)
+    )
     current = run.done(scope, stage, key, parents)
     if current and not current.counts[str(Outcome.INFRA_ERROR)] and is_judged(run, policy, lambda db: recall(db, run, drawn)):
         return current
@@ -198,7 +200,7 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
         reused = judge(run, db, policy, f"{scope} {stage}", clock)
         table, digest = run.store.write_query(run.name, scope, stage, db, JUDGED, ["key", "problem_id", "outcome", "reward"])
         with clock.working():
-            other = opinion.second_opinion(run, db)
+            other = opinion.second_opinion(run, db, run.verifiers)
         solved, judges = db.execute(
             "SELECT count(DISTINCT j.problem_id) FILTER (outcome = 'pass'), string_agg(DISTINCT verifier, ', ' ORDER BY verifier) "
             "FROM judgements AS j JOIN verdict_pool USING (key)"

@@ -22,7 +22,7 @@ for _kind in (AnyOf, AllOf):
     _kind.model_rebuild(_types_namespace={"AnyVerifier": AnyVerifier})  # their members are of this very type
 
 
-def with_members(verifiers: Iterable[AnyVerifier]) -> Iterator[AnyVerifier]:
+def with_members(verifiers: Iterable[Verifier]) -> Iterator[Verifier]:
     """Each of these, followed by those that it is made of."""
     for verifier in verifiers:
         yield verifier
@@ -30,7 +30,7 @@ def with_members(verifiers: Iterable[AnyVerifier]) -> Iterator[AnyVerifier]:
             yield from with_members(verifier.of)
 
 
-def code_verifiers(verifiers: Iterable[AnyVerifier]) -> list[CodeVerifier]:
+def code_verifiers(verifiers: Iterable[Verifier]) -> list[CodeVerifier]:
     """Those that run programs, members of others included."""
     return [verifier for verifier in with_members(verifiers) if isinstance(verifier, CodeVerifier)]
 

@@ -139,9 +139,10 @@ def test_the_report_shows_it_with_the_completions(run):
     found, shown = found_in(run), summary["iterations"][0]["second_opinion"]["verifications"]
     assert shown == json.loads(json.dumps(found))
     text, html = markdown(summary, []), page(summary, {})
-    [line] = [row for row in text.splitlines() if "text or math for numeric" in row]
+    line, measured = [row for row in text.splitlines() if "text or math for numeric" in row]
+    assert measured.startswith("| 1 | evaluation | ")
     assert f"| {found['failed']} | {found['read']} | {found['turned']} |" in line
-    assert f"Another reading would pass {found['turned']} of {found['read']} of its wrong and malformed samples" in text
+    assert f"Another reading would pass {found['turned']} of {found['read']} wrong and malformed samples of its verifications" in text
     hostile = [row for row in text.splitlines() if "so \\| it is" in row]
     assert hostile
     columns = next(row for row in text.splitlines() if "| other reading |" in row)
@@ -169,7 +170,7 @@ def test_the_report_shows_it_with_the_completions(run):
 )
 def test_what_another_reading_passes(opened, verifier, answer, turned, not_turned):
     run = opened(verifier={"type": verifier})
-    [other], problem = readings(run).values(), Problem("p", "What?", answer)
+    [other], problem = readings(run, run.verifiers).values(), Problem("p", "What?", answer)
     for completions, outcome in ((turned, True), (not_turned, False)):
         for mine in verdicts(run.config.verifier, SandboxSettings(workers=1), [(problem, text) for text in completions]):
             assert mine.outcome != "pass"
@@ -178,8 +179,22 @@ def test_what_another_reading_passes(opened, verifier, answer, turned, not_turne
 
 
 def test_programs_are_not_read_again(opened):
+    def readings_of(**changes):
+        run = opened(**changes)
+        return [[reading.type for reading in other.of] for other in readings(run, run.verifiers).values()]
+
     code = {"type": "code"}
-    assert readings(opened(verifier=code)) == {}
-    both = opened(verifier={"type": "any_of", "of": [code, {"type": "numeric"}]})
-    assert [[v.type for v in reading.of] for reading in readings(both).values()] == [["text", "math"]]
-    assert readings(opened(second_opinion=False)) == {}
+    assert readings_of(verifier=code) == []
+    assert readings_of(verifier={"type": "any_of", "of": [code, {"type": "numeric"}]}) == [["text", "math"]]
+    assert readings_of(second_opinion=False) == []
+
+
+def test_held_out_verdicts_are_read_again_too(run):
+    measured = run.need("iter-001", "evaluation")
+    found = measured.metrics["second_opinion"]
+    assert found["turned"] > 3
+    assert found["turned"] <= found["read"] <= measured.counts["samples"]
+    held_out = {p.id for p in run.problems if p.split != "train"}
+    assert {example["problem_id"] for example in found["examples"]} & held_out
+    [told] = [c for c in check(run, measured) if c.name == "second_opinion"]
+    assert (told.passed, told.blocking) == (False, False)

@@ -63,6 +63,8 @@ def test_what_is_learnt_and_its_own_numbers_stay_as_they_are(with_suite, opened)
     assert run.need("iter-001", "checkpoint").digest == alone.need("iter-001", "checkpoint").digest
     ours, others = (dict(each.need("iter-001", "evaluation").metrics) for each in (run, alone))
     assert ours.pop("suites")
+    read, alone_read = ours.pop("second_opinion"), others.pop("second_opinion")  # of the suite's samples too
+    assert {*read["by"]} == {"numeric", "text"} > {*alone_read["by"]}
     assert ours == others
     asked = {s.problem_id for s in read_samples(run, run.need("iter-001", "samples"))}
     assert not any("capitals" in id for id in asked)
