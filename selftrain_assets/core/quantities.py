@@ -17,6 +17,8 @@ LARGEST_EXPONENT = 5_000
 
 @dataclass(frozen=True)
 class Quantity:
+    """A number and where it stands, with its sign and what multiplies it. Of a formula, as `2\\pi`, the value is None."""
+
     value: Fraction | None
     start: int
     end: int
@@ -55,15 +57,39 @@ NOT_AN_OPERAND = re.compile(
     r"(?:\b(?:is|are|was|be|equals|of|to|at|by|answer|about|approximately|roughly|or|and|than|minus|not|but))\s+$|^\s*$", re.I
 )
 FORMULA_BEFORE = re.compile(
-    r"(?:\\(?!therefore|ldots|dots|large|bf\b|rm\b|it\b|sim\b)[A-Za-z]+\*?(?:\[\w*\])?|[\u221a\u00b1\u03c0\u2264\u2265\u2260]|[\^_]|[\]}]\s?\{|"
-    r"(?:^\s?<|[\w)}]\s?[<>])=?|^>=|"
-    r"\b(?:sqrt|log|ln|sin|cos|tan|exp|arcsin|arccos|arctan|at least|at most|(?:more|less|greater|fewer) than)|"
-    r"(?<![A-Za-z\d'])[b-z]\s?[-+*/])\s?[-+{([ ]{0,4}$|^>$"
+    "(?:"
+    + "|".join(
+        (
+            r"\\(?!therefore|ldots|dots|large|bf\b|rm\b|it\b|sim\b)[A-Za-z]+\*?(?:\[\w*\])?",  # \sqrt{2}, \le 2, \sqrt[3]{2}
+            "[\u221a\u00b1\u03c0\u2264\u2265\u2260]",
+            r"[\^_]",  # a_2
+            r"[\]}]\s?\{",  # \frac{a}{2}
+            r"(?:^\s?<|[\w)}]\s?[<>])=?|^>=",  # x > 2
+            r"\b(?:sqrt|log|ln|sin|cos|tan|exp|arcsin|arccos|arctan)",
+            r"\b(?:at least|at most|(?:more|less|greater|fewer) than)",
+            r"(?<![A-Za-z\d'])[b-z]\s?[-+*/]",  # x + 2
+        )
+    )
+    + r")\s?[-+{([ ]{0,4}$|^>$"  # >2, but not the quoted "> 2"
 )
 FORMULA_AFTER = re.compile(
-    r"\.\\|\s?(?:\\(?!text|\\|%|quad)[A-Za-z]+|[\u221a\u03c0\u221e\u00b1]|\^|_(?=[\d{])|!(?=\s?[\d)}*/+^=-])|\*\s?(?:[ij]|pi)\b|[ij]\b|pi\b)|"
-    rf"\([\d\\]|[a-fijnp-rtuvw-z](?![{LETTERS}\d'])|[xyz]+\b|\s[nxyz]\b(?!\s?[\d=])|[A-Za-z]+\d|\+(?=\s|$|[.,;)])|"
-    rf"[MBGT](?![{LETTERS}\d])|\s?[*+-]\s?\d{{0,50}}(?:\.\d{{1,50}})?\s?[b-z]\b(?!')"
+    "|".join(
+        (
+            r"\.\\",  # 2.\dot{3}
+            r"\s?\\(?!text|\\|%|quad)[A-Za-z]+",  # 2\pi
+            "\\s?[\u221a\u03c0\u221e\u00b1]",
+            r"\s?\^",  # 2^n
+            r"\s?_(?=[\d{])",  # 101_2
+            r"\s?!(?=\s?[\d)}*/+^=-])",  # 2! + 1
+            r"\s?(?:[ij]|pi)\b|\s?\*\s?(?:[ij]|pi)\b",  # 2i
+            r"\([\d\\]",  # 2(3)
+            rf"[a-fijnp-rtuvw-z](?![{LETTERS}\d'])|[xyz]+\b|\s[nxyz]\b(?!\s?[\d=])",  # 2x; other letters are units
+            r"[A-Za-z]+\d",  # 2h30m
+            r"\+(?=\s|$|[.,;)])",  # 2+
+            rf"[MBGT](?![{LETTERS}\d])",  # 2M: millions, or moles
+            r"\s?[*+-]\s?\d{0,50}(?:\.\d{1,50})?\s?[b-z]\b(?!')",  # 2 + 3x
+        )
+    )
 )
 NEGATION = re.compile(
     r"(?:\b(?:not|cannot|never|neither|rather than|instead of)|n't)\s+(?:be\s+|the\s+|just\s+|only\s+|simply\s+|equal to\s+)?\(?\s?$", re.I
