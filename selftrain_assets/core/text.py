@@ -114,32 +114,32 @@ _2 = r"[^\W\d_]{2}"  # a word, and no name of a variable
 _FUNCTION = r"(?!(?:arc|sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|max|min|abs|gcd|lcm|mod)[a-z]{0,3}\b)"
 _LOGIC = r"(?!(?:and|or|not|xor|nor|nand|implies|iff|if|then|else|true|false)\b)"
 _OPERATOR = r"=+(\[{<>*/%-"
-_QUOTE = "[\"'`]"
+_BEHIND = r"(?:(?<=[\w\"')\]}%\u201d])|(?<=[\w\"')\]}%\u201d] ))"  # where the mark of a sentence stands, and no sign of a grid or a code
 # In this order: what is kept of a sign is decided before its neighbours are dropped. Lower case, NFKC.
 RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern, re.M), replacement)
     for pattern, replacement in (
-        (r"[\u2014\u2015。、「」『』《》〈〉【】•‣…¿¡؟،؛।॥]", " "),
+        (r"[`\u2014\u2015。、「」『』《》〈〉【】•‣…¿¡؟،؛।॥]", " "),
         (r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])", _thousands),
         (r"\\[()\[\],;:! ]|\\?\$", " "),  # of LaTeX: delimiters and spaces
         # a literal of a program: its quotes are kept, and stand as “ ”
-        (rf"(?:(?<=[{_OPERATOR}])|(?<=[{_OPERATOR}] ))({_QUOTE})([^\"'`\n]*)\1", r"“\2”"),
-        (rf"({_QUOTE})([^\"'`\n]*)\1(?=\s?[=+*/%)\]}}])", r"“\2”"),
-        (rf"({_QUOTE})(\d[^\"'`\n]*)\1", r"“\2”"),
-        (r"(?<=(?<![\w\"'`])[^\W\d_])'+(?![^\W\d_])", lambda found: PRIME * len(found[0])),  # f'(x)
-        (r"\.(?!\d)|(?<=[^\W\d_])\.", " "),
-        (r",(?!\s*[)\]}])", " "),  # (1,) is no (1)
-        (r";(?![^\[\]\n]*\])", " "),  # [1, 2; 3, 4] is a matrix
-        (r"(?<!\d):(?![^\[\]{}\n]*[\]}])|(?<=\d):(?!\s?\d)(?![^\[\]{}\n]*[\]}])", " "),  # 3:4, x[1:], {1: 2}
-        (r"\?(?!\s?[-+*/=<>^%])", " "),  # ? + 3 = 5
-        (rf"(?<={_2})!+(?!=)|(?<!\S)!+(?!\S)", " "),  # 5!, n!, !=
-        (rf"(?<![^\s\w]){_QUOTE}+(?![^\s\w])(?<!\d{_QUOTE})", " "),
+        (rf"(?:(?<=[{_OPERATOR}])|(?<=[{_OPERATOR}] ))([\"'])([^\"'\n]*)\1", r"“\2”"),
+        (r"([\"'])([^\"'\n]*)\1(?=\s?[=+*/%)\]}])", r"“\2”"),
+        (r"([\"'])(\d[^\"'\n]*)\1", r"“\2”"),
+        (r"(?<=(?<![\w\"'])[^\W\d_])'+(?![^\W\d_])", lambda found: PRIME * len(found[0])),  # f'(x)
+        (rf"{_BEHIND}\.+(?=[\s\"')\]}},;:?!]|$)|(?<=[^\W\d_])\.(?=\w)", " "),
+        (rf"{_BEHIND},(?!\s*[)\]}}])", " "),  # (1,) is no (1)
+        (rf"{_BEHIND};(?![^\[\]\n]*\])", " "),  # [1, 2; 3, 4] is a matrix
+        (rf"{_BEHIND}(?<!\d):(?![^\[\]{{}}\n]*[\]}}])|(?<=\d):(?!\s?\d)(?![^\[\]{{}}\n]*[\]}}])", " "),  # 3:4, x[1:], {1: 2}
+        (rf"{_BEHIND}\?+(?!\s?[-+*/=<>^%])|(?<==)\s?\?\s*$", " "),  # ? + 3 = 5, and 3 + 5 = ?
+        (rf"(?<={_2})!+(?!=)|(?<=\w )!+(?!\S)", " "),  # 5!, n!, !=
+        (r"(?<![^\s\w])[\"']+(?![^\s\w])(?<!\d[\"'])|(?<=[)\]}])\"(?!\S)", " "),
         (r"^[ \t]*[-*+][ \t]+(?=[^\W\d_]{2})", " "),  # the bullets of a list
-        (rf"(?<={_2})\s?-+\s?(?={_FUNCTION}{_2})|(?<=\d)-(?={_FUNCTION}{_2})|(?<!\S)--+(?!\S)", " "),
+        (rf"(?<={_2})\s?-+\s?(?={_FUNCTION}{_2})|(?<=\d)-(?={_FUNCTION}{_2})", " "),
         (rf"(?<={_2})/(?={_2})", " "),
         (r"(?<![\w*)\]}])(\*\*\*?)(?=\S)([^*\n]*[^\s*])\1(?![\w*(])", r"\2"),
         (rf"(?<![\w*)\]}}])\*({_2}[^*\n]*)(?<!\s)\*(?![\w*(])", r"\1"),
-        (rf"(?<![\w)\]])\(\s*((?:{_LOGIC}{_2}[^\W\d_]*\s*)+)\)", r"\1"),  # (in total)
+        (rf"(?<![\w)\]])\(\s*((?:{_LOGIC}{_2}[^\W\d_]*(?:\s+|(?=\))))+)\)", r"\1"),  # (in total)
         (r"_{2,}", "_"),
     )
 )

@@ -2,6 +2,7 @@
 """Which differences between two questions are none, and which make them others."""
 
 import unicodedata
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -42,6 +43,10 @@ SAME = [
     ("a\u00a0b\u200b", "a b"),
     ("小明有 3 个苹果。他有几个？", "小明有3个苹果,他有几个?"),
     ("def f(x):\n    return x", "def f(x):\n\treturn x"),
+    ("What does `f(x)` give?", 'What does "f(x)" give?'),
+    ("What?! Wow... etc., and so on.", "what wow etc and so on"),
+    ("He asked 'How many?'.", "he asked how many"),
+    ("2 + 3 = ?", "2 + 3 ="),
 ]
 OTHER = [
     ("2 + 3", "2 - 3"),
@@ -95,7 +100,24 @@ OTHER = [
     ("कि", "का"),
     ("🍎🍎", "🍎"),
     ("?", "!"),
+    ("S.#\n..E", "S#\nE"),
+    ("Decode: --- .-. -", "Decode: .-. -"),
+    ("+[,.]", "+[.]"),
+    ("(A or B)'", "(A or B)"),
+    ("log\u2082 8", "log 28"),
+    ("10\u207b\u00b3", "10-3"),
+    ("? - 3 = 5", "- 3 = 5"),
+    ("( not True ) and ( False )", "not ( True and False )"),
 ]
+
+
+@pytest.mark.parametrize(
+    "text", ["(" + "a" * 5000, "**" * 5000, "'" * 9999, "a;" * 5000 + "]", "(a b " * 3000, "1,234 " * 5000, "x" + "\u0301" * 9999]
+)
+def test_no_text_takes_long(text):
+    started = process_time()
+    canonical(text)
+    assert process_time() - started < 2
 
 
 @pytest.mark.parametrize(("one", "two"), SAME)
