@@ -20,7 +20,7 @@ from selftrain_assets.core.quantities import LETTERS, LONGEST, Quantity, quantit
 
 LONGEST_TEXT = 12_000
 """Characters of a text that are looked at."""
-LAST_PART = 1_500  # of which the end is looked at first
+LAST_PART = 400  # of which the end is looked at first
 MOST = 60  # numbers that are told apart in one statement
 
 

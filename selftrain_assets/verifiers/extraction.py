@@ -2,13 +2,14 @@ r"""Where in a completion its answer is: one reader for every verifier of short 
 
 1. What a closed `<think>` holds is no answer, nor is anything behind one that never closes. A `</think>` without its start closes what
    stands before it, since chat templates put the start into the prompt.
-2. A mark says where the answer is. `<answer>`, `\boxed` and `####` are strong. "The answer is", "Final answer:", a heading `### Answer`
-   are sentences. Of the strong ones the last counts, else the last sentence. A sentence behind a strong mark counts where a correction
-   ("Wait", "no,", "I made a mistake") leads to it; else it is a remark.
+2. A mark says where the answer is. `<answer>` (or `[ANSWER]`), `\boxed` and `####` are strong. "The answer is", "Final answer:", a heading
+   `### Answer` are sentences. Of the strong ones the last counts, else the last sentence. A sentence behind a strong mark counts where a
+   correction ("Wait", "no,", "I made a mistake") leads to it; else it is a remark.
 3. A remark is no answer: "This answer is reasonable", "if the answer is 5", a sentence about the answer that names none.
 4. Marks of one kind with nothing but "and", "or" or commas between them are one statement. Where a verifier wants one answer and they
    differ, the completion is hedging, and wrong.
 5. Without a mark, the last line counts, or the formula on lines of its own that ends the text; of a number, the last one of the text.
+   So it does where several sentences behind "Answer:" or a heading do not begin with the answer (`Answer.introduces`).
 """
 
 from __future__ import annotations
