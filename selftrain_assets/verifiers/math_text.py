@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from selftrain_assets.core.mathematics.forms import LONGEST
 from selftrain_assets.core.mathematics.notation import written_out
 from selftrain_assets.core.mathematics.prose import is_prose
+from selftrain_assets.core.mathematics.reading import LONGEST
 from selftrain_assets.core.numbers import last_number, one, plain
 from selftrain_assets.verifiers.extraction import Mark, find_answer, first_sentence
 

@@ -22,7 +22,7 @@ def main(cpu_seconds: float, memory_mib: int) -> None:
 
     from selftrain_assets.core.mathematics.algebra import Unreadable, algebra
     from selftrain_assets.core.mathematics.comparison import same
-    from selftrain_assets.core.mathematics.forms import read
+    from selftrain_assets.core.mathematics.reading import read
 
     logging.disable(logging.CRITICAL)
 

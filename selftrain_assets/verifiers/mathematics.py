@@ -11,7 +11,7 @@ from pydantic import Field
 
 from selftrain_assets.core.identity import fingerprint, problem_digest
 from selftrain_assets.core.mathematics.comparison import at_once, same
-from selftrain_assets.core.mathematics.forms import normal_form, read, vote
+from selftrain_assets.core.mathematics.reading import normal_form, read, vote
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.core.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.math_pool import Finding, MathPool

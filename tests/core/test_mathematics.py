@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selftrain_assets.core.mathematics.comparison import at_once, same
-from selftrain_assets.core.mathematics.forms import normal_form, read, vote
 from selftrain_assets.core.mathematics.notation import written_out
 from selftrain_assets.core.mathematics.numerals import exact_number
 from selftrain_assets.core.mathematics.numeric import is_zero
+from selftrain_assets.core.mathematics.reading import normal_form, read, vote
 
 PAIRS = [json.loads(line) for line in Path(__file__).parents[1].joinpath("verifiers", "math_pairs.jsonl").read_text().splitlines()]
 

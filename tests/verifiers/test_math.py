@@ -11,7 +11,7 @@ from benchmarks.altered_answers import altered, rewritten
 from selftrain_assets.core.boxed import last_boxed
 from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.mathematics.comparison import at_once, same
-from selftrain_assets.core.mathematics.forms import read
+from selftrain_assets.core.mathematics.reading import read
 from selftrain_assets.core.types import Outcome, Problem
 from selftrain_assets.verifiers import MathVerifier, SandboxSettings, math_pool, verdicts
 from selftrain_assets.verifiers.math_pool import MathPool

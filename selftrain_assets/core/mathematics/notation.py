@@ -154,10 +154,9 @@ def _braced(tokens: list[str]) -> list[str]:
         written.append(token)
         place = _after_spaces(tokens, place + 1) if token in _ARGUMENTS else place + 1
         if token == "\\sqrt" and tokens[place : place + 1] == ["["] and "]" in tokens[place:]:
-            end = tokens.index("]", place)
-            written += tokens[place : end + 1]
-            place = _after_spaces(tokens, end + 1)
-        end: int | None
+            index = tokens.index("]", place) + 1
+            written += tokens[place:index]
+            place = _after_spaces(tokens, index)
         for _ in range(_ARGUMENTS.get(token, 0)):
             if place >= len(tokens) or tokens[place] in ("}", ")", "&", ",", "+", "="):
                 break

@@ -9,6 +9,8 @@ _OPENING = {"(", "[", "{", "\\{", "\\langle", "\\lfloor", "\\lceil", "\\begin{pm
 _CLOSING = {")", "]", "}", "\\}", "\\rangle", "\\rfloor", "\\rceil", "\\end{pmatrix}"}
 _SPACE_THAT_ENDS = re.compile(r"(?<=[a-zA-Z])\s+(?=[a-zA-Z])|(?<=\d)\s+(?=\d)")
 
+_ONE_CHARACTER = re.compile(r"([\^_])\{(\w)\}(?!\w)")
+
 
 def split(text: str, separators: tuple[str, ...], grouped: re.Pattern[str] | None = None) -> tuple[list[str], list[str]]:
     """The parts between separators outside of all brackets, and the separators. A comma inside what `grouped` matches is no separator."""
@@ -50,5 +52,6 @@ def balanced(text: str) -> bool:
 
 
 def without_spaces(text: str) -> str:
-    """The same formula; white space stays where it ends a command, a letter or a number."""
-    return _SPACE_THAT_ENDS.sub("\0", text).replace(" ", "").replace("\0", " ")
+    """The same formula; white space stays where it ends a command, a letter or a number. `x^{2}` is `x^2`."""
+    text = _SPACE_THAT_ENDS.sub("\0", text).replace(" ", "").replace("\0", " ")
+    return _ONE_CHARACTER.sub(r"\1\2", text)
