@@ -34,7 +34,7 @@ def same(answer: Form, reference: Form, algebra: Algebra) -> bool | None:
     """Are they equal? None where the algebra cannot tell."""
     if answer == reference:
         return True
-    answer, reference = _reading(answer, reference), _reading(reference, answer)
+    answer, reference = _reading(answer, reference), _reading(reference, answer, thousands=True)
     match answer, reference:
         case (Words(a), Words(b)):
             return a.lower() == b.lower()
@@ -67,6 +67,8 @@ def same(answer: Form, reference: Form, algebra: Algebra) -> bool | None:
             return answer.text == _digits(reference)
         case (Items(), Items()):
             return _items(answer, reference, algebra)
+        case (Items("", (only, *more)), Scalar()) if all(item == only for item in more):  # \frac{1}{2} or 0.5
+            return same(only, reference, algebra)
         case (Items("\\{" | "", (only,)), Scalar()):
             return same(only, reference, algebra)
         case (Scalar(), Items("\\{" | "", (only,))):
@@ -83,14 +85,17 @@ def same(answer: Form, reference: Form, algebra: Algebra) -> bool | None:
             return False
 
 
-def _reading(form: Form, other: Form) -> Form:
-    """A comma between digits alone makes thousands, or a decimal fraction where the other is a number, and else a list."""
+def _reading(form: Form, other: Form, thousands: bool = False) -> Form:
+    """A comma between digits alone makes thousands, or a decimal fraction where the other is a number, and else a list.
+
+    With `thousands`, as in a reference, what can be a number with thousands is.
+    """
     if not _has_comma(form):
         return form
     while isinstance(other, Named):
         other = other.value
     grouped = GROUPED.fullmatch(form.text.lstrip("-")) is not None
-    if isinstance(other, Scalar) and (grouped or not _has_comma(other)):
+    if (grouped and thousands) or (isinstance(other, Scalar) and (grouped or not _has_comma(other))):
         return Scalar(form.text.replace(",", "" if grouped else "."), form.unit)
     return Items("", tuple(Scalar(str(int(digits))) for digits in form.text.split(",")), "")
 
@@ -142,7 +147,7 @@ def _items(answer: Items, reference: Items, algebra: Algebra) -> bool | None:
         return in_order
     named = [all(isinstance(item, Named) for item in items) for items in (given, wanted)]
     names = {item.name for item in (*given, *wanted) if isinstance(item, Named)}
-    if named[0] != named[1] and len(names) > 1:
+    if named[0] != named[1] and len({name.partition("_")[0] for name in names}) > 1:
         return in_order  # p = 5, q = 2 and 5, 2
     return _matched(given, wanted, algebra)
 
@@ -245,6 +250,8 @@ def _any(found: Iterable[bool | None]) -> bool | None:
 def _scalars_at_once(a: str, b: str) -> bool | None:
     if a == b or a.strip("+") == b.strip("+"):
         return True
+    if "\\mathbb" in (a[:7], b[:7]):  # one of the well-known sets, which is nothing else
+        return False
     first, second = exact_number(a), exact_number(b)
     return None if first is None or second is None else first == second
 

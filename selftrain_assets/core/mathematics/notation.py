@@ -19,13 +19,13 @@ _SLASHED = re.compile("(\\d+)\u2044(\\d+)")
 _COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _NULL_DELIMITER = re.compile(r"\\(?:left|right)\s*\.")
 _COLOR = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
-_EMPTY_TEXT = re.compile(r"\\text\s*\{[\s.,;:!]*\}")
+_EMPTY_TEXT = re.compile(r"\\text\s*\{\s*([,;:]|\\\$)?[\s.!]*\}")
 _RATIO_IN_WORDS = re.compile(r"(?<=\d)\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(?=\d)")
 _UPRIGHT = re.compile(r"\\(?:mathrm|operatorname\*?)\s*\{([^{}]*)\}")
 _PLAIN_NAMES = "|".join([*sorted(FUNCTIONS - {"mod", "max", "min", "det", "sec"}), "infinity"])
 _PLAIN_NAME = re.compile(rf"(?<![\\a-zA-Z])({_PLAIN_NAMES})(?![a-zA-Z])")
 _ROOT = re.compile("√\\s*(\\d+(?:\\.\\d+)?)?")
-_OVER = re.compile(r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}")
+_INFIX = re.compile(r"\{([^{}]*)\\(over|choose)(?![a-zA-Z])([^{}]*)\}")
 _THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:(?:\{,\}(?:\\!)?|,?\\!|\\[,;: ]) ?\d{3})+(?!\d)")
 _SPACING = re.compile(r"\\[,;:!> ]|~")
 _DEGREE = re.compile(r"\s*\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)(?![a-zA-Z]))|\s*\\degree(?![a-zA-Z])")
@@ -59,13 +59,18 @@ def written_out(text: str) -> str:
     for written, relation in _RELATIONS:
         text = written.sub(relation.replace("\\", r"\\"), text)
     for _ in range(MOST_ENVIRONMENTS):
-        text, before = _OVER.sub(r"\\frac{\1}{\2}", text), text
+        text, before = _INFIX.sub(_prefixed, text), text
         if text == before:
             break
     text = "".join(_braced(_TOKEN.findall(text)))
     for repeating in _LAST_DIGITS_REPEATED:
         text = repeating.sub(_repeating_decimal, text)
     return " ".join(text.replace(NEW_ROW, "\\\\").split(" ")).strip("*` ").rstrip(".,;:?*`\\ ").strip()
+
+
+def _prefixed(found: re.Match[str]) -> str:
+    command = "\\frac" if found[2] == "over" else "\\binom"
+    return f"{command}{{{found[1]}}}{{{found[3]}}}"
 
 
 def _characters(text: str) -> str:
@@ -90,7 +95,7 @@ def _commands(text: str) -> str:
     else:  # commands whose backslash was escaped twice
         text = re.sub(r"\\\\(?=[a-zA-Z({\[])", r"\\", text).replace("\\\\", " ")
     text = re.sub(r"\\[()\[\]]", " ", re.sub(r"(?<!\\)\$", "", text))
-    text = _COLOR.sub(" ", _EMPTY_TEXT.sub(" ", text))
+    text = _COLOR.sub(" ", _EMPTY_TEXT.sub(r"\1 ", text))
     text = _UPRIGHT.sub(_upright, _NULL_DELIMITER.sub(" ", text))
     text = _COMMAND.sub(lambda found: COMMANDS.get(found[1], found[0]), text)
     text = _RATIO_IN_WORDS.sub(":", text)
@@ -157,7 +162,7 @@ def _braced(tokens: list[str]) -> list[str]:
             index = tokens.index("]", place) + 1
             written += tokens[place:index]
             place = _after_spaces(tokens, index)
-        for _ in range(_ARGUMENTS.get(token, 0)):
+        for argument in range(_ARGUMENTS.get(token, 0)):
             if place >= len(tokens) or tokens[place] in ("}", ")", "&", ",", "+", "="):
                 break
             opening = tokens[place]
@@ -166,7 +171,7 @@ def _braced(tokens: list[str]) -> list[str]:
                 break
             inner = _braced(tokens[place + 1 : end]) if end > place else [opening]
             written += ["{", *inner, "}"]
-            place = _after_spaces(tokens, end + 1) if _ARGUMENTS[token] == 2 else end + 1
+            place = end + 1 if argument + 1 == _ARGUMENTS[token] else _after_spaces(tokens, end + 1)
     return written
 
 

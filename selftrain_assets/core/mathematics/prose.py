@@ -28,8 +28,8 @@ def is_prose(text: str) -> bool:
 
 
 def folded(text: str) -> str:
-    """Words without case, surplus white space, and punctuation at their ends."""
+    """Words without case, surplus white space, punctuation at their ends, and the comma before the last of several."""
     text = re.sub(r"\s*([,;:])\s*", r"\1 ", TEXT.sub(r" \1 ", text).replace("\\", " "))
-    text = " ".join(text.split()).replace("«", "").replace("»", "").strip(" .,;:!?\"'`*$")
+    text = re.sub(r",(?= (?:and|or)\b)", "", " ".join(text.split())).replace("«", "").replace("»", "").strip(" .,;:!?\"'`*$")
     inside = enclosed(text, "(", ")")
     return (text if inside is None else inside.strip()).lower()

@@ -14,7 +14,7 @@ from selftrain_assets.core.mathematics.notation import TEXT, written_out
 from selftrain_assets.core.mathematics.numerals import GROUPED, exact_number
 from selftrain_assets.core.mathematics.prose import folded, is_prose
 from selftrain_assets.core.mathematics.scanning import balanced, enclosed, split, without_spaces
-from selftrain_assets.core.mathematics.solutions import NAME, VARIABLE, NoForm, solution
+from selftrain_assets.core.mathematics.solutions import NAME, VARIABLE, NoForm, solution, without_all
 from selftrain_assets.core.mathematics.units import value_and_unit
 
 LONGEST = 1000  # characters of an answer; a longer one is none
@@ -34,8 +34,13 @@ _INTRODUCTION = re.compile(r"^(?:=|\\approx(?![a-zA-Z])|\\text\s*\{[^{}]*(?:\b(?
 _SET_BUILDER = re.compile(
     r"\\\{\s*(?P<name>[a-zA-Z])\s*(?:\\in\s*\\mathbb\s*\{R\}\s*)?(?:\||:|\\text\{ ?such that ?\})(?P<condition>.*)\\\}"
 )
+_SETS_IN_WORDS: dict[str, Form] = {
+    **dict.fromkeys(("all real numbers", "all reals", "the real numbers", "the set of all real numbers"), Scalar("\\mathbb{R}")),
+    **dict.fromkeys(("empty set", "the empty set"), Items("\\{", (), "\\}")),
+}
+_NAMED_POINT = re.compile(r"(?P<name>[A-Z](?:_\w|')?)\s*(?P<point>\([^()]*,[^()]*\))")
 _FRENCH = re.compile(r"(?P<open>[\[\]])(?P<inside>[^\[\]]*)(?P<close>[\[\]])")
-_RELATIONS = ("=", "<", ">", "\\le", "\\ge", "\\ne", "\\in", "\\approx")
+_RELATIONS = ("=", "<", ">", "\\le", "\\ge", "\\ne", "\\in", "\\approx", "\\equiv")
 
 
 class _InWords(Exception):
@@ -60,8 +65,10 @@ def read(text: str) -> Form | None:
         return None
 
 
-def _words(written: str) -> Words | None:
+def _words(written: str) -> Form | None:
     words = folded(written)
+    if words in _SETS_IN_WORDS:
+        return _SETS_IN_WORDS[words]
     if is_prose(words.upper()) and not is_prose(words):  # an order in capitals stays what it is
         words = words.upper()
     return Words(words) if words else None
@@ -165,7 +172,8 @@ def _list(forms: list[Form]) -> Form:
         forms = [forms[0], *(Named(forms[0].name, form) for form in forms[1:])]
     names = {form.name for form in forms if isinstance(form, Named)}
     if len(names) == 1 and all(isinstance(form, Named) for form in forms):
-        return Named(names.pop(), _list([form.value for form in forms if isinstance(form, Named)]))
+        values = [form.value for form in forms if isinstance(form, Named)]
+        return Named(names.pop(), without_all(values) or _list(values))
     if any(isinstance(form, Words) for form in forms):
         raise _InWords
     items: list[Form] = []
@@ -195,7 +203,7 @@ def _related(text: str, depth: int) -> Form | None:
         return None
     if not all(sides):
         raise NoForm
-    if set(signs) <= {"=", "\\approx", "\\in"}:
+    if set(signs) <= {"=", "\\approx", "\\in", "\\equiv"}:
         last = sides[signs.index("\\approx")] if "\\approx" in signs[1:] else sides[-1]
         if NAME.fullmatch(sides[0]):
             return Named(without_spaces(sides[0]), _worded(last, depth))
@@ -223,6 +231,9 @@ def _worded(text: str, depth: int) -> Form:
 def _bracketed(text: str, depth: int) -> Form | None:
     if re.fullmatch(r"\\emptyset|\\\{\s*\\\}", text):
         return Items("\\{", (), "\\}")
+    if found := _NAMED_POINT.fullmatch(text):
+        point = _bracketed(found["point"], depth)
+        return Named(found["name"], point) if isinstance(point, Items) else None
     for opening, closings in (("(", ")]"), ("[", ")]"), ("\\{", ("\\}",)), ("\\langle", ("\\rangle",))):
         for closing in closings:
             inside = enclosed(text, opening, closing)

@@ -72,3 +72,21 @@ def _negative(form: Form) -> Scalar:
         raise NoForm
     number = exact_number(form.text)
     return Scalar(str(-number) if number is not None else f"-({form.text})" if form.text != "\\infty" else "-\\infty", form.unit)
+
+
+def without_all(values: list[Form]) -> Without | None:
+    r"""`x \ne 1, 2` and `x \ne 1, x \ne 2` as one set."""
+    first = next((value for value in values if isinstance(value, Without)), None)
+    if first is None or not isinstance(first.left_out, Items):
+        return None
+    points: list[Form] = []
+    for value in values:
+        if value == first.whole:  # x \in \mathbb{R}, x \ne 0
+            continue
+        if isinstance(value, Without) and value.whole == first.whole and isinstance(value.left_out, Items):
+            points += value.left_out.items
+        elif isinstance(value, Scalar):
+            points.append(value)
+        else:
+            return None
+    return Without(first.whole, Items("\\{", tuple(points), "\\}"))

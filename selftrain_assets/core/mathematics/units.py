@@ -39,6 +39,7 @@ _SYNONYMS = {
         "dollar": "usd buck",
         "cent": "¢",
         "pound": "lb",
+        "radian": "rad",
         DEGREE: "deg",
         PERCENT: "percent percentage pct",
     }.items()
