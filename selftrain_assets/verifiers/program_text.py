@@ -116,7 +116,7 @@ def _whole(text: str, sought: Sought) -> str | None:
     if OPENING.match(text.lstrip()):  # `~~~python` and `[BEGIN]` are Python as well
         return None
     before = closed_before(text)
-    for part in (text,) if before is None else (text, before):
+    for part in (text,) if before is None else (before, text):  # in this order: `[DONE]` is Python too
         if sought.question is not None and part[:1].isspace() and not isinstance(parsed(sought.question + part), SyntaxError):
             return part
         source = dedented(part) if part[:1] in (" ", "\t") else part

@@ -178,6 +178,7 @@ def test_the_last_block_that_defines_the_entry_by_any_statement(definition):
         (f"```python\n{ADD}text = '''it\n```\nIt's right.", f"{ADD}text = '''it\n"),
         (f"{ADD}```\nThis adds.\n```python\nadd(1, 2)\n```", ADD),
         (f"{ADD}[/PYTHON]\nThis adds.", ADD),
+        (f"{ADD}[DONE]\nNext", ADD),
         (f"Use this function:\n\n{ADD}\nIt returns the sum.\n\nDone", ADD),
         (f"Here:\n\n{indented(ADD)}\nIt's the sum of a and b.", ADD),
         (f"I define the function add.\n{ADD}\nfor example: 1, 2\n```\n3\n```", ADD),
