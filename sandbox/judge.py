@@ -107,7 +107,11 @@ def broken(report: dict[str, Any], limits: Limits, any_status: bool = False) -> 
         return "resource", f"used more than {limits.memory_bytes} bytes of memory"
     if end["exit"] == -9:
         return "resource", "killed, most likely for the memory that it used"
-    return "wrong", f"ended by signal {-end['exit']}" if end["exit"] < 0 else f"ended with status {end['exit']}: {last}"
+    if end["exit"] == -signal.SIGXFSZ:
+        return "resource", f"wrote a file of more than {limits.file_bytes} bytes"
+    if end["exit"] < 0:
+        return "wrong", f"ended by signal {-end['exit']} ({signal.strsignal(-end['exit'])})"
+    return "wrong", f"ended with status {end['exit']}: {last}"
 
 
 def last_words(error: str) -> str:

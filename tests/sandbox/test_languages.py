@@ -15,13 +15,16 @@ from sandbox.judge import last_words, not_compiled
 from sandbox.languages import LANGUAGES
 from sandbox.limits import MIB
 from tests.sandbox.conftest import QUICK
+from tests.sandbox.other_languages import CONTESTS, HOSTILE, LONG_HOSTILE, cpp, js
+
+CPP = LANGUAGES["cpp"]
 
 
 @pytest.fixture(scope="module")
 def settings(docker_engine):
     """Without the header that is compiled in advance, which takes longer than all of these tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(LANGUAGES, "cpp", replace(LANGUAGES["cpp"], prepare=()))
+        patch.setitem(LANGUAGES, "cpp", replace(CPP, prepare=()))
         yield replace(docker_engine, languages=("cpp", "javascript"))
 
 
@@ -29,14 +32,6 @@ def settings(docker_engine):
 def pool(settings):
     with Pool(PoolSettings(workers=1, engines=(settings,))) as opened:
         yield opened
-
-
-def cpp(source, *pairs, limits=QUICK):
-    return StdinTask(source, tuple(StdinCase(*pair) for pair in pairs or [("", "")]), limits=limits, language="cpp")
-
-
-def js(source, *pairs, limits=QUICK):
-    return StdinTask(source, tuple(StdinCase(*pair) for pair in pairs or [("", "")]), limits=limits, language="javascript")
 
 
 READ = 'require("fs").readFileSync(0, "utf8")'
@@ -73,7 +68,9 @@ WRONG = [
     (cpp("no program at all"), "malformed", "error"),
     (cpp("\ud800"), "malformed", "error"),
     (cpp("int main() { return 3; }"), "wrong", "status 3"),
-    (cpp("int main() { __builtin_trap(); }"), "wrong", "signal"),
+    (cpp("int main() { __builtin_trap(); }"), "wrong", "signal 4 (Illegal instruction)"),
+    (cpp("int main() { volatile int* p = 0; *p = 1; }"), "wrong", "signal 11 (Segmentation fault)"),
+    (cpp('#include <cstdio>\nint main() { FILE* f = fopen("x", "w"); fseek(f, 1 << 26, 0); fputc(1, f); }'), "resource", "a file of"),
     (cpp('#include <cstdio>\nint main() { puts("2"); }', ("", "1")), "wrong", "printed '2"),
     (cpp("int main() { for (;;); }"), "timeout", "CPU time"),
     (cpp("char* p;\nint main() { p = new char[1ul << 32]; p[7] = 1; }"), "resource", "memory"),
@@ -92,24 +89,16 @@ def test_others_do_not_and_the_reason_is_the_compilers_or_the_programs(pool, tas
     assert said in verdict.reason
 
 
-SHORT = Limits(cpu_seconds=1, wall_seconds=3)
-HOSTILE = [
-    cpp("#include <unistd.h>\nint main() { for (;;) fork(); }", limits=SHORT),
-    cpp("#include <unistd.h>\nint main() { if (!fork()) { setsid(); if (!fork()) for (;;) pause(); } }"),
-    cpp("#include <csignal>\nint main() { for (int s = 1; s < 65; s++) signal(s, SIG_IGN); for (;;); }", limits=SHORT),
-    cpp("#include <unistd.h>\n#include <fcntl.h>\nint main() { for (int n = 3; n < 300; n++) if (write(n, \"{}\", 2) == 2) return 1; }"),
-    cpp("int a[-1u >> 3] = {1};\nint main() {}"),
-    cpp("template <int n> struct A { A<n + 1> a; };\nA<0> a;\nint main() {}"),
-    cpp('#include "/dev/zero"\nint main() {}', limits=QUICK),
-    cpp('#include "/proc/1/environ"\n#include "/proc/1/mem"\nint main() {}'),
-    cpp('asm(".incbin \\"/proc/1/mem\\"");\nint main() {}'),
-    js("for (;;) require('child_process').spawn('node', ['-e', 'for(;;);'])", limits=SHORT),
-]  # fmt: skip
-
-
 @pytest.mark.parametrize("task", HOSTILE, ids=lambda task: task.source[-50:])
 def test_hostile_programs_leave_nothing_and_the_next_program_passes(pool, nothing_left, task):
     pool.judge(task)
+    assert pool.judge(RIGHT[0]).outcome == "pass"
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("task", LONG_HOSTILE, ids=lambda task: task.source[-50:])
+def test_no_container_is_lost_to_a_hostile_program(pool, nothing_left, task):
+    assert pool.judge(task).attempts == 1
     assert pool.judge(RIGHT[0]).outcome == "pass"
 
 
@@ -172,7 +161,7 @@ def test_a_file_is_run_by_its_suffix(pool, docker_engine, tmp_path, capsys, monk
     assert capsys.readouterr().out == "6\n"
 
 
-@pytest.mark.parametrize(("language", "why"), [(LANGUAGES["cpp"], "it has no g++"), (LANGUAGES["javascript"], "node: No such file")])
+@pytest.mark.parametrize(("language", "why"), [(CPP, "it has no g++"), (LANGUAGES["javascript"], "node: No such file")])
 def test_an_image_without_the_compiler_is_refused_before_anything_is_judged(docker_engine, monkeypatch, language, why):
     name = language.version[0]
     key = next(key for key, row in LANGUAGES.items() if row.title == language.title)
@@ -239,23 +228,9 @@ def test_the_line_that_says_why_node_failed_is_found():
     assert last_words("") == ""
 
 
-STD = "#include <bits/stdc++.h>\nusing namespace std;\n"
-CONTESTS = [
-    STD + "int main() { map<int, int> m; m[1] = 2; cout << m[1]; }",
-    '#pragma GCC optimize("O3,unroll-loops")\n#pragma GCC target("avx2,popcnt")\n' + STD + "int main() { cout << __builtin_popcount(3); }",
-    "#include <ext/pb_ds/assoc_container.hpp>\n#include <ext/pb_ds/tree_policy.hpp>\n#include <iostream>\nusing namespace __gnu_pbds;\n"
-    "int main() { tree<int, null_type, std::less<int>, rb_tree_tag, tree_order_statistics_node_update> t; t.insert(1); t.insert(3);"
-    " std::cout << t.order_of_key(9); }",
-    STD + 'int main() { vector<int> v{3, 1, 2}; ranges::sort(v); cout << v[1] << (set{1}.contains(1) ? "" : "no"); }',
-    STD + "int main() { auto f = async(launch::async, [] { return 2; }); cout << f.get(); }",
-    "#include <stdio.h>\n#include <sys/resource.h>\nint main() { struct rlimit r; getrlimit(RLIMIT_STACK, &r); r.rlim_cur = 256L << 20;"
-    ' setrlimit(RLIMIT_STACK, &r); printf("2"); }',
-    "#include <iostream>\nint a[60000000];\nint main() { for (int& x : a) x = 1; std::cout << a[0] + a[1000]; }",
-]
-
-
 @pytest.mark.kills
-def test_what_contests_use_compiles_with_the_header_that_is_compiled_in_advance(docker_engine):
+def test_what_contests_use_compiles_with_the_header_that_is_compiled_in_advance(docker_engine, monkeypatch):
+    monkeypatch.setitem(LANGUAGES, "cpp", CPP)
     look = "import os; os.path.getsize('/opt/prepared/bits/stdc++.h.gch')"
     with Pool(PoolSettings(1, (replace(docker_engine, languages=("cpp",)),))) as pool:
         assert [pool.judge(cpp(source, ("", "2"))).reason for source in CONTESTS] == [""] * len(CONTESTS)
