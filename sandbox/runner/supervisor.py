@@ -172,13 +172,20 @@ class Supervisor:
         case.given()
         state = self.wait(case, float(limits["wall_seconds"]), len(uids) * float(limits["cpu_seconds"]), before)
         ended = [self.receive()] if state == "ended" else []
-        if not housekeeping.kill_all(uids, self.nobody, self.zygote_pid):
-            die("a process cannot be killed")
-        ended += [self.receive() for _ in range(len(case.processes) - len(ended))]
+        while len(ended) < len(case.processes):  # told to stop at once, the zygote may yet have to fork them
+            self.kill(uids)
+            if select.select([self.control], [], [], 0.01)[0]:
+                ended.append(self.receive())
+        self.kill(uids)
         ended[-1]["cpu"] += self.accounts.unwaited(before, sum(end["cpu"] for end in ended))
         clean = housekeeping.clean(uids, self.nobody)
         report = self.report(case, ended) | {"late": state == "late"}
         return (None if state == "stopped" else report), clean
+
+    def kill(self, uids: list[int]) -> None:
+        """End all there is of these users."""
+        if not housekeeping.kill_all(uids, self.nobody, self.zygote_pid):
+            die("a process cannot be killed")
 
     def report(self, case: Case, ended: list[dict[str, Any]]) -> dict[str, Any]:
         """Facts alone. `program` is the untrusted process, `tester` the trusted one where there is one."""

@@ -110,9 +110,10 @@ def test_cases_that_wait_just_short_of_the_limit_do_so_a_few_times(pool):
 def test_the_case_after_a_failing_one_is_stopped_and_not_counted(pool):
     source = "n = int(input())\nif n:\n    while True: pass\nprint(0)"
     endless = Limits(cpu_seconds=60, wall_seconds=60)
-    verdict = judged(pool, StdinTask(source, (StdinCase("0", "1"), StdinCase("1", "2")), limits=endless))
-    assert (verdict.outcome, verdict.case) == ("wrong", 0)
-    assert verdict.cpu_seconds < 0.5
+    for _ in range(20):  # the wish to stop may come before that case has a process
+        verdict = judged(pool, StdinTask(source, (StdinCase("0", "1"), StdinCase("1", "2")), limits=endless))
+        assert (verdict.outcome, verdict.case, verdict.attempts) == ("wrong", 0, 1)
+        assert verdict.cpu_seconds < 0.5
 
 
 @pytest.mark.usefixtures("nothing_left")
