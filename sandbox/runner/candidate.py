@@ -7,16 +7,14 @@ import io
 import json
 import operator
 import os
-import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.runner.child import find, load, read_payload
+from sandbox.runner.child import channel, find, load, read_payload
 from sandbox.runner.codec import UnencodableError, as_base, base_of
 from sandbox.runner.exchange import Exchange
 
-CHANNEL = 5
 PRINTED = 1 << 20  # of what is printed between two lines; the tests hear of no more
 HEAP_TYPE = 1 << 9  # of a class that Python code made
 
@@ -111,9 +109,9 @@ class Objects:
 class Conversation:
     """The line to the tests. Either side may ask while it is being asked."""
 
-    def __init__(self, space: dict[str, Any]) -> None:
+    def __init__(self, space: dict[str, Any], stream: Any) -> None:
         self.space = space
-        self.stream = socket.socket(fileno=CHANNEL).makefile("rwb")
+        self.stream = stream
         self.objects = Objects(self)
         self.printed = sys.stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape", newline="\n", write_through=True)
 
@@ -195,7 +193,7 @@ def main(limits: dict[str, Any]) -> None:
     job = read_payload()
     space = load(job["source"], job["entry"])  # imported by its tests, as it were
     sys.stdout.flush()
-    conversation = Conversation(space)
+    conversation = Conversation(space, channel())
     conversation.write({"ready": True})
     conversation.serve()
     os._exit(0)

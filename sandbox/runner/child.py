@@ -15,6 +15,7 @@ import json
 import linecache
 import marshal
 import os
+import socket
 import sys
 import threading
 import traceback
@@ -24,7 +25,7 @@ from typing import Any, NoReturn
 
 from sandbox.runner.codec import UnencodableError, decode, encode
 
-PAYLOAD, RESULTS = 3, 4
+PAYLOAD, RESULTS, CHANNEL = 3, 4, 5
 NAME = "program.py"
 IMPORTED = "program"
 """Name of a program that is called rather than run: its `if __name__ == "__main__"` is for other occasions."""
@@ -51,6 +52,11 @@ def read_payload() -> dict[str, Any]:
     os.close(PAYLOAD)
     sys.setrecursionlimit(sys.getrecursionlimit() + OWN_FRAMES)
     return marshal.loads(data)
+
+
+def channel() -> Any:
+    """Mode rpc: the line between the tests and the program."""
+    return socket.socket(fileno=CHANNEL).makefile("rwb")
 
 
 def send(record: dict[str, Any]) -> None:

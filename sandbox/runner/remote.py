@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import json
-import socket
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -13,7 +12,6 @@ from sandbox.runner.codec import UnencodableError, loads
 from sandbox.runner.exchange import Exchange
 from sandbox.runner.proxies import EXTENDED, Handle, Held, Proxy, Raised, Unscorable
 
-CHANNEL = 5
 LONGEST = 1 << 25
 """Bytes of one answer."""
 CONTROL: dict[str, type[BaseException]] = {
@@ -36,10 +34,10 @@ class Gone(BaseException):
 class Remote:
     """The line to the program's process. `fatal` stays set even if a test swallows what was raised."""
 
-    def __init__(self, asked: Callable[[str], bool] = lambda _: False) -> None:
-        self.asked = asked
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.asked: Callable[[str], bool] = lambda _: False
         self.told: set[int] = set()
-        self.stream = socket.socket(fileno=CHANNEL).makefile("rwb")
         self.fatal: BaseException | None = None
         self.known: dict[int, Any] = {}
         self.functions: list[Callable[..., Any]] = []

@@ -16,7 +16,7 @@ import types
 from typing import Any
 
 from sandbox.runner.asking import Asked
-from sandbox.runner.child import read_payload, send
+from sandbox.runner.child import channel, read_payload, send
 from sandbox.runner.proxies import TypeOf, Unscorable
 from sandbox.runner.remote import CONTROL, Remote
 
@@ -40,16 +40,11 @@ def main(limits: dict[str, Any]) -> None:
     """Run the context and each test in turn; send one verdict."""
     os.chdir("/")  # away from what the program can write: nothing may be imported from there, however late and by whatever
     job = read_payload()
-    remote = Remote()
+    remote = Remote(channel())
     verdict: dict[str, Any] = {"pass": True}
     position, passed = -1, 0
     try:
-        trees = {
-            name: ast.parse(text) for name, text in [("context", job["context"]), *((f"test {n}", t) for n, t in enumerate(job["tests"]))]
-        }
-        remote.asked = Asked(trees, frozenset(CONTROL))
-        remote.receive()
-        space = _namespace(job, remote, list(trees.values()))
+        space = prepared(job, remote)
         for position, test in enumerate(job["tests"]):
             try:
                 run_test(test, f"test {position}", space)
@@ -108,13 +103,17 @@ def _entry(remote: Remote, entry: str) -> Any:
     return method
 
 
-def _namespace(job: dict[str, Any], remote: Remote, trees: list[ast.Module]) -> dict[str, Any]:
-    """What the tests see: their context, the entry point, and what else they take from the program."""
+def prepared(job: dict[str, Any], remote: Remote) -> dict[str, Any]:
+    """What the tests see, once the program is there: their context, the entry point, and what else they take from the program."""
+    texts = {"context": job["context"], **{f"test {n}": test for n, test in enumerate(job["tests"])}}
+    trees = {name: ast.parse(text) for name, text in texts.items()}
+    remote.asked = Asked(trees, frozenset(CONTROL))
+    remote.receive()
     module = sys.modules["__main__"] = types.ModuleType("tests")
     space = module.__dict__
     entry = _entry(remote, job["entry"])
     names = {"candidate", job["entry"].rpartition(".")[2]}
-    for name in wanted_names(trees) - names:
+    for name in wanted_names(list(trees.values())) - names:
         if name in sys.stdlib_module_names:  # first, lest the program's `math` be taken for the real one
             space[name] = importlib.import_module(name)
             continue

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sandbox.runner import at_fork, candidate, child, commands, preload, tester
+from sandbox.runner import at_fork, candidate, child, commands, preload, tester, warm_up
 
 PRELOADED = (
     "abc", "array", "ast", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses",
@@ -62,6 +62,7 @@ def serve(control: int, refused: list[str]) -> Role:
     line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, CONTROL)
     line.send(marshal.dumps(packages))
     known: tuple[Any, list[Any]] = (None, [])
+    warm_up.warm_up()
     gc.collect()
     gc.freeze()
     while True:
