@@ -52,14 +52,12 @@ def once_each(problems: Sequence[Problem], statements: Sequence[str] | None = No
     for place, problem in enumerate(problems):
         if place not in kept:
             duplicates[problem.split] = duplicates.get(problem.split, 0) + 1
-    remark = [
-        f"{_several(len(contradictions), 'question occurs', 'questions occur')} with different answers: " + _named(contradictions, ids)
-    ]
+    many = _several(len(contradictions), "question occurs", "questions occur")
     return Loaded(
         [problem for place, problem in enumerate(problems) if place in kept],
         duplicates,
         tuple(tuple(p.id for p in copies) for copies in contradictions),
-        tuple(remark if contradictions else ()),
+        (f"{many} with different answers: {_named(contradictions, ids)}",) if contradictions else (),
     )
 
 

@@ -12,6 +12,7 @@ import json
 import math
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, time
 from decimal import Decimal
@@ -96,13 +97,16 @@ def floats(value: Any) -> Any:
 
 def content(path: Path) -> bytes:
     """What the file holds, unpacked. UserError for one that holds something else than its name says."""
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     if path.suffix.lower() == ".gz" and not raw.startswith(GZIP):
         raise UserError(f"{path}: not a readable gzip file; is it torn, or not compressed at all?")
     while raw.startswith(GZIP):
         try:
             raw = gzip.decompress(raw)
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise UserError(f"{path}: not a readable gzip file ({error}); is it torn?") from error
     if raw.startswith(b"PAR1") and ".parquet" not in path.suffixes:
         raise UserError(f"{path} is a Parquet file: let its name end in .parquet")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.core.errors import UserError
-from selftrain_assets.tasks.readers import READERS, rows_in, suffix, text_of, value_of, written
+from selftrain_assets.tasks.readers import READERS, floats, rows_in, suffix, text_of, value_of, written
 from selftrain_assets.tasks.splits import split_called, split_of, splits_in
 
 METADATA = "metadata.json"
@@ -55,7 +55,7 @@ class Row:
         """A field that holds JSON as text, or the value itself; None for an empty text. UserError for another text that is no JSON."""
         value = self.values.get(name)
         try:
-            return (json.loads(value) if value.strip() else None) if isinstance(value, str) else value
+            return (json.loads(value) if value.strip() else None) if isinstance(value, str) else floats(value)
         except ValueError as error:
             raise self.fault(f'the field "{name}" holds no valid JSON ({error})') from error
 
@@ -123,7 +123,7 @@ def _field(file: Path) -> Any:
     """A text, or the value of a JSON file."""
     text = text_of(file)
     try:
-        return value_of(text) if file.suffix == ".json" else text
+        return floats(value_of(text)) if file.suffix == ".json" else text
     except ValueError as error:
         raise UserError(f"{file}: not valid JSON ({error}); is it torn?") from error
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selftrain_assets.core.errors import UserError
-from selftrain_assets.tasks import ProblemFile
+from selftrain_assets.tasks import TASKS, ProblemFile
 from selftrain_assets.tasks.readers import READERS, rows_in, written
 
 ONE = {"id": "a", "question": "1 + 1?", "answer": "2"}
@@ -90,6 +90,7 @@ REFUSED = {
     "Parquet by another name": ("a.jsonl", b"PAR1rest", "is a Parquet file: let its name end in .parquet"),
     "zstd": ("a.jsonl", b"\x28\xb5\x2f\xfdrest", "is compressed with zstd: unpack it"),
     "torn gzip": ("a.jsonl.gz", gzip.compress(LINES.encode())[:30], "not a readable gzip file"),
+    "damaged gzip": ("a.jsonl.gz", gzip.compress(LINES.encode())[:20] + b"\xff" * 30, "not a readable gzip file"),
     "gzip in name alone": ("a.jsonl.gz", LINES, "not a readable gzip file; is it torn, or not compressed at all?"),
     "another ending": ("a.xlsx", "x", 'ends in ".xlsx"; known: .jsonl'),
     "a torn line": ("a.jsonl", LINES + '{"id": "c", "que', "line 3: not valid JSON"),
@@ -243,6 +244,18 @@ def test_a_table_holds_lists_as_json(tmp_path):
     [problem] = ProblemFile(path=str(path)).read().problems
     assert json.loads(problem.tests)["calls"] == [[[0.5], {}, 1e-07]]
     assert json.loads(problem.solutions) == {"text": "a"}
+
+
+def test_numbers_of_tests_are_floats_whatever_they_stand_in(tmp_path):
+    given = {"inputs": [[0.5]], "outputs": [1e-07], "fn_name": "f"}
+    row = {"problem_id": 1, "question": "Half?", "input_output": given}
+    (tmp_path / "test.jsonl").write_text(json.dumps(row))
+    (tmp_path / "apart" / "test" / "0001").mkdir(parents=True)
+    (tmp_path / "apart" / "test" / "0001" / "question.txt").write_text("Half?")
+    (tmp_path / "apart" / "test" / "0001" / "input_output.json").write_text(json.dumps(given))
+    for path in (tmp_path / "test.jsonl", tmp_path / "apart"):
+        [problem] = TASKS["apps"](path=str(path)).load()
+        assert json.loads(problem.tests)["calls"][0][0] == [0.5]
 
 
 def test_every_reader_names_the_place_of_each_row(tmp_path):
