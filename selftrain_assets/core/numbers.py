@@ -145,7 +145,7 @@ REMARK = re.compile(
     re.IGNORECASE,
 )
 CONNECTED = re.compile(
-    rf"^{UNIT_WORDS}\s*(?:[,;&/~]|:(?!\s+[A-Za-z])|\bor\b|\band\b|\bto\b|\bthrough\b|\bversus\b|\bvs\b|-|\bnor\b)+[^\w\n]*{FILLERS}"
+    rf"^{UNIT_WORDS}\s*(?:[,;&/~|]|:(?!\s+[A-Za-z])|\bor\b|\band\b|\bto\b|\bthrough\b|\bversus\b|\bvs\b|-|\bnor\b)+[^\w\n]*{FILLERS}"
     rf"(?:\s*\b[{LETTERS}]\w?(?:_\w)?\s*=)?[^\w\n]*$",
     re.IGNORECASE,
 )

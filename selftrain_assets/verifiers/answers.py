@@ -35,7 +35,8 @@ class Reading:
         """Does the one text that was read say what the reference says, whatever that means?"""
         if self.answer is None or len(self.answer.texts) > 1:
             return False
-        return any(folded(text) == folded(answer) for text in (*self.texts, self.answer.lines(1)))
+        line = [self.answer.lines(1)] if self.answer.mark in (Mark.SENTENCE, Mark.HASHES) else []
+        return any(folded(text) == folded(answer) for text in (*self.texts, *line))
 
 
 WHERE = {

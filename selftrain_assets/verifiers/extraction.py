@@ -172,9 +172,10 @@ CORRECTION = re.compile(
     re.IGNORECASE,
 )
 JOINED = re.compile(
-    r"(?:[\s,;.:/&$*()|]|\\[()\[\],; ]|\\q?quad(?![a-z])|\\text\s*\{\s*,?\s*(?:and|or)?\s*\}|"
-    r"\b(?:and|or|also|either|both|the\s+other\s+is)\b|\b[a-zA-Z](?:_\w|_\{\w+\})?\s*=|"
-    r"\b(?:case|option|answer|solution|method|possibility|alternative(?:ly)?)\b[ ]?\w?\s?[:.)])*",
+    r"(?:\n[ \t]*+(?:[-+*\u2022]|\d{1,2}[.)])\s|[\s,;.:/&$*()|]|\\[()\[\]\\,; ]|\\q?quad(?![a-z])|"
+    r"\\text\s{0,9}\{\s{0,9},?\s{0,9}(?:and|or)?\s{0,9}\}|"
+    r"\b(?:and|or|also|either|both|the\s{1,9}other\s{1,9}is)\b|\b[a-zA-Z](?:_\w|_\{\w{1,9}\})?\s{0,9}=|\b[a-z]{1,3}\)|"
+    r"\b(?:case|option|answer|solution|method|possibility|alternative(?:ly)?)\b[ ]?\w?\s?[:.)])*+",
     re.IGNORECASE,
 )
 OPEN_END = re.compile(r"\b(?:or|and)\W*(?:\b(?:the|my|our|final|correct|that)\W*)*$", re.IGNORECASE)
