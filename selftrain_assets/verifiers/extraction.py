@@ -271,7 +271,7 @@ INTRODUCTION = re.compile(r"[\s,*]*(?:\b(?:so|thus|hence|therefore|then|and|the|
 
 
 ABBREVIATED = re.compile(r"(?:^|[\s.(])(?:[A-Z]|St|Mr|Mrs|Ms|Dr|Mt|Ft|Jr|Sr|Prof|Gen|Lt|vs|etc|No|approx|i\.e|e\.g)$")
-SENTENCE_END = re.compile(r"[.!?][)\"'*_$`]*\s+(?=[A-Z\d(\"'*$\\])|\n\s*\n")
+SENTENCE_END = re.compile(r"[.!?][)\"'*_$`]*\s+(?=[A-Z\d<(\"'*$\\])|\n\s*\n")
 
 
 def first_sentence(text: str) -> str:
