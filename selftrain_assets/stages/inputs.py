@@ -74,23 +74,29 @@ def read_problems(config: Experiment) -> Loaded:
         given = _solved(given)
     elif isinstance(config.task, Published | ProblemFile):
         given = config.task.given(found)
-    problems, remarks = list(given), list(found.remarks)
+    problems, remarks = list(given), _remarks(found)
     for name, suite in config.evaluation.suites.items():
         found = read(suite.task)
         given = suite.task.given(found) if isinstance(suite.task, Published) else found.problems
         tested = problem_subset([p for p in given if p.split == "test"], suite.problems, config.seed)
         problems += [replace(p, id=f"{name}/{p.id}", split="suite") for p in tested]
-        remarks += [f"{name}: {remark}" for remark in found.remarks]
+        remarks += [f"{name}: {remark}" for remark in _remarks(found)]
         if not tested:
             raise UserError(f'evaluation.suites.{name}.task: task {suite.task.type} has no problem of the split "test"')
     for name, source in config.sources.items():
         found = read(source.task)
         solved = [p for p in _solved(found.problems) if p.split in LEARNT and p.solution is not None]
         problems += [replace(p, id=f"{name}/{p.id}", split="source") for p in solved]
-        remarks += [f"{name}: {remark}" for remark in found.remarks]
+        remarks += [f"{name}: {remark}" for remark in _remarks(found)]
         if not solved:
             raise UserError(f"sources.{name}.task: no training problem of task {source.task.type} has a solution that could be learnt from")
     return Loaded(problems, remarks=tuple(remarks))
+
+
+def _remarks(found: Loaded) -> list[str]:
+    """What was left out of a task."""
+    copies = ", ".join(f"{count} of {split}" for split, count in found.duplicates.items())
+    return [*([f"duplicates dropped: {copies}"] if copies else []), *found.remarks]
 
 
 def _solved(problems: list[Problem]) -> list[Problem]:
