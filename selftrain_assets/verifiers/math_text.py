@@ -19,11 +19,14 @@ SAID = re.compile(r"\b(?:is|are|equals|be)\b|=")
 LABEL = re.compile(r"\W*(?:A|Ans|Answer|Result|Solution)\s*:\s*", re.IGNORECASE)
 ENDING_NUMBER = re.compile(r"(?<![\w$\\^{}.,/])-?\d[\d,]*(?:\.\d+)?(?:/\d+)?\s*(?:\\?%|percent)?$")
 DECORATION = " \t\n#*_"
+CONNECTIVE = re.compile(r"(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])")
+FEW_WORDS = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,2}")
+ASIDE = re.compile(r"(.*[\w)}$\]])\s+\(([^()]*)\)", re.DOTALL)
 
 
 def answer_text(completion: str) -> str | None:
     r"""The answer of a completion, as it is written there (verifiers/extraction.py); without a mark, the last formula or number
-    of the last line. Words count behind a mark alone."""
+    of the last line. Words count behind a mark, or where the completion is three of them at most."""
     found = find_answer(completion, lambda text: _formulas(text) or text.strip(" .$*"))
     if found is None or len(found.text) > 10 * LONGEST:
         return None
@@ -34,9 +37,12 @@ def answer_text(completion: str) -> str | None:
     if formulas := _formulas(text.strip(" #")):
         return formulas
     sentence = first_sentence(text) if found.mark == Mark.SENTENCE else text
-    bare = sentence.strip(DECORATION).rstrip(DECORATION + ".!")
-    if not is_prose(_written_out(bare)):
+    bare = _without_aside(sentence.strip(DECORATION).rstrip(DECORATION + ".!"))
+    if not is_prose(_written_out(CONNECTIVE.sub(",", bare))):
         return bare
+    numbers = last_number(bare)
+    if len(set(numbers)) > 1:  # alternatives are a list, of which one alone is not the answer
+        return bare if None in numbers else ", ".join(plain(number) for number in numbers if number is not None)
     if value := _value_said(bare):
         return value
     if found.mark == Mark.SENTENCE:
@@ -45,7 +51,9 @@ def answer_text(completion: str) -> str | None:
         return number[0]
     if segments := SEGMENT.findall(text):
         return "".join(segments[-1])
-    stated = one(last_number(text))
+    if not numbers and FEW_WORDS.fullmatch(bare) and "\n" not in found.whole.strip():
+        return bare
+    stated = one(numbers)
     return None if stated is None else plain(stated)
 
 
@@ -66,6 +74,12 @@ def _value_said(sentence: str) -> str | None:
     if not re.search(r"[\d\\^]", value) or is_prose(_written_out(value)):
         return None
     return _formulas(value) or value
+
+
+def _without_aside(sentence: str) -> str:
+    """`7` of `7 (since 2 + 5 = 7)`: words in brackets at the end are a remark."""
+    found = ASIDE.fullmatch(sentence)
+    return found[1].rstrip() if found and is_prose(_written_out(found[2])) else sentence
 
 
 def _written_out(text: str) -> str:
