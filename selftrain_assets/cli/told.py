@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.files import write_atomically
 from selftrain_assets.stages.run import Run
 from selftrain_assets.store import Manifest
@@ -17,11 +18,14 @@ SETTINGS = "dagster.yaml"
 
 
 def dagster_home() -> bool:
-    """Is there an event log: the one in DAGSTER_HOME, or this checkout's?"""
+    """Is there an event log: the one in DAGSTER_HOME, or this checkout's? UserError where DAGSTER_HOME names no folder."""
     checkout = Path(__file__).parents[2]
     if not os.environ.get("DAGSTER_HOME") and (checkout / "dagster.yaml").is_file():
         os.environ["DAGSTER_HOME"] = str(checkout)
-    return bool(os.environ.get("DAGSTER_HOME"))
+    home = os.environ.get("DAGSTER_HOME")
+    if home and not Path(home).is_dir():
+        raise UserError(f"DAGSTER_HOME: there is no folder {home}; make it, or unset DAGSTER_HOME to tell no event log")
+    return bool(home)
 
 
 def teller(run: Run) -> Teller | None:

@@ -178,6 +178,14 @@ def test_bad_names_folders_and_rounds(place):
         assert (done.returncode, sentence in done.stderr, "Traceback" in done.stderr) == (2, True, False), (arguments, done.stderr)
 
 
+def test_a_missing_dagster_home_is_told(place, monkeypatch):
+    lab.write_experiment(place)
+    monkeypatch.setenv("DAGSTER_HOME", str(place / "gone"))
+    done = selftrain("run", "lab", "--rounds", "0")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert f"DAGSTER_HOME: there is no folder {place / 'gone'}" in done.stderr
+
+
 def test_no_rounds_are_the_base_alone(place):
     lab.write_experiment(place)
     done = selftrain("run", "lab", "--rounds", "0")
