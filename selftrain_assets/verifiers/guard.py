@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from selftrain_assets.core.errors import SelftrainError
+from selftrain_assets.core.foreign import visible
 from selftrain_assets.core.types import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -49,5 +51,6 @@ def guarded(judging: Callable[[], Verdict]) -> Verdict:
 
 def failed(error: Exception) -> Verdict:
     """The verdict on a sample whose judging raised it: never a pass, and not owed again, since it would raise it again."""
-    log.warning("a sample cannot be judged", exc_info=error)
+    trace = "".join(traceback.format_exception(error))
+    log.warning("a sample cannot be judged\n%s", visible(trace))  # not by `exc_info`: what a sample raises may hold any character
     return Verdict(Outcome.UNSCORABLE, 0.0, None, f"it cannot be judged: {type(error).__name__}: {error}")
