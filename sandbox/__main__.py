@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sandbox.compare import excerpt, storable
+from sandbox.compare import excerpt
 from sandbox.doctor import diagnose
 from sandbox.engine import EngineSettings, connect, sweep
 from sandbox.errors import SandboxError
@@ -17,7 +17,7 @@ from sandbox.languages import LANGUAGES, PYTHON
 from sandbox.limits import MIB, ContainerLimits, Limits
 from sandbox.old_images import remove_unused
 from sandbox.pool import Pool, PoolSettings
-from sandbox.protocol import RunTask
+from sandbox.protocol import RunTask, storable
 
 ACTING = re.compile("[^\n\t -~\u00a0-\U0010ffff]|[\u00ad\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Characters that do something on a terminal instead of being seen."""

@@ -28,11 +28,6 @@ def excerpt(value: Any) -> str:
         return "a very long integer"
 
 
-def storable(text: str) -> str:
-    """The same text as far as UTF-8 has it: a lone surrogate is written as its escape."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
-
-
 def same_text(got: str, expected: str, rule: TextRule) -> bool:
     """Whether printed text is right under a rule."""
     by_value = rule.decimals or rule.tolerance is not None

@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import re
 import signal
+import traceback
 from dataclasses import replace
 from typing import Any
 
-from sandbox.compare import excerpt, same_text, same_value, storable
+from sandbox.compare import excerpt, same_text, same_value
 from sandbox.limits import COMPILER, EXCERPT_CHARACTERS, Limits
-from sandbox.protocol import FuncTask, Outcome, RpcTask, RunTask, StdinTask, Task, Verdict, case_count
+from sandbox.protocol import FuncTask, Outcome, RpcTask, RunTask, StdinTask, Task, Verdict, case_count, storable
 from sandbox.runner.codec import decode, loads
 
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\):|^  File \"", re.MULTILINE)
@@ -33,13 +34,18 @@ def judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
     try:
         return _judge(task, reports)
     except Exception as error:
-        log.warning("a program cannot be judged", exc_info=error)
+        log.warning("a program cannot be judged\n%s", trace(error))
         return Verdict("unscorable", task.mode, reason=failure(error), cases=case_count(task))
 
 
 def failure(error: Exception) -> str:
     """What a person is told of a failure to judge."""
     return storable(f"it cannot be judged: {type(error).__name__}: {error}")[:300]
+
+
+def trace(error: Exception) -> str:
+    """Where it came from, for the log, which may not be able to write what a program put into the error's message."""
+    return "".join(traceback.format_exception(error)).encode("ascii", "backslashreplace").decode()
 
 
 def _judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
@@ -63,7 +69,7 @@ def _judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
         _measured(task, reports),
         outcome=found[0] if found else "pass",
         case=found and found[1],
-        reason=storable(found[2]) if found else "",
+        reason=found[2] if found else "",
         score=right / max(1, case_count(task)),
         value=value,
     )
@@ -151,7 +157,7 @@ def stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Findin
     try:
         return _stdin_finding(task, index, report)
     except Exception as error:
-        log.warning("a case cannot be judged", exc_info=error)
+        log.warning("a case cannot be judged\n%s", trace(error))
         return "unscorable", index, failure(error)
 
 

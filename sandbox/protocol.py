@@ -117,6 +117,11 @@ class RunTask:
 Task = StdinTask | FuncTask | RpcTask | RunTask
 
 
+def storable(text: str) -> str:
+    """The same text as far as UTF-8 has it: a lone surrogate is written as its escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What became of one program. In mode `run`, `pass` says that it ran to its normal end, and nothing more."""
@@ -148,10 +153,9 @@ class Verdict:
     python: str = ""
 
     def __post_init__(self) -> None:
-        """Texts that a program had a hand in become texts that UTF-8 has: a lone surrogate is written as its escape."""
+        """A program had a hand in these texts."""
         for name in ("reason", "output"):
-            text: str = getattr(self, name)
-            object.__setattr__(self, name, text if text.isascii() else text.encode("utf-8", "backslashreplace").decode())
+            object.__setattr__(self, name, storable(getattr(self, name)))
 
 
 def expected_bytes(task: Task) -> int:
