@@ -116,7 +116,9 @@ def broken(report: dict[str, Any], limits: Limits, any_status: bool = False) -> 
     if end["exit"] == -signal.SIGXFSZ:
         return "resource", f"wrote a file of more than {limits.file_bytes} bytes"
     if end["exit"] < 0:
-        return "wrong", f"ended by signal {-end['exit']} ({signal.strsignal(-end['exit'])})"
+        number = -end["exit"]
+        name = signal.strsignal(number) if number < signal.NSIG else None
+        return "wrong", f"ended by signal {number} ({name or 'unknown'})"
     return "wrong", f"ended with status {end['exit']}: {last}"
 
 

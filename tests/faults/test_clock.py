@@ -23,6 +23,7 @@ from tests.store.test_store import Record, records
 
 HOUR = 3600.0
 READS_THE_WALL_CLOCK = {
+    "old_images.py": "the age of an image, by the engine's date",
     "stages/retract.py": "a retraction's date",
     "stages/run.py": "a manifest's date",
     "store/garbage.py": "the age of a temporary file, before its lease is asked for",
