@@ -1,4 +1,4 @@
-"""Runs model-written Python in Docker so that the code cannot forge its verdict. See README.md in this folder.
+"""Runs model-written programs in Docker so that the code cannot forge its verdict. See README.md in this folder.
 
 with Pool(PoolSettings(engines=(EngineSettings(base="local"),))) as pool:
     verdict = pool.judge(StdinTask("print(int(input()) + 1)", (StdinCase("1", "2"),)))

@@ -25,7 +25,7 @@ ACTING = re.compile("[^\n\t -~\u00a0-\U0010ffff]|[\u00ad\u061c\u200e\u200f\u2028
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="python -m sandbox", description="Runs untrusted Python in Docker. It never runs any without.")
+    top = argparse.ArgumentParser(prog="python -m sandbox", description="Runs untrusted programs in Docker. It never runs any without.")
     _add_settings(top)
     commands = top.add_subparsers(dest="command", required=True)
     for name, text in (

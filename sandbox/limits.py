@@ -12,7 +12,8 @@ class Limits:
     """Limits of one case: one process and whatever it starts. They are part of what a verdict means."""
 
     cpu_seconds: float = 5.0
-    """CPU time, user and system, of the process and its reaped children. This decides; the same on a busy machine."""
+    """CPU time, user and system, of the process and its children, where the container's account can be seen also of those that it never
+    waits for. This decides; the same on a busy machine."""
     wall_seconds: float = 20.0
     """Backstop for programs that wait. A program stopped by it with little CPU used is run once more; the second verdict counts."""
     memory_bytes: int = 512 * MIB
