@@ -138,7 +138,8 @@ def raw_vllm(job: dict[str, Any]) -> dict[str, float]:
     from vllm import LLM, SamplingParams
 
     from selftrain_assets.engines import VllmSettings
-    from selftrain_assets.models.loading import encode_prompt, end_tokens, load_tokenizer, resolve_model
+    from selftrain_assets.models.loading import resolve_model
+    from selftrain_assets.models.tokenization import encode_prompt, end_tokens, load_tokenizer
 
     ref = resolve_model(job["model"])
     tokenizer, ends = load_tokenizer(ref), end_tokens(ref)
@@ -166,7 +167,8 @@ def training(turns: int, steps: int) -> dict[str, Any]:
     import torch
 
     from selftrain_assets.core.types import Row
-    from selftrain_assets.models.loading import load_model, load_tokenizer, resolve_model
+    from selftrain_assets.models.loading import load_model, resolve_model
+    from selftrain_assets.models.tokenization import load_tokenizer
     from selftrain_assets.tasks import WordProblems
 
     torch.set_num_threads(1)  # two threads wait for each other at every step, and longest in whichever loop meets the busier core

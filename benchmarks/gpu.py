@@ -32,8 +32,9 @@ from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.selection import make_row
 from selftrain_assets.core.types import Request, Row
 from selftrain_assets.engines.transformers_engine import TransformersSettings
-from selftrain_assets.models.loading import ModelRef, load_tokenizer, resolve_model
+from selftrain_assets.models.loading import ModelRef, resolve_model
 from selftrain_assets.models.pretrain import vocabulary
+from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.trainers import SftTrainer
 from selftrain_assets.trainers.protocol import TrainingJob
 from selftrain_assets.trainers.sft import Lora, SftExecution

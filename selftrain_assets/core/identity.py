@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,20 @@ def verification_key(sample: str, completion: str, problem: str, verifier: str) 
     return _hashed("verification", sample, completion, problem, verifier)
 
 
-def row_key(prompt: str, completion: str, weight: float, source: str, sample: str | None, sections: str | None = None) -> str:
+def row_key(
+    prompt: str,
+    completion: str,
+    weight: float,
+    source: str,
+    sample: str | None,
+    sections: str | None = None,
+    tokens: Sequence[int] | None = None,
+    ended_by: str | None = None,
+) -> str:
     """Identity of a training row: what is trained on, with what weights, and the sample that it comes from."""
     parts = [] if sections is None else [text_digest(sections)]
+    parts += [] if tokens is None else ["tokens=" + text_digest(",".join(map(str, tokens)))]
+    parts += [] if ended_by is None else ["end=" + text_digest(ended_by)]
     return _hashed("row", text_digest(prompt), text_digest(completion), f"{weight:.17g}", source, sample or "", *parts)
 
 

@@ -16,13 +16,15 @@ from selftrain_assets.core.types import Problem, Row, RowSource
 WeightRule = Literal["binary", "reward", "exp"]
 CapChoice = Literal["random", "shortest", "first"]
 DedupRule = Literal["none", "text", "equations"]
+CutOffRule = Literal["drop", "keep"]
 BalanceRule = Literal["none", "group", "method"]
 
 
 class Selection(Identity):
-    """Threshold, distinct solutions, cap, balance, weight: in this order. Part of the settings of every recipe."""
+    """Threshold, endings, distinct solutions, cap, balance, weight: in this order. Part of the settings of every recipe."""
 
     threshold: float = Field(1.0, ge=0, le=1, description="reward that a sample needs to be kept")
+    cut_off: CutOffRule = Field("drop", description="correct samples that ran into max_tokens: drop, or keep without an end to learn")
     dedup: DedupRule = Field(
         "text", description="solutions of a problem, by one method, that count as one: same text, same equations, or none"
     )
@@ -45,10 +47,14 @@ def make_row(
     sample_key: str | None = None,
     method: str | None = None,
     origin: str | None = None,
+    tokens: list[int] | None = None,
+    tokenizer: str | None = None,
+    ended_by: str | None = None,
 ) -> Row:
     """A training row under its content key."""
-    key = row_key(prompt, completion, weight, source, sample_key)
-    return Row(key, problem_id, prompt, completion, weight, source, sample_key, iteration, method, origin)
+    key = row_key(prompt, completion, weight, source, sample_key, None, tokens, ended_by)
+    drawn = {"tokens": tokens, "tokenizer": tokenizer, "ended_by": ended_by}
+    return Row(key, problem_id, prompt, completion, weight, source, sample_key, iteration, method, origin, **drawn)
 
 
 def take_share(rows: Sequence[Row], share: float, seed: int) -> list[Row]:

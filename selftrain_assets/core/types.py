@@ -46,13 +46,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What an engine drew for the request with this key. `finish_reason` is "stop" or "length"."""
+    """What an engine drew for the request with this key. `finish_reason` is "stop" or "length".
+
+    `tokens` are the ids as they were drawn, the end token included; None where the engine does not know them. `ended_by` is the text of
+    the end token, or the stop text, that ended it: None where it was cut off, or where nobody says. Neither is part of `text`.
+    """
 
     key: str
     text: str
     finish_reason: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
+    tokens: list[int] | None = None
+    ended_by: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", storable(self.text))
@@ -60,7 +66,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A request together with its completion; kept whether right or wrong."""
+    """A request together with its completion; kept whether right or wrong. `tokens` are ids of the tokenizer with this digest."""
 
     key: str
     problem_id: str
@@ -73,6 +79,9 @@ class Sample:
     completion_tokens: int
     policy: str
     engine: str
+    tokens: list[int] | None = None
+    tokenizer: str | None = None
+    ended_by: str | None = None
 
 
 class Outcome(StrEnum):
@@ -155,6 +164,9 @@ class Row:
     solves the problem, where a recipe has several; a translation names the sample that it `translates`, and that one's method, its
     `origin`. A `turn` is one of the trajectory that begins with the sample. `sections` says what each part of the completion weighs, as
     JSON: pairs of a length in characters and a factor of `weight`, which together cover it.
+
+    `tokens` are the completion's ids as they were drawn, by the tokenizer with this digest. Without them the text is tokenized, and
+    `ended_by` is learnt behind it: an end token or a stop text, nothing where it is empty, the tokenizer's own end token for None.
     """
 
     key: str
@@ -170,6 +182,9 @@ class Row:
     translates: str | None = None
     turn: int | None = None
     sections: str | None = None
+    tokens: list[int] | None = None
+    tokenizer: str | None = None
+    ended_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from selftrain_assets.core.sampling import DrawSettings, before_stop
 from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.openai_server import ENDS, Answer, ServedModel, ServerSettings
 from selftrain_assets.engines.protocol import EngineDescription, distinct
-from selftrain_assets.models.loading import FACTS, ModelRef, encode_prompt, load_tokenizer, weights_digest
+from selftrain_assets.models.loading import FACTS, ModelRef, weights_digest
+from selftrain_assets.models.tokenization import encode_prompt, load_tokenizer
 
 Api = Literal["completions", "chat"]
 PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}

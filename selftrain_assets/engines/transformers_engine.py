@@ -11,7 +11,8 @@ from selftrain_assets.core.sampling import DrawSettings, before_stop
 from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, check_length, distinct
-from selftrain_assets.models.loading import ModelRef, encode_prompt, load_model, load_tokenizer
+from selftrain_assets.models.loading import ModelRef, load_model
+from selftrain_assets.models.tokenization import encode_prompt, load_tokenizer
 
 
 class TransformersSettings(Execution):

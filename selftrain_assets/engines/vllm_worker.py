@@ -18,7 +18,8 @@ from typing import Any
 from selftrain_assets.core.errors import ModelError
 from selftrain_assets.core.sampling import before_stop
 from selftrain_assets.engines.protocol import check_length
-from selftrain_assets.models.loading import ModelRef, encode_prompt, end_tokens, load_tokenizer
+from selftrain_assets.models.loading import ModelRef
+from selftrain_assets.models.tokenization import encode_prompt, end_tokens, load_tokenizer
 
 Order = dict[str, Any]
 Reply = Callable[[Order], None]

@@ -12,6 +12,7 @@ from selftrain_assets.core.errors import ModelError, UserError
 from selftrain_assets.core.identity import digest_files
 from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.models import scratch, smollm2
+from selftrain_assets.models.tokenization import end_tokens, load_tokenizer, quiet
 
 # Read by the OpenMP runtime when torch is imported, which happens below: threads that wait for one another sleep instead
 # of spinning. Beside any other busy process, spinning makes small models many times slower (benchmarks/waiting.py).
@@ -113,28 +114,6 @@ def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
     return digest_files([Path(path) for path, _, _ in files])
 
 
-def load_tokenizer(ref: ModelRef):
-    """The tokenizer, padding on the left for decoding; a missing padding token becomes the end token."""
-    from transformers import AutoTokenizer
-
-    quiet()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(ref.directory)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"model: {ref.directory} holds no tokenizer that can be loaded: {str(error).splitlines()[0]}") from error
-    tokenizer.padding_side = "left"
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
-def encode_prompt(tokenizer, prompt: str) -> list[int]:
-    """Token ids of a prompt, for sampling and training alike; an empty one becomes the begin token, which a chat may bring itself."""
-    begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
-    return tokenizer(prompt, add_special_tokens=not begun).input_ids or [begin]
-
-
 @lru_cache(maxsize=16)
 def chat_frame(ref: ModelRef, system: str) -> tuple[str, str]:
     """What stands before and after a person's message where the model is to answer it, by its own chat template."""
@@ -169,8 +148,7 @@ def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: 
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"model: {ref.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
     # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.
-    ends = end_tokens(ref)
-    model.generation_config = GenerationConfig(eos_token_id=ends if len(ends) > 1 else next(iter(ends), None))
+    model.generation_config = GenerationConfig(eos_token_id=end_tokens(ref) or None)
     if ref.adapter is not None:
         from peft import PeftModel
 
@@ -179,28 +157,7 @@ def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: 
     return model.to(device).eval()
 
 
-def end_tokens(ref: ModelRef) -> list[int]:
-    """Ids of the tokens that end a completion."""
-    from transformers import AutoConfig, GenerationConfig
-
-    try:
-        found = GenerationConfig.from_pretrained(ref.directory).eos_token_id
-    except OSError:  # a model need not bring one
-        found = None
-    if found is None:
-        found = AutoConfig.from_pretrained(ref.directory).eos_token_id
-    return found if isinstance(found, list) else [] if found is None else [found]
-
-
 def merge_adapter(ref: ModelRef, folder: Path, dtype: str) -> None:
     """Write the model with its adapter folded into the weights, in that precision."""
     load_model(ref, "cpu", dtype).save_pretrained(folder)
     load_tokenizer(ref).save_pretrained(folder)
-
-
-def quiet() -> None:
-    """One progress bar is enough: ours."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()

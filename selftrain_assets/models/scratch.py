@@ -30,7 +30,7 @@ def _make(spec: ScratchModel, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-    from selftrain_assets.models.loading import quiet
+    from selftrain_assets.models.tokenization import quiet
 
     quiet()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=_bytes(), eos_token=END, pad_token=END, model_max_length=spec.positions)

@@ -47,7 +47,7 @@ def _unpack(packed: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from selftrain_assets.models.loading import quiet
+    from selftrain_assets.models.tokenization import quiet
 
     quiet()
     source = {"pretrained_model_name_or_path": str(packed.parent), "gguf_file": packed.name}

@@ -146,6 +146,7 @@ def _count(run: Run, db: Database, iteration: int) -> dict[str, int]:
     verified, correct = db.execute(
         "SELECT count(*), count(*) FILTER (outcome = 'pass') FROM verified SEMI JOIN prompts USING (problem_id)"
     )[0]
+    dropped = db.count("correct") - db.count("candidates")
     return {
         "rows": rows,
         "self": own,
@@ -154,6 +155,7 @@ def _count(run: Run, db: Database, iteration: int) -> dict[str, int]:
         "from_earlier_rounds": earlier,
         "verified": verified,
         "correct": correct,
+        "cut_off": dropped,
         "problems": problems,
     }
 

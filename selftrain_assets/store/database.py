@@ -18,7 +18,7 @@ MEMORY = "2GB"  # what DuckDB keeps before it spills to disk
 WINDOW = 8192  # records that a stream holds at a time
 SQL = Path(__file__).parent / "sql"
 FileFormat = Literal["parquet", "jsonl"]
-_TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
+_TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "list<element: int32 not null>": "INTEGER[]"}
 
 
 class Database:

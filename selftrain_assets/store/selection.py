@@ -59,7 +59,7 @@ def select(
     db.load("pairs", PairWeight, list(zip(*pairs, strict=True)) or [(), (), ()])
     db.load("human_rows", Row, by_column(human))
     db.set(threshold=rules.threshold, dedup=rules.dedup, cap=rules.cap, choice=rules.choice, balance=rules.balance, weight=rules.weight)
-    db.set(size_match=size_match)
+    db.set(cut_off=rules.cut_off, size_match=size_match)
     db.set(seed=seed, retracted_samples=excluded.samples, retracted_rounds=excluded.rounds, retracted_sources=excluded.sources)
     db.script("selection_rules")
     db.script("selection")

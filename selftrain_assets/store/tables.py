@@ -7,7 +7,6 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from types import NoneType
@@ -20,10 +19,10 @@ from selftrain_assets.core.identity import KEY_LENGTH
 
 @cache
 def schema_of(record: type):
-    """Arrow schema of a class with fields of texts, integers, floats and their optional forms."""
+    """Arrow schema of a class with fields of texts, integers, floats, lists of token ids, and their optional forms."""
     import pyarrow as pa
 
-    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64(), list[int]: pa.list_(pa.field("element", pa.int32(), nullable=False))}
 
     def field(name: str, hint: Any) -> Any:
         options = [a for a in get_args(hint) if a is not NoneType] if NoneType in get_args(hint) else [hint]
@@ -77,7 +76,9 @@ def prepared_table(folder: Path, name: str, record: type, records: Sequence[Any]
     import pyarrow.parquet as pq
 
     def write(path: Path) -> None:
-        pq.write_table(pa.Table.from_pylist([asdict(r) for r in records], schema=schema_of(record)), path, compression="zstd")
+        schema = schema_of(record)  # by columns: from_pylist would look up every field of every record by its name
+        columns = [pa.array([getattr(r, field.name) for r in records], field.type) for field in schema]
+        pq.write_table(pa.Table.from_arrays(columns, schema=schema), path, compression="zstd")
 
     with prepared_file(folder, name, write) as prepared:
         yield prepared

@@ -10,7 +10,7 @@ from typing import Any
 
 from selftrain_assets.core.errors import IntegrityError, ModelError
 from selftrain_assets.core.types import Row
-from selftrain_assets.models.loading import encode_prompt
+from selftrain_assets.models.tokenization import encode_prompt
 
 IGNORED = -100
 

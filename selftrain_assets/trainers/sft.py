@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.settings import Execution, Identity
-from selftrain_assets.models.loading import ModelRef, device_named, load_model, load_tokenizer
+from selftrain_assets.models.loading import ModelRef, device_named, load_model
+from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.trainers.examples import tokenize
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 

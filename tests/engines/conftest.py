@@ -2,7 +2,8 @@
 
 import pytest
 
-from selftrain_assets.models.loading import load_model, load_tokenizer
+from selftrain_assets.models.loading import load_model
+from selftrain_assets.models.tokenization import load_tokenizer
 from tests.engines.openai_server import serving
 
 

@@ -17,7 +17,8 @@ from selftrain_assets.core.errors import ModelError
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Request
 from selftrain_assets.engines.transformers_engine import TransformersEngine
-from selftrain_assets.models.loading import ModelRef, load_model, load_tokenizer
+from selftrain_assets.models.loading import ModelRef, load_model
+from selftrain_assets.models.tokenization import load_tokenizer
 
 NAME = "arithmetic"
 

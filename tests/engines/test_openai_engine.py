@@ -15,7 +15,8 @@ from selftrain_assets.core.types import Request
 from selftrain_assets.engines import OpenAISettings
 from selftrain_assets.engines.openai_engine import _loses_first_space
 from selftrain_assets.engines.transformers_engine import TransformersEngine
-from selftrain_assets.models.loading import FACTS, ModelRef, encode_prompt, load_model
+from selftrain_assets.models.loading import FACTS, ModelRef, load_model
+from selftrain_assets.models.tokenization import encode_prompt
 from selftrain_assets.recipes.teachers import ServedTeacher
 from tests.engines.adapters import write_adapter
 from tests.engines.openai_server import NAME, Fault, serving, status

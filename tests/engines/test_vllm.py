@@ -14,7 +14,8 @@ from pyarrow.parquet import read_metadata
 from selftrain_assets.core.errors import InfraError, ModelError, UserError
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.engines import TransformersSettings, VllmSettings, vllm_engine
-from selftrain_assets.models.loading import ModelRef, encode_prompt, load_model
+from selftrain_assets.models.loading import ModelRef, load_model
+from selftrain_assets.models.tokenization import encode_prompt
 from selftrain_assets.stages import inputs, sampling, training
 from tests.engines import scoring_worker
 from tests.engines.adapters import write_adapter

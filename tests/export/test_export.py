@@ -16,7 +16,8 @@ from selftrain_assets.experiments import load_experiment
 from selftrain_assets.export import export
 from selftrain_assets.export.capsule import CAPSULE
 from selftrain_assets.models import loading
-from selftrain_assets.models.loading import FACTS, load_model, load_tokenizer
+from selftrain_assets.models.loading import FACTS, load_model
+from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.reports import summarize
 from selftrain_assets.stages import retract
 from selftrain_assets.stages.loop import run_rounds

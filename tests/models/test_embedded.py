@@ -12,8 +12,9 @@ from selftrain_assets.core.errors import ModelError, UserError
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Request
 from selftrain_assets.engines import TransformersSettings
-from selftrain_assets.models.loading import FACTS, load_model, load_tokenizer, resolve_model, weights_digest
+from selftrain_assets.models.loading import FACTS, load_model, resolve_model, weights_digest
 from selftrain_assets.models.pretrain import example
+from selftrain_assets.models.tokenization import load_tokenizer
 
 GREEDY = DrawSettings(temperature=0, max_tokens=48)
 

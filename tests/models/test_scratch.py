@@ -8,7 +8,8 @@ from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.core.types import Request
 from selftrain_assets.engines import TransformersSettings
-from selftrain_assets.models.loading import encode_prompt, load_model, load_tokenizer, resolve_model
+from selftrain_assets.models.loading import load_model, resolve_model
+from selftrain_assets.models.tokenization import encode_prompt, load_tokenizer
 
 SMALL = {"layers": 2, "width": 16, "heads": 2, "positions": 64}
 

@@ -12,7 +12,7 @@ from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.types import Improvement, Row, Score, Trajectory, Turn
 from selftrain_assets.engines.transformers_engine import TransformersEngine
 from selftrain_assets.export import export
-from selftrain_assets.models.loading import load_tokenizer
+from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.stages.audit import audit
 from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.stages.retract import retract

@@ -45,10 +45,18 @@ def test_verification_keys(db, completion):
     assert found == verification_key("sample", text_digest(completion), "problem", "verifier")
 
 
-@given(TEXT, TEXT, st.floats(0, 1e300), st.none() | st.just("sample"))
-def test_row_keys(db, prompt, completion, weight, sample):
-    found = one(db, "row_key(?, ?, ?::DOUBLE, 'self', ?::VARCHAR)", prompt, completion, weight, sample)
-    assert found == row_key(prompt, completion, weight, "self", sample)
+@given(
+    TEXT,
+    TEXT,
+    st.floats(0, 1e300),
+    st.none() | st.just("sample"),
+    st.none() | st.lists(st.integers(0, 2**31 - 1), max_size=3),
+    st.none() | TEXT,
+)
+def test_row_keys(db, prompt, completion, weight, sample, tokens, ended_by):
+    values = prompt, completion, weight, sample, tokens, ended_by
+    found = one(db, "row_key(?, ?, ?::DOUBLE, 'self', ?::VARCHAR, ?::INTEGER[], ?::VARCHAR)", *values)
+    assert found == row_key(prompt, completion, weight, "self", sample, None, tokens, ended_by)
 
 
 def test_a_stream_goes_on_while_other_statements_run(db):

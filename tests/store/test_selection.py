@@ -23,9 +23,13 @@ TEXTS = ["3+4=7", "3 + 4 = 7 so", "So 3 + 4 = 7", "so 3 + 4  =\n7 ", "1+6=7", "s
 HUMAN = [make_row(f"human {n}", "worked out", 1.0, "human", f"h{n}", 1) for n in range(3)]
 
 
-def sample(problem, completion, index, prompt="prompt"):
-    key = f"{problem}/{index}/{prompt}"
-    return Sample(key, problem, prompt, completion, 0, index, "stop", 1, len(completion), "policy", "engine")
+ENDINGS = [("stop", None, None, None), ("stop", [3, 4], "t", "<end>"), ("stop", [3], "t", None), ("length", [5, 6], "t", None)]
+
+
+def sample(problem, completion, index, prompt="prompt", ending=ENDINGS[0]):
+    """`ending`: how it finished, its tokens, their tokenizer, and the end token."""
+    key, (finished, *drawn) = f"{problem}/{index}/{prompt}", ending
+    return Sample(key, problem, prompt, completion, 0, index, finished, 1, len(completion), "policy", "engine", *drawn)
 
 
 def right(problem, completion, index, iteration=1, **more):
@@ -37,9 +41,9 @@ def drawings(draw):
     """Samples of three problems in two rounds, some hinted, some saying the same, some in both rounds, in any order; by one method, or
     by two, each with some translations of the other's."""
     several = draw(st.booleans())
-    content = st.tuples(st.sampled_from("abc"), st.sampled_from(TEXTS), st.sampled_from(["prompt", "hint"]))
+    content = st.tuples(st.sampled_from("abc"), st.sampled_from(TEXTS), st.sampled_from(["prompt", "hint"]), st.sampled_from(ENDINGS))
     verdict = st.tuples(st.sampled_from(["pass", "pass", "pass", "wrong", "infra_error"]), st.sampled_from([0.0, 0.5, 1.0]))
-    samples = [sample(p, text, index, prompt) for index, (p, text, prompt) in enumerate(draw(st.lists(content, max_size=14)))]
+    samples = [sample(p, text, index, *more) for index, (p, text, *more) in enumerate(draw(st.lists(content, max_size=14)))]
     by = {s.key: draw(st.sampled_from(METHODS)) if several else (None, None) for s in samples}
     found = [Drawn(iteration, s, *draw(verdict), *by[s.key]) for s in samples for iteration in draw(st.sampled_from([(1,), (2,), (1, 2)]))]
     return draw(st.permutations(found))
@@ -48,6 +52,7 @@ def drawings(draw):
 RULES = st.builds(
     Selection,
     threshold=st.sampled_from([0.0, 0.5, 1.0]),
+    cut_off=st.sampled_from(["drop", "keep"]),
     dedup=st.sampled_from(["none", "text", "equations"]),
     cap=st.integers(0, 3),
     choice=st.sampled_from(["random", "shortest", "first"]),
@@ -84,6 +89,7 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
         for d in newest.values()
         if (d.outcome == "pass" and d.reward >= rules.threshold)
         and d.sample.key not in excluded.samples
+        and (rules.cut_off == "keep" or d.sample.finish_reason != "length")
         and source(d) not in excluded.sources
     ]
     if rules.dedup != "none":
@@ -119,6 +125,9 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
             d.sample.key,
             d.method,
             d.origin,
+            d.sample.tokens,
+            d.sample.tokenizer,
+            "" if d.sample.finish_reason == "length" else d.sample.ended_by,
         )
         for d in left
     ]

@@ -4,7 +4,8 @@ import pytest
 
 from selftrain_assets.core.selection import make_row
 from selftrain_assets.core.types import Row
-from selftrain_assets.models.loading import load_model, load_tokenizer
+from selftrain_assets.models.loading import load_model
+from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.tasks import WordProblems
 from selftrain_assets.trainers.protocol import TrainingJob
 from tests.trainers.lab import Train, Trained

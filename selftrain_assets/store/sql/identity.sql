@@ -10,5 +10,7 @@ CREATE MACRO problem_digest(question, answer, tests) AS
 CREATE MACRO verification_key(sample, completion_digest, problem, verifier) AS
     hashed('verification:' || sample || ':' || completion_digest || ':' || problem || ':' || verifier);
 
-CREATE MACRO row_key(prompt, completion, weight, source, sample) AS
-    hashed('row:' || sha256(prompt) || ':' || sha256(completion) || ':' || printf('%.17g', weight) || ':' || source || ':' || coalesce(sample, ''));
+CREATE MACRO row_key(prompt, completion, weight, source, sample, tokens, ended_by) AS
+    hashed('row:' || sha256(prompt) || ':' || sha256(completion) || ':' || printf('%.17g', weight) || ':' || source || ':' || coalesce(sample, '')
+           || CASE WHEN tokens IS NULL THEN '' ELSE ':tokens=' || sha256(array_to_string(tokens, ',')) END
+           || CASE WHEN ended_by IS NULL THEN '' ELSE ':end=' || sha256(ended_by) END);

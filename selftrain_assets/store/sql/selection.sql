@@ -3,11 +3,12 @@
 --
 -- in:   verified(iteration, source, sample_key, problem_id, outcome, reward, method, origin, translates), sample_pool,
 --       prompts(problem_id, prompt, stratum, method), pairs(origin, method, weight), and the rules as variables
--- out:  candidates, one line per correct sample; chosen, those that become rows; training_rows, with those of the table human_rows
+-- out:  correct, one line per correct sample; candidates, those of them that may become rows; chosen, those that do; training_rows, with
+--       those of the table human_rows
 
 -- Only PASS is kept, whatever reward another outcome may have. A sample that rounds share counts once, as the newest says.
-CREATE TABLE candidates AS
-SELECT c.*, s.index, s.completion_tokens, p.stratum,
+CREATE TABLE correct AS
+SELECT c.*, s.index, s.completion_tokens, s.finish_reason, p.stratum,
        CASE getvariable('dedup') WHEN 'text' THEN md5_number(normalized_text(s.completion))
                                  WHEN 'equations' THEN md5_number(equation_path(s.completion)) END AS solution
 FROM (SELECT sample_key, max(iteration) AS iteration, arg_max(problem_id, iteration) AS problem_id, arg_max(reward, iteration) AS reward,
@@ -21,6 +22,10 @@ JOIN sample_pool AS s ON s.key = c.sample_key
 JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method
 WHERE NOT list_contains(getvariable('retracted_samples'), c.sample_key)
   AND NOT coalesce(list_contains(getvariable('retracted_samples'), c.translates), false);
+
+-- What was cut off has no end that could be learnt.
+CREATE VIEW candidates AS
+SELECT * EXCLUDE (finish_reason) FROM correct WHERE getvariable('cut_off') = 'keep' OR finish_reason <> 'length';
 
 CREATE TABLE chosen AS
 WITH usable AS (
@@ -59,10 +64,11 @@ WHERE getvariable('balance') = 'none' OR place <= (SELECT min(n) FROM (SELECT co
 
 CREATE VIEW training_rows AS
 WITH own AS (
-    SELECT row_key(p.prompt, s.completion, c.weight, c.source, c.sample_key) AS key, c.problem_id, p.prompt, s.completion, c.weight,
-           c.source, c.sample_key, c.iteration, c.method, c.origin, c.translates, NULL::BIGINT AS turn, NULL::VARCHAR AS sections, 0 AS part,
-           c.rank AS place
-    FROM chosen AS c JOIN sample_pool AS s ON s.key = c.sample_key
+    SELECT row_key(p.prompt, s.completion, c.weight, c.source, c.sample_key, s.tokens, s.end) AS key, c.problem_id, p.prompt, s.completion,
+           c.weight, c.source, c.sample_key, c.iteration, c.method, c.origin, c.translates, NULL::BIGINT AS turn, NULL::VARCHAR AS sections,
+           s.tokens, s.tokenizer, s.end AS ended_by, 0 AS part, c.rank AS place
+    FROM chosen AS c
+    JOIN (SELECT *, CASE finish_reason WHEN 'length' THEN '' ELSE ended_by END AS "end" FROM sample_pool) AS s ON s.key = c.sample_key
     JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method
 )
 SELECT * EXCLUDE (part, place) FROM (SELECT * FROM own UNION ALL SELECT *, 1, rowid FROM human_rows)
