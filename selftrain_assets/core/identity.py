@@ -23,9 +23,12 @@ KEY_LENGTH = 32  # hex digits, 128 bits
 
 def canonical(value: Any) -> Any:
     """`value` reduced to JSON types, or TypeError for what has no single canonical form."""
-    if isinstance(value, Identity):  # a section that says how to run is no part of what is computed
-        sections = ((name, getattr(value, name)) for name in type(value).model_fields)
-        return canonical({name: section for name, section in sections if not isinstance(section, Execution)})
+    if isinstance(value, Identity):
+        kind = type(value)
+        sections = ((name, getattr(value, name), field.default) for name, field in kind.model_fields.items())
+        entering = {name: section for name, section, default in sections if name not in kind.added or section != default}
+        # a section that says how to run is no part of what is computed
+        return canonical({name: section for name, section in entering.items() if not isinstance(section, Execution)})
     if isinstance(value, Settings):
         raise TypeError(f"{type(value).__name__} says how to run, not what to compute; it must not enter a key")
     if isinstance(value, Enum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -53,8 +54,8 @@ def make_row(
 ) -> Row:
     """A training row under its content key."""
     key = row_key(prompt, completion, weight, source, sample_key, None, tokens, ended_by)
-    drawn = {"tokens": tokens, "tokenizer": tokenizer, "ended_by": ended_by}
-    return Row(key, problem_id, prompt, completion, weight, source, sample_key, iteration, method, origin, **drawn)
+    row = Row(key, problem_id, prompt, completion, weight, source, sample_key, iteration, method, origin)
+    return replace(row, tokens=tokens, tokenizer=tokenizer, ended_by=ended_by)
 
 
 def take_share(rows: Sequence[Row], share: float, seed: int) -> list[Row]:

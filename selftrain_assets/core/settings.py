@@ -7,7 +7,7 @@ verifications, rows and checkpoints. `Execution` settings change where and how f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,7 +19,12 @@ class Settings(BaseModel):
 
 
 class Identity(Settings):
-    """Settings that decide the result."""
+    """Settings that decide the result.
+
+    Fields in `added` came after stores were made, and at their default mean what was done before them: there they enter no key.
+    """
+
+    added: ClassVar[tuple[str, ...]] = ()
 
 
 class Execution(Settings):

@@ -117,6 +117,18 @@ def test_keys_and_seeds_are_the_same_in_every_process(hash_seed):
     assert there == f"{here} {derive_seed(7, 'x', 3)}\n"
 
 
+def test_a_field_that_came_later_enters_no_key_until_it_says_something_new():
+    class Before(Identity):
+        learning_rate: float = 1.0
+
+    class After(Before):
+        added = ("decay",)
+        decay: float | None = None
+
+    assert fingerprint(After()) == fingerprint(Before())
+    assert fingerprint(After(decay=0.5)) != fingerprint(Before())
+
+
 def test_keys_of_older_stores_are_still_found():
     """Were these to change, every store would be drawn and trained again; raise a version instead."""
     key = sample_key(draws_key("policy", Sampling(temperature=0.7, top_k=40).per_draw(), 0), "Q: 1 + 1 A:", 3)
