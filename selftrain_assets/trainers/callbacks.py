@@ -12,6 +12,7 @@ from transformers import TrainerCallback, TrainerState
 from selftrain_assets.core.crash import crash_point
 from selftrain_assets.core.files import remove_folder, write_atomically
 from selftrain_assets.recipes.rounds import InnerStop
+from selftrain_assets.trainers.divergence import require_finite_weights
 from selftrain_assets.trainers.examples import BatchOrder
 
 STATE = "checkpoint-"  # and the step: the Trainer's name for a state that it resumes from
@@ -102,6 +103,7 @@ class KeptStep(TrainerCallback):
     def on_step_end(self, args, state, control, **_):
         if self._validate is None or (state.global_step % self._settings.every and state.global_step < state.max_steps):
             return
+        require_finite_weights(self._model, args, state)
         self._model.eval()
         with torch.inference_mode():
             score = self._validate(self._model, self._tokenizer)

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from selftrain_assets.core.errors import TaskError, UserError
+from selftrain_assets.core.errors import DivergenceError, TaskError, UserError
+from selftrain_assets.core.files import remove_folder
 from selftrain_assets.core.settings import Execution, Identity
 from selftrain_assets.models.loading import ModelRef, device_named, load_model
 from selftrain_assets.models.tokenization import load_tokenizer
@@ -115,11 +116,16 @@ class SftTrainer(Identity):
     def train(self, job: TrainingJob) -> TrainingResult:
         if not job.rows:
             raise TaskError("there is no row to train on")
-        if self.execution.processes == 1:
-            return self.train_in_this_process(job)
+        from selftrain_assets.trainers.divergence import require_finite_row_weights
         from selftrain_assets.trainers.launched import train
 
-        return train(self, job)
+        require_finite_row_weights(job.rows)
+        try:
+            return self.train_in_this_process(job) if self.execution.processes == 1 else train(self, job)
+        except DivergenceError:
+            if job.work.exists():
+                remove_folder(job.work)  # states from before it are finite, but what made it diverge may be in them
+            raise
 
     def train_in_this_process(self, job: TrainingJob) -> TrainingResult:
         """All of the job, or this process's share of it where a group of processes was started."""

@@ -1,4 +1,4 @@
-"""The training loop of `sft`: transformers' Trainer with our loss and order. Only this file and callbacks.py import it."""
+"""The training loop of `sft`: transformers' Trainer with our loss and order. Only this file, callbacks.py and divergence.py import it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 from torch.utils.data import Sampler
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback, TrainingArguments
 
 from selftrain_assets.core.files import needs_room
 from selftrain_assets.models.loading import device_named
 from selftrain_assets.trainers.callbacks import Epochs, KeptStep, Progress, Resumable, newest_state
+from selftrain_assets.trainers.divergence import WatchedTrainer, require_finite_weights
 from selftrain_assets.trainers.examples import FILLER, IGNORED, BatchOrder, Example, pack, pad
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
@@ -95,6 +96,7 @@ def _arguments(settings, examples: int, work: Path, seed: int) -> TrainingArgume
         logging_steps=min(math.gcd(10, settings.execution.save_steps), steps),
         save_strategy="steps",
         save_steps=settings.execution.save_steps,
+        logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
@@ -132,7 +134,7 @@ class SharedOrder(BatchOrder, Sampler):
         yield from [None] * self._fillers
 
 
-class _WeightedTrainer(Trainer):
+class _WeightedTrainer(WatchedTrainer):
     """Cross-entropy per completion token, times the row's weight, over a declared normaliser.
 
     The normaliser is summed over all micro-batches of an optimizer step, in all processes, so neither gradient accumulation nor
@@ -184,6 +186,7 @@ class _WeightedTrainer(Trainer):
 
     def publish(self, output: Path, tokenizer) -> None:
         """Write the weights as a model or adapter directory."""
+        require_finite_weights(self.model, self.args, self.state)
         gathered = self.accelerator.get_state_dict(self.model) if self.is_fsdp_enabled else None  # all take part in that
         if not self.is_world_process_zero():
             return

@@ -1,0 +1,74 @@
+"""A training that diverges ends at the first step whose loss, gradient norm or weights are not finite, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+import torch
+from transformers import Trainer, TrainerState, TrainingArguments
+
+from selftrain_assets.core.errors import DivergenceError, IntegrityError
+from selftrain_assets.core.types import Row
+from selftrain_assets.models.finiteness import is_finite
+
+
+class WatchedTrainer(Trainer):
+    """Looks at the loss and the gradient norm of every step before the update is made, and at the weights before a state is saved.
+
+    In a group of processes all see the same loss and the same norm, so that all stop at the same step for the same reason.
+    """
+
+    _step_loss: torch.Tensor | float = 0.0
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self._step_loss = self._step_loss + loss
+        return loss
+
+    def _get_grad_norm(self, model, grad_norm=None):
+        norm = super()._get_grad_norm(model, grad_norm)
+        loss, self._step_loss = self._step_loss, 0.0
+        self._require_finite("loss", self.accelerator.reduce(loss, "mean") if self.args.world_size > 1 else loss)
+        if self.accelerator.scaler is None:  # in float16 a step whose gradient overflows is left out, and the next loss is scaled less
+            self._require_finite("gradient norm", norm)
+        return norm
+
+    def _require_finite(self, what: str, value: torch.Tensor | float) -> None:
+        number = value.item() if isinstance(value, torch.Tensor) else value
+        if not math.isfinite(number):
+            step = f"{self.state.global_step + 1} of {self.state.max_steps}"
+            raise _divergence(f"the {what} of step {step} is {number}", self.model, self.args)
+
+    def _save_checkpoint(self, model, trial) -> None:
+        require_finite_weights(self.model, self.args, self.state)
+        super()._save_checkpoint(model, trial)
+
+
+def require_finite_weights(model, args: TrainingArguments, state: TrainerState) -> None:
+    """DivergenceError where a weight is not finite; asked before weights are kept, since it reads all that are trained."""
+    for name, weight in model.named_parameters():
+        if weight.requires_grad and not is_finite(weight):
+            raise _divergence(f"after step {state.global_step} of {state.max_steps} the weight {name} is not finite", model, args)
+
+
+def _divergence(happened: str, model, args: TrainingArguments) -> DivergenceError:
+    in_bfloat16 = args.bf16 or any(weight.dtype == torch.bfloat16 for weight in model.parameters())
+    precise = ", or execution.dtype: float32 in place of bfloat16" if in_bfloat16 else ""
+    return DivergenceError(
+        f"training: {happened}, so it has ended and nothing of it is kept; set a learning_rate lower than {args.learning_rate:g}, "
+        f"a longer warmup, a max_grad_norm lower than {args.max_grad_norm:g}{precise}"
+    )
+
+
+def require_finite_row_weights(rows: Sequence[Row]) -> None:
+    """IntegrityError for a row that weighs NaN or infinity: so would the loss, and after it every weight of the model."""
+    for row in rows:
+        factors = [factor for _, factor in json.loads(row.sections)] if row.sections else []
+        if not all(map(math.isfinite, (row.weight, *factors))):
+            of = f" times {factors} in its sections" if factors else ""
+            raise IntegrityError(
+                f"problem {row.problem_id}: a training row has the weight {row.weight}{of}, which is no finite number; "
+                "make its dataset again"
+            )
