@@ -10,9 +10,10 @@ from pydantic import Field
 from selftrain_assets.core.settings import Identity
 
 
-def before_stop(text: str, stops: Iterable[str]) -> str:
-    """`text` up to the first stop text in it."""
-    return text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=len(text))]
+def at_stop(text: str, stops: Iterable[str]) -> tuple[str, str | None]:
+    """`text` up to the first stop text in it, and that stop text; of two that begin at one place the shorter, which was whole first."""
+    at, _, stop = min(((at, len(stop), stop) for stop in stops if (at := text.find(stop)) >= 0), default=(len(text), 0, None))
+    return text[:at], stop
 
 
 class DrawSettings(Identity):

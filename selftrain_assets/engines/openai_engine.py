@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from selftrain_assets.core.errors import InfraError, ModelError, SelftrainError, UserError
-from selftrain_assets.core.sampling import DrawSettings, before_stop
+from selftrain_assets.core.sampling import DrawSettings, at_stop
 from selftrain_assets.core.types import Completion, Request
-from selftrain_assets.engines.openai_server import ENDS, Answer, ServedModel, ServerSettings
+from selftrain_assets.engines.openai_server import ENDS, Answer, Choice, ServedModel, ServerSettings
 from selftrain_assets.engines.protocol import EngineDescription, distinct
+from selftrain_assets.engines.streaming import streamed
 from selftrain_assets.models.loading import FACTS, ModelRef, weights_digest
-from selftrain_assets.models.tokenization import encode_prompt, load_tokenizer
+from selftrain_assets.models.tokenization import decode, encode_prompt, end_tokens, load_tokenizer, tokenizer_digest
 
 Api = Literal["completions", "chat"]
 PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
@@ -56,12 +56,14 @@ class OpenAIEngine:
         self._adapter: Path | None = None
         self._tokenizer: Any = None
         self._spaced = False  # does the server's text begin with a space that decoding leaves out?
+        self._digest: str | None = None  # of the tokenizer whose ids the server gives
+        self._ends: list[int] = []
         self._known: list[str] = []
 
     def describe(self) -> EngineDescription:
         import openai
 
-        return EngineDescription("openai", openai.__version__, self._server.base_url, batch_invariant=False)
+        return EngineDescription("openai", openai.__version__, self._server.base_url, False, self._digest)
 
     # -- weights -------------------------------------------------------------------------------------------------------
 
@@ -81,6 +83,9 @@ class OpenAIEngine:
         self._name, self._adapter = (self._load_adapter(ref, name) if ref.adapter else name), ref.adapter
         self._tokenizer = load_tokenizer(ref)
         self._spaced = _loses_first_space(self._tokenizer)
+        gives_tokens = any(model.owned_by == "vllm" for model in served)
+        self._digest = tokenizer_digest(self._tokenizer) if gives_tokens else None
+        self._ends = end_tokens(ref) if gives_tokens else []
 
     def _only(self, served: list[ServedModel]) -> str:
         whole = [model.id for model in served if model.parent is None]
@@ -155,7 +160,11 @@ class OpenAIEngine:
             "seed": seed % SEEDS,
         }
         optional = {"stop": list(sampling.stop), "top_k": sampling.top_k}  # top_k is no part of OpenAI's protocol
-        return body | {name: value for name, value in optional.items() if value}
+        body |= {name: value for name, value in optional.items() if value}
+        if self._digest is None:
+            return body
+        exact = {"return_token_ids": True, "skip_special_tokens": False, "spaces_between_special_tokens": False}
+        return body | exact | {"stop_token_ids": self._ends}  # vLLM's alone
 
     async def _ask_all(self, bodies: list[tuple[Request, dict[str, Any]]], stop: tuple[str, ...], deliver: Callable[[Completion], None]):
         from anyio import create_task_group
@@ -210,10 +219,18 @@ class OpenAIEngine:
                 f"problem {request.problem_id}: its prompt is too long, {self._server.base_url} has room for {drawn} of {wanted} tokens "
                 "after it; shorten it or lower max_tokens"
             )
-        text = choice.said().removeprefix(" ") if self._spaced else choice.said()
-        kept = before_stop(text, stop)
-        reason = "stop" if kept != text else ENDS[choice.finish_reason]
-        return Completion(request.key, kept, reason, answer.usage.prompt_tokens, drawn)
+        text, ended_by = self._read(choice, stop)
+        reason = "stop" if ended_by else ENDS[choice.finish_reason]
+        tokens = choice.token_ids if self._digest else None
+        return Completion(request.key, text, reason, answer.usage.prompt_tokens, drawn, tokens, ended_by)
+
+    def _read(self, choice: Choice, stops: tuple[str, ...]) -> tuple[str, str | None]:
+        """The text, and what ended it where that is known: of tokens as the other engines read them, else as the server says it."""
+        if self._digest is None or choice.token_ids is None:
+            return at_stop(choice.said().removeprefix(" ") if self._spaced else choice.said(), stops)
+        tokens, has_end = choice.token_ids, choice.finish_reason == "stop" and not isinstance(choice.stop_reason, str)
+        text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
+        return text, decode(self._tokenizer, tokens[-1:]) if has_end else stop
 
     def _fault(self, error: Exception, request: Request) -> Exception:
         status, said = getattr(error, "status_code", None), self._server.told(error)
@@ -265,20 +282,3 @@ def _loses_first_space(tokenizer: Any) -> bool:
     """Some tokenizers write the space between words in front of each, and leave it out before the first when they decode: so completions
     are here, and trained on. A server that decodes token by token keeps it."""
     return not tokenizer.decode(tokenizer("= =", add_special_tokens=False).input_ids[1:]).startswith(" ")
-
-
-def streamed(work: Callable[[Callable[[Any], None]], Awaitable[None]]) -> Generator[Any, None, None]:
-    """What asynchronous `work` delivers, one by one. It goes on in a thread while a result is used; closed early, it is cancelled."""
-    from anyio.from_thread import start_blocking_portal
-
-    results: SimpleQueue[Any] = SimpleQueue()
-    end = object()
-    with start_blocking_portal() as portal:
-        future = portal.start_task_soon(work, results.put)
-        future.add_done_callback(lambda _: results.put(end))
-        try:
-            while (result := results.get()) is not end:
-                yield result
-            future.result()
-        finally:
-            future.cancel()

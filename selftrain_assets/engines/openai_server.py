@@ -122,11 +122,13 @@ def _plain(error: Exception) -> str:
 
 
 class ServedModel(BaseModel):
-    """An entry of a server's list. `root` is what was loaded; an adapter names the model it is on as `parent` (both: vLLM)."""
+    """An entry of a server's list. `root` is what was loaded; an adapter names the model it is on as `parent` (both: vLLM, which says
+    that it is the owner)."""
 
     id: str
     root: str | None = None
     parent: str | None = None
+    owned_by: str | None = None
 
 
 class ModelList(BaseModel):
@@ -151,11 +153,13 @@ class Message(BaseModel):
 
 
 class Choice(BaseModel):
-    """One completion."""
+    """One completion. Its tokens, and the token or the text that ended it, where vLLM was asked for them."""
 
     finish_reason: str
     text: str | None = None
     message: Message | None = None
+    token_ids: list[int] | None = None
+    stop_reason: int | str | None = None
 
     def said(self) -> str:
         return (self.message.content if self.message else self.text) or ""

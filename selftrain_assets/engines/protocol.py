@@ -15,12 +15,14 @@ from selftrain_assets.models.loading import ModelRef
 @dataclass(frozen=True, slots=True)
 class EngineDescription:
     """Provenance of a sample. `batch_invariant`: does a completion depend on its own request alone? Where it is
-    False, equal seeds can still differ in rare cases, because rounding depends on the shape of the batch."""
+    False, equal seeds can still differ in rare cases, because rounding depends on the shape of the batch. `tokenizer` is the digest of
+    the one whose ids the completions carry; None where they carry none."""
 
     name: str
     version: str
     device: str
     batch_invariant: bool
+    tokenizer: str | None = None
 
 
 class Engine(Protocol):
@@ -33,7 +35,8 @@ class Engine(Protocol):
         ...
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        """Yield one completion for each key, in any order, as soon as it is finished.
+        """Yield one completion for each key, in any order, as soon as it is finished: at an end token of the model (`end_tokens`), at a
+        stop text, or after `max_tokens`. Its text has its special tokens, but for the one that ended it.
 
         Requests with equal keys are one and the same (`distinct`). What cannot be drawn now is left out, and owed.
         The caller may stop early; requests not yet answered are then simply owed.

@@ -11,7 +11,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.sampling import DrawSettings, before_stop
+from selftrain_assets.core.sampling import DrawSettings, at_stop
 from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, distinct
@@ -55,9 +55,10 @@ class ScriptedEngine:
             choices = self._texts.get(request.problem_id) or [""]
             words = choices[0 if sampling.temperature == 0 else request.seed % len(choices)].split(" ")
             text = " ".join(words[: sampling.max_tokens])
-            kept = before_stop(text, sampling.stop)
-            finished = kept != text or len(words) <= sampling.max_tokens
-            yield Completion(request.key, kept, "stop" if finished else "length", len(request.prompt.split()), len(kept.split()))
+            kept, stop = at_stop(text, sampling.stop)
+            finished = stop is not None or len(words) <= sampling.max_tokens
+            reason: Literal["stop", "length"] = "stop" if finished else "length"
+            yield Completion(request.key, kept, reason, len(request.prompt.split()), len(kept.split()), ended_by=stop)
 
     def __enter__(self) -> Self:
         return self

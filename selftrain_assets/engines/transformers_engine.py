@@ -7,12 +7,12 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from selftrain_assets.core.sampling import DrawSettings, before_stop
+from selftrain_assets.core.sampling import DrawSettings, at_stop
 from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, check_length, distinct
 from selftrain_assets.models.loading import ModelRef, load_model
-from selftrain_assets.models.tokenization import encode_prompt, load_tokenizer
+from selftrain_assets.models.tokenization import decode, encode_prompt, load_tokenizer, tokenizer_digest
 
 
 class TransformersSettings(Execution):
@@ -37,16 +37,18 @@ class TransformersEngine:
 
     def __init__(self, model, tokenizer, batch_size: int) -> None:
         self._model, self._tokenizer, self._batch_size = model, tokenizer, batch_size
+        self._digest = tokenizer_digest(tokenizer)
 
     def describe(self) -> EngineDescription:
         import transformers
 
-        return EngineDescription("transformers", transformers.__version__, self._model.device.type, batch_invariant=False)
+        return EngineDescription("transformers", transformers.__version__, self._model.device.type, False, self._digest)
 
     def use(self, ref: ModelRef) -> None:
         device, dtype = self._model.device.type, str(self._model.dtype).removeprefix("torch.")
         self._model = None  # before the next one is loaded: there may be no room for both
         self._model, self._tokenizer = load_model(ref, device, dtype), load_tokenizer(ref)
+        self._digest = tokenizer_digest(self._tokenizer)
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
         requests = distinct(requests)
@@ -85,19 +87,19 @@ class TransformersEngine:
             yield self._finish(request, len(prompt), tokens, sampling)
 
     def _finish(self, request: Request, prompt_tokens: int, tokens: list[int], sampling: DrawSettings) -> Completion:
-        ends = self._model.generation_config.eos_token_id
+        ends = self._model.generation_config.eos_token_id or []
         ends = set(ends) if isinstance(ends, list) else {ends}
-        length = next((i for i, token in enumerate(tokens) if token in ends), None)
-        drawn = tokens[:length] if length is not None else tokens
-        text = self._tokenizer.decode(drawn, skip_special_tokens=True)
-        kept = before_stop(text, sampling.stop)
-        if kept != text:  # what follows the stop text is padding up to the longest row of the batch
-            drawn, length = drawn[: self._tokens_up_to_stop(drawn, sampling.stop)], None
-        stopped = length is not None or kept != text
-        return Completion(request.key, kept, "stop" if stopped else "length", prompt_tokens, len(drawn) + (length is not None))
+        length = next((i for i, token in enumerate(tokens) if token in ends), len(tokens))
+        text, ended_by = at_stop(decode(self._tokenizer, tokens[:length]), sampling.stop)
+        if ended_by is not None:  # what follows the stop text is padding up to the longest row of the batch
+            drawn = tokens[: self._tokens_up_to_stop(tokens, sampling.stop)]
+        else:
+            drawn = tokens[: length + 1]
+            ended_by = decode(self._tokenizer, drawn[length:]) or None
+        return Completion(request.key, text, "stop" if ended_by else "length", prompt_tokens, len(drawn), drawn, ended_by)
 
     def _tokens_up_to_stop(self, tokens: list[int], stops: tuple[str, ...]) -> int:
-        texts = (self._tokenizer.decode(tokens[:n], skip_special_tokens=True) for n in range(1, len(tokens) + 1))
+        texts = (decode(self._tokenizer, tokens[:n]) for n in range(1, len(tokens) + 1))
         return next(n for n, text in enumerate(texts, 1) if any(stop in text for stop in stops))
 
     def __enter__(self) -> Self:
@@ -121,7 +123,7 @@ class _StopText:
     def __call__(self, input_ids, scores, **_):
         import torch
 
-        texts = self._tokenizer.batch_decode(input_ids[:, self._width :], skip_special_tokens=True)
+        texts = [decode(self._tokenizer, tokens) for tokens in input_ids[:, self._width :].tolist()]
         return torch.tensor([any(stop in text for stop in self._stops) for text in texts], device=input_ids.device)
 
 

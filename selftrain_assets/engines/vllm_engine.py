@@ -97,7 +97,7 @@ class VllmEngine:
         self.use(ref)
 
     def describe(self) -> EngineDescription:
-        return EngineDescription("vllm", self._facts["version"], self._facts["device"], batch_invariant=False)
+        return EngineDescription("vllm", self._facts["version"], self._facts["device"], False, self._facts["tokenizer"])
 
     def use(self, ref: ModelRef) -> None:
         swapped = ref.adapter if self._swaps else None

@@ -16,10 +16,10 @@ from threading import Thread
 from typing import Any
 
 from selftrain_assets.core.errors import ModelError
-from selftrain_assets.core.sampling import before_stop
+from selftrain_assets.core.sampling import at_stop
 from selftrain_assets.engines.protocol import check_length
 from selftrain_assets.models.loading import ModelRef
-from selftrain_assets.models.tokenization import encode_prompt, end_tokens, load_tokenizer
+from selftrain_assets.models.tokenization import decode, encode_prompt, end_tokens, load_tokenizer, tokenizer_digest
 
 Order = dict[str, Any]
 Reply = Callable[[Order], None]
@@ -44,7 +44,7 @@ class Worker:
         import vllm
         from vllm.platforms import current_platform
 
-        return {"version": vllm.__version__, "device": current_platform.device_type}
+        return {"version": vllm.__version__, "device": current_platform.device_type, "tokenizer": tokenizer_digest(self._tokenizer)}
 
     def stop(self) -> None:
         """Nothing: that it came has ended the order before it."""
@@ -87,6 +87,8 @@ class Worker:
             max_tokens=sampling["max_tokens"],
             stop=sampling["stop"],
             stop_token_ids=self._ends,
+            skip_special_tokens=False,  # a stop text may hold some
+            spaces_between_special_tokens=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
@@ -94,9 +96,11 @@ class Worker:
         """The fields of a Completion. Its text is decoded as a whole, as in the other engines: vLLM's own may begin with the white space
         between prompt and completion."""
         drawn = output.outputs[0]
-        tokens = [token for token in drawn.token_ids if token not in self._ends]
-        text = before_stop(self._tokenizer.decode(tokens, skip_special_tokens=True), stops)
-        return [output.request_id, text, drawn.finish_reason, len(output.prompt_token_ids), len(drawn.token_ids)]
+        tokens, has_end = list(drawn.token_ids), drawn.finish_reason == "stop" and not isinstance(drawn.stop_reason, str)
+        text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
+        ended_by = decode(self._tokenizer, tokens[-1:]) if has_end else stop
+        reason = "stop" if ended_by else drawn.finish_reason
+        return [output.request_id, text, reason, len(output.prompt_token_ids), len(tokens), tokens, ended_by]
 
 
 def _orders(lines: Iterator[str], orders: SimpleQueue[Order]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from selftrain_assets.core.errors import ModelError
@@ -41,12 +42,14 @@ def encode_completion(tokenizer, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False).input_ids
 
 
-def encode_end(tokenizer, end: str | None) -> list[int]:
-    """Token ids of what ends a completion: the tokenizer's own end token for None, nothing for an empty text, else an end token or a
-    stop text by its text."""
-    if end is None:
-        return [tokenizer.eos_token_id]
-    return encode_completion(tokenizer, end)
+def encode_ended(tokenizer, text: str, ended_by: str | None) -> list[int]:
+    """Token ids of a completion and of what is learnt to end it: the tokenizer's own end token for None, nothing where it is empty, an end
+    token by its text, or a stop text, which may share a token with what stands before it."""
+    if ended_by is None:
+        return [*encode_completion(tokenizer, text), tokenizer.eos_token_id]
+    if ended_by in tokenizer.get_added_vocab():
+        return [*encode_completion(tokenizer, text), tokenizer.convert_tokens_to_ids(ended_by)]
+    return encode_completion(tokenizer, text + ended_by)
 
 
 def decode(tokenizer, tokens: Sequence[int]) -> str:
@@ -67,6 +70,7 @@ def end_tokens(ref: ModelRef) -> list[int]:
     return found if isinstance(found, list) else [] if found is None else [found]
 
 
+@lru_cache(maxsize=8)
 def tokenizer_digest(tokenizer) -> str:
     """Identifies what token ids mean: equal digests, equal texts of the same ids and equal ids of the same texts."""
     backend = getattr(tokenizer, "backend_tokenizer", None)

@@ -41,11 +41,12 @@ class ToJudge:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of it: the text and key of the sample that was drawn, or an outcome."""
+    """What came of it: the text and key of the sample that was drawn, and whether it was cut off, or an outcome."""
 
     text: str = ""
     key: str | None = None
     outcome: Outcome | None = None
+    cut_off: bool = False
 
 
 Wanted = Ask | ToJudge
@@ -75,9 +76,9 @@ class Conversations:
     own: bool
 
     def trajectory(
-        self, problem: Problem, sample_key: str, text: str, outcome: Outcome
+        self, problem: Problem, sample_key: str, text: str, outcome: Outcome, cut_off: bool = False
     ) -> Generator[Wanted, Told, tuple[Trajectory, list[Turn]]]:
-        """Edit one attempt until it is right (section 3.1)."""
+        """Edit one attempt until it is right (section 3.1). Nothing is learnt of a text that was cut off."""
         recipe, wording = self.recipe, self.recipe.wording
         turns: list[Turn] = []
 
@@ -86,6 +87,8 @@ class Conversations:
 
         if outcome == Outcome.INFRA_ERROR:
             return ended("infra_error")
+        if cut_off:
+            return ended("cut_off")
         attempt = wording.read(text)
         if attempt is None:
             return ended("unparsable")
@@ -98,7 +101,7 @@ class Conversations:
             if now.error.step is not None and now.attempt.part(now.error.step) is None:
                 return ended("no_such_step")
             own = (yield Ask("policy", problem.id, self._asking_feedback(problem, now.text), recipe.own_feedback())) if self.own else None
-            heard = wording.read_feedback(own.text) if own else None
+            heard = wording.read_feedback(own.text) if own and not own.cut_off else None
             right = heard is not None and heard.step == now.error.step
             feedback = own.text.strip() if own and right else wording.write_feedback(now.error, now.attempt)
             by = "self" if right else recipe.feedback.by
@@ -181,7 +184,7 @@ class Conversations:
             return Feedback(None)
         if settings.by == "self":
             told = yield Ask("policy", problem.id, self._asking_feedback(problem, text), self.recipe.own_feedback())
-            return self.recipe.wording.read_feedback(told.text)
+            return None if told.cut_off else self.recipe.wording.read_feedback(told.text)
         prompt = fill(settings.prompt, problem).replace("{attempt}", text.strip())
         told = yield Ask("feedback", problem.id, prompt, settings.sampling)
         return read_report(told.text) or self.recipe.wording.read_feedback(told.text)
@@ -193,7 +196,7 @@ class Conversations:
         recipe, step = self.recipe, error.step or 1
         if own_right or recipe.improver.by == "self":
             told = yield Ask("policy", problem.id, self._asking_update(problem, now.text, feedback), recipe.own_update())
-            own = yield from self._accepted(problem, now, error, told.text, "self", told.key)
+            own = yield from self._accepted(problem, now, error, told.text, "self", told.key, told.cut_off)
             if isinstance(own, _State) or recipe.improver.by == "self":
                 return own
         kept = now.attempt.steps[: step - 1]
@@ -209,7 +212,7 @@ class Conversations:
         for name, value in fields.items():
             prompt = prompt.replace(f"{{{name}}}", value)
         told = yield Ask("improver", problem.id, prompt, recipe.improver.sampling)
-        return (yield from self._accepted(problem, now, error, self._whole(kept, told.text), "model", told.key))
+        return (yield from self._accepted(problem, now, error, self._whole(kept, told.text), "model", told.key, told.cut_off))
 
     def _whole(self, kept: tuple[str, ...], text: str) -> str:
         """The attempt that a model wrote from some step on: with the steps before, which it may have written again. Where steps have no
@@ -221,8 +224,10 @@ class Conversations:
         return wording.separator.join([*wording.write_steps(kept), text.strip()])
 
     def _accepted(
-        self, problem: Problem, now: _State, error: Feedback, text: str, by: str, key: str | None
+        self, problem: Problem, now: _State, error: Feedback, text: str, by: str, key: str | None, cut_off: bool = False
     ) -> Generator[Wanted, Told, _State | Fault]:
+        if cut_off:
+            return "update_cut_off"
         after = self.recipe.wording.read(text)
         if after is None:
             return "update_unparsable"

@@ -85,8 +85,11 @@ class Responder:
         want(self._db, plan)
         found = draw(self._run, self._db, model, plan, self._label, self._clock, self._engines)
         self.drawn, self.tokens = self.drawn + found.wanted, self.tokens + found.tokens
-        drawn = self._db.execute("SELECT kind, position, s.key, completion FROM members JOIN sample_pool AS s USING (key)")
-        texts = {(plan[kind].sampling, plan[kind].prompts[position][1]): Told(completion, key) for kind, position, key, completion in drawn}
+        drawn = self._db.execute("SELECT kind, position, completion, s.key, finish_reason FROM members JOIN sample_pool AS s USING (key)")
+        texts = {
+            (plan[kind].sampling, plan[kind].prompts[position][1]): Told(completion, key, cut_off=reason == "length")
+            for kind, position, completion, key, reason in drawn
+        }
         return {place: texts[each.sampling, each.prompt] for place, each in asks.items()}
 
     def _judge(self, asked: Mapping[int, ToJudge]) -> dict[int, Told]:

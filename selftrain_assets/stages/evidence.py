@@ -177,7 +177,8 @@ class OpenEngines:
 
 def _samples(engine: Engine, windows: Iterable[Window], policy: str, clock: Clock) -> Generator[Sample, None, None]:
     """Completions bound to their requests. A key that was not asked for, or comes twice, is the engine's fault."""
-    name = f"{engine.describe().name} {engine.describe().version}"
+    described = engine.describe()
+    name = f"{described.name} {described.version}"
     for _, sampling, requests in windows:
         asked = {r.key: r for r in requests}
         completions = engine.generate(requests, sampling)
@@ -201,4 +202,7 @@ def _samples(engine: Engine, windows: Iterable[Window], policy: str, clock: Cloc
                 completion.completion_tokens,
                 policy,
                 name,
+                completion.tokens,
+                described.tokenizer if completion.tokens is not None else None,
+                completion.ended_by,
             )

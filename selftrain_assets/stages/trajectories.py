@@ -86,7 +86,9 @@ def trajectories(run: Run, iteration: int) -> Manifest:
     script, own = script_of(run), recipe.own(iteration)
     digests = {role: place["digest"] for role, place in places.items()}
     edited_by = recipe.model_dump(include={"wording", "feedback", "improver", "max_updates", "max_words", "filters", "sampling"})
-    key = fingerprint("trajectories", judged.digest, edited_by, own, script_version(script), digests, [run.methods[0].judge])
+    key = fingerprint(
+        "trajectories", "of whole texts", judged.digest, edited_by, own, script_version(script), digests, [run.methods[0].judge]
+    )
     parents = {"verifications": judged.digest, "samples": drawn.digest}
     current = run.done(scope, "trajectories", key, parents)
     if current and not current.counts[Outcome.INFRA_ERROR] and _is_drawn(run, current):
@@ -132,18 +134,18 @@ def _is_drawn(run: Run, made: Manifest) -> bool:
         return not db.count(f"({named}) ANTI JOIN sample_pool USING (key) WHERE key IS NOT NULL")
 
 
-def _attempts(run: Run, drawn: Manifest, judged: Manifest) -> Iterator[tuple[Problem, str, str, Outcome]]:
-    """The samples of the round, each under the verdict on it, in order; not those that were retracted."""
+def _attempts(run: Run, drawn: Manifest, judged: Manifest) -> Iterator[tuple[Problem, str, str, Outcome, bool]]:
+    """The samples of the round, each under the verdict on it and whether it was cut off, in order; not those that were retracted."""
     problems, retracted = {p.id: p for p in run.train_problems}, set(run.retracted.values("sample"))
     with run.store.database() as db:
         samples, verdicts = open_samples(run, db, drawn), open_verdicts(run, db, judged)
         rows = db.execute(
-            f"SELECT s.problem_id, s.key, s.completion, v.outcome FROM {samples} AS s LEFT JOIN {verdicts} AS v ON v.sample_key = s.key "
-            "AND v.problem_id = s.problem_id ORDER BY s.problem_id, s.index, s.key"
+            f"SELECT s.problem_id, s.key, s.completion, v.outcome, s.finish_reason FROM {samples} AS s "
+            f"LEFT JOIN {verdicts} AS v ON v.sample_key = s.key AND v.problem_id = s.problem_id ORDER BY s.problem_id, s.index, s.key"
         )
-    for problem_id, key, text, outcome in rows:
+    for problem_id, key, text, outcome, reason in rows:
         if problem_id in problems and key not in retracted:
-            yield problems[problem_id], key, text, Outcome(outcome or Outcome.INFRA_ERROR)
+            yield problems[problem_id], key, text, Outcome(outcome or Outcome.INFRA_ERROR), reason == "length"
 
 
 def _yield(whole: list[Trajectory], turns: list[Turn]) -> dict[str, int]:
@@ -151,7 +153,7 @@ def _yield(whole: list[Trajectory], turns: list[Turn]) -> dict[str, int]:
     endings = Counter(each.ending for each in whole)
     return {
         "attempted": len(whole),
-        "parsable": len(whole) - endings["unparsable"] - endings["infra_error"],
+        "parsable": len(whole) - sum(endings[name] for name in ("unparsable", "cut_off", "infra_error")),
         "edited": len({turn.sample_key for turn in turns if turn.update is not None}),
         "successful": sum(each.kept for each in whole),
         CORRECT: endings[CORRECT],

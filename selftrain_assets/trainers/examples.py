@@ -10,7 +10,7 @@ from typing import Any
 
 from selftrain_assets.core.errors import IntegrityError, ModelError
 from selftrain_assets.core.types import Row
-from selftrain_assets.models.tokenization import encode_prompt
+from selftrain_assets.models.tokenization import encode_completion, encode_ended, encode_prompt, tokenizer_digest
 
 IGNORED = -100
 
@@ -30,13 +30,10 @@ FILLER = Example([0, 0], [IGNORED, IGNORED], [0.0, 0.0])
 
 
 def tokenize(row: Row, tokenizer, max_length: int) -> Example:
-    """Prompt and completion, and the sections of a completion, are tokenized apart, so that borders lie where sampling had them."""
-    prompt, completion, weights = encode_prompt(tokenizer, row.prompt), [], []
-    for text, weight in _sections(row):
-        tokens = tokenizer(text, add_special_tokens=False).input_ids
-        completion += tokens
-        weights += [weight] * len(tokens)
-    completion, weights = [*completion, tokenizer.eos_token_id], [*weights, weight]
+    """The tokens that were drawn, where they are of this tokenizer; else those of the text, whose prompt and completion, and the sections
+    of a completion, are tokenized apart, so that borders lie where sampling had them."""
+    prompt = encode_prompt(tokenizer, row.prompt)
+    completion, weights = _as_drawn(row, tokenizer) or _of_text(row, tokenizer)
     length = len(prompt) + len(completion)
     if length > max_length:
         raise ModelError(
@@ -44,6 +41,23 @@ def tokenize(row: Row, tokenizer, max_length: int) -> Example:
             "raise trainer.max_length or lower max_tokens"
         )
     return Example(prompt + completion, [IGNORED] * len(prompt) + completion, [row.weight] * len(prompt) + weights)
+
+
+def _as_drawn(row: Row, tokenizer) -> tuple[list[int], list[float]] | None:
+    if row.tokens is None or row.tokenizer != tokenizer_digest(tokenizer):
+        return None
+    return row.tokens, [row.weight] * len(row.tokens)
+
+
+def _of_text(row: Row, tokenizer) -> tuple[list[int], list[float]]:
+    completion: list[int] = []
+    weights: list[float] = []
+    *before, (last, weight_of_last) = _sections(row)
+    for text, weight in before:
+        completion += encode_completion(tokenizer, text)
+        weights += [weight] * (len(completion) - len(weights))
+    completion += encode_ended(tokenizer, last, row.ended_by)
+    return completion, [*weights, *[weight_of_last] * (len(completion) - len(weights))]
 
 
 def _sections(row: Row) -> list[tuple[str, float]]:

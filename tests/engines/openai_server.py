@@ -6,16 +6,16 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from selftrain_assets.core.errors import ModelError
 from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.types import Request
+from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.transformers_engine import TransformersEngine
 from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import load_tokenizer
@@ -126,6 +126,11 @@ class LocalServer:
                 return status(400, f"This model's maximum context length is 512 tokens; {error}")
         usage = {"prompt_tokens": drawn.prompt_tokens, "completion_tokens": drawn.completion_tokens}
         return {"object": "text_completion", "text": drawn.text, "finish_reason": drawn.finish_reason, "usage": usage}
+
+
+def without_tokens(completions: Iterable[Completion]) -> dict[str, Completion]:
+    """The completions by key, as a server gives them that says no tokens and not what ended them."""
+    return {c.key: replace(c, tokens=None, ended_by=None) for c in completions}
 
 
 def _handler(server: LocalServer) -> type[BaseHTTPRequestHandler]:

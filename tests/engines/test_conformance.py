@@ -16,6 +16,7 @@ from selftrain_assets.core.types import Request
 from selftrain_assets.engines import AnyEngine, OpenAISettings, ScriptedSettings, TransformersSettings, VllmSettings
 from selftrain_assets.engines.scripted import ScriptedEngine
 from selftrain_assets.engines.vllm_engine import VllmEngine
+from selftrain_assets.models.tokenization import decode, load_tokenizer, tokenizer_digest
 from tests.engines.adapters import write_adapter
 
 MEMBERS = get_args(get_args(AnyEngine)[0]) or (AnyEngine,)  # of Annotated[A | B, ...]
@@ -129,6 +130,32 @@ def test_every_request_gets_its_own_answer_and_counts(engine, stop):
 def test_a_natural_end_is_a_stop(engine):
     completion = draw(engine, wanted(), GREEDY)["sum/0"]
     assert (completion.text, completion.finish_reason) == (SOLVED, "stop")
+
+
+@pytest.mark.parametrize("stop", [(), (";",), ("5 = 1", "17")], ids=str)
+def test_tokens_and_endings_say_what_was_drawn(engine, embedded, stop):
+    tokenizer, digest = load_tokenizer(embedded), engine.describe().tokenizer
+    assert digest in (None, tokenizer_digest(tokenizer))
+    completions = list(engine.generate(wanted(draws=3), DRAWN.model_copy(update={"max_tokens": 12, "stop": stop})))
+    assert {c.finish_reason for c in completions} >= {"stop"}
+    for completion in completions:
+        if completion.finish_reason == "length":
+            assert completion.ended_by is None
+        elif stop:
+            assert completion.ended_by in (*stop, tokenizer.eos_token, None)
+        if digest is None:
+            assert completion.tokens is None
+            continue
+        tokens = completion.tokens
+        assert len(tokens) == completion.completion_tokens
+        if completion.ended_by == tokenizer.eos_token:
+            assert tokens.pop() == tokenizer.eos_token_id
+        elif completion.finish_reason == "stop":
+            assert completion.ended_by in stop
+            assert decode(tokenizer, tokens).startswith(completion.text + completion.ended_by)
+            assert completion.ended_by not in decode(tokenizer, tokens[:-1])
+            continue
+        assert decode(tokenizer, tokens) == completion.text
 
 
 def test_max_tokens_cuts_a_completion_off(engine):

@@ -126,6 +126,9 @@ def judged(problem, text):
     return Outcome.PASS if text.split()[-1] == problem.answer else Outcome.WRONG
 
 
+CUT = "✂"  # ends what was cut off
+
+
 def hold(conversation, *said, judge=judged):
     """What a conversation returns, and what it asked, where these are the completions that it gets."""
     told, asked, answers, number = None, [], iter(said), count()
@@ -134,7 +137,8 @@ def hold(conversation, *said, judge=judged):
             wanted = conversation.send(told)
             if isinstance(wanted, Ask):
                 asked.append(wanted)
-                told = Told(next(answers), f"drawn{next(number)}")
+                text = next(answers)
+                told = Told(text.removesuffix(CUT), f"drawn{next(number)}", cut_off=text.endswith(CUT))
             else:
                 told = Told(outcome=judge(wanted.problem, wanted.text))
     except StopIteration as end:
@@ -146,7 +150,9 @@ def edit(text, *said, own=False, script=None, outcome=None, judge=judged, **sett
     """The trajectory that begins with a text, its turns, and what was asked."""
     chosen = TriPosT.model_validate({"wording": COMPACT, **settings})
     conversations = Conversations(chosen, PROMPT, script or MultistepScript(), own)
-    return hold(conversations.trajectory(PROBLEM, "first", text, outcome or judged(PROBLEM, text)), *said, judge=judge)
+    whole = text.removesuffix(CUT)
+    attempt = whole, outcome or judged(PROBLEM, whole), text != whole
+    return hold(conversations.trajectory(PROBLEM, "first", *attempt), *said, judge=judge)
 
 
 BY_MODEL = {"feedback": {"by": "model", "model": TEACHER}, "improver": {"by": "model"}}
@@ -193,6 +199,10 @@ def test_the_script_finds_the_first_error_and_rewrites_from_there_on(text, step,
         ("infra_error", SUM, [], {"judge": lambda *_: Outcome.INFRA_ERROR}),
         ("unparsable", "no idea", [], {}),
         ("too_long", RIGHT, [], {"max_words": 10}),
+        ("cut_off", RIGHT + CUT, [], {}),
+        ("feedback_unreadable", SUM, [report(2, "= 15") + CUT], BY_MODEL),
+        ("update_cut_off", SUM, ["2 + 12 = 14 ; #### 14" + CUT], IMPROVED_BY_MODEL),
+        ("update_cut_off", SUM, ["3 * 4 = 12 ; 2 + 12 = 14 ; #### 14" + CUT], {"improver": {"by": "self"}}),
         ("contradiction", RIGHT, [], {"outcome": Outcome.WRONG}),
         ("feedback_unreadable", SUM, ["I do not know"], BY_MODEL),
         ("no_such_step", SUM, [report(9, "= 15")], BY_MODEL),

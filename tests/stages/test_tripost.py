@@ -90,7 +90,7 @@ def test_the_funnel_adds_up(finished, scope):
     made, whole, turns = told(finished, scope)
     counts, endings = made.counts, Counter(each.ending for each in whole.values())
     assert counts["attempted"] == finished.need(scope, "samples").counts["samples"] == len(whole) == 48
-    assert counts["parsable"] == 48 - endings["unparsable"]
+    assert counts["parsable"] == 48 - endings["unparsable"] - endings["cut_off"]
     assert counts["successful"] == counts["correct"] + counts["improved"] == sum(each.kept for each in whole.values())
     assert counts["turns"] == len(turns) == sum(each.turns for each in whole.values())
     assert counts["edited"] == len({turn.sample_key for turn in turns if turn.update})

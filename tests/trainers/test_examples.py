@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from selftrain_assets.core.errors import ModelError
 from selftrain_assets.models.loading import load_model
+from selftrain_assets.models.tokenization import tokenizer_digest
 from selftrain_assets.trainers.examples import IGNORED, BatchOrder, Example, pack, pad, tokenize
 
 LENGTHS = random.Random(0).choices(range(5, 100), k=403)
@@ -33,6 +34,30 @@ def test_only_the_completion_and_its_end_are_learned(rows, tokenizer):
     assert tokenizer.decode(learned[:-1]) == row.completion
     assert learned[-1] == tokenizer.eos_token_id
     assert example.weights == [0.5] * len(example.input_ids)
+
+
+def learned(row, tokenizer):
+    example = tokenize(row, tokenizer, 512)
+    assert len(example.input_ids) == len(example.labels) == len(example.weights)
+    return [label for label in example.labels if label != IGNORED]
+
+
+def test_tokens_are_learned_as_they_were_drawn(rows, tokenizer):
+    """Even where the same text would be tokenized otherwise, and with no end token but the one that was drawn."""
+    drawn = replace(rows[0], tokens=[5, 6, 7], tokenizer=tokenizer_digest(tokenizer))
+    assert learned(drawn, tokenizer) == [5, 6, 7]
+
+
+def test_tokens_of_another_tokenizer_are_not(rows, tokenizer):
+    other = replace(rows[0], tokens=[5, 6, 7], tokenizer="another")
+    assert learned(other, tokenizer) == learned(rows[0], tokenizer)
+
+
+@pytest.mark.parametrize(("ended_by", "learnt"), [(None, ["<eos>"]), ("<eos>", ["<eos>"]), ("", []), (";", [";"]), ("; 7", [";", "7"])])
+def test_what_ended_a_completion_is_what_is_learned_to_end_it(rows, tokenizer, ended_by, learnt):
+    text = learned(replace(rows[0], ended_by=""), tokenizer)
+    assert tokenizer.decode(text) == rows[0].completion
+    assert learned(replace(rows[0], ended_by=ended_by), tokenizer) == text + tokenizer.convert_tokens_to_ids(learnt)
 
 
 def test_a_row_that_is_too_long_is_refused_by_name(rows, tokenizer):
