@@ -16,6 +16,7 @@ from selftrain_assets.core.types import Problem, Row, Sample, Score, Turn, Verif
 from selftrain_assets.iterations import STORE, identity
 from selftrain_assets.recipes.rounds import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf
+from selftrain_assets.reports.endings import differing
 from selftrain_assets.stages.run import BASE, Run, iteration_of, iteration_scope
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.inspection import parents_of, places_of
@@ -93,6 +94,9 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
             flat |= {f"trajectories {each.replace('_', ' ')}": float(number) for each, number in value.items()}
         elif name == "diversity":
             flat |= {each.replace("_", " "): float(number) for each, number in value.items()}
+        elif name == "tokenization":
+            flat |= {f"rows {kind.replace('_', ' ')}": float(value[kind]) for kind in ("as_drawn", "from_text")}
+            flat |= {f"share tokenized differently, {kind.replace('_', ' ')}": share for kind, share in differing(value).items()}
         elif name == "losses" and value:
             flat["final loss"] = value[-1][1]
     return flat

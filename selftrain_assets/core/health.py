@@ -24,6 +24,7 @@ INFRA_ERROR_LIMIT = 0.01
 UNSCORABLE_LIMIT = 0.01
 MALFORMED_LIMIT = 0.25
 NEAR_COPY_LIMIT = 0.01
+CUT_OFF_LIMIT = 0.1
 SECOND_OPINION_LIMIT = 0.02
 WARN_BELOW, BLOCK_BELOW = 0.5, 0.25  # of the first round's share of distinct solutions
 LENGTH_RANGE = (0.5, 2.0)  # of the first round's mean length
@@ -42,7 +43,7 @@ HELD_OUT_APART, NEAR_COPIES, DISTINCT, LENGTH, TOP_PROBLEMS = (
     "length_drift",
     "top_problems",
 )
-INTACT, LOOP_EDGE, SECOND_OPINION = "intact", "loop_edge", "second_opinion"
+INTACT, LOOP_EDGE, SECOND_OPINION, CUT_OFF = "intact", "loop_edge", "second_opinion", "cut_off"
 _INTACT = {INTACT: (True, "its tables are as they were committed, and made from what is there now")}
 _APART = {
     HELD_OUT_APART: (True, "nothing that is trained on holds a whole held-out question"),
@@ -66,7 +67,7 @@ _JUDGED = {
 CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
     "problems": _INTACT | _APART,
     "policy": {LOOP_EDGE: (True, "it is the checkpoint that it says it is: data versions agree along the loop's edge")},
-    "samples": _INTACT,
+    "samples": _INTACT | {CUT_OFF: (False, f"all but {CUT_OFF_LIMIT:.0%} of the samples ended before max_tokens")},
     "verifications": _INTACT
     | _JUDGED
     | _READ
@@ -112,6 +113,11 @@ def correct_samples(counts: Mapping[str, int]) -> Check:
     """Blocks without a single correct sample: training on nothing would quietly give the start model back."""
     if counts["self"]:
         message = f"{counts['self']} rows from correct samples of {counts['problems']} problems"
+    elif counts.get("cut_off"):
+        message = (
+            f"all {counts['cut_off']} correct samples among {counts['verified']} were cut off, so there is nothing whole to learn from; "
+            "raise max_tokens, or set cut_off: keep. Earlier rounds stay as they are"
+        )
     else:
         message = (
             f"no correct sample among {counts['verified']}, so there is nothing to learn from; draw more samples_per_problem or "
@@ -119,6 +125,18 @@ def correct_samples(counts: Mapping[str, int]) -> Check:
             "stronger model. Earlier rounds stay as they are"
         )
     return Check(CORRECT_SAMPLES, counts["self"] > 0, True, message, {"rows": counts["self"], "verified": counts["verified"]})
+
+
+def cut_off(counts: Mapping[str, int]) -> Check:
+    """Warns where many samples ran into max_tokens: what is right among them has no end that could be learnt."""
+    share = counts["cut_off"] / max(1, counts["samples"])
+    message = f"{counts['cut_off']} of {counts['samples']} samples ran into max_tokens"
+    advice = (
+        ""
+        if share <= CUT_OFF_LIMIT
+        else "; raise it, or see why they do not end (selftrain sql \"select completion from samples where finish_reason = 'length'\")"
+    )
+    return Check(CUT_OFF, share <= CUT_OFF_LIMIT, False, message + advice, {"share": share, "limit": CUT_OFF_LIMIT})
 
 
 def not_below_base(gain: Mapping[str, float] | None) -> Check:

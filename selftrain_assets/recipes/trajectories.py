@@ -187,7 +187,7 @@ class Conversations:
             return None if told.cut_off else self.recipe.wording.read_feedback(told.text)
         prompt = fill(settings.prompt, problem).replace("{attempt}", text.strip())
         told = yield Ask("feedback", problem.id, prompt, settings.sampling)
-        return read_report(told.text) or self.recipe.wording.read_feedback(told.text)
+        return None if told.cut_off else read_report(told.text) or self.recipe.wording.read_feedback(told.text)
 
     def _update(
         self, problem: Problem, now: _State, error: Feedback, feedback: str, own_right: bool

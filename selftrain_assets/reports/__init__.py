@@ -15,6 +15,7 @@ from selftrain_assets.core.forks import Fork
 from selftrain_assets.core.health import second_opinion
 from selftrain_assets.core.statistics import INTERVALS
 from selftrain_assets.reports.diversity import diversity_tables
+from selftrain_assets.reports.endings import ending_tables
 from selftrain_assets.reports.groups import group_tables
 from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.reports.opinion import evidence_tables, opinion_tables
@@ -74,13 +75,14 @@ def page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> str:
 
 
 def further_tables(summary: dict[str, Any]) -> list[Titled]:
-    """Of groups and sources, of other tasks, of the methods where there are several, of trajectories, of how varied the rows are, and of
-    what another reading would pass."""
+    """Of groups and sources, of other tasks, of the methods where there are several, of trajectories, of endings and tokens, of how varied
+    the rows are, and of what another reading would pass."""
     return [
         *group_tables(summary),
         *suite_tables(summary),
         *method_tables(summary),
         *trajectory_tables(summary),
+        *ending_tables(summary),
         *diversity_tables(summary),
         *opinion_tables(summary),
     ]

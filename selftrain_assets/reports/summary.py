@@ -81,6 +81,7 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
             "kept_rows": dataset["rows"],
             "own_rows": dataset["self"],
             "human_rows": dataset["human"],
+            **({"correct_cut_off": dataset["cut_off"]} if "cut_off" in dataset else {}),
             "optimizer_steps": trained["optimizer_steps"],
         },
         "yields": _yields(found),
@@ -89,6 +90,7 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
         "rows_by_method": found["dataset"].metrics.get("rows", {}),
         "rows_mixed_in": found["dataset"].metrics.get("mixed", {}),
         "diversity": found["dataset"].metrics.get("diversity", {}),
+        "tokenization": found["dataset"].metrics.get("tokenization", {}),
         **({"policy": found["policy"].digest, "policy_from": found["policy"].detail["origin"]} if "policy" in found else {}),
         "checkpoint": found["checkpoint"].digest,
         "seconds": _seconds(run, scope, list(found)),
@@ -102,6 +104,7 @@ def _drawn(found: dict[str, Manifest], solved_so_far: int) -> dict[str, int]:
     return {
         "samples": samples["samples"],
         "samples_reused": samples["reused"],
+        "samples_cut_off": samples["cut_off"],
         "correct": verdicts["pass"],
         "problems": samples["problems"],
         "problems_solved": verdicts["problems_solved"],

@@ -9,6 +9,7 @@ from selftrain_assets.core.health import (
     CHECKS,
     Check,
     correct_samples,
+    cut_off,
     distinct_solutions,
     held_out_apart,
     infra_errors,
@@ -36,6 +37,8 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
             found = _leaks(run, manifest, sum(manifest.counts.get(split, 0) for split in ("train", "human", "source")))
         case "policy":
             found = [_policy_edge(run, manifest)]
+        case "samples":
+            found = [cut_off(manifest.counts)]
         case "verifications" | "rationalizations" | "translations":
             found = [infra_errors(manifest.counts), unscorable(manifest.counts)]
             found += [parse_failures(manifest.counts, manifest.detail.get("unparsed", ()))]

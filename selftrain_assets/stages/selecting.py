@@ -19,6 +19,7 @@ from selftrain_assets.stages.rows import Rows, volumes_of
 from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import SAMPLES_OF
 from selftrain_assets.stages.symptoms import VERSION, concentration, leaks_in_selection, rows_by_problem
+from selftrain_assets.stages.tokens import tokenization
 from selftrain_assets.stages.trajectories import edited
 from selftrain_assets.store import Manifest, Pool
 from selftrain_assets.store.database import Database, relation
@@ -47,7 +48,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
             digest=rows.digest,
             parents=parents,
             counts=rows.counts,
-            metrics=rows.metrics | {"diversity": diversity(run, scope, rows.table)},
+            metrics=rows.metrics | {"diversity": diversity(run, scope, rows.table), "tokenization": tokenization(run, scope, rows.table)},
             detail=rows.symptoms,
             settings=config.recipe.model_dump(mode="json"),
             files={"rows": rows.table},
