@@ -70,6 +70,8 @@ class Evaluation(Identity):
         return self
 
     def draws(self, sampling: DrawSettings, samples_per_problem: int | None = None) -> Sampling:
-        """For pass@k and maj@k, with the length and stops of `sampling`."""
-        shape = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": sampling.max_tokens, "stop": sampling.stop}
-        return Sampling(**shape, samples_per_problem=samples_per_problem or self.samples_per_problem)
+        """For pass@k and maj@k, with the length, stops and thoughts of `sampling`."""
+        kept = sampling.model_dump(include={"max_tokens", "stop", "thinking"})
+        return Sampling(
+            **kept, temperature=self.temperature, top_p=self.top_p, samples_per_problem=samples_per_problem or self.samples_per_problem
+        )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from selftrain_assets.store.lineage import Node
 
 WIDTH_OF_A_FILE = 200  # where nobody's window sets a width, tables need not fold
+TEXTS = ("prompt", "completion", "thought", "answer", "output")  # of a lineage, shown on lines of their own
 REMEDY = "An old engine, or another runtime or kernel, is the usual cause: see sandbox/README.md, Running it elsewhere."
 
 
@@ -151,7 +152,8 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
     """Samples one below the other."""
     for s in samples:
         console.rule(f"{s['problem_id']}, draw {s['index']}: {s['outcome']}", align="left")
-        console.print(Text.assemble(visible(s["prompt"]), " ", (visible(s["completion"].strip()), "bold")), highlight=False)
+        thought = [(visible(s["thought"].lstrip()), "dim")] if s["thought"] else []
+        console.print(Text.assemble(visible(s["prompt"]), " ", *thought, (visible(s["answer"].strip()), "bold")), highlight=False)
         console.print(
             f"{s['reason']}  (seed {s['seed']}, policy {s['policy'][:12]}, {s['engine']}, sample {s['sample_key'][:12]})",
             style="dim",
@@ -193,7 +195,7 @@ def print_lineage(node: Node) -> None:
 def _tree(node: Node) -> Tree:
     """Long texts come last, each on lines of their own."""
     facts = {name: value for name, value in node.facts.items() if value not in (None, "", node.name)}
-    texts = {name: visible(str(value)) for name, value in facts.items() if name in ("prompt", "completion", "output") or "\n" in str(value)}
+    texts = {name: visible(str(value)) for name, value in facts.items() if name in TEXTS or "\n" in str(value)}
     short = {name: value for name, value in facts.items() if name not in texts}
     label = Text.assemble(
         (node.kind, "bold"), " ", (visible(node.name), "cyan"), "  ", (visible(", ".join(f"{k} {v}" for k, v in short.items())), "dim")

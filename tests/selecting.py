@@ -65,6 +65,9 @@ def selected(
         db.load("verified", _Verified, list(zip(*verified, strict=True)) or [()] * len(_Verified._fields))
         asked = dict.fromkeys((d.sample.problem_id, d.method) for d in drawn)
         strata = {id: (groups or {}).get(id, "") for id, _ in asked}
-        prompts = [Prompted(id, prompt, (method or "") if rules.balance == "method" else strata[id], method) for id, method in asked]
+        prompts = [
+            Prompted(id, prompt, (method or "") if rules.balance == "method" else strata[id], method, f"closed {prompt}")
+            for id, method in asked
+        ]
         select(db, rules, seed, prompts, human, excluded, pairs, size_match)
         return list(db.records(Row, ROWS))

@@ -97,6 +97,13 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
         elif name == "tokenization":
             flat |= {f"rows {kind.replace('_', ' ')}": float(value[kind]) for kind in ("as_drawn", "from_text")}
             flat |= {f"share tokenized differently, {kind.replace('_', ' ')}": share for kind, share in differing(value).items()}
+        elif name == "thoughts":
+            flat |= {
+                "share of unclosed thoughts": value["unclosed"] / value["think"],
+                "thoughts ended at the budget": float(value["forced"]),
+            }
+            for part in ("thought_tokens", "answer_tokens"):
+                flat |= {f"{part.replace('_', ' ')} {each}": number for each, number in (value[part] or {}).items()}
         elif name == "losses" and value:
             flat["final loss"] = value[-1][1]
     return flat

@@ -28,17 +28,20 @@ def _problems(run: Run, manifest: Manifest) -> Shown:
 
 
 def _samples(run: Run, manifest: Manifest) -> Shown:
-    columns = ("prompt", "completion", "seed", "finish_reason", "key")
+    columns = ("prompt", *_parts(manifest), "seed", "finish_reason", "key")
     with run.store.database() as db:
-        rows = db.execute(f"SELECT {', '.join(columns)} FROM {open_samples(run, db, manifest)} LIMIT {ROWS}")
+        samples = f"(SELECT *, {PARTS} FROM {open_samples(run, db, manifest)})"
+        rows = db.execute(f"SELECT {', '.join(columns)} FROM {samples} LIMIT {ROWS}")
     return {"preview": table(columns, rows)}
 
 
 def _verdicts(run: Run, manifest: Manifest) -> Shown:
     """A few right and a few wrong ones, each with its reason; and how many problems are how often solved."""
-    columns = ("prompt", "completion", "outcome", "reason", "sample_key")
+    drawn = run.need(manifest.scope, SAMPLES_OF[manifest.stage])
+    texts = ("prompt", *_parts(drawn))
+    columns = (*texts, "outcome", "reason", "sample_key")
     with run.store.database() as db:
-        samples = open_samples(run, db, run.need(manifest.scope, SAMPLES_OF[manifest.stage]))
+        samples = f"(SELECT *, {PARTS} FROM {open_samples(run, db, drawn)})"
         found = f"SELECT {', '.join(columns)} FROM {open_verdicts(run, db, manifest)} AS v JOIN {samples} AS s ON s.key = v.sample_key"
         rows = [row for test in ("=", "<>") for row in db.execute(f"{found} WHERE outcome {test} 'pass' LIMIT {ROWS}")]
         db.view("frozen", Judgement, [run.store.table(manifest, manifest.stage)])
@@ -46,11 +49,17 @@ def _verdicts(run: Run, manifest: Manifest) -> Shown:
     counts = dict.fromkeys((*BINS, NEVER), 0.0)
     for (share,) in shares:
         counts[difficulty_bin(share) if share else NEVER] += 1
-    drawn = bars("Problems by the share of their samples that is right", counts, "problems of this round")
-    return {"figure": drawn, "preview": table(("prompt", "completion", "verdict", "reason", "sample_key"), rows)}
+    solved = bars("Problems by the share of their samples that is right", counts, "problems of this round")
+    return {"figure": solved, "preview": table((*texts, "verdict", "reason", "sample_key"), rows)}
 
 
 NEVER = "none right"
+PARTS = "thought_of(completion, answer_start) AS thought, answer_of(completion, answer_start) AS answer"
+
+
+def _parts(drawn: Manifest) -> tuple[str, ...]:
+    """The columns of completions: in two parts where some of them begin with a thought."""
+    return ("thought", "answer") if drawn.metrics.get("thoughts") else ("completion",)
 
 
 def _trajectories(run: Run, manifest: Manifest) -> Shown:
@@ -124,7 +133,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """As Markdown, with long texts cut."""
 
     def cell(value: Any) -> str:
-        text = " ".join(str(value).split())
+        text = " ".join(str("" if value is None else value).split())
         return text if len(text) <= CHARACTERS else text[:CHARACTERS] + " ..."
 
     return markdown_table(columns, [[cell(value) for value in row] for row in rows])

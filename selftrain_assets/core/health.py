@@ -26,6 +26,7 @@ MALFORMED_LIMIT = 0.25
 NEAR_COPY_LIMIT = 0.01
 CUT_OFF_LIMIT = 0.1
 SECOND_OPINION_LIMIT = 0.02
+UNCLOSED_LIMIT = 0.1
 WARN_BELOW, BLOCK_BELOW = 0.5, 0.25  # of the first round's share of distinct solutions
 LENGTH_RANGE = (0.5, 2.0)  # of the first round's mean length
 TOP_SHARE, TOP_LIMIT = 0.1, 0.5  # so many of the problems, and the share of rows that they may hold
@@ -43,7 +44,7 @@ HELD_OUT_APART, NEAR_COPIES, DISTINCT, LENGTH, TOP_PROBLEMS = (
     "length_drift",
     "top_problems",
 )
-INTACT, LOOP_EDGE, SECOND_OPINION, CUT_OFF = "intact", "loop_edge", "second_opinion", "cut_off"
+INTACT, LOOP_EDGE, SECOND_OPINION, CUT_OFF, THOUGHTS_CLOSE = "intact", "loop_edge", "second_opinion", "cut_off", "thoughts_close"
 _INTACT = {INTACT: (True, "its tables are as they were committed, and made from what is there now")}
 _APART = {
     HELD_OUT_APART: (True, "nothing that is trained on holds a whole held-out question"),
@@ -58,6 +59,7 @@ _READ = {
         f"of the samples that are wrong or malformed, another reading would not surely pass more than {SECOND_OPINION_LIMIT:.0%}",
     ),
 }
+_THOUGHT = {THOUGHTS_CLOSE: (False, f"of the thoughts of a model that thinks, all but {UNCLOSED_LIMIT:.0%} come to an end")}
 _JUDGED = {
     INFRA_ERROR: (True, f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of infrastructure"),
     UNSCORABLE: (False, f"the tests of the problems can judge all but {UNSCORABLE_LIMIT:.0%} of the samples"),
@@ -67,7 +69,7 @@ _JUDGED = {
 CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
     "problems": _INTACT | _APART,
     "policy": {LOOP_EDGE: (True, "it is the checkpoint that it says it is: data versions agree along the loop's edge")},
-    "samples": _INTACT | {CUT_OFF: (False, f"all but {CUT_OFF_LIMIT:.0%} of the samples ended before max_tokens")},
+    "samples": _INTACT | _THOUGHT | {CUT_OFF: (False, f"all but {CUT_OFF_LIMIT:.0%} of the samples ended before max_tokens")},
     "verifications": _INTACT
     | _JUDGED
     | _READ
@@ -89,7 +91,7 @@ CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
     | _INTACT
     | _APART,
     "checkpoint": _INTACT | {LOOP_EDGE: (False, "the rounds that sample from it sample from these weights")},
-    "evaluation": {NOT_BELOW_BASE: (False, "held-out greedy accuracy is not clearly below the base's")} | _READ | _INTACT,
+    "evaluation": {NOT_BELOW_BASE: (False, "held-out greedy accuracy is not clearly below the base's")} | _READ | _THOUGHT | _INTACT,
 }
 
 
@@ -183,6 +185,16 @@ def second_opinion(found: Mapping[str, Any]) -> Check:
     )
     evidence = {"share": share["mean"], "low": share["low"], "limit": SECOND_OPINION_LIMIT, "samples": found["examples"]}
     return Check(SECOND_OPINION, passed, False, message + advice, evidence)
+
+
+def thoughts_close(found: Mapping[str, Any] | None) -> Check:
+    """Warns where many thoughts never close: such samples have no answer, however near they were to one."""
+    if not found:
+        return Check(THOUGHTS_CLOSE, True, False, "no sample has a thought before its answer")
+    share = found["unclosed"] / found["think"]
+    message = f"{found['unclosed']} of {found['think']} thoughts never close, so that there is no answer behind them"
+    advice = "" if share <= UNCLOSED_LIMIT else "; raise sampling.max_tokens, or end thoughts in time by sampling.thinking.budget"
+    return Check(THOUGHTS_CLOSE, share <= UNCLOSED_LIMIT, False, message + advice, {"share": share, "limit": UNCLOSED_LIMIT})
 
 
 def distinct_solutions(now: Mapping[str, float], first: Mapping[str, float], repeated: Sequence[Mapping[str, Any]] = ()) -> Check:

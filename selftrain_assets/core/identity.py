@@ -96,11 +96,13 @@ def row_key(
     sections: str | None = None,
     tokens: Sequence[int] | None = None,
     ended_by: str | None = None,
+    forced: Sequence[int] | None = None,
 ) -> str:
     """Identity of a training row: what is trained on, with what weights, and the sample that it comes from."""
     parts = [] if sections is None else [text_digest(sections)]
     parts += [] if tokens is None else ["tokens=" + text_digest(",".join(map(str, tokens)))]
     parts += [] if ended_by is None else ["end=" + text_digest(ended_by)]
+    parts += [] if forced is None else ["forced=" + "-".join(map(str, forced))]
     return _hashed("row", text_digest(prompt), text_digest(completion), f"{weight:.17g}", source, sample or "", *parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,14 +18,20 @@ WeightRule = Literal["binary", "reward", "exp"]
 CapChoice = Literal["random", "shortest", "first"]
 DedupRule = Literal["none", "text", "equations"]
 CutOffRule = Literal["drop", "keep"]
+ThoughtRule = Literal["keep", "drop"]
 BalanceRule = Literal["none", "group", "method"]
 
 
 class Selection(Identity):
     """Threshold, endings, distinct solutions, cap, balance, weight: in this order. Part of the settings of every recipe."""
 
+    added: ClassVar[tuple[str, ...]] = ("thoughts",)
+
     threshold: float = Field(1.0, ge=0, le=1, description="reward that a sample needs to be kept")
     cut_off: CutOffRule = Field("drop", description="correct samples that ran into max_tokens: drop, or keep without an end to learn")
+    thoughts: ThoughtRule = Field(
+        "keep", description="what a row learns of a model that thinks: thought and answer, or the answer alone, behind a thought left empty"
+    )
     dedup: DedupRule = Field(
         "text", description="solutions of a problem, by one method, that count as one: same text, same equations, or none"
     )
@@ -51,11 +57,12 @@ def make_row(
     tokens: list[int] | None = None,
     tokenizer: str | None = None,
     ended_by: str | None = None,
+    forced: list[int] | None = None,
 ) -> Row:
     """A training row under its content key."""
-    key = row_key(prompt, completion, weight, source, sample_key, None, tokens, ended_by)
+    key = row_key(prompt, completion, weight, source, sample_key, None, tokens, ended_by, forced)
     row = Row(key, problem_id, prompt, completion, weight, source, sample_key, iteration, method, origin)
-    return replace(row, tokens=tokens, tokenizer=tokenizer, ended_by=ended_by)
+    return replace(row, tokens=tokens, tokenizer=tokenizer, ended_by=ended_by, forced=forced)
 
 
 def take_share(rows: Sequence[Row], share: float, seed: int) -> list[Row]:

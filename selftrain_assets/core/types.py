@@ -35,13 +35,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One completion to be drawn. `key` is the identity of the sample that answers it (core/identity.py)."""
+    """One completion to be drawn. `key` is the identity of the sample that answers it (core/identity.py).
+
+    `continues` are ids that the completion begins with: its text, tokens and their number count them, and what is drawn goes on from them.
+    """
 
     key: str
     problem_id: str
     prompt: str
     seed: int
     index: int
+    continues: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class Completion:
     """What an engine drew for the request with this key. `finish_reason` is "stop" or "length".
 
     `tokens` are the ids as they were drawn, the end token included; None where the engine does not know them. `ended_by` is the text of
-    the end token, or the stop text, that ended it: None where it was cut off, or where nobody says. Neither is part of `text`.
+    the end token, or the stop text, that ended it: None where it was cut off, or where nobody says. Neither is part of `text`. Of that,
+    the characters from one `forced` position to the other were not drawn: the mark that ended a thought at its budget.
     """
 
     key: str
@@ -59,6 +64,7 @@ class Completion:
     completion_tokens: int
     tokens: list[int] | None = None
     ended_by: str | None = None
+    forced: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", storable(self.text))
@@ -66,7 +72,11 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A request together with its completion; kept whether right or wrong. `tokens` are ids of the tokenizer with this digest."""
+    """A request together with its completion; kept whether right or wrong. `tokens` are ids of the tokenizer with this digest.
+
+    Where the completion begins with a thought, the answer starts at the character `answer_start`, and at the token `answer_token`, unless
+    it starts within one. The finish_reason of a thought that never closes is "thought".
+    """
 
     key: str
     problem_id: str
@@ -82,6 +92,9 @@ class Sample:
     tokens: list[int] | None = None
     tokenizer: str | None = None
     ended_by: str | None = None
+    answer_start: int | None = None
+    answer_token: int | None = None
+    forced: list[int] | None = None
 
 
 class Outcome(StrEnum):
@@ -166,7 +179,8 @@ class Row:
     JSON: pairs of a length in characters and a factor of `weight`, which together cover it.
 
     `tokens` are the completion's ids as they were drawn, by the tokenizer with this digest. Without them the text is tokenized, and
-    `ended_by` is learnt behind it: an end token or a stop text, nothing where it is empty, the tokenizer's own end token for None.
+    `ended_by` is learnt behind it: an end token or a stop text, nothing where it is empty, the tokenizer's own end token for None. Of the
+    completion, what is `forced`, from one character to another, is not learnt.
     """
 
     key: str
@@ -185,6 +199,7 @@ class Row:
     tokens: list[int] | None = None
     tokenizer: str | None = None
     ended_by: str | None = None
+    forced: list[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

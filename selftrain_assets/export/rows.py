@@ -33,6 +33,12 @@ COLUMNS = {
     "seed": ("s.seed", "seed that the sample was drawn with"),
     "policy": ("s.policy", "digest of the weights that drew it"),
     "engine": ("s.engine", "program that drew it, and its version"),
+    "thought": (
+        "thought_of(s.completion, s.answer_start)",
+        "the thought that the sample begins with, where the model thinks before it answers; part of the completion unless it was left out",
+    ),
+    "sampled_answer": ("answer_of(s.completion, s.answer_start)", "what the sample says behind its thought: what was judged"),
+    "forced": ("r.forced", "from which character to which the completion was not drawn, but put there to end a thought; it is not learnt"),
     "finish_reason": ("s.finish_reason", "stop, or length where it was cut off"),
     "prompt_tokens": ("s.prompt_tokens", "tokens of the prompt it was drawn from"),
     "completion_tokens": ("s.completion_tokens", "tokens of the completion"),

@@ -23,6 +23,7 @@ from selftrain_assets.reports.render import document, html_table, markdown_table
 from selftrain_assets.reports.suites import suite_tables
 from selftrain_assets.reports.summary import figures_of, summarize
 from selftrain_assets.reports.tables import Titled, estimated, header, number, rows
+from selftrain_assets.reports.thoughts import thought_tables
 from selftrain_assets.reports.trajectories import trajectory_tables
 from selftrain_assets.stages.run import Run
 
@@ -75,14 +76,15 @@ def page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> str:
 
 
 def further_tables(summary: dict[str, Any]) -> list[Titled]:
-    """Of groups and sources, of other tasks, of the methods where there are several, of trajectories, of endings and tokens, of how varied
-    the rows are, and of what another reading would pass."""
+    """Of groups and sources, of other tasks, of the methods where there are several, of trajectories, of endings and tokens, of thoughts, of
+    how varied the rows are, and of what another reading would pass."""
     return [
         *group_tables(summary),
         *suite_tables(summary),
         *method_tables(summary),
         *trajectory_tables(summary),
         *ending_tables(summary),
+        *thought_tables(summary),
         *diversity_tables(summary),
         *opinion_tables(summary),
     ]

@@ -85,6 +85,7 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
             "optimizer_steps": trained["optimizer_steps"],
         },
         "yields": _yields(found),
+        **({"thoughts_drawn": thoughts} if (thoughts := _thoughts(found.get("samples"))) else {}),
         "second_opinion": {stage: m.metrics["second_opinion"] for stage, m in found.items() if "second_opinion" in m.metrics},
         **({"trajectories": _trajectories(found)} if "trajectories" in found else {}),
         "rows_by_method": found["dataset"].metrics.get("rows", {}),
@@ -136,7 +137,13 @@ def _measured(run: Run, evaluation: Manifest) -> dict[str, Any]:
     more = {"methods": by_method} | {name: metrics[name] for name in ("ranked", "agreement", "choice")} if by_method else {}
     suites = {name: _flat(of) for name, of in metrics.get("suites", {}).items()}
     own = {"self_improvement": metrics["self_improvement"]} if "self_improvement" in metrics else {}
-    return _flat(metrics) | more | own | ({"suites": suites} if suites else {})
+    thoughts = {"thoughts": thought} if (thought := _thoughts(evaluation)) else {}
+    return _flat(metrics) | more | own | thoughts | ({"suites": suites} if suites else {})
+
+
+def _thoughts(found: Manifest | None) -> dict[str, Any] | None:
+    """How long thoughts and answers are, of what a stage drew."""
+    return found.metrics.get("thoughts") if found else None
 
 
 def _flat(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from selftrain_assets.core.health import (
     not_below_base,
     parse_failures,
     second_opinion,
+    thoughts_close,
     top_problems,
     unscorable,
 )
@@ -44,6 +45,8 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
             found += [parse_failures(manifest.counts, manifest.detail.get("unparsed", ()))]
             if manifest.stage == "verifications":
                 found += _drift(run, manifest)
+        case "samples":
+            found = [thoughts_close(manifest.metrics.get("thoughts"))]
         case "trajectories":
             found = [infra_errors({"verifications": manifest.counts["attempted"], **manifest.counts})]
         case "dataset":
@@ -54,7 +57,7 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
         case "checkpoint":
             found = [_next_edge(run, manifest)]
         case "evaluation":
-            found = [not_below_base(manifest.metrics.get("gain_over_base"))]
+            found = [not_below_base(manifest.metrics.get("gain_over_base")), thoughts_close(manifest.metrics.get("thoughts"))]
     if "second_opinion" in manifest.metrics:
         found.append(second_opinion(manifest.metrics["second_opinion"]))
     if manifest.stage in CHECKS and manifest.stage != "policy":  # a policy has no tables

@@ -85,10 +85,13 @@ class Responder:
         want(self._db, plan)
         found = draw(self._run, self._db, model, plan, self._label, self._clock, self._engines)
         self.drawn, self.tokens = self.drawn + found.wanted, self.tokens + found.tokens
-        drawn = self._db.execute("SELECT kind, position, completion, s.key, finish_reason FROM members JOIN sample_pool AS s USING (key)")
+        drawn = self._db.execute(
+            "SELECT kind, position, answer_of(completion, answer_start), s.key, finish_reason FROM members "
+            "JOIN sample_pool AS s USING (key)"
+        )
         texts = {
-            (plan[kind].sampling, plan[kind].prompts[position][1]): Told(completion, key, cut_off=reason == "length")
-            for kind, position, completion, key, reason in drawn
+            (plan[kind].sampling, plan[kind].prompts[position][1]): Told(answer, key, cut_off=reason != "stop")
+            for kind, position, answer, key, reason in drawn
         }
         return {place: texts[each.sampling, each.prompt] for place, each in asks.items()}
 

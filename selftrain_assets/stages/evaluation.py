@@ -16,6 +16,7 @@ from selftrain_assets.stages.evidence import draw, is_drawn, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.measuring import CORRECT, VERSION, Ballots, Votes, measure, vote_of_all
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish
+from selftrain_assets.stages.thoughts import thoughts
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.database import Database
 
@@ -56,12 +57,12 @@ def evaluation(run: Run, scope: str) -> Manifest:
             "samples": drawn.wanted,
             "infra_error": outcomes(db)[Outcome.INFRA_ERROR],
         }
-        own, files, tokens = {}, {}, drawn.tokens
+        own, files, tokens = thoughts(db), {}, drawn.tokens
         if self_improvement.improves(run):
             weights = run.store.policy(trained.detail["place"])
             improved, more = self_improvement.self_improvement(run, db, weights, f"{scope} self-improvement", clock)
             scores, tokens = self_improvement.with_final_answers(scores, improved), tokens + more
-            own = {"self_improvement": self_improvement.measure(improved)}
+            own |= {"self_improvement": self_improvement.measure(improved)}
             counts["infra_error"] += sum(s.method is None and s.split != "suite" for s in scores) - len(improved)
             named = fingerprint("improvements", key, [asdict(each) for each in improved])
             files["improvements"] = run.store.write_table(run.name, scope, "improvements", named, Improvement, improved)

@@ -16,7 +16,9 @@ from selftrain_assets.core.plan import Draws
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Drawing, Request, Sample
 from selftrain_assets.engines import Engine
+from selftrain_assets.engines.thinking import within_budget
 from selftrain_assets.models.loading import ModelRef, Policy
+from selftrain_assets.models.thinking import answer_of, marks_of, tokenizer_of
 from selftrain_assets.recipes.teachers import ServedTeacher
 from selftrain_assets.stages.run import Clock, Run
 from selftrain_assets.store import Manifest
@@ -147,7 +149,7 @@ class OpenEngines:
             yield from _samples(self._asked(policy), windows, policy.digest, clock)
             return
         for model, of in groupby(windows, key=lambda window: policy.by(self._run.ways[window[0]].weights)):
-            yield from _samples(self._opened(policy, model), of, policy.digest, clock)
+            yield from _samples(self._opened(policy, model), of, policy.digest, clock, model)
 
     def _opened(self, policy: Policy, model: ModelRef) -> Engine:
         if self._here is not None and self._here[0] == policy.digest:
@@ -175,13 +177,18 @@ class OpenEngines:
         return self._served[policy.digest]
 
 
-def _samples(engine: Engine, windows: Iterable[Window], policy: str, clock: Clock) -> Generator[Sample, None, None]:
-    """Completions bound to their requests. A key that was not asked for, or comes twice, is the engine's fault."""
+def _samples(
+    engine: Engine, windows: Iterable[Window], policy: str, clock: Clock, model: ModelRef | None = None
+) -> Generator[Sample, None, None]:
+    """Completions bound to their requests, in thought and answer as `model` marks them; a server's model has only the marks that are
+    set. A key that was not asked for, or comes twice, is the engine's fault."""
+    tokenizer, own_marks = (tokenizer_of(model), marks_of(model)) if model else (None, None)
     described = engine.describe()
     name = f"{described.name} {described.version}"
     for _, sampling, requests in windows:
         asked = {r.key: r for r in requests}
-        completions = engine.generate(requests, sampling)
+        marks = sampling.thinking.marks(own_marks)
+        completions = within_budget(engine, requests, sampling, marks, tokenizer)
         while True:
             with clock.working():
                 completion = next(completions, None)
@@ -190,6 +197,7 @@ def _samples(engine: Engine, windows: Iterable[Window], policy: str, clock: Cloc
             request = asked.pop(completion.key, None)
             if request is None:
                 raise InfraError(f"engine {name} answered a request that is not open (key {completion.key[:12]}); nothing of it was kept")
+            answer = answer_of(completion, request.prompt, marks, tokenizer)
             yield Sample(
                 request.key,
                 request.problem_id,
@@ -197,7 +205,7 @@ def _samples(engine: Engine, windows: Iterable[Window], policy: str, clock: Cloc
                 completion.text,
                 request.seed,
                 request.index,
-                completion.finish_reason,
+                answer.finish_reason,
                 completion.prompt_tokens,
                 completion.completion_tokens,
                 policy,
@@ -205,4 +213,7 @@ def _samples(engine: Engine, windows: Iterable[Window], policy: str, clock: Cloc
                 completion.tokens,
                 described.tokenizer if completion.tokens is not None else None,
                 completion.ended_by,
+                answer.start,
+                answer.token,
+                list(completion.forced) if completion.forced else None,
             )

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from selftrain_assets.core.errors import IntegrityError
+from selftrain_assets.core.thinking import UNCLOSED
 from selftrain_assets.core.types import Outcome, Problem, Verdict, Verification
 from selftrain_assets.stages.run import INPUTS, Clock, Run
 from selftrain_assets.store.database import WINDOW, Database, relation
@@ -18,12 +19,16 @@ from selftrain_assets.verifiers.guard import judged
 
 
 class Owed(NamedTuple):
-    """A sample without a verdict, and the key that its verdict will have."""
+    """A sample without a verdict, and the key that its verdict will have. What is judged is its answer, which lies behind its thought."""
 
     key: str
     sample_key: str
     problem_id: str
-    completion: str
+    answer: str
+    finish_reason: str
+
+
+NO_ANSWER = Verdict(Outcome.MALFORMED, 0.0, None, "the thought never closes, so there is no answer")
 
 
 def expect(db: Database, run: Run) -> None:
@@ -126,12 +131,20 @@ def _verifications(run: Run, db: Database, verifier: Verifier, name: str, clock:
     """Verdicts on what is owed as they come; infra errors are left out. Nothing is opened for content that was judged before."""
     problems = {p.id: p for p in run.all_problems}
     known = _Known(run, db, name)
-    owed = "SELECT o.key, o.sample_key, o.problem_id, s.completion FROM sample_pool AS s JOIN owed_verdicts AS o ON o.sample_key = s.key"
+    owed = (
+        "SELECT o.key, o.sample_key, o.problem_id, answer_of(s.completion, s.answer_start), s.finish_reason FROM sample_pool AS s "
+        "JOIN owed_verdicts AS o ON o.sample_key = s.key"
+    )
     rows = (Owed(*row) for row in db.stream(owed, as_written=True))
     with ExitStack() as held:
         opened = None
         while window := list(islice(rows, WINDOW)):
-            groups = _equal_programs(verifier, window, problems)
+            yield from (
+                _verification(NO_ANSWER, each, f"{verifier.type} {verifier.version}", None)
+                for each in window
+                if each.finish_reason == UNCLOSED
+            )
+            groups = _equal_programs(verifier, [each for each in window if each.finish_reason != UNCLOSED], problems)
             before = known.among([content for content, _ in groups if content is not None])
             for content, members in groups:
                 if content in before:
@@ -149,7 +162,7 @@ def _verifications(run: Run, db: Database, verifier: Verifier, name: str, clock:
 
 def _judged(judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock) -> Iterator[tuple[Verification, list[Owed]]]:
     """The verdict on the first sample of each group, and the others of the group."""
-    stream = judged(judge, [(problems[members[0].problem_id], members[0].completion) for _, members in groups])
+    stream = judged(judge, [(problems[members[0].problem_id], members[0].answer) for _, members in groups])
     while True:
         with clock.working():
             found = next(stream, None)
@@ -165,7 +178,7 @@ def _equal_programs(verifier: Verifier, window: Iterable[Owed], problems: Mappin
     groups: dict[str, Group] = {}
     for owed in window:
         try:
-            content = verifier.content(problems[owed.problem_id], owed.completion)
+            content = verifier.content(problems[owed.problem_id], owed.answer)
         except Exception:  # then it is judged by itself, and judging says what is wrong with it
             content = None
         groups.setdefault(content or f"sample {owed.sample_key}", (content, []))[1].append(owed)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.statistics import estimate
+from selftrain_assets.core.thinking import UNCLOSED
 from selftrain_assets.core.types import Outcome, Problem, Verdict
 from selftrain_assets.stages.run import Run
 from selftrain_assets.store.database import Database
@@ -63,7 +64,7 @@ class _Failed(NamedTuple):
     problem: Problem
     outcome: Outcome
     parsed: str | None
-    completion: str
+    answer: str
 
 
 def readings(run: Run, verifiers: Mapping[str, Verifier]) -> dict[str, AnyOf]:
@@ -89,7 +90,7 @@ def second_opinion(run: Run, db: Database, verifiers: Mapping[str, Verifier]) ->
         mine = [each for each in drawn if each.judge == name and reading.check_problem(each.problem) is None]
         try:
             with reading.open(run.config.execution.sandbox) as judge:
-                for place, verdict in judged(judge, [(each.problem, each.completion) for each in mine]):
+                for place, verdict in judged(judge, [(each.problem, each.answer) for each in mine]):
                     read[mine[place].outcome] += verdict.outcome != Outcome.INFRA_ERROR
                     turned += [(mine[place], verdict)] if verdict.outcome == Outcome.PASS else []
         except InfraError as unable:
@@ -120,12 +121,14 @@ def _drawn(run: Run, db: Database, verifiers: list[str]) -> tuple[list[_Failed],
     """Some of those that failed by one of these verifiers, and how many there are."""
     db.execute(
         "CREATE OR REPLACE TEMP TABLE failed AS SELECT j.key, j.judge, j.sample_key, j.problem_id, v.outcome FROM judgements AS j "
-        "JOIN verdict_pool AS v ON v.key = j.key WHERE v.outcome IN ('wrong', 'malformed') AND list_contains($1, j.judge)",
+        "JOIN verdict_pool AS v ON v.key = j.key WHERE v.outcome IN ('wrong', 'malformed') AND list_contains($1, j.judge) "
+        "AND j.sample_key NOT IN (SELECT key FROM sample_pool WHERE finish_reason = $2)",
         verifiers,
+        UNCLOSED,
     )
     problems = {p.id: p for p in run.all_problems}
     rows = db.execute(
-        "SELECT f.judge, f.sample_key, f.problem_id, f.outcome, v.parsed, s.completion "
+        "SELECT f.judge, f.sample_key, f.problem_id, f.outcome, v.parsed, answer_of(s.completion, s.answer_start) "
         "FROM (SELECT * FROM failed ORDER BY sample_key, key LIMIT $1) AS f JOIN verdict_pool AS v ON v.key = f.key "
         "JOIN sample_pool AS s ON s.key = f.sample_key ORDER BY f.sample_key, f.key",
         MOST,
@@ -135,12 +138,12 @@ def _drawn(run: Run, db: Database, verifiers: list[str]) -> tuple[list[_Failed],
 
 
 def _example(failed: _Failed, verdict: Verdict) -> dict[str, str]:
-    """The end of the completion, where answers stand."""
+    """The end of what was read, where answers stand."""
     return {
         "sample_key": failed.sample_key,
         "problem_id": failed.problem.id,
         "verdict": failed.outcome,
-        "completion": _end(failed.completion),
+        "completion": _end(failed.answer),
         "read_as": _end(failed.parsed or ""),
         "other_reading": _end(verdict.reason),
         "reference": _end(failed.problem.answer),

@@ -19,6 +19,7 @@ from selftrain_assets.stages.evidence import draw, is_drawn, recall, want
 from selftrain_assets.stages.judging import is_judged, judge, outcomes
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.symptoms import VERSION, solutions, unparsed
+from selftrain_assets.stages.thoughts import thoughts
 from selftrain_assets.store import Manifest, place_of_model, place_of_served
 from selftrain_assets.store.database import Database, parquet
 from selftrain_assets.store.pool import open_pools
@@ -125,8 +126,9 @@ def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
         samples = open_samples(run, db, run.need(scope, "samples"))
         db.view("frozen", Judgement, [run.store.table(judged, "verifications")])
         correct = db.execute(
-            f"SELECT method, s.problem_id, completion, min(s.key) FROM frozen AS j JOIN {samples} AS s ON s.key = j.sample_key "
-            "AND s.problem_id = j.problem_id WHERE outcome = 'pass' AND NOT list_contains($1::VARCHAR[], s.key) GROUP BY ALL ORDER BY ALL",
+            f"SELECT method, s.problem_id, answer_of(completion, answer_start), min(s.key) FROM frozen AS j JOIN {samples} AS s "
+            "ON s.key = j.sample_key AND s.problem_id = j.problem_id "
+            "WHERE outcome = 'pass' AND NOT list_contains($1::VARCHAR[], s.key) GROUP BY ALL ORDER BY ALL",
             sorted(run.retracted.values("sample")),
         )
     sampling, seed = recipe.translation, run.config.seed
@@ -166,7 +168,7 @@ def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Ma
         drawn = draw(run, db, run.store.policy(from_policy.detail["place"]), plan, f"{scope} {stage}", clock)
         table, digest = run.store.write_query(run.name, scope, stage, db, MEMBERS, ["key", "problem_id"])
         cut_off, engines = db.execute(
-            "SELECT count(*) FILTER (finish_reason = 'length'), string_agg(DISTINCT engine, ', ' ORDER BY engine) "
+            "SELECT count(*) FILTER (finish_reason <> 'stop'), string_agg(DISTINCT engine, ', ' ORDER BY engine) "
             "FROM members JOIN sample_pool USING (key)"
         )[0]
         problems = len({id for draws in plan for id, _ in draws.prompts})
@@ -178,6 +180,7 @@ def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Ma
             key=key,
             digest=digest,
             counts={"samples": drawn.wanted, "reused": drawn.reused, "problems": problems, "cut_off": cut_off},
+            metrics=thoughts(db),
             tokens=drawn.tokens,
             parents=parents,
             settings=_drawn_by(run, stage),

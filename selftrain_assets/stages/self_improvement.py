@@ -36,7 +36,7 @@ def self_improvement(run: Run, db: Database, policy: Policy, label: str, clock: 
     recipe = run.config.recipe
     assert isinstance(recipe, TriPosT)
     greedy = db.execute(
-        "SELECT m.problem_id, completion FROM members AS m JOIN sample_pool USING (key) "
+        "SELECT m.problem_id, answer_of(completion, answer_start) FROM members AS m JOIN sample_pool USING (key) "
         "WHERE method IS NULL AND kind % 2 = 0 ORDER BY place"
     )
     problems = {p.id: p for p in run.problems}

@@ -140,12 +140,12 @@ def _attempts(run: Run, drawn: Manifest, judged: Manifest) -> Iterator[tuple[Pro
     with run.store.database() as db:
         samples, verdicts = open_samples(run, db, drawn), open_verdicts(run, db, judged)
         rows = db.execute(
-            f"SELECT s.problem_id, s.key, s.completion, v.outcome, s.finish_reason FROM {samples} AS s "
+            f"SELECT s.problem_id, s.key, answer_of(s.completion, s.answer_start), v.outcome, s.finish_reason FROM {samples} AS s "
             f"LEFT JOIN {verdicts} AS v ON v.sample_key = s.key AND v.problem_id = s.problem_id ORDER BY s.problem_id, s.index, s.key"
         )
     for problem_id, key, text, outcome, reason in rows:
         if problem_id in problems and key not in retracted:
-            yield problems[problem_id], key, text, Outcome(outcome or Outcome.INFRA_ERROR), reason == "length"
+            yield problems[problem_id], key, text, Outcome(outcome or Outcome.INFRA_ERROR), reason != "stop"
 
 
 def _yield(whole: list[Trajectory], turns: list[Turn]) -> dict[str, int]:

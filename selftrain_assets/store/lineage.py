@@ -126,7 +126,7 @@ class Lineage:
         assert row is not None, file
         edges = [self.sample(row["sample_key"])] if row["sample_key"] else []
         edges += self._turn(dataset, row)
-        told = [edge.facts[name].strip() for edge in edges for name in ("prompt", "completion") if name in edge.facts]
+        told = [text.strip() for edge in edges for text in (edge.facts.get("prompt", ""), _completion(edge.facts))]
         facts = {name: value for name, value in row.items() if not (isinstance(value, str) and value.strip() in told)}
         return Node("row", f"{position} of {count}", facts, edges)
 
@@ -150,7 +150,8 @@ class Lineage:
         found = self._sample(key)
         settings = next((m.settings for stage in DRAWN for m in self._stages_with(stage, found["key"])), {})
         parameters = {name: value for name, value in settings.items() if value not in ([], None)}
-        return Node("sample", found["key"], found | {"parameters": parameters}, [*self._verdicts(found), *self._translated(found["key"])])
+        facts = _in_parts(found) | {"parameters": parameters}
+        return Node("sample", found["key"], facts, [*self._verdicts(found), *self._translated(found["key"])])
 
     def _translated(self, key: str) -> list[Node]:
         """The sample that this one translates, if it does."""
@@ -196,7 +197,7 @@ class Lineage:
         datasets = [m for m in self.of("dataset") if any(lookup(self.table(m, "rows"), "sample_key", each) for each in keys)]
         seen = {(m.experiment, found["policy"]) for m in datasets}
         edges = [self._after_dataset(m, seen) for m in datasets]
-        return Node("sample", found["key"], found, [*self._verdicts(found), *edges])
+        return Node("sample", found["key"], _in_parts(found), [*self._verdicts(found), *edges])
 
     def _begun_by(self, key: str) -> Iterator[str]:
         """The attempts whose trajectories hold this sample as feedback or update."""
@@ -228,6 +229,21 @@ class Lineage:
             teacher = policy.detail.get("teacher") or {"experiment": policy.experiment}
             if teacher["experiment"] == checkpoint.experiment:
                 yield policy
+
+
+def _in_parts(sample: dict[str, Any]) -> dict[str, Any]:
+    """A sample whose completion begins with a thought, with thought and answer in its place."""
+    start = sample.get("answer_start")
+    if start is None:
+        return sample
+    text = sample["completion"]
+    parts = {"thought": text[:start], "answer": text[start:]}
+    return {name: value for name, value in sample.items() if name not in ("completion", "answer_start")} | parts
+
+
+def _completion(facts: dict[str, Any]) -> str:
+    """The text of a sample, in parts or not."""
+    return facts.get("completion") or facts.get("thought", "") + facts.get("answer", "")
 
 
 def _facts(lineage: Lineage, manifest: Manifest) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from selftrain_assets.store.database import Database
 
 
 class Prompted(NamedTuple):
-    """The training prompt of a problem by a method, and the group within which rows are balanced."""
+    """The training prompt of a problem by a method, and the group within which rows are balanced. `answer_prompt` is the prompt of an
+    answer without its thought, where that is another one."""
 
     problem_id: str
     prompt: str
     stratum: str
     method: str | None = None
+    answer_prompt: str | None = None
 
 
 class PairWeight(NamedTuple):
@@ -55,11 +57,11 @@ def select(
 
     `human` are rows that are added as they are. `pairs` and `size_match` are rules of mmst.
     """
-    db.load("prompts", Prompted, list(zip(*prompts, strict=True)) or [(), (), (), ()])
+    db.load("prompts", Prompted, list(zip(*prompts, strict=True)) or [()] * len(Prompted._fields))
     db.load("pairs", PairWeight, list(zip(*pairs, strict=True)) or [(), (), ()])
     db.load("human_rows", Row, by_column(human))
     db.set(threshold=rules.threshold, dedup=rules.dedup, cap=rules.cap, choice=rules.choice, balance=rules.balance, weight=rules.weight)
-    db.set(cut_off=rules.cut_off, size_match=size_match)
+    db.set(cut_off=rules.cut_off, thoughts=rules.thoughts, size_match=size_match)
     db.set(seed=seed, retracted_samples=excluded.samples, retracted_rounds=excluded.rounds, retracted_sources=excluded.sources)
     db.script("selection_rules")
     db.script("selection")

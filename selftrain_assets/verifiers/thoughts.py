@@ -1,14 +1,15 @@
-"""What of a completion is said to the reader: without the model's thoughts, and without programs beside its text."""
+"""What of a completion is said to the reader: without the model's thoughts, and without programs beside its text.
+
+A verifier is given the answer of a sample, behind its thought (core/thinking.py). What is taken out here are thoughts of samples that
+were drawn without knowing the model's marks, and of plain text.
+"""
 
 from __future__ import annotations
 
 import re
 
-THOUGHT = re.compile(
-    r"<(/?)(?:think|thinking|thoughts?|reasoning)>|\[(/?)THINK\]|\u25c1(/?)think\u25b7|<\|(?:begin|(end))_of_thought\|>|"
-    r"<\|channel\|>(?:analysis|commentary|(final))<\|message\|>",
-    re.IGNORECASE,
-)
+from selftrain_assets.core.thinking import ANY_MARK
+
 END_TOKEN = re.compile(r"(?:</s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>)\s*$")
 NO_PROGRAM = r"(?i:text|txt|output|latex|tex|math|markdown|md|json|answer|plain\w*)\b"
 PROGRAM = re.compile(rf"^[ \t]*(```+|~~~+)[ \t]*(?!{NO_PROGRAM})\w[^\n]*\n.*?^[ \t]*\1", re.DOTALL | re.MULTILINE)
@@ -26,7 +27,7 @@ def spoken(completion: str) -> str:
 def without_thoughts(completion: str) -> str:
     """The completion without its thoughts, and without end tokens behind it.
 
-    A closed `<think>` (also thinking, thought, reasoning) is left out, and so is all behind one that never closes. A `</think>` without
+    A closed `<think>`, or another of the table of marks, is left out, and so is all behind one that never closes. A `</think>` without
     its start closes what stands before it, since chat templates put the start into the prompt.
     """
     text = completion
@@ -40,12 +41,12 @@ def without_thoughts(completion: str) -> str:
 def _outside_thoughts(completion: str) -> str:
     parts: list[str] = []
     place, thinking = 0, False
-    for tag in THOUGHT.finditer(completion):
-        if any(tag.groups()):
+    for mark in ANY_MARK.finditer(completion):
+        if mark["end"]:
             if not thinking:
                 parts = []  # the start stood in the prompt
-            place, thinking = tag.end(), False
+            place, thinking = mark.end(), False
         elif not thinking:
-            parts.append(completion[place : tag.start()])
+            parts.append(completion[place : mark.start()])
             thinking = True
     return "\n".join(parts if thinking else [*parts, completion[place:]])

@@ -52,11 +52,12 @@ def test_verification_keys(db, completion):
     st.none() | st.just("sample"),
     st.none() | st.lists(st.integers(0, 2**31 - 1), max_size=3),
     st.none() | TEXT,
+    st.none() | st.lists(st.integers(0, 99), min_size=2, max_size=2),
 )
-def test_row_keys(db, prompt, completion, weight, sample, tokens, ended_by):
-    values = prompt, completion, weight, sample, tokens, ended_by
-    found = one(db, "row_key(?, ?, ?::DOUBLE, 'self', ?::VARCHAR, ?::INTEGER[], ?::VARCHAR)", *values)
-    assert found == row_key(prompt, completion, weight, "self", sample, None, tokens, ended_by)
+def test_row_keys(db, prompt, completion, weight, sample, tokens, ended_by, forced):
+    values = prompt, completion, weight, sample, tokens, ended_by, forced
+    found = one(db, "row_key(?, ?, ?::DOUBLE, 'self', ?::VARCHAR, ?::INTEGER[], ?::VARCHAR, ?::INTEGER[])", *values)
+    assert found == row_key(prompt, completion, weight, "self", sample, None, tokens, ended_by, forced)
 
 
 def test_a_stream_goes_on_while_other_statements_run(db):

@@ -23,11 +23,19 @@ TEXTS = ["3+4=7", "3 + 4 = 7 so", "So 3 + 4 = 7", "so 3 + 4  =\n7 ", "1+6=7", "s
 HUMAN = [make_row(f"human {n}", "worked out", 1.0, "human", f"h{n}", 1) for n in range(3)]
 
 
-ENDINGS = [("stop", None, None, None), ("stop", [3, 4], "t", "<end>"), ("stop", [3], "t", None), ("length", [5, 6], "t", None)]
+ENDINGS = [
+    ("stop", None, None, None),
+    ("stop", [3, 4], "t", "<end>"),
+    ("stop", [3], "t", None),
+    ("length", [5, 6], "t", None),
+    ("stop", [3, 4, 5], "t", "<end>", 2, 1, [1, 2]),  # a thought, the mark at its end forced
+    ("stop", [3, 4, 5], "t", "<end>", 3, None, None),  # the answer begins within a token
+    ("thought", [3, 4, 5], "t", None, 5, 3, None),  # a thought that never closes
+]
 
 
 def sample(problem, completion, index, prompt="prompt", ending=ENDINGS[0]):
-    """`ending`: how it finished, its tokens, their tokenizer, and the end token."""
+    """`ending`: how it finished, its tokens, their tokenizer, the end token, where its answer begins, and what was forced."""
     key, (finished, *drawn) = f"{problem}/{index}/{prompt}", ending
     return Sample(key, problem, prompt, completion, 0, index, finished, 1, len(completion), "policy", "engine", *drawn)
 
@@ -53,6 +61,7 @@ RULES = st.builds(
     Selection,
     threshold=st.sampled_from([0.0, 0.5, 1.0]),
     cut_off=st.sampled_from(["drop", "keep"]),
+    thoughts=st.sampled_from(["keep", "drop"]),
     dedup=st.sampled_from(["none", "text", "equations"]),
     cap=st.integers(0, 3),
     choice=st.sampled_from(["random", "shortest", "first"]),
@@ -72,6 +81,17 @@ def solution(text, rule):
     return (";".join(equations) or folded) if rule == "equations" else folded
 
 
+def learnt(rules, sample):
+    """The prompt of a row, its completion, and the tokens of that."""
+    if rules.thoughts == "keep" or sample.answer_start is None:
+        return "prompt", sample.completion, sample.tokens
+    return (
+        "closed prompt",
+        sample.completion[sample.answer_start :],
+        None if sample.answer_token is None else sample.tokens[sample.answer_token :],
+    )
+
+
 def source(drawn):
     return "translated" if drawn.origin else "self" if drawn.sample.prompt == "prompt" else "rationalized"
 
@@ -89,16 +109,19 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
         for d in newest.values()
         if (d.outcome == "pass" and d.reward >= rules.threshold)
         and d.sample.key not in excluded.samples
-        and (rules.cut_off == "keep" or d.sample.finish_reason != "length")
+        and (rules.cut_off == "keep" or d.sample.finish_reason == "stop")
         and source(d) not in excluded.sources
     ]
     if rules.dedup != "none":
         left.sort(key=lambda d: (source(d) == "translated", -d.iteration, d.sample.index, d.sample.key))
-        left = list({(place(d), solution(d.sample.completion, rules.dedup)): d for d in reversed(left)}.values())
+        left = list({(place(d), solution(learnt(rules, d.sample)[1], rules.dedup)): d for d in reversed(left)}.values())
     rank = {
         "random": lambda d: (at_random(seed, "cap", d.sample.key), d.sample.key),
         "first": lambda d: (d.sample.index, d.sample.key),
-        "shortest": lambda d: (d.sample.completion_tokens, d.sample.key),
+        "shortest": lambda d: (
+            d.sample.completion_tokens - (d.sample.answer_token or 0) * (rules.thoughts == "drop"),
+            d.sample.key,
+        ),
     }[rules.choice]
     found = Counter(place(d) for d in left if d.origin is None)
     left.sort(key=lambda d: (place(d), rank(d)))
@@ -116,8 +139,7 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
     weight = {"binary": lambda r: 1.0, "reward": lambda r: r, "exp": exp}[rules.weight]
     rows = [
         make_row(
-            "prompt",
-            d.sample.completion,
+            *learnt(rules, d.sample)[:2],
             weight(d.reward) * next((pair.weight for pair in PAIRS if pair[:2] == (d.origin, d.method)), 1),
             source(d),
             d.sample.problem_id,
@@ -125,9 +147,10 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
             d.sample.key,
             d.method,
             d.origin,
-            d.sample.tokens,
+            learnt(rules, d.sample)[2],
             d.sample.tokenizer,
-            "" if d.sample.finish_reason == "length" else d.sample.ended_by,
+            d.sample.ended_by if d.sample.finish_reason == "stop" else "",
+            d.sample.forced if rules.thoughts == "keep" else None,
         )
         for d in left
     ]

@@ -2,15 +2,16 @@
 -- so that memory does not grow with the length of completions.
 --
 -- in:   verified(iteration, source, sample_key, problem_id, outcome, reward, method, origin, translates), sample_pool,
---       prompts(problem_id, prompt, stratum, method), pairs(origin, method, weight), and the rules as variables
+--       prompts(problem_id, prompt, stratum, method, answer_prompt), pairs(origin, method, weight), and the rules as variables
 -- out:  correct, one line per correct sample; candidates, those of them that may become rows; chosen, those that do; training_rows, with
 --       those of the table human_rows
 
 -- Only PASS is kept, whatever reward another outcome may have. A sample that rounds share counts once, as the newest says.
 CREATE TABLE correct AS
-SELECT c.*, s.index, s.completion_tokens, s.finish_reason, p.stratum,
-       CASE getvariable('dedup') WHEN 'text' THEN md5_number(normalized_text(s.completion))
-                                 WHEN 'equations' THEN md5_number(equation_path(s.completion)) END AS solution
+SELECT c.*, s.index, s.completion_tokens - coalesce(CASE WHEN s.learnt_from IS NOT NULL THEN s.answer_token END, 0) AS learnt_tokens,
+       s.learnt_from, s.finish_reason, p.stratum,
+       CASE getvariable('dedup') WHEN 'text' THEN md5_number(normalized_text(answer_of(s.completion, s.learnt_from)))
+                                 WHEN 'equations' THEN md5_number(equation_path(answer_of(s.completion, s.learnt_from))) END AS solution
 FROM (SELECT sample_key, max(iteration) AS iteration, arg_max(problem_id, iteration) AS problem_id, arg_max(reward, iteration) AS reward,
              arg_max(source, iteration) AS source, arg_max(method, iteration) AS method, arg_max(origin, iteration) AS origin,
              arg_max(translates, iteration) AS translates
@@ -18,14 +19,14 @@ FROM (SELECT sample_key, max(iteration) AS iteration, arg_max(problem_id, iterat
       WHERE NOT list_contains(getvariable('retracted_rounds'), iteration)
       GROUP BY sample_key
       HAVING arg_max(outcome, iteration) = 'pass' AND arg_max(reward, iteration) >= getvariable('threshold')) AS c
-JOIN sample_pool AS s ON s.key = c.sample_key
+JOIN (SELECT *, CASE getvariable('thoughts') WHEN 'drop' THEN answer_start END AS learnt_from FROM sample_pool) AS s ON s.key = c.sample_key
 JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method
 WHERE NOT list_contains(getvariable('retracted_samples'), c.sample_key)
   AND NOT coalesce(list_contains(getvariable('retracted_samples'), c.translates), false);
 
 -- What was cut off has no end that could be learnt.
 CREATE VIEW candidates AS
-SELECT * EXCLUDE (finish_reason) FROM correct WHERE getvariable('cut_off') = 'keep' OR finish_reason <> 'length';
+SELECT * EXCLUDE (finish_reason) FROM correct WHERE getvariable('cut_off') = 'keep' OR finish_reason = 'stop';
 
 CREATE TABLE chosen AS
 WITH usable AS (
@@ -37,8 +38,8 @@ WITH usable AS (
      QUALIFY row_number() OVER (PARTITION BY problem_id, method, solution
                                 ORDER BY source = 'translated', iteration DESC, index, sample_key) = 1)
 ), ranked AS (
-    SELECT * EXCLUDE (solution, index, completion_tokens), row_number() OVER (PARTITION BY problem_id, method ORDER BY
-        CASE getvariable('choice') WHEN 'first' THEN index WHEN 'shortest' THEN completion_tokens END,
+    SELECT * EXCLUDE (solution, index, learnt_tokens), row_number() OVER (PARTITION BY problem_id, method ORDER BY
+        CASE getvariable('choice') WHEN 'first' THEN index WHEN 'shortest' THEN learnt_tokens END,
         CASE getvariable('choice') WHEN 'random' THEN at_random('cap', sample_key) END, sample_key) AS rank
     FROM fresh
 ), capped AS (
@@ -62,14 +63,23 @@ SELECT b.* EXCLUDE (place), coalesce(w.weight, 1)
 FROM balanced AS b LEFT JOIN pairs AS w ON w.origin = b.origin AND w.method = b.method
 WHERE getvariable('balance') = 'none' OR place <= (SELECT min(n) FROM (SELECT count(*) AS n FROM matched GROUP BY stratum));
 
+-- Without its thought a completion begins where the answer does. Within a token that is a border which nobody drew: then the text is learnt.
+CREATE VIEW learnt AS
+SELECT c.*, s.finish_reason, answer_of(s.completion, c.learnt_from) AS completion,
+       CASE WHEN c.learnt_from IS NULL THEN p.prompt ELSE coalesce(p.answer_prompt, p.prompt) END AS prompt,
+       CASE WHEN c.learnt_from IS NULL THEN s.tokens WHEN s.answer_token IS NOT NULL THEN s.tokens[s.answer_token + 1:] END AS tokens,
+       s.tokenizer, CASE s.finish_reason WHEN 'stop' THEN s.ended_by ELSE '' END AS ended_by,
+       CASE WHEN c.learnt_from IS NULL THEN s.forced END AS forced
+FROM chosen AS c
+JOIN sample_pool AS s ON s.key = c.sample_key
+JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method;
+
 CREATE VIEW training_rows AS
 WITH own AS (
-    SELECT row_key(p.prompt, s.completion, c.weight, c.source, c.sample_key, s.tokens, s.end) AS key, c.problem_id, p.prompt, s.completion,
-           c.weight, c.source, c.sample_key, c.iteration, c.method, c.origin, c.translates, NULL::BIGINT AS turn, NULL::VARCHAR AS sections,
-           s.tokens, s.tokenizer, s.end AS ended_by, 0 AS part, c.rank AS place
-    FROM chosen AS c
-    JOIN (SELECT *, CASE finish_reason WHEN 'length' THEN '' ELSE ended_by END AS "end" FROM sample_pool) AS s ON s.key = c.sample_key
-    JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method
+    SELECT row_key(prompt, completion, weight, source, sample_key, tokens, ended_by, forced) AS key, problem_id, prompt, completion,
+           weight, source, sample_key, iteration, method, origin, translates, NULL::BIGINT AS turn, NULL::VARCHAR AS sections,
+           tokens, tokenizer, ended_by, forced, 0 AS part, rank AS place
+    FROM learnt
 )
 SELECT * EXCLUDE (part, place) FROM (SELECT * FROM own UNION ALL SELECT *, 1, rowid FROM human_rows)
 ORDER BY part, problem_id, method, place;

@@ -2,7 +2,8 @@
 -- problems, rows, scores, manifests.
 
 CREATE VIEW samples AS
-SELECT d.experiment, d.scope, d.hinted, d.problem_id, d.method, d.origin, d.translates, p.* EXCLUDE (problem_id)
+SELECT d.experiment, d.scope, d.hinted, d.problem_id, d.method, d.origin, d.translates, p.* EXCLUDE (problem_id),
+       thought_of(p.completion, p.answer_start) AS thought, answer_of(p.completion, p.answer_start) AS answer
 FROM (SELECT *, false AS hinted FROM drawings UNION ALL SELECT *, true FROM hinted_drawings
       UNION ALL SELECT *, false FROM translated_drawings) AS d
 JOIN sample_pool AS p USING (key);
@@ -14,7 +15,7 @@ JOIN verification_pool AS p USING (key);
 
 -- One line per judged sample, the view to begin with.
 CREATE VIEW verdicts AS
-SELECT s.experiment, s.scope, s.problem_id, s.method, s.origin, s.index, v.outcome, v.parsed, s.prompt, s.completion, v.reason, s.seed, s.policy, s.engine,
+SELECT s.experiment, s.scope, s.problem_id, s.method, s.origin, s.index, v.outcome, v.parsed, s.prompt, s.completion, s.thought, s.answer, v.reason, s.seed, s.policy, s.engine,
        s.completion_tokens, s.finish_reason, s.hinted, s.key AS sample_key, v.verifier, v.same_as, v.failed_case, v.cpu_seconds, v.output
 FROM samples AS s
 JOIN verifications AS v ON v.sample_key = s.key AND v.experiment = s.experiment AND v.scope = s.scope;

@@ -1,0 +1,54 @@
+"""What a model brings for thinking: its marks, and where an answer begins in its tokens."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from selftrain_assets.core.thinking import UNCLOSED, Marks, known_marks, thought_in
+from selftrain_assets.core.types import Completion
+from selftrain_assets.models.loading import ModelRef
+from selftrain_assets.models.tokenization import decode, load_tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Where the answer of a completion begins, and the finish_reason of the sample."""
+
+    start: int | None
+    token: int | None
+    finish_reason: str
+
+
+@lru_cache(maxsize=16)
+def tokenizer_of(ref: ModelRef) -> Any:
+    """The tokenizer of a model, loaded once."""
+    return load_tokenizer(ref)
+
+
+@lru_cache(maxsize=16)
+def marks_of(ref: ModelRef) -> Marks | None:
+    """How this model marks its thoughts: marks of the table that are in its added tokens or its chat template. None where none are."""
+    tokenizer = tokenizer_of(ref)
+    template = tokenizer.chat_template or ""
+    templates = template.values() if isinstance(template, dict) else [template]
+    return known_marks([*map(str, tokenizer.added_tokens_encoder), *templates])
+
+
+def answer_of(completion: Completion, prompt: str, marks: Marks | None, tokenizer: Any) -> Answer:
+    """The answer of a completion of this prompt. Its token is None where it begins within one, and where no tokens are known."""
+    thought = thought_in(completion.text, marks, marks.opened_by(prompt)) if marks else None
+    if thought is None:
+        return Answer(None, None, completion.finish_reason)
+    known = completion.tokens if tokenizer is not None else None
+    token = token_at(tokenizer, known, completion.text, thought.answer_start) if known is not None else None
+    return Answer(thought.answer_start, token, completion.finish_reason if thought.closed else UNCLOSED)
+
+
+def token_at(tokenizer: Any, tokens: Sequence[int], text: str, start: int) -> int | None:
+    """The place of the token that begins at this character of the text of `tokens`; None where none does."""
+    place = bisect_left(range(len(tokens) + 1), start, key=lambda count: len(decode(tokenizer, tokens[:count])))
+    return place if place <= len(tokens) and decode(tokenizer, tokens[:place]) == text[:start] else None
