@@ -127,21 +127,23 @@ class OpenAIEngine:
         """As they finish. What fails for good is left out, and after all others InfraError says how many those are."""
         if requests:
             encode = self._encoder()
-            bodies = [(r, self._body(encode(r.prompt), r.seed, sampling)) for r in distinct(requests)]
+            bodies = [(r, self._body(encode(r), r.seed, sampling)) for r in distinct(requests)]
             yield from streamed(partial(self._ask_all, bodies, sampling.stop))
 
-    def _encoder(self) -> Callable[[str], dict[str, Any]]:
+    def _encoder(self) -> Callable[[Request], dict[str, Any]]:
         """How a prompt is sent: as it is, but as tokens where a server would not make the same of the text as training does, which are
-        empty prompts, with white space or without, and those that bring the begin token themselves. A teacher's tokens we do not know."""
+        empty prompts, with white space or without, and those that bring the begin token themselves; and where the completion goes on from
+        tokens. A teacher's tokens we do not know."""
         if self._api == "chat":
-            return lambda prompt: {"messages": [{"role": "user", "content": self._message(prompt)}]}
+            return lambda request: {"messages": [{"role": "user", "content": self._message(request.prompt)}]}
         if (tokenizer := self._tokenizer) is None:
-            return lambda prompt: {"prompt": prompt}
+            return lambda request: {"prompt": request.prompt}
         begin = tokenizer.bos_token
 
-        def encode(prompt: str) -> dict[str, Any]:
-            differs = not prompt.strip() or (begin and prompt.startswith(begin))
-            return {"prompt": encode_prompt(tokenizer, prompt) if differs else prompt}
+        def encode(request: Request) -> dict[str, Any]:
+            prompt = request.prompt
+            differs = request.continues or not prompt.strip() or (begin and prompt.startswith(begin))
+            return {"prompt": [*encode_prompt(tokenizer, prompt), *request.continues] if differs else prompt}
 
         return encode
 
@@ -219,16 +221,17 @@ class OpenAIEngine:
                 f"problem {request.problem_id}: its prompt is too long, {self._server.base_url} has room for {drawn} of {wanted} tokens "
                 "after it; shorten it or lower max_tokens"
             )
-        text, ended_by = self._read(choice, stop)
+        before = len(request.continues)  # which the server takes for a part of the prompt
+        tokens = [*request.continues, *choice.token_ids] if self._digest and choice.token_ids is not None else None
+        text, ended_by = self._read(choice, tokens, stop)
         reason = "stop" if ended_by else ENDS[choice.finish_reason]
-        tokens = choice.token_ids if self._digest else None
-        return Completion(request.key, text, reason, answer.usage.prompt_tokens, drawn, tokens, ended_by)
+        return Completion(request.key, text, reason, answer.usage.prompt_tokens - before, before + drawn, tokens, ended_by)
 
-    def _read(self, choice: Choice, stops: tuple[str, ...]) -> tuple[str, str | None]:
+    def _read(self, choice: Choice, tokens: list[int] | None, stops: tuple[str, ...]) -> tuple[str, str | None]:
         """The text, and what ended it where that is known: of tokens as the other engines read them, else as the server says it."""
-        if self._digest is None or choice.token_ids is None:
+        if tokens is None:
             return at_stop(choice.said().removeprefix(" ") if self._spaced else choice.said(), stops)
-        tokens, has_end = choice.token_ids, choice.finish_reason == "stop" and not isinstance(choice.stop_reason, str)
+        has_end = choice.finish_reason == "stop" and not isinstance(choice.stop_reason, str)
         text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
         return text, decode(self._tokenizer, tokens[-1:]) if has_end else stop
 

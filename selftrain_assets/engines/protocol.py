@@ -16,13 +16,15 @@ from selftrain_assets.models.loading import ModelRef
 class EngineDescription:
     """Provenance of a sample. `batch_invariant`: does a completion depend on its own request alone? Where it is
     False, equal seeds can still differ in rare cases, because rounding depends on the shape of the batch. `tokenizer` is the digest of
-    the one whose ids the completions carry; None where they carry none."""
+    the one whose ids the completions carry; None where they carry none. `positions` is how many tokens a prompt and its completion can
+    have, where the engine knows that."""
 
     name: str
     version: str
     device: str
     batch_invariant: bool
     tokenizer: str | None = None
+    positions: int | None = None
 
 
 class Engine(Protocol):
@@ -36,7 +38,8 @@ class Engine(Protocol):
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
         """Yield one completion for each key, in any order, as soon as it is finished: at an end token of the model (`end_tokens`), at a
-        stop text, or after `max_tokens`. Its text has its special tokens, but for the one that ended it.
+        stop text, or after `max_tokens`. Its text has its special tokens, but for the one that ended it. What a request `continues` is
+        part of the completion, and is not counted by `max_tokens`.
 
         Requests with equal keys are one and the same (`distinct`). What cannot be drawn now is left out, and owed.
         The caller may stop early; requests not yet answered are then simply owed.

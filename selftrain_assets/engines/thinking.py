@@ -37,8 +37,8 @@ def within_budget(
     described = engine.describe()
     if tokenizer is None or described.tokenizer is None:
         raise ModelError(
-            f"sampling.thinking.budget: {described.name} gives no ids of the tokens that it draws, which a thought is ended behind; "
-            "leave the budget out, or sample with engine transformers or vllm, or from a server that is vLLM"
+            f"sampling.thinking.budget: {described.name} at {described.device} gives no ids of the tokens that it draws, behind which a "
+            "thought could be ended; leave the budget out, or sample with engine transformers or vllm, or from a server that is vLLM"
         )
     if marks is None:
         raise ModelError(
@@ -61,7 +61,8 @@ def within_budget(
             yield completion
             continue
         request = asked[completion.key]
-        drawn = completion.tokens or []
+        assert completion.tokens is not None, described.name  # it has said whose ids they are
+        drawn = completion.tokens
         thought = thought_in(completion.text, marks, marks.opened_by(request.prompt))
         mark = [] if thought is None or thought.closed else closing[_begun(drawn, closing) :]
         if mark:

@@ -42,7 +42,12 @@ class TransformersEngine:
     def describe(self) -> EngineDescription:
         import transformers
 
-        return EngineDescription("transformers", transformers.__version__, self._model.device.type, False, self._digest)
+        device = self._model.device.type
+        return EngineDescription("transformers", transformers.__version__, device, False, self._digest, self._positions)
+
+    @property
+    def _positions(self) -> int | None:
+        return getattr(self._model.config, "max_position_embeddings", None)
 
     def use(self, ref: ModelRef) -> None:
         device, dtype = self._model.device.type, str(self._model.dtype).removeprefix("torch.")
@@ -59,8 +64,8 @@ class TransformersEngine:
             yield from self._generate_batch([requests[i] for i in chosen], [prompts[i] for i in chosen], sampling)
 
     def _encode(self, request: Request, max_tokens: int) -> list[int]:
-        ids = encode_prompt(self._tokenizer, request.prompt)
-        check_length(request.problem_id, len(ids), max_tokens, getattr(self._model.config, "max_position_embeddings", None))
+        ids = [*encode_prompt(self._tokenizer, request.prompt), *request.continues]
+        check_length(request.problem_id, len(ids), max_tokens, self._positions)
         return ids
 
     def _generate_batch(self, requests: list[Request], prompts: list[list[int]], sampling: DrawSettings) -> Iterator[Completion]:
@@ -84,12 +89,12 @@ class TransformersEngine:
                 stopping_criteria=stops,
             )
         for request, prompt, tokens in zip(requests, prompts, output[:, width:].tolist(), strict=True):
-            yield self._finish(request, len(prompt), tokens, sampling)
+            yield self._finish(request, len(prompt) - len(request.continues), [*request.continues, *tokens], sampling)
 
     def _finish(self, request: Request, prompt_tokens: int, tokens: list[int], sampling: DrawSettings) -> Completion:
         ends = self._model.generation_config.eos_token_id or []
         ends = set(ends) if isinstance(ends, list) else {ends}
-        length = next((i for i, token in enumerate(tokens) if token in ends), len(tokens))
+        length = next((i for i, token in enumerate(tokens) if token in ends and i >= len(request.continues)), len(tokens))
         text, ended_by = at_stop(decode(self._tokenizer, tokens[:length]), sampling.stop)
         if ended_by is not None:  # what follows the stop text is padding up to the longest row of the batch
             drawn = tokens[: self._tokens_up_to_stop(tokens, sampling.stop)]

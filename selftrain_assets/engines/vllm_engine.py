@@ -97,7 +97,7 @@ class VllmEngine:
         self.use(ref)
 
     def describe(self) -> EngineDescription:
-        return EngineDescription("vllm", self._facts["version"], self._facts["device"], False, self._facts["tokenizer"])
+        return EngineDescription("vllm", batch_invariant=False, **self._facts)
 
     def use(self, ref: ModelRef) -> None:
         swapped = ref.adapter if self._swaps else None
@@ -122,7 +122,7 @@ class VllmEngine:
             self._held = held.pop_all()
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        asked = [(r.key, r.problem_id, r.prompt, r.seed) for r in distinct(requests)]
+        asked = [(r.key, r.problem_id, r.prompt, r.seed, r.continues) for r in distinct(requests)]
         drawn = sampling.model_dump(include=set(DrawSettings.model_fields))
         with closing(self._process.carry_out("generate", requests=asked, sampling=drawn)) as answers:
             for answer in answers:
@@ -154,7 +154,7 @@ class _Process:
         self._listener = Thread(target=self._printed.extend, args=(self._process.stderr,), daemon=True)
         self._listener.start()
 
-    def start(self, directory: Path, arguments: dict[str, Any]) -> dict[str, str]:
+    def start(self, directory: Path, arguments: dict[str, Any]) -> dict[str, Any]:
         """Load the model; returns what the worker says of itself. ModelError where it cannot be loaded."""
         try:
             self._write({"directory": str(directory), "arguments": arguments})

@@ -44,7 +44,12 @@ class Worker:
         import vllm
         from vllm.platforms import current_platform
 
-        return {"version": vllm.__version__, "device": current_platform.device_type, "tokenizer": tokenizer_digest(self._tokenizer)}
+        return {
+            "version": vllm.__version__,
+            "device": current_platform.device_type,
+            "tokenizer": tokenizer_digest(self._tokenizer),
+            "positions": self._engine.model_config.max_model_len,
+        }
 
     def stop(self) -> None:
         """Nothing: that it came has ended the order before it."""
@@ -56,22 +61,21 @@ class Worker:
         number = self._adapters.setdefault(adapter, len(self._adapters) + 1) if adapter else 0
         self._adapter = LoRARequest(str(adapter), number, str(adapter)) if adapter else None
 
-    def generate(self, requests: list[tuple[str, str, str, int]], sampling: dict[str, Any]) -> None:
+    def generate(self, requests: list[tuple[str, str, str, int, list[int]]], sampling: dict[str, Any]) -> None:
         """Send each completion when it is finished. An order that comes before the last one ends it early."""
-        prompts = [self._encode(problem, prompt, sampling["max_tokens"]) for _, problem, prompt, _ in requests]
-        waiting = set()
-        for (key, _, _, seed), prompt in zip(requests, prompts, strict=True):
+        prompts = [self._encode(problem, prompt, before, sampling["max_tokens"]) for _, problem, prompt, _, before in requests]
+        waiting = {}
+        for (key, _, _, seed, before), prompt in zip(requests, prompts, strict=True):
             self._engine.add_request(key, {"prompt_token_ids": prompt}, self._parameters(seed, sampling), lora_request=self._adapter)
-            waiting.add(key)
+            waiting[key] = before
         while waiting and self._orders.empty():
             for output in self._engine.step():
                 if output.finished:
-                    waiting.remove(output.request_id)
-                    self._reply({"completion": self._completion(output, sampling["stop"])})
+                    self._reply({"completion": self._completion(output, waiting.pop(output.request_id), sampling["stop"])})
         self._engine.abort_request(sorted(waiting))
 
-    def _encode(self, problem: str, prompt: str, max_tokens: int) -> list[int]:
-        ids = encode_prompt(self._tokenizer, prompt)
+    def _encode(self, problem: str, prompt: str, before: list[int], max_tokens: int) -> list[int]:
+        ids = [*encode_prompt(self._tokenizer, prompt), *before]
         check_length(problem, len(ids), max_tokens, self._engine.model_config.max_model_len)
         return ids
 
@@ -92,15 +96,15 @@ class Worker:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def _completion(self, output, stops: list[str]) -> list[Any]:
-        """The fields of a Completion. Its text is decoded as a whole, as in the other engines: vLLM's own may begin with the white space
-        between prompt and completion."""
+    def _completion(self, output, before: list[int], stops: list[str]) -> list[Any]:
+        """The fields of a Completion, whose tokens go on from those `before`. Its text is decoded as a whole, as in the other engines:
+        vLLM's own may begin with the white space between prompt and completion."""
         drawn = output.outputs[0]
-        tokens, has_end = list(drawn.token_ids), drawn.finish_reason == "stop" and not isinstance(drawn.stop_reason, str)
+        tokens, has_end = [*before, *drawn.token_ids], drawn.finish_reason == "stop" and not isinstance(drawn.stop_reason, str)
         text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
         ended_by = decode(self._tokenizer, tokens[-1:]) if has_end else stop
         reason = "stop" if ended_by else drawn.finish_reason
-        return [output.request_id, text, reason, len(output.prompt_token_ids), len(tokens), tokens, ended_by]
+        return [output.request_id, text, reason, len(output.prompt_token_ids) - len(before), len(tokens), tokens, ended_by]
 
 
 def _orders(lines: Iterator[str], orders: SimpleQueue[Order]) -> None:

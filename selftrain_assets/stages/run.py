@@ -20,6 +20,7 @@ from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.types import Problem
 from selftrain_assets.models.loading import chat_frame, resolve_model
+from selftrain_assets.models.thinking import marks_of
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.verifiers import Verifier, verifier_fingerprint
 
@@ -181,6 +182,11 @@ class Run:
         """With few-shot examples among these problems, and in a chat of the experiment's model where that is asked for."""
         frame = chat_frame(resolve_model(self.config.model), settings.system) if settings.chat else ("", "")
         return build_prompt(settings, problems, hint, frame)
+
+    def answer_prompt(self, method: Method, prompt: str) -> str:
+        """The prompt of an answer without its thought (core/thinking.py)."""
+        marks = method.sampling.thinking.marks(marks_of(resolve_model(self.config.model)))
+        return marks.without_thought(prompt) if marks else prompt
 
     @cached_property
     def verifiers(self) -> dict[str, Verifier]:

@@ -97,8 +97,9 @@ def select_rows(run: Run, db: Database, iteration: int, judged: list[Judged]) ->
     db.execute("CREATE VIEW verified AS " + " UNION ALL ".join(map(_verified, judged)))
     recipe, retracted = run.config.recipe, run.retracted.values("source")
     assert isinstance(recipe, Selection)
+    bare = run.answer_prompt if recipe.thoughts == "drop" else lambda *_: None
     prompts = [
-        Prompted(p.id, m.prompt.render(p), m.name or "" if recipe.balance == "method" else p.group, m.name)
+        Prompted(p.id, prompt := m.prompt.render(p), m.name or "" if recipe.balance == "method" else p.group, m.name, bare(m, prompt))
         for m in run.methods
         for p in run.train_problems
     ]

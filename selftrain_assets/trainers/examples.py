@@ -10,6 +10,7 @@ from typing import Any
 
 from selftrain_assets.core.errors import IntegrityError, ModelError
 from selftrain_assets.core.types import Row
+from selftrain_assets.models.thinking import token_at
 from selftrain_assets.models.tokenization import encode_completion, encode_ended, encode_prompt, tokenizer_digest
 
 IGNORED = -100
@@ -40,18 +41,31 @@ def tokenize(row: Row, tokenizer, max_length: int) -> Example:
             f"problem {row.problem_id}: a training row has {length} tokens, more than max_length {max_length}; "
             "raise trainer.max_length or lower max_tokens"
         )
-    return Example(prompt + completion, [IGNORED] * len(prompt) + completion, [row.weight] * len(prompt) + weights)
+    labels = [IGNORED if weight is None else token for token, weight in zip(completion, weights, strict=True)]
+    return Example(
+        prompt + completion, [IGNORED] * len(prompt) + labels, [row.weight] * len(prompt) + [weight or 0.0 for weight in weights]
+    )
 
 
-def _as_drawn(row: Row, tokenizer) -> tuple[list[int], list[float]] | None:
+Weighted = tuple[list[int], list[float | None]]
+"""Tokens of a completion, each with its weight; None for one that is not learnt."""
+
+
+def _as_drawn(row: Row, tokenizer) -> Weighted | None:
     if row.tokens is None or row.tokenizer != tokenizer_digest(tokenizer):
         return None
-    return row.tokens, [row.weight] * len(row.tokens)
+    weights: list[float | None] = [row.weight] * len(row.tokens)
+    if row.forced is not None:
+        start, stop = (token_at(tokenizer, row.tokens, row.completion, place) for place in row.forced)
+        if start is None or stop is None:
+            return None
+        weights[start:stop] = [None] * (stop - start)
+    return row.tokens, weights
 
 
-def _of_text(row: Row, tokenizer) -> tuple[list[int], list[float]]:
+def _of_text(row: Row, tokenizer) -> Weighted:
     completion: list[int] = []
-    weights: list[float] = []
+    weights: list[float | None] = []
     *before, (last, weight_of_last) = _sections(row)
     for text, weight in before:
         completion += encode_completion(tokenizer, text)
@@ -60,11 +74,15 @@ def _of_text(row: Row, tokenizer) -> tuple[list[int], list[float]]:
     return completion, [*weights, *[weight_of_last] * (len(completion) - len(weights))]
 
 
-def _sections(row: Row) -> list[tuple[str, float]]:
-    """Parts of the completion with their weights, in order."""
+def _sections(row: Row) -> list[tuple[str, float | None]]:
+    """Parts of the completion with their weights, in order; what was forced into it has none."""
+    if row.forced is not None:
+        start, stop = row.forced
+        return [(row.completion[:start], row.weight), (row.completion[start:stop], None), (row.completion[stop:], row.weight)]
     if row.sections is None:
         return [(row.completion, row.weight)]
-    found, start = [], 0
+    found: list[tuple[str, float | None]] = []
+    start = 0
     for length, factor in json.loads(row.sections):
         found.append((row.completion[start : start + length], row.weight * factor))
         start += length

@@ -12,9 +12,11 @@ import pytest
 from selftrain_assets.core.errors import ModelError
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.seeds import derive_seed
+from selftrain_assets.core.thinking import Marks, Thinking
 from selftrain_assets.core.types import Request
 from selftrain_assets.engines import AnyEngine, OpenAISettings, ScriptedSettings, TransformersSettings, VllmSettings
 from selftrain_assets.engines.scripted import ScriptedEngine
+from selftrain_assets.engines.thinking import within_budget
 from selftrain_assets.engines.vllm_engine import VllmEngine
 from selftrain_assets.models.tokenization import decode, load_tokenizer, tokenizer_digest
 from tests.engines.adapters import write_adapter
@@ -156,6 +158,44 @@ def test_tokens_and_endings_say_what_was_drawn(engine, embedded, stop):
             assert completion.ended_by not in decode(tokenizer, tokens[:-1])
             continue
         assert decode(tokenizer, tokens) == completion.text
+
+
+def test_a_completion_goes_on_from_tokens_as_if_it_had_not_been_interrupted(engine, embedded):
+    """Greedily: the whole is the same, whether drawn at once or in two parts."""
+    if engine.describe().tokenizer is None:
+        pytest.skip("knows no tokens")
+    first = GREEDY.model_copy(update={"max_tokens": 4})
+    begun = draw(engine, wanted(), first)
+    going_on = [replace(r, continues=tuple(begun[r.key].tokens)) for r in wanted()]
+    assert draw(engine, going_on, GREEDY.model_copy(update={"max_tokens": 36})) == draw(engine, wanted(), GREEDY)
+
+
+def test_thoughts_are_ended_at_their_budget_by_their_mark(engine, embedded):
+    """Marks are put onto a model that knows no thoughts: what it works out before ";" is one that the prompt opens at "A:"."""
+    marks, tokenizer = Marks("A:", ";"), load_tokenizer(embedded)
+    thinking = Thinking(start=marks.start, end=marks.end, budget=3)
+    sampling = DRAWN.model_copy(update={"thinking": thinking})
+    if engine.describe().tokenizer is None:
+        with pytest.raises(ModelError, match="gives no ids"):
+            list(within_budget(engine, wanted(), sampling, marks, tokenizer))
+        return
+    requests = wanted(draws=2)
+    found = {c.key: c for c in within_budget(engine, requests, sampling, marks, tokenizer)}
+    assert sorted(found) == sorted(r.key for r in requests)
+    unbounded = draw(engine, requests, DRAWN.model_copy(update={"max_tokens": 3}))
+    for completion in found.values():
+        start, stop = completion.forced
+        begun = unbounded[completion.key]
+        assert completion.tokens[:4] == [*begun.tokens, *tokenizer(";", add_special_tokens=False).input_ids]
+        assert completion.text[:start] == begun.text
+        assert completion.text[start:stop].strip() == ";"
+        assert completion.completion_tokens == len(completion.tokens) <= DRAWN.max_tokens
+        assert completion.prompt_tokens == begun.prompt_tokens
+        ended = decode(tokenizer, completion.tokens[:-1] if completion.ended_by else completion.tokens)
+        assert ended == completion.text
+    assert found == {c.key: c for c in within_budget(engine, requests, sampling, marks, tokenizer)}  # and again
+    longer = sampling.model_copy(update={"thinking": thinking.model_copy(update={"budget": 30})})
+    assert {c.forced for c in within_budget(engine, wanted({"sum": PROMPTS["sum"]}), longer, marks, tokenizer)} == {None}
 
 
 def test_max_tokens_cuts_a_completion_off(engine):
