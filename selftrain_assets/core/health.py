@@ -69,7 +69,7 @@ _JUDGED = {
 CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
     "problems": _INTACT | _APART,
     "policy": {LOOP_EDGE: (True, "it is the checkpoint that it says it is: data versions agree along the loop's edge")},
-    "samples": _INTACT | _THOUGHT | {CUT_OFF: (False, f"all but {CUT_OFF_LIMIT:.0%} of the samples ended before max_tokens")},
+    "samples": _INTACT | _THOUGHT | {CUT_OFF: (False, f"all but {CUT_OFF_LIMIT:.0%} of the samples came to an end")},
     "verifications": _INTACT
     | _JUDGED
     | _READ
@@ -130,13 +130,13 @@ def correct_samples(counts: Mapping[str, int]) -> Check:
 
 
 def cut_off(counts: Mapping[str, int]) -> Check:
-    """Warns where many samples ran into max_tokens: what is right among them has no end that could be learnt."""
+    """Warns where many samples ran into max_tokens, or ended within a thought: what is right among them has no end that could be learnt."""
     share = counts["cut_off"] / max(1, counts["samples"])
-    message = f"{counts['cut_off']} of {counts['samples']} samples ran into max_tokens"
+    message = f"{counts['cut_off']} of {counts['samples']} samples ran into max_tokens or ended within a thought"
     advice = (
         ""
         if share <= CUT_OFF_LIMIT
-        else "; raise it, or see why they do not end (selftrain sql \"select completion from samples where finish_reason = 'length'\")"
+        else "; raise it, or see why they do not end (selftrain sql \"select completion from samples where finish_reason <> 'stop'\")"
     )
     return Check(CUT_OFF, share <= CUT_OFF_LIMIT, False, message + advice, {"share": share, "limit": CUT_OFF_LIMIT})
 

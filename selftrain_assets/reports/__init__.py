@@ -76,8 +76,8 @@ def page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> str:
 
 
 def further_tables(summary: dict[str, Any]) -> list[Titled]:
-    """Of groups and sources, of other tasks, of the methods where there are several, of trajectories, of endings and tokens, of thoughts, of
-    how varied the rows are, and of what another reading would pass."""
+    """Of groups and sources, of other tasks, of the methods where there are several, of trajectories, of endings and tokens, of thoughts,
+    of how varied the rows are, and of what another reading would pass."""
     return [
         *group_tables(summary),
         *suite_tables(summary),

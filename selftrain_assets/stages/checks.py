@@ -39,14 +39,12 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
         case "policy":
             found = [_policy_edge(run, manifest)]
         case "samples":
-            found = [cut_off(manifest.counts)]
+            found = [cut_off(manifest.counts), thoughts_close(manifest.metrics.get("thoughts"))]
         case "verifications" | "rationalizations" | "translations":
             found = [infra_errors(manifest.counts), unscorable(manifest.counts)]
             found += [parse_failures(manifest.counts, manifest.detail.get("unparsed", ()))]
             if manifest.stage == "verifications":
                 found += _drift(run, manifest)
-        case "samples":
-            found = [thoughts_close(manifest.metrics.get("thoughts"))]
         case "trajectories":
             found = [infra_errors({"verifications": manifest.counts["attempted"], **manifest.counts})]
         case "dataset":

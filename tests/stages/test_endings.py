@@ -42,7 +42,7 @@ def test_what_was_cut_off_is_dropped_and_counted(opened):
     assert (dataset.counts["cut_off"], dataset.counts["self"]) == (cut, 24 - cut)
     (found,) = [each for each in check(run, samples) if each.name == "cut_off"]
     assert (found.passed, found.blocking, found.evidence["share"]) == (False, False, cut / 24)
-    assert found.message.startswith(f"{cut} of 24 samples ran into max_tokens; raise it")
+    assert found.message.startswith(f"{cut} of 24 samples ran into max_tokens or ended within a thought; raise it")
     (table,) = [t for t in further_tables(summarize(run)) if t.title.startswith("Endings")]
     human = dataset.counts["human"]
     shown = dict(zip(table.header, table.rows[0], strict=True))

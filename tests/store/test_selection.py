@@ -148,7 +148,7 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
             d.method,
             d.origin,
             learnt(rules, d.sample)[2],
-            d.sample.tokenizer,
+            None if learnt(rules, d.sample)[2] is None else d.sample.tokenizer,
             d.sample.ended_by if d.sample.finish_reason == "stop" else "",
             d.sample.forced if rules.thoughts == "keep" else None,
         )

@@ -78,7 +78,7 @@ CREATE VIEW training_rows AS
 WITH own AS (
     SELECT row_key(prompt, completion, weight, source, sample_key, tokens, ended_by, forced) AS key, problem_id, prompt, completion,
            weight, source, sample_key, iteration, method, origin, translates, NULL::BIGINT AS turn, NULL::VARCHAR AS sections,
-           tokens, tokenizer, ended_by, forced, 0 AS part, rank AS place
+           tokens, CASE WHEN tokens IS NOT NULL THEN tokenizer END AS tokenizer, ended_by, forced, 0 AS part, rank AS place
     FROM learnt
 )
 SELECT * EXCLUDE (part, place) FROM (SELECT * FROM own UNION ALL SELECT *, 1, rowid FROM human_rows)
