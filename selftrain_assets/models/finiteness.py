@@ -1,20 +1,108 @@
-"""Are weights numbers? Of tensors in memory, and of the files of a model, which are read once for each digest."""
+"""Are weights numbers? Of tensors in memory, and of a model's files, which are read once for each digest."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from selftrain_assets.core.errors import ModelError
+from selftrain_assets.models.smollm2 import cache
 
 if TYPE_CHECKING:
     import torch
 
+    from selftrain_assets.models.loading import ModelRef
+
+WEIGHTS = (("model.safetensors", "adapter_model.safetensors"), ("pytorch_model.bin", "adapter_model.bin"))
+"""What the weights are kept in: the first kind that is there counts. Of a model in parts an index names them."""
+
 
 def is_finite(weight: torch.Tensor) -> bool:
-    """No NaN and no infinity in it. Reads it once and copies nothing: the smallest and the largest number are NaN where any is."""
+    """No NaN and no infinity in it. Reads it once and copies nothing: of numbers of which one is NaN, the smallest is NaN too."""
     import torch
 
     own = weight.to_local() if hasattr(weight, "to_local") else weight  # of a model that processes share, this one's part
     if own.numel() == 0 or not own.is_floating_point():
         return True
-    if own.element_size() == 1:  # float8 has no arithmetic of its own
+    if own.element_size() == 1:  # float8 has no order of its own
         own = own.to(torch.bfloat16)
     return all(bool(bound.isfinite()) for bound in torch.aminmax(own.detach()))
+
+
+def require_finite(ref: ModelRef) -> None:
+    """ModelError where a weight of the model, or of its adapter, is NaN or infinite: whatever is sampled from it or trained on is nonsense.
+
+    What was found finite is noted by its digest in the cache folder, so that weights are not read again to learn it.
+    """
+    from selftrain_assets.models.loading import weights_digest
+
+    if _is_noted(ref.digest):
+        return
+    for folder in filter(None, (ref.directory, ref.adapter)):
+        digest = weights_digest(folder)
+        if not _is_noted(digest):
+            _read(folder)
+            _note(digest)
+    _note(ref.digest)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that transformers and peft would load weights from."""
+    for names in WEIGHTS:
+        for name in names:
+            if (folder / name).is_file():
+                return [folder / name]
+            if (index := folder / f"{name}.index.json").is_file():
+                return [folder / part for part in sorted({*json.loads(index.read_text())["weight_map"].values()})]
+    return []
+
+
+def _read(folder: Path) -> None:
+    for path in weight_files(folder):
+        try:
+            wrong = next((name for name, weight in _tensors(path) if not is_finite(weight)), None)
+        except Exception as error:  # damaged files raise many unrelated types
+            raise ModelError(f"model: {path} cannot be read: {str(error).splitlines()[0]}") from error
+        if wrong is not None:
+            raise ModelError(
+                f"model: {path}: the weight {wrong} holds NaN or infinity, so that nothing the model says means anything; restore the "
+                "file, train it again, or give another model"
+            )
+
+
+def _tensors(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    if path.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118, it is no dictionary
+                yield name, file.get_tensor(name)
+        return
+    import torch
+
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError:  # of before torch 1.6, which cannot be mapped
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    yield from weights.items()
+
+
+_noted: set[str] = set()
+
+
+def _is_noted(digest: str) -> bool:
+    if digest and digest not in _noted and (cache() / "finite" / digest).exists():
+        _noted.add(digest)
+    return digest in _noted
+
+
+def _note(digest: str) -> None:
+    if not digest:
+        return
+    _noted.add(digest)
+    with suppress(OSError):  # without a cache they are read once by each process
+        (cache() / "finite").mkdir(parents=True, exist_ok=True)
+        (cache() / "finite" / digest).touch()

@@ -140,12 +140,17 @@ def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: 
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GenerationConfig
 
+    from selftrain_assets.models.fitness import require_usable
+
+    require_usable(ref)
     quiet()
     device = device_named(device)
     dtype = ("bfloat16" if device == "cuda" else "float32") if dtype == "auto" else dtype
     try:
-        model = AutoModelForCausalLM.from_pretrained(ref.directory, dtype=getattr(torch, dtype), attn_implementation=attention)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        model = AutoModelForCausalLM.from_pretrained(
+            ref.directory, dtype=getattr(torch, dtype), attn_implementation=attention, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise ModelError(f"model: {ref.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
     # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.
     model.generation_config = GenerationConfig(eos_token_id=end_tokens(ref) or None)

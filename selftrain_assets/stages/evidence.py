@@ -17,9 +17,11 @@ from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Drawing, Request, Sample
 from selftrain_assets.engines import Engine
 from selftrain_assets.engines.thinking import within_budget
+from selftrain_assets.models.fitness import require_usable
 from selftrain_assets.models.loading import ModelRef, Policy
 from selftrain_assets.models.thinking import answer_of, marks_of, tokenizer_of
 from selftrain_assets.recipes.teachers import ServedTeacher
+from selftrain_assets.stages.fitness import require_fit
 from selftrain_assets.stages.run import Clock, Run
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.database import WINDOW, Database, relation
@@ -131,6 +133,7 @@ class OpenEngines:
     time, so that a policy and a teacher need not fit into its memory together."""
 
     def __init__(self, run: Run) -> None:
+        require_fit(run)
         self._run = run
         self._here: tuple[str, Engine] | None = None
         self._served: dict[str, Engine] = {}
@@ -153,9 +156,11 @@ class OpenEngines:
 
     def _opened(self, policy: Policy, model: ModelRef) -> Engine:
         if self._here is not None and self._here[0] == policy.digest:
+            require_usable(model)
             self._here[1].use(model)
             return self._here[1]
         self._local.close()
+        require_usable(model)
         engine = self._run.config.engine.open(model)
         self._local.enter_context(engine)
         self._here = policy.digest, engine

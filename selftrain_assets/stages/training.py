@@ -19,6 +19,7 @@ from selftrain_assets.core.seeds import derive_seed
 from selftrain_assets.core.types import Outcome, Problem, Row
 from selftrain_assets.models.loading import resolve_model, weights_digest
 from selftrain_assets.stages.checks import check, require
+from selftrain_assets.stages.fitness import require_fit
 from selftrain_assets.stages.references import human_rows
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_methods, place_of_model
@@ -154,6 +155,7 @@ def _publish(run: Run, scope: str, training: _Training, clock: Clock) -> tuple[d
 
 
 def _train_now(run: Run, scope: str, training: _Training, clock: Clock) -> dict[str, Any]:
+    require_fit(run)
     scratch, method = run.store.scratch(training.key), training.method
     output = scratch / f"output-{uuid.uuid4().hex}"
     for unfinished in scratch.glob("output-*"):  # of a process that was killed: we have its lease

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,18 @@ class Lora(Identity):
     alpha: int = Field(32, ge=1, description="scale; the update is multiplied by alpha / r")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the adapter's input")
     target_modules: tuple[str, ...] | Literal["all-linear"] = Field("all-linear", description="layers that get an adapter")
+
+    def config(self) -> Any:
+        """The same as peft's LoraConfig."""
+        from peft import LoraConfig
+
+        return LoraConfig(
+            r=self.r,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            task_type="CAUSAL_LM",
+            target_modules=self.target_modules if isinstance(self.target_modules, str) else list(self.target_modules),
+        )
 
 
 class SftExecution(Execution):
@@ -150,18 +162,7 @@ class SftTrainer(Identity):
         if start.adapter is not None and (rank := model.peft_config["default"].r) != self.lora.r:
             raise UserError(f"trainer.lora.r: {self.lora.r} cannot go on from an adapter of rank {rank}; set {rank}, or start: base")
         if start.adapter is None:
-            from peft import LoraConfig, get_peft_model
+            from peft import get_peft_model
 
-            model = get_peft_model(
-                model,
-                LoraConfig(
-                    r=self.lora.r,
-                    lora_alpha=self.lora.alpha,
-                    lora_dropout=self.lora.dropout,
-                    task_type="CAUSAL_LM",
-                    target_modules=self.lora.target_modules
-                    if isinstance(self.lora.target_modules, str)
-                    else list(self.lora.target_modules),
-                ),
-            )
+            model = get_peft_model(model, self.lora.config())
         return model.train()
