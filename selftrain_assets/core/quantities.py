@@ -66,7 +66,8 @@ FORMULA_BEFORE = re.compile(
             r"[\]}]\s?\{",  # \frac{a}{2}
             r"(?:^\s?<|[\w)}]\s?[<>])=?|^>=",  # x > 2
             r"\b(?:sqrt|log|ln|sin|cos|tan|exp|arcsin|arccos|arctan)",
-            r"\b(?:at least|at most|(?:more|less|greater|fewer) than)",
+            r"\b(?:at least|at most|(?:more|less|greater|fewer) than|(?:half|twice|double|triple|a third|a quarter)(?: of)?)",
+            r"(?:^|[\s=:])-\s?\(",  # -(2)
             r"(?<![A-Za-z\d'])[b-z]\s?[-+*/]",  # x + 2
         )
     )
@@ -79,6 +80,7 @@ FORMULA_AFTER = re.compile(
             r"\s?\\(?!text|\\|%|quad)[A-Za-z]+",  # 2\pi
             "\\s?[\u221a\u03c0\u221e\u00b1]",
             r"\s?\^",  # 2^n
+            r"\s(?:squared|cubed)\b|\s?\u2030",
             r"\s?_(?=[\d{])",  # 101_2
             r"\s?!(?=\s?[\d)}*/+^=-])",  # 2! + 1
             r"\s?(?:[ij]|pi)\b|\s?\*\s?(?:[ij]|pi)\b",  # 2i

@@ -112,7 +112,7 @@ class NumericVerifier(AnswerVerifier):
     """
 
     type: Literal["numeric"] = "numeric"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     tolerance: float = Field(0.0, ge=0, description="largest accepted difference, relative to the reference answer")
     require_mark: bool = Field(False, description="call a completion without an answer mark malformed")
 
@@ -183,7 +183,7 @@ class TextVerifier(AnswerVerifier):
     """
 
     type: Literal["text"] = "text"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     case_sensitive: bool = Field(False, description="tell upper and lower case apart")
 
     def check_problem(self, problem: Problem) -> str | None:

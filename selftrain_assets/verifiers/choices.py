@@ -29,7 +29,7 @@ class ChoiceVerifier(AnswerVerifier):
     """
 
     type: Literal["choice"] = "choice"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     require_mark: bool = Field(False, description="call a completion without an answer mark malformed")
 
     def check_problem(self, problem: Problem) -> str | None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from selftrain_assets.core.boxed import boxes
+from selftrain_assets.verifiers.corrections import CORRECTED_TO, CORRECTION, WITHDRAWAL, WITHDRAWN
 from selftrain_assets.verifiers.thoughts import spoken
 
 MARKS_LOOKED_AT = 50  # so that a degenerate text of nothing but marks costs little
@@ -98,6 +99,8 @@ def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answe
             chosen.append(found)
         elif _overrules(found, chosen[-1], corrected, holds):
             chosen = [found]
+    if chosen and WITHDRAWAL.search(text, chosen[-1].end):
+        return None
     if chosen:
         first = chosen[0]
         introduces = first.colon and len(chosen) == 1 and bool(text[first.end :].strip() or first_sentence(first.text) != first.text)
@@ -144,10 +147,6 @@ SUBJECT = (
     r"(?:\banswers?(?:\s+(?:to|for|of)\s[^\n.:=!?]{1,80}?)?|\bans\.?|\b(?:correct|right|best)\s+(?:option|choice|letter)|\bfinal\s+(?:result|solution|value)|"
     r"\u7b54\u6848)"
 )
-CORRECTED_TO = (
-    r"\b(?:wait|no|actually|sorry|oops|correction)\b[\s,.:!\u2014-]{1,4}(?:I\s+meant?|it(?:'s|\s+is|\s+(?:should|must)\s+be)|make\s+(?:that|it))\b|"
-    r"(?<=[,.;])\s?(?:no|wait|sorry|actually|I\s+mean)[,:]\s+(?=\(?[A-Z]\b|[-$\d])"
-)
 SENTENCE = re.compile(
     rf"{SUBJECT}(?:\s?\([^()\n]{{0,40}}\))?\s?{DECORATION}(?:,\s?[a-z ]{{2,30}},)?\s{{0,9}}{DECORATION}"
     rf"(?:{LINK}|(?<=\s)[-\u2013\u2014]>?(?=\s)|\u2192|(?<=\u6848)[\u662f\u4e3a])|"
@@ -163,12 +162,6 @@ JUDGEMENT = re.compile(
     r"\W*(?:(?:also|indeed|thus|therefore|clearly|now|both|quite|very)\s+)*(?:in)?(?:correct|right|wrong|reasonable|consistent|plausible|sensible|"
     r"verified|confirmed|checked|obvious|clear|complete|accurate|exact|unique|expected|rounded|simplified|found|obtained|computed|based|"
     r"the\s+same|still|given\s+(?:by|in|above)|above|as\s+expected|supported|in\s+the\b)\b",
-    re.IGNORECASE,
-)
-WITHDRAWN = re.compile(r"(?:undefined|impossible|unknown|unclear|indeterminate|none|no|not|cannot)\b", re.IGNORECASE)
-CORRECTION = re.compile(
-    r"\b(?:wait|nope|actually|correction|corrected|sorry|oops|h+m+|mistake|instead|rather|error|wrong|incorrect|scratch\s+that|second\s+thou?ght|"
-    r"re-?(?:check|calculat|comput|consider|examin|think|do|evaluat)\w*|apologi\w+|should\s+(?:be|have)|not\s+right)\b|\bno\b(?=\s*[,.!:;\u2014-])",
     re.IGNORECASE,
 )
 JOINED = re.compile(

@@ -34,7 +34,7 @@ class MathVerifier(Identity):
     """
 
     type: Literal["math"] = "math"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     cpu_seconds: float = Field(5.0, gt=0, description="CPU time of one comparison")
     wall_seconds: float = Field(60.0, gt=0, description="wall time of one comparison, a backstop")
     memory_mib: int = Field(512, ge=64, description="memory that a comparison may take, in MiB")

@@ -157,3 +157,52 @@ def test_a_long_text_costs_little(piece):
     for verifier in VERIFIERS:
         verifier.read(completion)
     assert time.process_time() - started < 5
+
+
+CORRECTED = [
+    "Answer: {}. Hmm, actually {}.",
+    "**Answer: {}**\n\nCorrection: {}",
+    "Answer: {}\nActually {}",
+    "The answer is {}. No, {}.",
+    "Answer: {}\nWait. It should be {}.",
+    "Answer: {}. Sorry - I meant {}.",
+    "#### {}\nHmm... {}",
+    "\\boxed{{{}}}\n\nWait, that's wrong; it is {}.",
+    "<answer>{}</answer>\nOops, it must be {}.",
+    "The final answer is {}. That was incorrect, so the answer should be {}.",
+]
+
+
+@pytest.mark.parametrize("text", CORRECTED)
+@pytest.mark.parametrize(
+    ("verifier", "first", "last"), [(NumericVerifier(), "42", "43"), (ChoiceVerifier(), "B", "C")], ids=["number", "choice"]
+)
+def test_a_correction_behind_the_answer_is_the_answer(verifier, first, last, text):
+    judged = {answer: verifier.verify(Problem("p", "?", answer), text.format(first, last)).outcome for answer in (first, last)}
+    assert judged == {first: "wrong", last: "pass"}
+
+
+@pytest.mark.parametrize(
+    "text", ["#### 42\nActually, that's wrong.", "#### 42\nOops, scratch that.", "\\boxed{42}. I made a mistake: 6 times 8 is 48."]
+)
+def test_an_answer_that_is_taken_back_is_none(text):
+    assert NumericVerifier().verify(Problem("p", "?", "42"), text).outcome == "malformed"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#### 42\nWait, let me check: 6 * 7 = 42. Yes, that is right.",
+        "The answer is 42. Actually, this makes sense because 6 * 7 = 42.",
+        "So the answer is 42. Wait, is that right? Yes, it's right.",
+        "#### 42\nNo further steps.",
+        "Wait, that's wrong. I made a mistake above. The answer is 42.",
+    ],
+)
+def test_a_check_takes_nothing_back(text):
+    assert NumericVerifier().verify(Problem("p", "?", "42"), text).outcome == "pass"
+
+
+@pytest.mark.parametrize("text", ["-(42)", "half of 42", "twice 42", "42 squared", "42\N{PER MILLE SIGN}"])
+def test_what_is_done_to_a_number_is_not_the_number(text):
+    assert NumericVerifier().verify(Problem("p", "?", "42"), f"#### {text}").outcome != "pass"

@@ -15,6 +15,7 @@ _IN_TEXT = re.compile(r"(?P<value>.*?\S)\s*\\text\s*\{(?P<unit>[^{}]*)\}" + _POW
 _IN_WORDS = re.compile(r"(?P<value>.*(?:[\d})!]|\\pi))(?P<gap>\s*)(?P<unit>%|\\degree|[a-zA-Z][a-zA-Z /.-]*)" + _POWER)
 _DOLLARS = re.compile(r"(?P<sign>[-+]?)\s*\\\$\s*(?P<value>[^$]*)")
 _MODULUS = re.compile(r"(?P<value>.*\S)\s*\(?\\[pb]?mod\s*\{?(?P<modulus>\w+)\}?\)?")
+_BOUND = re.compile(r"^\s*(?:or|and)\s+(?:more|less|fewer|greater|above|below|higher|lower|up)\b", re.IGNORECASE)
 _LETTERS_FOR_UNITS = frozenset("mgslhLVNJWKCFA")
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 _FRACTION_OF_TEXTS = re.compile(r"\\frac\{\s*\\text\s*\{([^{}]*)\}\s*\}\{\s*\\text\s*\{([^{}]*)\}\s*(?:\^\{?(\d)\}?)?\s*\}\s*$")
@@ -57,6 +58,8 @@ def value_and_unit(text: str) -> tuple[str, str]:
     if found := _MODULUS.fullmatch(text):
         return found["value"].strip(), f"mod {found['modulus']}"
     found = _IN_TEXT.fullmatch(text)
+    if found and _BOUND.search(found["unit"]):
+        return text, ""
     if found and found["value"].strip() and not found["value"].rstrip().endswith(("=", "_", "^", "+", "-", "\\")):
         value, unit = value_and_unit(found["value"].strip(" ~"))[0], named(found["unit"], found["power"])
         return (value, unit) if unit or not found["unit"].strip() else (text, "")
