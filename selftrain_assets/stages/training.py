@@ -182,6 +182,7 @@ def _train_now(run: Run, scope: str, training: _Training, clock: Clock) -> dict[
         "adapter": result.adapter,
         "losses": result.losses,
         "validation": result.validation,
+        "loss": result.loss,
         "versions": result.versions,
     }
     with needs_room(output):

@@ -16,7 +16,7 @@ from selftrain_assets.recipes.rounds import InnerStop
 class TrainingResult:
     """`optimizer_steps` were made, and the weights after `steps` of them were kept. `tokens` went through the model.
     `losses` are (step, mean loss since the last entry) pairs, `validation` (step, score) pairs. `adapter` says
-    whether the output directory holds an adapter or a full model."""
+    whether the output directory holds an adapter or a full model, `loss` how the loss was taken."""
 
     steps: int
     optimizer_steps: int
@@ -25,6 +25,7 @@ class TrainingResult:
     losses: list[tuple[int, float]] = field(default_factory=list)
     validation: list[tuple[int, float]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    loss: str = ""
 
 
 NEVER = InnerStop()

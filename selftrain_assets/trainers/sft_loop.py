@@ -16,6 +16,7 @@ from selftrain_assets.models.loading import device_named
 from selftrain_assets.trainers.callbacks import Epochs, KeptStep, Progress, Resumable, newest_state
 from selftrain_assets.trainers.divergence import WatchedTrainer, require_finite_weights
 from selftrain_assets.trainers.examples import FILLER, IGNORED, BatchOrder, Example, pack, pad
+from selftrain_assets.trainers.loss import give_loss
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
 
@@ -25,6 +26,7 @@ def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -
     sharded = settings.execution.sharding == "fsdp"
     work = job.work / "sharded" if sharded else job.work  # its states are of another kind
     arguments = _arguments(settings, len(examples), work, job.seed)
+    loss = give_loss(model, max(examples, key=lambda e: len(e.input_ids)).input_ids)
     stop = KeptStep(job.inner_stop, job.validate, model, tokenizer, work)
     trainer = _WeightedTrainer(
         settings.normaliser,
@@ -51,7 +53,7 @@ def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -
     losses = [(int(entry["step"]), entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     tokens = trained_tokens([len(e.input_ids) for e in examples], settings.batch_size, job.seed, made)
     versions = {name: version(name) for name in ("torch", "transformers", *(["peft"] if settings.lora else []))}
-    return TrainingResult(kept, made, tokens, settings.lora is not None, losses, stop.scores, versions)
+    return TrainingResult(kept, made, tokens, settings.lora is not None, losses, stop.scores, versions, loss)
 
 
 def trained_tokens(lengths: list[int], batch_size: int, seed: int, steps: int) -> int:
@@ -172,12 +174,9 @@ class _WeightedTrainer(WatchedTrainer):
         return _rows(batch)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        labels, weights = inputs.pop("labels")[:, 1:], inputs.pop("loss_weights")[:, 1:]
         outputs = model(**inputs, use_cache=False)
-        logits = outputs.logits[:, :-1].float()
-        losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none", ignore_index=IGNORED)
         # Gradients, and the losses that are reported, are averaged over the processes, where a sum is wanted.
-        loss = (losses * weights).sum() / num_items_in_batch * self.args.world_size
+        loss = outputs.loss / num_items_in_batch * self.args.world_size
         return (loss, outputs) if return_outputs else loss
 
     def _save_rng_state(self, output_dir: str) -> None:

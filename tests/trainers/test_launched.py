@@ -55,7 +55,8 @@ def assert_same_training(several, one):
 
 
 @pytest.mark.parametrize(("variant", "micro"), [("full", 1), pytest.param("lora", 2, marks=pytest.mark.kills)])
-def test_two_processes_train_as_one(train, rows, variant, micro):
+def test_two_processes_train_as_one(train, rows, monkeypatch, variant, micro):
+    monkeypatch.setattr(launched, "WORKER", "tests.trainers.chunked_rank")
     alone, seen = settings(variant, micro_batch_size=micro), []
     two = train(lab.changed(alone, processes=2), rows, on_step=lambda *step: seen.append(step))
     assert_same_training(two, train(alone, rows))
