@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from selftrain_assets.core.errors import InfraError, ModelError, SelftrainError, UserError
+from selftrain_assets.core.prompts import Frame
 from selftrain_assets.core.sampling import DrawSettings, at_stop
 from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.openai_server import ENDS, Answer, Choice, ServedModel, ServerSettings
 from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.engines.streaming import streamed
 from selftrain_assets.models.loading import FACTS, ModelRef, weights_digest
-from selftrain_assets.models.tokenization import decode, encode_prompt, end_tokens, load_tokenizer, tokenizer_digest
+from selftrain_assets.models.tokenization import decode, encode_prompt, end_name, end_tokens, load_tokenizer, tokenizer_digest
 
 Api = Literal["completions", "chat"]
 PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
@@ -44,13 +46,13 @@ class OpenAISettings(ServerSettings):
 
 class OpenAIEngine:
     """One model of a server. Without `model` it is the only one there; `use` chooses the weights, which a teacher needs not. Of `frames`,
-    a chat message is what lies within.
+    chat messages are the turns and what lies within.
 
     Each request is one completion with its own seed. Servers that honour seeds repeat themselves up to rounding; others do not: a sample
     that is lost and drawn again then keeps its key and not its text.
     """
 
-    def __init__(self, server: ServerSettings, model: str | None, api: Api = "completions", frames: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, server: ServerSettings, model: str | None, api: Api = "completions", frames: Sequence[Frame] = ()) -> None:
         self._server, self._model, self._api, self._frames = server, model, api, frames
         self._name = model or ""
         self._adapter: Path | None = None
@@ -132,25 +134,27 @@ class OpenAIEngine:
 
     def _encoder(self) -> Callable[[Request], dict[str, Any]]:
         """How a prompt is sent: as it is, but as tokens where a server would not make the same of the text as training does, which are
-        empty prompts, with white space or without, and those that bring the begin token themselves; and where the completion goes on from
-        tokens. A teacher's tokens we do not know."""
+        empty prompts, with white space or without, those that bring the begin token themselves, and those that a tokenizer ends with its
+        end token; and where the completion goes on from tokens. A teacher's tokens we do not know."""
         if self._api == "chat":
-            return lambda request: {"messages": [{"role": "user", "content": self._message(request.prompt)}]}
+            return lambda request: {"messages": self._messages(request.prompt)}
         if (tokenizer := self._tokenizer) is None:
             return lambda request: {"prompt": request.prompt}
-        begin = tokenizer.bos_token
 
         def encode(request: Request) -> dict[str, Any]:
             prompt = request.prompt
-            differs = request.continues or not prompt.strip() or (begin and prompt.startswith(begin))
-            return {"prompt": [*encode_prompt(tokenizer, prompt), *request.continues] if differs else prompt}
+            ids = encode_prompt(tokenizer, prompt)
+            differs = request.continues or not prompt.strip() or ids != tokenizer(prompt).input_ids
+            return {"prompt": [*ids, *request.continues] if differs else prompt}
 
         return encode
 
-    def _message(self, prompt: str) -> str:
-        framed = (frame for frame in self._frames if prompt.startswith(frame[0]) and prompt.endswith(frame[1]))
-        before, after = next(framed, ("", ""))
-        return prompt.removeprefix(before).removesuffix(after)
+    def _messages(self, prompt: str) -> list[dict[str, str]]:
+        """A prompt as a chat: within the longest frame that is around it, which has the turns of few-shot examples."""
+        around = (frame for frame in self._frames if frame.is_around(prompt))
+        frame = max(around, key=lambda frame: len(frame.before), default=Frame("", ""))
+        turns = [({"role": "user", "content": asked}, {"role": "assistant", "content": answered}) for asked, answered in frame.turns]
+        return [*chain.from_iterable(turns), {"role": "user", "content": frame.message(prompt)}]
 
     def _body(self, asked: dict[str, Any], seed: int, sampling: DrawSettings) -> dict[str, Any]:
         body = {
@@ -233,7 +237,7 @@ class OpenAIEngine:
             return at_stop(choice.said().removeprefix(" ") if self._spaced else choice.said(), stops)
         has_end = choice.finish_reason == "stop" and not isinstance(choice.stop_reason, str)
         text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
-        return text, decode(self._tokenizer, tokens[-1:]) if has_end else stop
+        return text, end_name(self._tokenizer, tokens[-1]) if has_end else stop
 
     def _fault(self, error: Exception, request: Request) -> Exception:
         status, said = getattr(error, "status_code", None), self._server.told(error)
@@ -284,4 +288,4 @@ def _has(root: str | None, ref: ModelRef) -> bool:
 def _loses_first_space(tokenizer: Any) -> bool:
     """Some tokenizers write the space between words in front of each, and leave it out before the first when they decode: so completions
     are here, and trained on. A server that decodes token by token keeps it."""
-    return not tokenizer.decode(tokenizer("= =", add_special_tokens=False).input_ids[1:]).startswith(" ")
+    return not decode(tokenizer, tokenizer("= =", add_special_tokens=False).input_ids[1:]).startswith(" ")

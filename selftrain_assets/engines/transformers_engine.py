@@ -12,7 +12,7 @@ from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, check_length, distinct
 from selftrain_assets.models.loading import ModelRef, load_model
-from selftrain_assets.models.tokenization import decode, encode_prompt, load_tokenizer, tokenizer_digest
+from selftrain_assets.models.tokenization import decode, encode_prompt, end_name, load_tokenizer, tokenizer_digest
 
 
 class TransformersSettings(Execution):
@@ -100,7 +100,7 @@ class TransformersEngine:
             drawn = tokens[: self._tokens_up_to_stop(tokens, sampling.stop)]
         else:
             drawn = tokens[: length + 1]
-            ended_by = decode(self._tokenizer, drawn[length:]) or None
+            ended_by = end_name(self._tokenizer, tokens[length]) if length < len(tokens) else None
         return Completion(request.key, text, "stop" if ended_by else "length", prompt_tokens, len(drawn), drawn, ended_by)
 
     def _tokens_up_to_stop(self, tokens: list[int], stops: tuple[str, ...]) -> int:

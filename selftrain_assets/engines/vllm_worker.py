@@ -19,7 +19,15 @@ from selftrain_assets.core.errors import ModelError
 from selftrain_assets.core.sampling import at_stop
 from selftrain_assets.engines.protocol import check_length
 from selftrain_assets.models.loading import ModelRef
-from selftrain_assets.models.tokenization import decode, encode_prompt, end_tokens, load_tokenizer, tokenizer_digest
+from selftrain_assets.models.tokenization import (
+    decode,
+    encode_prompt,
+    end_name,
+    end_tokens,
+    load_tokenizer,
+    tokenizer_digest,
+    tokenless,
+)
 
 Order = dict[str, Any]
 Reply = Callable[[Order], None]
@@ -34,6 +42,7 @@ class Worker:
         self._reply, self._orders = reply, orders
         ref = ModelRef(Path(directory), digest="")
         self._tokenizer, self._ends = load_tokenizer(ref), end_tokens(ref)
+        self._never = dict.fromkeys(tokenless(ref), -100.0)  # the least that vLLM takes for "not this token"
         # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.
         self._engine = LLMEngine.from_engine_args(EngineArgs(directory, generation_config="vllm", disable_log_stats=True, **arguments))
         self._adapters: dict[str, int] = {}
@@ -91,6 +100,7 @@ class Worker:
             max_tokens=sampling["max_tokens"],
             stop=sampling["stop"],
             stop_token_ids=self._ends,
+            logit_bias=self._never or None,
             skip_special_tokens=False,  # a stop text may hold some
             spaces_between_special_tokens=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
@@ -102,7 +112,7 @@ class Worker:
         drawn = output.outputs[0]
         tokens, has_end = [*before, *drawn.token_ids], drawn.finish_reason == "stop" and not isinstance(drawn.stop_reason, str)
         text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
-        ended_by = decode(self._tokenizer, tokens[-1:]) if has_end else stop
+        ended_by = end_name(self._tokenizer, tokens[-1]) if has_end else stop
         reason = "stop" if ended_by else drawn.finish_reason
         return [output.request_id, text, reason, len(output.prompt_token_ids) - len(before), len(tokens), tokens, ended_by]
 

@@ -12,7 +12,7 @@ from selftrain_assets.core.errors import ModelError, UserError
 from selftrain_assets.core.identity import digest_files
 from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.models import scratch, smollm2
-from selftrain_assets.models.tokenization import end_tokens, load_tokenizer, quiet
+from selftrain_assets.models.tokenization import end_tokens, load_tokenizer, quiet, tokenless
 
 # Read by the OpenMP runtime when torch is imported, which happens below: threads that wait for one another sleep instead
 # of spinning. Beside any other busy process, spinning makes small models many times slower (benchmarks/waiting.py).
@@ -23,7 +23,6 @@ EMBEDDED_DIRECTORY = Path(__file__).parent / "arithmetic"
 SHIPPED: dict[str, Callable[[], Path]] = {EMBEDDED: lambda: EMBEDDED_DIRECTORY, smollm2.SMOLLM2: smollm2.directory}
 """Models that come without a hub: their names, and what finds or makes their directories."""
 WEIGHT_SUFFIXES = (".safetensors", ".bin")
-MESSAGE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the message in a chat template
 FACTS = "selftrain.json"  # our own notes beside published weights; not part of them
 
 
@@ -114,18 +113,6 @@ def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
     return digest_files([Path(path) for path, _, _ in files])
 
 
-@lru_cache(maxsize=16)
-def chat_frame(ref: ModelRef, system: str) -> tuple[str, str]:
-    """What stands before and after a person's message where the model is to answer it, by its own chat template."""
-    tokenizer = load_tokenizer(ref)
-    if not tokenizer.chat_template:
-        raise UserError(f"prompt.chat: the tokenizer of {ref.directory} has no chat template; leave chat out, or choose a model with one")
-    messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": MESSAGE}]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    before, _, after = text.partition(MESSAGE)
-    return before, after
-
-
 def device_named(device: str) -> str:
     """The device itself where `auto` is asked for: cuda where there is one, else cpu."""
     import torch
@@ -153,7 +140,7 @@ def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: 
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise ModelError(f"model: {ref.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
     # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.
-    model.generation_config = GenerationConfig(eos_token_id=end_tokens(ref) or None)
+    model.generation_config = GenerationConfig(eos_token_id=end_tokens(ref) or None, suppress_tokens=tokenless(ref) or None)
     if ref.adapter is not None:
         from peft import PeftModel
 

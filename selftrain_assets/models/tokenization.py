@@ -4,70 +4,231 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from selftrain_assets.core.errors import ModelError
 from selftrain_assets.core.identity import KEY_LENGTH
+from selftrain_assets.models.templates import turn_end
 
 if TYPE_CHECKING:
     from selftrain_assets.models.loading import ModelRef
 
+WORD = "\N{LOWER ONE EIGHTH BLOCK}"
+"""What SentencePiece writes for a space, in front of a word."""
+SPACE = "\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}"
+"""The same where tokens are of bytes."""
+ANCHORS = ("\n", "=", "a", "0", ".", "|")
+"""Texts that a completion is put behind to see what it is behind a prompt; the first that does not grow together with it counts."""
+
 
 def load_tokenizer(ref: ModelRef):
-    """The tokenizer, padding on the left for decoding; a missing padding token becomes the end token."""
+    """The tokenizer, padding on the left for decoding.
+
+    Where it names no end token that is the model's first; where it has no padding token, or one that the embedding has no row for, that
+    is the end token: padded positions are masked, and any id will do.
+    """
     from transformers import AutoTokenizer
 
     quiet()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(ref.directory)
+        tokenizer = AutoTokenizer.from_pretrained(ref.directory, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"model: {ref.directory} holds no tokenizer that can be loaded: {str(error).splitlines()[0]}") from error
     tokenizer.padding_side = "left"
-    if tokenizer.pad_token_id is None:
+    if tokenizer.eos_token_id is None and (named := [id for id in _named_ends(ref) if tokenizer.convert_ids_to_tokens(id)]):
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(named[0])
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= embedding_rows(ref):
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
+# -- ids of texts ------------------------------------------------------------------------------------------------------
+
+
 def encode_prompt(tokenizer, prompt: str) -> list[int]:
-    """Token ids of a prompt, for sampling and training alike; an empty one becomes the begin token, which a chat may bring itself."""
-    begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    """Token ids of a prompt, for sampling and training alike. A begin token that it brings itself, as a chat may, is not put before it
+    again; an empty one becomes the begin token. The end token that some tokenizers append is no part of it."""
     begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
-    return tokenizer(prompt, add_special_tokens=not begun).input_ids or [begin]
+    ids = tokenizer(prompt, add_special_tokens=not begun).input_ids
+    if not begun and ids and ids[-1] in (tokenizer.eos_token_id, tokenizer.sep_token_id):
+        ids = _without_what_is_appended(ids, tokenizer(prompt, add_special_tokens=False).input_ids)
+    begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    return ids or [begin]
+
+
+def _without_what_is_appended(ids: list[int], text: list[int]) -> list[int]:
+    """`ids`, which are those of a text among special tokens, up to the end of the text."""
+    starts = (n for n in range(len(ids) - len(text) + 1) if ids[n : n + len(text)] == text)
+    return ids[: next(starts, len(ids) - len(text)) + len(text)]
 
 
 def encode_completion(tokenizer, text: str) -> list[int]:
-    """Token ids of a text that goes on from a prompt: no begin token before it, no end token behind it."""
-    return tokenizer(text, add_special_tokens=False).input_ids
+    """Token ids of a text that goes on from a prompt: no begin token or space before it that is not in it, no end token behind it. Added
+    tokens in it are tokens, and what stands between them goes on in the same way."""
+    pattern = _added_tokens(tokenizer)
+    ids: list[int] = []
+    for place, part in enumerate(pattern.split(text) if pattern else [text]):
+        ids += [tokenizer.convert_tokens_to_ids(part)] if place % 2 else _continued(tokenizer, part)
+    return ids
+
+
+@lru_cache(maxsize=16)
+def _added_tokens(tokenizer) -> re.Pattern[str] | None:
+    """Finds the tokens that are looked for in a text before it is split into others."""
+    names = sorted((token.content for token in tokenizer.added_tokens_decoder.values()), key=len, reverse=True)
+    return re.compile(f"({'|'.join(map(re.escape, names))})") if names else None
+
+
+def _continued(tokenizer, text: str) -> list[int]:
+    """Of a text without added tokens. Where the tokenizer may have put a space before it, the ids are those that it has behind another
+    text."""
+    ids = tokenizer(text, add_special_tokens=False).input_ids if text else []
+    first = tokenizer.convert_ids_to_tokens(ids[0]) if ids else ""
+    if first.startswith(WORD) or (first.startswith(SPACE) and not text.startswith(" ")):
+        for anchor in ANCHORS:
+            before, both = (tokenizer(each, add_special_tokens=False).input_ids for each in (anchor, anchor + text))
+            if before and both[: len(before)] == before and _is_behind(tokenizer, anchor, before):
+                return both[len(before) :]
+    return ids
+
+
+def _is_behind(tokenizer, anchor: str, ids: list[int]) -> bool:
+    """Is the anchor among the ids? Some tokenizers drop white space at the start, or do not know it."""
+    return tokenizer.unk_token_id not in ids and tokenizer.decode(ids).strip(" ") == anchor
 
 
 def encode_ended(tokenizer, text: str, ended_by: str | None) -> list[int]:
     """Token ids of a completion and of what is learnt to end it: the tokenizer's own end token for None, nothing where it is empty, an end
-    token by its text, or a stop text, which may share a token with what stands before it."""
-    if ended_by is None:
-        return [*encode_completion(tokenizer, text), tokenizer.eos_token_id]
-    if ended_by in tokenizer.get_added_vocab():
-        return [*encode_completion(tokenizer, text), tokenizer.convert_tokens_to_ids(ended_by)]
-    return encode_completion(tokenizer, text + ended_by)
+    token by its name, or a stop text, which may share a token with what stands before it."""
+    end = tokenizer.eos_token_id if ended_by is None else end_id(tokenizer, ended_by)
+    return encode_completion(tokenizer, text + (ended_by or "")) if end is None else [*encode_completion(tokenizer, text), end]
+
+
+def end_id(tokenizer, name: str) -> int | None:
+    """The id of an end token, which the tokenizer may split where it is in a text; None for a text that is no token."""
+    token = tokenizer.convert_tokens_to_ids(name) if name else None
+    if token is None or tokenizer.convert_ids_to_tokens(token) != name:
+        return None
+    added = _added_tokens(tokenizer)
+    is_one = bool(added and added.fullmatch(name)) or name == tokenizer.eos_token
+    return token if is_one or len(encode_completion(tokenizer, name)) > 1 else None
+
+
+def end_name(tokenizer, token: int) -> str:
+    """What an end token is called where it is kept (`ended_by`), and found again by (`end_id`)."""
+    return tokenizer.convert_ids_to_tokens(token)
+
+
+# -- texts of ids ------------------------------------------------------------------------------------------------------
 
 
 def decode(tokenizer, tokens: Sequence[int]) -> str:
-    """The text of drawn tokens, special ones included: what marks a thought or a channel is part of what was drawn."""
-    return tokenizer.decode(tokens, skip_special_tokens=False)
+    """The text of drawn tokens behind a prompt.
+
+    Special tokens that mark a thought or a channel are part of it, as is the space before its first word where tokens have spaces: some
+    decoders leave it out, taking it for one that encoding put there. Padding, begin and unknown tokens say nothing, and are left out.
+    """
+    silent = {tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.unk_token_id}
+    tokens = [token for token in tokens if token not in silent]
+    if tokens and (tokenizer.convert_ids_to_tokens(tokens[0]) or "").startswith(WORD):
+        first = tokenizer.decode(tokens[:1], clean_up_tokenization_spaces=False)
+        return tokenizer.decode([tokens[0], *tokens], clean_up_tokenization_spaces=False).removeprefix(first)
+    return tokenizer.decode(tokens, clean_up_tokenization_spaces=False)
 
 
+# -- ends --------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
 def end_tokens(ref: ModelRef) -> list[int]:
-    """Ids of the tokens that end a completion."""
-    from transformers import AutoConfig, GenerationConfig
+    """Ids of the tokens that end a completion: those that the model's configurations name, the tokenizer's own, and the one that the chat
+    template puts behind an assistant's message. An id that no token has, or that the embedding has no row for, is never drawn and is
+    left out."""
+    tokenizer, rows = load_tokenizer(ref), embedding_rows(ref)
+    turn = turn_end(tokenizer)
+    found = [*_named_ends(ref), tokenizer.eos_token_id, turn and end_id(tokenizer, turn)]
+    return [id for id in dict.fromkeys(found) if id is not None and id < rows and tokenizer.convert_ids_to_tokens(id)]
+
+
+def learnt_end(ref: ModelRef, chat: bool = False) -> str | None:
+    """The token that ends a text which was not drawn, by its name: in a chat the one behind an assistant's message, else the tokenizer's
+    own if the model's configurations know it, else the first that they name. None is the tokenizer's own."""
+    tokenizer = load_tokenizer(ref)
+    named = [id for id in _named_ends(ref) if id in end_tokens(ref)]
+    turn = turn_end(tokenizer) if chat else None
+    if turn is None and (tokenizer.eos_token_id in named or not named):
+        return None
+    end = turn or tokenizer.convert_ids_to_tokens(named[0])
+    return None if end == tokenizer.eos_token else end
+
+
+def _named_ends(ref: ModelRef) -> list[int]:
+    """End tokens of generation_config.json, then of config.json. Some files have -1 for none."""
+    from transformers import GenerationConfig
 
     try:
-        found = GenerationConfig.from_pretrained(ref.directory).eos_token_id
+        generation = GenerationConfig.from_pretrained(ref.directory).eos_token_id
     except OSError:  # a model need not bring one
-        found = None
-    if found is None:
-        found = AutoConfig.from_pretrained(ref.directory).eos_token_id
-    return found if isinstance(found, list) else [] if found is None else [found]
+        generation = None
+    found = [_ids(generation), _ids(getattr(_config(ref), "eos_token_id", None))]
+    return [id for id in dict.fromkeys(id for ids in found for id in ids) if id >= 0]
+
+
+def _ids(value: Any) -> list[int]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+# -- tokenizer and model -----------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def check_tokenizer(ref: ModelRef) -> None:
+    """ModelError where a tokenizer does not fit its model: no token ends a completion, or a token that a text can have is none of the
+    model's."""
+    tokenizer, rows = load_tokenizer(ref), embedding_rows(ref)
+    beyond = [(id, token) for token, id in tokenizer.get_vocab().items() if id >= rows]
+    padding = _padding_name(ref)
+    if beyond := sorted((id, token) for id, token in beyond if token != padding):
+        id, token = beyond[0]
+        raise ModelError(
+            f'model: the tokenizer of {ref.directory} has {len(beyond)} tokens more than the model (the first is "{token}", id {id}; '
+            f"vocab_size in config.json is {rows}); give it the tokenizer that it was trained with, or resize its embedding"
+        )
+    if not end_tokens(ref):
+        raise ModelError(
+            f"model: {ref.directory} knows no end token, so that no sample would end before max_tokens; name one, eos_token in its "
+            "tokenizer_config.json"
+        )
+
+
+def tokenless(ref: ModelRef) -> list[int]:
+    """Ids below the size of the embedding, which is often padded, that the tokenizer has no token for: never to be drawn."""
+    return sorted(set(range(embedding_rows(ref))) - set(load_tokenizer(ref).get_vocab().values()))
+
+
+def embedding_rows(ref: ModelRef) -> int:
+    """How many ids the model knows."""
+    return _config(ref).vocab_size
+
+
+def _padding_name(ref: ModelRef) -> str | None:
+    """The padding token that the tokenizer's files name, whatever `load_tokenizer` makes of it."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(ref.directory, trust_remote_code=False).pad_token
+
+
+@lru_cache(maxsize=64)
+def _config(ref: ModelRef):
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(ref.directory, trust_remote_code=False).get_text_config()
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"model: config.json of {ref.directory} cannot be used: {str(error).splitlines()[0]}") from error
 
 
 @lru_cache(maxsize=8)

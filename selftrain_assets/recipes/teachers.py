@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, PrivateAttr, Tag
 
 from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.core.prompts import Frame
 from selftrain_assets.core.settings import Identity
 from selftrain_assets.engines.openai_engine import Api, OpenAIEngine
 from selftrain_assets.engines.openai_server import ServerSettings
@@ -35,7 +36,8 @@ class ServedTeacher(ServerSettings):
     model: str = Field(min_length=1, description="its name on the server")
     api: Api = Field(
         "chat",
-        description="chat: each prompt is one user message, without the chat template of the student that prompt.chat puts around it; "
+        description="chat: each prompt is one user message, with few-shot examples as turns before it, without the student's chat template "
+        "that prompt.chat puts around it; "
         "completions: the prompt is completed as it is",
     )
     revision: str = Field("", description="any text; another one is another model, whose samples are drawn anew")
@@ -53,8 +55,8 @@ class ServedTeacher(ServerSettings):
     def __str__(self) -> str:
         return f"{self.model} at {self.base_url}"
 
-    def open(self, frames: Sequence[tuple[str, str]] = ()) -> OpenAIEngine:
-        """Nothing is asked yet. `frames` are what the student's chat template puts before and after a message."""
+    def open(self, frames: Sequence[Frame] = ()) -> OpenAIEngine:
+        """Nothing is asked yet. `frames` are what the student's chat template puts around a message."""
         return OpenAIEngine(self, self.model, self.api, frames)
 
 

@@ -177,7 +177,7 @@ class OpenEngines:
                     f"{self._run.name}: the policy of this round is {policy.served} (digest {policy.digest[:12]}), which the recipe no "
                     f"longer names; materialize the policy again, or run `selftrain run {self._run.name}`, which does what is owed in order"
                 )
-            engine = teacher.open([(m.prompt.before, m.prompt.after) for m in self._run.methods])
+            engine = teacher.open([f for m in self._run.methods for f in (m.prompt.frame, m.prompt.bare) if f is not None])
             self._served[policy.digest] = self._held.enter_context(engine)
         return self._served[policy.digest]
 

@@ -11,8 +11,10 @@ from selftrain_assets.core.mixing import HUMAN, Mixing
 from selftrain_assets.core.selection import Selection, problem_subset
 from selftrain_assets.core.types import SPLITS, Problem
 from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.tokenization import check_tokenizer
 from selftrain_assets.recipes import Diversification, TriPosT
-from selftrain_assets.stages.run import INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.stages.asking import check_chats
+from selftrain_assets.stages.run import INPUTS, MOMENT, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import teacher
 from selftrain_assets.stages.symptoms import VERSION, leaks_in_problems
 from selftrain_assets.stages.trajectories import check_solutions, script_of
@@ -29,7 +31,8 @@ def problems(run: Run) -> Manifest:
     found = read_problems(config)
     loaded = found.problems
     _check(run, loaded)
-    resolve_model(config.model)  # a missing one should be told before anything is written
+    check_tokenizer(resolve_model(config.model))  # what does not fit should be told before anything is written
+    asks = check_chats(run, loaded)
     for first, phase in run.phases.items():
         _check_solved(phase, loaded)
         _check_mix(phase.config, loaded)
@@ -40,8 +43,10 @@ def problems(run: Run) -> Manifest:
             teacher(phase, iteration_scope(first), setting, asked)
     digest = fingerprint("problems", [asdict(p) for p in loaded])
     key = fingerprint("problems and their symptoms", digest, VERSION)
-    if current := run.done(INPUTS, "problems", key, {}):
+    current = run.done(INPUTS, "problems", key, {})
+    if current and (not asks or MOMENT in current.detail):
         return current
+    told = {MOMENT: run.moment.isoformat()} if asks else {}
     with run.store.writing(run.name, INPUTS, "problems", run.owner):
         table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, loaded)
         counts = {split: sum(p.split == split for p in loaded) for split in SPLITS}
@@ -56,7 +61,7 @@ def problems(run: Run) -> Manifest:
             counts=counts,
             settings=config.task.model_dump(mode="json"),
             files={"problems": table},
-            detail=leaks_in_problems(loaded) | {"remarks": list(found.remarks)},
+            detail=leaks_in_problems(loaded) | {"remarks": list(found.remarks)} | told,
         )
 
 

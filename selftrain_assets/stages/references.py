@@ -21,19 +21,20 @@ def human_rows(run: Run, iteration: int) -> list[Row]:
     solved = {(m.name, p.id): text for m in run.methods for p in human if (text := m.solution(p))}
     asked: list[tuple[Method, Method | None, Problem]] = [(to, None, p) for to in run.methods for p in human]
     asked += [(to, by, p) for by in run.methods for to in run.methods if by is not to for p in human if (by.name, p.id) in solved]
-    rows = []
+    rows, ends = [], {m.name: run.end(m.prompt) for m in run.methods}
     for to, by, p in asked:
         if (to.name, p.id) in solved:
             prompt = to.prompt.render(p) if by is None else to.translate(p, solved[by.name, p.id])
-            rows.append(
-                make_row(prompt, solved[to.name, p.id], 1.0, "human", p.id, iteration, method=to.name, origin=by.name if by else None)
-            )
+            origin, end = by.name if by else None, ends[to.name]
+            rows.append(make_row(prompt, solved[to.name, p.id], 1.0, "human", p.id, iteration, method=to.name, origin=origin, ended_by=end))
     return rows
 
 
-def reference_rows(problems: Sequence[Problem], prompt: Prompt, iteration: int) -> list[Row]:
+def reference_rows(run: Run, problems: Sequence[Problem], prompt: Prompt, iteration: int) -> list[Row]:
     """The reference solution of each problem that has one."""
-    return [make_row(prompt.render(p), p.solution, 1.0, "human", p.id, iteration) for p in problems if p.solution is not None]
+    end = run.end(prompt)
+    solved = [(p, p.solution) for p in problems if p.solution is not None]
+    return [make_row(prompt.render(p), solution, 1.0, "human", p.id, iteration, ended_by=end) for p, solution in solved]
 
 
 def mixed_in(run: Run, own: int, iteration: int) -> tuple[int, dict[str, list[Row]]]:
@@ -55,12 +56,12 @@ def _of_source(run: Run, name: str, count: int, iteration: int) -> list[Row]:
         return take_rows(human_rows(run, iteration), count, run.config.seed)
     source, problems = run.config.sources[name], run.source(name)
     chosen = split_budget(problems, count, 0, source.power_law, run.config.seed) if count < len(problems) else problems
-    return reference_rows(chosen if count else [], run.prompt(source.prompt, []), iteration)
+    return reference_rows(run, chosen if count else [], run.prompt(source.prompt, []), iteration)
 
 
 def instructed(run: Run, db: Database, iteration: int) -> Rows:
     """Reference solutions under so many instructions as the recipe says, and what it mixes in (arXiv 2405.19787)."""
-    own = reference_rows(run.train_problems, run.methods[0].prompt, iteration)
+    own = reference_rows(run, run.train_problems, run.methods[0].prompt, iteration)
     left, mixed = mixed_in(run, len(own), iteration)
     retracted = HUMAN in run.retracted.values("source")
     kept = [] if retracted else take_rows(own, left, run.config.seed)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
@@ -19,15 +19,24 @@ from selftrain_assets.core.prompts import Prompt, PromptSettings, build_prompt, 
 from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.sampling import Sampling
 from selftrain_assets.core.types import Problem
-from selftrain_assets.models.loading import chat_frame, resolve_model
+from selftrain_assets.models.chat import chat_frame
+from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.thinking import marks_of
+from selftrain_assets.models.tokenization import learnt_end
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.verifiers import Verifier, verifier_fingerprint
 
 INPUTS, BASE = "inputs", "base"
+MOMENT = "moment"
+"""Where the manifest of the problems keeps the time that chat templates are told."""
 SAMPLED = ("policy", "samples", "verifications")
 """Stages of rounds that sample."""
 Progress = Callable[[str, int, int], None]
+
+
+def now() -> datetime:
+    """To the second."""
+    return datetime.now().replace(microsecond=0)
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -180,8 +189,23 @@ class Run:
 
     def prompt(self, settings: PromptSettings, problems: list[Problem], hint: bool = False) -> Prompt:
         """With few-shot examples among these problems, and in a chat of the experiment's model where that is asked for."""
-        frame = chat_frame(resolve_model(self.config.model), settings.system) if settings.chat else ("", "")
-        return build_prompt(settings, problems, hint, frame)
+        if not settings.chat:
+            return build_prompt(settings, problems, hint)
+        return build_prompt(settings, problems, hint, partial(chat_frame, resolve_model(self.config.model), settings, self.moment))
+
+    @property
+    def moment(self) -> datetime:
+        """The time that chat templates are told: when the problems were first read, by this experiment or the one that it goes on from.
+        It is kept with them, so that prompts are the same on another day."""
+        for name in (self.name, *(fork.experiment for fork in self.config.forks)):
+            found = self.store.manifest(name, INPUTS, "problems")
+            if found is not None and MOMENT in found.detail:
+                return datetime.fromisoformat(found.detail[MOMENT])
+        return now()
+
+    def end(self, prompt: Prompt) -> str | None:
+        """What a text that nobody drew learns as its end behind this prompt (Row.ended_by)."""
+        return prompt.frame.end if prompt.frame else learnt_end(resolve_model(self.config.model))
 
     def answer_prompt(self, method: Method, prompt: str) -> str:
         """The prompt of an answer without its thought (core/thinking.py)."""

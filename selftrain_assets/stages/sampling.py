@@ -11,6 +11,7 @@ from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.plan import Draws, plan_draws
 from selftrain_assets.core.types import Judgement, Outcome, Sample, Verification
 from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.tokenization import check_tokenizer
 from selftrain_assets.recipes import MMST
 from selftrain_assets.recipes.rounds import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher, Teacher
@@ -63,7 +64,8 @@ def teacher(run: Run, scope: str, setting: str, wanted: Teacher) -> dict[str, An
     if isinstance(wanted, ServedTeacher):
         return place_of_served(wanted.identity, wanted.digest)
     if not isinstance(wanted, CheckpointOf):
-        return place_of_model(str(wanted), resolve_model(str(wanted)))
+        check_tokenizer(ref := resolve_model(str(wanted)))
+        return place_of_model(str(wanted), ref)
     if wanted.experiment == run.name:
         own = "leave teacher out to sample from its own policy" if setting == "recipe.teacher" else "set by: self to ask its own policy"
         raise UserError(f"{setting}: an experiment cannot be its own teacher; {own}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from selftrain_assets.core.prompts import with_arguments_named
 from selftrain_assets.core.settings import merged
 from selftrain_assets.tasks import TASKS
 
@@ -19,6 +20,8 @@ def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> 
     and they would cut it: there they are left out."""
     if not isinstance(data, Mapping):
         return data
+    if "prompt" in data:  # else a mapping given as its template would take the place of the task's own
+        data = {**data, "prompt": with_arguments_named(data["prompt"])}
     task, verifier, recipe = data.get("task"), data.get("verifier"), data.get("recipe", {})
     kind = TASKS.get(str(task.get("type"))) if isinstance(task, Mapping) else type(task)
     defaults = dict(getattr(kind, "defaults", {}))

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from selftrain_assets.core.errors import InfraError, ModelError, UserError
+from selftrain_assets.core.prompts import Frame
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Request
 from selftrain_assets.engines import OpenAISettings
@@ -189,11 +190,22 @@ def test_a_chat_teacher_is_sent_one_user_message(server):
     with teacher.open() as engine:
         (completion,) = engine.generate([Request("k", "p", "12 + 5", 1, 0)], GREEDY.model_copy(update={"max_tokens": 40}))
     assert completion.text == "12 + 5 = 17 ; #### 17"
-    with teacher.open([("<a>", "</a>"), ("<|user|>", "<|assistant|>")]) as engine:
+    with teacher.open([Frame("<a>", "</a>"), Frame("<|user|>", "<|assistant|>")]) as engine:
         for n, prompt in enumerate(("<|user|>9 - 4<|assistant|>", "<a>9 - 4</a>", "<a>9 - 4<|assistant|>", "9 - 4")):
             list(engine.generate([Request(f"k{n}", "p", prompt, 1, 0)], GREEDY))
     sent = ["12 + 5", "9 - 4", "9 - 4", "<a>9 - 4<|assistant|>", "9 - 4"]
     assert [body["messages"] for body in server.asked] == [[{"role": "user", "content": content}] for content in sent]
+
+
+def test_a_chat_teacher_is_sent_few_shot_examples_as_turns(server):
+    bare = Frame("<u>", "</u><a>")
+    behind = Frame("<u>1 + 2</u><a>3</a><u>", "</u><a>", turns=(("1 + 2", "3"),))
+    with ServedTeacher(base_url=server.url, model=NAME).open([bare, behind]) as engine:
+        for frame in (bare, behind):
+            list(engine.generate([Request(str(frame), "p", frame.around("9 - 4"), 1, 0)], GREEDY))
+    asked = {"role": "user", "content": "9 - 4"}
+    turns = [{"role": "user", "content": "1 + 2"}, {"role": "assistant", "content": "3"}]
+    assert [body["messages"] for body in server.asked] == [[asked], [*turns, asked]]
 
 
 # -- failures that pass ------------------------------------------------------------------------------------------------

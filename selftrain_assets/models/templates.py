@@ -1,0 +1,71 @@
+"""What the chat template of a tokenizer makes of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+Message = Mapping[str, str]
+NEVER = datetime(2000, 1, 1)
+"""For texts that are looked at and never asked."""
+
+
+def render(
+    tokenizer, messages: Sequence[Message], moment: datetime = NEVER, arguments: Mapping[str, Any] | None = None, asks: bool = True
+) -> str:
+    """The text of a chat; `asks`: the assistant's turn is opened behind it. `moment` is the time that the template is told. Raises what
+    the template raises."""
+    given = {"strftime_now": moment.strftime, **(arguments or {})}
+    return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=asks, **given)
+
+
+def variables(tokenizer) -> set[str]:
+    """Names that the chat template reads from outside."""
+    from jinja2 import meta
+
+    return meta.find_undeclared_variables(_parsed(tokenizer))
+
+
+def is_dated(tokenizer) -> bool:
+    """Does the chat template read the clock?"""
+    from jinja2 import nodes
+
+    return any(name.name == "strftime_now" for name in _parsed(tokenizer).find_all(nodes.Name))
+
+
+def _parsed(tokenizer):
+    """The syntax tree, read with the extensions that transformers gives to templates."""
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    template = tokenizer.get_chat_template()
+    return _compile_jinja_template(template).environment.parse(template)
+
+
+def turn_end(tokenizer) -> str | None:
+    """The token that the chat template puts behind the last message of an assistant; None where there is no template, or no such token.
+
+    What stands behind an earlier message may be another one: with several channels in one answer it ends a channel and not the turn.
+    """
+    if not tokenizer.chat_template:
+        return None
+    asked, answered = {"role": "user", "content": "One?"}, {"role": "assistant", "content": "Two."}
+    try:
+        text = render(tokenizer, [asked, answered], asks=False)
+        tells_apart = render(tokenizer, [asked]) != render(tokenizer, [asked], asks=False)
+    except Exception:  # whatever a template raises: who asks in this chat is told
+        return None
+    _, _, behind = text.rpartition(answered["content"])
+    found = _first_token(behind.lstrip(), tokenizer)
+    if found is None or tells_apart or found == tokenizer.eos_token:
+        return found
+    # The template opens the next turn even here: a single token may be what opens it.
+    rest = behind.lstrip().removeprefix(found).lstrip()
+    return found if _first_token(rest, tokenizer) else None
+
+
+def _first_token(text: str, tokenizer) -> str | None:
+    """The added token that a text begins with."""
+    tokens: Iterable[str] = (token.content for token in tokenizer.added_tokens_decoder.values())
+    found = [token for token in (*tokens, tokenizer.eos_token or "") if token and text.startswith(token)]
+    return max(found, key=len, default=None)
