@@ -140,12 +140,12 @@ class OpenAIEngine:
             return lambda request: {"messages": self._messages(request.prompt)}
         if (tokenizer := self._tokenizer) is None:
             return lambda request: {"prompt": request.prompt}
+        begin = tokenizer.bos_token
 
         def encode(request: Request) -> dict[str, Any]:
-            prompt = request.prompt
-            ids = encode_prompt(tokenizer, prompt)
-            differs = request.continues or not prompt.strip() or ids != tokenizer(prompt).input_ids
-            return {"prompt": [*ids, *request.continues] if differs else prompt}
+            prompt, ids = request.prompt, encode_prompt(tokenizer, request.prompt)
+            own = not prompt.strip() or (begin and prompt.startswith(begin)) or ids != tokenizer(prompt).input_ids
+            return {"prompt": [*ids, *request.continues] if own or request.continues else prompt}
 
         return encode
 
@@ -286,6 +286,6 @@ def _has(root: str | None, ref: ModelRef) -> bool:
 
 
 def _loses_first_space(tokenizer: Any) -> bool:
-    """Some tokenizers write the space between words in front of each, and leave it out before the first when they decode: so completions
-    are here, and trained on. A server that decodes token by token keeps it."""
+    """The tokens of some tokenizers have no spaces, and those between words are put there when they are decoded, but for the first: so
+    completions are here, and trained on. A server that decodes token by token keeps it."""
     return not decode(tokenizer, tokenizer("= =", add_special_tokens=False).input_ids[1:]).startswith(" ")
