@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from selftrain_assets.core.errors import UserError, nearest
@@ -187,8 +188,37 @@ def studies() -> list[str]:
     return sorted(path.stem for path in STUDIES.glob("*.yaml"))
 
 
-def scaffold(preset: str) -> str:
-    """A commented experiment with this preset of a recipe, or a study. UserError for an unknown one."""
+def scaffold(preset: str, model: str | None = None) -> str:
+    """A commented experiment with this preset of a recipe, or a study. UserError for an unknown one.
+
+    With a `model` it is asked as that one is: in a chat where it has a chat template, and with room for completions as long as its own
+    generation config says, or as thoughts take where it thinks. UserError for a model that cannot be found, or in a study, which has one.
+    """
+    text = _scaffold(preset)
+    return text if model is None else _of_model(text, preset, model)
+
+
+MODEL, TASK_PROMPT, SAMPLING = "  model: embedded\n", '    template: "Q: {question} A:"\n', "    # sampling: {samples_per_problem: 32, "
+
+
+def _of_model(text: str, preset: str, model: str) -> str:
+    from selftrain_assets.models.lengths import suitable_max_tokens
+    from selftrain_assets.models.loading import resolve_model
+    from selftrain_assets.models.thinking import tokenizer_of
+
+    if MODEL not in text:
+        raise UserError(f"--model: {preset} brings a model of its own; leave --model out, or set `model` in the file that it writes")
+    ref = resolve_model(model)
+    text = text.replace(MODEL, f"  model: {json.dumps(model)}\n")
+    if tokenizer_of(ref).chat_template:
+        text = text.replace(TASK_PROMPT, '    chat: true             # by the chat template of the model\n    template: "{question}"\n')
+    if (length := suitable_max_tokens(ref)) is not None:
+        comment = "# as long as the model's completions are meant to be, its thoughts included"
+        text = text.replace(SAMPLING, f"    sampling: {{max_tokens: {length}}}   {comment}\n{SAMPLING}")
+    return text
+
+
+def _scaffold(preset: str) -> str:
     if preset in studies():
         return (STUDIES / f"{preset}.yaml").read_text()
     if preset not in PRESETS:

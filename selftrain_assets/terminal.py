@@ -163,6 +163,12 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
         console.print("no such sample")
 
 
+def print_notes(notes: Iterable[str]) -> None:
+    """What a person should know before anything is done."""
+    for note in notes:
+        console.print(f"note: {note}", highlight=False, soft_wrap=True)
+
+
 def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
     """Each control on a line of its own as it is tried, unless quiet; returns all that was found of the engine."""
     shown = Terminal(quiet=True) if quiet else console

@@ -64,10 +64,13 @@ def _write_preset(name: str, preset: str) -> None:
 def _do(name: str, rounds: str | None, quiet: bool) -> Path:
     from selftrain_assets.cli.work import work
     from selftrain_assets.reports import summarize, write_report
-    from selftrain_assets.terminal import Display
+    from selftrain_assets.stages.asked import room_for_answers
+    from selftrain_assets.terminal import Display, print_notes
 
     with Display(quiet=quiet) as display:
         opened = open_run(name, display.progress)
+        if not quiet:
+            print_notes(room_for_answers(opened.config))
         for manifest in work(opened, rounds):
             if manifest.stage == "evaluation":
                 display.table(lambda: summarize(opened))
@@ -134,17 +137,24 @@ def report(name: Name, as_json: AsJson = False) -> None:
 def new(
     name: Annotated[str, typer.Argument(help="name of the experiment")],
     preset: Annotated[str, typer.Option(help=PRESETS)] = "rest_em",
+    model: Annotated[
+        str | None, typer.Option(help="its model: a directory or hub name; max_tokens, and whether it is asked in a chat, are as that says")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a commented experiment to start from."""
     from selftrain_assets.experiments import write_experiment
     from selftrain_assets.scaffold import needs_problems, scaffold, studies
 
-    path = write_experiment(name, scaffold(preset))
+    path = write_experiment(name, scaffold(preset, model))
     if as_json:
         print_json({"experiment": name, "file": str(path)})
     else:
-        first = "Set task.path and model in it, then" if needs_problems(preset) else "Run it as it is, or with your own problems"
+        first = (
+            f"Set task.path{'' if model else ' and model'} in it, then"
+            if needs_problems(preset)
+            else "Run it as it is, or with your own problems"
+        )
         typer.echo(f"Wrote {os.path.relpath(path)}\n{first}: selftrain run {name}{' --sweep' if preset in studies() else ''}")
 
 
@@ -185,10 +195,13 @@ def doctor(
     """Prove that programs can be run here: find the engine, build the image, try every control from inside a container."""
     from sandbox.doctor import diagnose
     from selftrain_assets.experiments import load_experiment
-    from selftrain_assets.terminal import print_diagnosis
+    from selftrain_assets.stages.asked import room_for_answers
+    from selftrain_assets.terminal import print_diagnosis, print_notes
     from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
 
     config = load_experiment(name) if name else None
+    if config and not as_json:
+        print_notes(room_for_answers(config))
     settings = config.execution.sandbox if config else SandboxSettings()
     languages = {language for verifier in config.code_verifiers() for language in verifier.languages} if config else ()
     engines = []

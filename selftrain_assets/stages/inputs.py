@@ -17,7 +17,7 @@ from selftrain_assets.stages.asking import check_chats
 from selftrain_assets.stages.run import INPUTS, MOMENT, Clock, Run, finish, iteration_scope
 from selftrain_assets.stages.sampling import teacher
 from selftrain_assets.stages.symptoms import VERSION, leaks_in_problems
-from selftrain_assets.stages.trajectories import check_solutions, script_of
+from selftrain_assets.stages.trajectories import check_prompt, check_solutions, script_of
 from selftrain_assets.store import Manifest
 from selftrain_assets.tasks import Loaded, ProblemFile, Published, read
 from selftrain_assets.verifiers import AnyVerifier
@@ -38,6 +38,7 @@ def problems(run: Run) -> Manifest:
         _check_mix(phase.config, loaded)
         if isinstance(phase.config.recipe, TriPosT):
             script_of(phase)
+            check_prompt(phase)
             check_solutions(phase, loaded)
         for setting, asked in phase.config.recipe.teachers.items():
             teacher(phase, iteration_scope(first), setting, asked)

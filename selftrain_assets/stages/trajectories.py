@@ -16,6 +16,8 @@ from selftrain_assets.core.balance import distinct_rows, in_ratio
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.identity import fingerprint, row_key
 from selftrain_assets.core.types import Outcome, Problem, Row, RowSource, Sample, Trajectory, Turn
+from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.thinking import marks_of
 from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.trajectories import Conversations, Role
 from selftrain_assets.stages.conversing import Responder
@@ -65,6 +67,16 @@ def script_version(script: Script | None) -> str:
         return str(version) if script is not None else ""
     kind = script if inspect.ismodule(script) else type(script)
     return hashlib.sha256(inspect.getsource(kind).encode()).hexdigest()
+
+
+def check_prompt(run: Run) -> None:
+    """UserError for a chat template that begins a thought: what is said about an attempt goes on from the attempt, as its update does."""
+    marks = settings_of(run).drawn.thinking.marks(marks_of(resolve_model(run.config.model)))
+    if marks and marks.opened_by(run.prompt(run.config.prompt, []).framed("")):
+        raise UserError(
+            f"recipe.type: tripost goes on from the attempts of the policy, and its chat template begins each answer within a thought "
+            f"({marks.start.strip()}); use a template, or arguments of it, that leave thinking out, or another recipe"
+        )
 
 
 def check_solutions(run: Run, problems: list[Problem]) -> None:

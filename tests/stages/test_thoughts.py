@@ -12,6 +12,7 @@ from selftrain_assets.core.errors import ModelError, TaskError, UserError
 from selftrain_assets.core.types import Row
 from selftrain_assets.models.pretrain import random_expression, solve
 from selftrain_assets.models.tokenization import decode, load_tokenizer
+from selftrain_assets.recipes import TriPosT
 from selftrain_assets.reports import markdown, summarize
 from selftrain_assets.stages import inputs, sampling, selecting, training
 from selftrain_assets.stages.checks import check
@@ -194,6 +195,18 @@ def test_a_budget_without_marks_is_refused_before_anything_is_drawn(folder, embe
     with pytest.raises((ModelError, UserError), match=r"sampling\.thinking\.budget: .* set thinking\.start and thinking\.end"):
         work(run)
     assert not list((store.root / "samples").glob("*/*.parquet"))
+
+
+def test_tripost_refuses_a_template_that_begins_a_thought(folder, opening_thinker, thinker, store):
+    """Its feedback goes on from an attempt, behind which no thought is open. What thinks by itself it takes the answers of."""
+    for model, refused in ((opening_thinker, True), (thinker, False)):
+        run = opened(folder, store, model)
+        run.config = run.config.model_copy(update={"recipe": TriPosT(improver={"by": "self"}, feedback={"by": "self"})})
+        if refused:
+            with pytest.raises(UserError, match="begins each answer within a thought"):
+                inputs.problems(run)
+        else:
+            inputs.problems(run)
 
 
 def test_a_budget_that_leaves_no_room_for_an_answer_is_refused(folder, thinker, store):
