@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import cross_entropy, pad
 from transformers.modeling_outputs import CausalLMOutput
 
 from selftrain_assets.trainers.examples import IGNORED
@@ -34,7 +35,7 @@ def weighted_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Ten
 
     `logits` is of shape (positions, vocabulary), `labels` and `weights` of shape (positions,). A label of `IGNORED` counts nothing.
     """
-    losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none", ignore_index=IGNORED)
+    losses = cross_entropy(logits.float(), labels, reduction="none", ignore_index=IGNORED)
     return (losses * weights).sum()
 
 
@@ -52,13 +53,14 @@ def give_loss(model, example: list[int], chunked: bool = True) -> str:
     def with_loss(*args, loss_weights=None, **inputs):
         if loss_weights is None:
             return forward(*args, **inputs)
-        labels, weights = inputs.pop("labels")[:, 1:].flatten(), loss_weights[:, 1:].flatten()
+        # Of the token that comes next; labels are moved, because to cut the last of each row's logits off would copy them.
+        labels = pad(inputs.pop("labels")[:, 1:], (0, 1), value=IGNORED).flatten()
+        weights = pad(loss_weights[:, 1:].float(), (0, 1)).flatten()
         if obstacle:
-            logits = forward(*args, **inputs).logits[:, :-1].flatten(0, 1)
-            return CausalLMOutput(loss=weighted_loss(logits, labels, weights))
+            return CausalLMOutput(loss=weighted_loss(forward(*args, **inputs).logits.flatten(0, 1), labels, weights))
         outputs = head.backbone(*args, **inputs)
         learned = (labels != IGNORED).nonzero().flatten()
-        hidden = outputs.last_hidden_state[:, :-1].flatten(0, 1).index_select(0, learned)
+        hidden = outputs.last_hidden_state.flatten(0, 1).index_select(0, learned)
         return CausalLMOutput(loss=_in_chunks(partial(head, outputs), head.vocabulary, hidden, labels[learned], weights[learned]))
 
     inner.forward = with_loss
@@ -78,7 +80,7 @@ class _Head:
         given = type(outputs)(**{**outputs, "last_hidden_state": hidden[None]})
         unread = torch.zeros(1, len(hidden), dtype=torch.long, device=hidden.device)
         with _giving(self.backbone, given):
-            return self._forward(input_ids=unread, use_cache=False).logits[0]
+            return self._forward(input_ids=unread, use_cache=False).logits.flatten(0, 1)
 
     def obstacle(self, tokens: list[int]) -> str:
         """What keeps the head from being run apart; empty where nothing does."""
@@ -89,7 +91,7 @@ class _Head:
         self._model.eval()
         try:
             with torch.no_grad():
-                whole = self._forward(input_ids=ids, use_cache=False).logits[0]
+                whole = self._forward(input_ids=ids, use_cache=False).logits.flatten(0, 1)
                 outputs = self.backbone(input_ids=ids, use_cache=False)
                 hidden = outputs.last_hidden_state[0]
                 apart = torch.cat([self(outputs, part) for part in hidden.split(len(tokens) // 2 + 1)])
@@ -138,6 +140,18 @@ def _leaves(tensor: torch.Tensor) -> list[torch.Tensor]:
     return found
 
 
+def _chunk(project: Project, hidden, label, weight, parameters) -> tuple[torch.Tensor, ...]:
+    """`weighted_loss` of one chunk, and its gradients by `hidden` and each of the parameters. Two tensors hold logits, until it returns."""
+    hidden = hidden.detach().requires_grad_()
+    with torch.enable_grad():
+        logits = project(hidden)
+    scores = logits.detach().float().log_softmax(-1)
+    loss = -(scores.gather(1, label) * weight).sum()
+    # The gradient of cross-entropy, in the same memory: probabilities, less one at the label.
+    gradient = scores.exp_().scatter_add_(1, label, torch.full_like(weight, -1.0)).mul_(weight)
+    return loss, *torch.autograd.grad(logits, [hidden, *parameters], gradient.to(logits.dtype))
+
+
 class _ChunkedLoss(torch.autograd.Function):
     """Takes the gradients in the forward pass, chunk by chunk, where the logits are at hand; the backward pass scales them."""
 
@@ -147,14 +161,8 @@ class _ChunkedLoss(torch.autograd.Function):
         of_hidden, of_parameters = torch.empty_like(hidden), [torch.zeros_like(p) for p in parameters]
         for start in range(0, len(hidden), rows):
             here = slice(start, start + rows)
-            part, label, weight = hidden[here].detach().requires_grad_(), labels[here, None], weights[here, None]
-            with torch.enable_grad():
-                logits = project(part)
-            scores = logits.detach().float().log_softmax(-1)
-            total -= (scores.gather(1, label) * weight).sum()
-            # The gradient of cross-entropy, in the same memory: probabilities, less one at the label.
-            gradient = scores.exp_().scatter_add_(1, label, torch.full_like(weight, -1.0)).mul_(weight)
-            of_hidden[here], *more = torch.autograd.grad(logits, [part, *parameters], gradient.to(logits.dtype))
+            loss, of_hidden[here], *more = _chunk(project, hidden[here], labels[here, None], weights[here, None], parameters)
+            total += loss
             for total_of, one in zip(of_parameters, more, strict=True):
                 total_of += one
         ctx.gradients = of_hidden, of_parameters

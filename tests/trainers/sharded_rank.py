@@ -11,5 +11,5 @@ from selftrain_assets.trainers import launched, loss
 
 if __name__ == "__main__":
     PartialState(cpu=True, backend="gloo")._shared_state["distributed_type"] = DistributedType.MULTI_GPU
-    loss.LOGITS_AT_ONCE = 5000
+    loss.LOGITS_AT_ONCE = 1000
     launched.main(Path(sys.argv[1]))

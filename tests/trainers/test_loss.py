@@ -128,6 +128,12 @@ def test_an_adapter_may_lie_on_the_head(family, where, chunks):
     assert chunks == [ROWS_AT_ONCE]
 
 
+def test_weights_may_be_whole_numbers(chunks):
+    batch = batch_of(pack)
+    assert_equal(model_of(FAMILIES["tied"]), batch | {"loss_weights": batch["loss_weights"].ceil().long()})
+    assert chunks
+
+
 def test_few_logits_are_one_chunk(monkeypatch, chunks):
     monkeypatch.setattr(loss, "LOGITS_AT_ONCE", 1000 * VOCABULARY)
     assert_equal(model_of(FAMILIES["tied"]), batch_of(pack))
