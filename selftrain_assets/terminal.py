@@ -26,6 +26,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from selftrain_assets.core.foreign import visible
+from selftrain_assets.reports.endings import ending
 from selftrain_assets.reports.tables import Titled, header, rows
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
         thought = [(visible(s["thought"].lstrip()), "dim")] if s["thought"] else []
         console.print(Text.assemble(visible(s["prompt"]), " ", *thought, (visible(s["answer"].strip()), "bold")), highlight=False)
         console.print(
-            f"{s['reason']}  (seed {s['seed']}, policy {s['policy'][:12]}, {s['engine']}, sample {s['sample_key'][:12]})",
+            f"{s['reason']}  ({ending(s)}, seed {s['seed']}, policy {s['policy'][:12]}, {s['engine']}, sample {s['sample_key'][:12]})",
             style="dim",
             highlight=False,
         )

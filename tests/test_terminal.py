@@ -13,7 +13,8 @@ from selftrain_assets.store.lineage import Node
 NASTY = "[/x] [x]gone[/x] [bold]b :smile: \x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J \u202eright\u2066 a\rb \0 \ud800"
 WRITTEN = r"[/x] [x]gone[/x] [bold]b :smile: \x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J \u202eright\u2066 a\rb \x00 \ud800"
 SAMPLE = {"problem_id": NASTY, "index": 0, "outcome": "wrong", "prompt": NASTY, "completion": NASTY, "reason": NASTY, "seed": 1}
-SAMPLE |= {"policy": "p", "engine": NASTY, "sample_key": "k"}
+SAMPLE |= {"policy": "p", "engine": NASTY, "sample_key": "k", "thought": None, "answer": NASTY}
+SAMPLE |= {"completion_tokens": 7, "finish_reason": "stop", "ended_by": "<|im_end|>"}
 
 
 @pytest.fixture(params=[False, True], ids=["a file", "a terminal"])
@@ -28,6 +29,21 @@ def test_samples(shown):
     terminal.print_samples([SAMPLE])
     assert shown().count(WRITTEN) == 5
     assert "\x1b]" not in shown()
+
+
+@pytest.mark.parametrize(
+    ("reason", "by", "said"),
+    [
+        ("stop", "<|im_end|>", '7 tokens, ended by "<|im_end|>"'),
+        ("stop", "\n\n", '7 tokens, ended by "\\n\\n"'),
+        ("stop", None, "(7 tokens, seed"),
+        ("length", None, "cut off at 7 tokens"),
+        ("thought", None, "7 tokens, which end within the thought"),
+    ],
+)
+def test_how_a_sample_ended(shown, reason, by, said):
+    terminal.print_samples([SAMPLE | {"finish_reason": reason, "ended_by": by}])
+    assert said in shown()
 
 
 def test_a_lineage(shown):

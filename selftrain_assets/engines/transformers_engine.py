@@ -11,7 +11,7 @@ from selftrain_assets.core.sampling import DrawSettings, at_stop
 from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, check_length, distinct
-from selftrain_assets.models.loading import ModelRef, load_model
+from selftrain_assets.models.loading import ModelRef, give_back_gpu_memory, load_model
 from selftrain_assets.models.tokenization import decode, encode_prompt, end_name, load_tokenizer, tokenizer_digest
 
 
@@ -111,11 +111,8 @@ class TransformersEngine:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        import torch
-
         self._model = None
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_back_gpu_memory()
 
 
 class _StopText:

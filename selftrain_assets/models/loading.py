@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -147,6 +148,16 @@ def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: 
         model = PeftModel.from_pretrained(model, str(ref.adapter), is_trainable=not merge)
         model = model.merge_and_unload() if merge else model
     return model.to(device).eval()
+
+
+def give_back_gpu_memory() -> None:
+    """What nothing refers to any more goes back to the GPU. torch would keep it for this process, and an engine in another one, which takes
+    its share of the whole GPU when it starts, would lack it."""
+    import torch
+
+    if torch.cuda.is_available():
+        gc.collect()  # a Trainer and its model refer to each other
+        torch.cuda.empty_cache()
 
 
 def merge_adapter(ref: ModelRef, folder: Path, dtype: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from selftrain_assets.core.thinking import UNCLOSED
 from selftrain_assets.reports.tables import Titled
 
 KINDS = ("as_drawn", "from_text")
@@ -40,3 +42,13 @@ def differing(tokenization: Mapping[str, int]) -> dict[str, float]:
     return {
         kind: tokenization[f"{kind}_different"] / tokenization[f"{kind}_looked_at"] for kind in KINDS if tokenization[f"{kind}_looked_at"]
     }
+
+
+def ending(sample: Mapping[str, Any]) -> str:
+    """How long a sample is and how it ended, in a few words."""
+    tokens, reason, text = f"{sample['completion_tokens']} tokens", sample["finish_reason"], sample["ended_by"]
+    if reason == UNCLOSED:
+        return f"{tokens}, which end within the thought"
+    if reason == "length":
+        return f"cut off at {tokens}"
+    return f"{tokens}, ended by {json.dumps(text, ensure_ascii=False)}" if text else tokens

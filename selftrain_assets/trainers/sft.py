@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from selftrain_assets.core.errors import DivergenceError, TaskError, UserError
 from selftrain_assets.core.files import remove_folder
 from selftrain_assets.core.settings import Execution, Identity
-from selftrain_assets.models.loading import ModelRef, device_named, load_model
+from selftrain_assets.models.loading import ModelRef, device_named, give_back_gpu_memory, load_model
 from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.trainers.examples import tokenize
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
@@ -138,6 +138,8 @@ class SftTrainer(Identity):
             if job.work.exists():
                 remove_folder(job.work)  # states from before it are finite, but what made it diverge may be in them
             raise
+        finally:
+            give_back_gpu_memory()
 
     def train_in_this_process(self, job: TrainingJob) -> TrainingResult:
         """All of the job, or this process's share of it where a group of processes was started."""

@@ -1,7 +1,9 @@
 """Batching, packing and weighting of sft change only what they declare."""
 
+import gc
 import json
 import shutil
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,7 @@ from pydantic import ValidationError
 
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.recipes.rounds import InnerStop
-from selftrain_assets.trainers import SftTrainer
+from selftrain_assets.trainers import SftTrainer, sft
 from selftrain_assets.trainers.examples import tokenize
 from tests.trainers import lab
 
@@ -159,3 +161,18 @@ def test_bfloat16_learns_as_much(train, tokenizer, rows):
     slow = lab.changed(FULL, steps=20, batch_size=10, learning_rate=1e-4)  # steps smaller than what bfloat16 tells apart
     exact, rounded = (lab.loss(train(lab.changed(slow, dtype=dtype)).load(), tokenizer, rows) for dtype in ("float32", "bfloat16"))
     assert rounded == pytest.approx(exact, rel=0.05)
+
+
+def test_the_model_is_gone_when_its_memory_is_given_back_to_the_gpu(train, monkeypatch):
+    """torch gives back what nothing refers to, and the engine that starts next needs the room."""
+    trained, left, build = [], [], SftTrainer._trainable
+
+    def remembered(*arguments):
+        model = build(*arguments)
+        trained.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(SftTrainer, "_trainable", remembered)
+    monkeypatch.setattr(sft, "give_back_gpu_memory", lambda: (gc.collect(), left.extend(model() for model in trained)))
+    train(lab.changed(FULL, steps=1))
+    assert left == [None]

@@ -16,6 +16,6 @@ JOIN verification_pool AS p USING (key);
 -- One line per judged sample, the view to begin with.
 CREATE VIEW verdicts AS
 SELECT s.experiment, s.scope, s.problem_id, s.method, s.origin, s.index, v.outcome, v.parsed, s.prompt, s.completion, s.thought, s.answer, v.reason, s.seed, s.policy, s.engine,
-       s.completion_tokens, s.finish_reason, s.hinted, s.key AS sample_key, v.verifier, v.same_as, v.failed_case, v.cpu_seconds, v.output
+       s.completion_tokens, s.finish_reason, s.ended_by, s.hinted, s.key AS sample_key, v.verifier, v.same_as, v.failed_case, v.cpu_seconds, v.output
 FROM samples AS s
 JOIN verifications AS v ON v.sample_key = s.key AND v.experiment = s.experiment AND v.scope = s.scope;
