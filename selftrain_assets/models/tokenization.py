@@ -153,6 +153,7 @@ def end_tokens(ref: ModelRef) -> list[int]:
     return [id for id in dict.fromkeys(found) if id is not None and id < rows and tokenizer.convert_ids_to_tokens(id)]
 
 
+@lru_cache(maxsize=64)
 def learnt_end(ref: ModelRef, chat: bool = False) -> str | None:
     """The token that ends a text which was not drawn, by its name: in a chat the one behind an assistant's message, else the tokenizer's
     own if the model's configurations know it, else the first that they name. None is the tokenizer's own."""

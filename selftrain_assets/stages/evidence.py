@@ -20,6 +20,7 @@ from selftrain_assets.engines.thinking import within_budget
 from selftrain_assets.models.fitness import require_usable
 from selftrain_assets.models.loading import ModelRef, Policy
 from selftrain_assets.models.thinking import answer_of, marks_of, tokenizer_of
+from selftrain_assets.models.tokenization import check_tokenizer
 from selftrain_assets.recipes.teachers import ServedTeacher
 from selftrain_assets.stages.fitness import require_fit
 from selftrain_assets.stages.run import Clock, Run
@@ -155,6 +156,7 @@ class OpenEngines:
             yield from _samples(self._opened(policy, model), of, policy.digest, clock, model)
 
     def _opened(self, policy: Policy, model: ModelRef) -> Engine:
+        check_tokenizer(model)
         if self._here is not None and self._here[0] == policy.digest:
             require_usable(model)
             self._here[1].use(model)

@@ -246,8 +246,9 @@ def _row(run: Run, problem: Problem, turn: Turn, source: RowSource, iteration: i
         sections += [(wording.update, weights.update), (turn.update.rstrip(), weights.update)]
     prompt, completion = run.methods[0].prompt.render(problem), "".join(text for text, _ in sections)
     measured = json.dumps([[len(text), weight] for text, weight in sections])
-    key = row_key(prompt, completion, 1.0, source, turn.sample_key or None, measured)
-    return Row(key, problem.id, prompt, completion, 1.0, source, turn.sample_key, iteration, turn=turn.turn, sections=measured)
+    key = row_key(prompt, completion, 1.0, source, turn.sample_key or None, measured, ended_by=(end := run.end(run.methods[0].prompt)))
+    row = Row(key, problem.id, prompt, completion, 1.0, source, turn.sample_key, iteration, turn=turn.turn, sections=measured)
+    return replace(row, ended_by=end)
 
 
 def edited(run: Run, db: Database, iteration: int) -> Rows:

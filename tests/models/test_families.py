@@ -128,9 +128,25 @@ def test_more_tokens_than_the_embedding_has_rows_are_refused(tmp_path):
 
 
 def drawn(ref, count=8, **settings):
-    requests = [Request(str(n), "p", "Tom has" + " 3" * n, n, 0) for n in range(count)]
+    requests = [Request(str(n), "p", "Tom has" + " 3" * (n % 7), n, 0) for n in range(count)]
     with TransformersSettings(device="cpu", batch_size=count).open(ref) as engine:
         return list(engine.generate(requests, DrawSettings(**{"temperature": 3.0, "max_tokens": 24} | settings)))
+
+
+@pytest.mark.parametrize("make", FAMILIES)
+def test_a_drawn_end_token_is_named_and_learnt_again(family, make):
+    """Also where it is the padding, begin and unknown token too."""
+    ref = family(make)
+    tokenizer, ends = load_tokenizer(ref), set(end_tokens(ref))
+    found = drawn(ref, 200, temperature=5.0, max_tokens=40)
+    ended = [completion for completion in found if completion.finish_reason == "stop"]
+    assert {completion.tokens[-1] for completion in ended} <= ends
+    assert len(ended) > 5
+    for completion in found:
+        assert not ends & set(completion.tokens[:-1])
+        if completion.ended_by is not None:
+            assert encode_ended(tokenizer, "", completion.ended_by) == completion.tokens[-1:]
+        assert (completion.ended_by is None) == (completion.finish_reason == "length") == (completion.tokens[-1] not in ends)
 
 
 def test_a_padding_token_beyond_the_embedding_is_never_looked_up(tmp_path):
