@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from selftrain_assets.core.errors import DivergenceError, TaskError, UserError
 from selftrain_assets.core.files import remove_folder
 from selftrain_assets.core.settings import Execution, Identity
 from selftrain_assets.models.loading import ModelRef, device_named, give_back_gpu_memory, load_model
 from selftrain_assets.models.tokenization import load_tokenizer
+from selftrain_assets.trainers.arguments import SPEED, require_usable
 from selftrain_assets.trainers.examples import tokenize
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
@@ -56,6 +57,7 @@ class SftExecution(Execution):
     sharding: Literal["none", "fsdp"] = Field(
         "none", description="none: each process holds the whole model; fsdp: they share weights, gradients and optimizer states"
     )
+    speed_arguments: dict[str, JsonValue] = Field({}, description="those of `trainer.arguments` that change speed and logging alone")
 
     @property
     def computes_in_bfloat16(self) -> bool:
@@ -83,6 +85,8 @@ class SftExecution(Execution):
 class SftTrainer(Identity):
     """Fine-tuning on weighted rows. Exactly one of `steps` and `epochs` is set."""
 
+    added: ClassVar[tuple[str, ...]] = ("arguments",)
+
     type: Literal["sft"] = "sft"
     steps: int | None = Field(None, ge=1, description="optimizer steps of one M-step")
     epochs: float | None = Field(None, gt=0, description="passes over the dataset; default 3 where steps is not set")
@@ -98,7 +102,26 @@ class SftTrainer(Identity):
         description="what the summed loss of a batch is divided by: its completion tokens, the same times their weights, or its rows",
     )
     lora: Lora | None = Field(None, description="adapter settings; None trains all weights")
+    arguments: dict[str, JsonValue] = Field(
+        {}, description="further fields of transformers' TrainingArguments, such as optim or lr_scheduler_type (docs/training.md)"
+    )
     execution: SftExecution = Field(SftExecution(), exclude=True, description="where and how fast")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _arguments_of_speed(cls, data: Any) -> Any:
+        """Those that change no weight are kept where nothing enters a key."""
+        arguments = data.get("arguments") if isinstance(data, dict) else None
+        if not isinstance(arguments, dict) or not (quick := {name: arguments[name] for name in arguments if name in SPEED}):
+            return data
+        execution = dict(data.get("execution") or {})
+        execution["speed_arguments"] = {**execution.get("speed_arguments", {}), **quick}
+        return {**data, "arguments": {name: arguments[name] for name in arguments if name not in SPEED}, "execution": execution}
+
+    @model_validator(mode="after")
+    def _usable_arguments(self):
+        require_usable(self.arguments | self.execution.speed_arguments, self.warmup, self.execution.device)
+        return self
 
     @model_validator(mode="after")
     def _one_length(self):

@@ -13,6 +13,7 @@ from transformers import PrinterCallback, TrainingArguments
 
 from selftrain_assets.core.files import needs_room
 from selftrain_assets.models.loading import device_named
+from selftrain_assets.trainers.arguments import with_liger
 from selftrain_assets.trainers.callbacks import Epochs, KeptStep, Progress, Resumable, newest_state
 from selftrain_assets.trainers.divergence import WatchedTrainer, require_finite_weights
 from selftrain_assets.trainers.examples import FILLER, IGNORED, BatchOrder, Example, pack, pad
@@ -26,7 +27,7 @@ def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -
     sharded = settings.execution.sharding == "fsdp"
     work = job.work / "sharded" if sharded else job.work  # its states are of another kind
     arguments = _arguments(settings, len(examples), work, job.seed)
-    loss = give_loss(model, max(examples, key=lambda e: len(e.input_ids)).input_ids)
+    loss = give_loss(model, max(examples, key=lambda e: len(e.input_ids)).input_ids, chunked=not arguments.deepspeed)
     stop = KeptStep(job.inner_stop, job.validate, model, tokenizer, work)
     trainer = _WeightedTrainer(
         settings.normaliser,
@@ -73,37 +74,38 @@ def _arguments(settings, examples: int, work: Path, seed: int) -> TrainingArgume
     steps_per_epoch = max(1, -(-examples // settings.batch_size))
     steps = settings.steps or max(1, round((settings.epochs or 3) * steps_per_epoch))
     on_cpu, sharded = device_named(execution.device) == "cpu", execution.sharding == "fsdp"
-    arguments = TrainingArguments(
-        output_dir=str(work),
-        max_steps=steps,
-        per_device_train_batch_size=settings.micro_batch_size,
-        gradient_accumulation_steps=settings.batch_size // (settings.micro_batch_size * execution.processes),
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=round(settings.warmup * steps),
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
+    ours = {
+        "output_dir": str(work),
+        "max_steps": steps,
+        "per_device_train_batch_size": settings.micro_batch_size,
+        "gradient_accumulation_steps": settings.batch_size // (settings.micro_batch_size * execution.processes),
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": round(settings.warmup * steps),
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
         # Full weights are float32 and computed with in bfloat16; LoRA has a bfloat16 model below float32 adapters.
-        bf16=settings.lora is None and execution.computes_in_bfloat16,
-        gradient_checkpointing=execution.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
-        fsdp=sharded,
-        fsdp_config={"version": 2} if sharded else None,
-        ddp_backend="gloo" if on_cpu and execution.processes > 1 else None,
-        ddp_find_unused_parameters=False,
-        use_cpu=on_cpu,
-        seed=seed,
-        data_seed=seed,
+        "bf16": settings.lora is None and execution.computes_in_bfloat16,
+        "gradient_checkpointing": execution.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+        "fsdp": sharded,
+        "fsdp_config": {"version": 2} if sharded else None,
+        "ddp_backend": "gloo" if on_cpu and execution.processes > 1 else None,
+        "ddp_find_unused_parameters": False,
+        "use_cpu": on_cpu,
+        "seed": seed,
+        "data_seed": seed,
         # A multiple of it ends at every saved state, so that a resumed run has the same mean losses.
-        logging_steps=min(math.gcd(10, settings.execution.save_steps), steps),
-        save_strategy="steps",
-        save_steps=settings.execution.save_steps,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-    )
+        "logging_steps": min(math.gcd(10, settings.execution.save_steps), steps),
+        "save_strategy": "steps",
+        "save_steps": settings.execution.save_steps,
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": False,
+    }
+    arguments = TrainingArguments(**ours | with_liger(settings.arguments | execution.speed_arguments))  # type: ignore[arg-type]
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1  # or the Trainer would give each of several GPUs a batch as large; `processes` is for that
     return arguments
