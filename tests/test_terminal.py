@@ -13,7 +13,7 @@ from selftrain_assets.store.lineage import Node
 NASTY = "[/x] [x]gone[/x] [bold]b :smile: \x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J \u202eright\u2066 a\rb \0 \ud800"
 WRITTEN = r"[/x] [x]gone[/x] [bold]b :smile: \x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J \u202eright\u2066 a\rb \x00 \ud800"
 SAMPLE = {"problem_id": NASTY, "index": 0, "outcome": "wrong", "prompt": NASTY, "completion": NASTY, "reason": NASTY, "seed": 1}
-SAMPLE |= {"policy": "p", "engine": NASTY, "sample_key": "k", "thought": None, "answer": NASTY}
+SAMPLE |= {"policy": "p", "engine": NASTY, "sample_key": "k", "thought": NASTY, "answer": NASTY}
 SAMPLE |= {"completion_tokens": 7, "finish_reason": "stop", "ended_by": "<|im_end|>"}
 
 
@@ -27,7 +27,7 @@ def shown(request, monkeypatch):
 
 def test_samples(shown):
     terminal.print_samples([SAMPLE])
-    assert shown().count(WRITTEN) == 5
+    assert shown().count(WRITTEN) == 6
     assert "\x1b]" not in shown()
 
 

@@ -53,6 +53,22 @@ def test_tokens_of_another_tokenizer_are_not(rows, tokenizer):
     assert learned(other, tokenizer) == learned(rows[0], tokenizer)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_what_was_forced_is_read_and_not_learned(rows, tokenizer, known):
+    """Whether its tokens are known, or the text is tokenized, as for a student with another tokenizer."""
+    before, mark, after = "9 + 4 =", " ;", " 13"
+    tokens = [id for text in (before, mark, after) for id in tokenizer(text, add_special_tokens=False).input_ids]
+    text = tokenizer.decode(tokens)
+    start = text.index(";") - len(mark.removesuffix(";"))
+    row = replace(rows[0], completion=text, forced=[start, start + len(mark)], ended_by="", tokens=tokens)
+    row = replace(row, tokenizer=tokenizer_digest(tokenizer) if known else "another")
+    forced = tokenizer.convert_tokens_to_ids(";")
+    example = tokenize(row, tokenizer, 512)
+    assert example.input_ids[-len(tokens) :] == tokens
+    assert forced in tokens
+    assert learned(row, tokenizer) == [token for token in tokens if token != forced]
+
+
 @pytest.mark.parametrize(("ended_by", "learnt"), [(None, ["<eos>"]), ("<eos>", ["<eos>"]), ("", []), (";", [";"]), ("; 7", [";", "7"])])
 def test_what_ended_a_completion_is_what_is_learned_to_end_it(rows, tokenizer, ended_by, learnt):
     text = learned(replace(rows[0], ended_by=""), tokenizer)
