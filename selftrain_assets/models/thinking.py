@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,11 +44,26 @@ def answer_of(completion: Completion, prompt: str, marks: Marks | None, tokenize
     if thought is None:
         return Answer(None, None, completion.finish_reason)
     known = completion.tokens if tokenizer is not None else None
-    token = token_at(tokenizer, known, completion.text, thought.answer_start) if known is not None else None
+    token = token_at(tokenizer, known, thought.answer_start) if known is not None else None
     return Answer(thought.answer_start, token, completion.finish_reason if thought.closed else UNCLOSED)
 
 
-def token_at(tokenizer: Any, tokens: Sequence[int], text: str, start: int) -> int | None:
-    """The place of the token that begins at this character of the text of `tokens`; None where none does."""
-    place = bisect_left(range(len(tokens) + 1), start, key=lambda count: len(decode(tokenizer, tokens[:count])))
-    return place if place <= len(tokens) and decode(tokenizer, tokens[:place]) == text[:start] else None
+def token_at(tokenizer: Any, tokens: Sequence[int], start: int) -> int | None:
+    """The place of the token that begins at this character of what `tokens` say; None where none does. It is looked for from the end,
+    since answers are short and thoughts are long."""
+    whole, count = decode(tokenizer, tokens), len(tokens)
+    rest, first, step = whole[start:], count, 1
+
+    def left(place: int) -> int:
+        return len(decode(tokenizer, tokens[place:]))
+
+    while left(first) < len(rest):
+        first, step = max(0, count - step), 2 * step
+    found = first + bisect_right(range(first, count + 1), -len(rest), key=lambda place: -left(place)) - 1
+    # Before it: bytes of a character that is begun earlier count for more than the one. Behind it: some tokenizers leave out the space
+    # before the first word that they decode.
+    for place in (found, found - 1, found - 2, found - 3, found + 1):
+        tail = decode(tokenizer, tokens[place:]) if place >= 0 else None
+        if tail == rest or (place == found + 1 and " " + tail == rest):
+            return place
+    return None

@@ -56,7 +56,7 @@ def _as_drawn(row: Row, tokenizer) -> Weighted | None:
         return None
     weights: list[float | None] = [row.weight] * len(row.tokens)
     if row.forced is not None:
-        start, stop = (token_at(tokenizer, row.tokens, row.completion, place) for place in row.forced)
+        start, stop = (token_at(tokenizer, row.tokens, place) for place in row.forced)
         if start is None or stop is None:
             return None
         weights[start:stop] = [None] * (stop - start)
