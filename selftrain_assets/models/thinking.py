@@ -63,7 +63,7 @@ def token_at(tokenizer: Any, tokens: Sequence[int], start: int) -> int | None:
     # Before it: bytes of a character that is begun earlier count for more than the one. Behind it: some tokenizers leave out the space
     # before the first word that they decode.
     for place in (found, found - 1, found - 2, found - 3, found + 1):
-        tail = decode(tokenizer, tokens[place:]) if place >= 0 else None
-        if tail == rest or (place == found + 1 and " " + tail == rest):
+        tail = decode(tokenizer, tokens[max(0, place) :])
+        if place >= 0 and (tail == rest or (place == found + 1 and f" {tail}" == rest)):
             return place
     return None
