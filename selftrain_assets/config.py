@@ -26,6 +26,7 @@ from selftrain_assets.evaluating import Evaluation, SectionName
 from selftrain_assets.recipes import AnyRecipe, Diversification, RestEM, TriPosT
 from selftrain_assets.tasks import AnyTask, WordProblems
 from selftrain_assets.tasks.defaults import with_task_defaults
+from selftrain_assets.tracking import Trackers
 from selftrain_assets.trainers import AnyTrainer, SftTrainer
 from selftrain_assets.verifiers import AnyVerifier, CodeVerifier, NumericVerifier, SandboxSettings, code_verifiers
 
@@ -60,6 +61,7 @@ class ExecutionSettings(Execution):
     shard_size: int = Field(4096, ge=1, description="samples per committed shard, at most")
     shard_seconds: float = Field(30.0, ge=0, description="age at which a smaller one is committed, asked whenever a sample comes")
     sandbox: SandboxSettings = Field(SandboxSettings(), description="where the programs of verifier code run")
+    trackers: Trackers = Field(Trackers(), description="where training curves and the figures of rounds are shown too")
 
 
 class Experiment(BaseModel):

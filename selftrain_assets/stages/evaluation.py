@@ -19,6 +19,7 @@ from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish
 from selftrain_assets.stages.thoughts import thoughts
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.database import Database
+from selftrain_assets.tracking import figures, run_name
 
 
 def evaluation(run: Run, scope: str) -> Manifest:
@@ -70,7 +71,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
         files["scores"] = run.store.write_table(run.name, scope, "scores", digest, Score, scores)
         before = run.store.read_table(base, "scores", Score) if base is not None else []
         metrics = measure(run, scores, votes, before) | {"second_opinion": other} | own
-        return finish(
+        finished = finish(
             run,
             clock,
             scope,
@@ -85,6 +86,17 @@ def evaluation(run: Run, scope: str) -> Manifest:
             files=files,
             tokens=tokens,
         )
+    _track(run, scope, trained)
+    return finished
+
+
+def _track(run: Run, scope: str, trained: Manifest) -> None:
+    """Show the figures of the round in the trackers' run of its training."""
+    trackers = run.config.execution.trackers
+    if trackers.report_to:
+        done = [each for each in run.store.manifests(run.name) if each.scope == scope]
+        with trackers.run(run_name(run.name, scope, trained.key), run.store.root, trained.settings) as track:
+            track(figures(done))
 
 
 VERDICTS = (

@@ -12,6 +12,7 @@ from selftrain_assets.trainers.sft import Lora
 def require_fit(run: Run) -> None:
     """ModelError or UserError, in one sentence, where the trainer of any round cannot train the experiment's model."""
     config = run.config
+    config.execution.trackers.require_installed()
     ref = resolve_model(config.model)
     trainers = {f"{_of(first)}trainer": phase.config.trainer for first, phase in run.phases.items()}
     if config.base.fine_tune == "human" and config.base.trainer is not None:

@@ -24,6 +24,7 @@ from selftrain_assets.stages.references import human_rows
 from selftrain_assets.stages.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_methods, place_of_model
 from selftrain_assets.store.lease import lease
+from selftrain_assets.tracking import run_name
 from selftrain_assets.trainers import AnyTrainer
 from selftrain_assets.trainers.protocol import TrainingJob
 from selftrain_assets.verifiers import verdicts
@@ -105,7 +106,8 @@ def _train(run: Run, scope: str, rows: list[Row], parents: dict[str, str], start
         held.enter_context(run.store.writing(run.name, scope, "checkpoint", run.owner))
         for each in trainings:
             held.enter_context(lease(run.store.scratch(each.key).with_suffix(".lease"), run.owner))
-        places, facts = zip(*(_publish(run, scope, each, clock) for each in trainings), strict=True)
+        named = run_name(run.name, scope, key)
+        places, facts = zip(*(_publish(run, scope, each, clock, named) for each in trainings), strict=True)
         place = places[0] if alone else place_of_methods({str(each.method): own for each, own in zip(trainings, places, strict=True)})
         return finish(
             run,
@@ -142,19 +144,20 @@ def _one_after_the_other(name: str, facts: Sequence[dict[str, Any]]) -> list[tup
     return [(done + step, value) for done, f in zip(before, facts, strict=False) for step, value in f[name]]
 
 
-def _publish(run: Run, scope: str, training: _Training, clock: Clock) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The place of the trained weights, and what was noted beside them. The caller has the lease of the training."""
+def _publish(run: Run, scope: str, training: _Training, clock: Clock, named: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The place of the trained weights, and what was noted beside them. The caller has the lease of the training, which trackers know
+    as `named`."""
     key, start = training.key, training.start
     facts = run.store.checkpoint_facts(key)
     if facts is None:
-        facts = _train_now(run, scope, training, clock)
+        facts = _train_now(run, scope, training, clock, named)
     if run.store.scratch(key).exists():  # not before the weights are published, even if that was by a run that was killed
         remove_folder(run.store.scratch(key))
     below = (start.get("adapter_on") or start) if facts["adapter"] else None
     return place_of_checkpoint(key, weights_digest(run.store.checkpoint(key)), below), facts
 
 
-def _train_now(run: Run, scope: str, training: _Training, clock: Clock) -> dict[str, Any]:
+def _train_now(run: Run, scope: str, training: _Training, clock: Clock, named: str) -> dict[str, Any]:
     require_fit(run)
     scratch, method = run.store.scratch(training.key), training.method
     output = scratch / f"output-{uuid.uuid4().hex}"
@@ -162,7 +165,9 @@ def _train_now(run: Run, scope: str, training: _Training, clock: Clock) -> dict[
         shutil.rmtree(unfinished, ignore_errors=True)
     output.mkdir(parents=True)
     label = f"{scope} checkpoint{f' of {method}' if method else ''}"
-    with clock.working(), needs_room(scratch):
+    of_method = f"{method}/" if method else ""
+    settings = training.trainer.model_dump(mode="json")
+    with clock.working(), needs_room(scratch), run.config.execution.trackers.run(named, run.store.root, settings) as track:
         result = training.trainer.train(
             TrainingJob(
                 training.rows,
@@ -173,6 +178,7 @@ def _train_now(run: Run, scope: str, training: _Training, clock: Clock) -> dict[
                 run.config.recipe.inner_stop,
                 _validator(run, method),
                 lambda done, total: run.progress(label, done, total),
+                lambda step, figures: track({f"train/{of_method}{name}": value for name, value in figures.items()}, step),
             )
         )
     facts = {

@@ -43,6 +43,17 @@ class Progress(TrainerCallback):
         self._on_step(state.global_step, state.max_steps)
 
 
+class Curves(TrainerCallback):
+    """Hands on what the Trainer logs: mean loss, gradient norm, learning rate, epoch."""
+
+    def __init__(self, on_log: Callable[[int, dict[str, float]], None]) -> None:
+        self._on_log = on_log
+
+    def on_log(self, args, state, control, logs=None, **_):
+        if state.is_world_process_zero and "loss" in (logs or {}):  # the last entry is a summary in other terms
+            self._on_log(state.global_step, {name: float(value) for name, value in logs.items()})
+
+
 class Epochs(TrainerCallback):
     """Tells the sampler its epoch. The data loader does so too, but not where several processes skip batches to resume."""
 

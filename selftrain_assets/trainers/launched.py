@@ -7,6 +7,7 @@ same environment variables as under `accelerate launch`, which without a GPU sta
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import re
@@ -21,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from selftrain_assets.core.errors import InfraError, SelftrainError, UserError
 from selftrain_assets.models.loading import device_named
@@ -42,14 +43,17 @@ def train(settings: SftTrainer, job: TrainingJob) -> TrainingResult:
     folder = job.work / "launch"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / JOB).write_bytes(pickle.dumps((settings, replace(job, validate=None, on_step=_unseen))))
+    (folder / JOB).write_bytes(pickle.dumps((settings, replace(job, validate=None, on_step=_unseen, on_log=_unlogged))))
     (folder / PROGRESS).touch()
     with _started(settings.execution, folder) as processes, (folder / PROGRESS).open() as progress:
         running = True
         while running:
             running = any(process.is_running() for process in processes)
-            for done, total in _steps(progress):
-                job.on_step(done, total)
+            for report in _reports(progress):
+                if isinstance(report[1], dict):
+                    job.on_log(*report)
+                else:
+                    job.on_step(*report)
             if failed := [process for process in processes if process.has_failed()]:
                 raise _error(failed, len(processes))
             time.sleep(SECONDS_BETWEEN_LOOKS * running)
@@ -127,15 +131,15 @@ def _started(execution: SftExecution, folder: Path) -> Iterator[list[_Process]]:
             process.popen.stdin.close()  # type: ignore[union-attr]
 
 
-def _steps(progress: TextIO) -> Iterator[tuple[int, int]]:
-    """What was reported since the last look."""
+def _reports(progress: TextIO) -> Iterator[tuple[int, Any]]:
+    """What was reported since the last look: steps done and their total, or a step and its figures."""
     while True:
         before, line = progress.tell(), progress.readline()
         if not line.endswith("\n"):
             progress.seek(before)
             return
-        done, _, total = line.partition(" ")
-        yield int(done), int(total)
+        step, _, what = line.partition(" ")
+        yield int(step), json.loads(what)
 
 
 def _error(failed: list[_Process], number: int) -> SelftrainError:
@@ -153,6 +157,10 @@ def _unseen(done: int, total: int) -> None:
     """In place of a callback, which another process cannot have."""
 
 
+def _unlogged(step: int, figures: dict[str, float]) -> None:
+    """Likewise."""
+
+
 def main(folder: Path) -> None:
     """One process of the group."""
     Thread(target=_end_with_the_starter, daemon=True).start()
@@ -165,7 +173,8 @@ def main(folder: Path) -> None:
     try:
         with (folder / PROGRESS).open("a") as progress:
             report = _unseen if rank else lambda done, total: print(done, total, file=progress, flush=True)
-            result = settings.train_in_this_process(replace(job, on_step=report))
+            log = _unlogged if rank else lambda step, figures: print(step, json.dumps(figures), file=progress, flush=True)
+            result = settings.train_in_this_process(replace(job, on_step=report, on_log=log))
     except SelftrainError as error:
         (folder / f"error-{rank}").write_bytes(pickle.dumps(error))
         sys.exit(error.exit_code)

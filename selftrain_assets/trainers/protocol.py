@@ -37,7 +37,7 @@ class TrainingJob:
 
     `work` holds what is needed to resume: a second job with the same `work` goes on from there. It stays until the
     caller has published `output` and removes it. `validate(model, tokenizer)` scores the policy on the validation
-    split; `on_step(done, total)` shows progress.
+    split; `on_step(done, total)` shows progress, `on_log(step, figures)` the loss and what goes with it.
     """
 
     rows: Sequence[Row]
@@ -48,6 +48,7 @@ class TrainingJob:
     inner_stop: InnerStop = NEVER
     validate: Callable[[Any, Any], float] | None = None
     on_step: Callable[[int, int], None] = lambda done, total: None
+    on_log: Callable[[int, dict[str, float]], None] = lambda step, figures: None
 
 
 class Trainer(Protocol):

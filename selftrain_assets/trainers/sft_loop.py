@@ -14,7 +14,7 @@ from transformers import PrinterCallback, TrainingArguments
 from selftrain_assets.core.files import needs_room
 from selftrain_assets.models.loading import device_named
 from selftrain_assets.trainers.arguments import with_liger
-from selftrain_assets.trainers.callbacks import Epochs, KeptStep, Progress, Resumable, newest_state
+from selftrain_assets.trainers.callbacks import Curves, Epochs, KeptStep, Progress, Resumable, newest_state
 from selftrain_assets.trainers.divergence import WatchedTrainer, require_finite_weights
 from selftrain_assets.trainers.examples import FILLER, IGNORED, BatchOrder, Example, pack, pad
 from selftrain_assets.trainers.loss import give_loss
@@ -35,7 +35,7 @@ def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -
         model=model,
         args=arguments,
         data_collator=pack if settings.packing else lambda batch: pad(batch, tokenizer.pad_token_id),
-        callbacks=[Progress(job.on_step), Resumable(work, sharded), stop],
+        callbacks=[Progress(job.on_step), Curves(job.on_log), Resumable(work, sharded), stop],
     )
     trainer.remove_callback(PrinterCallback)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad) * 4
