@@ -64,6 +64,17 @@ def test_two_processes_train_as_one(train, rows, monkeypatch, variant, micro):
 
 
 @pytest.mark.kills
+def test_two_processes_report_the_curve_that_one_does(train, rows):
+    curves = []
+    for processes in (1, 2):
+        curves.append([])
+        report = lambda step, figures, curve=curves[-1]: curve.append((step, figures["loss"]))  # noqa: E731
+        train(settings("full", processes=processes, save_steps=2), rows, on_log=report)
+    assert [step for step, _ in curves[0]] == [2, 4, 6, 7]
+    assert curves[1] == [(step, pytest.approx(loss, rel=1e-4)) for step, loss in curves[0]]
+
+
+@pytest.mark.kills
 @pytest.mark.parametrize("variant", lab.VARIANTS)
 def test_a_process_that_dies_is_named_and_the_training_goes_on_from_the_last_state(train, rows, tmp_path, variant):
     long, seen = settings(variant, steps=101, save_steps=2), []
