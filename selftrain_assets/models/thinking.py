@@ -60,10 +60,9 @@ def token_at(tokenizer: Any, tokens: Sequence[int], start: int) -> int | None:
     while left(first) < len(rest):
         first, step = max(0, count - step), 2 * step
     found = first + bisect_right(range(first, count + 1), -len(rest), key=lambda place: -left(place)) - 1
-    # Before it: bytes of a character that is begun earlier count for more than the one. Behind it: some tokenizers leave out the space
-    # before the first word that they decode.
-    for place in (found, found - 1, found - 2, found - 3, found + 1):
-        tail = decode(tokenizer, tokens[max(0, place) :])
-        if place >= 0 and (tail == rest or (place == found + 1 and f" {tail}" == rest)):
+    for place in range(found, max(-1, found - 4), -1):  # bytes of a character that is begun earlier count for more than the one
+        if decode(tokenizer, tokens[place:]) == rest:
             return place
-    return None
+    # some tokenizers leave out the space before the first word that they decode
+    begun = f" {decode(tokenizer, tokens[found + 1 :])}" == rest and decode(tokenizer, tokens[: found + 1]) == whole[:start]
+    return found + 1 if begun else None
