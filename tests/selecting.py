@@ -38,6 +38,9 @@ class _Verified(NamedTuple):
     translates: str | None
 
 
+STOPS = ("\n\n",)
+
+
 def selected(
     rules: Selection,
     drawn: Iterable[Drawn],
@@ -66,8 +69,8 @@ def selected(
         asked = dict.fromkeys((d.sample.problem_id, d.method) for d in drawn)
         strata = {id: (groups or {}).get(id, "") for id, _ in asked}
         prompts = [
-            Prompted(id, prompt, (method or "") if rules.balance == "method" else strata[id], method, f"closed {prompt}")
+            Prompted(id, prompt, (method or "") if rules.balance == "method" else strata[id], method, f"closed {prompt}", "<own>")
             for id, method in asked
         ]
-        select(db, rules, seed, prompts, human, excluded, pairs, size_match)
+        select(db, rules, seed, prompts, human, excluded, pairs, size_match, "t", STOPS)
         return list(db.records(Row, ROWS))

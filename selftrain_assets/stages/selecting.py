@@ -11,6 +11,9 @@ from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.selection import Selection, take_share
 from selftrain_assets.core.types import Judgement, Row, RowSource
+from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.thinking import tokenizer_of
+from selftrain_assets.models.tokenization import tokenizer_digest
 from selftrain_assets.recipes import MMST
 from selftrain_assets.stages.diversity import diversity
 from selftrain_assets.stages.judging import twice
@@ -99,8 +102,8 @@ def select_rows(run: Run, db: Database, iteration: int, judged: list[Judged]) ->
     assert isinstance(recipe, Selection)
     bare = run.answer_prompt if recipe.thoughts == "drop" else lambda *_: None
     prompts = [
-        Prompted(p.id, prompt := m.prompt.render(p), m.name or "" if recipe.balance == "method" else p.group, m.name, bare(m, prompt))
-        for m in run.methods
+        Prompted(p.id, prompt := m.prompt.render(p), m.name or "" if recipe.balance == "method" else p.group, m.name, bare(m, prompt), end)
+        for m, end in [(m, run.end(m.prompt)) for m in run.methods]
         for p in run.train_problems
     ]
     human = [] if "human" in retracted else take_share(human_rows(run, iteration), recipe.mix_human, run.config.seed)
@@ -108,10 +111,18 @@ def select_rows(run: Run, db: Database, iteration: int, judged: list[Judged]) ->
     excluded = Excluded(sorted(run.retracted.values("sample")), rounds, sorted(retracted))
     pairs, size_match = (recipe.pairs(), recipe.size_match) if isinstance(recipe, MMST) else ({}, "off")
     weights = [PairWeight(origin, method, weight) for (origin, method), weight in pairs.items()]
-    select(db, recipe, run.config.seed, prompts, human, excluded, weights, size_match)
+    tokenizer = tokenizer_digest(tokenizer_of(resolve_model(run.config.model)))
+    select(db, recipe, run.config.seed, prompts, human, excluded, weights, size_match, tokenizer, _stops(run))
     if db.execute("SELECT count(*) > count(DISTINCT sample_key) FROM candidates")[0][0]:
         raise IntegrityError(twice(run, "samples"))
     return _mix(run, db, iteration)
+
+
+def _stops(run: Run) -> list[str]:
+    """Every text that ends samples of this experiment."""
+    sampled = [m.sampling for phase in run.phases.values() for m in phase.methods]
+    sampled += [phase.config.recipe.translation for phase in run.phases.values() if isinstance(phase.config.recipe, MMST)]
+    return sorted({text for each in sampled for text in each.stop})
 
 
 def _mix(run: Run, db: Database, iteration: int) -> dict[str, list[Row]]:

@@ -13,13 +13,15 @@ from selftrain_assets.store.database import Database
 
 class Prompted(NamedTuple):
     """The training prompt of a problem by a method, and the group within which rows are balanced. `answer_prompt` is the prompt of an
-    answer without its thought, where that is another one."""
+    answer without its thought, where that is another one. `end` is learnt where a sample's own end is none of the model's or is not known
+    (Row.ended_by)."""
 
     problem_id: str
     prompt: str
     stratum: str
     method: str | None = None
     answer_prompt: str | None = None
+    end: str | None = None
 
 
 class PairWeight(NamedTuple):
@@ -52,16 +54,20 @@ def select(
     excluded: Excluded,
     pairs: Sequence[PairWeight] = (),
     size_match: str = "off",
+    tokenizer: str | None = None,
+    stops: Sequence[str] = (),
 ) -> None:
     """Make the relation `training_rows` from the relations `verified` and `sample_pool` (sql/selection.sql says what they are).
 
-    `human` are rows that are added as they are. `pairs` and `size_match` are rules of mmst.
+    `human` are rows that are added as they are. `pairs` and `size_match` are rules of mmst. `tokenizer` is the digest of the model's own,
+    whose end tokens can be learnt; `stops` are texts that ended samples, which any model can learn.
     """
     db.load("prompts", Prompted, list(zip(*prompts, strict=True)) or [()] * len(Prompted._fields))
     db.load("pairs", PairWeight, list(zip(*pairs, strict=True)) or [(), (), ()])
     db.load("human_rows", Row, by_column(human))
     db.set(threshold=rules.threshold, dedup=rules.dedup, cap=rules.cap, choice=rules.choice, balance=rules.balance, weight=rules.weight)
     db.set(cut_off=rules.cut_off, thoughts=rules.thoughts, size_match=size_match)
+    db.set(tokenizer=tokenizer, stops=stops)
     db.set(seed=seed, retracted_samples=excluded.samples, retracted_rounds=excluded.rounds, retracted_sources=excluded.sources)
     db.script("selection_rules")
     db.script("selection")

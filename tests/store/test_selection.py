@@ -14,7 +14,7 @@ from selftrain_assets.core.selection import Selection, make_row
 from selftrain_assets.core.types import Outcome, Sample
 from selftrain_assets.store.database import Database
 from selftrain_assets.store.selection import Excluded, PairWeight
-from tests.selecting import Drawn, selected
+from tests.selecting import STOPS, Drawn, selected
 
 ALL = Selection(dedup="none", cap=0)
 METHODS = [("text", None), ("code", None), ("text", "code"), ("code", "text")]  # method and origin
@@ -28,6 +28,8 @@ ENDINGS = [
     ("stop", [3, 4], "t", "<end>"),
     ("stop", [3], "t", None),
     ("length", [5, 6], "t", None),
+    ("stop", [7, 8], "other", "<end>"),
+    ("stop", None, None, "\n\n"),
     ("stop", [3, 4, 5], "t", "<end>", 2, 1, [1, 2]),  # a thought, the mark at its end forced
     ("stop", [3, 4, 5], "t", "<end>", 3, None, None),  # the answer begins within a token
     ("thought", [3, 4, 5], "t", None, 5, 3, None),  # a thought that never closes
@@ -149,12 +151,19 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
             d.origin,
             learnt(rules, d.sample)[2],
             None if learnt(rules, d.sample)[2] is None else d.sample.tokenizer,
-            d.sample.ended_by if d.sample.finish_reason == "stop" else "",
+            end_of(d.sample),
             d.sample.forced if rules.thoughts == "keep" else None,
         )
         for d in left
     ]
     return rows + human
+
+
+def end_of(sample):
+    """Of a sample that another tokenizer ended, or nobody knows what, the model's own."""
+    if sample.finish_reason != "stop":
+        return ""
+    return sample.ended_by if sample.tokenizer == "t" or sample.ended_by in STOPS else "<own>"
 
 
 def first_of(seed, purpose, drawn, lots, count):

@@ -63,15 +63,23 @@ SELECT b.* EXCLUDE (place), coalesce(w.weight, 1)
 FROM balanced AS b LEFT JOIN pairs AS w ON w.origin = b.origin AND w.method = b.method
 WHERE getvariable('balance') = 'none' OR place <= (SELECT min(n) FROM (SELECT count(*) AS n FROM matched GROUP BY stratum));
 
+-- A row is read by a cursor, which has no variables.
+CREATE TABLE known AS SELECT getvariable('tokenizer')::VARCHAR AS tokenizer, getvariable('stops')::VARCHAR[] AS stops;
+
+-- An end token of another tokenizer is none of the model's, and some servers do not say what ended a sample: then its own end is learnt.
 -- Without its thought a completion begins where the answer does. Within a token that is a border which nobody drew: then the text is learnt.
 CREATE VIEW learnt AS
 SELECT c.*, s.finish_reason, answer_of(s.completion, c.learnt_from) AS completion,
        CASE WHEN c.learnt_from IS NULL THEN p.prompt ELSE coalesce(p.answer_prompt, p.prompt) END AS prompt,
        CASE WHEN c.learnt_from IS NULL THEN s.tokens WHEN s.answer_token IS NOT NULL THEN s.tokens[s.answer_token + 1:] END AS tokens,
-       s.tokenizer, CASE s.finish_reason WHEN 'stop' THEN s.ended_by ELSE '' END AS ended_by,
+       s.tokenizer,
+       CASE WHEN s.finish_reason <> 'stop' THEN ''
+            WHEN s.tokenizer = known.tokenizer OR list_contains(known.stops, s.ended_by) THEN s.ended_by
+            ELSE p.end END AS ended_by,
        CASE WHEN c.learnt_from IS NULL THEN s.forced END AS forced
 FROM chosen AS c
 JOIN sample_pool AS s ON s.key = c.sample_key
+CROSS JOIN known
 JOIN prompts AS p ON p.problem_id = c.problem_id AND p.method IS NOT DISTINCT FROM c.method;
 
 CREATE VIEW training_rows AS
