@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal
 
 from selftrain_assets.core.errors import ModelError, UserError
 from selftrain_assets.core.identity import digest_files
@@ -121,9 +122,17 @@ def device_named(device: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
-def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: bool = True, attention: str | None = None):
+def load_model(
+    ref: ModelRef,
+    device: str = "auto",
+    dtype: str = "auto",
+    merge: bool = True,
+    attention: str | None = None,
+    quantization: Literal["nf4"] | None = None,
+):
     """The model on its device, in evaluation mode. `merge` folds an adapter into the weights, which is what sampling
-    wants; training goes on with the adapter apart. `attention` names the kernel; None is the best one that torch brings."""
+    wants; training goes on with the adapter apart. `attention` names the kernel; None is the best one that torch brings.
+    `quantization` keeps the weights of linear layers but the head in four bits, which an adapter can be trained on."""
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GenerationConfig
@@ -136,10 +145,18 @@ def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: 
     dtype = ("bfloat16" if device == "cuda" else "float32") if dtype == "auto" else dtype
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            ref.directory, dtype=getattr(torch, dtype), attn_implementation=attention, trust_remote_code=False
+            ref.directory,
+            dtype=getattr(torch, dtype),
+            attn_implementation=attention,
+            trust_remote_code=False,
+            **(_in_four_bits(quantization, device, getattr(torch, dtype)) if quantization else {}),
         )
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise ModelError(f"model: {ref.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
+    for layer in model.modules() if quantization else ():
+        # Or on some CPUs bitsandbytes would pack weights anew at the first evaluation, and fail where a width is no multiple of 64.
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
     # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.
     model.generation_config = GenerationConfig(eos_token_id=end_tokens(ref) or None, suppress_tokens=tokenless(ref) or None)
     if ref.adapter is not None:
@@ -148,6 +165,14 @@ def load_model(ref: ModelRef, device: str = "auto", dtype: str = "auto", merge: 
         model = PeftModel.from_pretrained(model, str(ref.adapter), is_trainable=not merge)
         model = model.merge_and_unload() if merge else model
     return model.to(device).eval()
+
+
+def _in_four_bits(kind: str, device: str, dtype: Any) -> dict[str, Any]:
+    """How transformers is told to quantise what it loads, as QLoRA does (arXiv 2305.14314)."""
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type=kind, bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
+    return {"quantization_config": config, "device_map": {"": device}}
 
 
 def give_back_gpu_memory() -> None:

@@ -51,7 +51,7 @@ INSTEAD = {
     "trainer.execution.processes": ("ddp_backend", "ddp_find_unused_parameters", "local_rank"),
     "trainer.execution.save_steps": ("save_strategy", "save_steps", "save_total_limit", "save_only_model", "enable_jit_checkpoint"),
     "seed": ("seed", "data_seed", "full_determinism"),
-    "trackers": ("report_to", "run_name", "project", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
+    "execution.trackers": ("report_to", "run_name", "project", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
     "recipe.inner_stop": ("eval_strategy", "eval_steps", "load_best_model_at_end", "metric_for_best_model", "greater_is_better"),
 }
 """Settings of ours, and the arguments that they stand for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, JsonValue, model_validator
@@ -85,7 +86,7 @@ class SftExecution(Execution):
 class SftTrainer(Identity):
     """Fine-tuning on weighted rows. Exactly one of `steps` and `epochs` is set."""
 
-    added: ClassVar[tuple[str, ...]] = ("arguments",)
+    added: ClassVar[tuple[str, ...]] = ("arguments", "quantization")
 
     type: Literal["sft"] = "sft"
     steps: int | None = Field(None, ge=1, description="optimizer steps of one M-step")
@@ -102,6 +103,9 @@ class SftTrainer(Identity):
         description="what the summed loss of a batch is divided by: its completion tokens, the same times their weights, or its rows",
     )
     lora: Lora | None = Field(None, description="adapter settings; None trains all weights")
+    quantization: Literal["nf4"] | None = Field(
+        None, description="nf4: the model below the adapter is kept in four bits while it is trained (QLoRA); needs lora"
+    )
     arguments: dict[str, JsonValue] = Field(
         {}, description="further fields of transformers' TrainingArguments, such as optim or lr_scheduler_type (docs/training.md)"
     )
@@ -117,6 +121,19 @@ class SftTrainer(Identity):
         execution = dict(data.get("execution") or {})
         execution["speed_arguments"] = {**execution.get("speed_arguments", {}), **quick}
         return {**data, "arguments": {name: arguments[name] for name in arguments if name not in SPEED}, "execution": execution}
+
+    @model_validator(mode="after")
+    def _usable_quantization(self):
+        if self.quantization is None:
+            return self
+        named = f"quantization: {self.quantization}"
+        if self.lora is None:
+            raise ValueError(f"{named} needs an adapter, since weights of four bits cannot be trained; set lora")
+        if self.execution.sharding != "none":
+            raise ValueError(f"{named} cannot be shared among processes; set execution.sharding: none")
+        if find_spec("bitsandbytes") is None:
+            raise ValueError(f"{named} needs a package that is missing; pip install 'selftrain[quantization]'")
+        return self
 
     @model_validator(mode="after")
     def _usable_arguments(self):
@@ -183,7 +200,7 @@ class SftTrainer(Identity):
         if self.lora is None:
             return load_model(start, device, "float32", attention=execution.kernel).train()  # small updates vanish in bfloat16 weights
         dtype = "bfloat16" if execution.computes_in_bfloat16 else "float32"
-        model = load_model(start, device, dtype, merge=False, attention=execution.kernel)
+        model = load_model(start, device, dtype, merge=False, attention=execution.kernel, quantization=self.quantization)
         if start.adapter is not None and (rank := model.peft_config["default"].r) != self.lora.r:
             raise UserError(f"trainer.lora.r: {self.lora.r} cannot go on from an adapter of rank {rank}; set {rank}, or start: base")
         if start.adapter is None:

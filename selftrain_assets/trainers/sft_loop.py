@@ -53,7 +53,8 @@ def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -
         trainer.publish(job.output, tokenizer)
     losses = [(int(entry["step"]), entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     tokens = trained_tokens([len(e.input_ids) for e in examples], settings.batch_size, job.seed, made)
-    versions = {name: version(name) for name in ("torch", "transformers", *(["peft"] if settings.lora else []))}
+    packages = ["torch", "transformers"] + ["peft"] * (settings.lora is not None) + ["bitsandbytes"] * (settings.quantization is not None)
+    versions = {name: version(name) for name in packages}
     return TrainingResult(kept, made, tokens, settings.lora is not None, losses, stop.scores, versions, loss)
 
 
