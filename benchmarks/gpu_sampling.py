@@ -23,7 +23,7 @@ SAMPLES_PER_PROBLEM = 4
 
 def experiment(task: Task, folder: Path) -> dict[str, Any]:
     """Sums of small numbers: 75 to sample for, four times each, and 10 that are held out."""
-    sums, trained = [(a, b) for a in range(1, 18) for b in range(2, 7)], 4 if task.tiny else 75
+    sums, trained = [(a, b) for a in range(19, 2, -1) for b in range(2, 7)], 4 if task.tiny else 75
     splits = ["train"] * trained + ["test"] * (2 if task.tiny else 10)
     problems = [
         {"id": f"{a}+{b}", "question": f"{a} + {b}", "answer": a + b, "split": split} for (a, b), split in zip(sums, splits, strict=False)

@@ -129,9 +129,12 @@ def decode(tokenizer, tokens: Sequence[int]) -> str:
     """The text of drawn tokens behind a prompt.
 
     Special tokens that mark a thought or a channel are part of it, as is the space before its first word where tokens have spaces: some
-    decoders leave it out, taking it for one that encoding put there. Padding, begin and unknown tokens say nothing, and are left out.
+    decoders leave it out, taking it for one that encoding put there. Padding, begin and unknown tokens say nothing, and are left out; but
+    for a begin token by which the chat template opens turns, as ChatML does: a model that goes on as the next person has to stop there.
     """
-    silent = {tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.unk_token_id}
+    silent = {tokenizer.pad_token_id, tokenizer.unk_token_id}
+    if tokenizer.bos_token is not None and tokenizer.bos_token not in (tokenizer.chat_template or ""):
+        silent.add(tokenizer.bos_token_id)
     tokens = [token for token in tokens if token not in silent]
     if tokens and (tokenizer.convert_ids_to_tokens(tokens[0]) or "").startswith(WORD):
         first = tokenizer.decode(tokens[:1], clean_up_tokenization_spaces=False)

@@ -9,13 +9,13 @@ import pytest
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.core.prompts import PromptSettings
-from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.core.sampling import DrawSettings, at_stop
 from selftrain_assets.core.types import Request, Row
 from selftrain_assets.engines import TransformersSettings, VllmSettings
 from selftrain_assets.models import smollm2
 from selftrain_assets.models.chat import chat_frame
 from selftrain_assets.models.loading import load_model, resolve_model
-from selftrain_assets.models.tokenization import decode, encode_prompt, load_tokenizer, tokenizer_digest
+from selftrain_assets.models.tokenization import decode, encode_completion, encode_prompt, load_tokenizer, tokenizer_digest
 from selftrain_assets.stages.loop import run_rounds
 from selftrain_assets.stages.run import Run
 from selftrain_assets.store import Store
@@ -115,6 +115,17 @@ def test_both_engines_draw_the_same_tokens_and_end_alike(model):
                 if completion.ended_by == "<|im_end|>":
                     assert completion.tokens[-1] == tokenizer.eos_token_id
                     assert decode(tokenizer, completion.tokens[:-1]) == completion.text
+
+
+def test_what_opens_a_turn_can_be_a_stop_text(model):
+    """In ChatML the begin token does."""
+    tokenizer = load_tokenizer(model)
+    tokens = [
+        *encode_completion(tokenizer, "Paris."),
+        tokenizer.convert_tokens_to_ids("<|im_start|>"),
+        *encode_completion(tokenizer, "user"),
+    ]
+    assert at_stop(decode(tokenizer, tokens), ("<|im_start|>",)) == ("Paris.", "<|im_start|>")
 
 
 def test_a_system_message_stands_before_the_question(model):
