@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from logging import ERROR, getLogger
 from typing import TYPE_CHECKING, Any
 
 from selftrain_assets.core.errors import ModelError
@@ -246,8 +247,9 @@ def tokenizer_digest(tokenizer) -> str:
 
 
 def quiet() -> None:
-    """One progress bar is enough: ours."""
+    """One progress bar is enough: ours. bitsandbytes, which peft imports wherever it is installed, asks for a kernel that nobody here needs."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    getLogger("bitsandbytes").setLevel(ERROR)
