@@ -247,7 +247,7 @@ def tokenizer_digest(tokenizer) -> str:
 
 
 def quiet() -> None:
-    """One progress bar is enough: ours. bitsandbytes, which peft imports wherever it is installed, asks for a kernel that nobody here needs."""
+    """One progress bar is enough: ours. bitsandbytes, which peft imports where it is installed, asks for a kernel that nobody needs."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
