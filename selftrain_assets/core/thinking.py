@@ -87,6 +87,11 @@ def thought_in(completion: str, marks: Marks, opened: bool) -> Thought | None:
     return Thought(behind + len(completion[behind:]) - len(completion[behind:].lstrip("\r\n")), True)
 
 
+def without_thought(text: str) -> str:
+    """What stands behind the last mark of any model that ends a thought."""
+    return text[max((mark.end() for mark in ANY_MARK.finditer(text) if mark["end"]), default=0) :]
+
+
 class Thinking(Identity):
     """Thoughts of a model that thinks before it answers. The marks are found in its tokenizer and chat template, for the common families
     of models; of another model they can be set here."""

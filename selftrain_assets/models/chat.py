@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from selftrain_assets.core.errors import UserError, nearest
 from selftrain_assets.core.prompts import Frame, PromptSettings, Turn
+from selftrain_assets.core.thinking import without_thought
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.templates import is_dated, render, variables
 from selftrain_assets.models.tokenization import learnt_end, load_tokenizer
@@ -109,7 +110,7 @@ def _check_shown(chat: _Chat, turns: tuple[Turn, ...], before: str, after: str) 
             f"prompt.system: {chat.where} leaves the system message out, or changes it; put its text into prompt.template instead"
         )
     for question, answer in turns:
-        _, _, answer = answer.rpartition("</think>")  # templates leave earlier thoughts out, and are to
+        answer = without_thought(answer)  # templates leave earlier thoughts out, and are to
         if lost := [text for text in (question, answer) if text.strip() not in before]:
             raise UserError(
                 f"prompt.few_shot: {chat.where} leaves an example out, or changes it ({lost[0][:80]!r}); give worked examples as a text, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +41,20 @@ def _parsed(tokenizer):
 
     template = tokenizer.get_chat_template()
     return _compile_jinja_template(template).environment.parse(template)
+
+
+def chat_openings(tokenizer) -> tuple[str, ...]:
+    """Texts that every chat of the template begins with one of: its first added token, or all that stands before what is said. There is
+    none where no template is, and for one that begins with what is said."""
+    if not tokenizer.chat_template:
+        return ()
+    found = []
+    for first in ({"role": "user", "content": "One?"}, {"role": "system", "content": "One?"}):
+        behind = [] if first["role"] == "user" else [{"role": "user", "content": "Two?"}]
+        with suppress(Exception):  # whatever a template raises: who asks in this chat is told
+            before, _, _ = render(tokenizer, [first, *behind]).partition("One?")
+            found.append(_first_token(before, tokenizer) or before)
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def turn_end(tokenizer) -> str | None:

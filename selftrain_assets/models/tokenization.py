@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from selftrain_assets.core.errors import ModelError
 from selftrain_assets.core.identity import KEY_LENGTH
-from selftrain_assets.models.templates import turn_end
+from selftrain_assets.models.templates import chat_openings, turn_end
 
 if TYPE_CHECKING:
     from selftrain_assets.models.loading import ModelRef
@@ -36,8 +36,9 @@ def load_tokenizer(ref: ModelRef):
     quiet()
     try:
         tokenizer = AutoTokenizer.from_pretrained(ref.directory, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"model: {ref.directory} holds no tokenizer that can be loaded: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # damaged files raise many unrelated types
+        _config(ref)  # which it reads too, and which says more where it is at fault
+        raise ModelError(f"model: {ref.directory} holds no tokenizer that can be loaded: {_said(error)}") from error
     tokenizer.padding_side = "left"
     if tokenizer.eos_token_id is None and (named := [id for id in _named_ends(ref) if tokenizer.convert_ids_to_tokens(id)]):
         tokenizer.eos_token = tokenizer.convert_ids_to_tokens(named[0])
@@ -50,14 +51,21 @@ def load_tokenizer(ref: ModelRef):
 
 
 def encode_prompt(tokenizer, prompt: str) -> list[int]:
-    """Token ids of a prompt, for sampling and training alike. A begin token that it brings itself, as a chat may, is not put before it
-    again; an empty one becomes the begin token. The end token that some tokenizers append is no part of it."""
+    """Token ids of a prompt, for sampling and training alike. Nothing is put before a chat, whose template brings what it is to have, nor
+    before a prompt that brings the begin token itself; an empty one becomes the begin token. The end token that some tokenizers append is
+    no part of it."""
     begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
+    begun = begun or prompt.startswith(_chat_openings(tokenizer))
     ids = tokenizer(prompt, add_special_tokens=not begun).input_ids
     if not begun and ids and ids[-1] in (tokenizer.eos_token_id, tokenizer.sep_token_id):
         ids = _without_what_is_appended(ids, tokenizer(prompt, add_special_tokens=False).input_ids)
     begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     return ids or [begin]
+
+
+@lru_cache(maxsize=16)
+def _chat_openings(tokenizer) -> tuple[str, ...]:
+    return chat_openings(tokenizer)
 
 
 def _without_what_is_appended(ids: list[int], text: list[int]) -> list[int]:
@@ -178,12 +186,19 @@ def _named_ends(ref: ModelRef) -> list[int]:
         generation = GenerationConfig.from_pretrained(ref.directory).eos_token_id
     except OSError:  # a model need not bring one
         generation = None
-    found = [_ids(generation), _ids(getattr(_config(ref), "eos_token_id", None))]
+    except Exception as error:  # what a file that holds something else makes it raise
+        raise ModelError(f"model: generation_config.json of {ref.directory} cannot be used: {_said(error)}") from error
+    found = [_ids(ref, "generation_config.json", generation), _ids(ref, "config.json", getattr(_config(ref), "eos_token_id", None))]
     return [id for id in dict.fromkeys(id for ids in found for id in ids) if id >= 0]
 
 
-def _ids(value: Any) -> list[int]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+def _ids(ref: ModelRef, file: str, value: Any) -> list[int]:
+    ids = value if isinstance(value, list) else [] if value is None else [value]
+    if wrong := [id for id in ids if type(id) is not int]:
+        raise ModelError(
+            f"model: {file} of {ref.directory} names the end token {wrong[0]!r}; eos_token_id is the number of a token, or a list"
+        )
+    return ids
 
 
 # -- tokenizer and model -----------------------------------------------------------------------------------------------
@@ -232,8 +247,12 @@ def _config(ref: ModelRef):
 
     try:
         return AutoConfig.from_pretrained(ref.directory, trust_remote_code=False).get_text_config()
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"model: config.json of {ref.directory} cannot be used: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # values of other types than a model's have many of their own
+        raise ModelError(f"model: config.json of {ref.directory} cannot be used: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 @lru_cache(maxsize=8)

@@ -49,6 +49,7 @@ from selftrain_assets.store.tables import (
     prepared_table,
     read_table,
     require_intact,
+    same_content,
     same_table,
 )
 
@@ -139,7 +140,7 @@ class Store:
 
             def same(path: Path) -> str | None:
                 try:
-                    return file_digest(path) if content_digest(path) == content_digest(temporary) else None
+                    return file_digest(path) if same_content(path, temporary) else None
                 except Exception:  # whatever the Parquet reader makes of damaged bytes
                     return None
 

@@ -189,7 +189,8 @@ def test_a_template_without_turns_is_refused_for_examples_alone(family, template
         prompt(ref, few_shot=2)
 
 
-def test_a_thought_in_an_example_is_the_templates_to_leave_out(family):
-    strips = CHATML.replace("m.content +", "m.content.split('</think>')[-1].lstrip() +")
-    solved = [Problem("1", "What is 1 + 2?", "3", "human", solution="<think>easy</think>\n3")]
+@pytest.mark.parametrize(("start", "end"), [("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("<reasoning>", "</reasoning>")])
+def test_a_thought_in_an_example_is_the_templates_to_leave_out(family, start, end):
+    strips = CHATML.replace("m.content +", f"m.content.split('{end}')[-1].lstrip() +")
+    solved = [Problem("1", "What is 1 + 2?", "3", "human", solution=f"{start}easy{end}\n3")]
     assert "easy" not in prompt(family(families.qwen, strips), solved, few_shot=1).frame.before

@@ -1,5 +1,6 @@
 """Endings and tokens of well-known families of models: what ends a sample, what is learnt to end a row, and texts as ids and back."""
 
+import json
 import random
 
 import pytest
@@ -118,6 +119,27 @@ def test_an_end_token_that_its_tokenizer_splits_is_learnt_whole(tmp_path):
     assert encode_ended(tokenizer, "two", " one") == [3, 2]
 
 
+@pytest.mark.parametrize(
+    ("file", "value", "sentence"),
+    [
+        ("config.json", {"eos_token_id": "<|endoftext|>"}, r"config\.json of .* cannot be used: Validation error for field 'eos_token_id'"),
+        ("config.json", {"eos_token_id": [[1], 2]}, r"config\.json of .* cannot be used: .*eos_token_id"),
+        (
+            "generation_config.json",
+            {"eos_token_id": "<|im_end|>"},
+            r"generation_config\.json of .* names the end token '<\|im_end\|>'; eos_tok",
+        ),
+        ("generation_config.json", [], r"generation_config\.json of .* cannot be used: 'list' object"),
+    ],
+)
+def test_an_end_token_that_is_no_number_is_one_sentence(tmp_path, file, value, sentence):
+    ref = families.qwen(tmp_path)
+    written = json.loads((tmp_path / file).read_text())
+    (tmp_path / file).write_text(json.dumps(written | value if value else value))
+    with pytest.raises(ModelError, match=f"^model: {sentence}"):
+        check_tokenizer(ref)
+
+
 # -- what fits ---------------------------------------------------------------------------------------------------------
 
 
@@ -191,6 +213,18 @@ def test_a_prompt_begins_once(family, make):
         chat = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
         ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=False)
         assert encode_prompt(tokenizer, chat) == ids
+
+
+@pytest.mark.parametrize("opens", ["<|start_header_id|>", "### "])
+def test_nothing_is_put_before_a_chat_that_its_template_does_not_bring(tmp_path, opens):
+    """As transformers has it, and so a server's chat; other texts begin as the tokenizer begins them."""
+    template = "{% for m in messages %}{{ 'OPENS' + m.role + '\n' + m.content + '\n' }}{% endfor %}{{ 'OPENSassistant\n' }}"
+    tokenizer = load_tokenizer(families.llama_3(tmp_path, template=template.replace("OPENS", opens)))
+    said = {"role": "user", "content": "Tom has 3"}
+    for chat in ([said], [{"role": "system", "content": "Be brief."}, said], [said, {"role": "assistant", "content": "Yes."}, said]):
+        text = tokenizer.apply_chat_template(chat, tokenize=False)
+        assert encode_prompt(tokenizer, text) == tokenizer.apply_chat_template(chat, return_dict=False)
+    assert encode_prompt(tokenizer, "Tom has 3")[0] == tokenizer.bos_token_id
 
 
 # -- completions -------------------------------------------------------------------------------------------------------

@@ -364,6 +364,23 @@ def test_a_later_table_leaves_the_one_that_history_lists(store):
     assert [store.read_table(m, "rows", Record) for m in (old, new)] == [records(0), records(1)]
 
 
+def test_a_table_of_an_older_version_with_fewer_columns_stays_where_nothing_else_was_added(store, caplog):
+    """Its history lists it: put aside, it would be missing there."""
+
+    def write(columns):
+        with store.database() as db:
+            return store.write_query(
+                "e", "iter-001", "rows", db, f"SELECT {columns} FROM (VALUES ('a', 1), ('b', 2)) AS t(key, n)", ["key"]
+            )
+
+    old = write("key, n")
+    assert write("key, n, NULL::INTEGER[] AS tokens") == old
+    assert not caplog.records
+    ((_, _, later), _) = write("key, n, [n] AS tokens")
+    assert later != old[0][2]
+    assert "damaged; quarantined" in caplog.text
+
+
 def test_a_store_that_cannot_be_written_is_told_before_work_begins(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot be written"):
