@@ -278,7 +278,7 @@ def continuation(tokenizer, text):
     return both[len(prompt) :] if both[: len(prompt)] == prompt else None
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: getattr(kind, "__name__", kind))
 def test_what_was_drawn_is_a_text_and_the_same_ids_again(tokenizer_of, kind):
     tokenizer = tokenizer_of(kind)
     tried = 0
@@ -292,7 +292,7 @@ def test_what_was_drawn_is_a_text_and_the_same_ids_again(tokenizer_of, kind):
     assert tried >= 6
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: getattr(kind, "__name__", kind))
 def test_it_holds_for_any_text_of_many(tokenizer_of, kind):
     tokenizer, rng = tokenizer_of(kind), random.Random(0)
     pieces = ["Tom", " has", " 3", "4", "\n", " ", "# ", ".", "'s", "apples", "print", "    ", "{", "+ ", "$"]
