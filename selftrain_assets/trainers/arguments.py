@@ -10,21 +10,20 @@ import dataclasses
 import json
 import tempfile
 from collections.abc import Mapping
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from selftrain_assets.core.errors import nearest
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
 
 SPEED = frozenset(
     {
         "dataloader_num_workers",
-        "dataloader_persistent_workers",
-        "dataloader_in_order",
-        "dataloader_multiprocessing_context",
         "dataloader_pin_memory",
         "dataloader_prefetch_factor",
         "ddp_bucket_cap_mb",
         "ddp_timeout",
-        "debug",
         "log_level",
         "log_level_replica",
         "log_on_each_node",
@@ -62,7 +61,11 @@ WITHOUT_EFFECT = frozenset(
         "auto_find_batch_size",
         "batch_eval_metrics",
         "dataloader_drop_last",
+        "dataloader_in_order",
+        "dataloader_multiprocessing_context",
+        "dataloader_persistent_workers",
         "ddp_broadcast_buffers",
+        "debug",
         "disable_tqdm",
         "do_eval",
         "do_predict",
@@ -98,13 +101,18 @@ WITHOUT_EFFECT = frozenset(
         "use_cache",
     }
 )
-"""Arguments that this loop sets or does without: its loss, order of rows, states and output are its own."""
+"""Arguments that this loop sets or does without: its loss, order of rows, states and output are its own. Workers of a data loader that
+outlive an epoch, or hand on batches as they come, would change what a resumed training draws and sees."""
+
+OPTIMIZER = ("adam_beta1", "adam_beta2", "adam_epsilon", "optim_args", "optim_target_modules")
+"""Arguments of which each optimizer takes its own."""
 
 
-def require_usable(arguments: Mapping[str, Any], warmup: float, device: str) -> None:
-    """ValueError, in one sentence, where an argument is unknown, not to be set, of a wrong value, or needs a library that is missing.
+def require_usable(arguments: Mapping[str, Any], learning_rate: float, warmup: float, device: str) -> None:
+    """ValueError, in one sentence, where an argument is unknown, not to be set, of a wrong value, without effect, or needs a library
+    that is missing.
 
-    `warmup` is the share of steps over which the rate is to rise, and `device` where the training runs.
+    `learning_rate` is the highest, `warmup` the share of steps over which it is to rise, and `device` where the training runs.
     """
     if not arguments:
         return
@@ -113,7 +121,9 @@ def require_usable(arguments: Mapping[str, Any], warmup: float, device: str) -> 
         _require_value(name, value)
     if warmup and arguments.get("lr_scheduler_type") == "constant":
         raise ValueError("arguments.lr_scheduler_type: constant has no warm-up; set constant_with_warmup, or warmup: 0")
-    _require_working(arguments, device)
+    if "liger_kernel_config" in arguments and not arguments.get("use_liger_kernel"):
+        raise ValueError("arguments.liger_kernel_config: has no effect without use_liger_kernel: true")
+    _require_working(arguments, learning_rate, device)
 
 
 def with_liger(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +145,8 @@ def _require_names(arguments: Mapping[str, Any]) -> None:
         if name in WITHOUT_EFFECT:
             raise ValueError(f"arguments.{name}: this trainer sets it itself or makes no use of it; leave it out")
         if name not in known:
-            raise ValueError(f'arguments: TrainingArguments has no "{name}"{nearest(name, known)}')
+            can_be_meant = {*known} - WITHOUT_EFFECT
+            raise ValueError(f'arguments: TrainingArguments has no "{name}"{nearest(name, can_be_meant)}')
 
 
 def _require_value(name: str, value: Any) -> None:
@@ -153,24 +164,49 @@ def _require_value(name: str, value: Any) -> None:
         raise ValueError(f"arguments.{name}: {value!r} is wrong: {why}") from None
 
 
-def _require_working(arguments: Mapping[str, Any], device: str) -> None:
+def _require_working(arguments: Mapping[str, Any], learning_rate: float, device: str) -> None:
     """Make what they name, for a training of two steps."""
-    import torch
-    from transformers import Trainer, TrainingArguments, get_scheduler
+    from transformers import TrainingArguments
     from transformers.utils import is_liger_kernel_available
 
     from selftrain_assets.models.loading import device_named
 
     if arguments.get("use_liger_kernel") and not is_liger_kernel_available():
         raise ValueError("arguments.use_liger_kernel: needs a package that is missing; pip install liger-kernel on a machine with a GPU")
-    ours = {"use_cpu": device_named(device) == "cpu", "report_to": "none", "lr_scheduler_type": "cosine"}
+    on_cpu = device_named(device) == "cpu"
     with tempfile.TemporaryDirectory() as folder:
+        ours = {"output_dir": folder, "use_cpu": on_cpu, "report_to": "none", "lr_scheduler_type": "cosine", "learning_rate": learning_rate}
         try:
-            made = TrainingArguments(**{"output_dir": folder} | ours | dict(arguments))
-            model = torch.nn.Sequential(torch.nn.Linear(2, 2))
-            kind, options = Trainer.get_optimizer_cls_and_kwargs(made, model)
-            if not {"params", "model", "optimizer_dict"} & options.keys():
-                get_scheduler(made.lr_scheduler_type, kind(model.parameters(), **options), 0, 2, made.lr_scheduler_kwargs)
+            idle = _make(TrainingArguments(**ours | dict(arguments)), ours | dict(arguments))
         except Exception as error:  # many libraries, each with its own
             named = ", ".join(f"{name}: {value}" for name, value in arguments.items())
             raise ValueError(f"arguments: {named} cannot be used: {(str(error).strip() or repr(error)).splitlines()[0]}") from error
+    if idle:
+        raise ValueError(f"arguments.{idle}: {arguments[idle]} has no effect with this optimizer; leave it out, or set another optim")
+
+
+def _make(made: TrainingArguments, settings: dict[str, Any]) -> str | None:
+    """The optimizer, scheduler, loader and compiled model that they name, which may raise anything. Returns the name of one that the
+    optimizer does not take."""
+    import torch
+    from accelerate.utils import DynamoBackend
+    from transformers import Trainer, TrainingArguments, get_scheduler
+
+    made.get_process_log_level()
+    torch.utils.data.DataLoader([0], num_workers=made.dataloader_num_workers, prefetch_factor=made.dataloader_prefetch_factor)
+    if (made.neftune_noise_alpha or 0) < 0:
+        raise ValueError("noise cannot be less than none")
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    if made.torch_compile:
+        backend = DynamoBackend(str(made.torch_compile_backend).upper()).value.lower()
+        torch.compile(model, backend=backend, mode=made.torch_compile_mode)
+    kind, options = Trainer.get_optimizer_cls_and_kwargs(made, model)
+    if not {"params", "model", "optimizer_dict"} & options.keys():
+        get_scheduler(made.lr_scheduler_type, kind(model.parameters(), **options), 0, 2, made.lr_scheduler_kwargs)
+    defaults = {field.name: field.default for field in dataclasses.fields(TrainingArguments)}
+    for name in OPTIMIZER:
+        if settings.get(name, defaults[name]) != defaults[name]:
+            without = TrainingArguments(**{n: v for n, v in settings.items() if n != name})
+            if Trainer.get_optimizer_cls_and_kwargs(without, model) == (kind, options):
+                return name
+    return None

@@ -6,7 +6,7 @@ import math
 from importlib.util import find_spec
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from selftrain_assets.core.errors import DivergenceError, TaskError, UserError
 from selftrain_assets.core.files import remove_folder
@@ -59,6 +59,13 @@ class SftExecution(Execution):
         "none", description="none: each process holds the whole model; fsdp: they share weights, gradients and optimizer states"
     )
     speed_arguments: dict[str, JsonValue] = Field({}, description="those of `trainer.arguments` that change speed and logging alone")
+
+    @field_validator("speed_arguments")
+    @classmethod
+    def _change_no_weights(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name in value.keys() - SPEED:  # they would enter no key
+            raise ValueError(f"{name} does not change speed alone; set it in trainer.arguments")
+        return value
 
     @property
     def computes_in_bfloat16(self) -> bool:
@@ -137,7 +144,7 @@ class SftTrainer(Identity):
 
     @model_validator(mode="after")
     def _usable_arguments(self):
-        require_usable(self.arguments | self.execution.speed_arguments, self.warmup, self.execution.device)
+        require_usable(self.arguments | self.execution.speed_arguments, self.learning_rate, self.warmup, self.execution.device)
         return self
 
     @model_validator(mode="after")

@@ -72,12 +72,41 @@ def test_noise_on_embeddings_and_the_loss_in_chunks_go_together(train, monkeypat
         ({"use_liger_kernel": True}, "pip install liger-kernel"),
         ({"deepspeed": {"zero_optimization": {"stage": 2}}}, "deepspeed"),
         ({"lr_scheduler_kwargs": {"num_cycles": print}}, "JSON"),
+        ({"lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"lr_end": 0.1}}, r"lr_end \(0.1\) must be smaller"),
+        ({"optim": "sgd", "adam_beta1": 0.5}, "adam_beta1: 0.5 has no effect with this optimizer; leave it out"),
+        ({"optim_args": "momentum=0.9"}, "optim_args: momentum=0.9 has no effect with this optimizer"),
+        ({"optim_target_modules": ["q_proj"]}, "optim_target_modules: .* has no effect with this optimizer"),
+        ({"liger_kernel_config": {"rope": True}}, "has no effect without use_liger_kernel"),
+        ({"neftune_noise_alpha": -5}, "neftune_noise_alpha: -5 cannot be used"),
+        ({"torch_compile_backend": "inductr"}, "INDUCTR"),
+        ({"torch_compile_mode": "fast"}, "Unrecognized mode=fast"),
+        ({"dataloader_num_workers": -1}, "num_workers option should be non-negative"),
+        ({"dataloader_in_order": False}, "dataloader_in_order: this trainer sets it itself or makes no use of it"),
+        ({"dataloader_persistent_workers": True}, "makes no use of it"),
+        ({"debug": "underflow_overflow"}, "makes no use of it"),
+        ({"log_level": "loud"}, "log_level: loud cannot be used"),
+        ({"do_evl": True}, r'has no "do_evl"(?!.*did you mean "do_eval")'),
     ],
     ids=str,
 )
 def test_what_cannot_be_used_is_refused_when_settings_are_read(chosen, message):
     with pytest.raises(ValidationError, match=message):
         settings(**chosen)
+
+
+def test_nothing_that_changes_weights_hides_among_what_enters_no_key():
+    with pytest.raises(ValidationError, match="optim does not change speed alone; set it in trainer.arguments"):
+        lab.SftExecution(speed_arguments={"optim": "adafactor"})
+
+
+def test_an_end_below_the_rate_that_is_set_will_do():
+    assert settings(lr_scheduler_type="polynomial", lr_scheduler_kwargs={"lr_end": 1e-3}).learning_rate == 2e-3
+
+
+def test_workers_that_load_batches_change_no_draw_of_the_training(train):
+    with_dropout = lab.SETTINGS[SftTrainer]["lora"]
+    quick = lab.changed(with_dropout, arguments={"dataloader_num_workers": 1})
+    assert train(quick).ref.digest == train(with_dropout).ref.digest
 
 
 def test_every_argument_of_transformers_is_taken_or_refused_for_a_reason():
