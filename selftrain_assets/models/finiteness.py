@@ -39,14 +39,14 @@ def require_finite(ref: ModelRef) -> None:
     """
     from selftrain_assets.models.loading import weights_digest
 
-    if _is_noted(ref.digest):
+    if is_noted("finite", ref.digest):
         return
     for folder in filter(None, (ref.directory, ref.adapter)):
         digest = weights_digest(folder)
-        if not _is_noted(digest):
+        if not is_noted("finite", digest):
             _read(folder)
-            _note(digest)
-    _note(ref.digest)
+            note("finite", digest)
+    note("finite", ref.digest)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -56,8 +56,15 @@ def weight_files(folder: Path) -> list[Path]:
             if (folder / name).is_file():
                 return [folder / name]
             if (index := folder / f"{name}.index.json").is_file():
-                return [folder / part for part in sorted({*json.loads(index.read_text())["weight_map"].values()})]
+                return _parts(index)
     return []
+
+
+def _parts(index: Path) -> list[Path]:
+    try:
+        return [index.parent / name for name in sorted({*json.loads(index.read_text())["weight_map"].values()})]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"model: {index} does not say which file holds which weight; restore it, or give another model") from error
 
 
 def _read(folder: Path) -> None:
@@ -90,19 +97,21 @@ def _tensors(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
     yield from weights.items()
 
 
-_noted: set[str] = set()
+_noted: set[tuple[str, str]] = set()
 
 
-def _is_noted(digest: str) -> bool:
-    if digest and digest not in _noted and (cache() / "finite" / digest).exists():
-        _noted.add(digest)
-    return digest in _noted
+def is_noted(what: str, digest: str) -> bool:
+    """Was this found of the weights with that digest, here or in an earlier process?"""
+    if digest and (what, digest) not in _noted and (cache() / what / digest).exists():
+        _noted.add((what, digest))
+    return (what, digest) in _noted
 
 
-def _note(digest: str) -> None:
+def note(what: str, digest: str) -> None:
+    """Keep in the cache folder what was found of the weights with that digest."""
     if not digest:
         return
-    _noted.add(digest)
-    with suppress(OSError):  # without a cache they are read once by each process
-        (cache() / "finite").mkdir(parents=True, exist_ok=True)
-        (cache() / "finite" / digest).touch()
+    _noted.add((what, digest))
+    with suppress(OSError):  # without a cache it is found once by each process
+        (cache() / what).mkdir(parents=True, exist_ok=True)
+        (cache() / what / digest).touch()

@@ -38,6 +38,11 @@ def require_trainable(ref: ModelRef, lora: Lora | None, setting: str) -> None:
         raise ModelError(
             f"model: {ref.directory} has quantised weights ({method}), which cannot be trained; give the model that they were made from"
         )
+    if _config(ref.directory).get("output_router_logits"):
+        raise ModelError(
+            f"model: {ref.directory}/config.json asks for a loss of its router (output_router_logits), which the loss here does not have; "
+            "set it to false there"
+        )
     if lora is not None:
         _require_targets(ref.directory, _state(ref.directory), lora, setting)
 

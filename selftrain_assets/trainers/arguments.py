@@ -10,12 +10,9 @@ import dataclasses
 import json
 import tempfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any, get_type_hints
 
 from selftrain_assets.core.errors import nearest
-
-if TYPE_CHECKING:
-    from transformers import TrainingArguments
 
 SPEED = frozenset(
     {
@@ -185,9 +182,9 @@ def _require_working(arguments: Mapping[str, Any], learning_rate: float, device:
         raise ValueError(f"arguments.{idle}: {arguments[idle]} has no effect with this optimizer; leave it out, or set another optim")
 
 
-def _make(made: TrainingArguments, settings: dict[str, Any]) -> str | None:
-    """The optimizer, scheduler, loader and compiled model that they name, which may raise anything. Returns the name of one that the
-    optimizer does not take."""
+def _make(made: Any, settings: dict[str, Any]) -> str | None:
+    """The optimizer, scheduler, loader and compiled model that TrainingArguments name, which may raise anything. Returns the name of one
+    that the optimizer does not take."""
     import torch
     from accelerate.utils import DynamoBackend
     from transformers import Trainer, TrainingArguments, get_scheduler

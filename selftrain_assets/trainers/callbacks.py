@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import is_zipfile
 
 import torch
+from safetensors import SafetensorError, safe_open
 from transformers import TrainerCallback, TrainerState
 
 from selftrain_assets.core.crash import crash_point
@@ -25,10 +27,15 @@ def newest_state(work: Path) -> str | None:
 
 
 def _whole(trainer_state: Path) -> bool:
-    """Was it written to its end? The Trainer does not write it atomically."""
+    """Was all of it written to its end? The Trainer does not write atomically, and a disk may lose what a machine had in memory."""
     try:
-        return "global_step" in json.loads(trainer_state.read_text())
-    except ValueError:
+        for path in trainer_state.parent.glob("*.safetensors"):
+            with safe_open(path, framework="pt"):
+                pass
+        # torch's files are archives, whose list of contents stands at the end
+        archives = [path for path in trainer_state.parent.iterdir() if path.suffix in (".pt", ".pth", ".bin")]
+        return all(map(is_zipfile, archives)) and "global_step" in json.loads(trainer_state.read_text())
+    except (ValueError, OSError, SafetensorError):
         return False
 
 

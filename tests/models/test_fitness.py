@@ -122,6 +122,20 @@ def test_quantised_weights_are_not_trained(model):
             require_trainable(ref, lora, "trainer.lora")
 
 
+@pytest.mark.parametrize("said", ["{", "[]", "{}", '{"weight_map": ["a"]}', '{"weight_map": {"a": 1}}'])
+def test_an_index_that_names_no_files_is_refused(model, said):
+    ref = model()
+    (ref.directory / "model.safetensors").rename(ref.directory / "model-00001-of-00001.safetensors")
+    (ref.directory / "model.safetensors.index.json").write_text(said)
+    with pytest.raises(ModelError, match=r"model\.safetensors\.index\.json does not say which file holds which weight; restore it"):
+        require_usable(ref)
+
+
+def test_a_loss_of_the_router_is_not_left_out_in_silence(model):
+    with pytest.raises(ModelError, match=r"config\.json asks for a loss of its router \(output_router_logits\).*set it to false there"):
+        require_trainable(model({"output_router_logits": True}), None, "trainer.lora")
+
+
 SMALL = {"vocab_size": 40, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 
 

@@ -95,7 +95,7 @@ def test_what_cannot_be_used_is_refused_when_settings_are_read(chosen, message):
 
 
 def test_nothing_that_changes_weights_hides_among_what_enters_no_key():
-    with pytest.raises(ValidationError, match="optim does not change speed alone; set it in trainer.arguments"):
+    with pytest.raises(ValidationError, match=r"optim does not change speed alone; set it in trainer.arguments"):
         lab.SftExecution(speed_arguments={"optim": "adafactor"})
 
 

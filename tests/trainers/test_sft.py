@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from selftrain_assets.core.errors import UserError
 from selftrain_assets.recipes.rounds import InnerStop
 from selftrain_assets.trainers import SftTrainer, sft
+from selftrain_assets.trainers.callbacks import newest_state
 from selftrain_assets.trainers.examples import tokenize
 from tests.trainers import lab
 
@@ -176,3 +177,24 @@ def test_the_model_is_gone_when_its_memory_is_given_back_to_the_gpu(train, monke
     monkeypatch.setattr(sft, "give_back_gpu_memory", lambda: (gc.collect(), left.extend(model() for model in trained)))
     train(lab.changed(FULL, steps=1))
     assert left == [None]
+
+
+def test_a_state_that_was_not_written_to_its_end_is_not_resumed_from(train, tmp_path):
+    def interrupt(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(lab.changed(FULL, save_steps=2), work=tmp_path, on_step=interrupt)
+    assert newest_state(tmp_path)
+    (state,) = tmp_path.glob("checkpoint-2")
+    for path in state.iterdir():
+        if path.suffix in (".safetensors", ".pt", ".pth") or path.name == "trainer_state.json":
+            whole = path.read_bytes()
+            path.write_bytes(whole[: len(whole) // 2])
+            assert newest_state(tmp_path) is None, path.name
+            path.write_bytes(whole)
+    (state / "optimizer.pt").write_bytes(b"")
+    seen = []
+    assert train(FULL, work=tmp_path, on_step=lambda done, total: seen.append(done)).ref.digest == train(FULL).ref.digest
+    assert seen == [0, 1, 2, 3, 4]
