@@ -34,6 +34,17 @@ class Marks(NamedTuple):
             return prompt
         return prompt + ("\n" if prompt.endswith("\n") else "") + (self.closing or self.end) + "\n\n"
 
+    def around(self, prompt: str, text: str, keep: bool) -> tuple[str, str]:
+        """Prompt and completion of a text that nobody drew, as this model writes one: a thought is begun once, by the prompt or the text,
+        and an answer without one stands behind no open thought. Its own thought is left out unless we `keep` it."""
+        found = thought_in(text, self, opened=False)
+        if found is None or (found.closed and not keep):
+            return self.without_thought(prompt), text[found.answer_start :] if found else text
+        if not self.opened_by(prompt) or not text.lstrip().startswith(self.start.rstrip()):
+            return prompt, text
+        rest = text.lstrip().removeprefix(self.start.rstrip())
+        return prompt, rest.lstrip("\r\n") if prompt.endswith("\n") else rest
+
 
 class Thought(NamedTuple):
     """Where the answer begins, in characters of the completion. A thought that is not `closed` is all of it."""
@@ -106,6 +117,10 @@ class Thinking(Identity):
     def _both_marks(self) -> Self:
         if (self.start is None) != (self.end is None):
             raise ValueError("start and end belong together: set both, or neither")
+        if self.start is not None and self.end is not None and self.end in self.start:
+            raise ValueError(
+                f"start ({self.start!r}) holds end ({self.end!r}), so that every thought would end where it begins; set others"
+            )
         return self
 
     def marks(self, own: Marks | None) -> Marks | None:

@@ -25,16 +25,24 @@ def human_rows(run: Run, iteration: int) -> list[Row]:
     for to, by, p in asked:
         if (to.name, p.id) in solved:
             prompt = to.prompt.render(p) if by is None else to.translate(p, solved[by.name, p.id])
+            prompt, text = _thought_of(run, to, prompt, solved[to.name, p.id])
             origin, end = by.name if by else None, ends[to.name]
-            rows.append(make_row(prompt, solved[to.name, p.id], 1.0, "human", p.id, iteration, method=to.name, origin=origin, ended_by=end))
+            rows.append(make_row(prompt, text, 1.0, "human", p.id, iteration, method=to.name, origin=origin, ended_by=end))
     return rows
+
+
+def _thought_of(run: Run, method: Method, prompt: str, text: str) -> tuple[str, str]:
+    """Prompt and completion, for a model that thinks, as it would write them."""
+    marks = run.marks(method)
+    keep = getattr(run.config.recipe, "thoughts", "keep") == "keep"
+    return marks.around(prompt, text, keep) if marks else (prompt, text)
 
 
 def reference_rows(run: Run, problems: Sequence[Problem], prompt: Prompt, iteration: int) -> list[Row]:
     """The reference solution of each problem that has one."""
     end = run.end(prompt)
-    solved = [(p, p.solution) for p in problems if p.solution is not None]
-    return [make_row(prompt.render(p), solution, 1.0, "human", p.id, iteration, ended_by=end) for p, solution in solved]
+    solved = [(p.id, _thought_of(run, run.methods[0], prompt.render(p), p.solution)) for p in problems if p.solution is not None]
+    return [make_row(asked, text, 1.0, "human", id, iteration, ended_by=end) for id, (asked, text) in solved]
 
 
 def mixed_in(run: Run, own: int, iteration: int) -> tuple[int, dict[str, list[Row]]]:

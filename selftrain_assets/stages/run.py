@@ -18,6 +18,7 @@ from selftrain_assets.core.errors import TaskError
 from selftrain_assets.core.prompts import Prompt, PromptSettings, build_prompt, fill
 from selftrain_assets.core.retraction import Retractions
 from selftrain_assets.core.sampling import Sampling
+from selftrain_assets.core.thinking import Marks
 from selftrain_assets.core.types import Problem
 from selftrain_assets.models.chat import chat_frame
 from selftrain_assets.models.loading import resolve_model
@@ -209,8 +210,12 @@ class Run:
 
     def answer_prompt(self, method: Method, prompt: str) -> str:
         """The prompt of an answer without its thought (core/thinking.py)."""
-        marks = method.sampling.thinking.marks(marks_of(resolve_model(self.config.model)))
+        marks = self.marks(method)
         return marks.without_thought(prompt) if marks else prompt
+
+    def marks(self, method: Method) -> Marks | None:
+        """How the model marks its thoughts."""
+        return method.sampling.thinking.marks(marks_of(resolve_model(self.config.model)))
 
     @cached_property
     def verifiers(self) -> dict[str, Verifier]:

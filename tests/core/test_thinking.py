@@ -33,6 +33,24 @@ def test_thought_and_answer_are_the_completion(text, opened):
         assert answer == ""
 
 
+@pytest.mark.parametrize(
+    ("prompt", "text", "keep", "made"),
+    [
+        ("Q:", "#### 7", True, ("Q:", "#### 7")),
+        ("Q:", "<think>1</think>\n\n7", True, ("Q:", "<think>1</think>\n\n7")),
+        ("Q:", "<think>1</think>\n\n7", False, ("Q:", "7")),
+        ("Q:<think>\n", "#### 7", True, ("Q:<think>\n\n</think>\n\n", "#### 7")),
+        ("Q:<think>\n", "<think>\n1\n</think>\n\n7", True, ("Q:<think>\n", "1\n</think>\n\n7")),
+        ("Q:<think>", "<think>\n1\n</think>\n\n7", True, ("Q:<think>", "\n1\n</think>\n\n7")),
+        ("Q:<think>\n", "1\n</think>\n\n7", True, ("Q:<think>\n", "1\n</think>\n\n7")),
+        ("Q:<think>\n", "<think>\n1\n</think>\n\n7", False, ("Q:<think>\n\n</think>\n\n", "7")),
+        ("Q:<think>\n", "<think>1", False, ("Q:<think>\n", "1")),
+    ],
+)
+def test_a_text_that_nobody_drew_is_put_as_the_model_writes_one(prompt, text, keep, made):
+    assert THINK.around(prompt, text, keep) == made
+
+
 @pytest.mark.parametrize("marks", TABLE, ids=lambda marks: marks.start)
 def test_every_family_marks_a_thought_and_its_answer(marks):
     closing = marks.closing or marks.end
@@ -95,6 +113,8 @@ def test_marks_that_are_set_go_before_those_of_the_model():
 
 
 def test_settings_that_make_no_sense_are_refused():
+    with pytest.raises(ValidationError, match=r"start \('<x>'\) holds end \('>'\), so that every thought would end where it begins"):
+        Thinking(start="<x>", end=">")
     with pytest.raises(ValidationError, match="start and end belong together"):
         Thinking(start="<think>")
     with pytest.raises(ValidationError, match="budget 512 leaves no room for an answer in max_tokens 512"):

@@ -14,7 +14,7 @@ from selftrain_assets.models.pretrain import random_expression, solve
 from selftrain_assets.models.tokenization import decode, load_tokenizer
 from selftrain_assets.recipes import TriPosT
 from selftrain_assets.reports import markdown, summarize
-from selftrain_assets.stages import inputs, sampling, selecting, training
+from selftrain_assets.stages import inputs, references, sampling, selecting, training
 from selftrain_assets.stages.checks import check
 from selftrain_assets.stages.loop import walk
 from selftrain_assets.stages.run import Run
@@ -185,6 +185,24 @@ def test_answers_alone_can_be_learnt(folder, thinker, opening_thinker, store, op
         assert [label for label in tokenize(row, tokenizer, 512).labels if label != IGNORED] == row.tokens
     if opens:
         assert all(s.prompt.endswith("<think>") and s.answer_start is not None for s in samples.values())
+
+
+@pytest.mark.parametrize(("opens", "thoughts"), [(False, "keep"), (False, "drop"), (True, "keep"), (True, "drop")])
+def test_a_persons_solution_begins_no_second_thought_and_stands_in_none(folder, thinker, opening_thinker, store, tmp_path, opens, thoughts):
+    solved = {"plain": "#### 7", "thought": "<think> 3 + 4 = 7 </think> #### 7"}
+    problems = [json.loads(line) for line in (folder / "problems.jsonl").read_text().splitlines()]
+    problems += [{"id": id, "question": "3 + 4", "answer": "7", "split": "human", "solution": text} for id, text in solved.items()]
+    problems[-1]["question"] = "4 + 3"
+    (tmp_path / "problems.jsonl").write_text("".join(json.dumps(problem) + "\n" for problem in problems))
+    run = opened(tmp_path, store, opening_thinker if opens else thinker, thoughts=thoughts)
+    inputs.problems(run)
+    rows = {row.problem_id: row for row in references.human_rows(run, 1)}
+    if opens:
+        assert rows["plain"].prompt.endswith(" <think></think>\n\n")
+        assert rows["thought"].prompt.endswith(" <think>" if thoughts == "keep" else " <think></think>\n\n")
+    assert rows["plain"].completion == solved["plain"]
+    whole = solved["thought"].removeprefix("<think>") if opens else solved["thought"]
+    assert rows["thought"].completion == (whole if thoughts == "keep" else " #### 7")
 
 
 def test_a_budget_without_marks_is_refused_before_anything_is_drawn(folder, embedded, store):
