@@ -103,7 +103,7 @@ class _Tracked:
         try:
             with redirect_stdout(io.StringIO()):  # where the progress bar is
                 what(self._run)
-        except Exception as error:  # trackers raise many unrelated types, and none is a reason to stop
+        except (Exception, SystemExit) as error:  # trackers raise many unrelated types, and none is a reason to stop
             self._lost = True
             why = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
             log.warning("trackers: %s failed, and nothing more of run %s is logged there (%s)", self._kind, self._name, why)

@@ -185,11 +185,17 @@ def _require_targets(directory: Path, state: tuple, lora: Lora, setting: str) ->
     from transformers.pytorch_utils import Conv1D
 
     model, _ = _on_meta(directory)
+    tied = {weight.rpartition(".")[0] for pair in model.all_tied_weights_keys.items() for weight in pair}
     layers = [name for name, module in model.named_modules() if isinstance(module, Linear | Embedding | Conv1D)]
     for target in lora.target_modules if lora.target_modules != "all-linear" else ():
         if not any(name == target or name.endswith(f".{target}") for name in layers):
             known = {name.rpartition(".")[2] for name in layers}
             raise UserError(f"{setting}.target_modules: the model has no layer {target} that takes an adapter{nearest(target, known)}")
+        if shared := {name for name in tied if name == target or name.endswith(f".{target}")}:
+            raise UserError(
+                f"{setting}.target_modules: {target} shares its weight with another layer ({_some(sorted(tied - shared))}), so that an "
+                "adapter on one of them cannot be folded into it for sampling; leave it out"
+            )
     try:
         inject_adapter_in_model(lora.config(), model, low_cpu_mem_usage=True)
     except Exception as error:  # of peft, for layers that it has no adapter for

@@ -274,6 +274,15 @@ def test_an_adapter_for_layers_that_the_model_lacks_is_refused(model, targets, s
         require_trainable(model(), Lora(target_modules=targets), "base.trainer.lora")
 
 
+@pytest.mark.parametrize(("target", "other"), [("lm_head", r"model\.embed_tokens"), ("embed_tokens", "lm_head")])
+def test_an_adapter_on_a_weight_that_two_layers_share_is_refused(model, embedded, target, other):
+    """Folded into it, it would change what both of them do, where in training it changed one."""
+    adapter = Lora(target_modules=("q_proj", target))
+    with pytest.raises(UserError, match=rf"target_modules: {target} shares its weight with another layer \({other}\).*leave it out"):
+        require_trainable(embedded, adapter, "trainer.lora")
+    require_trainable(model(), adapter, "trainer.lora")
+
+
 def test_a_gpu_that_is_not_there_is_refused():
     import torch
 
