@@ -55,8 +55,8 @@ def content_digest(path: Path, columns: list[str] | None = None) -> str:
 
 
 def same_content(path: Path, other: Path) -> bool:
-    """Do two Parquet files hold the same rows, in whatever bytes? What an older version wrote may lack columns; these are of nulls
-    then."""
+    """Do two Parquet files hold the same rows, in whatever bytes? Columns that `path` lacks, as what an older version wrote may, have to
+    be of nulls in `other`."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file, pq.ParquetFile(other) as newer:
