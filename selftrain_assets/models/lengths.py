@@ -31,8 +31,9 @@ def suitable_max_tokens(model: ModelRef) -> int | None:
 def remarks(model: ModelRef, ways: Mapping[str, DrawSettings]) -> list[str]:
     """A sentence for each way of drawing, by the setting that it is of, that leaves this model far too little room."""
     found = []
+    own = marks_of(model)
     for setting, sampling in ways.items():
-        intended, marks = intended_length(model), sampling.thinking.marks(marks_of(model))
+        intended, marks = intended_length(model), sampling.thinking.marks(own)
         if intended is not None and sampling.max_tokens < FAR_BELOW * intended:
             found.append(
                 f"{setting}.max_tokens is {sampling.max_tokens}, and the model's own generation config says {intended}: what would be "

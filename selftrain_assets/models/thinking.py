@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from selftrain_assets.core.thinking import UNCLOSED, Marks, known_marks, thought_in
+from selftrain_assets.core.thinking import TABLE, UNCLOSED, Marks, known_marks, thought_in
 from selftrain_assets.core.types import Completion
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.tokenization import decode, load_tokenizer
@@ -29,9 +30,19 @@ def tokenizer_of(ref: ModelRef) -> Any:
     return load_tokenizer(ref)
 
 
+def _may_think(ref: ModelRef) -> bool:
+    """Is the start of a thought written in a file of its tokenizer? Without it no tokenizer need be loaded, which takes seconds."""
+    files = (path for pattern in ("*token*.json", "*template*.json", "**/*.jinja") for path in ref.directory.glob(pattern))
+    texts = [path.read_text(encoding="utf-8", errors="replace").replace("\\u003c", "<").replace("\\u003e", ">") for path in files]
+    starts = [form for marks in TABLE for form in (marks.start.strip(), json.dumps(marks.start.strip())[1:-1])]
+    return any(start in text for text in texts for start in starts)
+
+
 @lru_cache(maxsize=16)
 def marks_of(ref: ModelRef) -> Marks | None:
     """How this model marks its thoughts: marks of the table that are in its added tokens or its chat template. None where none are."""
+    if not _may_think(ref):
+        return None
     tokenizer = tokenizer_of(ref)
     template = tokenizer.chat_template or ""
     templates = template.values() if isinstance(template, dict) else [template]

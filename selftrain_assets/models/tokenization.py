@@ -169,6 +169,8 @@ def end_tokens(ref: ModelRef) -> list[int]:
 def learnt_end(ref: ModelRef, chat: bool = False) -> str | None:
     """The token that ends a text which was not drawn, by its name: in a chat the one behind an assistant's message, else the tokenizer's
     own if the model's configurations know it, else the first that they name. None is the tokenizer's own."""
+    if not chat and _names_its_own_end(ref):
+        return None
     tokenizer = load_tokenizer(ref)
     named = [id for id in _named_ends(ref) if id in end_tokens(ref)]
     turn = turn_end(tokenizer) if chat else None
@@ -176,6 +178,24 @@ def learnt_end(ref: ModelRef, chat: bool = False) -> str | None:
         return None
     end = turn or tokenizer.convert_ids_to_tokens(named[0])
     return None if end == tokenizer.eos_token else end
+
+
+@lru_cache(maxsize=64)
+def _names_its_own_end(ref: ModelRef) -> bool:
+    """Do the configurations name the tokenizer's end token? Read off the files as far as they say it: a tokenizer takes seconds to load."""
+    try:
+        tokenizer, vocabulary, model = (
+            json.loads((ref.directory / f"{name}.json").read_text(encoding="utf-8")) for name in ("tokenizer_config", "tokenizer", "config")
+        )
+        end = tokenizer["eos_token"]
+        name = end["content"] if isinstance(end, dict) else end
+        return any(
+            token["id"] in _ids(ref, "config.json", model["eos_token_id"])
+            for token in vocabulary["added_tokens"]
+            if token["content"] == name
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _named_ends(ref: ModelRef) -> list[int]:

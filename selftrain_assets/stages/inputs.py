@@ -31,7 +31,6 @@ def problems(run: Run) -> Manifest:
     found = read_problems(config)
     loaded = found.problems
     _check(run, loaded)
-    check_tokenizer(resolve_model(config.model))  # what does not fit should be told before anything is written
     asks = check_chats(run, loaded)
     for first, phase in run.phases.items():
         _check_solved(phase, loaded)
@@ -47,6 +46,7 @@ def problems(run: Run) -> Manifest:
     current = run.done(INPUTS, "problems", key, {})
     if current and (not asks or MOMENT in current.detail):
         return current
+    check_tokenizer(resolve_model(config.model))  # what does not fit should be told before anything is written
     told = {MOMENT: run.moment.isoformat()} if asks else {}
     with run.store.writing(run.name, INPUTS, "problems", run.owner):
         table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, loaded)

@@ -14,7 +14,7 @@ CORRECTED_TO = (
     r"(?<=[,.;])\s?(?:no|wait|sorry|actually|I\s+mean)[,:]\s+(?=\(?[A-Z]\b|[-$\d])|"
     r"(?:^|(?<=[.;!?*\u2014-]))[ *_]{0,4}(?:h+m+|no|wait|sorry|oops|scratch\s+that|actually|correction|corrected(?:\s+answer)?)\b"
     r"(?:[\s,.:!*\u2026\u2014-]{1,4}(?:no|wait|sorry|actually|rather|it(?:'s|\s+is|\s+(?:should|must)\s+be)|I\s+meant?|make\s+(?:that|it))\b){0,3}"
-    rf"[\s,:*.\u2014-]{{1,4}}{VALUE}|"
+    rf"(?:[\s*]{{0,3}}[,:.!\u2026\u2014-][\s,:*.\u2014-]{{0,4}}|(?<!\bno)(?<!wait)(?<!hmm)(?<!oops)(?<!sorry)\s{{1,2}}){VALUE}|"
     rf"\b{TAKEN_BACK}\W{{1,4}}(?:so\s+|rather\s+)?(?:it|the\s+answer|that)(?:'s|\s+is|\s+(?:should|must)\s+be)\b"
 )
 """Behind it comes the answer that counts."""

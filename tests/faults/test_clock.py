@@ -25,6 +25,7 @@ HOUR = 3600.0
 READS_THE_WALL_CLOCK = {
     "old_images.py": "the age of an image, by the engine's date",
     "stages/retract.py": "a retraction's date",
+    "tracking.py": "the time of a point in a tracker",
     "stages/run.py": "a manifest's date, and the time that chat templates are told from then on",
     "store/garbage.py": "the age of a temporary file, before its lease is asked for",
 }
