@@ -28,7 +28,12 @@ IN_TRAINING = {"before-checkpoint-publication", "after-checkpoint-publication", 
 
 
 def passages(points):
-    return [f"{point}:{n}" for point, numbers in points.items() for n in numbers]
+    """Each point with its first passage; the later ones are of the long set."""
+    return [
+        pytest.param(f"{point}:{n}", marks=[pytest.mark.kills] * bool(place))
+        for point, numbers in points.items()
+        for place, n in enumerate(numbers)
+    ]
 
 
 def test_every_point_is_in_the_source_once_and_is_killed_at():
