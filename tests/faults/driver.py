@@ -26,9 +26,12 @@ import pyarrow.parquet
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.crash import VARIABLE
 from selftrain_assets.models.loading import load_model, resolve_model
+from selftrain_assets.models.tokenization import check_tokenizer
 from selftrain_assets.stages import evaluation, inputs, sampling, selecting, training, trajectories
 from selftrain_assets.stages.run import BASE, Run
 from selftrain_assets.store import Store
+
+check_tokenizer(resolve_model("embedded"))  # every child would load it else, and transformers with it
 
 STAGES = {
     "problems": inputs.problems,
