@@ -197,6 +197,7 @@ def test_no_rounds_are_the_base_alone(place):
     assert {p.parent.name for p in (place / "runs" / "experiments" / "lab").glob("*/*.json")} == {"inputs", "base"}
 
 
+@pytest.mark.kills
 def test_ctrl_c_is_a_clean_line_and_the_next_run_goes_on(place):
     settings = lab.write_experiment(place, rounds=1)
     slow = settings["engine"] | {"seconds_per_completion": 0.05}

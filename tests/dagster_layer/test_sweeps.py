@@ -61,6 +61,7 @@ def test_every_point_has_its_graph_and_the_comparison_depends_on_their_reports(s
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"lab_sweep", *(f"{run}_experiment" for run in runs)}
 
 
+@pytest.mark.kills
 def test_one_run_does_all_points_and_compares_those_that_do_not_fail(swept):
     lab_ = swept({"points": [{"trainer.steps": 2}, {"model": "./nowhere"}, {"trainer.steps": 3}]})
     result = lab_.job()

@@ -110,7 +110,7 @@ def begun(driver, folder, *stages):
 
 
 def test_kills_at_random_times(driver, undisturbed, tmp_path, request):
-    kill_at_random(driver, undisturbed, tmp_path, request.config, 8, E_STEP)
+    kill_at_random(driver, undisturbed, tmp_path, request.config, 4, E_STEP)
 
 
 @pytest.mark.kills
