@@ -133,6 +133,7 @@ def test_the_sensor_starts_the_next_round_once_per_weights(laboratory):
     assert not tick(lab_)
 
 
+@pytest.mark.kills
 def test_controls_and_report_close_an_experiment(laboratory):
     lab_ = laboratory(human_only=True)
     lab_.round("iter-001")

@@ -122,6 +122,7 @@ def test_an_adapter_on_a_hub_model_names_it_and_its_commit(tmp_path, monkeypatch
     assert f'AutoModelForCausalLM.from_pretrained("someone/tiny", revision="{commit}")' in card.text
 
 
+@pytest.mark.kills
 def test_the_base_is_exported_where_the_store_holds_it(exported_runs, tmp_path, monkeypatch):
     made = export(exported_runs("adapter on a trained base"), 0, tmp_path / "out")
     assert (made.weights[0].kind, made.rows) == ("full", None)

@@ -29,7 +29,7 @@ def remove(path):
     path.unlink()
 
 
-@pytest.mark.parametrize("damage", [flip, tear, remove])
+@pytest.mark.parametrize("damage", [flip, *(pytest.param(way, marks=pytest.mark.kills) for way in (tear, remove))])
 @pytest.mark.parametrize("pool_name", ["samples", "verifications"])
 def test_exactly_the_keys_of_a_damaged_shard_are_owed_again(driver, undisturbed, finished, pool_name, damage):
     pool = pools(finished)[pool_name]
@@ -49,7 +49,7 @@ def test_exactly_the_keys_of_a_damaged_shard_are_owed_again(driver, undisturbed,
     assert f"{shard.records} records are owed again" in (finished / "stderr").read_text()
 
 
-@pytest.mark.parametrize("damage", [flip, remove])
+@pytest.mark.parametrize("damage", [flip, pytest.param(remove, marks=pytest.mark.kills)])
 @pytest.mark.parametrize("stage", ["inputs/problems", "base/evaluation", "iter-001/samples", "iter-001/verifications", "iter-001/dataset"])
 def test_a_damaged_table_is_made_again_from_the_pools(driver, undisturbed, finished, stage, damage):
     manifest = Store(finished / "runs").manifest("lab", *stage.split("/"))

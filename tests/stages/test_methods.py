@@ -317,6 +317,7 @@ def test_human_rows_without_a_solution_by_a_method_are_told(mmst, setting):
 APART = {"recipe": {"weights": "per_method"}, "trainer": {"steps": 2, "batch_size": 4, "learning_rate": 0.01, "lora": {"r": 2}}}
 
 
+@pytest.mark.kills
 def test_each_method_can_have_an_adapter_of_its_own(mmst):
     run = mmst(**APART)
     run_rounds(run, [1, 2])
