@@ -109,6 +109,7 @@ def begun(driver, folder, *stages):
     return [driver.finish(folder, list(some)) for some in stages][-1]
 
 
+@pytest.mark.kills
 def test_kills_at_random_times(driver, undisturbed, tmp_path, request):
     kill_at_random(driver, undisturbed, tmp_path, request.config, 4, E_STEP)
 
