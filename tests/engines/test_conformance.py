@@ -163,7 +163,7 @@ def test_tokens_and_endings_say_what_was_drawn(engine, embedded, stop):
 def test_a_completion_goes_on_from_tokens_as_if_it_had_not_been_interrupted(engine, embedded):
     """Greedily: the whole is the same, whether drawn at once or in two parts."""
     if engine.describe().tokenizer is None:
-        pytest.skip("knows no tokens")
+        pytest.skip("it gives no token ids, so that there is nothing to go on from")
     first = GREEDY.model_copy(update={"max_tokens": 4})
     begun = draw(engine, wanted(), first)
     going_on = [replace(r, continues=tuple(begun[r.key].tokens)) for r in wanted()]
