@@ -54,6 +54,13 @@ class Base(Identity):
     fine_tune: Literal["none", "human"] = Field("none", description="none: the model as it is; human: fine-tuned on the human rows first")
     trainer: AnyTrainer | None = Field(None, description="settings of that fine-tuning; None: those of the rounds")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _types(cls, data: Any) -> Any:
+        """A trainer without `type` is of the kind that an experiment's own is by default."""
+        trainer = data.get("trainer") if isinstance(data, dict) else None
+        return {**data, "trainer": {"type": SftTrainer.model_fields["type"].default, **trainer}} if isinstance(trainer, dict) else data
+
 
 class ExecutionSettings(Execution):
     """How the stages run; never part of a key."""

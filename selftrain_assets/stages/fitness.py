@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from selftrain_assets.core.errors import UserError
-from selftrain_assets.models.fitness import require_device, require_trainable
+from selftrain_assets.models.fitness import require_device
 from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.models.packing import require_packable
 from selftrain_assets.stages.run import Run
 from selftrain_assets.trainers.sft import Lora
 
@@ -19,10 +18,7 @@ def require_fit(run: Run) -> None:
     if config.base.fine_tune == "human" and config.base.trainer is not None:
         trainers["base.trainer"] = config.base.trainer
     for setting, trainer in trainers.items():
-        require_device(f"{setting}.execution.device", trainer.execution.device)
-        require_trainable(ref, trainer.lora, f"{setting}.lora")
-        if trainer.packing:
-            require_packable(ref, f"{setting}.packing")
+        trainer.require_fit(ref, setting)
     require_device("engine.device", getattr(config.engine, "device", "auto"))
     _require_same_adapter(run)
 

@@ -62,7 +62,7 @@ def human_only(run: Run, scope: str, rounds: int) -> Manifest:
     for iteration in range(1, rounds + 1):
         steps.update(_steps(run.need(iteration_scope(iteration), "checkpoint")))
     rows, trainer = human_rows(run, 0), run.config.trainer
-    trainers = {method: trainer.model_copy(update={"steps": count, "epochs": None}) for method, count in steps.items()}
+    trainers = {method: trainer.for_steps(count) for method, count in steps.items()}
     return _train(
         run, scope, rows, {"problems": run.need(INPUTS, "problems").digest}, run.need(BASE, "checkpoint").detail["place"], trainers
     )

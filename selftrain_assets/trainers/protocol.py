@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from selftrain_assets.core.types import Row
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.recipes.rounds import InnerStop
+
+if TYPE_CHECKING:
+    from selftrain_assets.trainers.sft import Lora
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,19 @@ class TrainingJob:
 
 class Trainer(Protocol):
     """Settings that can train. `type` names the implementation."""
+
+    @property
+    def lora(self) -> Lora | None:
+        """Settings of the adapter that is trained; None where all weights are."""
+        ...
+
+    def require_fit(self, ref: ModelRef, setting: str) -> None:
+        """ModelError or UserError where this machine or this model does not do what the settings ask; `setting` names their section."""
+        ...
+
+    def for_steps(self, steps: int) -> Self:
+        """The same settings for so many optimizer steps."""
+        ...
 
     def train(self, job: TrainingJob) -> TrainingResult:
         """Train and write the weights into the job's `output`. TaskError if there is nothing to train on."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from importlib.util import find_spec
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from selftrain_assets.core.errors import DivergenceError, TaskError, UserError
 from selftrain_assets.core.files import remove_folder
 from selftrain_assets.core.settings import Execution, Identity
+from selftrain_assets.models.fitness import require_device, require_trainable
 from selftrain_assets.models.loading import ModelRef, device_named, give_back_gpu_memory, load_model
+from selftrain_assets.models.packing import require_packable
 from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.trainers.arguments import SPEED, require_usable
 from selftrain_assets.trainers.examples import tokenize
@@ -171,6 +173,15 @@ class SftTrainer(Identity):
         less padding than one of 64."""
         share = self.batch_size // self.execution.processes
         return self.execution.micro_batch_size or max(rows for rows in range(1, min(share, 32) + 1) if share % rows == 0)
+
+    def require_fit(self, ref: ModelRef, setting: str) -> None:
+        require_device(f"{setting}.execution.device", self.execution.device)
+        require_trainable(ref, self.lora, f"{setting}.lora")
+        if self.packing:
+            require_packable(ref, f"{setting}.packing")
+
+    def for_steps(self, steps: int) -> Self:
+        return self.model_copy(update={"steps": steps, "epochs": None})
 
     def train(self, job: TrainingJob) -> TrainingResult:
         if not job.rows:

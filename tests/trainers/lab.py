@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selftrain_assets.models.loading import ModelRef, load_model, weights_digest
-from selftrain_assets.trainers import SftTrainer
+from selftrain_assets.trainers import ScriptedTrainer, SftTrainer
 from selftrain_assets.trainers.protocol import TrainingResult
 from selftrain_assets.trainers.sft import Lora, SftExecution
 
@@ -15,7 +15,8 @@ SETTINGS = {  # of every trainer, a few steps that already show; ten rows make t
     SftTrainer: {
         "full": SftTrainer(steps=4, batch_size=4, learning_rate=2e-3, execution=SftExecution(device="cpu")),
         "lora": SftTrainer(steps=4, batch_size=4, learning_rate=1e-2, lora=Lora(r=4, dropout=0.1), execution=SftExecution(device="cpu")),
-    }
+    },
+    ScriptedTrainer: {"full": ScriptedTrainer(steps=4)},
 }
 VARIANTS = ("full", "lora")
 
@@ -23,7 +24,8 @@ VARIANTS = ("full", "lora")
 def changed(settings, **changes):
     """The same settings but for some fields; those of `execution` are named directly."""
     where = {name: changes.pop(name) for name in list(changes) if name in SftExecution.model_fields}
-    return type(settings)(**dict(settings) | {"execution": settings.execution.model_copy(update=where)} | changes)
+    execution = {"execution": settings.execution.model_copy(update=where)} if where else {}
+    return type(settings)(**dict(settings) | execution | changes)
 
 
 @dataclass(frozen=True)
