@@ -7,7 +7,6 @@ from rich.table import Table
 
 from selftrain_assets import terminal
 from selftrain_assets.assets.previews import table
-from selftrain_assets.reports.render import html_table
 from selftrain_assets.store.lineage import Node
 
 NASTY = "[/x] [x]gone[/x] [bold]b :smile: \x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J \u202eright\u2066 a\rb \0 \ud800"
@@ -65,13 +64,3 @@ def test_rows_of_a_query(shown):
     if terminal.console.is_terminal:
         terminal.print_rows([NASTY], [[NASTY]])
         assert shown().count(WRITTEN) == 2
-
-
-def test_pages():
-    text = "<script>x</script> ![p](http://x/y.png) [l](javascript:x) `c` | **b** < \x1b[2J \u202e \\|"
-    page = html_table([text], [[text]])
-    assert "<script" not in page
-    assert "\x1b" not in page
-    assert "\u202e" not in page
-    cell = table(["c"], [[text]]).splitlines()[-1]
-    assert cell == (r"| &lt;script>x&lt;/script> ![p]\(http://x/y.png) [l]\(javascript:x) `c` \| **b** &lt; \\x1b[2J \\u202e \\\| |")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from selftrain_assets.reports.endings import ending_tables
 from selftrain_assets.reports.groups import group_tables
 from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.reports.opinion import evidence_tables, opinion_tables
-from selftrain_assets.reports.render import document, html_table, markdown_table, picture
+from selftrain_assets.reports.render import Page
 from selftrain_assets.reports.suites import suite_tables
 from selftrain_assets.reports.summary import figures_of, summarize
 from selftrain_assets.reports.tables import Titled, estimated, header, number, rows
@@ -44,8 +43,9 @@ def write_report(run: Run) -> Path:
     drawn = figures(summary)
     for name, png in drawn.items():
         write_atomically(folder / f"{name}.png", png)
-    write_atomically(folder / "report.md", markdown(summary, drawn))
-    write_atomically(folder / "report.html", page(summary, drawn))
+    page = report_page(summary, drawn)
+    write_atomically(folder / "report.md", page.markdown())
+    write_atomically(folder / "report.html", page.html())
     write_atomically(folder / "report.json", numbers)
     return folder / "report.html"
 
@@ -57,22 +57,16 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def markdown(summary: dict[str, Any], figures: Iterable[str]) -> str:
-    """The report as Markdown; the figures lie beside it."""
-    paragraphs = [f"# {summary['experiment']}", findings(summary), *(f"![{name}]({name}.png)" for name in figures)]
-    paragraphs += [markdown_table(header(summary), rows(summary)), *notes(summary)]
-    for title, columns, cells in [*further_tables(summary), *evidence_tables(summary)]:
-        paragraphs += [f"## {title}", markdown_table(columns, cells)]
-    return "\n\n".join(paragraphs) + "\n"
-
-
-def page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> str:
-    """The report as one HTML file without outside references."""
-    parts = [f"<p>{html.escape(findings(summary))}</p>", *map(picture, figures.items()), html_table(header(summary), rows(summary))]
-    parts += [f"<p>{html.escape(text)}</p>" for text in notes(summary)]
-    tables = [*further_tables(summary), *evidence_tables(summary)]
-    parts += [f"<h2>{html.escape(title)}</h2>{html_table(columns, cells)}" for title, columns, cells in tables]
-    return document(summary["experiment"], parts)
+def report_page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> Page:
+    """The report of these numbers with these figures."""
+    return Page(
+        summary["experiment"],
+        [findings(summary)],
+        figures,
+        (header(summary), rows(summary)),
+        notes(summary),
+        [*further_tables(summary), *evidence_tables(summary)],
+    )
 
 
 def further_tables(summary: dict[str, Any]) -> list[Titled]:
@@ -150,4 +144,4 @@ def difficulty(summary: dict[str, Any]) -> list[str]:
     )
 
 
-__all__ = ["difficulty", "figures_of", "findings", "further_tables", "markdown", "page", "summarize", "write_report"]
+__all__ = ["difficulty", "figures_of", "findings", "further_tables", "report_page", "summarize", "write_report"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,7 +16,7 @@ from selftrain_assets.core.identity import fingerprint
 from selftrain_assets.core.statistics import Estimate, estimate, over_seeds, paired_difference
 from selftrain_assets.core.types import Row
 from selftrain_assets.reports.arms import Arm, Asked, Scores
-from selftrain_assets.reports.render import document, html_table, markdown_table, picture
+from selftrain_assets.reports.render import Page
 from selftrain_assets.reports.summary import plain
 from selftrain_assets.reports.tables import Titled, estimated
 from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
@@ -194,14 +193,9 @@ def write_comparison(found: dict[str, Any], folder: Path) -> Path:
 
 def write_page(found: dict[str, Any], folder: Path, title: str, png: bytes, tables: Sequence[Titled]) -> Path:
     """The same, with this figure and these tables."""
-    terms = " ".join(found["terms"])
-    paragraphs = [f"# {title}", "![comparison](comparison.png)", terms]
-    parts = [picture(("comparison", png)), f"<p>{html.escape(terms)}</p>"]
-    for heading, columns, cells in tables:
-        paragraphs += [f"## {heading}", markdown_table(columns, cells)]
-        parts += [f"<h2>{html.escape(heading)}</h2>{html_table(columns, cells)}"]
+    page = Page(title, figures={"comparison": png}, notes=[" ".join(found["terms"])], sections=tables)
     write_atomically(folder / "comparison.json", json.dumps(found, indent=1))
     write_atomically(folder / "comparison.png", png)
-    write_atomically(folder / "comparison.md", "\n\n".join(paragraphs) + "\n")
-    write_atomically(folder / "comparison.html", document(title, parts))
+    write_atomically(folder / "comparison.md", page.markdown())
+    write_atomically(folder / "comparison.html", page.html())
     return folder / "comparison.html"

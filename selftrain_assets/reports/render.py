@@ -1,50 +1,132 @@
-"""How tables and figures become Markdown and HTML."""
+"""How pages and tables become HTML and Markdown: prose stands in templates, which escape every value that they show."""
 
 from __future__ import annotations
 
 import base64
-import html
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 
 from selftrain_assets.core.foreign import visible
+from selftrain_assets.reports.tables import Titled
 
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse;font-size:13px}th,td{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:right}
-th:first-child,td:first-child{text-align:left}img{max-width:100%}.wide{overflow-x:auto}@media print{body{margin:0}}"""
-
-
-def markdown_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """As Markdown. Text in a cell stays text, whatever a model wrote: no cell ends early, no tag, link or picture begins in one."""
-
-    def line(row: Sequence[str]) -> str:
-        return "| " + " | ".join(map(_cell, row)) + " |"
-
-    return "\n".join([line(columns), line(["---"] * len(columns)), *map(line, cells)])
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
 
 
-def _cell(text: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A report in parts; `report.html.jinja` and `report.md.jinja` put them in order.
+
+    Attributes:
+        title: Heading of the page.
+        findings: Paragraphs above the figures.
+        figures: PNG by name. In HTML they are part of the page, in Markdown files beside it.
+        table: Columns and rows of the main table, if there is one.
+        notes: Paragraphs below it.
+        sections: Further tables, each under its title.
+    """
+
+    title: str
+    findings: Sequence[str] = ()
+    figures: Mapping[str, bytes] = field(default_factory=dict)
+    table: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
+    notes: Sequence[str] = ()
+    sections: Sequence[Titled] = ()
+
+    def html(self) -> str:
+        """As one file without outside references."""
+        return html_templates().get_template("report.html.jinja").render(page=self)
+
+    def markdown(self) -> str:
+        """As text that refers to the figures beside it."""
+        return markdown_templates(__package__).get_template("report.md.jinja").render(page=self)
+
+
+@cache
+def html_templates() -> Environment:
+    """Templates of pages. A value is escaped for HTML, and what cannot be seen in it is shown."""
+    return _environment(__package__, visible, base64=lambda png: base64.b64encode(png).decode())
+
+
+@cache
+def markdown_templates(package: str) -> Environment:
+    """Templates below a package's folder `templates`, for Markdown. A value is escaped by `escape_markdown` unless a filter made it Markdown.
+
+    Filters: `table(rows)` of column titles, `code` in the line, `fenced(language)` for a block of code, `thousands` for a count.
+    """
+    from markupsafe import Markup
+
+    return _environment(
+        package,
+        lambda text: Markup(escape_markdown(text)),
+        table=lambda columns, rows: Markup(markdown_table(columns, rows)),
+        code=lambda text: Markup(_code(str(text))),
+        fenced=lambda text, language="": Markup(_fenced(text, language)),
+        thousands=lambda count: f"{count:,}",
+        listed=listed,
+    )
+
+
+def _environment(package: str, escape: Callable[[str], str], **filters: Callable[..., object]) -> Environment:
+    """`escape` is applied to every value that a template shows but to markup; jinja2 then escapes for HTML what is not markup yet."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def finalize(value: object) -> str | Markup:
+        return value if isinstance(value, Markup) else escape(str(value))
+
+    made = Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= filters
+    return made
+
+
+def escape_markdown(text: str) -> str:
+    """Text that stays text in a paragraph and in a cell of a table, whatever a model wrote.
+
+    It is one line; no cell ends in it, and no tag, link or picture begins in it. Code in backticks stays code.
+    """
     line = " ".join(visible(text).split()).replace("\\", "\\\\")
     return line.replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
 
 
-def html_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """As HTML, in a box that scrolls by itself where the table is wide."""
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as Markdown; text in its cells stays text."""
 
-    def line(row: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(visible(cell))}</{tag}>" for cell in row) + "</tr>"
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(map(escape_markdown, cells)) + " |"
 
-    return f'<div class="wide"><table>{"".join([line(columns, "th"), *(line(row, "td") for row in cells)])}</table></div>'
-
-
-def document(title: str, parts: Iterable[str]) -> str:
-    """An HTML file with this heading."""
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style><h1>{html.escape(title)}</h1>{''.join(parts)}</html>\n"
-    )
+    return "\n".join([line(columns), line(["---"] * len(columns)), *map(line, rows)])
 
 
-def picture(figure: tuple[str, bytes]) -> str:
-    """A PNG by its name, inside of the HTML."""
-    name, png = figure
-    return f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+def _code(text: str) -> str:
+    """Text between backticks, of which there are more than in the text."""
+    line = " ".join(visible(text).split())
+    ticks = _backticks(line, 1)
+    return f"{ticks} {line} {ticks}" if "`" in line else f"{ticks}{line}{ticks}"
+
+
+def _fenced(text: str, language: str) -> str:
+    fence = _backticks(text, 3)
+    return f"{fence}{language}\n{visible(text).strip()}\n{fence}"
+
+
+def _backticks(text: str, least: int) -> str:
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    return "`" * max(least, longest + 1)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words with commas, and `and` before the last one."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

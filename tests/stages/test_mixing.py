@@ -7,7 +7,7 @@ import pytest
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.types import Problem, Row, Score
 from selftrain_assets.export import export
-from selftrain_assets.reports import markdown, summarize
+from selftrain_assets.reports import report_page, summarize
 from selftrain_assets.stages import reverify
 from selftrain_assets.stages.audit import audit
 from selftrain_assets.stages.loop import run_rounds
@@ -61,7 +61,7 @@ def test_a_share_of_another_source_stands_beside_the_own_rows(opened, general, s
     inspector = Inspector(store)
     assert all(line.state == "done" and not line.lost for line in audit(inspector, run))
     assert not inspector.findings
-    told = markdown(summarize(run), [])
+    told = report_page(summarize(run), {}).markdown()
     assert "## Training rows, and those of other sources among them" in told
     assert not reverify.reverify(run)[0].removed
     [node] = [n for n in Lineage(store).checkpoint("lab", "iter-001", row=1).edges if n.kind == "dataset"]
@@ -168,7 +168,7 @@ def test_a_budget_of_reference_solutions_is_all_that_is_learnt(instructed, store
     summary = summarize(run)
     assert summary["model"].startswith("llama from scratch")
     assert set(summary["iterations"][0]["groups"]) == {"test", "transfer"}
-    assert "## Greedy accuracy by group of problems" in markdown(summary, [])
+    assert "## Greedy accuracy by group of problems" in report_page(summary, {}).markdown()
     _, found = query(store, "SELECT count(*) FROM rows WHERE problem_id LIKE 'general/%'")
     assert found[0][0] == 5
     monkeypatch.setenv("SELFTRAIN_DEFS", str(tmp_path / "defs"))

@@ -10,7 +10,7 @@ from selftrain_assets.core.errors import InfraError
 from selftrain_assets.core.health import second_opinion as opinion_check
 from selftrain_assets.core.statistics import wilson
 from selftrain_assets.core.types import Problem
-from selftrain_assets.reports import markdown, page, summarize
+from selftrain_assets.reports import report_page, summarize
 from selftrain_assets.stages import opinion, sampling
 from selftrain_assets.stages.checks import check
 from selftrain_assets.stages.loop import run_rounds
@@ -138,7 +138,8 @@ def test_the_report_shows_it_with_the_completions(run):
     summary = summarize(run)
     found, shown = found_in(run), summary["iterations"][0]["second_opinion"]["verifications"]
     assert shown == json.loads(json.dumps(found))
-    text, html = markdown(summary, []), page(summary, {})
+    shown_in = report_page(summary, {})
+    text, html = shown_in.markdown(), shown_in.html()
     line, measured = [row for row in text.splitlines() if "text or math for numeric" in row]
     assert measured.startswith("| 1 | evaluation | ")
     assert f"| {found['failed']} | {found['read']} | {found['turned']} |" in line

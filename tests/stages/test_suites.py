@@ -7,7 +7,7 @@ import pytest
 from selftrain_assets.config import parse_experiment
 from selftrain_assets.core.errors import TaskError, UserError
 from selftrain_assets.core.types import Score
-from selftrain_assets.reports import markdown, summarize
+from selftrain_assets.reports import report_page, summarize
 from selftrain_assets.stages.audit import audit
 from selftrain_assets.stages.loop import prepare, run_rounds
 from selftrain_assets.store.audit import Inspector
@@ -50,7 +50,7 @@ def test_every_policy_is_measured_on_it_beside_the_base(with_suite):
         assert 1 / 3 < found["pass_at_k"]["1"]["mean"] <= 2 / 3
         assert found["pass_at_k"]["4"]["mean"] == pytest.approx(2 / 3)
     assert found["gain_over_base"]["mean"] == 0
-    told = markdown(summarize(run), [])
+    told = report_page(summarize(run), {}).markdown()
     assert "## Suite capitals: 3 problems of another task" in told
     assert "| 1 | 0.667 [" in told
 

@@ -13,7 +13,7 @@ from selftrain_assets.core.types import Row
 from selftrain_assets.models.pretrain import random_expression, solve
 from selftrain_assets.models.tokenization import decode, load_tokenizer
 from selftrain_assets.recipes import TriPosT
-from selftrain_assets.reports import markdown, summarize
+from selftrain_assets.reports import report_page, summarize
 from selftrain_assets.stages import inputs, references, sampling, selecting, training
 from selftrain_assets.stages.checks import check
 from selftrain_assets.stages.loop import walk
@@ -143,7 +143,7 @@ def test_lengths_and_unclosed_thoughts_are_told(finished):
     assert found["think"] == sum(s.answer_start is not None for s in samples)
     answers = [s.completion_tokens - s.answer_token for s in samples if s.answer_token is not None and s.finish_reason != "thought"]
     assert found["answer_tokens"]["mean"] == pytest.approx(sum(answers) / len(answers))
-    page = markdown(summarize(run), [])
+    page = report_page(summarize(run), {}).markdown()
     assert "## Thoughts and answers" in page
     assert f"| round 1, training | {found['drawn']} | {found['think']} | {found['unclosed']} | {found['forced']} |" in page
 
