@@ -6,7 +6,6 @@ import pytest
 from rich.table import Table
 
 from selftrain_assets import terminal
-from selftrain_assets.assets.previews import table
 from selftrain_assets.store.lineage import Node
 
 NASTY = "[/x] [x]gone[/x] [bold]b :smile: \x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J \u202eright\u2066 a\rb \0 \ud800"

@@ -1,4 +1,4 @@
-"""What the cards of a model and of its rows have in common."""
+"""What the cards of a model and of its rows have in common. Their prose stands in the templates beside this module."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Any
 
 from selftrain_assets.config import Experiment
 from selftrain_assets.core.health import HELD_OUT_APART, NEAR_COPIES
-from selftrain_assets.core.scratch import ScratchModel
 from selftrain_assets.core.types import HELD_OUT
-from selftrain_assets.export.capsule import CAPSULE
 from selftrain_assets.export.rows import Rows
 from selftrain_assets.export.weights import HubModel, Weights
-from selftrain_assets.models.loading import EMBEDDED
-from selftrain_assets.reports.render import markdown_table
+from selftrain_assets.export.wording import ROW_SOURCES
+from selftrain_assets.reports.render import markdown_templates
+from selftrain_assets.reports.tables import Titled
 from selftrain_assets.stages.checks import check
 from selftrain_assets.stages.run import Run, iteration_scope
 from selftrain_assets.tasks import ProblemFile
@@ -27,8 +26,8 @@ Point = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What there is to say of an export: the run and its round, the weights and rows as they were written, the names that they will
-    have on the hub, the model that training began with, and the licence that it is under."""
+    """An export: the run and its round, the weights and rows as they were written, the names that they will have on the hub, the model
+    that training began with, and the licence that it is under."""
 
     run: Run
     iteration: int
@@ -57,124 +56,77 @@ class Exported:
     def title(self) -> str:
         return f"{self.run.name}, round {self.iteration}" if self.iteration else f"{self.run.name}, base"
 
-
-def pretrained_name(told: Exported) -> str:
-    """The model that training began with, as a reader may find it."""
-    if told.pretrained:
-        at = f" (commit `{told.pretrained.revision[:12]}`)" if told.pretrained.revision else ""
-        return f"[{told.pretrained.name}](https://huggingface.co/{told.pretrained.name}){at}"
-    if told.config.model == EMBEDDED:
-        return "`embedded`, the small arithmetic model that ships with selftrain"
-    if isinstance(told.config.model, ScratchModel):
-        return f"{told.config.model}"
-    return f"`{told.config.model}`, a folder of whoever made this"
+    @property
+    def sampled(self) -> bool:
+        """Whether rounds of its recipe sample at all."""
+        return "samples" in self.config.recipe.stages
 
 
-def facts(told: Exported, more: dict[str, str]) -> str:
-    """A list of task, verifier and recipe, each in its own words, and of what is `more`."""
-    task, recipe = told.config.task, told.config.recipe
-    described = f"the problems of {Path(task.path).name}" if isinstance(task, ProblemFile) else _about(task)
-    judges = {v.type: v for v in with_members(told.config.verifiers())}
-    said = {
-        "Task": f"`{task.type}`: {described}",
-        "Verifier": "; ".join(f"`{name}`: {_about(verifier).rstrip('.')}" for name, verifier in judges.items()),
-        "Recipe": f"`{recipe.type}`: {_about(recipe)}",
+def render(template: str, exported: Exported, **values: object) -> str:
+    """A card from its template, which is given the export, what both cards say of it, and these values."""
+    found = markdown_templates(__package__).get_template(template)
+    return found.render(exported=exported, **_facts(exported), **held_out(exported), **_reproducibility(exported.capsule), **values)
+
+
+def _facts(exported: Exported) -> dict[str, object]:
+    """Task, verifier and recipe, each in its own words."""
+    config = exported.config
+    task, recipe = config.task, config.recipe
+    about = f"the problems of {Path(task.path).name}" if isinstance(task, ProblemFile) else _about(task)
+    verifiers = {verifier.type: verifier for verifier in with_members(config.verifiers())}
+    return {
+        "config": config,
+        "summary": exported.summary,
+        "task_text": f"`{task.type}`: {about}",
+        "verifier_text": "; ".join(f"`{name}`: {_about(verifier).rstrip('.')}" for name, verifier in verifiers.items()),
+        "recipe_text": f"`{recipe.type}`: {_about(recipe)}",
+        "not_covered": not_covered(config),
+        "sources": source_table(exported.rows) if exported.rows else None,
     }
-    return "\n".join(f"- **{name}.** {text.rstrip('.')}." for name, text in {**said, **more}.items())
 
 
 def _about(settings: object) -> str:
-    return inspect.getdoc(type(settings)).partition("\n")[0]  # type: ignore[union-attr]
-
-
-SOURCES = {
-    "self": "sampled from the policy, and right by the verifier",
-    "human": "a worked solution that came with its problem",
-    "rationalized": "sampled with the answer as a hint, and right; the hint is taken out again",
-    "translated": "a right solution by another method, translated by the policy, and right by the verifier",
-    "improved": "a turn that corrects an attempt sampled from the policy, of a trajectory that ends right by the verifier",
-}
+    """First line of the docstring of a class of settings."""
+    return (inspect.getdoc(type(settings)) or "").partition("\n")[0]
 
 
 def not_covered(config: Experiment) -> list[str]:
     """What the verifiers and the task say that they leave out, in sentences."""
-    judges = {f"verifier `{v.type}`": v for v in with_members(config.verifiers())}
-    said = {
-        name: " ".join((inspect.getdoc(type(each)) or "").split())
-        for name, each in {**judges, f"task `{config.task.type}`": config.task}.items()
-    }
-    return [f"Not covered by the {name}: {text.partition('Not covered: ')[2]}" for name, text in said.items() if "Not covered: " in text]
+    parts: dict[str, object] = {f"verifier `{verifier.type}`": verifier for verifier in with_members(config.verifiers())}
+    parts[f"task `{config.task.type}`"] = config.task
+    sentences = []
+    for name, settings in parts.items():
+        _, marker, left_out = " ".join((inspect.getdoc(type(settings)) or "").split()).partition("Not covered: ")
+        if marker:
+            sentences.append(f"Not covered by the {name}: {left_out}")
+    return sentences
 
 
-def source_table(rows: Rows) -> str:
+def source_table(rows: Rows) -> Titled:
     """Rows by where they come from, round and method."""
-    methods = any(method for _, _, method, _, _ in rows.sources)
-    cells = [
-        [source, str(iteration), *([method or ""] if methods else []), f"{count:,}", f"{problems:,}", SOURCES[source]]
-        for source, iteration, method, count, problems in rows.sources
-    ]
-    return markdown_table(["source", "round", *(["method"] if methods else []), "rows", "problems", "what it is"], cells)
+    by_method = any(method for _, _, method, _, _ in rows.sources)
+    cells = []
+    for source, iteration, method, count, problems in rows.sources:
+        of_method = [method or ""] if by_method else []
+        cells.append([source, str(iteration), *of_method, f"{count:,}", f"{problems:,}", ROW_SOURCES[source]])
+    return Titled("", ["source", "round", *(["method"] if by_method else []), "rows", "problems", "what it is"], cells)
 
 
-def split_facts(told: Exported) -> list[str]:
+def held_out(exported: Exported) -> dict[str, object]:
     """From which splits the rows are, as counted, and what was found of held-out text in them."""
-    if told.rows is None:
-        return []
-    splits = [f"`{split}` ({count:,})" for split, count in told.rows.splits]
-    held_out = [split for split, _ in told.rows.splits if split in HELD_OUT]
-    checks = check(told.run, told.run.need(iteration_scope(told.iteration), "dataset"))
-    found = [c.message[0].upper() + c.message[1:] for c in checks if c.name in (HELD_OUT_APART, NEAR_COPIES)]
-    return [
-        f"By the split of their problem, the training rows are of {listed(splits)}"
-        + (f"; that of {listed(held_out)} should be held out. " if held_out else f", and none of {listed(HELD_OUT)}. ")
-        + f"Held-out text was looked for in questions and completions. {'. '.join(found)}."
-    ]
+    if exported.rows is None:
+        return {}
+    dataset = exported.run.need(iteration_scope(exported.iteration), "dataset")
+    checks = [c for c in check(exported.run, dataset) if c.name in (HELD_OUT_APART, NEAR_COPIES)]
+    return {
+        "splits": [f"`{split}` ({count:,})" for split, count in exported.rows.splits],
+        "leaked": [split for split, _ in exported.rows.splits if split in HELD_OUT],
+        "held_out_splits": HELD_OUT,
+        "held_out_checks": [c.message[0].upper() + c.message[1:] for c in checks],
+    }
 
 
-def listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def capsule_text(told: Exported) -> list[str]:
-    """The capsule for people; the same for programs is in CAPSULE."""
-    capsule = told.capsule
-    code = capsule["written_with"]["code"]
-    at = f" at commit `{code['commit']}`{', changed since' if code['modified'] else ''}" if code else ""
-    again = "\n".join([*capsule["make_again"], *capsule["check"]])
-    stages = [
-        [
-            s["scope"],
-            s["stage"],
-            f"`{s['digest'][:12]}`",
-            ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in s["counts"].items() if name in SHOWN and count),
-            f"{s['tokens']:,}" if s["tokens"] else "",
-            f"{s['seconds']:.1f}",
-        ]
-        for s in capsule["stages"]
-    ]
-    total = sum(s["seconds"] for s in capsule["stages"])
-    versions = "; ".join(f"{name}: {', '.join(values)}" for name, values in sorted(capsule["versions"].items()))
-    settings = capsule["settings_file"]
-    return [
-        f"Everything that made it is in [{CAPSULE}]({CAPSULE}): all settings with their defaults, seeds, versions, and of every stage its "
-        "key, digest, parents, counts, tokens and seconds, back to the base. A digest covers the bytes that it stands for; a stage names "
-        "the digests that it was made from.",
-        f"To make it again, and to check it: put the settings below into `selftrain_assets/defs/{settings['experiment']}/defs.yaml`, have "
-        f"the same problems (their digest is `{_problems(capsule)}`), and type",
-        f"```\n{again}\n```",
-        f"This was written with selftrain {capsule['written_with']['selftrain']}{at}.",
-        f"Seeds: {', '.join(f'{name} {seed}' for name, seed in capsule['seeds'].items())}. Versions: {versions}. Checkpoint: "
-        f"`{capsule['checkpoint']['digest']}`. All stages took {_duration(total)}.",
-        "Equal digests are equal bytes. Other hardware, versions or numbers of threads may round otherwise; then the digests differ, and "
-        "only the figures can be compared.",
-        "<details><summary>Stages</summary>\n\n"
-        + markdown_table(["round", "stage", "digest", "counts", "tokens", "seconds"], stages)
-        + "\n\n</details>",
-        f"<details><summary>Settings</summary>\n\n```yaml\n{settings['text'].strip()}\n```\n\n</details>",
-    ]
-
-
-SHOWN = (
+COUNTS = (
     "samples",
     "reused",
     "verifications",
@@ -189,11 +141,25 @@ SHOWN = (
     "test",
     "transfer",
 )
+"""Counts of a stage that a card shows."""
+
+
+def _reproducibility(capsule: dict[str, Any]) -> dict[str, object]:
+    """The capsule for people; the same for programs is the file beside the card."""
+    stages = capsule["stages"]
+    return {
+        "capsule": capsule,
+        "problems_digest": next(stage["digest"][:12] for stage in stages if stage["stage"] == "problems"),
+        "stage_rows": [_stage_row(stage) for stage in stages],
+        "duration": _duration(sum(stage["seconds"] for stage in stages)),
+    }
+
+
+def _stage_row(stage: dict[str, Any]) -> list[str]:
+    counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in stage["counts"].items() if name in COUNTS and count]
+    tokens = f"{stage['tokens']:,}" if stage["tokens"] else ""
+    return [stage["scope"], stage["stage"], f"`{stage['digest'][:12]}`", ", ".join(counts), tokens, f"{stage['seconds']:.1f}"]
 
 
 def _duration(seconds: float) -> str:
     return f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else f"{seconds:,.0f} seconds"
-
-
-def _problems(capsule: dict[str, Any]) -> str:
-    return next(stage["digest"][:12] for stage in capsule["stages"] if stage["stage"] == "problems")

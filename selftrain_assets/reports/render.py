@@ -54,9 +54,10 @@ def html_templates() -> Environment:
 
 @cache
 def markdown_templates(package: str) -> Environment:
-    """Templates below a package's folder `templates`, for Markdown. A value is escaped by `escape_markdown` unless a filter made it Markdown.
+    """Markdown templates below a package's folder `templates`. A value is escaped by `escape_markdown` unless a filter made it Markdown.
 
-    Filters: `table(rows)` of column titles, `code` in the line, `fenced(language)` for a block of code, `thousands` for a count.
+    Filters: `table(rows)` of column titles, `code` in the line, `fenced(language)` for a block of it, `python` for a
+    literal within one, `thousands` for a count, `listed` for words.
     """
     from markupsafe import Markup
 
@@ -66,6 +67,7 @@ def markdown_templates(package: str) -> Environment:
         table=lambda columns, rows: Markup(markdown_table(columns, rows)),
         code=lambda text: Markup(_code(str(text))),
         fenced=lambda text, language="": Markup(_fenced(text, language)),
+        python=lambda value: Markup(_literal(value)),
         thousands=lambda count: f"{count:,}",
         listed=listed,
     )
@@ -97,7 +99,7 @@ def escape_markdown(text: str) -> str:
 
     It is one line; no cell ends in it, and no tag, link or picture begins in it. Code in backticks stays code.
     """
-    line = " ".join(visible(text).split()).replace("\\", "\\\\")
+    line = re.sub(r"\s+", " ", visible(text)).replace("\\", "\\\\")
     return line.replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
 
 
@@ -105,7 +107,7 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     """A table as Markdown; text in its cells stays text."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(map(escape_markdown, cells)) + " |"
+        return "| " + " | ".join(escape_markdown(cell).strip() for cell in cells) + " |"
 
     return "\n".join([line(columns), line(["---"] * len(columns)), *map(line, rows)])
 
@@ -120,6 +122,12 @@ def _code(text: str) -> str:
 def _fenced(text: str, language: str) -> str:
     fence = _backticks(text, 3)
     return f"{fence}{language}\n{visible(text).strip()}\n{fence}"
+
+
+def _literal(value: object) -> str:
+    """As Python reads it, on one line; a text between double quotes where it has none itself."""
+    literal = repr(value)
+    return literal if '"' in literal or not isinstance(value, str) else f'"{literal[1:-1]}"'
 
 
 def _backticks(text: str, least: int) -> str:

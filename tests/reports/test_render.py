@@ -1,5 +1,6 @@
 """Pages and cards: whatever stands in a value, it is text on the page."""
 
+import ast
 import re
 
 import pytest
@@ -9,9 +10,7 @@ from selftrain_assets.reports.render import Page, listed, markdown_table, markdo
 from selftrain_assets.reports.tables import Titled
 
 HOSTILE = "<script>x</script> ![p](http://x/y.png) [l](javascript:x) `c` | **b** < \x1b[2J \u202e \\| \n# head\n```"
-ESCAPED = (
-    r"&lt;script>x&lt;/script> ![p]\(http://x/y.png) [l]\(javascript:x) `c` \| **b** &lt; \\x1b[2J \\u202e \\\| # head ```"
-)
+ESCAPED = r"&lt;script>x&lt;/script> ![p]\(http://x/y.png) [l]\(javascript:x) `c` \| **b** &lt; \\x1b[2J \\u202e \\\| # head ```"
 PAGE = Page(
     title=HOSTILE,
     findings=[HOSTILE],
@@ -52,6 +51,13 @@ def test_code_is_shown_as_it_is_and_does_not_end_early(rendered):
     assert rendered("{{ text | code }}", "a < `b`\n| c") == "`` a < `b` | c ``"
     assert rendered("{{ text | code }}", "plain") == "`plain`"
     assert rendered('{{ text | fenced("yaml") }}', "a: |\n  ```\n  b\x1b\n") == "````yaml\na: |\n  ```\n  b\\x1b\n````"
+
+
+@pytest.mark.parametrize("value", ["Q: {question}", "it's", 'say "so"', "both ' and \"", "a\n```\n\x1b \u202e <b>](x) \\", ["#", "\n\n"]])
+def test_literals_are_one_line_of_code_that_gives_the_value(rendered, value):
+    code = rendered("{{ text | python }}", value)
+    assert ast.literal_eval(code) == value
+    assert not {"\n", "\x1b", "\u202e"} & set(code)
 
 
 def test_macros_and_blocks_do_not_escape_twice(rendered):
