@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
-import subprocess
 import sys
-from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import Any, Literal, Self
 
 from pydantic import Field
@@ -26,10 +20,10 @@ from selftrain_assets.core.settings import Execution
 from selftrain_assets.core.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.models.loading import ModelRef, merge_adapter
+from selftrain_assets.runtime.worker import Worker, WorkerError
 
 WORKER = "selftrain_assets.engines.vllm_worker"
 SECONDS_TO_END = 20.0
-ERROR = re.compile(r"[\w.]*(Error|Exception): .*")
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, as vLLM reserves room for them
 
 
@@ -106,7 +100,7 @@ class VllmEngine:
         if base != self._base or rank > self._room:
             self._start(ref, merged=ref.adapter is not None and not swapped, rank=rank)
             self._base, self._room = base, rank
-        for _ in self._process.carry_out("use", adapter=str(swapped) if swapped else None):
+        for _ in self.carry_out("use", adapter=str(swapped) if swapped else None):
             pass
 
     def _start(self, ref: ModelRef, merged: bool, rank: int) -> None:
@@ -117,106 +111,58 @@ class VllmEngine:
             if merged:
                 directory = Path(until_loaded.enter_context(TemporaryDirectory(prefix="selftrain-merged-")))
                 merge_adapter(ref, directory, arguments["dtype"])
-            self._process = held.enter_context(_Process(self._settings.environment()))
-            self._facts = self._process.start(directory, arguments)
+            self._worker = Worker([sys.executable, "-m", WORKER], self._settings.environment())
+            held.callback(self._worker.stop, SECONDS_TO_END)
+            self._worker.send({"directory": str(directory), "arguments": arguments})
+            try:
+                self._facts = self._worker.receive()["ready"]
+            except WorkerError as error:
+                raise ModelError(f"engine vllm cannot load {directory}: its process {error}{self._advice()}") from error
             self._held = held.pop_all()
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
         asked = [(r.key, r.problem_id, r.prompt, r.seed, r.continues) for r in distinct(requests)]
         drawn = sampling.model_dump(include=set(DrawSettings.model_fields))
-        with closing(self._process.carry_out("generate", requests=asked, sampling=drawn)) as answers:
+        with closing(self.carry_out("generate", requests=asked, sampling=drawn)) as answers:
             for answer in answers:
                 yield Completion(*answer["completion"])
+
+    def carry_out(self, order: str, **arguments: Any) -> Generator[dict[str, Any], None, None]:
+        """Replies of the worker to an order, until it is carried out; closing the generator ends the order early.
+
+        Raises:
+            ModelError: The order is refused.
+            InfraError: The process ended.
+        """
+        self._worker.send({order: arguments})
+        try:
+            while (reply := self._receive()).get("done") != order:
+                if "refused" in reply:
+                    raise ModelError(reply["refused"])
+                yield reply
+        except GeneratorExit:
+            with suppress(InfraError):  # a process that has ended needs no stopping
+                self._worker.send({"stop": {}})
+                while self._receive().get("done") != "stop":
+                    pass
+            raise
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            return self._worker.receive()
+        except WorkerError as error:
+            raise InfraError(f"engine vllm: what it has not answered is owed; its process {error}{self._advice()}") from error
+
+    def _advice(self) -> str:
+        if "torchvision" not in self._worker.log:
+            return ""
+        return "; torchvision is of another torch, and vllm does not need it: pip uninstall torchvision torchaudio torchcodec"
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._held.close()
-
-
-class _Process:
-    """The worker's process: orders to it, answers from it, and the end of what it printed."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", WORKER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env={**os.environ, **environment},
-            start_new_session=True,  # a Ctrl-C is for us: what is finished is committed before the process ends
-        )
-        self._printed: deque[str] = deque(maxlen=200)
-        self._listener = Thread(target=self._printed.extend, args=(self._process.stderr,), daemon=True)
-        self._listener.start()
-
-    def start(self, directory: Path, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Load the model; returns what the worker says of itself. ModelError where it cannot be loaded."""
-        try:
-            self._write({"directory": str(directory), "arguments": arguments})
-            return self._read()["ready"]
-        except InfraError as error:
-            raise ModelError(f"engine vllm cannot load {directory}: {self._last_words()}") from error
-
-    def carry_out(self, order: str, **arguments: Any) -> Generator[dict[str, Any], None, None]:
-        """The answers to an order, until it is carried out; closing ends it early. ModelError where it is refused."""
-        self._write({order: arguments})
-        try:
-            while (answer := self._read()).get("done") != order:
-                if "refused" in answer:
-                    raise ModelError(answer["refused"])
-                yield answer
-        except GeneratorExit:
-            with suppress(InfraError):  # a process that has ended needs no stopping
-                self._write({"stop": {}})
-                while self._read().get("done") != "stop":
-                    pass
-            raise
-
-    def _write(self, value: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
-        try:
-            print(json.dumps(value), file=self._process.stdin, flush=True)
-        except OSError as error:
-            raise self._ended() from error
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        if line := self._process.stdout.readline():
-            return json.loads(line)
-        raise self._ended()
-
-    def _ended(self) -> InfraError:
-        return InfraError(f"engine vllm: its process ended, and what it had not yet answered is owed; {self._last_words()}")
-
-    def _last_words(self) -> str:
-        """Why the process ended: the last error that it printed."""
-        code = self._process.wait(SECONDS_TO_END)
-        self._listener.join(SECONDS_TO_END)
-        lines = [line.strip() for line in self._printed if line.strip()]
-        if any("torchvision" in line for line in lines):
-            return "torchvision is of another torch, and vllm does not need it: pip uninstall torchvision torchaudio torchcodec"
-        errors = [found[0] for line in lines if (found := ERROR.search(line))]
-        return f"it says: {errors[-1]}" if errors else f"exit code {code}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Without its input the worker ends; where it hangs it is killed."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            with suppress(OSError):
-                pipe.close()
-        try:
-            self._process.wait(SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
 
 
 def _rank(adapter: Path) -> int:

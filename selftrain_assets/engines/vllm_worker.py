@@ -1,18 +1,13 @@
-"""The process that vLLM lives in: orders come on its standard input, completions go to its standard output, a JSON value per line.
+"""The process that vLLM lives in, a worker (runtime/worker.py) that vllm_engine.py starts and gives orders to.
 
-vllm_engine.py starts it and speaks with it; the only file that imports vllm. It ends when its input does, so that it never outlives
-who started it, and all memory of the GPU goes back with it.
+The only file that imports vllm. The process ends with the one that started it, and all memory of the GPU goes back with it.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 from selftrain_assets.core.errors import ModelError
@@ -28,6 +23,7 @@ from selftrain_assets.models.tokenization import (
     tokenizer_digest,
     tokenless,
 )
+from selftrain_assets.runtime.worker import open_replies, open_requests
 
 Order = dict[str, Any]
 Reply = Callable[[Order], None]
@@ -117,22 +113,9 @@ class Worker:
         return [output.request_id, text, reason, len(output.prompt_token_ids) - len(before), len(tokens), tokens, ended_by]
 
 
-def _orders(lines: Iterator[str], orders: SimpleQueue[Order]) -> None:
-    for line in lines:
-        orders.put(json.loads(line))
-    os._exit(0)  # whoever started us is gone, perhaps killed: nobody reads what is being drawn
-
-
 def main(kind: type[Worker] = Worker) -> None:
-    """Obey until the input ends. What vLLM prints goes to standard error, which is kept for when it fails."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-
-    def reply(value: Order) -> None:
-        print(json.dumps(value), file=answers, flush=True)
-
-    orders: SimpleQueue[Order] = SimpleQueue()
-    Thread(target=_orders, args=(sys.stdin, orders), daemon=True).start()
+    """Obey until the orders end. What vLLM prints goes to standard error, which is kept for when it fails."""
+    reply, orders = open_replies(), open_requests()
     worker = kind(reply, orders, **orders.get())
     reply({"ready": worker.describe()})
     while True:

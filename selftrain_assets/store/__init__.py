@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from selftrain_assets.core.crash import crash_point
+from selftrain_assets.core.crash import fault_point
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.files import needs_room, publish, write_atomically
 from selftrain_assets.core.identity import fingerprint
@@ -120,9 +120,9 @@ class Store:
         current = self.manifest(manifest.experiment, manifest.scope, manifest.stage)
         if current is not None and not current.is_same_as(manifest):
             write_atomically(folder / "history" / current.name_in_history(), current.to_json())
-        crash_point("before-stage-manifest")
+        fault_point("before-stage-manifest")
         write_atomically(folder / f"{manifest.stage}.json", manifest.to_json())
-        crash_point("after-stage-manifest")
+        fault_point("after-stage-manifest")
         return manifest
 
     def write_table(self, experiment: str, scope: str, name: str, digest: str, record: type, records: list[Any]) -> Table:
@@ -158,10 +158,10 @@ class Store:
             aside.parent.mkdir(exist_ok=True)
             publish(path, aside)  # until the new one is in place the stage has no table, and stays owed
             log.warning("%s: damaged; quarantined as %s and made again", path, aside)
-        crash_point("before-table-rename")
+        fault_point("before-table-rename")
         with needs_room(path):
             publish(temporary, path)
-        crash_point("after-table-rename")
+        fault_point("after-table-rename")
         return file, rows, sha256
 
     def is_intact(self, manifest: Manifest) -> bool:
@@ -227,9 +227,9 @@ class Store:
             aside.parent.mkdir(exist_ok=True)
             publish(target, aside)
             log.warning("%s: damaged; quarantined as %s and trained again", target, aside)
-        crash_point("before-checkpoint-publication")
+        fault_point("before-checkpoint-publication")
         publish(temporary, target)
-        crash_point("after-checkpoint-publication")
+        fault_point("after-checkpoint-publication")
 
     def checkpoint_facts(self, key: str) -> dict[str, Any] | None:
         """What was noted beside published weights; None where there are none."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.crash import crash_point
+from selftrain_assets.core.crash import fault_point
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.files import needs_room, publish, write_atomically
 from selftrain_assets.store.database import Database
@@ -91,18 +91,18 @@ class Pool:
             return
         with prepared_table(self.directory, "shard", self.record, records) as (temporary, digest):
             name = shard_name(uuid.uuid4().hex, digest)
-            crash_point("before-shard-rename")
+            fault_point("before-shard-rename")
             with needs_room(self.directory / name):
                 publish(temporary, self.directory / name)
-            crash_point("after-shard-rename")
+            fault_point("after-shard-rename")
         found = self.contents()
         self.replace(Contents([*found.shards, Shard(name, len(records), digest)], found.quarantined))
 
     def replace(self, contents: Contents) -> None:
         """Write the manifest anew."""
-        crash_point("before-pool-manifest")
+        fault_point("before-pool-manifest")
         write_atomically(self.directory / MANIFEST, contents.to_json())
-        crash_point("after-pool-manifest")
+        fault_point("after-pool-manifest")
 
     def commit_stream(self, records: Iterable[Any], shard_size: int, shard_seconds: float = math.inf) -> Generator[Any, None, None]:
         """Pass records through, committing each `shard_size` of them, or fewer after `shard_seconds`; what is open is

@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selftrain_assets.core.crash import crash_point
+from selftrain_assets.core.crash import fault_point
 from selftrain_assets.core.errors import IntegrityError
 from selftrain_assets.core.files import publish, write_atomically
 from selftrain_assets.store.inspection import column
@@ -42,9 +42,9 @@ def repair(pool: Pool) -> None:
     aside += refused
     after = Contents(kept + adopted, before.quarantined + aside)
     if aside or adopted:
-        crash_point("before-repair")
+        fault_point("before-repair")
         pool.replace(after)
-        crash_point("after-repair")
+        fault_point("after-repair")
     for entry in aside:
         log.warning("%s: %s; quarantined, and its %d records are owed again", folder / entry.file, entry.reason, entry.records)
     for shard in adopted:
@@ -53,7 +53,7 @@ def repair(pool: Pool) -> None:
         if entry.file != MANIFEST and (folder / entry.file).exists():
             (folder / QUARANTINE).mkdir(exist_ok=True)
             publish(folder / entry.file, folder / QUARANTINE / entry.file)
-            crash_point("after-quarantine-move")
+            fault_point("after-quarantine-move")
 
 
 def _listed(pool: Pool) -> tuple[Contents, list[Quarantined]]:

@@ -6,8 +6,6 @@ It does what is owed, and tells the process that started it by lines of JSON: `s
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import sys
 import time
@@ -18,6 +16,7 @@ from selftrain_assets.cli.common import open_run
 from selftrain_assets.cli.work import work
 from selftrain_assets.core.errors import BusyError, SelftrainError
 from selftrain_assets.reports import summarize
+from selftrain_assets.runtime.worker import open_replies
 from selftrain_assets.stages.run import Run
 from selftrain_assets.store.lease import lease
 from selftrain_assets.sweeping.state import point_lease
@@ -32,9 +31,7 @@ Tell = Callable[[dict[str, Any]], None]
 def main(name: str, rounds: str | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs have it ignored
     try:
-        with os.fdopen(os.dup(1), "w") as lines:
-            os.dup2(2, 1)  # whatever else is printed is no line of ours
-            _tell_all(name, rounds, lambda what: print(json.dumps(what), file=lines, flush=True))
+        _tell_all(name, rounds, open_replies())
     except (KeyboardInterrupt, BrokenPipeError):  # nobody reads on: whoever started this is gone
         return INTERRUPTED
     return 0

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import TrainerCallback, TrainerState
 
-from selftrain_assets.core.crash import crash_point
+from selftrain_assets.core.crash import fault_point
 from selftrain_assets.core.files import remove_folder, write_atomically
 from selftrain_assets.recipes.rounds import InnerStop
 from selftrain_assets.trainers.divergence import require_finite_weights
@@ -79,12 +79,12 @@ class Resumable(TrainerCallback):
         self._work, self._sharded = work, sharded
 
     def on_step_end(self, args, state, control, **_):
-        crash_point("after-optimizer-step")
+        fault_point("after-optimizer-step")
         if self._sharded and state.global_step == state.max_steps:
             control.should_save = False  # only a model that is being trained can load such a state, and no step is left
 
     def on_save(self, args, state, control, **_):
-        crash_point("after-trainer-state")
+        fault_point("after-trainer-state")
         if not state.is_world_process_zero:
             return
         for older in self._work.glob(f"{STATE}*"):

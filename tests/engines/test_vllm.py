@@ -2,11 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pyarrow.parquet import read_metadata
@@ -56,7 +52,7 @@ def swapping(adapted):
 
 
 def process_of(engine):
-    return engine._process._process.pid
+    return engine._worker.pid
 
 
 def test_adapters_are_swapped_in_one_process_and_say_what_peft_says(swapping, embedded, adapted, expected):
@@ -72,7 +68,7 @@ def test_the_adapter_path_gives_pefts_own_log_probabilities(swapping, adapted, t
 
     ref, tokens = adapted[0], encode_prompt(tokenizer, "Q: Tom has 3 apples A: 3 + 4 = 7 ; 7 * 2 = 14 ; #### 14")
     swapping.use(ref)
-    (answer,) = swapping._process.carry_out("score", tokens=tokens)
+    (answer,) = swapping.carry_out("score", tokens=tokens)
     with torch.inference_mode():
         logits = load_model(ref, "cpu", "float32", merge=False)(torch.tensor([tokens])).logits[0, :-1]
     peft = logits.log_softmax(-1)[range(len(tokens) - 1), tokens[1:]].tolist()
@@ -101,7 +97,7 @@ def test_merged_adapters_say_the_same_and_leave_no_file(embedded, adapted, expec
 @pytest.mark.kills
 def test_a_model_that_cannot_be_loaded_is_told_in_a_sentence(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ModelError, match=r"engine vllm cannot load .*: it says: .*Error"):
+    with pytest.raises(ModelError, match=r"engine vllm cannot load .*; it says: .*Error"):
         VllmSettings(**SMALL).open(ModelRef(tmp_path, "broken"))
 
 
@@ -116,41 +112,22 @@ def test_a_process_that_dies_loses_the_open_shard_at_most(opened, monkeypatch):
     """The next run draws the rest: nothing is lost, nothing is drawn twice."""
     started = []
 
-    class Recorded(vllm_engine._Process):
-        def __init__(self, environment):
-            super().__init__(environment)
-            started.append(self._process.pid)
+    class Recorded(vllm_engine.Worker):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            started.append(self.pid)
 
-    monkeypatch.setattr(vllm_engine, "_Process", Recorded)
+    monkeypatch.setattr(vllm_engine, "Worker", Recorded)
     run = opened(engine={"type": "vllm", **SMALL}, execution={"shard_size": 8})
     inputs.problems(run)
     training.base(run)
     pinned = sampling.policy(run, 1)
     pool = run.store.samples(pinned.digest)
     killed = replace(run, progress=lambda label, done, total: pool.files() and os.kill(started[0], signal.SIGKILL))
-    with pytest.raises(InfraError, match="its process ended, and what it had not yet answered is owed"):
+    with pytest.raises(InfraError, match="what it has not answered is owed; its process was ended by SIGKILL"):
         sampling.samples(killed, 1)
     kept = sum(read_metadata(file).num_rows for file in pool.files())
     assert 8 <= kept < 48
     drawn = sampling.samples(run, 1)
     assert (drawn.counts["samples"], drawn.counts["reused"]) == (48, kept)
     assert len({s.key for s in read_samples(run, drawn)}) == 48
-
-
-PARENT = """
-import sys
-from selftrain_assets.engines.vllm_engine import _Process
-print(_Process({})._process.pid, flush=True)
-sys.stdin.read()
-"""
-
-
-def test_the_process_ends_with_the_one_that_started_it():
-    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
-        worker = int(parent.stdout.readline())
-        assert Path(f"/proc/{worker}").exists()
-        parent.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{worker}").exists():
-        assert time.monotonic() < deadline, "it still runs"
-        time.sleep(0.05)

@@ -24,7 +24,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 
 from selftrain_assets.config import parse_experiment
-from selftrain_assets.core.crash import VARIABLE
+from selftrain_assets.core import crash
 from selftrain_assets.models.loading import load_model, resolve_model
 from selftrain_assets.models.tokenization import check_tokenizer
 from selftrain_assets.stages import evaluation, inputs, sampling, selecting, training, trajectories
@@ -53,7 +53,7 @@ def open_run(folder: Path) -> Run:
 def work(job: dict, answer: int) -> None:
     """In the child: do the stages, and say how that ended."""
     if job.get("crash_at"):
-        os.environ[VARIABLE] = job["crash_at"]
+        crash.install(killer(*job["crash_at"].split(":")))
     if job.get("clock_back"):
         now = [2e9]
         time.time = lambda: now.append(now[-1] - 3600) or now[-1]
@@ -80,6 +80,17 @@ def work(job: dict, answer: int) -> None:
     except BaseException as raised:
         error = f"{type(raised).__name__}: {raised}"
     os.write(answer, json.dumps({"error": error, "seconds": time.monotonic() - began, "steps": steps}).encode())
+
+
+def killer(point: str, passage: str = "1") -> crash.Hook:
+    """Ends this process by SIGKILL at the n-th passage of a point."""
+    passages = count(1)
+
+    def kill(name: str) -> None:
+        if name == point and next(passages) == int(passage):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return kill
 
 
 def jumping(seconds: float) -> Callable[[], float]:

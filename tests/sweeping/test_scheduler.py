@@ -82,7 +82,7 @@ def test_a_failed_run_has_its_sentence_and_the_others_are_finished(scheduled):
     made.work()
     assert ends(made) == {
         "a": ("failed", "the task has none"),
-        "b": ("failed", "its process ended with exit code 1 (ValueError: two)"),
+        "b": ("failed", "its process ended with exit code 1; it says: ValueError: two"),
         "c": ("failed", "its process was ended by SIGKILL, as where memory is short: give fewer --workers"),
         "d": ("done", ""),
     }

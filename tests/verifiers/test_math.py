@@ -2,9 +2,9 @@
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.altered_answers import altered, rewritten
@@ -121,17 +121,17 @@ def test_a_worker_that_does_not_start_is_an_infra_error(monkeypatch, tmp_path):
     worker = tmp_path / "worker.py"
     worker.write_text("raise ModuleNotFoundError('no module math_verify')\n")
     monkeypatch.setattr(math_pool, "WORKER", worker)
-    with pytest.raises(InfraError, match=r"does not start \(ModuleNotFoundError: no module math_verify\)"):
+    with pytest.raises(InfraError, match="does not start: it ended with exit code 1; it says: ModuleNotFoundError: no module math_verify"):
         judged(MathVerifier(), "5", r"\boxed{\sqrt{25}}")
 
 
 def test_workers_are_gone_when_the_pool_is_closed_and_none_starts_without_need():
     with MathPool(2, 1.0, 10.0, 200) as pool:
-        assert not pool._workers
+        assert not pool._slots
         assert dict(pool.stream([("x+1", "1+x")] * 3)) == dict.fromkeys(range(3), ("equal", ""))
-        processes = [worker.process for worker in pool._workers]
-    assert processes
-    assert all(isinstance(process, subprocess.Popen) and process.returncode is not None for process in processes)
+        pids = [worker.pid for worker in pool._slots]
+    assert pids
+    assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
 def test_a_stream_that_is_left_leaves_no_question_behind():
