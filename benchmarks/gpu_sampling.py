@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu_parts import Found, Task, memory_taken
-from selftrain_assets.config import parse_experiment
+from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.engines import VllmSettings
 from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.stages import inputs, training
-from selftrain_assets.stages.loop import round_stages
-from selftrain_assets.stages.run import Run
-from selftrain_assets.stages.sampling import sample_draws
+from selftrain_assets.pipeline import inputs, training
+from selftrain_assets.pipeline.loop import round_stages
+from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.sampling import sample_draws
 from selftrain_assets.store import Store
 
 SAMPLES_PER_PROBLEM = 4
@@ -26,20 +26,43 @@ def experiment(task: Task, folder: Path) -> dict[str, Any]:
     sums, trained = [(a, b) for a in range(19, 2, -1) for b in range(2, 7)], 4 if task.tiny else 75
     splits = ["train"] * trained + ["test"] * (2 if task.tiny else 10)
     problems = [
-        {"id": f"{a}+{b}", "question": f"{a} + {b}", "answer": a + b, "split": split} for (a, b), split in zip(sums, splits, strict=False)
+        {"id": f"{a}+{b}", "question": f"{a} + {b}", "answer": a + b, "split": split}
+        for (a, b), split in zip(sums, splits, strict=False)
     ]
     path = folder / "sums.jsonl"
     path.write_text("\n".join(map(json.dumps, problems)))
-    asked = {"template": "Q: {question} A:"} if task.tiny else {"template": "What is {question}? Answer with one number.", "chat": True}
+    asked = (
+        {"template": "Q: {question} A:"}
+        if task.tiny
+        else {"template": "What is {question}? Answer with one number.", "chat": True}
+    )
     return {
         "model": "embedded" if task.tiny else "smollm2",
         "rounds": 1,
         "task": {"type": "file", "path": str(path)},
         "prompt": asked,
         "engine": {"type": "vllm", "adapters": "swap", "max_model_len": 256, "cpu_cache_gib": 1},
-        "recipe": {"type": "rest_em", "sampling": {"samples_per_problem": SAMPLES_PER_PROBLEM, "temperature": 1.0, "max_tokens": 32}},
-        "trainer": {"steps": 2 if task.tiny else 30, "batch_size": 8, "lora": {"r": 16}, "execution": {"device": task.device}},
-        "evaluation": {"samples_per_problem": 2, "pass_at": [1], "majority_at": [2], "train_problems": 0, "resamples": 100},
+        "recipe": {
+            "type": "rest_em",
+            "sampling": {
+                "samples_per_problem": SAMPLES_PER_PROBLEM,
+                "temperature": 1.0,
+                "max_tokens": 32,
+            },
+        },
+        "trainer": {
+            "steps": 2 if task.tiny else 30,
+            "batch_size": 8,
+            "lora": {"r": 16},
+            "execution": {"device": task.device},
+        },
+        "evaluation": {
+            "samples_per_problem": 2,
+            "pass_at": [1],
+            "majority_at": [2],
+            "train_problems": 0,
+            "resamples": 100,
+        },
         "human_only": False,
     }
 
@@ -47,7 +70,11 @@ def experiment(task: Task, folder: Path) -> dict[str, Any]:
 def smollm2(task: Task, found: Found) -> None:
     """One round, stage by stage; then the adapter and the base in one process of vLLM, in turns."""
     with tempfile.TemporaryDirectory() as folder:
-        run = Run("gpu", parse_experiment(experiment(task, Path(folder)), "gpu"), Store(Path(folder) / "runs"))
+        run = Run(
+            "gpu",
+            parse_experiment(experiment(task, Path(folder)), "gpu"),
+            Store(Path(folder) / "runs"),
+        )
         inputs.problems(run)
         training.base(run)
         found["memory_taken_gib"] = memory = {"before": memory_taken(task.device)}
@@ -70,8 +97,9 @@ def smollm2(task: Task, found: Found) -> None:
 
 
 def swaps(run: Run, task: Task) -> list[dict[str, Any]]:
-    """Greedy answers to all that was asked in the round: with the adapter, with the base alone, and with the adapter again. Each says in
-    how many the text is that of the first. Nothing is compiled, as this is not about speed."""
+    """Greedy answers to all that was asked in the round: with the adapter, with the base alone,
+    and with the adapter again. Each says in how many the text is that of the first. Nothing is
+    compiled, as this is not about speed."""
     adapted = run.store.policy(run.need("iter-001", "checkpoint").detail["place"]).by(None)
     base = resolve_model(run.config.model)
     (draws,) = sample_draws(run, "iter-001", adapted.digest)

@@ -17,7 +17,7 @@ from transformers import TrainerCallback, set_seed
 
 from benchmarks.gpu_models import QWEN, SEED, SMOLLM2, TINY_QWEN, TINY_SMOLLM2, random_model, rows
 from benchmarks.gpu_parts import Found, Steps, Task, one_line
-from selftrain_assets.core.types import Row
+from selftrain_assets.domain.types import Row
 from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.trainers import SftTrainer, sft_loop
@@ -31,13 +31,14 @@ TURNS = 3
 KERNELS = ("sdpa", "flash_attention_2", "flex_attention", "eager")
 
 
-# -- the trainer, TRL's, and a bare loop -------------------------------------------------------------------------------
+# -- the trainer, TRL's, and a bare loop -----------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Job:
-    """The same for every way to train: all rows are in every step, so each step has the same tokens. In bfloat16: full weights are
-    float32 and computed with in bfloat16; LoRA has a bfloat16 model below a float32 adapter."""
+    """The same for every way to train: all rows are in every step, so each step has the same
+    tokens. In bfloat16: full weights are float32 and computed with in bfloat16; LoRA has a
+    bfloat16 model below a float32 adapter."""
 
     ref: ModelRef
     rows: list[Row]
@@ -47,14 +48,21 @@ class Job:
 
     @property
     def execution(self) -> SftExecution:
-        return SftExecution(device=self.device, dtype="bfloat16", micro_batch_size=len(self.rows), save_steps=10**6)
+        return SftExecution(
+            device=self.device, dtype="bfloat16", micro_batch_size=len(self.rows), save_steps=10**6
+        )
 
     def model(self):
         """As it is trained, with the attention kernel that the trainer takes."""
         from peft import get_peft_model
 
         set_seed(SEED)
-        model = load_model(self.ref, self.device, "bfloat16" if self.lora else "float32", attention=self.execution.kernel)
+        model = load_model(
+            self.ref,
+            self.device,
+            "bfloat16" if self.lora else "float32",
+            attention=self.execution.kernel,
+        )
         return (get_peft_model(model, Lora().config()) if self.lora else model).train()
 
     def examples(self, tokenizer) -> list[Example]:
@@ -70,8 +78,13 @@ def ours(job: Job, steps: Steps, chunked: bool) -> None:
         lora=Lora() if job.lora else None,
         execution=job.execution,
     )
-    with tempfile.TemporaryDirectory() as folder, patch.object(sft_loop, "give_loss", partial(give_loss, chunked=chunked)):
-        settings.train(TrainingJob(job.rows, job.ref, Path(folder), Path(folder), SEED, on_step=steps.done))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.object(sft_loop, "give_loss", partial(give_loss, chunked=chunked)),
+    ):
+        settings.train(
+            TrainingJob(job.rows, job.ref, Path(folder), Path(folder), SEED, on_step=steps.done)
+        )
 
 
 def trl(job: Job, steps: Steps, loss: str) -> None:
@@ -80,7 +93,9 @@ def trl(job: Job, steps: Steps, loss: str) -> None:
 
     disable_progress_bars()
     tokenizer = load_tokenizer(job.ref)
-    data = Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in job.examples(tokenizer)])
+    data = Dataset.from_list(
+        [{"input_ids": e.input_ids, "labels": e.labels} for e in job.examples(tokenizer)]
+    )
 
     class Moments(TrainerCallback):
         def on_train_begin(self, args, state, control, **_):
@@ -109,7 +124,13 @@ def trl(job: Job, steps: Steps, loss: str) -> None:
             use_cpu=job.device == "cpu",
             seed=SEED,
         )
-        SFTTrainer(model=job.model(), args=arguments, train_dataset=data, processing_class=tokenizer, callbacks=[Moments()]).train()
+        SFTTrainer(
+            model=job.model(),
+            args=arguments,
+            train_dataset=data,
+            processing_class=tokenizer,
+            callbacks=[Moments()],
+        ).train()
 
 
 def bare(job: Job, steps: Steps) -> None:
@@ -125,9 +146,13 @@ def bare(job: Job, steps: Steps) -> None:
     for step in range(1, job.steps + 1):
         here = {name: tensor.to(job.device) for name, tensor in batch.items()}
         with torch.autocast(job.device, torch.bfloat16, enabled=not job.lora):
-            logits = model(input_ids=here["input_ids"], attention_mask=here["attention_mask"], use_cache=False).logits[:, :-1]
+            logits = model(
+                input_ids=here["input_ids"], attention_mask=here["attention_mask"], use_cache=False
+            ).logits[:, :-1]
         labels = here["labels"][:, 1:].flatten()
-        torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels, ignore_index=IGNORED).backward()
+        torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1).float(), labels, ignore_index=IGNORED
+        ).backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
@@ -154,9 +179,19 @@ def qwen(task: Task, found: Found) -> None:
         ref = random_model(TINY_QWEN if task.tiny else QWEN, Path(folder))
         tokenizer = load_tokenizer(ref)
         tokens = sum(len(tokenize(row, tokenizer, 2048).input_ids) for row in chosen)
-        found["rows"], found["tokens_of_a_step"], found["padded_length"] = len(chosen), tokens, longest
-        kinds = [(f"{weights}: {name}", way, weights == "lora") for weights in ("full", "lora") for name, way in WAYS.items()]
-        measured: dict[str, dict[str, Any]] = {name: {"tokens_per_second": [], "peak_gib": []} for name, _, _ in kinds}
+        found["rows"], found["tokens_of_a_step"], found["padded_length"] = (
+            len(chosen),
+            tokens,
+            longest,
+        )
+        kinds = [
+            (f"{weights}: {name}", way, weights == "lora")
+            for weights in ("full", "lora")
+            for name, way in WAYS.items()
+        ]
+        measured: dict[str, dict[str, Any]] = {
+            name: {"tokens_per_second": [], "peak_gib": []} for name, _, _ in kinds
+        }
         turn, slowest = 0, 0.0
         while turn < TURNS and 1.2 * slowest < task.left:
             began = time.monotonic()
@@ -167,14 +202,18 @@ def qwen(task: Task, found: Found) -> None:
                 try:
                     with steps:
                         way(Job(ref, chosen, warm_up + timed, task.device, lora), steps)
-                    measured[name]["tokens_per_second"].append(round(tokens / statistics.median(steps.seconds(warm_up))))
+                    measured[name]["tokens_per_second"].append(
+                        round(tokens / statistics.median(steps.seconds(warm_up)))
+                    )
                     measured[name]["peak_gib"].append(steps.peak)
                 except Exception as error:  # such as too little memory
                     measured[name]["failed"] = one_line(error)
                 print(f"  {name}: {measured[name]}", flush=True)
                 found["turns"] = measured
             turn, slowest = turn + 1, max(slowest, time.monotonic() - began)
-            found["medians"] = {name: median(of) for name, of in measured.items() if "failed" not in of}
+            found["medians"] = {
+                name: median(of) for name, of in measured.items() if "failed" not in of
+            }
     if failed := [name for name, of in measured.items() if "failed" in of]:
         raise RuntimeError(f"{', '.join(failed)}; the reasons are under turns")
 
@@ -187,13 +226,15 @@ def median(turns: dict[str, list[Any]]) -> dict[str, Any]:
     }
 
 
-# -- the loss on both, and kernels -------------------------------------------------------------------------------------
+# -- the loss on both, and kernels -----------------------------------------------------------------
 
 
 def train(ref: ModelRef, settings: SftTrainer, chosen: Sequence[Row]) -> TrainingResult:
     """Train, and forget the weights."""
     with tempfile.TemporaryDirectory() as folder:
-        return settings.train(TrainingJob(chosen, ref, Path(folder) / "output", Path(folder) / "work", SEED))
+        return settings.train(
+            TrainingJob(chosen, ref, Path(folder) / "output", Path(folder) / "work", SEED)
+        )
 
 
 def losses(task: Task, found: Found) -> None:
@@ -205,21 +246,26 @@ def losses(task: Task, found: Found) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ref = random_model(TINY_SMOLLM2 if task.tiny else SMOLLM2, Path(folder))
         for name, (device, dtype) in places.items():
-            # No divisor of ten but one: the loss of every step is reported, and no state is saved before the last.
+            # No divisor of ten but one: the loss of every step is reported, and no state is saved
+            # before the last.
             execution = SftExecution(device=device, dtype=dtype, save_steps=10**6 + 1)
-            settings = SftTrainer(steps=2 if task.tiny else 10, batch_size=8, learning_rate=RATE, execution=execution)
+            settings = SftTrainer(
+                steps=2 if task.tiny else 10, batch_size=8, learning_rate=RATE, execution=execution
+            )
             curves[name] = [loss for _, loss in train(ref, settings, chosen).losses]
             found["curves"] = curves
             print(f"  {name}: {curves[name][0]:.4f} to {curves[name][-1]:.4f}", flush=True)
     expected = curves["cpu float32"]
     found["largest_relative_difference"] = {
-        name: max(abs(value - right) / right for value, right in zip(curve, expected, strict=True)) for name, curve in curves.items()
+        name: max(abs(value - right) / right for value, right in zip(curve, expected, strict=True))
+        for name, curve in curves.items()
     }
     print(f"  largest relative difference: {found['largest_relative_difference']}", flush=True)
 
 
 def kernels(task: Task, found: Found) -> None:
-    """Rows of very unequal length, padded and packed. A kernel that is not installed, or does not compile here, says so."""
+    """Rows of very unequal length, padded and packed. A kernel that is not installed, or does
+    not compile here, says so."""
     steps, chosen = (3, rows(range(24, 56, 4))) if task.tiny else (8, rows(range(64, 512, 7)))
     ways: dict[str, dict[str, Any]] = {
         "padded": {},
@@ -229,13 +275,24 @@ def kernels(task: Task, found: Found) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ref = random_model(TINY_SMOLLM2 if task.tiny else SMOLLM2, Path(folder))
         for name, way in ways.items():
-            execution = SftExecution(device=task.device, dtype="bfloat16", micro_batch_size=8, save_steps=10**6, **way)
-            settings = SftTrainer(steps=steps, batch_size=len(chosen), packing=name.startswith("packed"), execution=execution)
+            execution = SftExecution(
+                device=task.device, dtype="bfloat16", micro_batch_size=8, save_steps=10**6, **way
+            )
+            settings = SftTrainer(
+                steps=steps,
+                batch_size=len(chosen),
+                packing=name.startswith("packed"),
+                execution=execution,
+            )
             timer = Steps(task.device)
             try:
                 with timer, tempfile.TemporaryDirectory() as work:
-                    settings.train(TrainingJob(chosen, ref, Path(work), Path(work), SEED, on_step=timer.done))
-                tokens = sum(len(tokenize(row, load_tokenizer(ref), 2048).input_ids) for row in chosen)
+                    settings.train(
+                        TrainingJob(chosen, ref, Path(work), Path(work), SEED, on_step=timer.done)
+                    )
+                tokens = sum(
+                    len(tokenize(row, load_tokenizer(ref), 2048).input_ids) for row in chosen
+                )
                 speed = round(tokens / statistics.median(timer.seconds(steps - 2)))
                 found[name] = {"tokens_per_second": speed, "peak_gib": timer.peak}
             except Exception as error:

@@ -1,9 +1,11 @@
 """Memory and time of the training loss: python -m benchmarks.loss [--quick] [--json FILE]
 
-Takes the loss of a batch and its gradients from all logits at once and in chunks (selftrain_assets/trainers/loss.py), in turns, each time
-in a process of its own. The model is a Llama of 2 layers with random weights and a vocabulary of 152k, whose logits are nearly all of its
-memory; a quarter of each row is its prompt. Memory is what the process had at most, less what it had before the step; on CUDA, what torch
-had allocated at most. A time is the shortest of two steps, and of all turns the median.
+Takes the loss of a batch and its gradients from all logits at once and in chunks
+(selftrain_assets/trainers/loss.py), in turns, each time in a process of its own. The model is a
+Llama of 2 layers with random weights and a vocabulary of 152k, whose logits are nearly all of its
+memory; a quarter of each row is its prompt. Memory is what the process had at most, less what it
+had before the step; on CUDA, what torch had allocated at most. A time is the shortest of two steps,
+and of all turns the median.
 """
 
 from __future__ import annotations
@@ -30,9 +32,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--vocabulary", type=int, default=VOCABULARY)
     parser.add_argument("--length", type=int, help="tokens of a row; default 768, with --quick 256")
     parser.add_argument("--turns", type=int, help="default 3, with --quick 2")
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)  # one measurement, in this process
+    # one measurement, in this process
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
-    length, turns = chosen.length or (256 if chosen.quick else 768), chosen.turns or (2 if chosen.quick else 3)
+    length, turns = (
+        chosen.length or (256 if chosen.quick else 768),
+        chosen.turns or (2 if chosen.quick else 3),
+    )
     if chosen.way:
         print(json.dumps(measure(WAYS[chosen.way], chosen.vocabulary, length)))
         return
@@ -47,10 +53,27 @@ def compare(vocabulary: int, length: int, turns: int) -> dict:
     found: dict[str, list[dict]] = {way: [] for way in WAYS}
     for _ in range(turns):
         for way, results in found.items():
-            command = [sys.executable, "-m", "benchmarks.loss", "--way", way, "--length", str(length), "--vocabulary", str(vocabulary)]
-            results.append(json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.loss",
+                "--way",
+                way,
+                "--length",
+                str(length),
+                "--vocabulary",
+                str(vocabulary),
+            ]
+            results.append(
+                json.loads(
+                    subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+                )
+            )
     peak = {way: max(result["peak_gb"] for result in results) for way, results in found.items()}
-    seconds = {way: statistics.median(result["seconds"] for result in results) for way, results in found.items()}
+    seconds = {
+        way: statistics.median(result["seconds"] for result in results)
+        for way, results in found.items()
+    }
     return {
         "peak_gb_plain": peak["plain"],
         "peak_gb": peak["chunked"],
@@ -78,16 +101,30 @@ def measure(chunked: bool, vocabulary: int, length: int) -> dict:
 
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    shape = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": 2, "num_attention_heads": 4}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, tie_word_embeddings=True, **shape)).to(device).train()
+    shape = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
+    model = (
+        LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, tie_word_embeddings=True, **shape))
+        .to(device)
+        .train()
+    )
     ids = torch.randint(vocabulary, (ROWS, length)).tolist()
     prompt = length // 4
     batch = {
         name: tensor.to(device)
-        for name, tensor in pad([Example(row, [IGNORED] * prompt + row[prompt:], [1.0] * length) for row in ids], 0).items()
+        for name, tensor in pad(
+            [Example(row, [IGNORED] * prompt + row[prompt:], [1.0] * length) for row in ids], 0
+        ).items()
     }
     give_loss(model, ids[0], chunked)
-    model(**{name: tensor[:, : prompt + 2] for name, tensor in batch.items()}, use_cache=False).loss.backward()  # memory of all gradients
+    # memory of all gradients
+    model(
+        **{name: tensor[:, : prompt + 2] for name, tensor in batch.items()}, use_cache=False
+    ).loss.backward()
     before, seconds = psutil.Process().memory_info().rss, []
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -99,12 +136,19 @@ def measure(chunked: bool, vocabulary: int, length: int) -> dict:
         value = loss.item()  # waits for a GPU
         seconds.append(time.monotonic() - started)
     at_most = torch.cuda.max_memory_allocated() if device == "cuda" else _most_memory()
-    return {"peak_gb": round((at_most - before) / 1e9, 3), "seconds": round(min(seconds), 3), "loss": value, "device": _name(device)}
+    return {
+        "peak_gb": round((at_most - before) / 1e9, 3),
+        "seconds": round(min(seconds), 3),
+        "loss": value,
+        "device": _name(device),
+    }
 
 
 def _most_memory() -> int:
     """Bytes that this process had at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
 
 
 def _name(device: str) -> str:

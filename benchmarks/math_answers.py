@@ -1,18 +1,20 @@
 """Verifier math measured: python -m benchmarks.math_answers [--alterations] [--json FILE]
 
-Agreement of the verifiers of mathematical answers with labels given by hand. The pairs are in tests/verifiers/math_pairs.jsonl: a reference
-answer, an answer, and whether they are equal, unequal, or the answer cannot be read. Each verifier is given the completion
-`\\boxed{answer}`:
+Agreement of the verifiers of mathematical answers with labels given by hand. The pairs are in
+tests/verifiers/math_pairs.jsonl: a reference answer, an answer, and whether they are equal,
+unequal, or the answer cannot be read. Each verifier is given the completion `\\boxed{answer}`:
 
   numeric      our verifier of numbers
   math         our verifier of mathematics, one worker
   math-verify  its `parse` and `verify` as its README calls them, with its own time limits, in a process that is killed after 30 s
 
-A verdict without reward (timeout, resource) counts as unequal. Latency is wall time by pair; hostile pairs are those of that kind.
+A verdict without reward (timeout, resource) counts as unequal. Latency is wall time by pair;
+hostile pairs are those of that kind.
 
-With --alterations: over 13,000 wrong answers made from right ones (benchmarks/altered_answers.py), of which none may pass, other ways to
-write the right ones, which all have to, and comparisons per second.
-"""
+With --alterations: over 13,000 wrong answers made from right ones (benchmarks/altered_answers.py),
+of which none may pass, other ways to write the right ones, which all have to, and comparisons per
+second.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -29,8 +31,14 @@ from statistics import quantiles
 from typing import Any
 
 from benchmarks.altered_answers import Altered, altered, rewritten
-from selftrain_assets.core.types import Outcome, Problem
-from selftrain_assets.verifiers import MathVerifier, NumericVerifier, SandboxSettings, Verifier, verdicts
+from selftrain_assets.domain.types import Outcome, Problem
+from selftrain_assets.verifiers import (
+    MathVerifier,
+    NumericVerifier,
+    SandboxSettings,
+    Verifier,
+    verdicts,
+)
 
 PAIRS = Path(__file__).resolve().parent.parent / "tests" / "verifiers" / "math_pairs.jsonl"
 KILLED_AFTER = 30.0  # seconds
@@ -114,7 +122,11 @@ def measured(pairs: list[dict[str, str]], ask: Ask) -> dict[str, Any]:
         if said != pair["label"]:
             differing[pair["id"]] = {"label": pair["label"], "said": said}
     cuts = quantiles(seconds[False], n=100)
-    credited = [pair["id"] for pair in pairs if pair["label"] != "equal" and differing.get(pair["id"], {}).get("said") == "equal"]
+    credited = [
+        pair["id"]
+        for pair in pairs
+        if pair["label"] != "equal" and differing.get(pair["id"], {}).get("said") == "equal"
+    ]
     return {
         "agreement": 1 - len(differing) / len(pairs),
         "wrongly_credited": credited,
@@ -129,26 +141,47 @@ def measured(pairs: list[dict[str, str]], ask: Ask) -> dict[str, Any]:
 
 
 def alterations(golds: int) -> dict[str, Any]:
-    """Wrong credits of altered answers, right ones lost that are rewritten, and comparisons per second of wall time, with two workers."""
+    """Wrong credits of altered answers, right ones lost that are rewritten, and comparisons per
+    second of wall time, with two workers."""
     found: dict[str, Any] = {}
     for name, made, passes in (("altered", altered, False), ("rewritten", rewritten, True)):
         answers: list[Altered] = list(dict.fromkeys(made(golds)))
-        pairs = [(Problem(f"{place}", "?", each.gold), f"\\boxed{{{each.answer}}}") for place, each in enumerate(answers)]
+        pairs = [
+            (Problem(f"{place}", "?", each.gold), f"\\boxed{{{each.answer}}}")
+            for place, each in enumerate(answers)
+        ]
         started = time.perf_counter()
         judged = verdicts(MathVerifier(), SandboxSettings(workers=2), pairs)
         seconds = time.perf_counter() - started
-        wrong = [each for each, verdict in zip(answers, judged, strict=True) if (verdict.outcome == Outcome.PASS) != passes]
-        found[name] = {"answers": len(answers), "against": [each._asdict() for each in wrong], "per_second": len(answers) / seconds}
-        print(f"{name}: {len(answers):,} answers, {len(wrong)} judged wrongly, {len(answers) / seconds:,.0f} a second")
+        wrong = [
+            each
+            for each, verdict in zip(answers, judged, strict=True)
+            if (verdict.outcome == Outcome.PASS) != passes
+        ]
+        found[name] = {
+            "answers": len(answers),
+            "against": [each._asdict() for each in wrong],
+            "per_second": len(answers) / seconds,
+        }
+        print(
+            f"{name}: {len(answers):,} answers, {len(wrong)} judged wrongly,"
+            f" {len(answers) / seconds:,.0f} a second"
+        )
         for each in wrong:
             print(f"  {each.kind}: {each.answer!r} for {each.gold!r}")
     return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, help="write all figures to this file")
-    parser.add_argument("--alterations", action="store_true", help="measure on altered and rewritten answers instead")
+    parser.add_argument(
+        "--alterations",
+        action="store_true",
+        help="measure on altered and rewritten answers instead",
+    )
     options = parser.parse_args()
     if options.alterations:
         figures = alterations(GOLDS)
@@ -157,17 +190,30 @@ def main() -> None:
         return
     pairs = [json.loads(line) for line in PAIRS.read_text().splitlines()]
     found = {}
-    for name, opened in (("numeric", ours(NumericVerifier())), ("math", ours(MathVerifier())), ("math-verify", math_verify())):
+    for name, opened in (
+        ("numeric", ours(NumericVerifier())),
+        ("math", ours(MathVerifier())),
+        ("math-verify", math_verify()),
+    ):
         with opened as ask:
             found[name] = measured(pairs, ask)
         print(f"{name}: measured", file=sys.stderr, flush=True)
     print(f"{'':<18}" + "".join(f"{name:>16}" for name in found))
     for kind in dict.fromkeys(pair["kind"] for pair in pairs):
-        print(f"{kind:<18}" + "".join(f"{each['kinds'][kind][0]:>12}/{each['kinds'][kind][1]:<3}" for each in found.values()))
+        print(
+            f"{kind:<18}"
+            + "".join(
+                f"{each['kinds'][kind][0]:>12}/{each['kinds'][kind][1]:<3}"
+                for each in found.values()
+            )
+        )
     rows = {
         "agreement": [f"{each['agreement']:.1%}" for each in found.values()],
         "credited wrong": [str(len(each["wrongly_credited"])) for each in found.values()],
-        **{f"{key.replace('_', ' ')} ms": [f"{each[f'{key}_ms']:,.1f}" for each in found.values()] for key in LATENCIES},
+        **{
+            f"{key.replace('_', ' ')} ms": [f"{each[f'{key}_ms']:,.1f}" for each in found.values()]
+            for key in LATENCIES
+        },
     }
     for title, cells in rows.items():
         print(f"{title:<18}" + "".join(f"{cell:>16}" for cell in cells))
@@ -176,7 +222,10 @@ def main() -> None:
         print(f"\n{name} differs from the label:")
         for id, differing in found[name]["differing"].items():
             gold, answer = by_id[id]["gold"][:40], by_id[id]["answer"][:40]
-            print(f"  {id:<18} {gold!r} and {answer!r}: {differing['label']}, and it says {differing['said']}")
+            print(
+                f"  {id:<18} {gold!r} and {answer!r}: {differing['label']}, and it says"
+                f" {differing['said']}"
+            )
     if options.json:
         options.json.write_text(json.dumps({"pairs": len(pairs), **found}, indent=2) + "\n")
 

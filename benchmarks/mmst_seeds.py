@@ -1,8 +1,10 @@
 """The figures of docs/mmst.md: python -m benchmarks.mmst_seeds STORE validation | test [SEED ...]
 
-validation  what settings were chosen on: accuracy on the validation split of seed 100, one line for each setting
-test        every arm with seeds 0 to 4, or with these SEEDs so that several processes can share the work; then
-            docs/mmst-seeds.json and .png are in STORE/comparisons. Needs Docker; about 3 minutes for an arm and seed on one core.
+validation  what settings were chosen on: accuracy on the validation split of seed 100, one line for
+each setting test        every arm with seeds 0 to 4, or with these SEEDs so that several processes
+can share the work; then
+            docs/mmst-seeds.json and .png are in STORE/comparisons. Needs Docker; about 3 minutes
+            for an arm and seed on one core.
 """
 
 from __future__ import annotations
@@ -13,19 +15,27 @@ from typing import Any
 
 import yaml
 
-from selftrain_assets.config import Experiment, parse_experiment
+from selftrain_assets.config.experiment import Experiment, parse_experiment
+from selftrain_assets.config.scaffold import scaffold
+from selftrain_assets.pipeline.loop import run_rounds, walk
+from selftrain_assets.pipeline.run import Run
 from selftrain_assets.recipes.methods import CODE, TEXT
 from selftrain_assets.reports import summarize
 from selftrain_assets.reports.comparison import compare, write_comparison
-from selftrain_assets.scaffold import scaffold
-from selftrain_assets.stages.loop import run_rounds, walk
-from selftrain_assets.stages.run import Run
 from selftrain_assets.store import Store
 
 SEEDS = range(5)
 ARMS = ("mmst", "mmst_st_size", "st_text", "st_text_k4", "st_code", "mixed_distillation")
 EVALUATION = {"samples_per_problem": 1, "pass_at": [1], "majority_at": [1], "train_problems": 0}
-TASK = {"type": "word_problems", "train": 500, "human": 80, "validation": 300, "test": 60, "transfer": 0, "seed": 100}
+TASK = {
+    "type": "word_problems",
+    "train": 500,
+    "human": 80,
+    "validation": 300,
+    "test": 60,
+    "transfer": 0,
+    "seed": 100,
+}
 FORMER = "Q: {question} = {solution} A:"
 GRID: dict[str, dict[str, Any]] = {
     "200 steps, former translation prompt": {},
@@ -35,7 +45,9 @@ GRID: dict[str, dict[str, Any]] = {
 }
 
 
-def methods(sampled: tuple[str, ...] = ("text", "code"), to_text: str = TEXT.translation) -> list[dict[str, Any]]:
+def methods(
+    sampled: tuple[str, ...] = ("text", "code"), to_text: str = TEXT.translation
+) -> list[dict[str, Any]]:
     text = TEXT.model_copy(update={"translation": to_text})
     return [m.model_copy(update={"sampled": m.name in sampled}).model_dump() for m in (text, CODE)]
 
@@ -55,12 +67,22 @@ def arm(name: str, seed: int) -> Experiment:
 
 
 def test(store: Store, seeds: list[int]) -> None:
-    runs = {name: [Run(f"{name}-seed-{seed}", arm(name, seed), store) for seed in seeds] for name in ARMS}
-    for of_seed in zip(*(runs[name] for name in ("mmst", *(n for n in ARMS if n != "mmst"))), strict=True):
+    runs = {
+        name: [Run(f"{name}-seed-{seed}", arm(name, seed), store) for seed in seeds]
+        for name in ARMS
+    }
+    for of_seed in zip(
+        *(runs[name] for name in ("mmst", *(n for n in ARMS if n != "mmst"))), strict=True
+    ):
         for run in of_seed:  # the teacher first
             for m in walk(run, range(1, run.config.rounds + 1)):
                 print(m.experiment, m.scope, m.stage, f"{m.seconds:.1f} s", flush=True)
-    print(write_comparison(compare(ARMS, list(runs.values())), store.root / "comparisons" / f"mmst-seeds-{'-'.join(map(str, seeds))}"))
+    print(
+        write_comparison(
+            compare(ARMS, list(runs.values())),
+            store.root / "comparisons" / f"mmst-seeds-{'-'.join(map(str, seeds))}",
+        )
+    )
 
 
 def validation(store: Store) -> None:
@@ -71,7 +93,14 @@ def validation(store: Store) -> None:
         run = Run(f"mmst-validation-{number}", parse_experiment(values, name), store)
         run_rounds(run, range(1, run.config.rounds + 1))
         points = [p["methods"] for p in summarize(run)["iterations"]]
-        print(name, *(f"{p['text']['validation_accuracy']:.3f}/{p['code']['validation_accuracy']:.3f}" for p in points), flush=True)
+        print(
+            name,
+            *(
+                f"{p['text']['validation_accuracy']:.3f}/{p['code']['validation_accuracy']:.3f}"
+                for p in points
+            ),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
-"""What orchestration costs: python benchmarks/orchestration.py [--json FILE] [--repeat 5] [--quickstart]
+"""What orchestration costs: python benchmarks/orchestration.py [--json FILE] [--repeat 5]
+[--quickstart]
 
 A small experiment with a scripted engine and a real trainer, in a fresh store and DAGSTER_HOME:
 
-* ui_first_round_seconds: from the start of what `make ui` starts to the end of a first round, launched as soon as it answers;
-* ui_seconds: from the launch of that round once more, by GraphQL as the UI does it, with nothing owed, to the end of its run;
+* ui_first_round_seconds: from the start of what `make ui` starts to the end of a first round,
+  launched as soon as it answers;
+* ui_seconds: from the launch of that round once more, by GraphQL as the UI does it, with nothing
+  owed, to the end of its run;
 * cli_seconds: `selftrain run lab --rounds 1` with nothing owed, interpreter and all.
 
-Each is the median; all values are told too. `--quickstart` compares the wall time of the whole quickstart by the command line with
-the time inside engine, trainer and verifier (work_seconds in the manifests), which takes minutes.
+Each is the median; all values are told too. `--quickstart` compares the wall time of the whole
+quickstart by the command line with the time inside engine, trainer and verifier (work_seconds in
+the manifests), which takes minutes.
 """
 
 from __future__ import annotations
@@ -32,13 +36,21 @@ ROUND, LONGEST = "iter-001", 600
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    parser.add_argument("--repeat", type=int, default=5, help="measurements with nothing owed, by CLI and by UI")
-    parser.add_argument("--quickstart", action="store_true", help="the quickstart's wall time over its work, too")
+    parser.add_argument(
+        "--repeat", type=int, default=5, help="measurements with nothing owed, by CLI and by UI"
+    )
+    parser.add_argument(
+        "--quickstart", action="store_true", help="the quickstart's wall time over its work, too"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = small(Path(folder), asked.repeat) | (quickstart(Path(folder)) if asked.quickstart else {})
+        found = small(Path(folder), asked.repeat) | (
+            quickstart(Path(folder)) if asked.quickstart else {}
+        )
     text = json.dumps(found, indent=2)
     print(text)
     if asked.json:
@@ -93,9 +105,18 @@ def quickstart(folder: Path) -> dict[str, Any]:
     home.mkdir()
     (home / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
     store = folder / "quickstart-runs"
-    wall = selftrain({**os.environ, "SELFTRAIN_STORE": str(store), "DAGSTER_HOME": str(home)}, "quickstart")
-    work = sum(json.loads(path.read_text())["work_seconds"] for path in (store / "experiments").glob("*/*/*.json"))
-    return {"wall_seconds": round(wall, 1), "work_seconds": round(work, 1), "ratio": round(wall / work, 3)}
+    wall = selftrain(
+        {**os.environ, "SELFTRAIN_STORE": str(store), "DAGSTER_HOME": str(home)}, "quickstart"
+    )
+    work = sum(
+        json.loads(path.read_text())["work_seconds"]
+        for path in (store / "experiments").glob("*/*/*.json")
+    )
+    return {
+        "wall_seconds": round(wall, 1),
+        "work_seconds": round(work, 1),
+        "ratio": round(wall / work, 3),
+    }
 
 
 def selftrain(environment: dict[str, str], *arguments: str) -> float:

@@ -1,7 +1,9 @@
-"""The quickstart with five seeds, each with a data split of its own: python benchmarks/quickstart_seeds.py STORE docs [SEED ...]
+"""The quickstart with five seeds, each with a data split of its own: python
+benchmarks/quickstart_seeds.py STORE docs [SEED ...]
 
-With SEEDs, only runs those, so that several processes can share the work; without, runs what is missing and writes
-docs/quickstart-seeds.json and .png, and prints the table of docs/quickstart.md. Every arm of every seed is listed; none is left out.
+With SEEDs, only runs those, so that several processes can share the work; without, runs what is
+missing and writes docs/quickstart-seeds.json and .png, and prints the table of docs/quickstart.md.
+Every arm of every seed is listed; none is left out.
 """
 
 from __future__ import annotations
@@ -11,11 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.experiments import load_experiment
+from selftrain_assets.config.experiment_files import load_experiment
+from selftrain_assets.pipeline.loop import human_only, walk
+from selftrain_assets.pipeline.run import Run
 from selftrain_assets.reports import summarize
 from selftrain_assets.reports.tables import number
-from selftrain_assets.stages.loop import human_only, walk
-from selftrain_assets.stages.run import Run
 from selftrain_assets.store import Store
 
 SEEDS = range(5)
@@ -31,7 +33,9 @@ def main(store: Path, output: Path) -> None:
 
 def one_seed(store: Store, seed: int) -> dict[str, Any]:
     config = load_experiment("quickstart")
-    config = config.model_copy(update={"seed": seed, "task": config.task.model_copy(update={"seed": seed})})
+    config = config.model_copy(
+        update={"seed": seed, "task": config.task.model_copy(update={"seed": seed})}
+    )
     run = Run(f"quickstart-seed-{seed}", config, store)
     for m in walk(run, range(1, config.rounds + 1)):
         print(m.experiment, m.scope, m.stage, f"{m.seconds:.1f} s", flush=True)
@@ -40,11 +44,16 @@ def one_seed(store: Store, seed: int) -> dict[str, Any]:
 
 
 def table(summaries: list[dict[str, Any]]) -> str:
-    """Greedy accuracy on the 300 test problems of each split, with 95% intervals, and the seconds by stage."""
+    """Greedy accuracy on the 300 test problems of each split, with 95% intervals, and the
+    seconds by stage."""
     rounds = [str(p["iteration"]) for p in summaries[0]["iterations"]]
     steps = [f"human rows only, {c['steps']} steps" for c in summaries[0]["human_only"]]
     lines = [
-        "| seed | base | " + " | ".join(f"iteration {r}" for r in rounds) + " | " + " | ".join(steps) + " | gain over base |",
+        "| seed | base | "
+        + " | ".join(f"iteration {r}" for r in rounds)
+        + " | "
+        + " | ".join(steps)
+        + " | gain over base |",
         "|---" * (4 + len(rounds) + len(steps) - 1) + "|",
     ]
     for s in summaries:
@@ -55,16 +64,27 @@ def table(summaries: list[dict[str, Any]]) -> str:
             + " | ".join(cell(p) for p in points)
             + f" | {s['iterations'][-1]['gain_over_base']:+.3f} [{low:+.3f}, {high:+.3f}] |"
         )
-    for title, name in (("train problems", "train_accuracy"), ("transfer split", "transfer_accuracy")):
+    for title, name in (
+        ("train problems", "train_accuracy"),
+        ("transfer split", "transfer_accuracy"),
+    ):
         lines += [
             "",
             f"Greedy accuracy, {title}:",
             "",
-            "| seed | base | " + " | ".join(f"iteration {r}" for r in rounds) + " | " + " | ".join(steps) + " |",
+            "| seed | base | "
+            + " | ".join(f"iteration {r}" for r in rounds)
+            + " | "
+            + " | ".join(steps)
+            + " |",
             "|---" * (2 + len(rounds) + len(steps)) + "|",
         ]
         lines += [
-            f"| {s['seed']} | " + " | ".join(number(p[name]) for p in [s["baseline"], *s["iterations"], *s["human_only"]]) + " |"
+            f"| {s['seed']} | "
+            + " | ".join(
+                number(p[name]) for p in [s["baseline"], *s["iterations"], *s["human_only"]]
+            )
+            + " |"
             for s in summaries
         ]
     return "\n".join(lines) + "\n"
@@ -95,7 +115,12 @@ def figure(summaries: list[dict[str, Any]]) -> bytes:
             alpha=0.1,
             linewidth=0,
         )
-        axis.plot([len(points) - 1 + 0.25], [s["human_only"][-1]["greedy_accuracy"]], marker="x", color=line.get_color())
+        axis.plot(
+            [len(points) - 1 + 0.25],
+            [s["human_only"][-1]["greedy_accuracy"]],
+            marker="x",
+            color=line.get_color(),
+        )
     axis.set(
         title="Held-out greedy accuracy, 95% intervals",
         xlabel="iteration (0 = base); x: human rows only, steps of all rounds",

@@ -1,8 +1,11 @@
-"""What a committed sample costs, without and with the tokens that were drawn: python -m benchmarks.samples [--quick] [--json FILE]
+"""What a committed sample costs, without and with the tokens that were drawn: python -m
+benchmarks.samples [--quick] [--json FILE]
 
-Commits shards of the usual 4,096 samples to a pool in three ways, in turns, and reports the median of each: records handed to Arrow row by
-row, as before (`rows`), by columns (`columns`), and by columns with their token ids (`tokens`). Texts are of 50,000 words by Zipf's law, a
-token each, so that texts and ids hold the same information; lengths are 64 to 1,024 tokens. Then it reads all of them back.
+Commits shards of the usual 4,096 samples to a pool in three ways, in turns, and reports the median
+of each: records handed to Arrow row by row, as before (`rows`), by columns (`columns`), and by
+columns with their token ids (`tokens`). Texts are of 50,000 words by Zipf's law, a token each, so
+that texts and ids hold the same information; lengths are 64 to 1,024 tokens. Then it reads all of
+them back.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.types import Sample
+from selftrain_assets.domain.types import Sample
 from selftrain_assets.store.pool import Pool
 from selftrain_assets.store.tables import prepared_table, read_table, schema_of
 
@@ -35,7 +38,19 @@ def samples(count: int, seed: int = 0) -> list[Sample]:
         ids = draw.choices(range(WORDS), weights, k=draw.choice([64, 128, 256, 512, 1024]))
         text = " ".join(words[i] for i in ids)
         key = f"{draw.getrandbits(128):032x}"
-        facts = key, f"p{n // 16}", f"Q: {n // 16} A:", text, draw.getrandbits(62), n % 16, "stop", 12, len(ids), "0" * 32, "engine 1"
+        facts = (
+            key,
+            f"p{n // 16}",
+            f"Q: {n // 16} A:",
+            text,
+            draw.getrandbits(62),
+            n % 16,
+            "stop",
+            12,
+            len(ids),
+            "0" * 32,
+            "engine 1",
+        )
         made.append(Sample(*facts, ids, "1" * 32, "<end>"))
     return made
 
@@ -46,7 +61,11 @@ def by_rows(folder: Path, records: Sequence[Sample]) -> int:
     import pyarrow.parquet as pq
 
     path = folder / "rows.parquet"
-    pq.write_table(pa.Table.from_pylist([asdict(r) for r in records], schema=schema_of(Sample)), path, compression="zstd")
+    pq.write_table(
+        pa.Table.from_pylist([asdict(r) for r in records], schema=schema_of(Sample)),
+        path,
+        compression="zstd",
+    )
     return path.stat().st_size
 
 
@@ -57,7 +76,8 @@ def by_columns(folder: Path, records: Sequence[Sample]) -> int:
 
 
 def measure(count: int, turns: int) -> dict[str, Any]:
-    """Seconds and bytes for each of `count` samples, by how they are written; and seconds to read them."""
+    """Seconds and bytes for each of `count` samples, by how they are written; and seconds to
+    read them."""
     drawn = samples(count)
     bare = [replace(s, tokens=None, tokenizer=None) for s in drawn]
     ways: dict[str, tuple[Callable[[Path, Sequence[Sample]], int], list[Sample]]] = {
@@ -72,13 +92,20 @@ def measure(count: int, turns: int) -> dict[str, Any]:
         for _ in range(turns):
             for name, (write, records) in ways.items():
                 begun = time.perf_counter()
-                size[name] = sum(write(folder, records[start : start + SHARD]) for start in range(0, count, SHARD))
+                size[name] = sum(
+                    write(folder, records[start : start + SHARD])
+                    for start in range(0, count, SHARD)
+                )
                 seconds[name].append(time.perf_counter() - begun)
         pool = Pool(folder / "pool", Sample)
         for start in range(0, count, SHARD):
             pool.commit(drawn[start : start + SHARD])
         begun = time.perf_counter()
-        read = [s for shard in pool.shards() for s in read_table(pool.directory / shard.file, Sample, shard.sha256)]
+        read = [
+            s
+            for shard in pool.shards()
+            for s in read_table(pool.directory / shard.file, Sample, shard.sha256)
+        ]
         reading = time.perf_counter() - begun
     assert read == drawn, "what is read is not what was written"
     each = {name: statistics.median(taken) / count for name, taken in seconds.items()}
@@ -94,7 +121,9 @@ def measure(count: int, turns: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="two shards in place of eight")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     options = parser.parse_args()

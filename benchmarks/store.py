@@ -1,6 +1,8 @@
-"""What planning and selection cost at 10 thousand, 1 million and 10 million samples: python benchmarks/store.py [--json FILE]
+"""What planning and selection cost at 10 thousand, 1 million and 10 million samples: python
+benchmarks/store.py [--json FILE]
 
-Makes a store of that size in shards of the usual 4,096 records, then does, each in a process of its own so that its peak memory is its own:
+Makes a store of that size in shards of the usual 4,096 records, then does, each in a process of its
+own so that its peak memory is its own:
 
   owed     which of the wanted samples and verdicts are not committed: 16 draws of each problem, and one shard of each pool is missing
   select   the stage `dataset`: check checksums, join, keep what is right, distinct texts, at most 4 per problem, as many rows of
@@ -9,8 +11,9 @@ Makes a store of that size in shards of the usual 4,096 records, then does, each
   datasets the same with Hugging Face datasets
   lineage  five samples, each by a `selftrain lineage sample KEY --forward` of its own, Python's start included
 
-The three selections must give the same rows: their sorted keys have one checksum. Needs `pip install pandas datasets`.
-"""
+The three selections must give the same rows: their sorted keys have one checksum. Needs `pip
+install pandas datasets`.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -28,15 +31,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from selftrain_assets.config import Experiment
-from selftrain_assets.core.identity import row_key
-from selftrain_assets.core.sampling import Sampling
-from selftrain_assets.core.types import Problem
+from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.domain.identity import row_key
+from selftrain_assets.domain.sampling import Sampling
+from selftrain_assets.domain.types import Problem
+from selftrain_assets.pipeline import dataset, verification
+from selftrain_assets.pipeline.generation import recall, want
+from selftrain_assets.pipeline.run import INPUTS, Clock, Run, finish
+from selftrain_assets.pipeline.sampling import JUDGED, MEMBERS, sample_draws
 from selftrain_assets.recipes import RestEM
-from selftrain_assets.stages import judging, selecting
-from selftrain_assets.stages.evidence import recall, want
-from selftrain_assets.stages.run import INPUTS, Clock, Run, finish
-from selftrain_assets.stages.sampling import JUDGED, MEMBERS, sample_draws
 from selftrain_assets.store import Store
 from selftrain_assets.store.database import parquet
 from selftrain_assets.store.shards import Contents, Shard, shard_name
@@ -45,13 +48,19 @@ from selftrain_assets.verifiers import verifier_fingerprint
 
 DRAWS, SHARD, CAP = 16, 4096, 4
 POLICY = "0123456789abcdef" * 2
-RECIPE = RestEM(sampling=Sampling(samples_per_problem=DRAWS), dedup="text", cap=CAP, choice="random", balance="group")
+RECIPE = RestEM(
+    sampling=Sampling(samples_per_problem=DRAWS),
+    dedup="text",
+    cap=CAP,
+    choice="random",
+    balance="group",
+)
 CORRECT = "(position * 7 + index * 11) % 3 = 0"
 COMPLETION = """
     'There are ' || n % 50 || ' boxes with ' || n % 7 || ' pens in each of them, and that makes ' || n % 50 || ' * ' || n % 7 || ' = '
     || (n % 50) * (n % 7) || ' pens; ' || repeat('then somebody takes ' || i % 6 || ' of them away and puts them back ', 1 + i % 6 // 2)
     || CASE WHEN i % 2 = 0 THEN 'so the ANSWER is   ' ELSE 'so the answer is ' END
-    || (n % 50) * (n % 7) + CASE WHEN correct THEN 0 ELSE 1 END"""
+    || (n % 50) * (n % 7) + CASE WHEN correct THEN 0 ELSE 1 END"""  # noqa: E501
 
 
 def open_run(folder: Path) -> Run:
@@ -60,7 +69,12 @@ def open_run(folder: Path) -> Run:
 
 def problem(n: int) -> Problem:
     group = ("sums", "products", "products", "rates")[n % 4]
-    return Problem(f"p{n}", f"How many pens are in {n % 50} boxes of {n % 7}, in story {n}?", str((n % 50) * (n % 7)), group=group)
+    return Problem(
+        f"p{n}",
+        f"How many pens are in {n % 50} boxes of {n % 7}, in story {n}?",
+        str((n % 50) * (n % 7)),
+        group=group,
+    )
 
 
 def make(folder: Path, rows: int) -> None:
@@ -68,7 +82,9 @@ def make(folder: Path, rows: int) -> None:
     run, clock = open_run(folder), Clock()
     problems = [problem(n) for n in range(rows // DRAWS)]
     table = run.store.write_table(run.name, INPUTS, "problems", "0" * 32, Problem, problems)
-    finish(run, clock, INPUTS, "problems", key="p", digest="p", parents={}, files={"problems": table})
+    finish(
+        run, clock, INPUTS, "problems", key="p", digest="p", parents={}, files={"problems": table}
+    )
     plan = sample_draws(run, "iter-001", POLICY)
     verifier = verifier_fingerprint(run.config.verifier)
     samples, verdicts = run.store.samples(POLICY), run.store.verifications(verifier, POLICY)
@@ -86,47 +102,70 @@ def make(folder: Path, rows: int) -> None:
 
         problems_file = run.store.scope(run.name, INPUTS) / table[0]
         db.execute(
-            "CREATE TABLE texts AS SELECT position, prompt, p.answer, problem_digest(p.question, p.answer, NULL) AS digest "
-            f"FROM positions JOIN {parquet([problems_file])} AS p ON p.id = problem_id ORDER BY position"
+            "CREATE TABLE texts AS SELECT position, prompt, p.answer, problem_digest(p.question,"
+            f" p.answer, NULL) AS digest FROM positions JOIN {parquet([problems_file])} AS p ON"
+            " p.id = problem_id ORDER BY position"
         )
         for begin in range(0, rows, SHARD):
             of_shard = f"position >= {begin // DRAWS} AND position < {(begin + SHARD) // DRAWS}"
             db.execute(
-                f"CREATE OR REPLACE TABLE s AS SELECT *, {COMPLETION} AS completion FROM (SELECT *, position AS n, index AS i, {CORRECT} "
-                f"AS correct FROM (FROM members WHERE {of_shard}) JOIN (FROM texts WHERE {of_shard}) USING (position)) ORDER BY place"
+                f"CREATE OR REPLACE TABLE s AS SELECT *, {COMPLETION} AS completion FROM (SELECT *,"
+                f" position AS n, index AS i, {CORRECT} AS correct FROM (FROM members WHERE"
+                f" {of_shard}) JOIN (FROM texts WHERE {of_shard}) USING (position)) ORDER BY place"
             )
             shard(
                 samples.directory,
-                "SELECT key, problem_id, prompt, completion, 1 AS seed, index, 'stop' AS finish_reason, 30 AS prompt_tokens, "
-                f"60 AS completion_tokens, '{POLICY}' AS policy, 'benchmark 1' AS engine FROM s ORDER BY place",
+                "SELECT key, problem_id, prompt, completion, 1 AS seed, index, 'stop' AS"
+                f" finish_reason, 30 AS prompt_tokens, 60 AS completion_tokens, '{POLICY}' AS"
+                " policy, 'benchmark 1' AS engine FROM s ORDER BY place",
             )
             shard(
                 verdicts.directory,
-                f"SELECT verification_key(key, sha256(completion), digest, '{verifier}') AS key, key AS sample_key, problem_id, "
-                "CASE WHEN correct THEN 'pass' ELSE 'wrong' END AS outcome, correct::DOUBLE AS reward, answer AS parsed, '' AS reason, "
-                "'numeric 1' AS verifier FROM s ORDER BY place",
+                f"SELECT verification_key(key, sha256(completion), digest, '{verifier}') AS key,"
+                " key AS sample_key, problem_id, CASE WHEN correct THEN 'pass' ELSE 'wrong' END AS"
+                " outcome, correct::DOUBLE AS reward, answer AS parsed, '' AS reason, 'numeric 1'"
+                " AS verifier FROM s ORDER BY place",
             )
         for pool in (samples, verdicts):
             pool.replace(Contents(listed[pool.directory]))
         scope, common = "iter-001", {"problems": "p"}
         finish(run, clock, scope, "policy", key="q", digest=POLICY, parents={})
-        table, digest = run.store.write_query(run.name, scope, "samples", db, MEMBERS, ["key", "problem_id"])
+        table, digest = run.store.write_query(
+            run.name, scope, "samples", db, MEMBERS, ["key", "problem_id"]
+        )
         drawn = finish(
-            run, clock, scope, "samples", key=digest, digest=digest, parents={"policy": POLICY, **common}, files={"samples": table}
+            run,
+            clock,
+            scope,
+            "samples",
+            key=digest,
+            digest=digest,
+            parents={"policy": POLICY, **common},
+            files={"samples": table},
         )
     with run.store.database() as db:
         recall(db, run, drawn)
-        judging.expect(db, run)
+        verification.expect(db, run)
         verdicts.open(db, "verdict_pool")
-        table, digest = run.store.write_query(run.name, scope, "verifications", db, JUDGED, ["key", "problem_id", "outcome", "reward"])
+        table, digest = run.store.write_query(
+            run.name, scope, "verifications", db, JUDGED, ["key", "problem_id", "outcome", "reward"]
+        )
         detail = {"verifiers": [verifier], "policy": POLICY}
         parents = {"samples": drawn.digest}
         finish(
-            run, clock, scope, "verifications", key=digest, digest=digest, parents=parents, detail=detail, files={"verifications": table}
+            run,
+            clock,
+            scope,
+            "verifications",
+            key=digest,
+            digest=digest,
+            parents=parents,
+            detail=detail,
+            files={"verifications": table},
         )
 
 
-# -- what is measured ---------------------------------------------------------------------------------------------------
+# -- what is measured ------------------------------------------------------------------------------
 
 
 def owed(folder: Path) -> dict[str, int]:
@@ -136,40 +175,59 @@ def owed(folder: Path) -> dict[str, int]:
     samples, verdicts = run.store.samples(POLICY), run.store.verifications(verifier, POLICY)
     with run.store.database() as db:
         recall(db, run, run.need("iter-001", "samples"))
-        judging.expect(db, run)
+        verification.expect(db, run)
         verdicts.check()
         db.view("some_verdicts", verdicts.record, verdicts.files()[:-1])
         owed_verdicts = db.count("judgements ANTI JOIN some_verdicts USING (key)")
         want(db, sample_draws(run, "iter-001", POLICY))
         samples.check()
         db.view("some_samples", samples.record, samples.files()[:-1])
-        return {"samples": db.count("members ANTI JOIN some_samples USING (key)"), "verdicts": owed_verdicts}
+        return {
+            "samples": db.count("members ANTI JOIN some_samples USING (key)"),
+            "verdicts": owed_verdicts,
+        }
 
 
 def select(folder: Path) -> list[str]:
     run = open_run(folder)
-    return _keys(run.store.table(selecting.dataset(run, 1), "rows"))
+    return _keys(run.store.table(dataset.dataset(run, 1), "rows"))
 
 
 def pandas(folder: Path) -> list[str]:
     import pandas as pd
 
     files, run = _files(folder), open_run(folder)
-    judged = pd.read_parquet(files["judgements"], columns=["sample_key", "problem_id", "outcome", "reward"])
-    right = judged.loc[(judged.outcome == "pass") & (judged.reward >= 1), ["sample_key", "problem_id"]]
-    samples = pd.read_parquet(files["samples"], columns=["key", "completion", "index"]).rename(columns={"key": "sample_key"})
+    judged = pd.read_parquet(
+        files["judgements"], columns=["sample_key", "problem_id", "outcome", "reward"]
+    )
+    right = judged.loc[
+        (judged.outcome == "pass") & (judged.reward >= 1), ["sample_key", "problem_id"]
+    ]
+    samples = pd.read_parquet(files["samples"], columns=["key", "completion", "index"]).rename(
+        columns={"key": "sample_key"}
+    )
     found = right.merge(samples, on="sample_key")
     del judged, right, samples
     found["solution"] = found.completion.str.lower().str.split().str.join(" ")
-    found = found.sort_values(["problem_id", "index", "sample_key"]).drop_duplicates(["problem_id", "solution"])
+    found = found.sort_values(["problem_id", "index", "sample_key"]).drop_duplicates(
+        ["problem_id", "solution"]
+    )
     found["rank"] = [at_random("cap", key) for key in found.sample_key]
     found = found.sort_values(["problem_id", "rank"]).groupby("problem_id", sort=False).head(CAP)
-    problems = pd.DataFrame({"problem_id": p.id, "prompt": run.methods[0].prompt.render(p), "group": p.group} for p in run.all_problems)
+    problems = pd.DataFrame(
+        {"problem_id": p.id, "prompt": run.methods[0].prompt.render(p), "group": p.group}
+        for p in run.all_problems
+    )
     found = found.merge(problems, on="problem_id")
     found["lot"] = [at_random("balance", key) for key in found.sample_key]
     fewest = found.groupby("group").size().min()
     found = found.sort_values("lot").groupby("group", sort=False).head(fewest)
-    return _write(folder, found[["problem_id", "prompt", "completion", "sample_key"]].itertuples(index=False, name=None))
+    return _write(
+        folder,
+        found[["problem_id", "prompt", "completion", "sample_key"]].itertuples(
+            index=False, name=None
+        ),
+    )
 
 
 def datasets(folder: Path) -> list[str]:
@@ -181,17 +239,27 @@ def datasets(folder: Path) -> list[str]:
 
     def load(name: str, columns: list[str]):
         cache = str(folder / "cache")
-        return load_dataset("parquet", data_files=files[name], columns=columns, split="train", cache_dir=cache).with_format("arrow")
+        return load_dataset(
+            "parquet", data_files=files[name], columns=columns, split="train", cache_dir=cache
+        ).with_format("arrow")
 
     judged = load("judgements", ["sample_key", "outcome", "reward"])
     passed = judged.filter(
-        lambda t: pc.and_(pc.equal(t["outcome"], "pass"), pc.greater_equal(t["reward"], 1)).to_pylist(), batched=True, batch_size=SHARD
+        lambda t: pc.and_(
+            pc.equal(t["outcome"], "pass"), pc.greater_equal(t["reward"], 1)
+        ).to_pylist(),
+        batched=True,
+        batch_size=SHARD,
     )
     right = {key for batch in passed.iter(SHARD) for key in batch["sample_key"].to_pylist()}
     samples = load("samples", ["key", "problem_id", "completion", "index"])
-    samples = samples.filter(lambda t: [key in right for key in t["key"].to_pylist()], batched=True, batch_size=SHARD)
+    samples = samples.filter(
+        lambda t: [key in right for key in t["key"].to_pylist()], batched=True, batch_size=SHARD
+    )
     first: dict[tuple[str, bytes], tuple[int, str, int]] = {}
-    for number, (key, id, text, index) in enumerate(_rows(samples, ["key", "problem_id", "completion", "index"])):
+    for number, (key, id, text, index) in enumerate(
+        _rows(samples, ["key", "problem_id", "completion", "index"])
+    ):
         place = (id, hashlib.md5(" ".join(text.lower().split()).encode()).digest())
         first[place] = min(first.get(place, (index, key, number)), (index, key, number))
     ranked: dict[str, list[tuple[bytes, str, int]]] = defaultdict(list)
@@ -200,27 +268,47 @@ def datasets(folder: Path) -> list[str]:
     problems = {p.id: (run.methods[0].prompt.render(p), p.group) for p in run.all_problems}
     lots: dict[str, list[tuple[bytes, int]]] = defaultdict(list)
     for id, drawn in ranked.items():
-        lots[problems[id][1]] += [(at_random("balance", key), number) for _, key, number in sorted(drawn)[:CAP]]
+        lots[problems[id][1]] += [
+            (at_random("balance", key), number) for _, key, number in sorted(drawn)[:CAP]
+        ]
     fewest = min(map(len, lots.values()))
-    chosen = samples.select(sorted(number for group in lots.values() for _, number in sorted(group)[:fewest]))
+    chosen = samples.select(
+        sorted(number for group in lots.values() for _, number in sorted(group)[:fewest])
+    )
     found = _rows(chosen, ["problem_id", "completion", "key"])
     return _write(folder, ((id, problems[id][0], text, key) for id, text, key in found))
 
 
 def lineage(folder: Path) -> dict[str, float]:
-    """Where samples come from and what is said of them, asked by the command line, which starts anew each time."""
+    """Where samples come from and what is said of them, asked by the command line, which starts
+    anew each time."""
     keys = _keys(open_run(folder).store.samples(POLICY).files()[-1])
-    command = [sys.executable, "-m", "selftrain_assets.cli", "--store", str(folder), "lineage", "sample"]
+    command = [
+        sys.executable,
+        "-m",
+        "selftrain_assets.cli",
+        "--store",
+        str(folder),
+        "lineage",
+        "sample",
+    ]
     answers = []
     for key in keys[:: len(keys) // 5 + 1]:
         begun = time.monotonic()
         subprocess.run([*command, key, "--forward"], stdout=subprocess.DEVNULL, check=True)
         answers.append(time.monotonic() - begun)
-    return {"slowest_answer": round(max(answers), 2), "median_answer": round(statistics.median(answers), 2)}
+    return {
+        "slowest_answer": round(max(answers), 2),
+        "median_answer": round(statistics.median(answers), 2),
+    }
 
 
 def _rows(dataset, columns: list[str]) -> Iterable[tuple]:
-    return (row for batch in dataset.iter(SHARD) for row in zip(*(batch[c].to_pylist() for c in columns), strict=True))
+    return (
+        row
+        for batch in dataset.iter(SHARD)
+        for row in zip(*(batch[c].to_pylist() for c in columns), strict=True)
+    )
 
 
 def at_random(purpose: str, key: str) -> bytes:
@@ -241,8 +329,17 @@ def _write(folder: Path, chosen: Iterable[tuple[str, str, str, str]]) -> list[st
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    keyed = [(row_key(prompt, text, 1.0, "self", key), id, prompt, text, key) for id, prompt, text, key in chosen]
-    columns = dict(zip(("key", "problem_id", "prompt", "completion", "sample_key"), zip(*keyed, strict=True), strict=True))
+    keyed = [
+        (row_key(prompt, text, 1.0, "self", key), id, prompt, text, key)
+        for id, prompt, text, key in chosen
+    ]
+    columns = dict(
+        zip(
+            ("key", "problem_id", "prompt", "completion", "sample_key"),
+            zip(*keyed, strict=True),
+            strict=True,
+        )
+    )
     pq.write_table(pa.table(columns), folder / "rows.parquet", compression="zstd")
     return list(columns["key"])
 
@@ -253,7 +350,13 @@ def _keys(path: Path) -> list[str]:
     return pq.read_table(path, columns=["key"])["key"].to_pylist()
 
 
-CONTENDERS = {"owed": owed, "select": select, "pandas": pandas, "datasets": datasets, "lineage": lineage}
+CONTENDERS = {
+    "owed": owed,
+    "select": select,
+    "pandas": pandas,
+    "datasets": datasets,
+    "lineage": lineage,
+}
 
 
 def measure(name: str, folder: Path) -> None:
@@ -261,17 +364,29 @@ def measure(name: str, folder: Path) -> None:
     begun = time.monotonic()
     found = CONTENDERS[name](folder)
     seconds = round(time.monotonic() - begun, 2)
-    status = Path("/proc/self/status").read_text()  # getrusage counts what the parent had at the fork, too
+    # getrusage counts what the parent had at the fork, too
+    status = Path("/proc/self/status").read_text()
     peak = round(int(status.partition("VmHWM:")[2].split()[0]) / 1e6, 3)
     if isinstance(found, list):
-        found = {"selected": len(found), "checksum": hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()}
+        found = {
+            "selected": len(found),
+            "checksum": hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest(),
+        }
     print(json.dumps({"seconds": seconds, "peak_gb": peak, **found}))
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000, 10_000_000], help="samples in the store")
-    arguments.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="what to measure")
+    arguments.add_argument(
+        "--rows",
+        type=int,
+        nargs="+",
+        default=[10_000, 1_000_000, 10_000_000],
+        help="samples in the store",
+    )
+    arguments.add_argument(
+        "--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="what to measure"
+    )
     arguments.add_argument("--json", type=Path, help="file for all figures")
     arguments.add_argument("--measure", nargs=2, metavar=("WHAT", "FOLDER"), help=argparse.SUPPRESS)
     given = arguments.parse_args()
@@ -284,13 +399,26 @@ def main() -> None:
             make(Path(folder), rows)
             for name in given.only:
                 command = [sys.executable, __file__, "--measure", name, folder]
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "HF_DATASETS_OFFLINE": "1"})
-                found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"failed": done.returncode}
+                done = subprocess.run(
+                    command,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, "HF_DATASETS_OFFLINE": "1"},
+                )
+                found = (
+                    json.loads(done.stdout.splitlines()[-1])
+                    if done.returncode == 0
+                    else {"failed": done.returncode}
+                )
                 if "seconds" in found and name != "lineage":
                     found["rows_per_second"] = round(rows / found["seconds"])
                 figures[name][str(rows)] = found
                 print(f"{rows:>10,} {name:9}", json.dumps(found), flush=True)
-        checksums = {found["checksum"] for name in given.only if "checksum" in (found := figures[name][str(rows)])}
+        checksums = {
+            found["checksum"]
+            for name in given.only
+            if "checksum" in (found := figures[name][str(rows)])
+        }
         if len(checksums) > 1:
             raise SystemExit(f"{rows:,} samples: the selections differ")
     if given.json:

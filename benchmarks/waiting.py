@@ -1,7 +1,8 @@
 """How waiting threads should wait: python benchmarks/waiting.py
 
-Samples from the embedded model alone and beside one busy process, with OpenMP threads that spin while they wait, that sleep,
-and with a single thread. Prints seconds for 1,024 completions, each the median of three.
+Samples from the embedded model alone and beside one busy process, with OpenMP threads that spin
+while they wait, that sleep, and with a single thread. Prints seconds for 1,024 completions, each
+the median of three.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import subprocess
 import sys
 
 BUSY = "while True: pass"
-WAYS = {"spin": {"OMP_WAIT_POLICY": "ACTIVE"}, "sleep": {"OMP_WAIT_POLICY": "PASSIVE"}, "one thread": {"OMP_NUM_THREADS": "1"}}
+WAYS = {
+    "spin": {"OMP_WAIT_POLICY": "ACTIVE"},
+    "sleep": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "one thread": {"OMP_NUM_THREADS": "1"},
+}
 SAMPLE = """
 import random, time
-from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.types import Request
+from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.types import Request
 from selftrain_assets.engines import TransformersSettings
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.pretrain import example
@@ -28,7 +33,7 @@ with TransformersSettings().open(resolve_model("embedded")) as engine:
     started = time.monotonic()
     assert len(list(engine.generate(requests, DrawSettings(temperature=1.0, max_tokens=24)))) == 1024
     print(time.monotonic() - started)
-"""
+"""  # noqa: E501
 
 
 def main() -> None:
@@ -44,7 +49,12 @@ def main() -> None:
 
 def seconds(settings: dict[str, str]) -> float:
     command = [sys.executable, "-c", SAMPLE]
-    runs = [subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=True).stdout for _ in range(3)]
+    runs = [
+        subprocess.run(
+            command, env={**os.environ, **settings}, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(3)
+    ]
     return round(statistics.median(map(float, runs)), 1)
 
 

@@ -19,13 +19,18 @@ from sandbox.old_images import remove_unused
 from sandbox.pool import Pool, PoolSettings
 from sandbox.protocol import RunTask, storable
 
-ACTING = re.compile("[^\n\t -~\u00a0-\U0010ffff]|[\u00ad\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+ACTING = re.compile(
+    "[^\n\t -~\u00a0-\U0010ffff]|[\u00ad\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 """Characters that do something on a terminal instead of being seen."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="python -m sandbox", description="Runs untrusted programs in Docker. It never runs any without.")
+    top = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="Runs untrusted programs in Docker. It never runs any without.",
+    )
     _add_settings(top)
     commands = top.add_subparsers(dest="command", required=True)
     for name, text in (
@@ -34,11 +39,18 @@ def parser() -> argparse.ArgumentParser:
         ("sweep", "remove dead owners' containers, and images made here that no container has"),
     ):
         commands.add_parser(name, help=text)
-    run = commands.add_parser("run", help="run a file of Python, or of a language by its suffix; its standard input is this command's")
+    run = commands.add_parser(
+        "run",
+        help=(
+            "run a file of Python, or of a language by its suffix; its standard input is this"
+            " command's"
+        ),
+    )
     run.add_argument("file", type=Path)
     run.add_argument("--cpu-seconds", type=float, default=Limits().cpu_seconds)
     run.add_argument("--wall-seconds", type=float, default=Limits().wall_seconds)
-    for sub in commands.choices.values():  # both `--base local build` and `build --base local` are what people type
+    # both `--base local build` and `build --base local` are what people type
+    for sub in commands.choices.values():
         _add_settings(sub, hidden=True)
     return top
 
@@ -47,26 +59,74 @@ def _add_settings(to: argparse.ArgumentParser, hidden: bool = False) -> None:
     """The settings of an engine; `hidden`: again, without a default and without a line of help."""
     memory, scratch = ContainerLimits().memory_bytes // MIB, ContainerLimits().scratch_bytes // MIB
     for name, default, options in (
-        ("--host", None, {"help": "engine, as in DOCKER_HOST (default: DOCKER_HOST, else the default socket)"}),
-        ("--base", AUTO, {"help": "base image, `local` to make one from this Python, or auto (default: %(default)s)"}),
+        (
+            "--host",
+            None,
+            {"help": "engine, as in DOCKER_HOST (default: DOCKER_HOST, else the default socket)"},
+        ),
+        (
+            "--base",
+            AUTO,
+            {
+                "help": (
+                    "base image, `local` to make one from this Python, or auto (default:"
+                    " %(default)s)"
+                )
+            },
+        ),
         (
             "--package",
             [],
-            {"action": "append", "metavar": "NAME", "help": "what programs can import: numpy, sympy==1.13; repeatable"},
+            {
+                "action": "append",
+                "metavar": "NAME",
+                "help": "what programs can import: numpy, sympy==1.13; repeatable",
+            },
         ),
-        ("--language", [], {"action": "append", "choices": list(LANGUAGES), "help": "of programs, besides Python; repeatable"}),
-        ("--wheels", None, {"metavar": "FOLDER", "help": "take packages from this folder of wheels alone"}),
-        ("--memory-mib", memory, {"type": int, "metavar": "N", "help": "memory of a container (default: %(default)s)"}),
-        ("--scratch-mib", scratch, {"type": int, "metavar": "N", "help": "size of /tmp in a container (default: %(default)s)"}),
+        (
+            "--language",
+            [],
+            {
+                "action": "append",
+                "choices": list(LANGUAGES),
+                "help": "of programs, besides Python; repeatable",
+            },
+        ),
+        (
+            "--wheels",
+            None,
+            {"metavar": "FOLDER", "help": "take packages from this folder of wheels alone"},
+        ),
+        (
+            "--memory-mib",
+            memory,
+            {"type": int, "metavar": "N", "help": "memory of a container (default: %(default)s)"},
+        ),
+        (
+            "--scratch-mib",
+            scratch,
+            {
+                "type": int,
+                "metavar": "N",
+                "help": "size of /tmp in a container (default: %(default)s)",
+            },
+        ),
         ("--runtime", None, {"help": "OCI runtime, for instance runsc"}),
     ):
-        again: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS} if hidden else {"default": default}
+        again: dict[str, Any] = (
+            {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+            if hidden
+            else {"default": default}
+        )
         to.add_argument(name, **options | again)  # type: ignore[arg-type]
 
 
 def _language(file: Path) -> str:
     """What a file is written in, by its suffix."""
-    return next((name for name, language in LANGUAGES.items() if file.suffix == Path(language.file).suffix), PYTHON)
+    return next(
+        (name for name, language in LANGUAGES.items() if file.suffix == Path(language.file).suffix),
+        PYTHON,
+    )
 
 
 def doctor(settings: EngineSettings) -> int:
@@ -76,9 +136,14 @@ def doctor(settings: EngineSettings) -> int:
         checks = []
         for check in found.checks:
             checks.append(check)
-            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<64}{check.found[:70]}", flush=True)
+            print(
+                f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<64}{check.found[:70]}", flush=True
+            )
     failed = sum(not check.ok for check in checks)
-    print(f"\n{len(checks)} controls, {failed} without effect" + ("; nothing is run here" if failed else ""))
+    print(
+        f"\n{len(checks)} controls, {failed} without effect"
+        + ("; nothing is run here" if failed else "")
+    )
     return 1 if failed else 0
 
 
@@ -102,18 +167,30 @@ def run_file(settings: EngineSettings, args: argparse.Namespace) -> int:
 def shown(text: str) -> str:
     """Text of a program's: on a terminal with escapes for what would act on it."""
     text = storable(text)
-    return ACTING.sub(lambda match: match[0].encode("unicode_escape").decode(), text) if sys.stdout.isatty() else text
+    return (
+        ACTING.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+        if sys.stdout.isatty()
+        else text
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 well, 1 not, 2 no engine, no image, or not safe."""
     args = parser().parse_args(argv)
-    container = ContainerLimits(memory_bytes=args.memory_mib * MIB, scratch_bytes=args.scratch_mib * MIB)
+    container = ContainerLimits(
+        memory_bytes=args.memory_mib * MIB, scratch_bytes=args.scratch_mib * MIB
+    )
     languages = set(args.language)
     if args.command == "run":
         languages |= {_language(args.file)} - {PYTHON}
     settings = EngineSettings(
-        args.host, args.base, tuple(args.package), args.wheels, tuple(sorted(languages)), args.runtime, container=container
+        args.host,
+        args.base,
+        tuple(args.package),
+        args.wheels,
+        tuple(sorted(languages)),
+        args.runtime,
+        container=container,
     )
     try:
         if args.command == "run":

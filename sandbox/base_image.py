@@ -1,6 +1,8 @@
-"""A base image without a registry: the running interpreter, its standard library, the shared libraries it needs, and compilers.
+"""A base image without a registry: the running interpreter, its standard library, the shared
+libraries it needs, and compilers.
 
-The image has no shell and no package manager. About 65 MB, made in two seconds; 70 MB more with C++, 100 MB more with JavaScript.
+The image has no shell and no package manager. About 65 MB, made in two seconds; 70 MB more with
+C++, 100 MB more with JavaScript.
 """
 
 from __future__ import annotations
@@ -38,13 +40,18 @@ GROUP = "root:x:0:\nnogroup:x:65534:\n"
 
 
 def local_base_name(languages: Sequence[str] = ()) -> str:
-    """The tag that stands for this build of Python, wherever it or an environment of it lies, for these compilers and for this code."""
-    code = "".join(Path(module.__file__).read_text() for module in (sys.modules[__name__], toolchains))  # type: ignore[arg-type]
+    """The tag that stands for this build of Python, wherever it or an environment of it lies,
+    for these compilers and for this code."""
+    code = "".join(
+        Path(module.__file__).read_text() for module in (sys.modules[__name__], toolchains)
+    )  # type: ignore[arg-type]
     return f"{BASES}:{hashlib.sha256(f'{_kind(languages)}{code}'.encode()).hexdigest()[:12]}"
 
 
 def _kind(languages: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join([sys.version, *toolchains.found_versions(sorted(languages))]).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        "\n".join([sys.version, *toolchains.found_versions(sorted(languages))]).encode()
+    ).hexdigest()[:16]
 
 
 def local_base_is_here(client: Any, languages: Sequence[str] = ()) -> bool:
@@ -61,8 +68,14 @@ def build_local_base(client: Any, languages: Sequence[str] = ()) -> str:
     with tempfile.TemporaryFile() as file:
         write_base(file, languages)
         file.seek(0)
-        changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV LD_LIBRARY_PATH=/usr/local/lib", f"LABEL {KIND}={kind}"]
-        client.api.import_image_from_data(file.read(), repository=BASES, tag=name.partition(":")[2], changes=changes)
+        changes = [
+            "ENV PATH=/usr/local/bin:/usr/bin:/bin",
+            "ENV LD_LIBRARY_PATH=/usr/local/lib",
+            f"LABEL {KIND}={kind}",
+        ]
+        client.api.import_image_from_data(
+            file.read(), repository=BASES, tag=name.partition(":")[2], changes=changes
+        )
     remove_superseded(client, kind, client.images.get(name).id)
     return name
 
@@ -71,7 +84,17 @@ def write_base(file: Any, languages: Sequence[str] = ()) -> None:
     """The root file system, as a tar, with what compiles and runs these languages."""
     with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
         _folder(tar, "tmp", 0o1777)  # a tmpfs mounted here takes over this mode
-        for folder in ("dev", "proc", "sys", "etc", "usr", "usr/local", "usr/local/bin", "usr/local/lib", "opt"):
+        for folder in (
+            "dev",
+            "proc",
+            "sys",
+            "etc",
+            "usr",
+            "usr/local",
+            "usr/local/bin",
+            "usr/local/lib",
+            "opt",
+        ):
             _folder(tar, folder)
         for name, text in (("etc/passwd", PASSWD), ("etc/group", GROUP)):
             _bytes(tar, name, text.encode())
@@ -84,14 +107,25 @@ def write_base(file: Any, languages: Sequence[str] = ()) -> None:
             tar.addfile(link)
         library = Path(sysconfig.get_path("stdlib"))
         for path in _library_files(library):
-            tar.add(path, f"usr/local/lib/{short}/{path.relative_to(library)}", recursive=False, filter=_plain)
+            tar.add(
+                path,
+                f"usr/local/lib/{short}/{path.relative_to(library)}",
+                recursive=False,
+                filter=_plain,
+            )
         for source, target in sorted((local_libraries() | toolchains.files(languages)).items()):
             tar.add(source, target, filter=_plain)
 
 
 def local_libraries() -> dict[str, str]:
-    """Shared libraries of the interpreter and its standard library: path here -> path in the image."""
-    return shared_libraries([Path(sys.executable).resolve(), *Path(sysconfig.get_path("stdlib")).glob("lib-dynload/*.so")])
+    """Shared libraries of the interpreter and its standard library: path here -> path in the
+    image."""
+    return shared_libraries(
+        [
+            Path(sys.executable).resolve(),
+            *Path(sysconfig.get_path("stdlib")).glob("lib-dynload/*.so"),
+        ]
+    )
 
 
 def _folder(tar: tarfile.TarFile, name: str, mode: int = 0o755) -> None:
@@ -118,7 +152,9 @@ def _library_files(library: Path) -> Iterator[Path]:
     """The standard library without tests and graphics; of compiled files only this version's."""
     cache = f".{sys.implementation.cache_tag}.pyc"
     for folder, below, names in os.walk(library):
-        below[:] = [name for name in below if name not in SKIPPED and not name.startswith("config-")]
+        below[:] = [
+            name for name in below if name not in SKIPPED and not name.startswith("config-")
+        ]
         for name in names:
             if name.endswith((".py", ".so")) or name.endswith(cache):
                 yield Path(folder, name)

@@ -1,9 +1,11 @@
-"""Problems of several right answers: a trusted script, the checker, says what a printed text is worth.
+"""Problems of several right answers: a trusted script, the checker, says what a printed text is
+worth.
 
-The program has run and is gone when the checker starts, in a process and under a uid of its own. It is given three files as its arguments,
-input, expected output and printed output, and prints a score from 0 to 1, of which 1 is right: the convention of the checkers that
-open-r1/codeforces publishes. The program reaches it by what it printed, which is bounded, and by nothing else. A checker that fails, takes
-too long or prints no score makes the problem unscorable: never right, never wrong.
+The program has run and is gone when the checker starts, in a process and under a uid of its own. It
+is given three files as its arguments, input, expected output and printed output, and prints a score
+from 0 to 1, of which 1 is right: the convention of the checkers that open-r1/codeforces publishes.
+The program reaches it by what it printed, which is bounded, and by nothing else. A checker that
+fails, takes too long or prints no score makes the problem unscorable: never right, never wrong.
 """
 
 from __future__ import annotations
@@ -29,14 +31,22 @@ exec(compile({{source!r}}, "checker.py", "exec"), {{{{"__name__": "__main__"}}}}
 """
 
 
-def checking(task: StdinTask, places: Sequence[int], reports: Sequence[dict[str, Any]]) -> StdinTask:
+def checking(
+    task: StdinTask, places: Sequence[int], reports: Sequence[dict[str, Any]]
+) -> StdinTask:
     """The job of the checker: a case for each of these cases of the task."""
-    given = [(task.cases[place].text, task.cases[place].expected, reports[place]["out"]) for place in places]
-    largest = max((len(text.encode(errors="surrogatepass")) for texts in given for text in texts), default=0)
+    given = [
+        (task.cases[place].text, task.cases[place].expected, reports[place]["out"])
+        for place in places
+    ]
+    largest = max(
+        (len(text.encode(errors="surrogatepass")) for texts in given for text in texts), default=0
+    )
     limits = replace(LIMITS, output_bytes=max(LIMITS.output_bytes, largest))
     source = DRIVER.format(source=task.checker)
     cases = tuple(StdinCase(json.dumps(texts), "") for texts in given)
-    return StdinTask(source, cases, checker=task.checker, limits=limits)  # what it prints is compared with nothing either
+    # what it prints is compared with nothing either
+    return StdinTask(source, cases, checker=task.checker, limits=limits)
 
 
 def score(printed: str) -> float | None:
@@ -48,10 +58,14 @@ def score(printed: str) -> float | None:
     return value if 0 <= value <= 1 else None
 
 
-def checked(verdict: Verdict, places: Sequence[int], found: Sequence[float | str], printed: Sequence[str]) -> Verdict:
-    """A verdict on a program with what its checker found: for each of these cases a score, or why there is none. The first case that is not
-    right decides, whoever says so."""
-    total = replace(verdict, score=sum(result for result in found if isinstance(result, float)) / verdict.cases)
+def checked(
+    verdict: Verdict, places: Sequence[int], found: Sequence[float | str], printed: Sequence[str]
+) -> Verdict:
+    """A verdict on a program with what its checker found: for each of these cases a score, or
+    why there is none. The first case that is not right decides, whoever says so."""
+    total = replace(
+        verdict, score=sum(result for result in found if isinstance(result, float)) / verdict.cases
+    )
     for place, result in zip(places, found, strict=True):
         if verdict.case is not None and verdict.case < place:
             break

@@ -58,10 +58,16 @@ def _table(text: str, rule: TextRule) -> list[list[str]]:
     return [line for line in lines if line] if rule.any_order else lines
 
 
-def _same_words(got: list[str], expected: list[str], by_value: bool, tolerance: float | None) -> bool:
+def _same_words(
+    got: list[str], expected: list[str], by_value: bool, tolerance: float | None
+) -> bool:
     if got == expected:
         return True
-    return by_value and len(got) == len(expected) and all(_same_word(a, b, tolerance) for a, b in zip(got, expected, strict=True))
+    return (
+        by_value
+        and len(got) == len(expected)
+        and all(_same_word(a, b, tolerance) for a, b in zip(got, expected, strict=True))
+    )
 
 
 def _same_word(got: str, expected: str, tolerance: float | None) -> bool:
@@ -104,27 +110,37 @@ def _canonical(word: str) -> str:
 
 def _close(a: float, b: float, tolerance: float) -> bool:
     """NaN and the infinities are close to nothing."""
-    return math.isfinite(a) and math.isfinite(b) and math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
+    return (
+        math.isfinite(a)
+        and math.isfinite(b)
+        and math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
+    )
 
 
 def same_value(got: Any, expected: Any, tolerance: float = 0.0, from_json: bool = False) -> bool:
-    """Python's own equality of plain data, with floats allowed to differ by `tolerance`; NaN equals nothing. With `from_json` what JSON
-    cannot tell apart is alike."""
+    """Python's own equality of plain data, with floats allowed to differ by `tolerance`; NaN
+    equals nothing. With `from_json` what JSON cannot tell apart is alike."""
     return _same(as_json(got) if from_json else got, expected, tolerance)
 
 
 def as_json(value: Any) -> Any:
-    """A value with lists for its tuples and text for the keys of its dicts, as JSON would have it."""
+    """A value with lists for its tuples and text for the keys of its dicts, as JSON would have
+    it."""
     if isinstance(value, (list, tuple)):
         return [as_json(item) for item in value]
     if isinstance(value, dict):
         changed = {_key(key): as_json(item) for key, item in value.items()}
-        return changed if len(changed) == len(value) else value  # 1 and "1" are two keys, and no JSON has both
+        # 1 and "1" are two keys, and no JSON has both
+        return changed if len(changed) == len(value) else value
     return value
 
 
 def _key(key: Any) -> Any:
-    if key is None or isinstance(key, (bool, float)) or (isinstance(key, int) and abs(key) < LARGEST_KEY):
+    if (
+        key is None
+        or isinstance(key, (bool, float))
+        or (isinstance(key, int) and abs(key) < LARGEST_KEY)
+    ):
         return json.dumps(key)
     return key
 
@@ -134,7 +150,9 @@ def _same(got: Any, expected: Any, tolerance: float) -> bool:
         return bool(got == expected)
     if isinstance(expected, (float, complex)) and isinstance(got, (float, complex)):
         a, b = complex(got), complex(expected)
-        return got == expected or (_close(a.real, b.real, tolerance) and _close(a.imag, b.imag, tolerance))
+        return got == expected or (
+            _close(a.real, b.real, tolerance) and _close(a.imag, b.imag, tolerance)
+        )
     if isinstance(expected, (list, tuple)):
         return (
             type(got) is type(expected)
@@ -142,5 +160,9 @@ def _same(got: Any, expected: Any, tolerance: float) -> bool:
             and all(_same(a, b, tolerance) for a, b in zip(got, expected, strict=True))
         )
     if isinstance(expected, dict):
-        return type(got) is dict and got.keys() == expected.keys() and all(_same(got[k], v, tolerance) for k, v in expected.items())
+        return (
+            type(got) is dict
+            and got.keys() == expected.keys()
+            and all(_same(got[k], v, tolerance) for k, v in expected.items())
+        )
     return bool(got == expected)

@@ -1,4 +1,5 @@
-"""Does the sandbox hold here? The engine, the image, and every control as a program sees it from inside a container."""
+"""Does the sandbox hold here? The engine, the image, and every control as a program sees it from
+inside a container."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from sandbox.worker import Worker
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One engine and what is on it. `checks` are made while they are drawn: a second or so each at most."""
+    """One engine and what is on it. `checks` are made while they are drawn: a second or so each
+    at most."""
 
     engine: str
     image: str
@@ -27,14 +29,19 @@ class Diagnosis:
     @property
     def holds(self) -> str:
         """What is in the image, for a person."""
-        return ", ".join(f"{name} {version}" for name, version in ({"Python": self.python} | self.languages | self.packages).items())
+        return ", ".join(
+            f"{name} {version}"
+            for name, version in ({"Python": self.python} | self.languages | self.packages).items()
+        )
 
 
 @contextmanager
 def diagnose(settings: EngineSettings) -> Iterator[Diagnosis]:
-    """Builds the image where it is missing, removes what dead owners left, and starts one container to try everything in.
+    """Builds the image where it is missing, removes what dead owners left, and starts one container
+    to try everything in.
 
-    EngineError without an engine, SandboxError without an image, package or language, UnsafeError where a limit that decides is refused.
+    EngineError without an engine, SandboxError without an image, package or language, UnsafeError
+    where a limit that decides is refused.
     """
     client = connect(settings.host)
     sweep(client)
@@ -43,15 +50,29 @@ def diagnose(settings: EngineSettings) -> Iterator[Diagnosis]:
         worker.start()
         require_languages(worker)
         engine, hello = _described(client.info(), settings), worker.hello
-        yield Diagnosis(engine, worker.image, str(hello.get("python")), hello.get("packages", {}), versions(worker), _checks(worker))
+        yield Diagnosis(
+            engine,
+            worker.image,
+            str(hello.get("python")),
+            hello.get("packages", {}),
+            versions(worker),
+            _checks(worker),
+        )
     finally:
         worker.close()
 
 
 def _described(info: dict, settings: EngineSettings) -> str:
-    version, storage, kernel = info.get("ServerVersion"), info.get("Driver"), info.get("KernelVersion")
+    version, storage, kernel = (
+        info.get("ServerVersion"),
+        info.get("Driver"),
+        info.get("KernelVersion"),
+    )
     runtime = settings.runtime or info.get("DefaultRuntime")
-    return f"Docker {version}, storage {storage}, cgroup v{info.get('CgroupVersion', '1')}, runtime {runtime}, kernel {kernel}"
+    return (
+        f"Docker {version}, storage {storage}, cgroup v{info.get('CgroupVersion', '1')}, runtime"
+        f" {runtime}, kernel {kernel}"
+    )
 
 
 def _checks(worker: Worker) -> Iterator[Check]:

@@ -21,7 +21,8 @@ from sandbox.limits import REQUEST_BYTES, ContainerLimits, Limits
 LABEL = "selftrain.sandbox"
 OWNER = "selftrain.sandbox.owner"
 SLOT = "selftrain.sandbox.slot"
-UIDS_PER_CONTAINER, SLOTS = 100, 550  # from 10,000 on they stay below 65,536, which is all that a user namespace may map
+# from 10,000 on they stay below 65,536, which is all that a user namespace may map
+UIDS_PER_CONTAINER, SLOTS = 100, 550
 TMPFS = "rw,noexec,nosuid,nodev,mode=1777"
 SEMAPHORE_BYTES, SEMAPHORES = 1 << 20, 64  # size and inodes of /dev/shm
 
@@ -33,14 +34,16 @@ class EngineSettings:
     host: str | None = None
     """As in DOCKER_HOST; None: what DOCKER_HOST says, else the default socket."""
     base: str = "auto"
-    """Base image: a name; `local`, one made from this Python; `auto`: python:3.12-slim if it can be had and no other language is asked
-    for, else `local`."""
+    """Base image: a name; `local`, one made from this Python; `auto`: python:3.12-slim if it can
+    be had and no other language is asked for, else `local`."""
     packages: tuple[str, ...] = ()
     """Requirements as pip knows them, which programs can import: `numpy`, `sympy==1.13`."""
     wheels: str | None = None
-    """Folder of wheels that packages are taken from, and from nowhere else; None: from where this machine's pip looks."""
+    """Folder of wheels that packages are taken from, and from nowhere else; None: from where
+    this machine's pip looks."""
     languages: tuple[str, ...] = ()
-    """Of programs, besides Python: names in `languages.LANGUAGES`. A local base gets this machine's compilers; another has to have them."""
+    """Of programs, besides Python: names in `languages.LANGUAGES`. A local base gets this
+    machine's compilers; another has to have them."""
     runtime: str | None = None
     """OCI runtime, for instance `runsc`; None: the engine's default."""
     userns: str | None = None
@@ -49,7 +52,10 @@ class EngineSettings:
 
     def __post_init__(self) -> None:
         if unknown := set(self.languages) - set(LANGUAGES):
-            raise SandboxError(f'there is no language "{min(unknown)}"; there are {", ".join(LANGUAGES)}, and Python always')
+            raise SandboxError(
+                f'there is no language "{min(unknown)}"; there are {", ".join(LANGUAGES)}, and'
+                " Python always"
+            )
 
 
 @contextmanager
@@ -72,12 +78,15 @@ def connect(host: str | None = None) -> Any:
 
     place = host or os.environ.get("DOCKER_HOST") or "the default socket"
     try:
-        client = docker.DockerClient(base_url=host, timeout=60) if host else docker.from_env(timeout=60)
+        client = (
+            docker.DockerClient(base_url=host, timeout=60) if host else docker.from_env(timeout=60)
+        )
         client.ping()
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise EngineError(
-            f"no Docker engine answers at {place}; set DOCKER_HOST to one, or install and start one (`apt-get install docker.io`, then "
-            "`dockerd`, as root); programs are never run without one"
+            f"no Docker engine answers at {place}; set DOCKER_HOST to one, or install and start one"
+            " (`apt-get install docker.io`, then `dockerd`, as root); programs are never run"
+            " without one"
         ) from error
     return client
 
@@ -97,13 +106,20 @@ def owner() -> str:
 
 
 def sweep(client: Any) -> int:
-    """Remove containers whose owner was a process of this machine that is gone. Others' are left alone. How many it were."""
+    """Remove containers whose owner was a process of this machine that is gone. Others' are left
+    alone. How many it were."""
     removed = 0
     with engine_errors("containers cannot be listed"):
-        for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+        for container in client.containers.list(
+            all=True, filters={"label": LABEL}, ignore_removed=True
+        ):
             machine, _, rest = container.labels.get(OWNER, "").partition(":")
             pid, _, started = rest.partition(":")
-            if machine == socket.gethostname() and pid.isdigit() and process_start(int(pid)) != started:
+            if (
+                machine == socket.gethostname()
+                and pid.isdigit()
+                and process_start(int(pid)) != started
+            ):
                 with suppress(Exception):
                     container.remove(force=True)
                     removed += 1
@@ -111,9 +127,11 @@ def sweep(client: Any) -> int:
 
 
 def free_slots(client: Any, count: int) -> list[int]:
-    """Ranges of uids that no container of this engine has: the kernel counts a uid's processes over all containers.
+    """Ranges of uids that no container of this engine has: the kernel counts a uid's processes over
+    all containers.
 
-    The first one is drawn, so that pools that open at the same moment are unlikely to meet. EngineError if there are not enough.
+    The first one is drawn, so that pools that open at the same moment are unlikely to meet.
+    EngineError if there are not enough.
     """
     with engine_errors("containers cannot be listed"):
         running = client.containers.list(filters={"label": LABEL}, ignore_removed=True)
@@ -121,7 +139,10 @@ def free_slots(client: Any, count: int) -> list[int]:
     first = random.randrange(SLOTS)
     free = [slot for n in range(SLOTS) if str(slot := (first + n) % SLOTS) not in taken]
     if len(free) < count:
-        raise EngineError(f"{count} more containers are too many for an engine that has {len(taken)} of {SLOTS}; set fewer workers")
+        raise EngineError(
+            f"{count} more containers are too many for an engine that has {len(taken)} of {SLOTS};"
+            " set fewer workers"
+        )
     return free[:count]
 
 
@@ -144,7 +165,8 @@ def host_config(client: Any, settings: EngineSettings) -> Any:
         nano_cpus=int(limits.cpus * 1e9),
         tmpfs={
             "/tmp": f"{TMPFS},size={limits.scratch_bytes},nr_inodes={limits.scratch_files}",
-            "/dev/shm": f"{TMPFS},size={SEMAPHORE_BYTES},nr_inodes={SEMAPHORES}",  # without it `multiprocessing` has no locks
+            # without it `multiprocessing` has no locks
+            "/dev/shm": f"{TMPFS},size={SEMAPHORE_BYTES},nr_inodes={SEMAPHORES}",
         },
         ulimits=[
             docker.types.Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
@@ -178,14 +200,18 @@ class Line:
                 image,
                 command=[json.dumps(config)],
                 stdin_open=True,
-                detach=False,  # sets StdinOnce: when this process dies, the runner sees the end of its input and leaves
+                # sets StdinOnce: when this process dies, the runner sees the end of its input and
+                # leaves
+                detach=False,
                 labels={LABEL: "worker", OWNER: owner(), SLOT: str(slot)},
                 host_config=host_config(client, settings),
                 working_dir="/",
             )
             self.id = created["Id"]
             try:
-                attached = client.api.attach_socket(self.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+                attached = client.api.attach_socket(
+                    self.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+                )
                 self.attached = attached
                 self.socket = getattr(attached, "_sock", attached)
                 client.api.start(self.id)
@@ -205,12 +231,14 @@ class Line:
             events = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
             if not events:
                 raise TimeoutError
-            if events[0][1] != select.POLLOUT:  # the engine hangs up on one side only when a container ends, and reads no more
+            # the engine hangs up on one side only when a container ends, and reads no more
+            if events[0][1] != select.POLLOUT:
                 raise EOFError
             rest = rest[self.socket.send(rest) :]
 
     def read(self, seconds: float) -> dict[str, Any]:
-        """The next record. EOFError if the container is gone, TimeoutError after `seconds` of silence, ValueError if it is no record."""
+        """The next record. EOFError if the container is gone, TimeoutError after `seconds` of
+        silence, ValueError if it is no record."""
         self.socket.settimeout(seconds)
         scanned = 0
         while (end := self.buffer.find(b"\n", scanned)) < 0:
@@ -224,18 +252,24 @@ class Line:
         return record
 
     def _receive(self) -> None:
-        """Read once, and take the engine's frames apart: stream (2 is standard error), length, bytes."""
+        """Read once, and take the engine's frames apart: stream (2 is standard error), length,
+        bytes."""
         part = self.socket.recv(1 << 18)
         if not part:
             raise EOFError
         self.frames += part
-        while len(self.frames) >= 8 and len(self.frames) >= 8 + (size := int.from_bytes(self.frames[4:8], "big")):
-            (self.error_text if self.frames[0] == 2 else self.buffer).extend(self.frames[8 : 8 + size])
+        while len(self.frames) >= 8 and len(self.frames) >= 8 + (
+            size := int.from_bytes(self.frames[4:8], "big")
+        ):
+            (self.error_text if self.frames[0] == 2 else self.buffer).extend(
+                self.frames[8 : 8 + size]
+            )
             del self.frames[: 8 + size]
             del self.error_text[:-4000]
 
     def hang_up(self) -> None:
-        """From another thread: end a read or write that is going on. The runner sees the end of its input and leaves."""
+        """From another thread: end a read or write that is going on. The runner sees the end of
+        its input and leaves."""
         try:
             self.socket.shutdown(socket.SHUT_RDWR)
         except Exception:  # a transport without it, or closed by now

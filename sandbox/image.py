@@ -1,7 +1,8 @@
-"""The sandbox's image: the runner and the packages that were asked for, on top of a base, tagged by a hash of all that it is made of.
+"""The sandbox's image: the runner and the packages that were asked for, on top of a base, tagged by
+a hash of all that it is made of.
 
-It is built once, by one process of a machine at a time. Where packages are asked for, their versions are those of that build: the image
-keeps them until it is removed.
+It is built once, by one process of a machine at a time. Where packages are asked for, their
+versions are those of that build: the image keeps them until it is removed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ HERE = Path(__file__).parent
 PUBLISHED = "python:3.12-slim"
 LOCAL, AUTO = "local", "auto"
 TAG = "selftrain.sandbox.tag"
-"""Label: the tag that says what is in the image. With packages it is another than the one that the image is found by."""
+"""Label: the tag that says what is in the image. With packages it is another than the one that
+the image is found by."""
 BUILD_SECONDS = 1800
 """That the engine may be silent while an image is built."""
 RUNNER = "COPY opt /opt\n"
@@ -40,18 +42,22 @@ PREPARE = "COPY prepared /\n"
 PACKAGES = """COPY packages /
 RUN ["python3", "-c", "import compileall as c, py_compile as p, re; c.compile_dir('/opt/packages', quiet=2, rx=re.compile('/tests?/'), \\
 invalidation_mode=p.PycInvalidationMode.UNCHECKED_HASH)"]
-"""
+"""  # noqa: E501
 """Their code is compiled, none of it is run."""
 
 
 def seccomp() -> str:
-    """The system calls that are allowed, as one line of JSON that goes to the engine with each container."""
+    """The system calls that are allowed, as one line of JSON that goes to the engine with each
+    container."""
     return json.dumps(json.loads((HERE / "seccomp.json").read_text()), separators=(",", ":"))
 
 
 def context_files() -> dict[str, bytes]:
     """What every image is built from, by name in the build context."""
-    files = {"Dockerfile": (HERE / "image/Dockerfile").read_bytes(), "opt/start.py": (HERE / "image/start.py").read_bytes()}
+    files = {
+        "Dockerfile": (HERE / "image/Dockerfile").read_bytes(),
+        "opt/start.py": (HERE / "image/start.py").read_bytes(),
+    }
     files["opt/sandbox/__init__.py"] = b""
     for path in sorted((HERE / "runner").glob("*.py")):
         files[f"opt/sandbox/runner/{path.name}"] = path.read_bytes()
@@ -59,7 +65,8 @@ def context_files() -> dict[str, bytes]:
 
 
 def build(client: Any, settings: EngineSettings) -> str:
-    """The image's tag; built unless it is there. SandboxError if the base, a package or a language cannot be had."""
+    """The image's tag; built unless it is there. SandboxError if the base, a package or a
+    language cannot be had."""
     from sandbox.engine import engine_errors
 
     with engine_errors("the sandbox image cannot be looked up"):
@@ -69,7 +76,8 @@ def build(client: Any, settings: EngineSettings) -> str:
     with engine_errors("the sandbox image cannot be built"), _alone(), _patient(client):
         base = _base(client, settings)
         assert base is not None
-        return _built(client, base, settings) or _build(client, base, settings)  # another process may have built it in the meantime
+        # another process may have built it in the meantime
+        return _built(client, base, settings) or _build(client, base, settings)
 
 
 def _digest(*parts: str) -> str:
@@ -84,8 +92,11 @@ def _wanted(base_id: str, settings: EngineSettings) -> str:
 
 
 def _layers(settings: EngineSettings) -> str:
-    """Lines of the Dockerfile that come before the runner's, so that the engine's cache has their layers when only that has changed."""
-    prepared = [LANGUAGES[name].prepare for name in sorted(settings.languages) if LANGUAGES[name].prepare]
+    """Lines of the Dockerfile that come before the runner's, so that the engine's cache has
+    their layers when only that has changed."""
+    prepared = [
+        LANGUAGES[name].prepare for name in sorted(settings.languages) if LANGUAGES[name].prepare
+    ]
     runs = "".join(f"RUN {json.dumps(command)}\n" for command in prepared)
     return (PREPARE + runs if runs else "") + (PACKAGES if settings.packages else "")
 
@@ -100,11 +111,18 @@ def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
     import docker.errors
 
     wanted = _wanted(base[1], settings)
-    kind = _digest(settings.base, *sorted(settings.languages), *sorted(settings.packages), settings.wheels or "")
+    kind = _digest(
+        settings.base,
+        *sorted(settings.languages),
+        *sorted(settings.packages),
+        settings.wheels or "",
+    )
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as context:
         installed = None
         if settings.packages:
-            installed = install(settings.packages, settings.wheels, _target(client, base[0]), Path(folder))
+            installed = install(
+                settings.packages, settings.wheels, _target(client, base[0]), Path(folder)
+            )
         tag = f"{REPOSITORY}:{_digest(wanted, installed.digest) if installed else wanted}"
         _write_context(context, _layers(settings), installed, local=base[0].startswith(BASES))
         context.seek(0)
@@ -122,25 +140,33 @@ def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
         except docker.errors.DockerException as error:
             for language in (LANGUAGES[name] for name in settings.languages):
                 if f'"{language.version[0]}": executable file not found' in str(error):
-                    raise SandboxError(language.missing(base[0], f"it has no {language.version[0]}")) from error
-            raise SandboxError(f"the sandbox image cannot be built on {base[0]}: {error}") from error
+                    raise SandboxError(
+                        language.missing(base[0], f"it has no {language.version[0]}")
+                    ) from error
+            raise SandboxError(
+                f"the sandbox image cannot be built on {base[0]}: {error}"
+            ) from error
     image.tag(REPOSITORY, wanted)
     remove_superseded(client, kind, image.id)
     return tag
 
 
 def _write_context(file: Any, layers: str, installed: Installed | None, local: bool) -> None:
-    """The build context as a tar; times are left at zero so that the engine's cache works. `local`: the base is one made here, which
-    has the shared libraries of its Python alone."""
+    """The build context as a tar; times are left at zero so that the engine's cache works.
+    `local`: the base is one made here, which has the shared libraries of its Python alone."""
     files = context_files()
     files["Dockerfile"] = files["Dockerfile"].decode().replace(RUNNER, layers + RUNNER).encode()
     if PREPARE in layers:
-        files[f"prepared{PREPARED}/bits/README"] = b"What languages have compiled in advance, for all programs.\n"
+        files[f"prepared{PREPARED}/bits/README"] = (
+            b"What languages have compiled in advance, for all programs.\n"
+        )
     with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
         if installed is not None:
             files["opt/packages.json"] = installed.listing()
             _folder(tar, installed.folder, "packages/opt/packages")
-            for source, target in sorted(_missing_libraries(installed.folder).items()) if local else ():
+            for source, target in (
+                sorted(_missing_libraries(installed.folder).items()) if local else ()
+            ):
                 tar.add(source, f"packages/{target}", filter=_plain)
         for name, data in files.items():
             info = tarfile.TarInfo(name)
@@ -162,10 +188,15 @@ def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _missing_libraries(folder: Path) -> Mapping[str, str]:
-    """Shared libraries that packages load and that neither they bring nor a local base has: libstdc++, for instance."""
+    """Shared libraries that packages load and that neither they bring nor a local base has:
+    libstdc++, for instance."""
     needed = shared_libraries(path for path in folder.rglob("*.so*") if path.is_file())
     here = local_libraries().values()
-    return {source: target for source, target in needed.items() if target not in here and not source.startswith(str(folder))}
+    return {
+        source: target
+        for source, target in needed.items()
+        if target not in here and not source.startswith(str(folder))
+    }
 
 
 def _target(client: Any, base: str) -> Target:
@@ -189,8 +220,9 @@ def _target(client: Any, base: str) -> Target:
 
 
 def _base(client: Any, settings: EngineSettings, make: bool = True) -> tuple[str, str] | None:
-    """Name and id of the base image; None if it is not there, and is not to be made or pulled. `auto` asks the registry once: where
-    that fails, the local base is there from then on. The published image has no compilers."""
+    """Name and id of the base image; None if it is not there, and is not to be made or pulled.
+    `auto` asks the registry once: where that fails, the local base is there from then on. The
+    published image has no compilers."""
     base, languages = settings.base, settings.languages
     if base == AUTO and not languages:
         published = _found(client, PUBLISHED)
@@ -223,14 +255,15 @@ def _pulled(client: Any, name: str) -> Any:
         return client.images.pull(name)
     except docker.errors.DockerException as error:
         raise SandboxError(
-            f"base image {name} is not here and cannot be pulled ({error}); without a registry, make one from this Python: "
-            "python -m sandbox build --base local"
+            f"base image {name} is not here and cannot be pulled ({error}); without a registry,"
+            " make one from this Python: python -m sandbox build --base local"
         ) from error
 
 
 @contextmanager
 def _patient(client: Any) -> Iterator[None]:
-    """The engine may say nothing for longer than usual: while it compiles large packages, for instance."""
+    """The engine may say nothing for longer than usual: while it compiles large packages, for
+    instance."""
     usual, client.api.timeout = client.api.timeout, BUILD_SECONDS
     try:
         yield

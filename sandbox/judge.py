@@ -1,6 +1,8 @@
-"""From the runner's facts and the task's expected values to a verdict. A pure function, out of the program's reach.
+"""From the runner's facts and the task's expected values to a verdict. A pure function, out of the
+program's reach.
 
-Every way out but one leads to something else than `pass`: what is missing, unreadable or too much is not right.
+Every way out but one leads to something else than `pass`: what is missing, unreadable or too much
+is not right.
 """
 
 from __future__ import annotations
@@ -14,7 +16,17 @@ from typing import Any
 
 from sandbox.compare import excerpt, same_text, same_value
 from sandbox.limits import COMPILER, EXCERPT_CHARACTERS, Limits
-from sandbox.protocol import FuncTask, Outcome, RpcTask, RunTask, StdinTask, Task, Verdict, case_count, storable
+from sandbox.protocol import (
+    FuncTask,
+    Outcome,
+    RpcTask,
+    RunTask,
+    StdinTask,
+    Task,
+    Verdict,
+    case_count,
+    storable,
+)
 from sandbox.runner.codec import decode, loads
 
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\):|^  File \"", re.MULTILINE)
@@ -27,9 +39,11 @@ Finding = tuple[Outcome, int, str]
 
 
 def judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
-    """The verdict of a program whose runner finished its job. With a checker, `pass` says that every case ended well.
+    """The verdict of a program whose runner finished its job. With a checker, `pass` says that
+    every case ended well.
 
-    Whatever a program makes it stumble over is `unscorable`: never a pass, and nothing that ends the judging of others.
+    Whatever a program makes it stumble over is `unscorable`: never a pass, and nothing that ends
+    the judging of others.
     """
     try:
         return _judge(task, reports)
@@ -44,7 +58,8 @@ def failure(error: Exception) -> str:
 
 
 def trace(error: Exception) -> str:
-    """Where it came from, for the log, which may not be able to write what a program put into the error's message."""
+    """Where it came from, for the log, which may not be able to write what a program put into
+    the error's message."""
     return "".join(traceback.format_exception(error)).encode("ascii", "backslashreplace").decode()
 
 
@@ -94,18 +109,33 @@ def _measured(task: Task, reports: list[dict[str, Any]]) -> Verdict:
     )
 
 
-def broken(report: dict[str, Any], limits: Limits, any_status: bool = False) -> tuple[Outcome, str] | None:
-    """How a process ended that did not end well, None if it did. CPU time comes first: it is what decides. With `any_status` a
-    status of the program's own choice is as good as 0."""
+def broken(
+    report: dict[str, Any], limits: Limits, any_status: bool = False
+) -> tuple[Outcome, str] | None:
+    """How a process ended that did not end well, None if it did. CPU time comes first: it is
+    what decides. With `any_status` a status of the program's own choice is as good as 0."""
     end = report["program"]
-    if end["cpu"] > limits.cpu_seconds or end["exit"] == -signal.SIGXCPU:  # the kernel's clock and the accounts differ by a tick
-        return "timeout", f"used {end['cpu']:.2f} s of CPU time, {limits.cpu_seconds:g} s are allowed"
+    # the kernel's clock and the accounts differ by a tick
+    if end["cpu"] > limits.cpu_seconds or end["exit"] == -signal.SIGXCPU:
+        return (
+            "timeout",
+            f"used {end['cpu']:.2f} s of CPU time, {limits.cpu_seconds:g} s are allowed",
+        )
     if report["late"]:
-        return "timeout", f"still there after {limits.wall_seconds:g} s of wall time, with {end['cpu']:.2f} s of CPU time used"
+        return (
+            "timeout",
+            (
+                f"still there after {limits.wall_seconds:g} s of wall time, with {end['cpu']:.2f} s"
+                " of CPU time used"
+            ),
+        )
     if report["over"]:
         return "resource", f"wrote more than {limits.output_bytes} bytes"
     if end["memory"] > limits.memory_bytes:
-        return "resource", f"used {end['memory']} bytes of memory, {limits.memory_bytes} are allowed"
+        return (
+            "resource",
+            f"used {end['memory']} bytes of memory, {limits.memory_bytes} are allowed",
+        )
     if end["exit"] == 0 or (any_status and end["exit"] > 0 and not TRACEBACK.search(report["err"])):
         return None
     last = last_words(report["err"])
@@ -123,20 +153,25 @@ def broken(report: dict[str, Any], limits: Limits, any_status: bool = False) -> 
 
 
 def last_words(error: str) -> str:
-    """The line that says why a program failed: the last one, but for Node.js, which goes on with where and with its version."""
+    """The line that says why a program failed: the last one, but for Node.js, which goes on with
+    where and with its version."""
     found = UNDER_NODE.search(error)
     return (found[1].partition("\n")[0] if found else error.strip().rpartition("\n")[2])[:300]
 
 
 def not_compiled(report: dict[str, Any]) -> tuple[Outcome, str] | None:
-    """Why the program has no form that could be run, None if this is not the report of a compiler."""
+    """Why the program has no form that could be run, None if this is not the report of a
+    compiler."""
     if not report.get("compiling"):
         return None
     end = broken(report, COMPILER)
     if end is not None and end[0] != "wrong":
         return end[0], f"compiling it: {end[1]}"
     lines = [line.strip() for line in report["out"].splitlines() if line.strip()]
-    error = next((line for line in lines if "rror" in line and not line.startswith("collect2")), " | ".join(lines[:3]))
+    error = next(
+        (line for line in lines if "rror" in line and not line.startswith("collect2")),
+        " | ".join(lines[:3]),
+    )
     return "malformed", error[:300]
 
 
@@ -164,7 +199,8 @@ def stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Findin
 
 
 def settle(task: StdinTask, index: int, report: dict[str, Any]) -> None:
-    """Judge a case once and for all, and give its memory back: of what it printed an excerpt is kept, all of it for a checker alone."""
+    """Judge a case once and for all, and give its memory back: of what it printed an excerpt is
+    kept, all of it for a checker alone."""
     report["found"] = stdin_finding(task, index, report)
     if not task.checker:
         report["out"], report["results"] = report["out"][:EXCERPT_CHARACTERS], ""
@@ -184,18 +220,25 @@ def _stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Findi
 
 
 def _func(task: FuncTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
-    """Each call's line in turn, and how many are right. A process that did not end well is blamed on the call that has no line."""
+    """Each call's line in turn, and how many are right. A process that did not end well is
+    blamed on the call that has no line."""
     if (problem := malformed(report)) is not None:
         return ("malformed", 0, problem), 0
     lines = report["results"].split("\n")
     complete = lines[:-1]
     end = broken(report, task.limits)
-    findings = [_call_finding(task, index, line) for index, line in enumerate(complete[: len(task.calls)])]
+    findings = [
+        _call_finding(task, index, line) for index, line in enumerate(complete[: len(task.calls)])
+    ]
     wrong, right = _first(findings), findings.count(None)
     if end is not None and (end[0] != "wrong" or wrong is None):
         return (end[0], min(len(complete), len(task.calls) - 1), end[1]), right
     if wrong is None and (len(complete) != len(task.calls) or lines[-1]):
-        wrong = "wrong", min(len(complete), len(task.calls) - 1), f"{len(complete)} results for {len(task.calls)} calls"
+        wrong = (
+            "wrong",
+            min(len(complete), len(task.calls) - 1),
+            f"{len(complete)} results for {len(task.calls)} calls",
+        )
     return wrong, right
 
 
@@ -208,11 +251,25 @@ def _call_finding(task: FuncTask, index: int, line: str) -> Finding | None:
             raise ValueError("no result of the protocol")
         if "e" in record:
             raised = str(record["e"])[:300]
-            return "resource" if raised.startswith("MemoryError") else "wrong", index, f"raised {raised}"
+            return (
+                "resource" if raised.startswith("MemoryError") else "wrong",
+                index,
+                f"raised {raised}",
+            )
         if "u" in record:
-            return "wrong", index, f"returned a {str(record['u'])[:200]}, which is no plain value; expected {excerpt(expected)}"
+            return (
+                "wrong",
+                index,
+                (
+                    f"returned a {str(record['u'])[:200]}, which is no plain value; expected"
+                    f" {excerpt(expected)}"
+                ),
+            )
         got = decode(record["v"])
-        if any(same_value(got, right, task.tolerance, task.from_json) for right in (expected, *call.also)):
+        if any(
+            same_value(got, right, task.tolerance, task.from_json)
+            for right in (expected, *call.also)
+        ):
             return None
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         return "wrong", index, f"its result cannot be read: {str(error)[:200]}"
@@ -220,7 +277,8 @@ def _call_finding(task: FuncTask, index: int, line: str) -> Finding | None:
 
 
 def _rpc(task: RpcTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
-    """The tester's word, once both processes have ended as they should, and how many tests it saw pass."""
+    """The tester's word, once both processes have ended as they should, and how many tests it
+    saw pass."""
     if (problem := malformed(report)) is not None:
         return ("malformed", 0, problem), 0
     try:
@@ -228,24 +286,37 @@ def _rpc(task: RpcTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
     except ValueError:
         record = None
     record = record if type(record) is dict else {}
-    case, passed = (count if type(count := record.get(name)) is int else 0 for name in ("case", "passed"))
-    if report["program"]["exit"] != -9 or report["late"]:  # -9: the tester was done, and what was left was ended
+    case, passed = (
+        count if type(count := record.get(name)) is int else 0 for name in ("case", "passed")
+    )
+    # -9: the tester was done, and what was left was ended
+    if report["program"]["exit"] != -9 or report["late"]:
         end = broken(report, task.limits)
     else:
         end = broken(report | {"program": report["program"] | {"exit": 0}}, task.limits)
     if end is not None:
         return (end[0], case, end[1]), passed
-    if report["tester"]["cpu"] > task.limits.cpu_seconds or report["tester"]["exit"] == -signal.SIGXCPU:
+    if (
+        report["tester"]["cpu"] > task.limits.cpu_seconds
+        or report["tester"]["exit"] == -signal.SIGXCPU
+    ):
         return ("timeout", case, "the tests used more CPU time than is allowed"), passed
     if record == {"pass": True} and report["tester"]["exit"] == 0:
         return None, len(task.tests)
     if "unscorable" in record:
         return ("unscorable", case, str(record["unscorable"])), passed
     if "wrong" in record:
-        if str(record["wrong"]).startswith("Gone: the program ended") and report["program"]["exit"] == -9:
+        if (
+            str(record["wrong"]).startswith("Gone: the program ended")
+            and report["program"]["exit"] == -9
+        ):
             return ("resource", case, "killed, most likely for the memory that it used"), passed
         return ("wrong", case, str(record["wrong"])), passed
-    return ("unscorable", case, f"the tests ended with status {report['tester']['exit']} and no verdict"), passed
+    return (
+        "unscorable",
+        case,
+        f"the tests ended with status {report['tester']['exit']} and no verdict",
+    ), passed
 
 
 def _run(task: RunTask, report: dict[str, Any]) -> tuple[Finding | None, Any]:

@@ -1,7 +1,9 @@
-"""Trusted tests that are plain data, as data: `assert f(1, [2]) == 3` becomes a call and its expected value.
+"""Trusted tests that are plain data, as data: `assert f(1, [2]) == 3` becomes a call and its
+expected value.
 
-Such a test is three times cheaper in mode func than in mode rpc, and its answer stays on the host. Only ever give it
-tests of a data set, never a program's own text: parsing hostile source can take an interpreter down.
+Such a test is three times cheaper in mode func than in mode rpc, and its answer stays on the host.
+Only ever give it tests of a data set, never a program's own text: parsing hostile source can take
+an interpreter down.
 """
 
 from __future__ import annotations
@@ -31,13 +33,20 @@ def lower(tests: Iterable[str], entry: str) -> tuple[Call, ...] | None:
 
 
 def _call(statement: ast.stmt, entry: str) -> Call | None:
-    """`assert entry(literals) == literal`. `is` is not lowered: the host compares by equality, which says less."""
+    """`assert entry(literals) == literal`. `is` is not lowered: the host compares by equality,
+    which says less."""
     match statement:
-        case ast.Assert(test=ast.Compare(left=ast.Call() as called, ops=[ast.Eq()], comparators=[right])):
+        case ast.Assert(
+            test=ast.Compare(left=ast.Call() as called, ops=[ast.Eq()], comparators=[right])
+        ):
             pass
         case _:
             return None
-    if not isinstance(called.func, ast.Name) or called.func.id != entry or any(keyword.arg is None for keyword in called.keywords):
+    if (
+        not isinstance(called.func, ast.Name)
+        or called.func.id != entry
+        or any(keyword.arg is None for keyword in called.keywords)
+    ):
         return None
     try:
         args = tuple(_literal(arg) for arg in called.args)

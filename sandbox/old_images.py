@@ -9,31 +9,43 @@ from typing import Any
 
 REPOSITORY, BASES = "selftrain-sandbox", "selftrain-sandbox-base"
 KIND = "selftrain.sandbox.kind"
-"""Label: equal for images that differ in their code alone, of which a newer one takes the place of an older one."""
+"""Label: equal for images that differ in their code alone, of which a newer one takes the place
+of an older one."""
 KEPT_SECONDS = 24 * 3600.0
-"""Age at which a superseded image is removed: until then another checkout of this code may be at work with it."""
+"""Age at which a superseded image is removed: until then another checkout of this code may be at
+work with it."""
 
 
 def unused_images(client: Any) -> list[Any]:
     """Images made here that no container has, those on top of others first."""
-    used = {container.image.id for container in client.containers.list(all=True, ignore_removed=True)}
-    return [image for image in client.images.list(REPOSITORY) + client.images.list(BASES) if image.id not in used]
+    used = {
+        container.image.id for container in client.containers.list(all=True, ignore_removed=True)
+    }
+    return [
+        image
+        for image in client.images.list(REPOSITORY) + client.images.list(BASES)
+        if image.id not in used
+    ]
 
 
 def remove_superseded(client: Any, kind: str, newest: str) -> int:
-    """Remove the unused images of this kind that are old enough, but for the one with the id `newest`. How many it were."""
+    """Remove the unused images of this kind that are old enough, but for the one with the id
+    `newest`. How many it were."""
     return _remove(
         client,
         [
             image
             for image in unused_images(client)
-            if image.labels.get(KIND) == kind and image.id != newest and time.time() - _made(image) > KEPT_SECONDS
+            if image.labels.get(KIND) == kind
+            and image.id != newest
+            and time.time() - _made(image) > KEPT_SECONDS
         ],
     )
 
 
 def remove_unused(client: Any) -> int:
-    """Remove every image made here that no container has; whoever needs one again makes it again. How many it were."""
+    """Remove every image made here that no container has; whoever needs one again makes it
+    again. How many it were."""
     return _remove(client, unused_images(client))
 
 

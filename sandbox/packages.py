@@ -1,7 +1,9 @@
-"""Packages for programs: what pip installs for the Python of a base image, on this machine, ready to be copied into an image.
+"""Packages for programs: what pip installs for the Python of a base image, on this machine, ready
+to be copied into an image.
 
-pip runs here and not in the image, because a build has no network. It takes wheels alone, so that nothing is compiled and no
-`setup.py` runs. Packages are as trusted as the base image is: the runner imports them before it takes a job.
+pip runs here and not in the image, because a build has no network. It takes wheels alone, so that
+nothing is compiled and no `setup.py` runs. Packages are as trusted as the base image is: the runner
+imports them before it takes a job.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ from pathlib import Path
 
 from sandbox.errors import SandboxError
 
-ASK = "import json, os, platform, sys; print(json.dumps([sys.version_info[:2], os.uname().machine, platform.libc_ver()[1]]))"
+ASK = (
+    "import json, os, platform, sys; print(json.dumps([sys.version_info[:2], os.uname().machine,"
+    " platform.libc_ver()[1]]))"
+)
 OLDEST_GLIBC = 5  # of manylinux_2_5, which was called manylinux1
 LEGACY = ("manylinux2014", "manylinux2010", "manylinux1")
 MUSL = tuple(f"musllinux_1_{minor}" for minor in range(3))
@@ -39,7 +44,8 @@ class Target:
         return cls((major, minor), machine, glibc)
 
     def options(self) -> list[str]:
-        """What tells pip which wheels fit. pip does not know that a newer C library takes wheels for every older one."""
+        """What tells pip which wheels fit. pip does not know that a newer C library takes wheels
+        for every older one."""
         major, minor = self.version
         options = ["--implementation", "cp", "--python-version", f"{major}.{minor}"]
         for abi in (f"cp{major}{minor}", "abi3", "none"):
@@ -47,7 +53,11 @@ class Target:
         names = MUSL
         if self.glibc:
             newest = int(self.glibc.split(".")[1])
-            names = (*(f"manylinux_2_{n}" for n in range(newest, OLDEST_GLIBC - 1, -1)), *LEGACY, "linux")
+            names = (
+                *(f"manylinux_2_{n}" for n in range(newest, OLDEST_GLIBC - 1, -1)),
+                *LEGACY,
+                "linux",
+            )
         for name in names:
             options += ["--platform", f"{name}_{self.machine}"]
         return options
@@ -58,7 +68,8 @@ class Target:
 
 @dataclass(frozen=True)
 class Installed:
-    """Packages in a folder: what they are, and what programs import of those that were asked for."""
+    """Packages in a folder: what they are, and what programs import of those that were asked
+    for."""
 
     folder: Path
     versions: Mapping[str, str]
@@ -69,7 +80,11 @@ class Installed:
 
     def listing(self) -> bytes:
         """The same for the runner."""
-        return json.dumps({"versions": dict(self.versions), "modules": dict(self.modules)}, indent=1, sort_keys=True).encode()
+        return json.dumps(
+            {"versions": dict(self.versions), "modules": dict(self.modules)},
+            indent=1,
+            sort_keys=True,
+        ).encode()
 
 
 def wanted_digest(packages: Iterable[str], wheels: str | None) -> str:
@@ -81,30 +96,61 @@ def wanted_digest(packages: Iterable[str], wheels: str | None) -> str:
 def _files(wheels: str) -> Iterator[tuple[str, int, int]]:
     folder = Path(wheels).expanduser()
     if not folder.is_dir():
-        raise SandboxError(f"there is no folder of wheels at {folder}; it is where packages are taken from (setting `wheels`)")
+        raise SandboxError(
+            f"there is no folder of wheels at {folder}; it is where packages are taken from"
+            " (setting `wheels`)"
+        )
     for path in folder.iterdir():
         status = path.stat()
         yield path.name, status.st_size, status.st_mtime_ns
 
 
 def install(packages: Iterable[str], wheels: str | None, target: Target, folder: Path) -> Installed:
-    """Have pip put them and what they need into `folder`: from the folder `wheels` alone, or from where this machine's pip looks.
+    """Have pip put them and what they need into `folder`: from the folder `wheels` alone, or from
+    where this machine's pip looks.
 
-    SandboxError gives pip's own reason. A requirement's markers are those of this machine's Python, not of the target's.
+    SandboxError gives pip's own reason. A requirement's markers are those of this machine's Python,
+    not of the target's.
     """
     packages = list(packages)
     if bad := [name for name in packages if name.startswith("-")]:
-        raise SandboxError(f'"{bad[0]}" is an option of pip and no package; pip is set up by its own configuration')
+        raise SandboxError(
+            f'"{bad[0]}" is an option of pip and no package; pip is set up by its own configuration'
+        )
     if bad := [name for name in packages if "/" in name and not name.endswith(".whl")]:
-        raise SandboxError(f'"{bad[0]}" is a place of sources, which would have to be built; name a package or a wheel')
-    command = [sys.executable, "-m", "pip", "install", "--target", str(folder), "--only-binary", ":all:", "--no-compile", "--no-user"]
-    command += ["--no-input", "--quiet", "--disable-pip-version-check", "--retries", "1", *target.options()]
+        raise SandboxError(
+            f'"{bad[0]}" is a place of sources, which would have to be built; name a package or a'
+            " wheel"
+        )
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--target",
+        str(folder),
+        "--only-binary",
+        ":all:",
+        "--no-compile",
+        "--no-user",
+    ]
+    command += [
+        "--no-input",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--retries",
+        "1",
+        *target.options(),
+    ]
     if wheels:
         command += ["--no-index", "--find-links", str(Path(wheels).expanduser())]
     done = subprocess.run([*command, "--", *packages], capture_output=True, text=True, check=False)
     if done.returncode:
         source = f"the folder {wheels}" if wheels else "where pip looks on this machine"
-        raise SandboxError(f"packages {', '.join(packages)} for {target} cannot be had from {source}: {_reason(done.stderr)}")
+        raise SandboxError(
+            f"packages {', '.join(packages)} for {target} cannot be had from {source}:"
+            f" {_reason(done.stderr)}"
+        )
     return _installed(folder)
 
 
@@ -112,7 +158,11 @@ def _reason(said: str) -> str:
     """pip's first error, without what stands around it."""
     if "No module named pip" in said:
         return "this Python has no pip (`python -m ensurepip` installs it)"
-    errors = [line.removeprefix("ERROR: ").strip() for line in said.splitlines() if line.startswith("ERROR: ")]
+    errors = [
+        line.removeprefix("ERROR: ").strip()
+        for line in said.splitlines()
+        if line.startswith("ERROR: ")
+    ]
     reason = errors[0] if errors else (said.strip().rpartition("\n")[2] or "pip said nothing")
     head, between, versions = reason.partition(" (from versions: ")
     if between and len(listed := versions.rstrip(")").split(", ")) > 5:
@@ -128,13 +178,20 @@ def _installed(folder: Path) -> Installed:
     for each in found:
         digest.update(f"{each.name} {each.version}\n{each.read_text('RECORD')}\n".encode())
     asked = [each for each in found if each.read_text("REQUESTED") is not None]
-    return Installed(folder, {each.name: each.version for each in found}, {each.name: _modules(each) for each in asked}, digest.hexdigest())
+    return Installed(
+        folder,
+        {each.name: each.version for each in found},
+        {each.name: _modules(each) for each in asked},
+        digest.hexdigest(),
+    )
 
 
 def _modules(package: Distribution) -> list[str]:
     """What it lets one import, without what is private or hidden."""
     names = set()
     for file in package.files or ():
-        if file.suffix in (".py", ".so") and not file.parts[0].endswith((".libs", ".data", ".dist-info")):
+        if file.suffix in (".py", ".so") and not file.parts[0].endswith(
+            (".libs", ".data", ".dist-info")
+        ):
             names.add(file.parts[0].partition(".")[0] if len(file.parts) == 1 else file.parts[0])
     return sorted(name for name in names if name.isidentifier() and not name.startswith("_"))

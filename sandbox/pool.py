@@ -1,7 +1,8 @@
 """A pool of worker containers. Tasks in, verdicts out, in the order in which they are done.
 
-A task is done when its last line has come. A container that goes away before that costs one strike and the task is given
-to a new one; after three it is in quarantine. An engine that goes away raises EngineError: never a verdict.
+A task is done when its last line has come. A container that goes away before that costs one strike
+and the task is given to a new one; after three it is in quarantine. An engine that goes away raises
+EngineError: never a verdict.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ class PoolSettings:
 class Pool:
     """Use it as a context manager; it may be called from one thread at a time.
 
-    It opens only where every control has just been proved from inside a container, one per engine: else UnsafeError; and where the
-    packages and languages that were asked for are there: else SandboxError.
+    It opens only where every control has just been proved from inside a container, one per engine:
+    else UnsafeError; and where the packages and languages that were asked for are there: else
+    SandboxError.
     """
 
     def __init__(self, settings: PoolSettings = PoolSettings()) -> None:
@@ -50,7 +52,10 @@ class Pool:
                 client = connect(engine.host)
                 sweep(client)
                 image = build(client, engine)
-                self.workers += [Worker(connect(engine.host), image, engine, slot) for slot in free_slots(client, count)]
+                self.workers += [
+                    Worker(connect(engine.host), image, engine, slot)
+                    for slot in free_slots(client, count)
+                ]
             _each([worker.start for worker in self.workers])
             first = self.workers[::count]
             _each([lambda worker=worker: require_safe(worker) for worker in first])
@@ -79,9 +84,11 @@ class Pool:
         return [verdict for _, verdict in sorted(self.stream(tasks), key=lambda pair: pair[0])]
 
     def stream(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Verdict]]:
-        """Position and verdict of each task as it is done. EngineError ends it; what came before stays valid.
+        """Position and verdict of each task as it is done. EngineError ends it; what came before
+        stays valid.
 
-        Closed early, or left by an exception, it ends the programs in flight at once. The pool can be used again.
+        Closed early, or left by an exception, it ends the programs in flight at once. The pool can
+        be used again.
         """
         if not self.workers:
             raise SandboxError("the pool is not open; use it in a `with` statement")
@@ -90,12 +97,16 @@ class Pool:
         source = enumerate(tasks)
         stop = threading.Event()
         failure: BaseException | None = None
-        threads = [threading.Thread(target=_work, args=(worker, todo, done, stop), daemon=True) for worker in self.workers]
+        threads = [
+            threading.Thread(target=_work, args=(worker, todo, done, stop), daemon=True)
+            for worker in self.workers
+        ]
         for thread in threads:
             thread.start()
         try:
             waiting = 0
-            for item in islice(source, 2 * len(threads)):  # tasks are drawn as they are needed: the input may be long
+            # tasks are drawn as they are needed: the input may be long
+            for item in islice(source, 2 * len(threads)):
                 todo.put(item)
                 waiting += 1
             while waiting:
@@ -119,11 +130,14 @@ class Pool:
             for worker in self.workers:
                 worker.cancelled.clear()
         if failure is not None:
-            yield from (item for item in _drained(done) if not isinstance(item, BaseException))  # done in the meantime: they count
+            # done in the meantime: they count
+            yield from (item for item in _drained(done) if not isinstance(item, BaseException))
             raise failure
 
 
-def _work(worker: Worker, todo: queue.Queue[Any], done: queue.Queue[Any], stop: threading.Event) -> None:
+def _work(
+    worker: Worker, todo: queue.Queue[Any], done: queue.Queue[Any], stop: threading.Event
+) -> None:
     """One worker's thread."""
     while (item := todo.get()) is not None and not stop.is_set():
         try:

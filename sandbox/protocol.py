@@ -1,4 +1,5 @@
-"""Tasks that go in, verdicts that come out, and the job line between them. A job line never holds an expected value."""
+"""Tasks that go in, verdicts that come out, and the job line between them. A job line never
+holds an expected value."""
 
 from __future__ import annotations
 
@@ -16,21 +17,25 @@ Mode = Literal["stdin", "func", "rpc", "run"]
 
 @dataclass(frozen=True)
 class TextRule:
-    """How printed text is compared. White space at the ends of lines and blank lines at the end never count. Under any other rule than
-    this one, texts are lines of words: blank lines at the beginning and how much white space there is do not count either.
+    """How printed text is compared. White space at the ends of lines and blank lines at the end
+    never count. Under any other rule than this one, texts are lines of words: blank lines at the
+    beginning and how much white space there is do not count either.
 
-    A number is a word such as `-12`, `0.50` or `1e-5`. `007`, `1_000`, `nan` and `inf` are words like any other.
+    A number is a word such as `-12`, `0.50` or `1e-5`. `007`, `1_000`, `nan` and `inf` are words
+    like any other.
     """
 
     words: bool = False
     """Compare word by word: how they are spread over lines does not count either."""
     tolerance: float | None = None
-    """If set: numbers are compared by value, and where the expected one is written with a point or an exponent, they may differ by this
-    much, absolutely or relatively. An integer is never anything but itself. Implies `words`, unless `decimals` or `any_order` is set."""
+    """If set: numbers are compared by value, and where the expected one is written with a point
+    or an exponent, they may differ by this much, absolutely or relatively. An integer is never
+    anything but itself. Implies `words`, unless `decimals` or `any_order` is set."""
     decimals: bool = False
     """Numbers are compared by value: 1.0 is 1, and 0.50 is 0.5."""
     any_order: bool = False
-    """Lines may come in any order, and so may the words of each line; then numbers are compared by value, without tolerance."""
+    """Lines may come in any order, and so may the words of each line; then numbers are compared
+    by value, without tolerance."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class StdinTask:
     all_cases: bool = False
     """Run every case, whatever becomes of the first ones, for the score."""
     any_status: bool = False
-    """A program that printed the right text and then left by `sys.exit` with a status other than 0 is right."""
+    """A program that printed the right text and then left by `sys.exit` with a status other than
+    0 is right."""
     language: str = PYTHON
     """Or one of `LANGUAGES`."""
     mode: Mode = "stdin"
@@ -73,16 +79,19 @@ class Call:
 
 @dataclass(frozen=True)
 class FuncTask:
-    """A function (`name`, or `Class.method` of a new instance), judged by what it returns; one process makes all calls."""
+    """A function (`name`, or `Class.method` of a new instance), judged by what it returns; one
+    process makes all calls."""
 
     source: str
     entry: str
     calls: tuple[Call, ...]
     tolerance: float = 0.0
-    """Two floats may differ by this much, absolutely or relatively. An integer is never anything but itself."""
+    """Two floats may differ by this much, absolutely or relatively. An integer is never anything
+    but itself."""
     limits: Limits = field(default_factory=Limits)
     from_json: bool = False
-    """The expected values were read from JSON, which writes a tuple as a list and every key of a dict as text: these are alike."""
+    """The expected values were read from JSON, which writes a tuple as a list and every key of a
+    dict as text: these are alike."""
     mode: Mode = "func"
 
 
@@ -90,7 +99,8 @@ class FuncTask:
 class RpcTask:
     """A function, judged by trusted test code that runs beside it in a process under another uid.
 
-    `context` runs before the tests (helpers of the prompt, imports); the tests know the function by its name and as `candidate`.
+    `context` runs before the tests (helpers of the prompt, imports); the tests know the function by
+    its name and as `candidate`.
     """
 
     source: str
@@ -105,7 +115,8 @@ class RpcTask:
 
 @dataclass(frozen=True)
 class RunTask:
-    """A script whose result is wanted: what it printed, and in Python the value of its last statement if that is an expression."""
+    """A script whose result is wanted: what it printed, and in Python the value of its last
+    statement if that is an expression."""
 
     source: str
     text: str = ""
@@ -124,7 +135,8 @@ def storable(text: str) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one program. In mode `run`, `pass` says that it ran to its normal end, and nothing more."""
+    """What became of one program. In mode `run`, `pass` says that it ran to its normal end, and
+    nothing more."""
 
     outcome: Outcome
     mode: Mode
@@ -134,13 +146,15 @@ class Verdict:
     cases: int = 0
     """How many the task has."""
     score: float = 0.0
-    """Share of the cases that passed; a checker may give a part of one. Of a script it says all only with `all_cases`."""
+    """Share of the cases that passed; a checker may give a part of one. Of a script it says all
+    only with `all_cases`."""
     cpu_seconds: float = 0.0
     """Sum over its cases; in mode rpc the tester's too."""
     wall_seconds: float = 0.0
     """Sum over its cases."""
     peak_memory_bytes: int = 0
-    """Largest resident set of the program's process; what it shares with the runner included (about 10 MiB)."""
+    """Largest resident set of the program's process; what it shares with the runner included
+    (about 10 MiB)."""
     output: str = ""
     """Excerpt of what the last case printed; the whole of it, up to the limit, in mode `run`."""
     value: Any = None
@@ -159,9 +173,12 @@ class Verdict:
 
 
 def expected_bytes(task: Task) -> int:
-    """Length of the longest output, or of all results together, that is right; 0 where nothing is expected."""
+    """Length of the longest output, or of all results together, that is right; 0 where nothing
+    is expected."""
     if isinstance(task, StdinTask):
-        return max((len(case.expected.encode("utf-8", "surrogatepass")) for case in task.cases), default=0)
+        return max(
+            (len(case.expected.encode("utf-8", "surrogatepass")) for case in task.cases), default=0
+        )
     if isinstance(task, FuncTask):
         return len(json.dumps([encode(call.expected) for call in task.calls]))
     return 0
@@ -170,12 +187,21 @@ def expected_bytes(task: Task) -> int:
 def fitted(task: Task) -> Task:
     """The same task with room for twice the output that is right."""
     needed = 2 * expected_bytes(task)
-    return task if needed <= task.limits.output_bytes else replace(task, limits=replace(task.limits, output_bytes=needed))
+    return (
+        task
+        if needed <= task.limits.output_bytes
+        else replace(task, limits=replace(task.limits, output_bytes=needed))
+    )
 
 
 def job_record(task: Task, identity: int) -> dict[str, Any]:
     """What the runner is told: the program and its inputs."""
-    record: dict[str, Any] = {"id": identity, "mode": task.mode, "limits": task.limits.wire(), "source": task.source}
+    record: dict[str, Any] = {
+        "id": identity,
+        "mode": task.mode,
+        "limits": task.limits.wire(),
+        "source": task.source,
+    }
     if isinstance(task, StdinTask | RunTask) and task.language != PYTHON:
         language = LANGUAGES[task.language]
         record["language"] = language.command(task.limits)
@@ -186,9 +212,17 @@ def job_record(task: Task, identity: int) -> dict[str, Any]:
     elif isinstance(task, RunTask):
         record["inputs"] = [task.text]
     elif isinstance(task, FuncTask):
-        record |= {"entry": task.entry, "calls": [[encode(list(call.args)), encode(call.kwargs)] for call in task.calls]}
+        record |= {
+            "entry": task.entry,
+            "calls": [[encode(list(call.args)), encode(call.kwargs)] for call in task.calls],
+        }
     else:
-        record |= {"entry": task.entry, "tests": list(task.tests), "context": task.context, "all_cases": task.all_cases}
+        record |= {
+            "entry": task.entry,
+            "tests": list(task.tests),
+            "context": task.context,
+            "all_cases": task.all_cases,
+        }
     return record
 
 
@@ -198,17 +232,24 @@ def job_line(task: Task, identity: int) -> bytes:
 
 
 def longest_job(task: Task) -> int:
-    """Bytes of its longest line, if it is told in as many as it can be: one for each case of a script."""
+    """Bytes of its longest line, if it is told in as many as it can be: one for each case of a
+    script."""
     if not isinstance(task, StdinTask):
         return len(job_line(task, 0))
-    return len(job_line(replace(task, cases=()), 0)) + max((len(json.dumps(case.text)) for case in task.cases), default=0)
+    return len(job_line(replace(task, cases=()), 0)) + max(
+        (len(json.dumps(case.text)) for case in task.cases), default=0
+    )
 
 
 def first_part(task: Task, done: int, most: int) -> Task:
-    """What is left of a task after so many cases, as much of it as a line of `most` bytes holds, and at least one case."""
+    """What is left of a task after so many cases, as much of it as a line of `most` bytes holds,
+    and at least one case."""
     if not isinstance(task, StdinTask):
         return task
-    if not done and 6 * (len(task.source) + sum(len(case.text) + 2 for case in task.cases)) < most // 2:
+    if (
+        not done
+        and 6 * (len(task.source) + sum(len(case.text) + 2 for case in task.cases)) < most // 2
+    ):
         return task  # it fits, whatever has to be escaped
     left = most - len(job_line(replace(task, cases=()), 0))
     end = done

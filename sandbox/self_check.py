@@ -1,7 +1,8 @@
-"""Proof, from inside a container, that every control takes effect. Nothing is run where one does not.
+"""Proof, from inside a container, that every control takes effect. Nothing is run where one does
+not.
 
-`static_checks` takes some milliseconds and is made whenever a pool opens. `behaviour_checks` also lets programs
-misbehave, for `python -m sandbox doctor`.
+`static_checks` takes some milliseconds and is made whenever a pool opens. `behaviour_checks` also
+lets programs misbehave, for `python -m sandbox doctor`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ if not os.fork(): time.sleep(60)
 FIND = """
 import os
 os.listdir("/tmp"), [p for p in os.listdir("/proc") if p.isdigit() and int(p) not in (1, os.getpid(), os.getppid())]
-"""
+"""  # noqa: E501
 ALWAYS_EQUAL = "class E:\n    def __eq__(self, other): return True\ndef f(x): return E()"
 
 
@@ -65,8 +66,11 @@ class Check:
     found: str
 
 
-def _limits_hold(found: dict[str, int], limits: Limits, degraded: Collection[str], mapped: int) -> bool:
-    """Whether every limit of a process is what it should be; -1 stands for none. Packages have `mapped` address space before it begins."""
+def _limits_hold(
+    found: dict[str, int], limits: Limits, degraded: Collection[str], mapped: int
+) -> bool:
+    """Whether every limit of a process is what it should be; -1 stands for none. Packages have
+    `mapped` address space before it begins."""
     most = {
         "AS": limits.memory_bytes + STACK_ROOM + mapped,
         "CPU": limits.cpu_seconds + 3,
@@ -82,7 +86,8 @@ def _limits_hold(found: dict[str, int], limits: Limits, degraded: Collection[str
 def _expected(
     engine: EngineSettings, limits: Limits, degraded: Collection[str], mapped: int
 ) -> list[tuple[str, str, Callable[[Any], bool]]]:
-    """Name, key in the probe's report, and what has to be true of it, given limits that are refused here and that others stand in for."""
+    """Name, key in the probe's report, and what has to be true of it, given limits that are
+    refused here and that others stand in for."""
     box = engine.container
     queues = "MSGQUEUE" in degraded
     return [
@@ -112,7 +117,9 @@ def _expected(
         (
             "only the scratch folder and /dev/shm can be written to",
             "writable",
-            lambda x: x in (["/tmp", "/dev/shm"], ["/tmp", "/dev/shm", "/dev/mqueue"][: 2 + queues]),
+            lambda x: (
+                x in (["/tmp", "/dev/shm"], ["/tmp", "/dev/shm", "/dev/mqueue"][: 2 + queues])
+            ),
         ),
         (
             "/dev/shm is capped; no programs, set-uid files or devices in it",
@@ -122,7 +129,9 @@ def _expected(
         (
             "scratch is capped; no programs, set-uid files or devices in it",
             "scratch",
-            lambda x: 0 < x[0] <= box.scratch_bytes and 0 < x[1] <= box.scratch_files and all(x[2:]),
+            lambda x: (
+                0 < x[0] <= box.scratch_bytes and 0 < x[1] <= box.scratch_files and all(x[2:])
+            ),
         ),
         ("no folder of the host", "host_mounts", lambda x: x == []),
         ("no descriptor but its own", "descriptors", lambda x: set(x) <= {0, 1, 2, 4}),
@@ -139,13 +148,19 @@ def static_checks(worker: Worker) -> list[Check]:
     if verdict.outcome != "pass" or not isinstance(verdict.value, dict):
         return [Check("the probe program runs", False, f"{verdict.outcome}: {verdict.reason}")]
     checks = []
-    for name, key, holds in _expected(worker.settings, Limits(), worker.degraded, int(worker.hello.get("mapped", 0))):
+    for name, key, holds in _expected(
+        worker.settings, Limits(), worker.degraded, int(worker.hello.get("mapped", 0))
+    ):
         found = verdict.value.get(key)
         try:
             ok = holds(found)
         except (TypeError, ValueError, KeyError, IndexError):
             ok = False
-        said = f"{stand_ins(worker.degraded)}; {found}" if name == LIMITS_ROW and worker.degraded else str(found)
+        said = (
+            f"{stand_ins(worker.degraded)}; {found}"
+            if name == LIMITS_ROW and worker.degraded
+            else str(found)
+        )
         checks.append(Check(name, bool(ok), said))
     return checks + list(_engine_side(worker))
 
@@ -155,12 +170,24 @@ def _engine_side(worker: Worker) -> Iterator[Check]:
     assert worker.line is not None
     inspected = worker.client.api.inspect_container(worker.line.id)
     host, box = inspected["HostConfig"], worker.settings.container
-    yield Check("memory limit, swap included", host["Memory"] == host["MemorySwap"] == box.memory_bytes, str(host["Memory"]))
-    yield Check("process limit of the container", host["PidsLimit"] == box.processes, str(host["PidsLimit"]))
+    yield Check(
+        "memory limit, swap included",
+        host["Memory"] == host["MemorySwap"] == box.memory_bytes,
+        str(host["Memory"]),
+    )
+    yield Check(
+        "process limit of the container", host["PidsLimit"] == box.processes, str(host["PidsLimit"])
+    )
     yield Check("CPU quota", host["NanoCpus"] == int(box.cpus * 1e9), str(host["NanoCpus"] / 1e9))
-    yield Check("no log on the host's disk", host["LogConfig"]["Type"] == "none", host["LogConfig"]["Type"])
+    yield Check(
+        "no log on the host's disk", host["LogConfig"]["Type"] == "none", host["LogConfig"]["Type"]
+    )
     yield Check("removed when it ends", host["AutoRemove"] is True, str(host["AutoRemove"]))
-    yield Check("ends with its owner", inspected["Config"]["StdinOnce"] is True, str(inspected["Config"]["StdinOnce"]))
+    yield Check(
+        "ends with its owner",
+        inspected["Config"]["StdinOnce"] is True,
+        str(inspected["Config"]["StdinOnce"]),
+    )
 
 
 def require_safe(worker: Worker) -> None:
@@ -169,7 +196,10 @@ def require_safe(worker: Worker) -> None:
     if failed:
         worker.close()
         listed = "; ".join(f"{check.name} (found: {check.found})" for check in failed)
-        raise UnsafeError(f"the sandbox does not hold here, so nothing is run: {listed}. `python -m sandbox doctor` shows all controls")
+        raise UnsafeError(
+            f"the sandbox does not hold here, so nothing is run: {listed}. `python -m sandbox"
+            " doctor` shows all controls"
+        )
 
 
 def require_languages(worker: Worker) -> None:
@@ -186,36 +216,73 @@ def versions(worker: Worker) -> dict[str, str]:
     found = {}
     for name in worker.settings.languages:
         language = LANGUAGES[name]
-        ask = f"import subprocess; subprocess.run({list(language.version)!r}, capture_output=True, text=True).stdout.strip()"
+        ask = (
+            f"import subprocess; subprocess.run({list(language.version)!r}, capture_output=True,"
+            " text=True).stdout.strip()"
+        )
         found[language.title] = str(worker.judge(RunTask(ask)).value)
     return found
 
 
 def behaviour_checks(worker: Worker) -> Iterator[Check]:
-    """Honest programs pass in every mode; misbehaving ones are stopped, judged as such, and leave nothing."""
+    """Honest programs pass in every mode; misbehaving ones are stopped, judged as such, and
+    leave nothing."""
     honest = "def f(x): return x + 1"
     for name, task in (
-        ("stdin: a right program passes", StdinTask("print(int(input()) + 1)", (StdinCase("1", "2"),))),
+        (
+            "stdin: a right program passes",
+            StdinTask("print(int(input()) + 1)", (StdinCase("1", "2"),)),
+        ),
         ("func: a right function passes", FuncTask(honest, "f", (Call((1,), 2),))),
         ("rpc: a right function passes its tests", RpcTask(honest, "f", ("assert f(1) == 2",))),
     ):
         verdict = worker.judge(task)
         yield Check(name, verdict.outcome == "pass", verdict.outcome)
     for name, outcomes, bad in (
-        ("a loop ends at the CPU limit", ("timeout",), StdinTask("while True: pass", (StdinCase("", ""),), limits=SHORT)),
-        ("a sleeper ends at the wall limit", ("timeout",), StdinTask("import time; time.sleep(60)", (StdinCase("", ""),), limits=SHORT)),
-        ("endless output ends", ("resource",), StdinTask("while True: print('x' * 999)", (StdinCase("", ""),), limits=SHORT)),
-        ("a memory hog ends", ("resource",), StdinTask("x = b'x' * 10**10", (StdinCase("", ""),), limits=SHORT)),
-        ("func: an always-equal object does not pass", ("wrong",), FuncTask(ALWAYS_EQUAL, "f", (Call((1,), 2),))),
-        ("rpc: an always-equal object does not pass", ("wrong", "unscorable"), RpcTask(ALWAYS_EQUAL, "f", ("assert f(1) == 2",))),
+        (
+            "a loop ends at the CPU limit",
+            ("timeout",),
+            StdinTask("while True: pass", (StdinCase("", ""),), limits=SHORT),
+        ),
+        (
+            "a sleeper ends at the wall limit",
+            ("timeout",),
+            StdinTask("import time; time.sleep(60)", (StdinCase("", ""),), limits=SHORT),
+        ),
+        (
+            "endless output ends",
+            ("resource",),
+            StdinTask("while True: print('x' * 999)", (StdinCase("", ""),), limits=SHORT),
+        ),
+        (
+            "a memory hog ends",
+            ("resource",),
+            StdinTask("x = b'x' * 10**10", (StdinCase("", ""),), limits=SHORT),
+        ),
+        (
+            "func: an always-equal object does not pass",
+            ("wrong",),
+            FuncTask(ALWAYS_EQUAL, "f", (Call((1,), 2),)),
+        ),
+        (
+            "rpc: an always-equal object does not pass",
+            ("wrong", "unscorable"),
+            RpcTask(ALWAYS_EQUAL, "f", ("assert f(1) == 2",)),
+        ),
     ):
         verdict = worker.judge(bad)
         yield Check(name, verdict.outcome in outcomes, f"{verdict.outcome}: {verdict.reason}")
     forks = worker.judge(RunTask(COUNT_PROCESSES, limits=SHORT)).value
-    yield Check("a fork bomb stays small", isinstance(forks, int) and 0 < forks < SHORT.processes, f"{forks} processes")
+    yield Check(
+        "a fork bomb stays small",
+        isinstance(forks, int) and 0 < forks < SHORT.processes,
+        f"{forks} processes",
+    )
     killed = worker.judge(RunTask(EAT_MEMORY, limits=Limits(cpu_seconds=20, wall_seconds=30))).value
     yield Check(
-        "the container's memory limit hits the program, not the runner", isinstance(killed, int) and killed > 0, f"{killed} of 12 killed"
+        "the container's memory limit hits the program, not the runner",
+        isinstance(killed, int) and killed > 0,
+        f"{killed} of 12 killed",
     )
     worker.judge(RunTask(LEAVE, limits=SHORT))
     left = worker.judge(RunTask(FIND, limits=SHORT)).value

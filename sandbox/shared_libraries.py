@@ -15,17 +15,21 @@ SYSTEM = ("/lib", "/usr/lib", "/lib64", "/usr/lib64")
 
 
 def shared_libraries(binaries: Iterable[Path]) -> dict[str, str]:
-    """Path here -> path in the image, of all that these binaries load. SandboxError where this machine has no `ldd`.
+    """Path here -> path in the image, of all that these binaries load. SandboxError where this
+    machine has no `ldd`.
 
-    What lies in none of the system's folders goes to /usr/local/lib, which a local base has its loader look through.
+    What lies in none of the system's folders goes to /usr/local/lib, which a local base has its
+    loader look through.
     """
     tool = shutil.which("ldd")
     if tool is None:
         raise SandboxError(
-            "`ldd` is missing, so that the libraries of this machine's programs cannot be found; build from a published image instead: "
-            "--base NAME"
+            "`ldd` is missing, so that the libraries of this machine's programs cannot be found;"
+            " build from a published image instead: --base NAME"
         )
-    listed = subprocess.run([tool, *map(str, binaries)], capture_output=True, text=True, check=False).stdout
+    listed = subprocess.run(
+        [tool, *map(str, binaries)], capture_output=True, text=True, check=False
+    ).stdout
     found = {}
     for path in set(re.findall(r"(/\S+) \(0x", listed)):
         folder, name = os.path.split(path)

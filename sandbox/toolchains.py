@@ -1,4 +1,5 @@
-"""Compilers for a base image that is made here: what of this machine's own has to be copied so that programs compile and run there."""
+"""Compilers for a base image that is made here: what of this machine's own has to be copied so
+that programs compile and run there."""
 
 from __future__ import annotations
 
@@ -14,9 +15,10 @@ from sandbox.errors import SandboxError
 from sandbox.languages import LANGUAGES
 from sandbox.shared_libraries import shared_libraries
 
-LINKED = (  # what g++ links a program with: found where it is, left out where a C library does without
-    "crt1.o", "Scrt1.o", "crti.o", "crtn.o", "crtbegin.o", "crtbeginS.o", "crtend.o", "crtendS.o", "libc.so", "libm.so", "libgcc.a",
-    "libgcc_eh.a", "libgcc_s.so", "libgcc_s.so.1", "libstdc++.so", "libstdc++.so.6", "libpthread.a", "libpthread.so", "liblto_plugin.so",
+# what g++ links a program with: found where it is, left out where a C library does without
+LINKED = (
+    "crt1.o", "Scrt1.o", "crti.o", "crtn.o", "crtbegin.o", "crtbeginS.o", "crtend.o", "crtendS.o", "libc.so", "libm.so", "libgcc.a",  # noqa: E501
+    "libgcc_eh.a", "libgcc_s.so", "libgcc_s.so.1", "libstdc++.so", "libstdc++.so.6", "libpthread.a", "libpthread.so", "liblto_plugin.so",  # noqa: E501
 )  # fmt: skip
 LINKER_SCRIPT = b"/* GNU ld script"
 PROGRAMS = ("cc1plus", "collect2", "lto-wrapper", "as", "ld")
@@ -28,25 +30,27 @@ SYSTEM_HEADERS = """
 #endif
 """
 POSIX = (
-    "arpa/inet.h", "dirent.h", "dlfcn.h", "endian.h", "execinfo.h", "fcntl.h", "getopt.h", "libgen.h", "malloc.h", "memory.h", "netdb.h",
-    "netinet/in.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "semaphore.h", "spawn.h", "strings.h", "sys/epoll.h", "sys/file.h",
-    "sys/ioctl.h", "sys/mman.h", "sys/param.h", "sys/prctl.h", "sys/random.h", "sys/resource.h", "sys/select.h", "sys/socket.h",
-    "sys/stat.h", "sys/syscall.h", "sys/time.h", "sys/timeb.h", "sys/times.h", "sys/types.h", "sys/uio.h", "sys/un.h", "sys/utsname.h",
+    "arpa/inet.h", "dirent.h", "dlfcn.h", "endian.h", "execinfo.h", "fcntl.h", "getopt.h", "libgen.h", "malloc.h", "memory.h", "netdb.h",  # noqa: E501
+    "netinet/in.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "semaphore.h", "spawn.h", "strings.h", "sys/epoll.h", "sys/file.h",  # noqa: E501
+    "sys/ioctl.h", "sys/mman.h", "sys/param.h", "sys/prctl.h", "sys/random.h", "sys/resource.h", "sys/select.h", "sys/socket.h",  # noqa: E501
+    "sys/stat.h", "sys/syscall.h", "sys/time.h", "sys/timeb.h", "sys/times.h", "sys/types.h", "sys/uio.h", "sys/un.h", "sys/utsname.h",  # noqa: E501
     "sys/wait.h", "syscall.h", "termios.h", "ucontext.h", "unistd.h", "utime.h", "values.h",
 )  # fmt: skip
 STANDARDS = ("gnu++17", "gnu++20", "gnu++23")
 
 
 def found_versions(languages: Iterable[str]) -> list[str]:
-    """Language and version of each, as this machine has them. SandboxError says what to do about one that it has not."""
+    """Language and version of each, as this machine has them. SandboxError says what to do about
+    one that it has not."""
     versions = []
     for name in languages:
         language = LANGUAGES[name]
         program = language.version[0]
         if shutil.which(program) is None:
             raise SandboxError(
-                f"this machine has no `{program}`, so that a local base image gets no {language.title}: install it here, or set `base` to "
-                f"an image that has python3 and {program}"
+                f"this machine has no `{program}`, so that a local base image gets no"
+                f" {language.title}: install it here, or set `base` to an image that has python3"
+                f" and {program}"
             )
         versions.append(f"{name} {_said(language.version)}")
     return versions
@@ -63,7 +67,9 @@ def files(languages: Iterable[str]) -> dict[str, str]:
         else:
             program = LANGUAGES[name].run[0]
             binaries[_real(program)] = f"/usr/bin/{program}"
-    loaded = shared_libraries(Path(path) for path in (*binaries, *others) if path in binaries or ".so" in path)
+    loaded = shared_libraries(
+        Path(path) for path in (*binaries, *others) if path in binaries or ".so" in path
+    )
     return {path: inside.lstrip("/") for path, inside in (binaries | others).items()} | loaded
 
 
@@ -78,7 +84,10 @@ def _real(program: str) -> str:
     path = os.path.realpath(shutil.which(program) or program)
     with open(path, "rb") as file:
         if file.read(4) != b"\x7fELF":
-            raise SandboxError(f"`{program}` of this machine is a script ({path}) and no program; set `base` to an image with {program}")
+            raise SandboxError(
+                f"`{program}` of this machine is a script ({path}) and no program; set `base` to an"
+                f" image with {program}"
+            )
     return path
 
 
@@ -96,17 +105,29 @@ def _linked() -> Iterator[str]:
             yield os.path.normpath(path)
             with open(path, "rb") as file:
                 if file.read(len(LINKER_SCRIPT)) == LINKER_SCRIPT:
-                    yield from (found.decode() for found in re.findall(rb"(/[\w./+-]+\.(?:so|a)[.\d]*)", file.read()))
+                    yield from (
+                        found.decode()
+                        for found in re.findall(rb"(/[\w./+-]+\.(?:so|a)[.\d]*)", file.read())
+                    )
 
 
 def _headers() -> set[str]:
-    """All that C++ and POSIX programs reach, and what lies beside it, but for what other libraries have put into the top folder."""
-    wanted = SYSTEM_HEADERS + "".join(f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in POSIX)
+    """All that C++ and POSIX programs reach, and what lies beside it, but for what other
+    libraries have put into the top folder."""
+    wanted = SYSTEM_HEADERS + "".join(
+        f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in POSIX
+    )
     reached = set()
     for standard in STANDARDS:
         listed = _said(("g++", f"-std={standard}", "-O2", "-M", "-x", "c++", "-"), wanted)
         reached |= set(re.findall(r"(/\S+)", listed))
     folders = {Path(path).parent for path in reached}
-    folders -= {folder for folder in folders if folder.name == "include" and Path(folder, "unistd.h").exists()}
-    whole = {os.path.normpath(path) for folder in folders for path in folder.iterdir() if path.is_file()}
+    folders -= {
+        folder
+        for folder in folders
+        if folder.name == "include" and Path(folder, "unistd.h").exists()
+    }
+    whole = {
+        os.path.normpath(path) for folder in folders for path in folder.iterdir() if path.is_file()
+    }
     return {os.path.normpath(path) for path in reached} | whole

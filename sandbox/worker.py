@@ -14,8 +14,28 @@ from sandbox.engine import EngineSettings, Line, connect
 from sandbox.errors import EngineError, SandboxError, UnsafeError
 from sandbox.judge import judge, settle, stdin_finding
 from sandbox.languages import PYTHON
-from sandbox.limits import COMPILER, GRACE_SECONDS, LARGEST_EXPECTED, REQUEST_BYTES, SECOND_LINE, START_SECONDS, STRIKES, WAITS
-from sandbox.protocol import RunTask, StdinTask, Task, Verdict, case_count, expected_bytes, first_part, fitted, job_line, longest_job
+from sandbox.limits import (
+    COMPILER,
+    GRACE_SECONDS,
+    LARGEST_EXPECTED,
+    REQUEST_BYTES,
+    SECOND_LINE,
+    START_SECONDS,
+    STRIKES,
+    WAITS,
+)
+from sandbox.protocol import (
+    RunTask,
+    StdinTask,
+    Task,
+    Verdict,
+    case_count,
+    expected_bytes,
+    first_part,
+    fitted,
+    job_line,
+    longest_job,
+)
 from sandbox.runner.codec import UnencodableError
 
 START_ATTEMPTS = 3
@@ -32,7 +52,8 @@ class CancelledError(SandboxError):
 
 
 class Worker:
-    """Starts containers as needed. Not to be shared by threads; `interrupt` alone may be called from another one."""
+    """Starts containers as needed. Not to be shared by threads; `interrupt` alone may be called
+    from another one."""
 
     def __init__(self, client: Any, image: str, settings: EngineSettings, slot: int) -> None:
         self.client, self.image, self.settings, self.slot = client, image, settings, slot
@@ -42,7 +63,8 @@ class Worker:
         self.cancelled = threading.Event()
         self.hello: dict[str, Any] = {}
         self.degraded: tuple[str, ...] = ()
-        """Limits of a process that are refused here, so that only their second line of defence holds."""
+        """Limits of a process that are refused here, so that only their second line of defence
+        holds."""
         self.jobs = 0
         self.started = 0
 
@@ -68,7 +90,10 @@ class Worker:
                 self.ping()
                 if attempt + 1 == START_ATTEMPTS:
                     said = bytes(line.error_text).decode(errors="replace").strip()[-500:]
-                    raise EngineError(f"a container started but its runner did not ({said or error or 'it said nothing'})") from error
+                    raise EngineError(
+                        "a container started but its runner did not"
+                        f" ({said or error or 'it said nothing'})"
+                    ) from error
                 continue
             break
         self.line = line
@@ -80,36 +105,47 @@ class Worker:
             raise
 
     def _accept(self, hello: dict[str, Any]) -> None:
-        """UnsafeError if limits are refused that nothing else stands in for; the other refused ones are said aloud. SandboxError if a
-        package of the image cannot be used."""
+        """UnsafeError if limits are refused that nothing else stands in for; the other refused
+        ones are said aloud. SandboxError if a package of the image cannot be used."""
         refused = tuple(str(name) for name in hello.get("refused", ()))
         if hello.get("hello") != 1:
-            raise UnsafeError(f"the runner said {str(hello)[:200]} instead of hello; nothing is run with it")
+            raise UnsafeError(
+                f"the runner said {str(hello)[:200]} instead of hello; nothing is run with it"
+            )
         if essential := [name for name in refused if name not in SECOND_LINE]:
             raise UnsafeError(
-                f"this kernel or runtime refuses the process limits {', '.join(essential)}; nothing else holds in their place, so "
-                "nothing is run: use another runtime or engine (EngineSettings(runtime=..., host=...)) or a newer version of this one"
+                f"this kernel or runtime refuses the process limits {', '.join(essential)}; nothing"
+                " else holds in their place, so nothing is run: use another runtime or engine"
+                " (EngineSettings(runtime=..., host=...)) or a newer version of this one"
             )
         if unfit := hello.get("unfit"):
             listed = "; ".join(f"{name} {why}" for name, why in unfit.items())
-            raise SandboxError(f"packages of the image {self.image} are of no use in the sandbox: {listed}")
+            raise SandboxError(
+                f"packages of the image {self.image} are of no use in the sandbox: {listed}"
+            )
         if refused and refused != self.degraded:
-            log.warning("this kernel or runtime refuses limits of a process; %s", stand_ins(refused))
+            log.warning(
+                "this kernel or runtime refuses limits of a process; %s", stand_ins(refused)
+            )
         self.degraded = refused
 
     def ping(self) -> None:
-        """EngineError if the engine is gone or going: then a lost container says nothing about the program in it.
+        """EngineError if the engine is gone or going: then a lost container says nothing about the
+        program in it.
 
-        The connection is a new one: an engine that shuts down stops listening first, then ends its containers, and
-        meanwhile still answers on the connections that it has.
+        The connection is a new one: an engine that shuts down stops listening first, then ends its
+        containers, and meanwhile still answers on the connections that it has.
         """
         try:
             connect(self.settings.host).close()
         except EngineError as error:
-            raise EngineError(f"the Docker engine went away; what was in flight is owed again ({error})") from error
+            raise EngineError(
+                f"the Docker engine went away; what was in flight is owed again ({error})"
+            ) from error
 
     def confirm(self) -> None:
-        """EngineError unless a trivial program now runs in a new container: before the blame goes to the program that lost its own."""
+        """EngineError unless a trivial program now runs in a new container: before the blame
+        goes to the program that lost its own."""
         for _ in range(START_ATTEMPTS):
             try:
                 if judge(CANARY, self._run(CANARY)).outcome == "pass":
@@ -119,7 +155,9 @@ class Worker:
             self.close()
             self._heed()
             self.ping()
-        raise EngineError("containers are lost here whatever runs in them; what was in flight is owed again")
+        raise EngineError(
+            "containers are lost here whatever runs in them; what was in flight is owed again"
+        )
 
     def close(self) -> None:
         """Remove the container."""
@@ -128,7 +166,8 @@ class Worker:
             line.remove()
 
     def interrupt(self) -> bool:
-        """Tell it to stop; its job, if it has one, ends in CancelledError at once. Whether it had one: then close it."""
+        """Tell it to stop; its job, if it has one, ends in CancelledError at once. Whether it
+        had one: then close it."""
         self.cancelled.set()  # first: whoever becomes busy after the next line was read sees it
         busy = self.busy
         for line in (self.line, self.opening):
@@ -148,22 +187,34 @@ class Worker:
         except (UnencodableError, UnicodeError) as error:
             return replace(refusal, reason=f"an input or expected value has no plain form: {error}")
         if longest > REQUEST_BYTES - 64:
-            return replace(refusal, reason=f"the task has {longest} bytes for one process, {REQUEST_BYTES} are the most")
+            return replace(
+                refusal,
+                reason=(
+                    f"the task has {longest} bytes for one process, {REQUEST_BYTES} are the most"
+                ),
+            )
         if expected > LARGEST_EXPECTED:
-            return replace(refusal, reason=f"what is expected has {expected} bytes, {LARGEST_EXPECTED} are the most")
+            return replace(
+                refusal,
+                reason=f"what is expected has {expected} bytes, {LARGEST_EXPECTED} are the most",
+            )
         if case_count(task) == 0:
             return replace(refusal, reason="the task has no cases")
         task = fitted(task)
         verdict, reports, lost = self._judge(task)
-        if verdict.outcome == "timeout" and _waited(task, reports, verdict.case or 0):  # it may have been the machine that was slow
+        # it may have been the machine that was slow
+        if verdict.outcome == "timeout" and _waited(task, reports, verdict.case or 0):
             verdict, reports, more = self._judge(task)
             lost += more
         if isinstance(task, StdinTask) and task.checker and not verdict.quarantined:
             verdict = self._checked(task, verdict, reports)
-        return replace(verdict, attempts=1 + lost, image=self.image, python=str(self.hello.get("python", "")))
+        return replace(
+            verdict, attempts=1 + lost, image=self.image, python=str(self.hello.get("python", ""))
+        )
 
     def _judge(self, task: Task) -> tuple[Verdict, list[dict[str, Any]], int]:
-        """The verdict, the reports that it rests on, and how many containers were lost on the way."""
+        """The verdict, the reports that it rests on, and how many containers were lost on the
+        way."""
         why = ""
         for lost in range(STRIKES):
             try:
@@ -181,22 +232,38 @@ class Worker:
             self.close()
         self.confirm()
         reason = f"quarantined: {STRIKES} containers in a row were lost with it ({why})"
-        return Verdict("resource", task.mode, reason=reason, cases=case_count(task), quarantined=True), [], STRIKES - 1
+        return (
+            Verdict("resource", task.mode, reason=reason, cases=case_count(task), quarantined=True),
+            [],
+            STRIKES - 1,
+        )
 
     def _checked(self, task: StdinTask, verdict: Verdict, reports: list[dict[str, Any]]) -> Verdict:
         """With the word of the checker on every case that ended well."""
-        places = [place for place, report in enumerate(reports) if stdin_finding(task, place, report) is None]
+        places = [
+            place
+            for place, report in enumerate(reports)
+            if stdin_finding(task, place, report) is None
+        ]
         if not places:
             return verdict
         job = checking(task, places, reports)
         if longest_job(job) > REQUEST_BYTES - 64:
-            return replace(verdict, outcome="unscorable", reason="what it printed is too long for its checker")
+            return replace(
+                verdict, outcome="unscorable", reason="what it printed is too long for its checker"
+            )
         own, answers, _ = self._judge(job)
         found: list[float | str] = []
         for place, answer in enumerate(answers):
             end = stdin_finding(job, place, answer)
             given = score(answer["out"])
-            found.append(f"failed: {end[2]}" if end else f"printed {excerpt(answer['out'])} and no score" if given is None else given)
+            found.append(
+                f"failed: {end[2]}"
+                if end
+                else f"printed {excerpt(answer['out'])} and no score"
+                if given is None
+                else given
+            )
         found += [f"failed: {own.reason}"] * (len(places) - len(found))
         return checked(verdict, places, found, [report["out"] for report in reports])
 
@@ -213,13 +280,19 @@ class Worker:
             self.busy = False
 
     def _exchange(self, task: Task) -> list[dict[str, Any]]:
-        """The reports of its cases up to the first that is not right; in more than one container where one cannot be cleaned up."""
+        """The reports of its cases up to the first that is not right; in more than one container
+        where one cannot be cleaned up."""
         reports: list[dict[str, Any]] = []
         while True:
             part = first_part(task, len(reports), REQUEST_BYTES - 64)
             found = self._job(part)
             reports += found
-            if not isinstance(task, StdinTask) or not found or len(reports) >= len(task.cases) or self._enough(task, reports):
+            if (
+                not isinstance(task, StdinTask)
+                or not found
+                or len(reports) >= len(task.cases)
+                or self._enough(task, reports)
+            ):
                 return reports
             if len(found) < case_count(part) and self.line is not None:
                 return reports  # clean, and yet it has not run them all
@@ -229,10 +302,13 @@ class Worker:
     def _enough(task: StdinTask, reports: list[dict[str, Any]]) -> bool:
         """Whether the verdict is known before the other cases are run."""
         finding = stdin_finding(task, len(reports) - 1, reports[-1])
-        return finding is not None and (not task.all_cases or finding[0] == "malformed" or bool(reports[-1].get("tired")))
+        return finding is not None and (
+            not task.all_cases or finding[0] == "malformed" or bool(reports[-1].get("tired"))
+        )
 
     def _job(self, task: Task) -> list[dict[str, Any]]:
-        """Write the job, read the reports. A container that is not clean afterwards is thrown away."""
+        """Write the job, read the reports. A container that is not clean afterwards is thrown
+        away."""
         if self.line is None:
             self.start()
         line = self.line
@@ -251,7 +327,8 @@ class Worker:
                     raise ContainerLostError(f"the runner answered {str(record)[:200]}")
                 if record.get("compiled"):
                     continue
-                if "case" in record and not stopped:  # one more case may have ended before the runner was told
+                # one more case may have ended before the runner was told
+                if "case" in record and not stopped:
                     reports.append(record)
                     if isinstance(task, StdinTask):
                         settle(task, len(reports) - 1, record)
@@ -275,12 +352,14 @@ class Worker:
 
 def _waited(task: Task, reports: list[dict[str, Any]], case: int) -> bool:
     """Whether the wall limit stopped this case while it used little CPU time."""
-    report = reports[case if isinstance(task, StdinTask) else 0]  # not the last: one more may have begun before it was told to stop
+    # not the last: one more may have begun before it was told to stop
+    report = reports[case if isinstance(task, StdinTask) else 0]
     return report["late"] and report["program"]["cpu"] < task.limits.cpu_seconds / 2
 
 
 def _idle(task: Task, report: dict[str, Any]) -> float:
-    """How much longer a case took than a machine on which no program runs into its wall limit that computes up to its CPU limit."""
+    """How much longer a case took than a machine on which no program runs into its wall limit
+    that computes up to its CPU limit."""
     program, limits = report["program"], task.limits
     return max(0.0, program["wall"] - program["cpu"] * limits.wall_seconds / limits.cpu_seconds)
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import dagster as dg
 from pydantic import BaseModel
 
-from selftrain_assets.assets.build import build_assets
-from selftrain_assets.assets.checks import audit_check
-from selftrain_assets.assets.jobs import experiment_job, report_job, round_job
-from selftrain_assets.assets.sweep import sweep_asset, sweep_job
-from selftrain_assets.config import Experiment
-from selftrain_assets.core.sweep import Sweep
-from selftrain_assets.experiments import check_name, sweep_experiments
-from selftrain_assets.sensors import next_round_sensor
+from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.config.experiment_files import check_name, sweep_experiments
+from selftrain_assets.config.sweep import Sweep
+from selftrain_assets.dagster.assets import build_assets
+from selftrain_assets.dagster.audit_check import audit_check
+from selftrain_assets.dagster.jobs import experiment_job, report_job, round_job
+from selftrain_assets.dagster.sensors import next_round_sensor
+from selftrain_assets.dagster.sweep import sweep_asset, sweep_job
 
 
 class SelfTraining(dg.Component):
-    """A self-training experiment: its assets partitioned by iteration, jobs for a round, for all of it and for the report, and a
-    sensor for the next round. The folder's name is the experiment's."""
+    """A self-training experiment: its assets partitioned by iteration, jobs for a round, for all
+    of it and for the report, and a sensor for the next round. The folder's name is the
+    experiment's."""
 
     def __init__(self, config: Experiment) -> None:
         self.config = config
@@ -35,8 +36,9 @@ class SelfTraining(dg.Component):
 
 
 def experiment_definitions(name: str, config: Experiment) -> dg.Definitions:
-    """Assets, checks, jobs and sensor of one experiment; or, of each run of its sweep, assets, checks and the job that does all of it, the
-    comparison of the points, and the job that does all of them."""
+    """Assets, checks, jobs and sensor of one experiment; or, of each run of its sweep, assets,
+    checks and the job that does all of it, the comparison of the points, and the job that does
+    all of them."""
     if config.sweep is not None:
         return _sweep_definitions(name, config, config.sweep)
     one_round = round_job(check_name(name), config)
@@ -52,7 +54,13 @@ def _sweep_definitions(name: str, config: Experiment, sweep: Sweep) -> dg.Defini
     points = sweep_experiments(check_name(name), config)
     runs = {run: settings for of in points.values() for run, settings in of.items()}
     return dg.Definitions(
-        assets=[sweep_asset(name, sweep, points), *(asset for run, settings in runs.items() for asset in build_assets(run, settings))],
+        assets=[
+            sweep_asset(name, sweep, points),
+            *(asset for run, settings in runs.items() for asset in build_assets(run, settings)),
+        ],
         asset_checks=[audit_check(run, settings) for run, settings in runs.items()],
-        jobs=[sweep_job(name, sweep, points), *(experiment_job(run, settings) for run, settings in runs.items())],
+        jobs=[
+            sweep_job(name, sweep, points),
+            *(experiment_job(run, settings) for run, settings in runs.items()),
+        ],
     )

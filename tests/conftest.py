@@ -7,9 +7,9 @@ import pytest
 from hypothesis import settings
 
 from sandbox import EngineSettings
-from selftrain_assets.config import parse_experiment
+from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.models.loading import ModelRef, resolve_model
-from selftrain_assets.stages.run import Run
+from selftrain_assets.pipeline.run import Run
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
 from selftrain_assets.verifiers import SandboxSettings
@@ -19,14 +19,20 @@ from tests.sandbox.engine_process import engine_folder, some_engine
 # Read by huggingface_hub and tokenizers when they are imported, which nothing above does.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # several test processes share the cores; threads that wait for each other lose them
+# several test processes share the cores; threads that wait for each other lose them
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("shared_machine", deadline=None)  # a busy machine is no failure
 settings.load_profile("shared_machine")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=0, help="random kills per stage (tests/faults); 0 leaves those tests out")
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=0,
+        help="random kills per stage (tests/faults); 0 leaves those tests out",
+    )
     parser.addoption("--kill-seed", type=int, default=None, help="replay the kills of this seed")
 
 
@@ -34,13 +40,14 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "kills: takes minutes; deselected without --kills")
 
 
-# Files with tests on the sandbox: a kernel counts a user's processes over all engines, so these stay in one process.
+# Files with tests on the sandbox: a kernel counts a user's processes over all engines, so these
+# stay in one process.
 ON_ENGINE = (
     "tests/sandbox/",
     "tests/verifiers/",
     "tests/tasks/test_program_sets.py",
-    "tests/stages/test_methods.py",
-    "tests/stages/test_programs.py",
+    "tests/pipeline/test_methods.py",
+    "tests/pipeline/test_programs.py",
     "tests/faults/test_slow_machine.py",
     "tests/cli/test_cli.py",
 )
@@ -51,17 +58,25 @@ LONGEST = ("tests/ui/", "tests/engines/test_vllm", "tests/cli/")
 
 
 def pytest_collection_modifyitems(config, items):
-    long = [item for item in items if item.get_closest_marker("kills") and not config.getoption("kills")]
+    long = [
+        item for item in items if item.get_closest_marker("kills") and not config.getoption("kills")
+    ]
     config.hook.pytest_deselected(items=long)
-    items[:] = sorted((item for item in items if item not in long), key=lambda item: not item.nodeid.startswith(LONGEST))
+    items[:] = sorted(
+        (item for item in items if item not in long),
+        key=lambda item: not item.nodeid.startswith(LONGEST),
+    )
     for item in items:
         if "docker_host" in item.fixturenames and not item.nodeid.startswith(ON_ENGINE):
-            raise pytest.UsageError(f"{item.nodeid} uses the engine: name its file in ON_ENGINE, tests/conftest.py")
+            raise pytest.UsageError(
+                f"{item.nodeid} uses the engine: name its file in ON_ENGINE, tests/conftest.py"
+            )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With `-n`: the tests of a file share fixtures and stay together, in the order of the files."""
+    """With `-n`: the tests of a file share fixtures and stay together, in the order of the
+    files."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
@@ -86,7 +101,8 @@ def word_problems():
 
 @pytest.fixture(scope="session")
 def docker_host():
-    """A real Docker engine, as in DOCKER_HOST: the one that is there, else one that is started for the tests."""
+    """A real Docker engine, as in DOCKER_HOST: the one that is there, else one that is started
+    for the tests."""
     with engine_folder() as folder, some_engine(folder) as host:
         yield host
 
@@ -111,17 +127,21 @@ def store(tmp_path) -> Store:
 
 @pytest.fixture
 def opened(tmp_path, store, small_heap):
-    """Returns a function that opens a small experiment on that store; changes are top-level settings."""
+    """Returns a function that opens a small experiment on that store; changes are top-level
+    settings."""
 
     def open_run(name: str = "lab", **changes) -> Run:
-        return Run(name, parse_experiment(lab.write_experiment(tmp_path, name, **changes), name), store)
+        return Run(
+            name, parse_experiment(lab.write_experiment(tmp_path, name, **changes), name), store
+        )
 
     return open_run
 
 
 @pytest.fixture(scope="session")
 def small_heap():
-    """Every training collects garbage; what the imports have made need not be looked through each time."""
+    """Every training collects garbage; what the imports have made need not be looked through
+    each time."""
     from selftrain_assets.trainers import sft_loop  # noqa: F401
 
     gc.freeze()

@@ -1,10 +1,18 @@
-"""A small task for TriPosT with a scripted engine, whose attempts are right, wrong in one step, or none at all."""
+"""A small task for TriPosT with a scripted engine, whose attempts are right, wrong in one step,
+or none at all."""
 
-from selftrain_assets.core.attempts import COMPACT, Attempt, Wording
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.attempts import COMPACT, Attempt, Wording
+from selftrain_assets.domain.types import Problem
 from selftrain_assets.tasks import MultistepArithmetic
 
-TASK = {"type": "multistep_arithmetic", "train": 12, "human": 4, "validation": 3, "test": 4, "transfer": 3}
+TASK = {
+    "type": "multistep_arithmetic",
+    "train": 12,
+    "human": 4,
+    "validation": 3,
+    "test": 4,
+    "transfer": 3,
+}
 TASK |= {"seen": [[3, 0]], "unseen": [[4, 0]]}
 PROBLEMS = {p.question: p for p in MultistepArithmetic(**TASK).load()}
 WORDING = Wording(**COMPACT)
@@ -23,5 +31,8 @@ def wrong(problem: Problem, step: int) -> str:
 
 def texts(*more: str) -> dict[str, list[str]]:
     """Completions to pick from."""
-    made = {p.id: [p.solution, wrong(p, 1), wrong(p, 2)] if p.solution else [] for p in PROBLEMS.values()}
+    made = {
+        p.id: [p.solution, wrong(p, 1), wrong(p, 2)] if p.solution else []
+        for p in PROBLEMS.values()
+    }
     return {id: [*(text for text in own if text), "no idea", *more] for id, own in made.items()}

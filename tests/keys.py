@@ -1,7 +1,9 @@
-"""Small runs of whole experiments in which nothing is learnt and no program is run, and the keys that they leave in a store.
+"""Small runs of whole experiments in which nothing is learnt and no program is run, and the keys
+that they leave in a store.
 
-The engine answers from a table. Of `SftTrainer` and `CodeVerifier` everything is real but what takes time: their settings enter keys as
-they do in any experiment, while weights are a copy of the start model, and programs are judged by the answer that stands in them.
+The engine answers from a table. Of `SftTrainer` and `CodeVerifier` everything is real but what
+takes time: their settings enter keys as they do in any experiment, while weights are a copy of the
+start model, and programs are judged by the answer that stands in them.
 """
 
 from __future__ import annotations
@@ -14,22 +16,26 @@ from unittest.mock import patch
 
 import yaml
 
-from selftrain_assets.config import parse_experiment
-from selftrain_assets.core.settings import merged
-from selftrain_assets.core.types import Outcome, Problem, Verdict
-from selftrain_assets.stages import loop
-from selftrain_assets.stages.inputs import load_problems
-from selftrain_assets.stages.run import Run
+from selftrain_assets.config.experiment import parse_experiment
+from selftrain_assets.domain.settings import merged
+from selftrain_assets.domain.types import Outcome, Problem, Verdict
+from selftrain_assets.pipeline import loop
+from selftrain_assets.pipeline.inputs import load_problems
+from selftrain_assets.pipeline.run import Run
 from selftrain_assets.store import Store
 from selftrain_assets.trainers import ScriptedTrainer, SftTrainer
 from selftrain_assets.verifiers import CodeVerifier
 
 
 def answers(problems: list[Problem]) -> dict[str, list[str]]:
-    """Completions to pick from: two that are right and two that are not; every third problem is never solved."""
+    """Completions to pick from: two that are right and two that are not; every third problem is
+    never solved."""
     texts = {}
     for place, problem in enumerate(problems):
-        right = [problem.solution or f"#### {problem.answer}", f"{problem.answer} + 0 = {problem.answer} ; #### {problem.answer}"]
+        right = [
+            problem.solution or f"#### {problem.answer}",
+            f"{problem.answer} + 0 = {problem.answer} ; #### {problem.answer}",
+        ]
         wrong = ["1 + 1 = 3 ; #### 3", "no idea"]
         texts[problem.id] = [*(right if place % 3 else []), *wrong]
     return texts
@@ -43,7 +49,12 @@ class StandIn:
     def stream(self, pairs):
         for position, (problem, completion) in enumerate(pairs):
             is_right = (problem.answer or "e") in completion
-            yield position, Verdict(Outcome.PASS if is_right else Outcome.WRONG, float(is_right), completion, "")
+            yield (
+                position,
+                Verdict(
+                    Outcome.PASS if is_right else Outcome.WRONG, float(is_right), completion, ""
+                ),
+            )
 
 
 @contextmanager

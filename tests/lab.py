@@ -1,4 +1,5 @@
-"""Small experiments for tests: a scripted engine that is right on some problems, and a real trainer of two steps."""
+"""Small experiments for tests: a scripted engine that is right on some problems, and a real
+trainer of two steps."""
 
 from __future__ import annotations
 
@@ -9,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from selftrain_assets.core.files import publish
-from selftrain_assets.core.types import Problem, Sample, Verification
-from selftrain_assets.experiments import COMPONENT
-from selftrain_assets.stages.run import Run
-from selftrain_assets.stages.sampling import open_samples, open_verdicts
+from selftrain_assets.config.experiment_files import COMPONENT
+from selftrain_assets.domain.types import Problem, Sample, Verification
+from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.sampling import open_samples, open_verdicts
+from selftrain_assets.runtime.files import publish
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.tables import prepared_table
 from selftrain_assets.tasks import WordProblems
@@ -22,16 +23,27 @@ TASK = {"type": "word_problems", "train": 12, "human": 4, "validation": 3, "test
 SETTINGS: dict[str, Any] = {
     "rounds": 2,
     "task": TASK,
-    "recipe": {"type": "rest_em", "sampling": {"samples_per_problem": 4, "temperature": 1.0, "max_tokens": 32}, "dedup": "none"},
+    "recipe": {
+        "type": "rest_em",
+        "sampling": {"samples_per_problem": 4, "temperature": 1.0, "max_tokens": 32},
+        "dedup": "none",
+    },
     "trainer": {"steps": 2, "batch_size": 4, "learning_rate": 0.001},
-    "evaluation": {"samples_per_problem": 2, "pass_at": [1, 2], "majority_at": [2], "train_problems": 4, "resamples": 100},
+    "evaluation": {
+        "samples_per_problem": 2,
+        "pass_at": [1, 2],
+        "majority_at": [2],
+        "train_problems": 4,
+        "resamples": 100,
+    },
     "execution": {"shard_size": 8},
     "human_only": False,
 }
 
 
 def answers(problems: list[Problem]) -> dict[str, list[str]]:
-    """Completions to pick from: half of them right, each different; every third problem is never solved."""
+    """Completions to pick from: half of them right, each different; every third problem is never
+    solved."""
     texts = {}
     for i, p in enumerate(problems):
         right = [f"{p.answer} + 0 = {p.answer} ; #### {p.answer}", f"#### {p.answer}"]
@@ -39,8 +51,11 @@ def answers(problems: list[Problem]) -> dict[str, list[str]]:
     return texts
 
 
-def write_experiment(folder: Path, name: str = "lab", texts: dict[str, list[str]] | None = None, **changes: Any) -> dict[str, Any]:
-    """Write folder/defs/<name>/defs.yaml with a scripted engine; `changes` replace top-level settings. Returns them all."""
+def write_experiment(
+    folder: Path, name: str = "lab", texts: dict[str, list[str]] | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Write folder/defs/<name>/defs.yaml with a scripted engine; `changes` replace top-level
+    settings. Returns them all."""
     script = folder / f"{name}-answers.json"
     script.write_text(json.dumps(answers(WordProblems(**TASK).load()) if texts is None else texts))
     settings = SETTINGS | {"engine": {"type": "scripted", "path": str(script)}} | changes

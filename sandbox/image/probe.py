@@ -1,5 +1,6 @@
 # ruff: noqa: B018, SIM115
-"""Looks at its own cell from inside, as a hostile program would. It is run in mode `run`; its last line is its report."""
+"""Looks at its own cell from inside, as a hostile program would. It is run in mode `run`; its
+last line is its report."""
 
 import ctypes
 import os
@@ -23,7 +24,8 @@ def call(*args):
 
 
 def adoption_is_filtered():
-    """Whether the filter refuses CLONE_PARENT, by which a child is the runner's, before the kernel refuses CLONE_SIGHAND alone."""
+    """Whether the filter refuses CLONE_PARENT, by which a child is the runner's, before the
+    kernel refuses CLONE_SIGHAND alone."""
     return libc.syscall(56, 0x8000 | 0x800 | 17, 0, 0, 0, 0) == -1 and ctypes.get_errno() == 1
 
 
@@ -36,7 +38,15 @@ def status(name):
 def writable():
     """Top-level folders and device folders in which a file can be made."""
     found = []
-    for place in ["/", *("/" + name for name in os.listdir("/")), "/dev/shm", "/dev/mqueue", "/proc/sys/kernel", "/var/tmp", "/run/lock"]:
+    for place in [
+        "/",
+        *("/" + name for name in os.listdir("/")),
+        "/dev/shm",
+        "/dev/mqueue",
+        "/proc/sys/kernel",
+        "/var/tmp",
+        "/run/lock",
+    ]:
         if os.path.isdir(place):
             path = os.path.join(place, "probe")
             try:
@@ -53,7 +63,11 @@ def mounts():
     known = ("/proc", "/sys", "/dev", "/tmp", "/etc/resolv.conf", "/etc/hostname", "/etc/hosts")
     with open("/proc/self/mountinfo") as file:
         points = [line.split()[4] for line in file]
-    return [point for point in points if point != "/" and not any(point == k or point.startswith(k + "/") for k in known)]
+    return [
+        point
+        for point in points
+        if point != "/" and not any(point == k or point.startswith(k + "/") for k in known)
+    ]
 
 
 x86 = os.uname().machine == "x86_64"
@@ -65,16 +79,28 @@ report = {
     "capabilities": [status(name) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")],
     "no_new_privileges": status("NoNewPrivs"),
     "seccomp": status("Seccomp"),
-    "routes": len(open("/proc/self/net/route").read().splitlines()) - 1 if os.path.exists("/proc/self/net/route") else 0,
-    "devices": sorted(line.split(":")[0].strip() for line in open("/proc/self/net/dev").read().splitlines()[2:]),
-    "sockets": [f for f in (2, 10, 16, 17, 40) if not refused(lambda f=f: socket.socket(f, socket.SOCK_DGRAM).close())],
+    "routes": len(open("/proc/self/net/route").read().splitlines()) - 1
+    if os.path.exists("/proc/self/net/route")
+    else 0,
+    "devices": sorted(
+        line.split(":")[0].strip() for line in open("/proc/self/net/dev").read().splitlines()[2:]
+    ),
+    "sockets": [
+        f
+        for f in (2, 10, 16, 17, 40)
+        if not refused(lambda f=f: socket.socket(f, socket.SOCK_DGRAM).close())
+    ],
     "unix_connect": refused(lambda: socket.socket(socket.AF_UNIX).connect("\0nobody")),
     "io_uring": not x86 or refused(lambda: call(425, 8, ctypes.create_string_buffer(200))),
-    "ptrace": refused(lambda: libc.ptrace(16, parent, 0, 0) != -1) and (not x86 or refused(lambda: call(310, parent, 0, 0, 0, 0, 0))),
+    "ptrace": refused(lambda: libc.ptrace(16, parent, 0, 0) != -1)
+    and (not x86 or refused(lambda: call(310, parent, 0, 0, 0, 0, 0))),
     "namespaces": refused(lambda: libc.unshare(0x10000000) != -1),
     "mounting": refused(lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) != -1),
     "adoption": not x86 or adoption_is_filtered(),
-    "renice": all(refused(lambda w=w: os.setpriority(w, os.getuid() if w == 2 else parent, 1)) for w in (0, 1, 2)),
+    "renice": all(
+        refused(lambda w=w: os.setpriority(w, os.getuid() if w == 2 else parent, 1))
+        for w in (0, 1, 2)
+    ),
     "bpf": not x86 or refused(lambda: call(321, 0, 0, 0)),
     "keys": not x86 or refused(lambda: call(250, 0, -3, 0)),
     "shared_memory": refused(lambda: libc.shmget(77, 4096, 0o1600) != -1),
@@ -82,13 +108,27 @@ report = {
     "neighbour": refused(lambda: os.setuid(os.getuid() + 1)),
     "kill_runner": all(refused(lambda p=p: os.kill(p, 0)) for p in (1, parent)),
     "read_runner": all(
-        refused(lambda p=p, n=n: open(f"/proc/{p}/{n}", "rb").read(1)) for p in (1, parent) for n in ("mem", "environ", "fd/0", "maps")
+        refused(lambda p=p, n=n: open(f"/proc/{p}/{n}", "rb").read(1))
+        for p in (1, parent)
+        for n in ("mem", "environ", "fd/0", "maps")
     ),
     "raise_limits": refused(lambda: resource.setrlimit(resource.RLIMIT_CPU, (10**6, 10**6))),
     "read_only": bool(root.f_flag & os.ST_RDONLY),
     "writable": writable(),
-    "semaphores": [shm.f_blocks * shm.f_frsize, shm.f_files, bool(shm.f_flag & 8), bool(shm.f_flag & os.ST_NOSUID), bool(shm.f_flag & 4)],
-    "scratch": [tmp.f_blocks * tmp.f_frsize, tmp.f_files, bool(tmp.f_flag & 8), bool(tmp.f_flag & os.ST_NOSUID), bool(tmp.f_flag & 4)],
+    "semaphores": [
+        shm.f_blocks * shm.f_frsize,
+        shm.f_files,
+        bool(shm.f_flag & 8),
+        bool(shm.f_flag & os.ST_NOSUID),
+        bool(shm.f_flag & 4),
+    ],
+    "scratch": [
+        tmp.f_blocks * tmp.f_frsize,
+        tmp.f_files,
+        bool(tmp.f_flag & 8),
+        bool(tmp.f_flag & os.ST_NOSUID),
+        bool(tmp.f_flag & 4),
+    ],
     "host_mounts": mounts(),
     "descriptors": [fd for fd in range(256) if not refused(lambda fd=fd: os.fstat(fd))],
     "oom_score": int(open("/proc/self/oom_score_adj").read()),

@@ -11,9 +11,11 @@ TryStar = getattr(ast, "TryStar", ast.Try)  # Python 3.10 has none
 
 
 class Asked:
-    """Places that ask for one by its name: the body of a `try` or `with`, or a call that is given it.
+    """Places that ask for one by its name: the body of a `try` or `with`, or a call that is given
+    it.
 
-    Anywhere else a StopIteration would end the loops of the tests, and what is no Exception would pass by their handlers.
+    Anywhere else a StopIteration would end the loops of the tests, and what is no Exception would
+    pass by their handlers.
     """
 
     def __init__(self, trees: Mapping[str, ast.Module], names: frozenset[str]) -> None:
@@ -30,7 +32,11 @@ class Asked:
         frame: Any = sys._getframe(1)
         while frame is not None and self.places:
             for file, asked, first, last in self.places:
-                if file == frame.f_code.co_filename and asked == name and first <= frame.f_lineno <= last:
+                if (
+                    file == frame.f_code.co_filename
+                    and asked == name
+                    and first <= frame.f_lineno <= last
+                ):
                     return True
             frame = frame.f_back
         return False
@@ -44,7 +50,10 @@ def _asking(node: ast.AST) -> Iterator[tuple[str, int, int]]:
     elif isinstance(node, (ast.With, ast.AsyncWith)):
         deciding, body = [item.context_expr for item in node.items], node.body
     elif isinstance(node, ast.Call):
-        deciding, body = [*node.args], [ast.Expr(node, lineno=node.lineno, end_lineno=node.end_lineno)]
+        deciding, body = (
+            [*node.args],
+            [ast.Expr(node, lineno=node.lineno, end_lineno=node.end_lineno)],
+        )
     else:
         return
     for part in (part for each in deciding if each is not None for part in ast.walk(each)):

@@ -1,8 +1,9 @@
-"""What the standard library has done in every forked process, held back until a program forks by itself.
+"""What the standard library has done in every forked process, held back until a program forks by
+itself.
 
-A case is forked from a zygote of one thread: nobody holds the locks that `threading` and `logging` renew, and the numbers that `random`
-draws are made anew by the zygote. Doing it all for every case would cost as much again as the fork. A program's own forks are an
-ordinary interpreter's.
+A case is forked from a zygote of one thread: nobody holds the locks that `threading` and `logging`
+renew, and the numbers that `random` draws are made anew by the zygote. Doing it all for every case
+would cost as much again as the fork. A program's own forks are an ordinary interpreter's.
 """
 
 from __future__ import annotations

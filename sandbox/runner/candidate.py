@@ -1,4 +1,5 @@
-"""The program's side of rpc mode: it loads the program and does what the tests ask for. Untrusted, as child.py is."""
+"""The program's side of rpc mode: it loads the program and does what the tests ask for.
+Untrusted, as child.py is."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ class Objects:
         return self.numbers[id(value)]
 
     def encode_other(self, exchange: Exchange, value: Any, depth: int) -> Any:
-        """A function of the tests, an exception's class, an object with a base type's content, or any other one."""
+        """A function of the tests, an exception's class, an object with a base type's content,
+        or any other one."""
         for number, callback in self.callbacks.items():
             if callback is value:
                 return {"F": number}
@@ -71,14 +73,23 @@ class Objects:
             return {"X": [self.number(value), self.ancestry(value)]}
         held = [self.number(value), type(value).__name__[:60], self.traits(value)]
         base = base_of(value)
-        return {"H": held} if base is None else {"P": [*held, Exchange(self, numbering=False).encode(as_base(value, base), depth)]}
+        return (
+            {"H": held}
+            if base is None
+            else {"P": [*held, Exchange(self, numbering=False).encode(as_base(value, base), depth)]}
+        )
 
     def ancestry(self, kind: type) -> list[Any]:
-        """An exception's class and those that it is derived from: own ones as number and name, built-in ones by name."""
-        return [[self.number(k), k.__name__[:60]] if k.__flags__ & HEAP_TYPE else k.__name__ for k in kind.__mro__[:20]]
+        """An exception's class and those that it is derived from: own ones as number and name,
+        built-in ones by name."""
+        return [
+            [self.number(k), k.__name__[:60]] if k.__flags__ & HEAP_TYPE else k.__name__
+            for k in kind.__mro__[:20]
+        ]
 
     def traits(self, value: Any) -> str:
-        """What its class defines for itself, of what the tests must not leave to it: `=` equality, `in`; and `?` truth, `a`wait."""
+        """What its class defines for itself, of what the tests must not leave to it: `=`
+        equality, `in`; and `?` truth, `a`wait."""
         kind = type(value)
         own = kind.__eq__ is not object.__eq__
         within = kind.__flags__ & HEAP_TYPE and hasattr(kind, "__contains__")
@@ -113,7 +124,9 @@ class Conversation:
         self.space = space
         self.stream = stream
         self.objects = Objects(self)
-        self.printed = sys.stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape", newline="\n", write_through=True)
+        self.printed = sys.stdout = io.TextIOWrapper(
+            io.BytesIO(), "utf-8", "surrogateescape", newline="\n", write_through=True
+        )
 
     def write(self, record: dict[str, Any]) -> None:
         """One line, with what has been printed since the last one."""
@@ -146,7 +159,8 @@ class Conversation:
         return exchange.decode(record["v"])
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request's reply: `v` a value and `m` what the containers hold that came with it, `e` an error, or `end` of an iteration."""
+        """One request's reply: `v` a value and `m` what the containers hold that came with it,
+        `e` an error, or `end` of an iteration."""
         exchange = Exchange(self.objects)
         try:
             args, kwargs = exchange.decode(request["a"]), exchange.decode(request["k"])

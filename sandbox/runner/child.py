@@ -1,6 +1,7 @@
 """The untrusted side: the process of one case, after it has given up every privilege.
 
-Nothing here is trusted: a program may change any of it. It can then only change what it sends as its answer.
+Nothing here is trusted: a program may change any of it. It can then only change what it sends as
+its answer.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from sandbox.runner.codec import UnencodableError, decode, encode
 PAYLOAD, RESULTS, CHANNEL = 3, 4, 5
 NAME = "program.py"
 IMPORTED = "program"
-"""Name of a program that is called rather than run: its `if __name__ == "__main__"` is for other occasions."""
+"""Name of a program that is called rather than run: its `if __name__ == "__main__"` is for other
+occasions."""
 OWN_FRAMES = 4
 """Of Python's recursion limit that are the runner's, below the program's own."""
 
@@ -96,15 +98,21 @@ def exit_status(error: BaseException) -> int:
 
 
 def finish(status: int) -> NoReturn:
-    """End as an interpreter does: threads joined, exit handlers run, the program's objects finalized, so that what its files
-    still hold is written. Only the interpreter itself is not taken apart."""
+    """End as an interpreter does: threads joined, exit handlers run, the program's objects
+    finalized, so that what its files still hold is written. Only the interpreter itself is not
+    taken apart."""
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         flush(sys.stdout)
     except BaseException:
         status = status or 120
-    for last in (lambda: flush(sys.stderr), drop_program, lambda: flush(sys.stdout), lambda: flush(sys.stderr)):
+    for last in (
+        lambda: flush(sys.stderr),
+        drop_program,
+        lambda: flush(sys.stdout),
+        lambda: flush(sys.stderr),
+    ):
         with contextlib.suppress(BaseException):
             last()
     os._exit(status)
@@ -117,15 +125,21 @@ def flush(stream: Any) -> None:
 
 
 def drop_program() -> None:
-    """What an interpreter does with the main module: let go of it, and empty it if something else still holds it."""
+    """What an interpreter does with the main module: let go of it, and empty it if something
+    else still holds it."""
     atexit._clear()
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
-    gc.collect()  # as an interpreter does, too: it puts what holds before what is held, so that a writer is flushed before its file closes
+    # as an interpreter does, too: it puts what holds before what is held, so that a writer is
+    # flushed before its file closes
+    gc.collect()
     held = weakref.ref(sys.modules.pop("__main__", sys))
     gc.collect()
     if (module := held()) is not None and module is not sys:
         space = module.__dict__
-        for name in [*(n for n in space if n[:1] == "_" != n[1:2]), *(n for n in space if n != "__builtins__")]:
+        for name in [
+            *(n for n in space if n[:1] == "_" != n[1:2]),
+            *(n for n in space if n != "__builtins__"),
+        ]:
             space[name] = None
 
 
@@ -158,11 +172,16 @@ def main_stdin(limits: dict[str, Any]) -> None:
 
 
 def main_run(limits: dict[str, Any]) -> None:
-    """Run the program; if its last statement is an expression, send its value and its printed form."""
+    """Run the program; if its last statement is an expression, send its value and its printed
+    form."""
     job = read_payload()
     compiled(job["source"])  # what only compiling finds, such as `return` outside of a function
     tree = compiled(job["source"], ast.PyCF_ONLY_AST)
-    last = ast.Expression(tree.body.pop().value) if tree.body and isinstance(tree.body[-1], ast.Expr) else None  # type: ignore[attr-defined]
+    last = (
+        ast.Expression(tree.body.pop().value)
+        if tree.body and isinstance(tree.body[-1], ast.Expr)
+        else None
+    )  # type: ignore[attr-defined]
     code = compile(tree, NAME, "exec", dont_inherit=True)
     status = 0
     try:
@@ -210,7 +229,9 @@ def main_func(limits: dict[str, Any]) -> None:
         os._exit(0)
 
 
-def call(space: dict[str, Any], entry: str, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+def call(
+    space: dict[str, Any], entry: str, args: list[Any], kwargs: dict[str, Any]
+) -> dict[str, Any]:
     """One call's record: `v` a value, `u` a value without plain form, `e` an error."""
     try:
         return {"v": encode(find(space, entry)(*args, **kwargs))}

@@ -1,7 +1,8 @@
 """Plain values as JSON and back, by exact type; used inside the container and on the host.
 
-The encoder runs where the program can tamper with it, which only changes the answer that is sent. The decoder runs on
-the trusted side: whatever it cannot read in full raises ValueError, and that is a wrong answer.
+The encoder runs where the program can tamper with it, which only changes the answer that is sent.
+The decoder runs on the trusted side: whatever it cannot read in full raises ValueError, and that is
+a wrong answer.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ class UnencodableError(Exception):
 class Codec:
     """Values without identity: None, bool, numbers, text, bytes, lists, tuples, sets and dicts.
 
-    A subclass (a named tuple, a member of an IntEnum, a Counter) is sent as what it is made of, by its base type: what
-    arrives is compared by the base type's equality, never by its own. A deque is sent as a list, a numpy value by `tolist`.
+    A subclass (a named tuple, a member of an IntEnum, a Counter) is sent as what it is made of, by
+    its base type: what arrives is compared by the base type's equality, never by its own. A deque
+    is sent as a list, a numpy value by `tolist`.
     """
 
     def encode(self, value: Any, depth: int = 0) -> Any:
@@ -48,7 +50,11 @@ class Codec:
         if kind is tuple:
             return {"t": [self.encode(item, depth + 1) for item in value]}
         if kind is dict:
-            return {"d": [[self.encode(k, depth + 1), self.encode(v, depth + 1)] for k, v in value.items()]}
+            return {
+                "d": [
+                    [self.encode(k, depth + 1), self.encode(v, depth + 1)] for k, v in value.items()
+                ]
+            }
         if kind is set or kind is frozenset:
             return {"s" if kind is set else "z": [self.encode(item, depth + 1) for item in value]}
         if kind is bytes:
@@ -92,11 +98,23 @@ class Codec:
         if type(content) is list:
             if tag in ("t", "s", "z"):
                 items = [self.decode(item, depth) for item in content]
-                return tuple(items) if tag == "t" else _hashed(set if tag == "s" else frozenset, items)
+                return (
+                    tuple(items) if tag == "t" else _hashed(set if tag == "s" else frozenset, items)
+                )
             if tag == "d" and all(type(pair) is list and len(pair) == 2 for pair in content):
-                return _hashed(dict, [(self.decode(k, depth), self.decode(v, depth)) for k, v in content])
-            if tag in ("c", "q") and len(content) == 2 and all(type(part) is str for part in content):
-                return complex(_float(content[0]), _float(content[1])) if tag == "c" else _fraction(*content)
+                return _hashed(
+                    dict, [(self.decode(k, depth), self.decode(v, depth)) for k, v in content]
+                )
+            if (
+                tag in ("c", "q")
+                and len(content) == 2
+                and all(type(part) is str for part in content)
+            ):
+                return (
+                    complex(_float(content[0]), _float(content[1]))
+                    if tag == "c"
+                    else _fraction(*content)
+                )
         if type(content) is str:
             if tag == "i" and len(content) <= HEX_DIGITS:
                 return int(content, 16)
@@ -134,8 +152,9 @@ def as_base(value: Any, base: type) -> Any:
 
 
 def _hashed(kind: Any, items: list[Any]) -> Any:
-    """A set or dict; one that names a key that cannot be hashed is refused, and so is one whose keys are made to collide: building it
-    would take the square of their number, in one go that nothing can interrupt."""
+    """A set or dict; one that names a key that cannot be hashed is refused, and so is one whose
+    keys are made to collide: building it would take the square of their number, in one go that
+    nothing can interrupt."""
     try:
         hashes = Counter(hash(item[0] if kind is dict else item) for item in items)
         if hashes and max(hashes.values()) > COLLIDING:
@@ -165,7 +184,11 @@ def _decimal(text: str) -> Decimal:
         value = Decimal(text[:FRACTION_DIGITS])
     except InvalidOperation:
         raise ValueError("no decimal number") from None
-    if len(text) > FRACTION_DIGITS or value.is_snan() or (value.is_finite() and abs(value.adjusted()) > FRACTION_DIGITS):
+    if (
+        len(text) > FRACTION_DIGITS
+        or value.is_snan()
+        or (value.is_finite() and abs(value.adjusted()) > FRACTION_DIGITS)
+    ):
         raise ValueError("no decimal number of a usual size")
     return value
 

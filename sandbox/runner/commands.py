@@ -1,7 +1,9 @@
-"""Programs in other languages than Python: compiled once, then run for each case. Both under the program's uid and in its limits.
+"""Programs in other languages than Python: compiled once, then run for each case. Both under the
+program's uid and in its limits.
 
-The scratch folder lets nothing be run that lies there. What a compiler makes is handed on as a sealed memory file instead, and a case
-runs that: no program gets a place that it could run something else from.
+The scratch folder lets nothing be run that lies there. What a compiler makes is handed on as a
+sealed memory file instead, and a case runs that: no program gets a place that it could run
+something else from.
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ BINARY = 5
 
 
 def main_compile(limits: dict[str, Any]) -> NoReturn:
-    """Compile the program; what the compiler says goes to standard output, and what it makes to descriptor `BINARY`."""
+    """Compile the program; what the compiler says goes to standard output, and what it makes to
+    descriptor `BINARY`."""
     job = read_payload()
     _write(job["file"], job["source"])
     as_started()
     try:
-        status = subprocess.run(job["compile"], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, check=False).returncode
+        status = subprocess.run(
+            job["compile"], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, check=False
+        ).returncode
         if status == 0 and job["binary"]:
             with open(job["binary"], "rb") as made:
                 while data := made.read(1 << 20):

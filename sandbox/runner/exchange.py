@@ -1,5 +1,5 @@
-"""What mode rpc sends besides plain values: containers that both sides change, the standard library's own kinds of values,
-and references to objects that stay where they are."""
+"""What mode rpc sends besides plain values: containers that both sides change, the standard
+library's own kinds of values, and references to objects that stay where they are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ ACTING |= {
     "setattr",
     "vars",
 }  # what a test calls in its own process, believing it to be the program's, must do nothing there
-BUILTINS = {name: value for name, value in vars(builtins).items() if callable(value) and not name.startswith("_") and name not in ACTING}
+BUILTINS = {
+    name: value
+    for name, value in vars(builtins).items()
+    if callable(value) and not name.startswith("_") and name not in ACTING
+}
 NAMES = {id(value): name for name, value in BUILTINS.items()}
 MAPPINGS = (collections.Counter, collections.OrderedDict, collections.defaultdict)
 DATES = {
@@ -43,8 +47,9 @@ DATES = {
 
 
 class Exchange(Codec):
-    """One request and its reply. Lists, dicts and sets among the arguments are numbered, so that what is one object here is
-    one object there, and what the program leaves in it can be brought back. `side` has the objects that are only referred to.
+    """One request and its reply. Lists, dicts and sets among the arguments are numbered, so that
+    what is one object here is one object there, and what the program leaves in it can be brought
+    back. `side` has the objects that are only referred to.
     """
 
     def __init__(self, side: Any, numbering: bool = True) -> None:
@@ -70,12 +75,15 @@ class Exchange(Codec):
         return len(self.shared) - 1
 
     def encode_other(self, value: Any, depth: int) -> Any:
-        """The standard library's values keep their type; the side says what becomes of the others."""
+        """The standard library's values keep their type; the side says what becomes of the
+        others."""
         kind = type(value)
         if kind is range:
             return {"R": [encode(value.start), encode(value.stop), encode(value.step)]}
         if kind is slice:
-            return {"S": [self.encode(part, depth) for part in (value.start, value.stop, value.step)]}
+            return {
+                "S": [self.encode(part, depth) for part in (value.start, value.stop, value.step)]
+            }
         if kind is collections.deque:
             return {"Q": [self.encode(list(value), depth), value.maxlen]}
         if kind in MAPPINGS:
@@ -91,7 +99,9 @@ class Exchange(Codec):
         return self.side.encode_other(self, value, depth)
 
     def _pairs(self, mapping: Any, depth: int) -> list[Any]:
-        return [[self.encode(k, depth + 1), self.encode(v, depth + 1)] for k, v in dict.items(mapping)]
+        return [
+            [self.encode(k, depth + 1), self.encode(v, depth + 1)] for k, v in dict.items(mapping)
+        ]
 
     def decode_tagged(self, tag: str, content: Any, depth: int) -> Any:
         """The same tags back."""
@@ -102,7 +112,11 @@ class Exchange(Codec):
         if tag == "y" and type(content) is str:
             return bytearray.fromhex(content)
         if type(content) is not list or tag not in ("m", "R", "S", "Q", "M", "D"):
-            return self.side.decode_other(self, tag, content) if tag in ("H", "P", "X", "F") else super().decode_tagged(tag, content, depth)
+            return (
+                self.side.decode_other(self, tag, content)
+                if tag in ("H", "P", "X", "F")
+                else super().decode_tagged(tag, content, depth)
+            )
         if len(content) != (3 if tag in ("R", "S") else 2):
             raise ValueError("no value of the protocol")
         if tag == "R":
@@ -112,7 +126,10 @@ class Exchange(Codec):
         if tag == "m":
             return self._container(content[0], content[1], depth)
         if tag == "Q":
-            return collections.deque(_listed(self.decode(content[0], depth)), content[1] if content[1] is None else _integer(content[1]))
+            return collections.deque(
+                _listed(self.decode(content[0], depth)),
+                content[1] if content[1] is None else _integer(content[1]),
+            )
         if tag == "M":
             made: Any = {kind.__name__: kind for kind in MAPPINGS}[content[0]]()
             made.update(super().decode_tagged("d", content[1], depth))
@@ -138,11 +155,15 @@ class Exchange(Codec):
         return [super(Exchange, self).encode(container) for container in self.shared]
 
     def restore(self, trees: Any) -> None:
-        """Give the shared containers here what they hold there. All is read before anything is changed."""
+        """Give the shared containers here what they hold there. All is read before anything is
+        changed."""
         if type(trees) is not list or len(trees) != len(self.shared):
             raise ValueError("containers are missing")
         contents = [super(Exchange, self).decode(tree) for tree in trees]
-        if any(type(mine) is not type(theirs) for mine, theirs in zip(self.shared, contents, strict=True)):
+        if any(
+            type(mine) is not type(theirs)
+            for mine, theirs in zip(self.shared, contents, strict=True)
+        ):
             raise ValueError("a container of another type")
         for mine, theirs in zip(self.shared, contents, strict=True):
             fill(mine, theirs)

@@ -1,9 +1,11 @@
-"""What keeps one case from touching the next: ending every process, emptying every place that can be written to.
+"""What keeps one case from touching the next: ending every process, emptying every place that can
+be written to.
 
-Process 1 does both itself, with the program's uid as its effective one and no other. By that it may signal what the program
-left and remove its files, without CAP_KILL and CAP_DAC_OVERRIDE. The program may do nothing to it: its real uid is one that
-no program has and its saved one is root's, and a signal goes by the target's real and saved uid. Nothing is forked that a
-survivor could stop, and there need not be room for another process.
+Process 1 does both itself, with the program's uid as its effective one and no other. By that it may
+signal what the program left and remove its files, without CAP_KILL and CAP_DAC_OVERRIDE. The
+program may do nothing to it: its real uid is one that no program has and its saved one is root's,
+and a signal goes by the target's real and saved uid. Nothing is forked that a survivor could stop,
+and there need not be room for another process.
 """
 
 from __future__ import annotations
@@ -19,13 +21,15 @@ from typing import Any
 from sandbox.runner.zygote import rlimits
 
 WRITABLE = [place for place in ("/tmp", "/dev/mqueue", "/dev/shm") if os.path.isdir(place)]
-KILL_SECONDS = 10.0  # nothing stops the signal; this long a kernel may take to give back the memory of all processes
+# nothing stops the signal; this long a kernel may take to give back the memory of all processes
+KILL_SECONDS = 10.0
 CLEAN_SECONDS = 2.0
 
 
 @contextlib.contextmanager
 def acting_as(uid: int, nobody: int) -> Iterator[None]:
-    """What is done in this block is allowed or refused as it is to that user. `nobody`: a uid that no program ever has."""
+    """What is done in this block is allowed or refused as it is to that user. `nobody`: a uid
+    that no program ever has."""
     os.setresuid(nobody, uid, 0)
     try:
         yield
@@ -39,7 +43,8 @@ def others(zygote_pid: int) -> bool:
 
 
 def kill_all(uids: list[int], nobody: int, zygote_pid: int) -> bool:
-    """End every process of these uids; no session, stop or daemon escapes from it. False if one is still there."""
+    """End every process of these uids; no session, stop or daemon escapes from it. False if one
+    is still there."""
     deadline = time.monotonic() + KILL_SECONDS
     while others(zygote_pid):
         if time.monotonic() > deadline:
@@ -58,13 +63,15 @@ def leftovers() -> list[str]:
 
 
 def touch() -> None:
-    """Give the places new times: a program must not read off them when the one before it wrote its last file."""
+    """Give the places new times: a program must not read off them when the one before it wrote
+    its last file."""
     for place in WRITABLE:
         _attempt(os.utime, place)
 
 
 def clean(uids: list[int], nobody: int) -> bool:
-    """Remove what these uids left. False if that did not succeed; then this container must not be used again."""
+    """Remove what these uids left. False if that did not succeed; then this container must not
+    be used again."""
     deadline = time.monotonic() + CLEAN_SECONDS
     for uid in 2 * uids:  # again: one user's folder may lie in another's, which was locked
         if not leftovers():
@@ -75,7 +82,8 @@ def clean(uids: list[int], nobody: int) -> bool:
 
 
 def remove_leftovers(deadline: float) -> None:
-    """As the owner: empty a folder by lifting the folders in it to the top, whatever their depth, then delete it."""
+    """As the owner: empty a folder by lifting the folders in it to the top, whatever their
+    depth, then delete it."""
     lifted = 0
     while time.monotonic() < deadline:
         before = lifted
@@ -91,7 +99,11 @@ def remove_leftovers(deadline: float) -> None:
                     continue
                 _attempt(os.chmod, below, 0o777)  # to move a folder is to write to it
                 lifted += 1
-                _attempt(os.rename, below, f"{os.path.dirname(path)}/lifted {lifted} {time.monotonic_ns()}")
+                _attempt(
+                    os.rename,
+                    below,
+                    f"{os.path.dirname(path)}/lifted {lifted} {time.monotonic_ns()}",
+                )
             _attempt(os.rmdir, path)
         if lifted == before:
             return

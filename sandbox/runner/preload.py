@@ -1,4 +1,5 @@
-"""Packages of the image: imported once, before the first job is read, so that a program that imports them pays nothing."""
+"""Packages of the image: imported once, before the first job is read, so that a program that
+imports them pays nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ LISTING = "/opt/packages.json"
 
 
 def listing() -> dict[str, Any]:
-    """Versions of all packages, and by package that was asked for its modules; both empty in an image without packages."""
+    """Versions of all packages, and by package that was asked for its modules; both empty in an
+    image without packages."""
     try:
         with open(LISTING) as file:
             return json.load(file)
@@ -22,8 +24,9 @@ def listing() -> dict[str, Any]:
 
 
 def packages() -> dict[str, Any]:
-    """Import them into this process: what of them does not work here and why, and by how much this process has grown with it, in bytes
-    of address space (`mapped`) and of memory (`resident`)."""
+    """Import them into this process: what of them does not work here and why, and by how much
+    this process has grown with it, in bytes of address space (`mapped`) and of memory
+    (`resident`)."""
     modules = listing()["modules"]
     if not modules:
         return {"unfit": {}, "mapped": 0, "resident": 0}
@@ -35,20 +38,26 @@ def packages() -> dict[str, Any]:
         errors = [error for name in names if (error := load(name))]
         if errors and len(errors) == len(names):
             unfit[package] = f"cannot be imported: {errors[0]}"
-        if (threads := len(os.listdir("/proc/self/task"))) > 1:  # which a fork leaves behind, with the locks that they hold
-            unfit[package] = f"starts {threads - 1} threads when it is imported, and a program would run without them"
+        # which a fork leaves behind, with the locks that they hold
+        if (threads := len(os.listdir("/proc/self/task"))) > 1:
+            unfit[package] = (
+                f"starts {threads - 1} threads when it is imported, and a program would run without"
+                " them"
+            )
             break
     mapped, resident = (max(0, now - then) for now, then in zip(size(), before, strict=True))
     return {"unfit": unfit, "mapped": mapped, "resident": resident}
 
 
 def load(name: str) -> str | None:
-    """Import a module, and what it would import when it is first asked for it, as scipy does with its parts. Why not, if not."""
+    """Import a module, and what it would import when it is first asked for it, as scipy does
+    with its parts. Why not, if not."""
     try:
         module = importlib.import_module(name)
     except BaseException as error:
         cause = error
-        while cause.__cause__ is not None:  # the first one says which library is missing, where the last one is a page of advice
+        # the first one says which library is missing, where the last one is a page of advice
+        while cause.__cause__ is not None:
             cause = cause.__cause__
         return " ".join(f"{type(cause).__name__}: {cause}".split())[:400]
     for offered in getattr(module, "__all__", ()):
@@ -60,7 +69,8 @@ def load(name: str) -> str | None:
 
 
 def size() -> tuple[int, int]:
-    """Bytes that this process has mapped, which is what RLIMIT_AS counts, and those that it has in memory."""
+    """Bytes that this process has mapped, which is what RLIMIT_AS counts, and those that it has
+    in memory."""
     with open("/proc/self/statm") as file:
         mapped, resident = map(int, file.read().split()[:2])
     return mapped * os.sysconf("SC_PAGE_SIZE"), resident * os.sysconf("SC_PAGE_SIZE")

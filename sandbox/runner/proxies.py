@@ -1,8 +1,9 @@
 """The tests' side of rpc mode: objects that stand for the program's.
 
-What an operation comes to is carried over as plain data, and is then only what the program says, as anything that it
-returns. Whether it is right is decided here, on plain data: what the program could answer for itself, the equality and
-order of its own objects and what is in them, is not asked for, and a test that needs it cannot be scored.
+What an operation comes to is carried over as plain data, and is then only what the program says, as
+anything that it returns. Whether it is right is decided here, on plain data: what the program could
+answer for itself, the equality and order of its own objects and what is in them, is not asked for,
+and a test that needs it cannot be scored.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
 
 class Unscorable(BaseException):
-    """The tests need what cannot be carried over. Not an Exception, so that tests do not catch it."""
+    """The tests need what cannot be carried over. Not an Exception, so that tests do not catch
+    it."""
 
 
 class Held(NamedTuple):
-    """Where an object is, the name of its class, and what that class defines for itself (`Objects.traits` in candidate.py)."""
+    """Where an object is, the name of its class, and what that class defines for itself
+    (`Objects.traits` in candidate.py)."""
 
     remote: Remote
     number: int
@@ -54,7 +57,14 @@ class Proxy:
     _handle: Held
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name not in ("__name__", "__qualname__", "__doc__", "__dict__", "__annotations__", "__wrapped__"):
+        if name.startswith("__") and name not in (
+            "__name__",
+            "__qualname__",
+            "__doc__",
+            "__dict__",
+            "__annotations__",
+            "__wrapped__",
+        ):
             raise AttributeError(name)
         return self._ask("get", name)
 
@@ -78,8 +88,9 @@ class Proxy:
         return self._told(value) if self._handle.number in self._handle.remote.told else value
 
     def _told(self, value: Any) -> Any:
-        """What came of an operator that was given the tests' own data, which may be the expected answer: `abs(f(x) - 0.5) < 1e-6` must
-        not be for the program to decide. It may be an object, and never comes to anything plain."""
+        """What came of an operator that was given the tests' own data, which may be the expected
+        answer: `abs(f(x) - 0.5) < 1e-6` must not be for the program to decide. It may be an
+        object, and never comes to anything plain."""
         if not isinstance(value, Handle):
             self._refuse("say how far it is from what a test has")
         self._handle.remote.told.add(value._handle.number)
@@ -94,15 +105,28 @@ class Proxy:
 
     def _refuse(self, what: str) -> NoReturn:
         kind, remote = self._handle.kind, self._handle.remote
-        remote.fail(Unscorable(f"an object of the program's class {kind} would have to {what}, which no plain form decides"))
+        remote.fail(
+            Unscorable(
+                f"an object of the program's class {kind} would have to {what}, which no plain form"
+                " decides"
+            )
+        )
 
 
 def _extended(base: type) -> type:
-    """A built-in type whose values have the attributes of an object of the program's, and compare as plain ones."""
-    return type(base.__name__, (Proxy, base), {"__reduce_ex__": lambda self, _: (base, (as_base(self, base),))})
+    """A built-in type whose values have the attributes of an object of the program's, and
+    compare as plain ones."""
+    return type(
+        base.__name__,
+        (Proxy, base),
+        {"__reduce_ex__": lambda self, _: (base, (as_base(self, base),))},
+    )
 
 
-EXTENDED = {base: _extended(base) for base in (int, float, str, bytes, complex, tuple, list, dict, set, frozenset)}
+EXTENDED = {
+    base: _extended(base)
+    for base in (int, float, str, bytes, complex, tuple, list, dict, set, frozenset)
+}
 
 
 class Handle(Proxy):
@@ -116,7 +140,10 @@ class Handle(Proxy):
 
     def __eq__(self, other: Any) -> bool:
         """Identity, where its class says no more."""
-        if other is not self and ("=" in self._handle.traits or (isinstance(other, Handle) and "=" in other._handle.traits)):
+        if other is not self and (
+            "=" in self._handle.traits
+            or (isinstance(other, Handle) and "=" in other._handle.traits)
+        ):
             self._refuse("say what it equals")
         return other is self
 
@@ -216,7 +243,21 @@ def _binary(op: str) -> Callable[..., Any]:
     return carry_out
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"):
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+):
     setattr(Handle, f"__{_name}__", _binary(f"__{_name}__"))
     setattr(Handle, f"__r{_name}__", _binary(f"r___{_name}__"))
 for _name in ("neg", "pos", "abs", "invert", "getitem", "setitem", "delitem"):
@@ -224,7 +265,8 @@ for _name in ("neg", "pos", "abs", "invert", "getitem", "setitem", "delitem"):
 
 
 class TypeOf:
-    """What tests call `type`, where they do: the class of an object of the program's is over there."""
+    """What tests call `type`, where they do: the class of an object of the program's is over
+    there."""
 
     def __call__(self, *args: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], Proxy):

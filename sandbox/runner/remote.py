@@ -18,13 +18,21 @@ CONTROL: dict[str, type[BaseException]] = {
     kind.__name__: type(kind.__name__, (kind,), {})
     for kind in (StopIteration, StopAsyncIteration, GeneratorExit, KeyboardInterrupt, SystemExit)
 }
-"""What steers loops and the tests' own process. From the program they come only where a test asks for them (asking.py)."""
+"""What steers loops and the tests' own process. From the program they come only where a test
+asks for them (asking.py)."""
 
 
 def _builtin_exception(name: str) -> type[Exception] | None:
     """Those that say something went wrong."""
     kind = getattr(builtins, name, None)
-    return kind if isinstance(kind, type) and issubclass(kind, Exception) and kind is not Exception and name not in CONTROL else None
+    return (
+        kind
+        if isinstance(kind, type)
+        and issubclass(kind, Exception)
+        and kind is not Exception
+        and name not in CONTROL
+        else None
+    )
 
 
 class Gone(BaseException):
@@ -32,7 +40,8 @@ class Gone(BaseException):
 
 
 class Remote:
-    """The line to the program's process. `fatal` stays set even if a test swallows what was raised."""
+    """The line to the program's process. `fatal` stays set even if a test swallows what was
+    raised."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -48,7 +57,8 @@ class Remote:
         raise error
 
     def receive(self) -> dict[str, Any]:
-        """The next line of the program's. What it has printed is printed here, where a test may catch it."""
+        """The next line of the program's. What it has printed is printed here, where a test may
+        catch it."""
         try:
             line = self.stream.readline(LONGEST)
         except OSError:
@@ -74,10 +84,13 @@ class Remote:
             self.fail(Gone("the program ended"))
 
     def ask(self, op: str, target: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Have the program carry out one operation; its value. StopIteration where an iteration is over."""
+        """Have the program carry out one operation; its value. StopIteration where an iteration
+        is over."""
         exchange = Exchange(self)
         try:
-            self.write({"op": op, "h": target, "a": exchange.encode(args), "k": exchange.encode(kwargs)})
+            self.write(
+                {"op": op, "h": target, "a": exchange.encode(args), "k": exchange.encode(kwargs)}
+            )
         except UnencodableError as error:
             self.fail(Unscorable(f"an argument of type {error} cannot be sent to the program"))
         while "call" in (record := self.receive()):
@@ -97,7 +110,11 @@ class Remote:
         """Call one of the tests' functions that the program was given."""
         exchange = Exchange(self, numbering=False)
         try:
-            function = self.functions[record["call"]] if type(record["call"]) is int and record["call"] >= 0 else None
+            function = (
+                self.functions[record["call"]]
+                if type(record["call"]) is int and record["call"] >= 0
+                else None
+            )
             args, kwargs = exchange.decode(record["a"]), exchange.decode(record["k"])
             if function is None or type(args) is not list or type(kwargs) is not dict:
                 raise ValueError("no call of the protocol")
@@ -115,7 +132,10 @@ class Remote:
         if isinstance(value, Proxy) or (isinstance(value, type) and issubclass(value, Raised)):
             return {"H": value._handle.number}
         if callable(value):
-            number = next((number for number, known in enumerate(self.functions) if known is value), len(self.functions))
+            number = next(
+                (number for number, known in enumerate(self.functions) if known is value),
+                len(self.functions),
+            )
             if number == len(self.functions):
                 self.functions.append(value)
             name = getattr(value, "__name__", "function")
@@ -126,7 +146,11 @@ class Remote:
         """An object of the program's, or a function that it was given."""
         if tag == "F" and type(content) is int and 0 <= content < len(self.functions):
             return self.functions[content]
-        if type(content) is not list or len(content) != {"H": 3, "P": 4, "X": 2}.get(tag) or type(content[0]) is not int:
+        if (
+            type(content) is not list
+            or len(content) != {"H": 3, "P": 4, "X": 2}.get(tag)
+            or type(content[0]) is not int
+        ):
             raise ValueError("no value of the protocol")
         if tag == "X":
             return self.exception_class(content[1])
@@ -137,7 +161,8 @@ class Remote:
         return self.known[content[0]]
 
     def proxy(self, exchange: Exchange, content: list[Any]) -> Any:
-        """What stands for an object: something to await, a base type's value that knows more, or a bare handle."""
+        """What stands for an object: something to await, a base type's value that knows more, or
+        a bare handle."""
         number, kind, traits, *plain = content
         if "a" in traits:
             return self.awaited(number)
@@ -160,15 +185,25 @@ class Remote:
         """The program's exception class, made anew here, under the nearest built-in one."""
         if type(ancestry) is not list or not ancestry:
             raise ValueError("no error of the protocol")
-        own = [k for k in ancestry if type(k) is list and len(k) == 2 and type(k[0]) is int and type(k[1]) is str]
+        own = [
+            k
+            for k in ancestry
+            if type(k) is list and len(k) == 2 and type(k[0]) is int and type(k[1]) is str
+        ]
         names = [k for k in ancestry if type(k) is str]
-        if (control := next((name for name in names if name in CONTROL), None)) and self.asked(control):
+        if (control := next((name for name in names if name in CONTROL), None)) and self.asked(
+            control
+        ):
             return CONTROL[control]
-        base: type[BaseException] = next((kind for name in names if (kind := _builtin_exception(name))), Exception)
+        base: type[BaseException] = next(
+            (kind for name in names if (kind := _builtin_exception(name))), Exception
+        )
         for number, name in reversed(own):
             if number not in self.known:
                 self.known[number] = type(
-                    name, (base,) if issubclass(base, Raised) else (Raised, base), {"_handle": Held(self, number, name)}
+                    name,
+                    (base,) if issubclass(base, Raised) else (Raised, base),
+                    {"_handle": Held(self, number, name)},
                 )
             base = self.known[number]
             if not (isinstance(base, type) and issubclass(base, BaseException)):
@@ -176,8 +211,14 @@ class Remote:
         return base
 
     def exception(self, content: Any) -> BaseException:
-        """What the program raised, as an exception of the nearest kind there is here. None of them ends an iteration or the tests."""
-        if type(content) is not list or len(content) != 4 or type(content[1]) is not str or type(content[3]) is not int:
+        """What the program raised, as an exception of the nearest kind there is here. None of
+        them ends an iteration or the tests."""
+        if (
+            type(content) is not list
+            or len(content) != 4
+            or type(content[1]) is not str
+            or type(content[3]) is not int
+        ):
             raise ValueError("no error of the protocol")
         ancestry, text, args, number = content
         kind = self.exception_class(ancestry)

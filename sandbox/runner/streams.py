@@ -1,7 +1,8 @@
 """What goes into a case's processes and what comes out of them.
 
-Inputs are sealed memory files, as a file that standard input is redirected from. Outputs are pipes, as a terminal's or a
-judge's usually are: nothing that was written can be taken back, and what is too much is read and dropped.
+Inputs are sealed memory files, as a file that standard input is redirected from. Outputs are pipes,
+as a terminal's or a judge's usually are: nothing that was written can be taken back, and what is
+too much is read and dropped.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ def filled(data: bytes) -> int:
 
 
 class Output:
-    """One output of a process. `most` bytes of it are kept, the first or the last ones; `strict` says that more is too much."""
+    """One output of a process. `most` bytes of it are kept, the first or the last ones; `strict`
+    says that more is too much."""
 
     def __init__(self, most: int, strict: bool = False, last: bool = False) -> None:
         self.reader, self.writer = os.pipe()
-        os.fchmod(self.writer, 0o666)  # so that the program can open /dev/stdout, which is then this pipe
+        # so that the program can open /dev/stdout, which is then this pipe
+        os.fchmod(self.writer, 0o666)
         self.most, self.strict, self.last = most, strict, last
         self.kept = bytearray()
         self.size = 0
@@ -75,15 +78,34 @@ class Case:
         self.processes: list[dict[str, Any]] = []
         self.outputs: list[dict[str, Output]] = []
 
-    def add(self, role: str, uid: int, stdin: bytes, payload: bytes, limit: int, extra: tuple[int, ...] = ()) -> None:
+    def add(
+        self,
+        role: str,
+        uid: int,
+        stdin: bytes,
+        payload: bytes,
+        limit: int,
+        extra: tuple[int, ...] = (),
+    ) -> None:
         """A process with its own streams; `extra` descriptors come after them."""
         outputs = {
-            "out": Output(limit, strict=True) if role in ("stdin", "run", "execute") else Output(EXCERPT),
+            "out": Output(limit, strict=True)
+            if role in ("stdin", "run", "execute")
+            else Output(EXCERPT),
             "err": Output(TAIL, last=True),
             "results": Output(limit, strict=True),
         }
-        mine = [filled(stdin), outputs["out"].writer, outputs["err"].writer, filled(payload), outputs["results"].writer, *extra]
-        self.processes.append({"role": role, "uid": uid, "fds": list(range(len(self.fds), len(self.fds) + len(mine)))})
+        mine = [
+            filled(stdin),
+            outputs["out"].writer,
+            outputs["err"].writer,
+            filled(payload),
+            outputs["results"].writer,
+            *extra,
+        ]
+        self.processes.append(
+            {"role": role, "uid": uid, "fds": list(range(len(self.fds), len(self.fds) + len(mine)))}
+        )
         self.outputs.append(outputs)
         self.fds += mine
 
@@ -92,7 +114,8 @@ class Case:
         return {output.reader: output for outputs in self.outputs for output in outputs.values()}
 
     def given(self) -> None:
-        """The processes have them: what is still open here would keep one from seeing that another one ended."""
+        """The processes have them: what is still open here would keep one from seeing that
+        another one ended."""
         for fd in self.fds:
             os.close(fd)
         self.fds.clear()

@@ -1,9 +1,11 @@
-"""Process 1 of the container: reads jobs, has the zygote fork their cases, kills what they leave, reports.
+"""Process 1 of the container: reads jobs, has the zygote fork their cases, kills what they leave,
+reports.
 
-It is root with the capabilities SETUID and SETGID alone. It judges nothing and knows no expected value.
-Lines in:  {"id", "mode", "limits", "source", ...} or {"stop": id}. With "language": the commands of another one than Python.
-Lines out: a hello; {"id", "compiled": true} where that has been done; per case {"id", "case", "end": bool, "clean": bool, ...},
-`end` with the last one; {"id", "end": true, "clean": bool} after a stop. Unclean means: throw me away.
+It is root with the capabilities SETUID and SETGID alone. It judges nothing and knows no expected
+value. Lines in:  {"id", "mode", "limits", "source", ...} or {"stop": id}. With "language": the
+commands of another one than Python. Lines out: a hello; {"id", "compiled": true} where that has
+been done; per case {"id", "case", "end": bool, "clean": bool, ...}, `end` with the last one; {"id",
+"end": true, "clean": bool} after a stop. Unclean means: throw me away.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from sandbox.runner.accounts import SLACK, Accounts
 from sandbox.runner.streams import F_ADD_SEALS, MFD, SEALS, Case, Output
 
 QUICK = 5
-"""Milliseconds in which most cases end, with less output than a pipe holds: it is read then, at once."""
+"""Milliseconds in which most cases end, with less output than a pipe holds: it is read then, at
+once."""
 FASTEST = 4e9  # bytes of memory a second that a program may come to use
 
 
@@ -79,7 +82,14 @@ def emit(record: dict[str, Any]) -> None:
 class Supervisor:
     """Runs jobs one after another."""
 
-    def __init__(self, config: dict[str, Any], uids: range, control: socket.socket, zygote_pid: int, lines: Lines) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        uids: range,
+        control: socket.socket,
+        zygote_pid: int,
+        lines: Lines,
+    ) -> None:
         self.cpus, self.unowned = float(config["cpus"]), int(config["unowned"])
         self.control = control
         self.zygote_pid = zygote_pid
@@ -87,7 +97,8 @@ class Supervisor:
         self.accounts = Accounts(zygote_pid)
         self.first_uid, self.nobody = uids[0], uids[-1]
         self.uids = len(uids) - 1
-        self.count = int.from_bytes(os.urandom(2), "big") % self.uids  # should another container have the same range: not in step with it
+        # should another container have the same range: not in step with it
+        self.count = int.from_bytes(os.urandom(2), "big") % self.uids
         self.poll = self.listening()
 
     def listening(self, *readers: int) -> select.poll:
@@ -103,7 +114,8 @@ class Supervisor:
         return self.first_uid + self.count
 
     def job(self, job: dict[str, Any]) -> None:
-        """One program: all of its cases, compiled first if it is in another language than Python."""
+        """One program: all of its cases, compiled first if it is in another language than
+        Python."""
         housekeeping.touch()
         language = job.get("language")
         if language is None:
@@ -122,15 +134,35 @@ class Supervisor:
             case = Case()
             if binary is not None:
                 payload = marshal.dumps(source | job["language"])
-                case.add("execute", self.uid(), text.encode("utf-8", "surrogateescape"), payload, limit, (os.dup(binary),))
+                case.add(
+                    "execute",
+                    self.uid(),
+                    text.encode("utf-8", "surrogateescape"),
+                    payload,
+                    limit,
+                    (os.dup(binary),),
+                )
             elif mode == "rpc":
                 left, right = (end.detach() for end in socket.socketpair())
                 tests = {name: job[name] for name in ("tests", "context", "entry", "all_cases")}
                 case.add("tester", self.uid(), b"", marshal.dumps(tests), limit, (left,))
-                case.add("candidate", self.uid(), b"", marshal.dumps(source | {"entry": job["entry"]}), limit, (right,))
+                case.add(
+                    "candidate",
+                    self.uid(),
+                    b"",
+                    marshal.dumps(source | {"entry": job["entry"]}),
+                    limit,
+                    (right,),
+                )
             else:
                 more = {name: job[name] for name in ("entry", "calls")} if mode == "func" else {}
-                case.add(mode, self.uid(), text.encode("utf-8", "surrogateescape"), marshal.dumps(source | more), limit)
+                case.add(
+                    mode,
+                    self.uid(),
+                    text.encode("utf-8", "surrogateescape"),
+                    marshal.dumps(source | more),
+                    limit,
+                )
             report, clean = self.case(case, job["limits"])
             if report is None:
                 emit({"id": job["id"], "end": True, "clean": clean})
@@ -144,16 +176,30 @@ class Supervisor:
         emit({"id": job["id"], "end": True, "clean": True})
 
     def compile(self, job: dict[str, Any], language: dict[str, Any]) -> int | None:
-        """A descriptor of the program as its cases run it, which nobody can write to; None where there is none, and the job has ended."""
+        """A descriptor of the program as its cases run it, which nobody can write to; None where
+        there is none, and the job has ended."""
         written = os.memfd_create("program", MFD)
         case = Case()
         payload = marshal.dumps({"source": job["source"]} | language)
-        case.add("compile", self.uid(), b"", payload, int(language["limits"]["output_bytes"]), (os.dup(written),))
+        case.add(
+            "compile",
+            self.uid(),
+            b"",
+            payload,
+            int(language["limits"]["output_bytes"]),
+            (os.dup(written),),
+        )
         report, clean = self.case(case, language["limits"])
-        good = report is not None and report["program"]["exit"] == 0 and not report["late"] and not report["over"]
+        good = (
+            report is not None
+            and report["program"]["exit"] == 0
+            and not report["late"]
+            and not report["over"]
+        )
         if good and clean:
             fcntl.fcntl(written, F_ADD_SEALS, SEALS)
-            binary = os.open(f"/proc/self/fd/{written}", os.O_RDONLY | os.O_CLOEXEC)  # a file that is open for writing cannot be run
+            # a file that is open for writing cannot be run
+            binary = os.open(f"/proc/self/fd/{written}", os.O_RDONLY | os.O_CLOEXEC)
             os.close(written)
             emit({"id": job["id"], "compiled": True})
             return binary
@@ -163,16 +209,19 @@ class Supervisor:
         return None
 
     def case(self, case: Case, limits: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-        """Run one case to its end, and clean up after it; no report where the host said stop before. Outputs are read when
-        nothing is left that could write."""
+        """Run one case to its end, and clean up after it; no report where the host said stop
+        before. Outputs are read when nothing is left that could write."""
         uids = [process["uid"] for process in case.processes]
         message = {"processes": case.processes, "limits": limits}
         before = self.accounts.cpu()
         socket.send_fds(self.control, [marshal.dumps(message)], case.fds)
         case.given()
-        state = self.wait(case, float(limits["wall_seconds"]), len(uids) * float(limits["cpu_seconds"]), before)
+        state = self.wait(
+            case, float(limits["wall_seconds"]), len(uids) * float(limits["cpu_seconds"]), before
+        )
         ended = [self.receive()] if state == "ended" else []
-        while len(ended) < len(case.processes):  # told to stop at once, the zygote may yet have to fork them
+        # told to stop at once, the zygote may yet have to fork them
+        while len(ended) < len(case.processes):
             self.kill(uids)
             if select.select([self.control], [], [], 0.01)[0]:
                 ended.append(self.receive())
@@ -188,18 +237,33 @@ class Supervisor:
             die("a process cannot be killed")
 
     def report(self, case: Case, ended: list[dict[str, Any]]) -> dict[str, Any]:
-        """Facts alone. `program` is the untrusted process, `tester` the trusted one where there is one."""
-        texts = [{name: output.rest().decode("utf-8", "replace") for name, output in outputs.items()} for outputs in case.outputs]
-        record = {"program": ended[-1], "over": any(output.over for output in case.outputs[-1].values())} | texts[-1]
+        """Facts alone. `program` is the untrusted process, `tester` the trusted one where there
+        is one."""
+        texts = [
+            {name: output.rest().decode("utf-8", "replace") for name, output in outputs.items()}
+            for outputs in case.outputs
+        ]
+        record = {
+            "program": ended[-1],
+            "over": any(output.over for output in case.outputs[-1].values()),
+        } | texts[-1]
         if len(texts) > 1:
-            record |= {"tester": ended[0], "verdict": texts[0]["results"], "out": texts[-1]["out"] + texts[0]["out"]}
+            record |= {
+                "tester": ended[0],
+                "verdict": texts[0]["results"],
+                "out": texts[-1]["out"] + texts[0]["out"],
+            }
         return record
 
-    def wait(self, case: Case, seconds: float, cpu: float, before: float) -> Literal["ended", "stopped", "late", "spent"]:
-        """Until the zygote has something to say, the host says stop, `seconds` are over, or the accounts show that the case has had
-        more than `cpu` seconds since they were at `before`, or too much memory that is nobody's. Meanwhile its outputs are read."""
+    def wait(
+        self, case: Case, seconds: float, cpu: float, before: float
+    ) -> Literal["ended", "stopped", "late", "spent"]:
+        """Until the zygote has something to say, the host says stop, `seconds` are over, or the
+        accounts show that the case has had more than `cpu` seconds since they were at `before`,
+        or too much memory that is nobody's. Meanwhile its outputs are read."""
         began = time.monotonic()
-        look = began + min(cpu / self.cpus, self.unowned / FASTEST)  # sooner it cannot have used that much
+        # sooner it cannot have used that much
+        look = began + min(cpu / self.cpus, self.unowned / FASTEST)
         readers: dict[int, Output] = {}
         poll = self.poll
         while (now := time.monotonic()) < began + seconds:
@@ -240,10 +304,11 @@ class Supervisor:
 
 
 def own_uids(slot: int, count: int) -> range:
-    """Uids that nobody on the host has: the kernel counts the processes of a user over the whole machine.
+    """Uids that nobody on the host has: the kernel counts the processes of a user over the whole
+    machine.
 
-    2,100,000,000 and on is above what directories and containers are usually given, and below 2^31. A user namespace maps
-    fewer, and whatever it maps is its own.
+    2,100,000,000 and on is above what directories and containers are usually given, and below 2^31.
+    A user namespace maps fewer, and whatever it maps is its own.
     """
     with open("/proc/self/uid_map") as file:
         mapped = [(int(first), int(length)) for first, _, length in map(str.split, file)]
@@ -255,7 +320,8 @@ def own_uids(slot: int, count: int) -> range:
 
 
 def main() -> zygote.Role:
-    """Fork the zygote before the first job is read, then serve. Returns in the process of a case alone: with what it has to do."""
+    """Fork the zygote before the first job is read, then serve. Returns in the process of a case
+    alone: with what it has to do."""
     config = json.loads(sys.argv[1])
     uids = own_uids(config["slot"], config["uids"])
     refused = housekeeping.refused_rlimits(config["limits"])
@@ -268,11 +334,17 @@ def main() -> zygote.Role:
             os.dup2(null, fd)  # the job channel must not be within reach of a program
         return zygote.serve(theirs.detach(), refused)
     theirs.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans end up here and are reaped by the kernel
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # process 1 ignores it otherwise, and an engine waits ten seconds to stop
+    # orphans end up here and are reaped by the kernel
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # process 1 ignores it otherwise, and an engine waits ten seconds to stop
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     lines = Lines(config["longest"])
     supervisor = Supervisor(config, uids, ours, pid, lines)
-    ready = supervisor.receive() | {"python": platform.python_version(), "packages": preload.listing()["versions"], "refused": refused}
+    ready = supervisor.receive() | {
+        "python": platform.python_version(),
+        "packages": preload.listing()["versions"],
+        "refused": refused,
+    }
     emit({"hello": 1} | ready)
     while True:
         job = lines.next()

@@ -1,7 +1,8 @@
-"""The trusted side of rpc mode: a process under its own uid runs the tests and alone can write their verdict.
+"""The trusted side of rpc mode: a process under its own uid runs the tests and alone can write
+their verdict.
 
-The program lives in another process. Here it is a proxy whose calls send plain data and get plain data back, so that no
-object of the program's making, with an equality of its own, is ever compared.
+The program lives in another process. Here it is a proxy whose calls send plain data and get plain
+data back, so that no object of the program's making, with an equality of its own, is ever compared.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from sandbox.runner.remote import CONTROL, Remote
 
 
 def wanted_names(trees: list[ast.Module]) -> set[str]:
-    """Names that the tests use and define nowhere. A built-in is never among them: the program must not replace one."""
+    """Names that the tests use and define nowhere. A built-in is never among them: the program
+    must not replace one."""
     names = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)]
     defined = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
     for tree in trees:
@@ -38,7 +40,9 @@ def wanted_names(trees: list[ast.Module]) -> set[str]:
 
 def main(limits: dict[str, Any]) -> None:
     """Run the context and each test in turn; send one verdict."""
-    os.chdir("/")  # away from what the program can write: nothing may be imported from there, however late and by whatever
+    # away from what the program can write: nothing may be imported from there, however late and by
+    # whatever
+    os.chdir("/")
     job = read_payload()
     remote = Remote(channel())
     verdict: dict[str, Any] = {"pass": True}
@@ -59,7 +63,11 @@ def main(limits: dict[str, Any]) -> None:
     except BaseException as error:
         last = error if isinstance(error, Unscorable) else remote.fatal or error
         if isinstance(last, Unscorable):
-            verdict = verdict if "wrong" in verdict else {"unscorable": str(last)[:300], "case": max(position, 0)}
+            verdict = (
+                verdict
+                if "wrong" in verdict
+                else {"unscorable": str(last)[:300], "case": max(position, 0)}
+            )
         else:
             verdict = verdict if "wrong" in verdict else _wrong(last, position)
     if verdict != {"pass": True}:
@@ -104,8 +112,12 @@ def _entry(remote: Remote, entry: str) -> Any:
 
 
 def prepared(job: dict[str, Any], remote: Remote) -> dict[str, Any]:
-    """What the tests see, once the program is there: their context, the entry point, and what else they take from the program."""
-    texts = {"context": job["context"], **{f"test {n}": test for n, test in enumerate(job["tests"])}}
+    """What the tests see, once the program is there: their context, the entry point, and what
+    else they take from the program."""
+    texts = {
+        "context": job["context"],
+        **{f"test {n}": test for n, test in enumerate(job["tests"])},
+    }
     trees = {name: ast.parse(text) for name, text in texts.items()}
     remote.asked = Asked(trees, frozenset(CONTROL))
     remote.receive()
@@ -114,7 +126,8 @@ def prepared(job: dict[str, Any], remote: Remote) -> dict[str, Any]:
     entry = _entry(remote, job["entry"])
     names = {"candidate", job["entry"].rpartition(".")[2]}
     for name in wanted_names(list(trees.values())) - names:
-        if name in sys.stdlib_module_names:  # first, lest the program's `math` be taken for the real one
+        # first, lest the program's `math` be taken for the real one
+        if name in sys.stdlib_module_names:
             space[name] = importlib.import_module(name)
             continue
         with contextlib.suppress(KeyError):
@@ -123,5 +136,6 @@ def prepared(job: dict[str, Any], remote: Remote) -> dict[str, Any]:
         space["type"] = TypeOf()
     space |= dict.fromkeys(names, entry)
     exec(compile(job["context"], "context", "exec", dont_inherit=True), space)
-    space |= dict.fromkeys(names, entry)  # again: a prompt's context may hold an empty function of that name
+    # again: a prompt's context may hold an empty function of that name
+    space |= dict.fromkeys(names, entry)
     return space

@@ -7,11 +7,14 @@ from typing import Any
 
 
 def run(code: Any, space: dict[str, Any]) -> None:
-    """Run a test; then those of its TestCase classes that it has not run itself. AssertionError if one of all of them failed."""
+    """Run a test; then those of its TestCase classes that it has not run itself. AssertionError
+    if one of all of them failed."""
     known, ran, failed = set(space), set(), []
     original = unittest.TestCase.run
 
-    def counted(case: unittest.TestCase, result: unittest.TestResult | None = None) -> unittest.TestResult:
+    def counted(
+        case: unittest.TestCase, result: unittest.TestResult | None = None
+    ) -> unittest.TestResult:
         """As the original; what came of it counts even if the test does not ask."""
         ran.add(type(case))
         result = case.defaultTestResult() if result is None else result
@@ -23,9 +26,12 @@ def run(code: Any, space: dict[str, Any]) -> None:
     unittest.TestCase.run = counted  # type: ignore[method-assign, assignment]
     try:
         exec(code, space)
-    except SystemExit as error:  # of unittest.main; what the program raises is never that very class
+    except SystemExit as error:
+        # of unittest.main; what the program raises is never that very class
         if error.code or type(error) is not SystemExit:
-            raise AssertionError(failed[0] if failed else f"the test ended with status {error.code}") from None
+            raise AssertionError(
+                failed[0] if failed else f"the test ended with status {error.code}"
+            ) from None
     finally:
         for name in space.keys() - known:
             case = space[name]

@@ -1,7 +1,8 @@
 """What every case does, done before the first one in the process that they are forked from.
 
-Python writes to what it runs: it specializes code, fills caches of attributes, takes memory. What has been written here is the same
-memory for all cases; what a case writes first it pays for, a page at a time.
+Python writes to what it runs: it specializes code, fills caches of attributes, takes memory. What
+has been written here is the same memory for all cases; what a case writes first it pays for, a page
+at a time.
 """
 
 from __future__ import annotations
@@ -18,8 +19,14 @@ from sandbox.runner.remote import Remote
 
 TIMES = 20
 """More than it takes until Python has specialized a function."""
-PROGRAM = "import sys\n\n\ndef f(x):\n    return [str(y) for y in x] + [x[0] + 1]\n\n\nprint(f([1, 2.5]), len('x'))\n"
-TEST = "def check(candidate):\n    assert candidate([1, 2.5]) == ['1', '2.5', 2]\ncheck(f)\nfor _ in range(1): assert f([0])[-1] == 1"
+PROGRAM = (
+    "import sys\n\n\ndef f(x):\n    return [str(y) for y in x] + [x[0] + 1]\n\n\nprint(f([1, 2.5]),"
+    " len('x'))\n"
+)
+TEST = (
+    "def check(candidate):\n    assert candidate([1, 2.5]) == ['1', '2.5', 2]\ncheck(f)\nfor _ in"
+    " range(1): assert f([0])[-1] == 1"
+)
 
 
 class Answers:
@@ -42,7 +49,13 @@ class Answers:
 def warm_up() -> None:
     """Run a program and its tests as the cases will, without their processes."""
     main, stdout = sys.modules["__main__"], sys.stdout
-    job = {"source": PROGRAM, "entry": "f", "context": "", "tests": [TEST], "calls": [[encode([[1, 2.5]]), encode({})]]}
+    job = {
+        "source": PROGRAM,
+        "entry": "f",
+        "context": "",
+        "tests": [TEST],
+        "calls": [[encode([[1, 2.5]]), encode({})]],
+    }
     for _ in range(TIMES):
         job = marshal.loads(marshal.dumps(job))
         space = child.fresh_module(job["source"], child.IMPORTED)

@@ -1,5 +1,6 @@
-"""The process that forks every case. It is forked before any job is read and is only ever handed file descriptors, so
-that no program finds a neighbour's source, inputs or results in the memory that it inherits."""
+"""The process that forks every case. It is forked before any job is read and is only ever handed
+file descriptors, so that no program finds a neighbour's source, inputs or results in the memory
+that it inherits."""
 
 from __future__ import annotations
 
@@ -19,16 +20,18 @@ from typing import Any
 from sandbox.runner import at_fork, candidate, child, commands, preload, tester, warm_up
 
 PRELOADED = (
-    "abc", "array", "ast", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses",
-    "datetime", "decimal", "enum", "fractions", "functools", "heapq", "inspect", "io", "itertools", "json", "linecache",
-    "math", "numbers", "operator", "os", "random", "re", "statistics", "string", "sys", "textwrap", "threading", "time",
+    "abc", "array", "ast", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses",  # noqa: E501
+    "datetime", "decimal", "enum", "fractions", "functools", "heapq", "inspect", "io", "itertools", "json", "linecache",  # noqa: E501
+    "math", "numbers", "operator", "os", "random", "re", "statistics", "string", "sys", "textwrap", "threading", "time",  # noqa: E501
     "traceback", "types", "typing", "unicodedata",
 )  # fmt: skip
 Role = tuple[Callable[[dict[str, Any]], None], dict[str, Any]]
 """What a process of a case does, and the limits that it is told."""
 RLIMIT_MSGQUEUE = 12  # which the module `resource` does not name
 MESSAGE, FDS = 4096, 16  # the most that one case needs
-CONTROL = 100  # where the zygote keeps its line to the supervisor; everything below is free for what a case is handed
+# where the zygote keeps its line to the supervisor; everything below is free for what a case is
+# handed
+CONTROL = 100
 ROLES = {
     "stdin": child.main_stdin,
     "run": child.main_run,
@@ -41,9 +44,10 @@ ROLES = {
 
 
 def serve(control: int, refused: list[str]) -> Role:
-    """Fork what each message asks for, until the other end is closed. Whatever all cases have in common is done here,
-    once: what a child inherits costs it nothing. Returns in a forked process alone, with what that one has to do: so the
-    program starts with an almost empty stack."""
+    """Fork what each message asks for, until the other end is closed. Whatever all cases have in
+    common is done here, once: what a child inherits costs it nothing. Returns in a forked
+    process alone, with what that one has to do: so the program starts with an almost empty
+    stack."""
     for name in PRELOADED:
         importlib.import_module(name)
     packages = preload.packages()
@@ -52,7 +56,8 @@ def serve(control: int, refused: list[str]) -> Role:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(control, CONTROL, inheritable=False)
     for fd in (1, 2):
-        os.dup2(os.pipe()[1], fd)  # as a case has it: a stream looks once, when it is made, whether it can seek
+        # as a case has it: a stream looks once, when it is made, whether it can seek
+        os.dup2(os.pipe()[1], fd)
     os.closerange(3, CONTROL)
     os.closerange(CONTROL + 1, 256)
     child.open_standard_streams()
@@ -72,14 +77,19 @@ def serve(control: int, refused: list[str]) -> Role:
         spec = marshal.loads(message)
         fds = list(memoryview(handed[0][2]).cast("i"))
         if known[0] != spec["limits"]:
-            known = spec["limits"], list(rlimits(spec["limits"], refused, packages["mapped"]).values())
+            known = (
+                spec["limits"],
+                list(rlimits(spec["limits"], refused, packages["mapped"]).values()),
+            )
         if (process := _serve_one(line, spec, fds, known[1], packages["resident"])) is not None:
             return ROLES[process["role"]], spec["limits"]
 
 
-def _serve_one(line: socket.socket, spec: dict[str, Any], fds: list[int], plan: list[Any], shared: int) -> dict[str, Any] | None:
-    """Start the processes of one case, and report the end of each, without the `shared` memory of packages. In such a process: which it
-    is."""
+def _serve_one(
+    line: socket.socket, spec: dict[str, Any], fds: list[int], plan: list[Any], shared: int
+) -> dict[str, Any] | None:
+    """Start the processes of one case, and report the end of each, without the `shared` memory
+    of packages. In such a process: which it is."""
     pids = []
     started = time.monotonic()
     try:
@@ -110,8 +120,10 @@ def _ended(pid: int, started: float, shared: int) -> dict[str, Any]:
 
 
 def values(limits: dict[str, Any], mapped: int = 0) -> dict[str, tuple[int, int]]:
-    """The kernel's limits for one process of a case, by name. What packages have `mapped` is not the program's doing."""
-    cpu = 1 + -int(-limits["cpu_seconds"] // 1)  # above what the account allows: the kernel counts this one by the tick, some percent wrong
+    """The kernel's limits for one process of a case, by name. What packages have `mapped` is not
+    the program's doing."""
+    # above what the account allows: the kernel counts this one by the tick, some percent wrong
+    cpu = 1 + -int(-limits["cpu_seconds"] // 1)
     same = {
         "AS": None if limits["address_bytes"] is None else limits["address_bytes"] + mapped,
         "FSIZE": limits["file_bytes"],
@@ -121,19 +133,28 @@ def values(limits: dict[str, Any], mapped: int = 0) -> dict[str, tuple[int, int]
         "MEMLOCK": 0,
         "MSGQUEUE": 0,  # no POSIX queue to leave data in
     }
-    plan = {"CPU": (cpu, cpu + 1)} | {name: (int(value), int(value)) for name, value in same.items() if value is not None}
-    return plan | {"STACK": (int(limits["stack_bytes"]), resource.RLIM_INFINITY)}  # more is counted where it is used
+    plan = {"CPU": (cpu, cpu + 1)} | {
+        name: (int(value), int(value)) for name, value in same.items() if value is not None
+    }
+    # more is counted where it is used
+    return plan | {"STACK": (int(limits["stack_bytes"]), resource.RLIM_INFINITY)}
 
 
-def rlimits(limits: dict[str, Any], refused: Collection[str] = (), mapped: int = 0) -> dict[str, tuple[int, tuple[int, int]]]:
-    """What to set in a child: kind, soft and hard value by name; never above what it inherits, without what this kernel refuses."""
+def rlimits(
+    limits: dict[str, Any], refused: Collection[str] = (), mapped: int = 0
+) -> dict[str, tuple[int, tuple[int, int]]]:
+    """What to set in a child: kind, soft and hard value by name; never above what it inherits,
+    without what this kernel refuses."""
     plan = {}
     for name, (soft, hard) in values(limits, mapped).items():
         if name not in refused:
             kind = getattr(resource, f"RLIMIT_{name}", RLIMIT_MSGQUEUE)
             ceiling = resource.getrlimit(kind)[1]
             if ceiling != resource.RLIM_INFINITY:
-                soft, hard = min(soft, ceiling), ceiling if hard == resource.RLIM_INFINITY else min(hard, ceiling)
+                soft, hard = (
+                    min(soft, ceiling),
+                    ceiling if hard == resource.RLIM_INFINITY else min(hard, ceiling),
+                )
             plan[name] = kind, (soft, hard)
     return plan
 
@@ -141,13 +162,15 @@ def rlimits(limits: dict[str, Any], refused: Collection[str] = (), mapped: int =
 def _become(line: socket.socket, process: dict[str, Any], fds: list[int], plan: list[Any]) -> None:
     """In the forked process: give everything up.
 
-    A failure to set up is told over the control line, which is closed before anything untrusted runs: a status would
-    be something that a program can end with as well.
+    A failure to set up is told over the control line, which is closed before anything untrusted
+    runs: a status would be something that a program can end with as well.
     """
     try:
         os.setsid()
-        os.write(os.open("/proc/self/oom_score_adj", os.O_WRONLY), b"1000")  # the kernel shall pick the program, not the runner
-        for place, fd in enumerate(fds):  # received in ascending order from 3 on, so that none is overwritten before its turn
+        # the kernel shall pick the program, not the runner
+        os.write(os.open("/proc/self/oom_score_adj", os.O_WRONLY), b"1000")
+        # received in ascending order from 3 on, so that none is overwritten before its turn
+        for place, fd in enumerate(fds):
             os.dup2(fd, place, place < 3)
         os.closerange(len(fds), CONTROL)
         for kind, pair in plan:

@@ -11,17 +11,20 @@ from typing import Annotated
 
 import typer
 
-from selftrain_assets.cli import export, loop, store, tasks, upkeep
+from selftrain_assets.cli import export, maintenance, run, store, tasks
 from selftrain_assets.cli.common import app
-from selftrain_assets.core.errors import SelftrainError
-from selftrain_assets.core.foreign import visible
+from selftrain_assets.domain.errors import SelftrainError
+from selftrain_assets.domain.foreign import visible
 
 INTERRUPTED = 130  # what typer, too, makes of Ctrl-C
 
 
 @app.callback()
 def _options(
-    store: Annotated[Path | None, typer.Option(help="where everything is kept; default: SELFTRAIN_STORE, or runs/")] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="where everything is kept; default: SELFTRAIN_STORE, or runs/"),
+    ] = None,
 ) -> None:
     if store is not None:
         os.environ["SELFTRAIN_STORE"] = str(store)
@@ -46,9 +49,13 @@ def main() -> None:
         error.show()
         code = 2
     if code == INTERRUPTED:
-        print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
-    gc.collect()  # DuckDB's Python module would tell at length of a connection that an error's frames still hold
+        print(
+            "\nStopped. What was finished is kept; run the same command again to go on.",
+            file=sys.stderr,
+        )
+    # DuckDB's Python module would tell at length of a connection that an error's frames still hold
+    gc.collect()
     sys.exit(code)
 
 
-__all__ = ["app", "export", "loop", "main", "store", "tasks", "upkeep"]
+__all__ = ["app", "export", "main", "maintenance", "run", "store", "tasks"]

@@ -1,4 +1,5 @@
-"""What the commands share: the app, its arguments, and how an experiment is opened and JSON printed."""
+"""What the commands share: the app, its arguments, and how an experiment is opened and JSON
+printed."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.foreign import visible
-from selftrain_assets.core.ranges import numbers
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.foreign import visible
+from selftrain_assets.domain.ranges import numbers
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,11 +23,18 @@ app = typer.Typer(
     help="Make a language model better by training it on its own verified work.",
 )
 Name = Annotated[str, typer.Argument(help="experiment, a folder below selftrain_assets/defs")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs instead of text for people")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="print JSON for programs instead of text for people")
+]
 
 Seeds = Annotated[
     str | None,
-    typer.Option(help='its repetitions with these seeds, "3" or "0-4", each with problems of its own: experiments NAME-seed-3'),
+    typer.Option(
+        help=(
+            'its repetitions with these seeds, "3" or "0-4", each with problems of its own:'
+            " experiments NAME-seed-3"
+        )
+    ),
 ]
 
 MOST_SEEDS = 1000
@@ -34,27 +42,43 @@ MOST_SEEDS = 1000
 
 def repeated(name: str, seeds: str | None) -> list[str]:
     """The experiment itself, or its repetitions."""
-    from selftrain_assets.experiments import experiment_file, experiment_names, point_of, repetition
+    from selftrain_assets.config.experiment_files import (
+        experiment_file,
+        experiment_names,
+        point_of,
+        repetition,
+    )
 
     if seeds is None:
         return [name]
     wanted = numbers(seeds)
     if not 0 < len(wanted) <= MOST_SEEDS:
-        raise UserError(f'--seeds "{seeds}": give a seed or a range of at most {MOST_SEEDS}, as in 3 or 0-4')
+        raise UserError(
+            f'--seeds "{seeds}": give a seed or a range of at most {MOST_SEEDS}, as in 3 or 0-4'
+        )
     if point_of(name) is None:
         experiment_file(name)
     names = [repetition(name, seed) for seed in wanted]
     if own := sorted({*names} & {*experiment_names()}):
-        raise UserError(f'--seeds {seeds}: "{own[0]}" is an experiment with a file of its own; rename it, or leave that seed out')
+        raise UserError(
+            f'--seeds {seeds}: "{own[0]}" is an experiment with a file of its own; rename it, or'
+            " leave that seed out"
+        )
     return names
 
 
 def open_run(name: str, progress=None):
-    from selftrain_assets.experiments import load_experiment
-    from selftrain_assets.stages.run import Run, silent
+    from selftrain_assets.config.experiment_files import load_experiment
+    from selftrain_assets.pipeline.run import Run, silent
     from selftrain_assets.store import Store
 
-    return Run(name, load_experiment(name), Store.default(), progress or silent, owner=f"selftrain run {name}")
+    return Run(
+        name,
+        load_experiment(name),
+        Store.default(),
+        progress or silent,
+        owner=f"selftrain run {name}",
+    )
 
 
 def print_json(value: Any) -> None:
@@ -66,4 +90,8 @@ def print_json(value: Any) -> None:
 def as_typed() -> str:
     """What to type for this command here: its name where it is on the PATH, else the way to it."""
     typed = sys.argv[0]
-    return os.path.relpath(typed) if Path(typed).name == "selftrain" and not shutil.which("selftrain") else "selftrain"
+    return (
+        os.path.relpath(typed)
+        if Path(typed).name == "selftrain" and not shutil.which("selftrain")
+        else "selftrain"
+    )

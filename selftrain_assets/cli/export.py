@@ -9,29 +9,44 @@ from typing import Annotated, Any, get_args
 import typer
 
 from selftrain_assets.cli.common import AsJson, Name, app, open_run, print_json
-from selftrain_assets.core.errors import UserError
+from selftrain_assets.domain.errors import UserError
 
 
 @app.command()
 def export(
     name: Name,
-    iteration: Annotated[int, typer.Argument(metavar="ROUND", help="round, from 1; 0 is the base", min=0)],
-    to: Annotated[Path | None, typer.Option(help="folder to write; default: exports/NAME-iter-00N in the store")] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="fold a LoRA adapter into the weights")] = False,
+    iteration: Annotated[
+        int, typer.Argument(metavar="ROUND", help="round, from 1; 0 is the base", min=0)
+    ],
+    to: Annotated[
+        Path | None,
+        typer.Option(help="folder to write; default: exports/NAME-iter-00N in the store"),
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="fold a LoRA adapter into the weights")
+    ] = False,
     format: Annotated[str, typer.Option(help="of the rows: parquet or jsonl")] = "parquet",
-    dataset: Annotated[bool, typer.Option(help="write, and push, the rows that the round was trained on")] = True,
+    dataset: Annotated[
+        bool, typer.Option(help="write, and push, the rows that the round was trained on")
+    ] = True,
     push: Annotated[
         str | None,
-        typer.Option(metavar="OWNER/NAME", help="also push to the Hugging Face hub; the rows as OWNER/NAME-data; needs HF_TOKEN"),
+        typer.Option(
+            metavar="OWNER/NAME",
+            help="also push to the Hugging Face hub; the rows as OWNER/NAME-data; needs HF_TOKEN",
+        ),
     ] = None,
-    private: Annotated[bool, typer.Option("--private/--public", help="who sees what is pushed, where it is new")] = True,
+    private: Annotated[
+        bool, typer.Option("--private/--public", help="who sees what is pushed, where it is new")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """A round's model and training rows as Hugging Face folders, with cards and all that is needed to make them again."""
-    from selftrain_assets.core.errors import nearest
-    from selftrain_assets.export import DATASET, MODEL, hub
-    from selftrain_assets.export import export as write
-    from selftrain_assets.stages.run import BASE, iteration_scope
+    """A round's model and training rows as Hugging Face folders, with cards and all that is
+    needed to make them again."""
+    from selftrain_assets.domain.errors import nearest
+    from selftrain_assets.operations.export import DATASET, MODEL, hub
+    from selftrain_assets.operations.export import export as write
+    from selftrain_assets.pipeline.run import BASE, iteration_scope
     from selftrain_assets.store.database import FileFormat
 
     opened = open_run(name)
@@ -39,15 +54,27 @@ def export(
         raise UserError(f'--format: there is no "{format}"{nearest(format, get_args(FileFormat))}')
     if push is not None:
         hub.check_access(push)
-    folder = to.absolute() if to else opened.store.export(name, iteration_scope(iteration) if iteration else BASE)
-    made = write(opened, iteration, folder, merge=merge, rows=format if dataset else None, model_id=push)  # type: ignore[arg-type]
+    folder = (
+        to.absolute()
+        if to
+        else opened.store.export(name, iteration_scope(iteration) if iteration else BASE)
+    )
+    made = write(
+        opened, iteration, folder, merge=merge, rows=format if dataset else None, model_id=push
+    )  # type: ignore[arg-type]
     parts = {"model": folder / MODEL} | ({"dataset": folder / DATASET} if made.rows else {})
     urls = hub.push(parts, push, private) if push is not None else {}  # type: ignore[arg-type]
     if as_json:
         print_json(_told(made, parts, urls))
         return
-    kinds = {"full": "whole weights", "adapter": "a LoRA adapter", "merged": "whole weights, the adapter merged into them"}
-    told = {"model": kinds[made.weights[0].kind]} | ({"dataset": f"{made.rows.rows:,} rows in {made.rows.file}"} if made.rows else {})
+    kinds = {
+        "full": "whole weights",
+        "adapter": "a LoRA adapter",
+        "merged": "whole weights, the adapter merged into them",
+    }
+    told = {"model": kinds[made.weights[0].kind]} | (
+        {"dataset": f"{made.rows.rows:,} rows in {made.rows.file}"} if made.rows else {}
+    )
     for kind, path in parts.items():
         typer.echo(f"{kind:<9}{os.path.relpath(path)}: {told[kind]}")
     for url in urls.values():

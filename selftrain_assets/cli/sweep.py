@@ -10,37 +10,47 @@ from typing import Any
 import typer
 
 from selftrain_assets.cli.common import as_typed, open_run, print_json
-from selftrain_assets.core.errors import TaskError, UserError
+from selftrain_assets.domain.errors import TaskError, UserError
 
 MOST_WORKERS = 2
 WORKERS = (
-    f"of --sweep: points that are worked on at a time; default: {MOST_WORKERS}, or as many as there are cores. Where the engine "
-    "or the trainer takes a GPU, set 1: two would share its memory"
+    f"of --sweep: points that are worked on at a time; default: {MOST_WORKERS}, or as many as there"
+    " are cores. Where the engine or the trainer takes a GPU, set 1: two would share its memory"
 )
 
 
 def runs_of(name: str, seeds: str | None) -> dict[str, list[str]]:
     """By the name of each point, its experiments by seed. UserError where the file has no sweep."""
-    from selftrain_assets.experiments import load_experiment, sweep_runs
+    from selftrain_assets.config.experiment_files import load_experiment, sweep_runs
 
     if seeds is not None:
-        raise UserError("--seeds: those of a sweep stand in the file, sweep.seeds; leave --seeds out")
+        raise UserError(
+            "--seeds: those of a sweep stand in the file, sweep.seeds; leave --seeds out"
+        )
     sweep = load_experiment(name).sweep
     if sweep is None:
-        raise UserError(f"--sweep: {name} has none; write one into its file, as in sweep: {{grid: {{recipe.cap: [4, 8]}}}}")
+        raise UserError(
+            f"--sweep: {name} has none; write one into its file, as in sweep: {{grid: {{recipe.cap:"
+            " [4, 8]}}"
+        )
     return sweep_runs(name, sweep)
 
 
-def run_sweep(name: str, rounds: str | None, seeds: str | None, workers: int | None, as_json: bool) -> None:
-    """Do what is owed of every point; the others are finished where one fails, and the exit code is 1 then."""
+def run_sweep(
+    name: str, rounds: str | None, seeds: str | None, workers: int | None, as_json: bool
+) -> None:
+    """Do what is owed of every point; the others are finished where one fails, and the exit code
+    is 1 then."""
+    from selftrain_assets.operations.sweep import Scheduler, SweepDisplay, cores
     from selftrain_assets.store import Store
-    from selftrain_assets.sweeping import Scheduler, SweepDisplay, cores
 
     points, store = runs_of(name, seeds), Store.default()
     store.check_writable()
     names = [run for of in points.values() for run in of]
     with SweepDisplay(name, quiet=as_json) as display:
-        scheduler = Scheduler(names, store, rounds, workers or min(MOST_WORKERS, cores()), display.changed)
+        scheduler = Scheduler(
+            names, store, rounds, workers or min(MOST_WORKERS, cores()), display.changed
+        )
         display.runs = scheduler.runs
         try:
             scheduler.work()
@@ -48,11 +58,16 @@ def run_sweep(name: str, rounds: str | None, seeds: str | None, workers: int | N
             display.stopped()
             raise
     failed = [run for run in scheduler.runs if run.state == "failed"]
-    failures = [{"experiment": run.name, "sentence": run.sentence, "again": _again(run.name, rounds)} for run in failed]
+    failures = [
+        {"experiment": run.name, "sentence": run.sentence, "again": _again(run.name, rounds)}
+        for run in failed
+    ]
     if any(run.state == "done" for run in scheduler.runs):
         _closed(name, points, as_json)
     if as_json:
-        print_json({"points": [run.summary for run in scheduler.runs if run.summary], "failures": failures})
+        print_json(
+            {"points": [run.summary for run in scheduler.runs if run.summary], "failures": failures}
+        )
     else:
         _farewell(len(names), failures)
     if failures:
@@ -64,8 +79,9 @@ def _again(run: str, rounds: str | None) -> str:
 
 
 def _closed(name: str, points: dict[str, list[str]], quiet: bool) -> None:
-    """The comparison, of which Dagster is told where there is an event log and it says anything new."""
-    from selftrain_assets.cli.told import dagster_home
+    """The comparison, of which Dagster is told where there is an event log and it says anything
+    new."""
+    from selftrain_assets.dagster.sync import dagster_home
 
     try:
         found, page, new = _compared(name, points)
@@ -74,24 +90,29 @@ def _closed(name: str, points: dict[str, list[str]], quiet: bool) -> None:
     if not quiet:
         _print(found, page)
     if new and dagster_home():
-        from selftrain_assets.assets.record import tell_of_sweep
+        from selftrain_assets.dagster.event_log import tell_of_sweep
 
         tell_of_sweep(name, found, page)
 
 
 def _farewell(runs: int, failures: list[dict[str, str]]) -> None:
-    from selftrain_assets.terminal import console
+    from selftrain_assets.cli.ui import console
 
     console.print(f"{runs - len(failures)} of {runs} runs of the sweep are done.", highlight=False)
     for failure in failures:
-        console.print(f"{failure['experiment']} failed: {failure['sentence']}", style="red", highlight=False)
+        console.print(
+            f"{failure['experiment']} failed: {failure['sentence']}", style="red", highlight=False
+        )
         console.print(f"  mend it, then: {failure['again']}", highlight=False)
 
 
 def show_sweep(names: Sequence[str], seeds: str | None, as_json: bool) -> None:
     """The points that are finished side by side."""
     if len(names) != 1:
-        raise UserError("compare --sweep: name one experiment, whose points are compared; without --sweep experiments are")
+        raise UserError(
+            "compare --sweep: name one experiment, whose points are compared; without --sweep"
+            " experiments are"
+        )
     found, page, _ = _compared(names[0], runs_of(names[0], seeds))
     if as_json:
         print_json(found)
@@ -101,19 +122,21 @@ def show_sweep(names: Sequence[str], seeds: str | None, as_json: bool) -> None:
 
 def _compared(name: str, points: dict[str, list[str]]) -> tuple[dict[str, Any], Path, bool]:
     """What there is to say, the page that says it, and whether it is new."""
-    from selftrain_assets.experiments import load_experiment
+    from selftrain_assets.config.experiment_files import load_experiment
     from selftrain_assets.reports.sweeps import compare_sweep, write_sweep
     from selftrain_assets.store import Store
 
     sweep = load_experiment(name).sweep
     assert sweep is not None
-    found = compare_sweep(name, sweep, {point: [open_run(run) for run in of] for point, of in points.items()})
+    found = compare_sweep(
+        name, sweep, {point: [open_run(run) for run in of] for point, of in points.items()}
+    )
     return found, *write_sweep(found, Store.default().root)
 
 
 def _print(found: dict[str, Any], page: Path) -> None:
+    from selftrain_assets.cli.ui import console, print_titled
     from selftrain_assets.reports.sweeps import sweep_table
-    from selftrain_assets.terminal import console, print_titled
 
     print_titled(sweep_table(found))
     console.print("\n".join(found["terms"]), highlight=False)

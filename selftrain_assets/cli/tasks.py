@@ -7,18 +7,23 @@ from typing import Annotated, Any
 import typer
 
 from selftrain_assets.cli.common import AsJson, app, print_json
-from selftrain_assets.core.errors import UserError, nearest
+from selftrain_assets.domain.errors import UserError, nearest
 
 NAMED = 5  # problems that are named of those whose answer cannot be verified against
 
 
 @app.command()
 def tasks(
-    name: Annotated[str | None, typer.Argument(help="problem set to load and look at; default: list them all")] = None,
-    path: Annotated[str | None, typer.Option(help="its file or folder; default: from the Hugging Face hub")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="problem set to load and look at; default: list them all")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(help="its file or folder; default: from the Hugging Face hub")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The problem sets that an experiment can name; or one of them, loaded: its splits, its answers, and a problem with its prompt."""
+    """The problem sets that an experiment can name; or one of them, loaded: its splits, its
+    answers, and a problem with its prompt."""
     from selftrain_assets.tasks import TASKS
 
     if name is not None and name not in TASKS:
@@ -52,22 +57,31 @@ def _card(name: str) -> dict[str, Any]:
 
 def _loaded(name: str, path: str | None) -> dict[str, Any]:
     """What there is in a set, by its own prompt and verifier."""
-    from selftrain_assets.config import parse_experiment
-    from selftrain_assets.core.prompts import build_prompt
-    from selftrain_assets.core.types import SPLITS
+    from selftrain_assets.config.experiment import parse_experiment
+    from selftrain_assets.domain.prompts import build_prompt
+    from selftrain_assets.domain.types import SPLITS
     from selftrain_assets.tasks import read
 
     settings = {"type": name} if path is None else {"type": name, "path": path}
     config = parse_experiment({"task": settings}, f"selftrain tasks {name}")
     loaded = read(config.task)
     problems = loaded.problems
-    if name == "file" and all(p.tests for p in problems):  # a file brings no verifier, and tests are for programs
-        config = parse_experiment({"task": settings, "verifier": {"type": "code"}}, f"selftrain tasks {name}")
-    faults = {p.id: fault for p in problems if (fault := config.verifier.check_problem(p)) is not None}
-    shown = min(problems, key=lambda p: ("test", "validation", "human", "train", "transfer").index(p.split))
+    # a file brings no verifier, and tests are for programs
+    if name == "file" and all(p.tests for p in problems):
+        config = parse_experiment(
+            {"task": settings, "verifier": {"type": "code"}}, f"selftrain tasks {name}"
+        )
+    faults = {
+        p.id: fault for p in problems if (fault := config.verifier.check_problem(p)) is not None
+    }
+    shown = min(
+        problems, key=lambda p: ("test", "validation", "human", "train", "transfer").index(p.split)
+    )
     return _card(name) | {
         "problems": len(problems),
-        "loaded": {split: count for split in SPLITS if (count := sum(p.split == split for p in problems))},
+        "loaded": {
+            split: count for split in SPLITS if (count := sum(p.split == split for p in problems))
+        },
         "duplicates": dict(loaded.duplicates),
         "contradictions": [list(ids) for ids in loaded.contradictions],
         "remarks": list(loaded.remarks),
@@ -75,29 +89,42 @@ def _loaded(name: str, path: str | None) -> dict[str, Any]:
         "verifier": config.verifier.type,
         "verifiable": 1 - len(faults) / len(problems),
         "faults": faults,
-        "example": {"id": shown.id, "prompt": build_prompt(config.prompt, problems).render(shown), "answer": shown.answer},
+        "example": {
+            "id": shown.id,
+            "prompt": build_prompt(config.prompt, problems).render(shown),
+            "answer": shown.answer,
+        },
     }
 
 
 def _print_cards(cards: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    from selftrain_assets.terminal import console
+    from selftrain_assets.cli.ui import console
 
     table = Table(header_style="bold")
     for title in ("task", "what", "published splits", "licence", "hub", "verifier"):
         table.add_column(title, overflow="fold")
     for card in cards:
         splits = ", ".join(f"{split} {size:,}" for split, size in card["splits"].items())
-        table.add_row(card["task"], card["what"], splits, card["licence"], card["hub"] or "", card["verifier"] or "numeric")
+        table.add_row(
+            card["task"],
+            card["what"],
+            splits,
+            card["licence"],
+            card["hub"] or "",
+            card["verifier"] or "numeric",
+        )
     console.print(table)
 
 
 def _print_loaded(found: dict[str, Any]) -> None:
-    from selftrain_assets.terminal import console
+    from selftrain_assets.cli.ui import console
 
     counts = ", ".join(f"{split} {count:,}" for split, count in found["loaded"].items())
-    dropped = ", ".join(f"{count} of {split}" for split, count in found["duplicates"].items()) or "none"
+    dropped = (
+        ", ".join(f"{count} of {split}" for split, count in found["duplicates"].items()) or "none"
+    )
     lines = [
         f"{found['task']}: {found['what']} ({found['licence']})",
         f"{found['problems']:,} problems: {counts}; {found['solved']:,} with a worked solution",

@@ -10,6 +10,17 @@ from selftrain_assets.engines.scripted import ScriptedSettings
 from selftrain_assets.engines.transformers_engine import TransformersSettings
 from selftrain_assets.engines.vllm_engine import VllmSettings
 
-AnyEngine = Annotated[TransformersSettings | VllmSettings | OpenAISettings | ScriptedSettings, Field(discriminator="type")]
+AnyEngine = Annotated[
+    TransformersSettings | VllmSettings | OpenAISettings | ScriptedSettings,
+    Field(discriminator="type"),
+]
 
-__all__ = ["AnyEngine", "Engine", "EngineDescription", "OpenAISettings", "ScriptedSettings", "TransformersSettings", "VllmSettings"]
+__all__ = [
+    "AnyEngine",
+    "Engine",
+    "EngineDescription",
+    "OpenAISettings",
+    "ScriptedSettings",
+    "TransformersSettings",
+    "VllmSettings",
+]

@@ -1,4 +1,5 @@
-"""Engine on any server that speaks OpenAI's HTTP protocol: vLLM, SGLang, llama.cpp, Ollama, or a hosted one."""
+"""Engine on any server that speaks OpenAI's HTTP protocol: vLLM, SGLang, llama.cpp, Ollama, or a
+hosted one."""
 
 from __future__ import annotations
 
@@ -11,48 +12,76 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from selftrain_assets.core.errors import InfraError, ModelError, SelftrainError, UserError
-from selftrain_assets.core.prompts import Frame
-from selftrain_assets.core.sampling import DrawSettings, at_stop
-from selftrain_assets.core.types import Completion, Request
+from selftrain_assets.domain.errors import InfraError, ModelError, SelftrainError, UserError
+from selftrain_assets.domain.prompts import Frame
+from selftrain_assets.domain.sampling import DrawSettings, at_stop
+from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.engines.openai_server import ENDS, Answer, Choice, ServedModel, ServerSettings
 from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.engines.streaming import streamed
 from selftrain_assets.models.loading import FACTS, ModelRef, weights_digest
-from selftrain_assets.models.tokenization import decode, encode_prompt, end_name, end_tokens, load_tokenizer, tokenizer_digest
+from selftrain_assets.models.tokenization import (
+    decode,
+    encode_prompt,
+    end_name,
+    end_tokens,
+    load_tokenizer,
+    tokenizer_digest,
+)
 
 Api = Literal["completions", "chat"]
 PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
 SEEDS = 2**31
-"""Seeds are taken modulo this: some servers take no more than 32 bits with a sign. Two draws of a prompt that share one are rare."""
+"""Seeds are taken modulo this: some servers take no more than 32 bits with a sign. Two draws of
+a prompt that share one are rare."""
 
 NAME = 16  # hex digits of a digest in an adapter's name
-TOO_LONG = ("context_length", "context length", "context window", "max_model_len", "too long", "maximum length")
+TOO_LONG = (
+    "context_length",
+    "context length",
+    "context window",
+    "max_model_len",
+    "too long",
+    "maximum length",
+)
 
 
 class OpenAISettings(ServerSettings):
-    """Sampling by a server that has the experiment's model. It is asked to complete prompts as they are, which is how they are trained
-    on. Of trained policies it can serve LoRA adapters, if it is vLLM and started for it (docs/engines.md)."""
+    """Sampling by a server that has the experiment's model. It is asked to complete prompts as
+    they are, which is how they are trained on. Of trained policies it can serve LoRA adapters,
+    if it is vLLM and started for it (docs/engines.md)."""
 
     type: Literal["openai"] = "openai"
-    model: str | None = Field(None, min_length=1, description="name of the experiment's model on the server; None: the only one it has")
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="name of the experiment's model on the server; None: the only one it has",
+    )
 
     def open(self, ref: ModelRef) -> OpenAIEngine:
-        """Ask the server what it serves. UserError or ModelError where that is not these weights, InfraError where it is down."""
+        """Ask the server what it serves. UserError or ModelError where that is not these
+        weights, InfraError where it is down."""
         engine = OpenAIEngine(self, self.model)
         engine.use(ref)
         return engine
 
 
 class OpenAIEngine:
-    """One model of a server. Without `model` it is the only one there; `use` chooses the weights, which a teacher needs not. Of `frames`,
-    chat messages are the turns and what lies within.
+    """One model of a server. Without `model` it is the only one there; `use` chooses the weights,
+    which a teacher needs not. Of `frames`, chat messages are the turns and what lies within.
 
-    Each request is one completion with its own seed. Servers that honour seeds repeat themselves up to rounding; others do not: a sample
-    that is lost and drawn again then keeps its key and not its text.
+    Each request is one completion with its own seed. Servers that honour seeds repeat themselves up
+    to rounding; others do not: a sample that is lost and drawn again then keeps its key and not its
+    text.
     """
 
-    def __init__(self, server: ServerSettings, model: str | None, api: Api = "completions", frames: Sequence[Frame] = ()) -> None:
+    def __init__(
+        self,
+        server: ServerSettings,
+        model: str | None,
+        api: Api = "completions",
+        frames: Sequence[Frame] = (),
+    ) -> None:
         self._server, self._model, self._api, self._frames = server, model, api, frames
         self._name = model or ""
         self._adapter: Path | None = None
@@ -65,12 +94,15 @@ class OpenAIEngine:
     def describe(self) -> EngineDescription:
         import openai
 
-        return EngineDescription("openai", openai.__version__, self._server.base_url, False, self._digest)
+        return EngineDescription(
+            "openai", openai.__version__, self._server.base_url, False, self._digest
+        )
 
-    # -- weights -------------------------------------------------------------------------------------------------------
+    # -- weights -----------------------------------------------------------------------------------
 
     def use(self, ref: ModelRef) -> None:
-        """Go on with these weights: those that the server was started with, or an adapter on them, which it is told to load."""
+        """Go on with these weights: those that the server was started with, or an adapter on
+        them, which it is told to load."""
         served = self._server.models()
         name = self._model or self._only(served)
         root = next((model.root for model in served if model.id == name), None)
@@ -79,10 +111,15 @@ class OpenAIEngine:
             raise self._server.unknown(name, self._known)
         if not _has(root, ref):
             raise ModelError(
-                f"{self._server.base_url} serves {root or name}, which has other weights than {ref.directory}, and a server cannot change "
-                "whole weights while it runs; train adapters (trainer.lora), start it with that folder, or use engine transformers or vllm"
+                f"{self._server.base_url} serves {root or name}, which has other weights than"
+                f" {ref.directory}, and a server cannot change whole weights while it runs; train"
+                " adapters (trainer.lora), start it with that folder, or use engine transformers"
+                " or vllm"
             )
-        self._name, self._adapter = (self._load_adapter(ref, name) if ref.adapter else name), ref.adapter
+        self._name, self._adapter = (
+            (self._load_adapter(ref, name) if ref.adapter else name),
+            ref.adapter,
+        )
         self._tokenizer = load_tokenizer(ref)
         self._spaced = _loses_first_space(self._tokenizer)
         gives_tokens = any(model.owned_by == "vllm" for model in served)
@@ -93,11 +130,16 @@ class OpenAIEngine:
         whole = [model.id for model in served if model.parent is None]
         if len(whole) == 1:
             return whole[0]
-        what = f"serves {', '.join(whole)}; choose one of them" if whole else "does not say what it serves; say what to ask for"
+        what = (
+            f"serves {', '.join(whole)}; choose one of them"
+            if whole
+            else "does not say what it serves; say what to ask for"
+        )
         raise UserError(f"{self._server.section}.model: {self._server.base_url} {what}")
 
     def _load_adapter(self, ref: ModelRef, on: str) -> str:
-        """The name under which the server has the adapter, which is a digest: one that it has already is the same."""
+        """The name under which the server has the adapter, which is a digest: one that it has
+        already is the same."""
         from openai import APIStatusError, OpenAI, OpenAIError
 
         name = ref.digest[:NAME]
@@ -105,37 +147,50 @@ class OpenAIEngine:
             return name
         try:
             with OpenAI(**self._server.connection()) as client:
-                client.post("/load_lora_adapter", body={"lora_name": name, "lora_path": str(ref.adapter)}, cast_to=str)
+                client.post(
+                    "/load_lora_adapter",
+                    body={"lora_name": name, "lora_path": str(ref.adapter)},
+                    cast_to=str,
+                )
         except OpenAIError as error:
             where, said = self._server.base_url, self._server.told(error)
             if not isinstance(error, APIStatusError):
-                raise InfraError(f"{where} did not load the adapter {ref.adapter} ({said}); running again goes on") from error
-            if error.status_code in (404, 405) and "adapter" not in said.lower():  # there is no such path
-                raise ModelError(
-                    f"{where} loads no adapters while it runs; start it by VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve ... "
-                    "--enable-lora, or use engine vllm"
+                raise InfraError(
+                    f"{where} did not load the adapter {ref.adapter} ({said}); running again"
+                    " goes on"
                 ) from error
-            if name not in [model.id for model in self._server.models()]:  # else another process was first
+            # there is no such path
+            if error.status_code in (404, 405) and "adapter" not in said.lower():
                 raise ModelError(
-                    f"{where} cannot put the adapter {ref.adapter} on {on} ({said}); it must be able to read that folder, and be started "
-                    "with --enable-lora and a large enough --max-lora-rank; or use engine vllm"
+                    f"{where} loads no adapters while it runs; start it by"
+                    " VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve ... --enable-lora, or use"
+                    " engine vllm"
+                ) from error
+            # else another process was first
+            if name not in [model.id for model in self._server.models()]:
+                raise ModelError(
+                    f"{where} cannot put the adapter {ref.adapter} on {on} ({said}); it must be"
+                    " able to read that folder, and be started with --enable-lora and a large"
+                    " enough --max-lora-rank; or use engine vllm"
                 ) from error
         self._known.append(name)
         return name
 
-    # -- completions ---------------------------------------------------------------------------------------------------
+    # -- completions -------------------------------------------------------------------------------
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        """As they finish. What fails for good is left out, and after all others InfraError says how many those are."""
+        """As they finish. What fails for good is left out, and after all others InfraError says
+        how many those are."""
         if requests:
             encode = self._encoder()
             bodies = [(r, self._body(encode(r), r.seed, sampling)) for r in distinct(requests)]
             yield from streamed(partial(self._ask_all, bodies, sampling.stop))
 
     def _encoder(self) -> Callable[[Request], dict[str, Any]]:
-        """How a prompt is sent: as it is, but as tokens where a server would not make the same of the text as training does, which are
-        empty prompts, with white space or without, those that bring the begin token themselves, and those that a tokenizer ends with its
-        end token; and where the completion goes on from tokens. A teacher's tokens we do not know."""
+        """How a prompt is sent: as it is, but as tokens where a server would not make the same
+        of the text as training does, which are empty prompts, with white space or without, those
+        that bring the begin token themselves, and those that a tokenizer ends with its end
+        token; and where the completion goes on from tokens. A teacher's tokens we do not know."""
         if self._api == "chat":
             return lambda request: {"messages": self._messages(request.prompt)}
         if (tokenizer := self._tokenizer) is None:
@@ -144,16 +199,24 @@ class OpenAIEngine:
 
         def encode(request: Request) -> dict[str, Any]:
             prompt, ids = request.prompt, encode_prompt(tokenizer, request.prompt)
-            own = not prompt.strip() or (begin and prompt.startswith(begin)) or ids != tokenizer(prompt).input_ids
+            own = (
+                not prompt.strip()
+                or (begin and prompt.startswith(begin))
+                or ids != tokenizer(prompt).input_ids
+            )
             return {"prompt": [*ids, *request.continues] if own or request.continues else prompt}
 
         return encode
 
     def _messages(self, prompt: str) -> list[dict[str, str]]:
-        """A prompt as a chat: within the longest frame that is around it, which has the turns of few-shot examples."""
+        """A prompt as a chat: within the longest frame that is around it, which has the turns of
+        few-shot examples."""
         around = (frame for frame in self._frames if frame.is_around(prompt))
         frame = max(around, key=lambda frame: len(frame.before), default=Frame("", ""))
-        turns = [({"role": "user", "content": asked}, {"role": "assistant", "content": answered}) for asked, answered in frame.turns]
+        turns = [
+            ({"role": "user", "content": asked}, {"role": "assistant", "content": answered})
+            for asked, answered in frame.turns
+        ]
         return [*chain.from_iterable(turns), {"role": "user", "content": frame.message(prompt)}]
 
     def _body(self, asked: dict[str, Any], seed: int, sampling: DrawSettings) -> dict[str, Any]:
@@ -165,14 +228,24 @@ class OpenAIEngine:
             "top_p": sampling.top_p,
             "seed": seed % SEEDS,
         }
-        optional = {"stop": list(sampling.stop), "top_k": sampling.top_k}  # top_k is no part of OpenAI's protocol
+        # top_k is no part of OpenAI's protocol
+        optional = {"stop": list(sampling.stop), "top_k": sampling.top_k}
         body |= {name: value for name, value in optional.items() if value}
         if self._digest is None:
             return body
-        exact = {"return_token_ids": True, "skip_special_tokens": False, "spaces_between_special_tokens": False}
+        exact = {
+            "return_token_ids": True,
+            "skip_special_tokens": False,
+            "spaces_between_special_tokens": False,
+        }
         return body | exact | {"stop_token_ids": self._ends}  # vLLM's alone
 
-    async def _ask_all(self, bodies: list[tuple[Request, dict[str, Any]]], stop: tuple[str, ...], deliver: Callable[[Completion], None]):
+    async def _ask_all(
+        self,
+        bodies: list[tuple[Request, dict[str, Any]]],
+        stop: tuple[str, ...],
+        deliver: Callable[[Completion], None],
+    ):
         from anyio import create_task_group
         from openai import AsyncOpenAI
 
@@ -201,15 +274,20 @@ class OpenAIEngine:
         if tally.failed:
             given_up = tally.in_a_row >= self._server.give_up_after
             raise InfraError(
-                f"{self._server.base_url} left {len(bodies) - tally.answered} of {len(bodies)} requests unanswered"
-                f"{f', the last {tally.in_a_row} in a row' if given_up else ''} ({tally.reason}); running again draws them"
+                f"{self._server.base_url} left {len(bodies) - tally.answered} of {len(bodies)}"
+                f" requests unanswered{f', the last {tally.in_a_row} in a row' if given_up else ''}"
+                f" ({tally.reason}); running again draws them"
             )
 
-    async def _ask(self, client: Any, request: Request, body: dict[str, Any], stop: tuple[str, ...]) -> Completion:
+    async def _ask(
+        self, client: Any, request: Request, body: dict[str, Any], stop: tuple[str, ...]
+    ) -> Completion:
         from openai import OpenAIError
 
         try:
-            answer = Answer.model_validate(await client.post(PATHS[self._api], body=body, cast_to=object))
+            answer = Answer.model_validate(
+                await client.post(PATHS[self._api], body=body, cast_to=object)
+            )
         except OpenAIError as error:
             raise self._fault(error, request) from error
         except ValueError as error:  # no JSON, or not of a completion
@@ -218,23 +296,44 @@ class OpenAIEngine:
         if choice.finish_reason not in ENDS:
             raise _Unanswered(f'an answer ended with finish_reason "{choice.finish_reason}"')
         if answer.usage is None:
-            raise ModelError(f"{self._server.base_url} does not count tokens: its answers have no usage; use another server")
-        drawn, wanted = answer.usage.completion_tokens, body["max_tokens"]
-        if choice.finish_reason == "length" and drawn < wanted:  # vLLM lowers max_tokens to what fits, and says nothing
             raise ModelError(
-                f"problem {request.problem_id}: its prompt is too long, {self._server.base_url} has room for {drawn} of {wanted} tokens "
-                "after it; shorten it or lower max_tokens"
+                f"{self._server.base_url} does not count tokens: its answers have no usage; use"
+                " another server"
+            )
+        drawn, wanted = answer.usage.completion_tokens, body["max_tokens"]
+        # vLLM lowers max_tokens to what fits, and says nothing
+        if choice.finish_reason == "length" and drawn < wanted:
+            raise ModelError(
+                f"problem {request.problem_id}: its prompt is too long, {self._server.base_url} has"
+                f" room for {drawn} of {wanted} tokens after it; shorten it or lower max_tokens"
             )
         before = len(request.continues)  # which the server takes for a part of the prompt
-        tokens = [*request.continues, *choice.token_ids] if self._digest and choice.token_ids is not None else None
+        tokens = (
+            [*request.continues, *choice.token_ids]
+            if self._digest and choice.token_ids is not None
+            else None
+        )
         text, ended_by = self._read(choice, tokens, stop)
         reason = "stop" if ended_by else ENDS[choice.finish_reason]
-        return Completion(request.key, text, reason, answer.usage.prompt_tokens - before, before + drawn, tokens, ended_by)
+        return Completion(
+            request.key,
+            text,
+            reason,
+            answer.usage.prompt_tokens - before,
+            before + drawn,
+            tokens,
+            ended_by,
+        )
 
-    def _read(self, choice: Choice, tokens: list[int] | None, stops: tuple[str, ...]) -> tuple[str, str | None]:
-        """The text, and what ended it where that is known: of tokens as the other engines read them, else as the server says it."""
+    def _read(
+        self, choice: Choice, tokens: list[int] | None, stops: tuple[str, ...]
+    ) -> tuple[str, str | None]:
+        """The text, and what ended it where that is known: of tokens as the other engines read
+        them, else as the server says it."""
         if tokens is None:
-            return at_stop(choice.said().removeprefix(" ") if self._spaced else choice.said(), stops)
+            return at_stop(
+                choice.said().removeprefix(" ") if self._spaced else choice.said(), stops
+            )
         has_end = choice.finish_reason == "stop" and not isinstance(choice.stop_reason, str)
         text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
         return text, end_name(self._tokenizer, tokens[-1]) if has_end else stop
@@ -242,16 +341,28 @@ class OpenAIEngine:
     def _fault(self, error: Exception, request: Request) -> Exception:
         status, said = getattr(error, "status_code", None), self._server.told(error)
         if status == 404 and self._adapter:
-            return InfraError(f"{self._server.base_url} has lost the adapter {self._name}; running again loads it once more")
+            return InfraError(
+                f"{self._server.base_url} has lost the adapter {self._name}; running again loads it"
+                " once more"
+            )
         if status == 404:
-            return self._server.unknown(self._name, self._known or [model.id for model in self._server.models()])
-        if status == 413 or (status in (400, 422) and any(sign in f"{said} {getattr(error, 'code', '')}".lower() for sign in TOO_LONG)):
+            return self._server.unknown(
+                self._name, self._known or [model.id for model in self._server.models()]
+            )
+        if status == 413 or (
+            status in (400, 422)
+            and any(sign in f"{said} {getattr(error, 'code', '')}".lower() for sign in TOO_LONG)
+        ):
             return ModelError(
-                f"problem {request.problem_id}: its prompt and max_tokens are too long for {self._name} at {self._server.base_url}, which "
-                f"says ({said}); shorten it or lower max_tokens"
+                f"problem {request.problem_id}: its prompt and max_tokens are too long for"
+                f" {self._name} at {self._server.base_url}, which says ({said}); shorten it or"
+                " lower max_tokens"
             )
         if status in (400, 422):
-            return ModelError(f"problem {request.problem_id}: {self._server.base_url} refuses its prompt or settings ({said})")
+            return ModelError(
+                f"problem {request.problem_id}: {self._server.base_url} refuses its prompt or"
+                f" settings ({said})"
+            )
         return self._server.fault(error) or _Unanswered(said)
 
     def __enter__(self) -> Self:
@@ -278,14 +389,17 @@ class _Tally:
 
 
 def _has(root: str | None, ref: ModelRef) -> bool:
-    """Does a server that has loaded `root` have these weights? Where it names no folder of this machine it is believed, but for a
-    checkpoint, which it cannot have by chance."""
+    """Does a server that has loaded `root` have these weights? Where it names no folder of this
+    machine it is believed, but for a checkpoint, which it cannot have by chance."""
     if root is not None and (Path(root) / "config.json").is_file():
         return weights_digest(Path(root)) == weights_digest(ref.directory)
     return not (ref.directory / FACTS).exists()
 
 
 def _loses_first_space(tokenizer: Any) -> bool:
-    """The tokens of some tokenizers have no spaces, and those between words are put there when they are decoded, but for the first: so
-    completions are here, and trained on. A server that decodes token by token keeps it."""
-    return not decode(tokenizer, tokenizer("= =", add_special_tokens=False).input_ids[1:]).startswith(" ")
+    """The tokens of some tokenizers have no spaces, and those between words are put there when
+    they are decoded, but for the first: so completions are here, and trained on. A server that
+    decodes token by token keeps it."""
+    return not decode(
+        tokenizer, tokenizer("= =", add_special_tokens=False).input_ids[1:]
+    ).startswith(" ")

@@ -1,4 +1,5 @@
-"""An OpenAI-compatible server: where it is, what it serves, what it answers, and what its refusals mean."""
+"""An OpenAI-compatible server: where it is, what it serves, what it answers, and what its
+refusals mean."""
 
 from __future__ import annotations
 
@@ -8,8 +9,14 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
-from selftrain_assets.core.errors import InfraError, ModelError, SelftrainError, UserError, nearest
-from selftrain_assets.core.settings import Execution
+from selftrain_assets.domain.errors import (
+    InfraError,
+    ModelError,
+    SelftrainError,
+    UserError,
+    nearest,
+)
+from selftrain_assets.domain.settings import Execution
 
 CONNECT_SECONDS = 10.0
 TOLD = 300  # characters that are passed on of what a server says
@@ -20,20 +27,36 @@ class ServerSettings(Execution):
 
     _section: str = PrivateAttr("engine")
 
-    base_url: str = Field("http://localhost:8000/v1", description="address of the server, up to where /models and /completions follow")
+    base_url: str = Field(
+        "http://localhost:8000/v1",
+        description="address of the server, up to where /models and /completions follow",
+    )
     key_env: str = Field(
-        "OPENAI_API_KEY", pattern="^[A-Za-z_][A-Za-z0-9_]*$", description="environment variable with the key; a server may need none"
+        "OPENAI_API_KEY",
+        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+        description="environment variable with the key; a server may need none",
     )
     concurrency: int = Field(32, ge=1, le=1000, description="requests in flight at once")
-    timeout_seconds: float = Field(300.0, gt=0, le=86_400, description="longest wait for one answer")
+    timeout_seconds: float = Field(
+        300.0, gt=0, le=86_400, description="longest wait for one answer"
+    )
     retries: int = Field(
         4,
         ge=0,
         le=20,
-        description="how often a request is asked again after a timeout, a lost connection or status 408, 409, 429 or 5xx; after the time "
-        "that the server's Retry-After says, or else 0.5 seconds that double up to 8, with jitter",
+        description=(
+            "how often a request is asked again after a timeout, a lost connection or status 408,"
+            " 409, 429 or 5xx; after the time that the server's Retry-After says, or else 0.5"
+            " seconds that double up to 8, with jitter"
+        ),
     )
-    give_up_after: int = Field(8, ge=1, description="requests that fail one after the other before the others are not asked any more")
+    give_up_after: int = Field(
+        8,
+        ge=1,
+        description=(
+            "requests that fail one after the other before the others are not asked any more"
+        ),
+    )
 
     @field_validator("base_url")
     @classmethod
@@ -42,7 +65,10 @@ class ServerSettings(Execution):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("should be the address of a server, like http://localhost:8000/v1")
         if parts.username or parts.password or parts.query:
-            raise ValueError("should hold no name, password or query; a key goes into the environment variable that key_env names")
+            raise ValueError(
+                "should hold no name, password or query; a key goes into the environment variable"
+                " that key_env names"
+            )
         return value.rstrip("/")
 
     @property
@@ -60,7 +86,10 @@ class ServerSettings(Execution):
         """From the environment; it is never shown. UserError for what cannot be a key."""
         key = os.environ.get(self.key_env, "").strip()
         if not (key.isascii() and key.isprintable()):
-            raise UserError(f"{self.section}.key_env: {self.key_env} holds characters that no key has; set it again")
+            raise UserError(
+                f"{self.section}.key_env: {self.key_env} holds characters that no key has; set it"
+                " again"
+            )
         return key or None
 
     def connection(self) -> dict[str, Any]:
@@ -68,7 +97,12 @@ class ServerSettings(Execution):
         from openai import Timeout
 
         timeout = Timeout(self.timeout_seconds, connect=min(CONNECT_SECONDS, self.timeout_seconds))
-        return {"base_url": self.base_url, "api_key": self.key or "none", "max_retries": self.retries, "timeout": timeout}
+        return {
+            "base_url": self.base_url,
+            "api_key": self.key or "none",
+            "max_retries": self.retries,
+            "timeout": timeout,
+        }
 
     def models(self) -> list[ServedModel]:
         """What it says that it serves; nothing where it keeps no such list."""
@@ -83,35 +117,52 @@ class ServerSettings(Execution):
                 if isinstance(error, APIStatusError) and error.status_code in (404, 405, 501):
                     return []
                 raise self.fault(error) or InfraError(
-                    f"{self.base_url} does not answer ({self.told(error)}); start the server, or correct {self.section}.base_url; running "
-                    "again goes on"
+                    f"{self.base_url} does not answer ({self.told(error)}); start the server, or"
+                    f" correct {self.section}.base_url; running again goes on"
                 ) from error
 
     def fault(self, error: Exception) -> SelftrainError | None:
-        """What is wrong with the settings, or with what is asked; None where the same request may be answered later."""
+        """What is wrong with the settings, or with what is asked; None where the same request
+        may be answered later."""
         status = getattr(error, "status_code", None)
         if status in (401, 403):
-            said = f"does not accept the key in {self.key_env}" if self.key else f"wants a key, and {self.key_env} is not set"
-            return UserError(f"{self.section}.key_env: {self.base_url} {said} (status {status}); set that variable, or name another")
+            said = (
+                f"does not accept the key in {self.key_env}"
+                if self.key
+                else f"wants a key, and {self.key_env} is not set"
+            )
+            return UserError(
+                f"{self.section}.key_env: {self.base_url} {said} (status {status}); set that"
+                " variable, or name another"
+            )
         if status is None or status in (408, 409, 429) or status >= 500:
             return None
-        return ModelError(f"{self.base_url} refuses what it is asked (status {status}): {self.told(error)}")
+        return ModelError(
+            f"{self.base_url} refuses what it is asked (status {status}): {self.told(error)}"
+        )
 
     def told(self, error: Exception) -> str:
         """What a server says is wrong, in one line without the key."""
         body = getattr(error, "body", None)
         said = body.get("message") or body.get("detail") if isinstance(body, dict) else None
         status = f"status {error.status_code}: " if hasattr(error, "status_code") else ""
-        text = " ".join(f"{status}{said or body or ''}".split()).rstrip(".: ") if status else _plain(error)
+        text = (
+            " ".join(f"{status}{said or body or ''}".split()).rstrip(".: ")
+            if status
+            else _plain(error)
+        )
         return (text.replace(self.key, "[key]") if self.key else text)[:TOLD]
 
     def unknown(self, model: str, known: list[str]) -> SelftrainError:
         """For a model, or a path, that is not there."""
         if known and model not in known:
-            return ModelError(f'{self.section}.model: {self.base_url} serves no "{model}"{nearest(model, known)}')
+            return ModelError(
+                f'{self.section}.model: {self.base_url} serves no "{model}"{nearest(model, known)}'
+            )
         return UserError(
-            f"{self.section}.base_url: {self.base_url} does not take what it is asked for {model} (status 404); give the address up to "
-            "where /completions follows, often one that ends in /v1, and a model that it serves"
+            f"{self.section}.base_url: {self.base_url} does not take what it is asked for {model}"
+            " (status 404); give the address up to where /completions follows, often one that ends"
+            " in /v1, and a model that it serves"
         )
 
 
@@ -122,8 +173,8 @@ def _plain(error: Exception) -> str:
 
 
 class ServedModel(BaseModel):
-    """An entry of a server's list. `root` is what was loaded; an adapter names the model it is on as `parent` (both: vLLM, which says
-    that it is the owner)."""
+    """An entry of a server's list. `root` is what was loaded; an adapter names the model it is
+    on as `parent` (both: vLLM, which says that it is the owner)."""
 
     id: str
     root: str | None = None
@@ -153,7 +204,8 @@ class Message(BaseModel):
 
 
 class Choice(BaseModel):
-    """One completion. Its tokens, and the token or the text that ended it, where vLLM was asked for them."""
+    """One completion. Its tokens, and the token or the text that ended it, where vLLM was asked
+    for them."""
 
     finish_reason: str
     text: str | None = None

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from selftrain_assets.core.errors import ModelError
-from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.types import Completion, Request
+from selftrain_assets.domain.errors import ModelError
+from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.models.loading import ModelRef
 
 
 @dataclass(frozen=True, slots=True)
 class EngineDescription:
-    """Provenance of a sample. `batch_invariant`: does a completion depend on its own request alone? Where it is
-    False, equal seeds can still differ in rare cases, because rounding depends on the shape of the batch. `tokenizer` is the digest of
-    the one whose ids the completions carry; None where they carry none. `positions` is how many tokens a prompt and its completion can
-    have, where the engine knows that."""
+    """Provenance of a sample. `batch_invariant`: does a completion depend on its own request
+    alone? Where it is False, equal seeds can still differ in rare cases, because rounding
+    depends on the shape of the batch. `tokenizer` is the digest of the one whose ids the
+    completions carry; None where they carry none. `positions` is how many tokens a prompt and
+    its completion can have, where the engine knows that."""
 
     name: str
     version: str
@@ -28,7 +29,8 @@ class EngineDescription:
 
 
 class Engine(Protocol):
-    """An open engine with one model loaded. Use as a context manager: leaving it frees the memory."""
+    """An open engine with one model loaded. Use as a context manager: leaving it frees the
+    memory."""
 
     def describe(self) -> EngineDescription: ...
 
@@ -37,12 +39,13 @@ class Engine(Protocol):
         ...
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        """Yield one completion for each key, in any order, as soon as it is finished: at an end token of the model (`end_tokens`), at a
-        stop text, or after `max_tokens`. Its text has its special tokens, but for the one that ended it. What a request `continues` is
-        part of the completion, and is not counted by `max_tokens`.
+        """Yield one completion for each key, in any order, as soon as it is finished: at an end
+        token of the model (`end_tokens`), at a stop text, or after `max_tokens`. Its text has its
+        special tokens, but for the one that ended it. What a request `continues` is part of the
+        completion, and is not counted by `max_tokens`.
 
-        Requests with equal keys are one and the same (`distinct`). What cannot be drawn now is left out, and owed.
-        The caller may stop early; requests not yet answered are then simply owed.
+        Requests with equal keys are one and the same (`distinct`). What cannot be drawn now is left
+        out, and owed. The caller may stop early; requests not yet answered are then simply owed.
         Raises ModelError for a prompt that does not fit the model, naming its problem.
         """
         ...
@@ -52,15 +55,19 @@ class Engine(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
 
-def check_length(problem_id: str, prompt_tokens: int, max_tokens: int, positions: int | None) -> None:
+def check_length(
+    problem_id: str, prompt_tokens: int, max_tokens: int, positions: int | None
+) -> None:
     """ModelError for a prompt that leaves no room for its completion."""
     if positions and prompt_tokens + max_tokens > positions:
         raise ModelError(
-            f"problem {problem_id}: its prompt has {prompt_tokens} tokens, which with max_tokens {max_tokens} exceeds the model's "
-            f"{positions} positions; shorten it or lower max_tokens"
+            f"problem {problem_id}: its prompt has {prompt_tokens} tokens, which with max_tokens"
+            f" {max_tokens} exceeds the model's {positions} positions; shorten it or lower"
+            " max_tokens"
         )
 
 
 def distinct(requests: Sequence[Request]) -> list[Request]:
-    """The requests, each key once: it is the identity of the sample, so a second one asks for the same sample again."""
+    """The requests, each key once: it is the identity of the sample, so a second one asks for
+    the same sample again."""
     return list({request.key: request for request in requests}.values())

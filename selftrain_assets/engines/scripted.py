@@ -10,16 +10,17 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.sampling import DrawSettings, at_stop
-from selftrain_assets.core.settings import Execution
-from selftrain_assets.core.types import Completion, Request
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.sampling import DrawSettings, at_stop
+from selftrain_assets.domain.settings import Execution
+from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.models.loading import ModelRef
 
 
 class ScriptedSettings(Execution):
-    """Completions from a JSON file that maps each problem id to a list of texts; the seed of a request picks one."""
+    """Completions from a JSON file that maps each problem id to a list of texts; the seed of a
+    request picks one."""
 
     type: Literal["scripted"] = "scripted"
     path: str = Field(description="JSON file: {problem id: [completion, ...]}")
@@ -33,7 +34,10 @@ class ScriptedSettings(Execution):
         except (OSError, ValueError) as error:
             raise UserError(f"engine.path: {path} cannot be read as JSON ({error})") from error
         if not isinstance(texts, dict):
-            raise UserError(f"engine.path: {path} must hold an object that maps each problem id to a list of texts")
+            raise UserError(
+                f"engine.path: {path} must hold an object that maps each problem id to a list of"
+                " texts"
+            )
         return ScriptedEngine(texts, self.seconds_per_completion)
 
 
@@ -53,12 +57,21 @@ class ScriptedEngine:
         for request in distinct(requests):
             time.sleep(self._seconds)
             choices = self._texts.get(request.problem_id) or [""]
-            words = choices[0 if sampling.temperature == 0 else request.seed % len(choices)].split(" ")
+            words = choices[0 if sampling.temperature == 0 else request.seed % len(choices)].split(
+                " "
+            )
             text = " ".join(words[: sampling.max_tokens])
             kept, stop = at_stop(text, sampling.stop)
             finished = stop is not None or len(words) <= sampling.max_tokens
             reason: Literal["stop", "length"] = "stop" if finished else "length"
-            yield Completion(request.key, kept, reason, len(request.prompt.split()), len(kept.split()), ended_by=stop)
+            yield Completion(
+                request.key,
+                kept,
+                reason,
+                len(request.prompt.split()),
+                len(kept.split()),
+                ended_by=stop,
+            )
 
     def __enter__(self) -> Self:
         return self

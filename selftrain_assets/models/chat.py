@@ -8,15 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from selftrain_assets.core.errors import UserError, nearest
-from selftrain_assets.core.prompts import Frame, PromptSettings, Turn
-from selftrain_assets.core.thinking import without_thought
+from selftrain_assets.domain.errors import UserError, nearest
+from selftrain_assets.domain.prompts import Frame, PromptSettings, Turn
+from selftrain_assets.domain.thinking import without_thought
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.templates import is_dated, render, variables
 from selftrain_assets.models.tokenization import learnt_end, load_tokenizer
 
 MESSAGE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the message in a chat template
-SET_HERE = ("messages", "add_generation_prompt", "continue_final_message", "bos_token", "eos_token", "pad_token", "unk_token")
+SET_HERE = (
+    "messages",
+    "add_generation_prompt",
+    "continue_final_message",
+    "bos_token",
+    "eos_token",
+    "pad_token",
+    "unk_token",
+)
 """What a template reads and a person does not set."""
 
 
@@ -34,30 +42,45 @@ class _Chat:
         return f"the chat template of {self.ref.directory}"
 
     def text(self, turns: Sequence[Turn], message: str) -> str:
-        """What the template makes of a message behind earlier turns. Raises what the template raises."""
+        """What the template makes of a message behind earlier turns. Raises what the template
+        raises."""
         messages = [{"role": "system", "content": self.system}] if self.system else []
         for question, answer in turns:
-            messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+            messages += [
+                {"role": "user", "content": question},
+                {"role": "assistant", "content": answer},
+            ]
         messages.append({"role": "user", "content": message})
         return render(_tokenizer(self.ref), messages, self.moment, json.loads(self.arguments))
 
 
-def chat_frame(ref: ModelRef, settings: PromptSettings, moment: datetime, turns: tuple[Turn, ...] = ()) -> Frame:
-    """What stands around a person's message, which the model is to answer, behind earlier turns. UserError where the model has no chat
-    template, or one that does not show the message, the turns and the system message as they are, or does not read an argument."""
+def chat_frame(
+    ref: ModelRef, settings: PromptSettings, moment: datetime, turns: tuple[Turn, ...] = ()
+) -> Frame:
+    """What stands around a person's message, which the model is to answer, behind earlier turns.
+    UserError where the model has no chat template, or one that does not show the message, the
+    turns and the system message as they are, or does not read an argument."""
     return _framed(_chat(ref, settings, moment), turns)
 
 
-def check_frame(ref: ModelRef, settings: PromptSettings, moment: datetime, frame: Frame, messages: Iterable[str]) -> None:
-    """UserError for the first message of which the template makes something else than the frame does."""
+def check_frame(
+    ref: ModelRef, settings: PromptSettings, moment: datetime, frame: Frame, messages: Iterable[str]
+) -> None:
+    """UserError for the first message of which the template makes something else than the frame
+    does."""
     chat = _chat(ref, settings, moment)
     for message in messages:
         if (text := _rendered(chat, frame.turns, message)) != frame.around(message):
             told = message if len(message) <= 80 else f"{message[:80]}..."
-            how = "leaves white space at its ends out" if frame.around(message.strip()) == text else "puts it differently into the chat"
+            how = (
+                "leaves white space at its ends out"
+                if frame.around(message.strip()) == text
+                else "puts it differently into the chat"
+            )
             raise UserError(
-                f"prompt.chat: {chat.where} changes a message: of {told!r} it {how}; change the question or prompt.template so that it "
-                "stays, leave chat out, or give the model another template"
+                f"prompt.chat: {chat.where} changes a message: of {told!r} it {how}; change the"
+                " question or prompt.template so that it stays, leave chat out, or give the model"
+                " another template"
             )
 
 
@@ -67,7 +90,9 @@ def reads_clock(ref: ModelRef) -> bool:
 
 
 def _chat(ref: ModelRef, settings: PromptSettings, moment: datetime) -> _Chat:
-    return _Chat(ref, settings.system, json.dumps(settings.template_arguments, sort_keys=True), moment)
+    return _Chat(
+        ref, settings.system, json.dumps(settings.template_arguments, sort_keys=True), moment
+    )
 
 
 @lru_cache(maxsize=16)
@@ -80,8 +105,15 @@ def _framed(chat: _Chat, turns: tuple[Turn, ...]) -> Frame:
     _check_template(chat)
     text = _rendered(chat, turns, MESSAGE)
     if (shown := text.count(MESSAGE)) != 1:
-        what = f"shows it {shown} times" if shown else "does not show it as text, perhaps because it takes messages in parts"
-        raise UserError(f"prompt.chat: {chat.where} changes a message: it {what}; leave chat out, or give the model another template")
+        what = (
+            f"shows it {shown} times"
+            if shown
+            else "does not show it as text, perhaps because it takes messages in parts"
+        )
+        raise UserError(
+            f"prompt.chat: {chat.where} changes a message: it {what}; leave chat out, or give the"
+            " model another template"
+        )
     before, _, after = text.partition(MESSAGE)
     _check_shown(chat, turns, before, after)
     strips = _rendered(chat, turns, f" \n{MESSAGE}\n ") == text
@@ -92,29 +124,36 @@ def _check_template(chat: _Chat) -> None:
     tokenizer = _tokenizer(chat.ref)
     if not tokenizer.chat_template:
         raise UserError(
-            f"prompt.chat: the tokenizer of {chat.ref.directory} has no chat template; leave chat out, or choose a model with one"
+            f"prompt.chat: the tokenizer of {chat.ref.directory} has no chat template; leave chat"
+            " out, or choose a model with one"
         )
     try:
         read = variables(tokenizer) - set(SET_HERE)
     except Exception as error:  # no template at all, or one that transformers has no way to read
-        raise UserError(f"prompt.chat: {chat.where} cannot be read ({_said(error)}); leave chat out, or mend it") from error
+        raise UserError(
+            f"prompt.chat: {chat.where} cannot be read ({_said(error)}); leave chat out, or mend it"
+        ) from error
     if unread := [name for name in json.loads(chat.arguments) if name not in read]:
         known = nearest(unread[0], read) if read else "; it reads none"
-        raise UserError(f'prompt.template_arguments: {chat.where} does not read "{unread[0]}"{known}')
+        raise UserError(
+            f'prompt.template_arguments: {chat.where} does not read "{unread[0]}"{known}'
+        )
 
 
 def _check_shown(chat: _Chat, turns: tuple[Turn, ...], before: str, after: str) -> None:
     """Is all there that was said?"""
     if chat.system.strip() not in before + after:
         raise UserError(
-            f"prompt.system: {chat.where} leaves the system message out, or changes it; put its text into prompt.template instead"
+            f"prompt.system: {chat.where} leaves the system message out, or changes it; put its"
+            " text into prompt.template instead"
         )
     for question, answer in turns:
         answer = without_thought(answer)  # templates leave earlier thoughts out, and are to
         if lost := [text for text in (question, answer) if text.strip() not in before]:
             raise UserError(
-                f"prompt.few_shot: {chat.where} leaves an example out, or changes it ({lost[0][:80]!r}); give worked examples as a text, "
-                "prompt.examples, or set few_shot: 0"
+                f"prompt.few_shot: {chat.where} leaves an example out, or changes it"
+                f" ({lost[0][:80]!r}); give worked examples as a text, prompt.examples, or set"
+                " few_shot: 0"
             )
 
 
@@ -130,15 +169,26 @@ def _fault(chat: _Chat, turns: tuple[Turn, ...], message: str, error: Exception)
     """What a template that fails does not take."""
     said = f"({_said(error)})"
     if chat.system and _takes(_Chat(chat.ref, "", chat.arguments, chat.moment), turns, message):
-        return UserError(f"prompt.system: {chat.where} takes no system message {said}; leave it out, or put its text into prompt.template")
+        return UserError(
+            f"prompt.system: {chat.where} takes no system message {said}; leave it out, or put its"
+            " text into prompt.template"
+        )
     if turns and _takes(chat, (), message):
         return UserError(
-            f"prompt.few_shot: {chat.where} takes no earlier turns {said}; give worked examples as a text, prompt.examples, or set "
-            "few_shot: 0"
+            f"prompt.few_shot: {chat.where} takes no earlier turns {said}; give worked examples as"
+            " a text, prompt.examples, or set few_shot: 0"
         )
-    if chat.arguments != "{}" and _takes(_Chat(chat.ref, chat.system, "{}", chat.moment), turns, message):
-        return UserError(f"prompt.template_arguments: {chat.where} fails with {chat.arguments} {said}; correct them")
-    return UserError(f"prompt.chat: {chat.where} fails {said}; set what it needs in prompt.template_arguments, or leave chat out")
+    if chat.arguments != "{}" and _takes(
+        _Chat(chat.ref, chat.system, "{}", chat.moment), turns, message
+    ):
+        return UserError(
+            f"prompt.template_arguments: {chat.where} fails with {chat.arguments} {said}; correct"
+            " them"
+        )
+    return UserError(
+        f"prompt.chat: {chat.where} fails {said}; set what it needs in prompt.template_arguments,"
+        " or leave chat out"
+    )
 
 
 def _takes(chat: _Chat, turns: tuple[Turn, ...], message: str) -> bool:

@@ -1,4 +1,5 @@
-"""Are weights numbers? Of tensors in memory, and of a model's files, which are read once for each digest."""
+"""Are weights numbers? Of tensors in memory, and of a model's files, which are read once for
+each digest."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selftrain_assets.core.errors import ModelError
+from selftrain_assets.domain.errors import ModelError
 from selftrain_assets.models.smollm2 import cache
 
 if TYPE_CHECKING:
@@ -16,15 +17,21 @@ if TYPE_CHECKING:
 
     from selftrain_assets.models.loading import ModelRef
 
-WEIGHTS = (("model.safetensors", "adapter_model.safetensors"), ("pytorch_model.bin", "adapter_model.bin"))
-"""What the weights are kept in: the first kind that is there counts. Of a model in parts an index names them."""
+WEIGHTS = (
+    ("model.safetensors", "adapter_model.safetensors"),
+    ("pytorch_model.bin", "adapter_model.bin"),
+)
+"""What the weights are kept in: the first kind that is there counts. Of a model in parts an
+index names them."""
 
 
 def is_finite(weight: torch.Tensor) -> bool:
-    """No NaN and no infinity in it. Reads it once and copies nothing: of numbers of which one is NaN, the smallest is NaN too."""
+    """No NaN and no infinity in it. Reads it once and copies nothing: of numbers of which one is
+    NaN, the smallest is NaN too."""
     import torch
 
-    own = weight.to_local() if hasattr(weight, "to_local") else weight  # of a model that processes share, this one's part
+    # of a model that processes share, this one's part
+    own = weight.to_local() if hasattr(weight, "to_local") else weight
     if own.numel() == 0 or not own.is_floating_point():
         return True
     if own.element_size() == 1:  # float8 has no order of its own
@@ -33,9 +40,11 @@ def is_finite(weight: torch.Tensor) -> bool:
 
 
 def require_finite(ref: ModelRef) -> None:
-    """ModelError where a weight of the model, or of its adapter, is NaN or infinite: whatever is sampled from it or trained on is nonsense.
+    """ModelError where a weight of the model, or of its adapter, is NaN or infinite: whatever is
+    sampled from it or trained on is nonsense.
 
-    What was found finite is noted by its digest in the cache folder, so that weights are not read again to learn it.
+    What was found finite is noted by its digest in the cache folder, so that weights are not read
+    again to learn it.
     """
     from selftrain_assets.models.loading import weights_digest
 
@@ -62,9 +71,15 @@ def weight_files(folder: Path) -> list[Path]:
 
 def _parts(index: Path) -> list[Path]:
     try:
-        return [index.parent / name for name in sorted({*json.loads(index.read_text())["weight_map"].values()})]
+        return [
+            index.parent / name
+            for name in sorted({*json.loads(index.read_text())["weight_map"].values()})
+        ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"model: {index} does not say which file holds which weight; restore it, or give another model") from error
+        raise ModelError(
+            f"model: {index} does not say which file holds which weight; restore it, or give"
+            " another model"
+        ) from error
 
 
 def _read(folder: Path) -> None:
@@ -72,11 +87,14 @@ def _read(folder: Path) -> None:
         try:
             wrong = next((name for name, weight in _tensors(path) if not is_finite(weight)), None)
         except Exception as error:  # damaged files raise many unrelated types
-            raise ModelError(f"model: {path} cannot be read: {str(error).splitlines()[0]}") from error
+            raise ModelError(
+                f"model: {path} cannot be read: {str(error).splitlines()[0]}"
+            ) from error
         if wrong is not None:
             raise ModelError(
-                f"model: {path}: the weight {wrong} holds NaN or infinity, so that nothing the model says means anything; restore the "
-                "file, train it again, or give another model"
+                f"model: {path}: the weight {wrong} holds NaN or infinity, so that nothing the"
+                " model says means anything; restore the file, train it again, or give another"
+                " model"
             )
 
 

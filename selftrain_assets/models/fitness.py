@@ -1,6 +1,8 @@
-"""Can a model be sampled from and trained as the settings say? Asked before anything is drawn, and answered in one sentence.
+"""Can a model be sampled from and trained as the settings say? Asked before anything is drawn, and
+answered in one sentence.
 
-Nothing of a model is executed but transformers' own classes, and no weights are read for it: it is built on torch's meta device.
+Nothing of a model is executed but transformers' own classes, and no weights are read for it: it is
+built on torch's meta device.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selftrain_assets.core.errors import ModelError, UserError, nearest
+from selftrain_assets.domain.errors import ModelError, UserError, nearest
 from selftrain_assets.models.finiteness import require_finite, weight_files
 
 if TYPE_CHECKING:
@@ -26,22 +28,25 @@ LONGEST = 200  # characters of what a library says
 
 
 def require_usable(ref: ModelRef) -> None:
-    """ModelError where this is no causal language model whose weights are all there, fit its configuration and are finite."""
+    """ModelError where this is no causal language model whose weights are all there, fit its
+    configuration and are finite."""
     _inspected(ref.directory, _state(ref.directory))
     require_finite(ref)
 
 
 def require_trainable(ref: ModelRef, lora: Lora | None, setting: str) -> None:
-    """ModelError where a usable model cannot be trained, or not with such an adapter; `setting` names the adapter's section."""
+    """ModelError where a usable model cannot be trained, or not with such an adapter; `setting`
+    names the adapter's section."""
     require_usable(ref)
     if method := _quantisation(_config(ref.directory)):
         raise ModelError(
-            f"model: {ref.directory} has quantised weights ({method}), which cannot be trained; give the model that they were made from"
+            f"model: {ref.directory} has quantised weights ({method}), which cannot be trained;"
+            " give the model that they were made from"
         )
     if _config(ref.directory).get("output_router_logits"):
         raise ModelError(
-            f"model: {ref.directory}/config.json asks for a loss of its router (output_router_logits), which the loss here does not have; "
-            "set it to false there"
+            f"model: {ref.directory}/config.json asks for a loss of its router"
+            " (output_router_logits), which the loss here does not have; set it to false there"
         )
     if lora is not None:
         _require_targets(ref.directory, _state(ref.directory), lora, setting)
@@ -57,16 +62,27 @@ def require_device(setting: str, device: str) -> None:
 
 def _state(directory: Path) -> tuple[tuple[str, int, int], ...]:
     """Changes with any file of the model."""
-    return tuple(sorted((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in directory.iterdir() if p.is_file()))
+    return tuple(
+        sorted(
+            (p.name, p.stat().st_size, p.stat().st_mtime_ns)
+            for p in directory.iterdir()
+            if p.is_file()
+        )
+    )
 
 
 def _config(directory: Path) -> dict[str, Any]:
     try:
         found = json.loads((directory / "config.json").read_text())
     except (OSError, ValueError) as error:
-        raise ModelError(f"model: {directory}/config.json cannot be read as JSON ({error}); give a Hugging Face model directory") from error
+        raise ModelError(
+            f"model: {directory}/config.json cannot be read as JSON ({error}); give a Hugging Face"
+            " model directory"
+        ) from error
     if not isinstance(found, dict):
-        raise ModelError(f"model: {directory}/config.json holds no object; give a Hugging Face model directory")
+        raise ModelError(
+            f"model: {directory}/config.json holds no object; give a Hugging Face model directory"
+        )
     return found
 
 
@@ -80,8 +96,9 @@ def _inspected(directory: Path, state: tuple) -> None:
     config = _config(directory)
     if (directory / "adapter_config.json").exists():
         raise ModelError(
-            f"model: {directory} holds an adapter (adapter_config.json) beside a model, and nothing says which of the two is meant; give "
-            "the directory of a model, with the adapter merged into it or without"
+            f"model: {directory} holds an adapter (adapter_config.json) beside a model, and nothing"
+            " says which of the two is meant; give the directory of a model, with the adapter"
+            " merged into it or without"
         )
     _require_language_model(directory, config)
     if not _quantisation(config):  # what its quantiser makes of the tensors is its own affair
@@ -98,22 +115,32 @@ def _require_language_model(directory: Path, config: dict[str, Any]) -> None:
     if kind not in CONFIG_MAPPING and (config.get("auto_map") or not kind):
         own = "comes with Python code of its own (auto_map in config.json), which is never run here"
         why = own if kind else "has no model_type in its config.json"
-        raise ModelError(f"model: {directory} {why}; give a model of an architecture that transformers has")
+        raise ModelError(
+            f"model: {directory} {why}; give a model of an architecture that transformers has"
+        )
     if kind not in CONFIG_MAPPING:
         raise ModelError(
-            f'model: {directory} is of the architecture "{kind}", which the installed transformers does not have; install a newer '
-            "transformers, or give another model"
+            f'model: {directory} is of the architecture "{kind}", which the installed transformers'
+            " does not have; install a newer transformers, or give another model"
         )
     is_no = f"model: {directory} is no causal language model but"
     give = "give a model that goes on with a text, such as one of architecture LlamaForCausalLM"
     if senses := [name.removesuffix("_config") for name in OTHER_SENSES if name in config]:
-        raise ModelError(f"{is_no} one with {' and '.join(senses)} ({kind}), which is neither sampled nor trained here; {give}")
+        raise ModelError(
+            f"{is_no} one with {' and '.join(senses)} ({kind}), which is neither sampled nor"
+            f" trained here; {give}"
+        )
     if config.get("is_encoder_decoder"):
         raise ModelError(f"{is_no} an encoder with a decoder ({kind}); {give}")
-    if named and not any(name in causal or name.endswith(("ForCausalLM", "LMHeadModel")) for name in named):
+    if named and not any(
+        name in causal or name.endswith(("ForCausalLM", "LMHeadModel")) for name in named
+    ):
         raise ModelError(f"{is_no} {named[0]}; {give}")
     if kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder"):
-        raise ModelError(f"{is_no} an encoder, whose words see those behind them ({kind} without is_decoder in config.json); {give}")
+        raise ModelError(
+            f"{is_no} an encoder, whose words see those behind them ({kind} without is_decoder in"
+            f" config.json); {give}"
+        )
 
 
 def _require_float_weights(directory: Path) -> None:
@@ -130,13 +157,15 @@ def _require_float_weights(directory: Path) -> None:
         for name, kind in kinds.items():
             if kind not in DTYPES and name.endswith(("weight", "bias")):
                 raise ModelError(
-                    f"model: {path}: the weight {name} is of type {kind}, and config.json names no quantization_config that would say what "
-                    "its numbers stand for; give the model in float32, float16 or bfloat16"
+                    f"model: {path}: the weight {name} is of type {kind}, and config.json names no"
+                    " quantization_config that would say what its numbers stand for; give the"
+                    " model in float32, float16 or bfloat16"
                 )
 
 
 def _on_meta(directory: Path) -> tuple[Any, dict[str, Any]]:
-    """The model without numbers, and what transformers found out of place when it looked for its weights."""
+    """The model without numbers, and what transformers found out of place when it looked for its
+    weights."""
     from transformers import AutoModelForCausalLM
 
     from selftrain_assets.models.tokenization import quiet
@@ -144,9 +173,14 @@ def _on_meta(directory: Path) -> tuple[Any, dict[str, Any]]:
     quiet()
     try:
         return AutoModelForCausalLM.from_pretrained(
-            directory, device_map="meta", output_loading_info=True, ignore_mismatched_sizes=True, trust_remote_code=False
+            directory,
+            device_map="meta",
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            trust_remote_code=False,
         )
-    except Exception as error:  # configurations that contradict themselves raise many unrelated types
+    except Exception as error:
+        # configurations that contradict themselves raise many unrelated types
         raise ModelError(f"model: {directory} cannot be loaded: {_line(error)}") from error
 
 
@@ -162,7 +196,10 @@ def _require_all_weights(directory: Path) -> None:
         ],
     }
     if faults := [f"{verb} {_some(names)}" for verb, names in wrong.items() if names]:
-        raise ModelError(f"model: the weights in {directory} {' and '.join(faults)}; restore its files, or give another model")
+        raise ModelError(
+            f"model: the weights in {directory} {' and '.join(faults)}; restore its files, or give"
+            " another model"
+        )
 
 
 def _line(error: Exception) -> str:
@@ -185,18 +222,30 @@ def _require_targets(directory: Path, state: tuple, lora: Lora, setting: str) ->
     from transformers.pytorch_utils import Conv1D
 
     model, _ = _on_meta(directory)
-    tied = {weight.rpartition(".")[0] for pair in model.all_tied_weights_keys.items() for weight in pair}
-    layers = [name for name, module in model.named_modules() if isinstance(module, Linear | Embedding | Conv1D)]
+    tied = {
+        weight.rpartition(".")[0] for pair in model.all_tied_weights_keys.items() for weight in pair
+    }
+    layers = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, Linear | Embedding | Conv1D)
+    ]
     for target in lora.target_modules if lora.target_modules != "all-linear" else ():
         if not any(name == target or name.endswith(f".{target}") for name in layers):
             known = {name.rpartition(".")[2] for name in layers}
-            raise UserError(f"{setting}.target_modules: the model has no layer {target} that takes an adapter{nearest(target, known)}")
+            raise UserError(
+                f"{setting}.target_modules: the model has no layer {target} that takes an"
+                f" adapter{nearest(target, known)}"
+            )
         if shared := {name for name in tied if name == target or name.endswith(f".{target}")}:
             raise UserError(
-                f"{setting}.target_modules: {target} shares its weight with another layer ({_some(sorted(tied - shared))}), so that an "
-                "adapter on one of them cannot be folded into it for sampling; leave it out"
+                f"{setting}.target_modules: {target} shares its weight with another layer"
+                f" ({_some(sorted(tied - shared))}), so that an adapter on one of them cannot be"
+                " folded into it for sampling; leave it out"
             )
     try:
         inject_adapter_in_model(lora.config(), model, low_cpu_mem_usage=True)
     except Exception as error:  # of peft, for layers that it has no adapter for
-        raise UserError(f"{setting}: no adapter can be put on this model: {_line(error)}") from error
+        raise UserError(
+            f"{setting}: no adapter can be put on this model: {_line(error)}"
+        ) from error

@@ -1,20 +1,23 @@
-"""How long completions of a model are meant to be, by its own generation config and by whether it thinks."""
+"""How long completions of a model are meant to be, by its own generation config and by whether
+it thinks."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 
-from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.thinking import marks_of
 
 FAR_BELOW = 0.5  # of what the model's own generation config says
-THINKING = 4096  # tokens that a thought and its answer need, where a model that thinks says nothing itself
+# tokens that a thought and its answer need, where a model that thinks says nothing itself
+THINKING = 4096
 
 
 def intended_length(model: ModelRef) -> int | None:
-    """Tokens of a completion by the model's generation config: `max_new_tokens`, or `max_length`, which counts the prompt too."""
+    """Tokens of a completion by the model's generation config: `max_new_tokens`, or
+    `max_length`, which counts the prompt too."""
     try:
         said = json.loads((model.directory / "generation_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):  # a model need not bring one
@@ -24,24 +27,31 @@ def intended_length(model: ModelRef) -> int | None:
 
 
 def suitable_max_tokens(model: ModelRef) -> int | None:
-    """What `max_tokens` should be of this model, as far as it says so: None of one that neither says anything nor thinks."""
+    """What `max_tokens` should be of this model, as far as it says so: None of one that neither
+    says anything nor thinks."""
     return intended_length(model) or (THINKING if marks_of(model) else None)
 
 
 def remarks(model: ModelRef, ways: Mapping[str, DrawSettings]) -> list[str]:
-    """A sentence for each way of drawing, by the setting that it is of, that leaves this model far too little room."""
+    """A sentence for each way of drawing, by the setting that it is of, that leaves this model
+    far too little room."""
     found = []
     own = marks_of(model)
     for setting, sampling in ways.items():
         intended, marks = intended_length(model), sampling.thinking.marks(own)
         if intended is not None and sampling.max_tokens < FAR_BELOW * intended:
             found.append(
-                f"{setting}.max_tokens is {sampling.max_tokens}, and the model's own generation config says {intended}: what would be "
-                "longer is cut off, and not learnt"
+                f"{setting}.max_tokens is {sampling.max_tokens}, and the model's own generation"
+                f" config says {intended}: what would be longer is cut off, and not learnt"
             )
-        elif marks is not None and sampling.thinking.budget is None and sampling.max_tokens < FAR_BELOW * THINKING:
+        elif (
+            marks is not None
+            and sampling.thinking.budget is None
+            and sampling.max_tokens < FAR_BELOW * THINKING
+        ):
             found.append(
-                f"{setting}.max_tokens is {sampling.max_tokens}, and the model thinks before it answers ({marks.start.strip()} ...), which "
-                f"takes thousands of tokens: raise it, or end thoughts in time by {setting}.thinking.budget"
+                f"{setting}.max_tokens is {sampling.max_tokens}, and the model thinks before it"
+                f" answers ({marks.start.strip()} ...), which takes thousands of tokens: raise it,"
+                f" or end thoughts in time by {setting}.thinking.budget"
             )
     return found

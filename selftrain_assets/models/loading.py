@@ -1,4 +1,5 @@
-"""Where models come from: the embedded one, a local directory, or a hub name; with or without an adapter on top."""
+"""Where models come from: the embedded one, a local directory, or a hub name; with or without an
+adapter on top."""
 
 from __future__ import annotations
 
@@ -10,19 +11,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from selftrain_assets.core.errors import ModelError, UserError
-from selftrain_assets.core.identity import digest_files
-from selftrain_assets.core.scratch import ScratchModel
+from selftrain_assets.domain.errors import ModelError, UserError
+from selftrain_assets.domain.identity import digest_files
 from selftrain_assets.models import scratch, smollm2
+from selftrain_assets.models.random_init import ScratchModel
 from selftrain_assets.models.tokenization import end_tokens, load_tokenizer, quiet, tokenless
 
-# Read by the OpenMP runtime when torch is imported, which happens below: threads that wait for one another sleep instead
-# of spinning. Beside any other busy process, spinning makes small models many times slower (benchmarks/waiting.py).
+# Read by the OpenMP runtime when torch is imported, which happens below: threads that wait for one
+# another sleep instead of spinning. Beside any other busy process, spinning makes small models many
+# times slower (benchmarks/waiting.py).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 EMBEDDED = "embedded"
 EMBEDDED_DIRECTORY = Path(__file__).parent / "arithmetic"
-SHIPPED: dict[str, Callable[[], Path]] = {EMBEDDED: lambda: EMBEDDED_DIRECTORY, smollm2.SMOLLM2: smollm2.directory}
+SHIPPED: dict[str, Callable[[], Path]] = {
+    EMBEDDED: lambda: EMBEDDED_DIRECTORY,
+    smollm2.SMOLLM2: smollm2.directory,
+}
 """Models that come without a hub: their names, and what finds or makes their directories."""
 WEIGHT_SUFFIXES = (".safetensors", ".bin")
 FACTS = "selftrain.json"  # our own notes beside published weights; not part of them
@@ -30,7 +35,8 @@ FACTS = "selftrain.json"  # our own notes beside published weights; not part of 
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """Weights that can be loaded: a full model directory, and an adapter directory to be put on it or None.
+    """Weights that can be loaded: a full model directory, and an adapter directory to be put on it
+    or None.
 
     `digest` identifies the weights by their bytes; it is what `policy` and `checkpoint` share.
     """
@@ -42,24 +48,30 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is sampled from and trained on: one model for every method, under None, or one for each. Of a model that only a server has
-    there are no weights here, but the name under which it is `served`."""
+    """What is sampled from and trained on: one model for every method, under None, or one for
+    each. Of a model that only a server has there are no weights here, but the name under which
+    it is `served`."""
 
     digest: str
     models: Mapping[str | None, ModelRef]
     served: str | None = None
 
     def by(self, method: str | None) -> ModelRef:
-        """The model that solves by this method. UserError where these weights were trained for other methods."""
+        """The model that solves by this method. UserError where these weights were trained for
+        other methods."""
         found = self.models.get(method) or self.models.get(None)
         if found is None:
             known = ", ".join(map(str, self.models))
-            raise UserError(f"the weights {self.digest[:12]} are of the methods {known}, and none of them is of {method or 'all'}")
+            raise UserError(
+                f"the weights {self.digest[:12]} are of the methods {known}, and none of them is of"
+                f" {method or 'all'}"
+            )
         return found
 
 
 def resolve_model(model: str | ScratchModel) -> ModelRef:
-    """Find a model by the name used in an experiment, or make the one that is described there. UserError where there is none."""
+    """Find a model by the name used in an experiment, or make the one that is described there.
+    UserError where there is none."""
     if isinstance(model, ScratchModel):
         directory = scratch.directory(model)
     elif model in SHIPPED:
@@ -67,12 +79,15 @@ def resolve_model(model: str | ScratchModel) -> ModelRef:
     elif not (directory := Path(model).expanduser()).is_dir():
         directory = _from_hub(model)
     if not (directory / "config.json").is_file():
-        raise UserError(f"model: {directory} has no config.json; give a Hugging Face model directory")
+        raise UserError(
+            f"model: {directory} has no config.json; give a Hugging Face model directory"
+        )
     return ModelRef(directory.resolve(), weights_digest(directory))
 
 
 def hub_name(model: str | ScratchModel) -> str | None:
-    """The name by which anybody finds this model on the hub; None for one that is made or shipped here and for a directory."""
+    """The name by which anybody finds this model on the hub; None for one that is made or
+    shipped here and for a directory."""
     if isinstance(model, ScratchModel):
         return None
     is_local = model in SHIPPED or Path(model).expanduser().is_dir()
@@ -86,7 +101,8 @@ def _may_be_on_the_hub(model: str) -> bool:
 def _from_hub(model: str) -> Path:
     if not _may_be_on_the_hub(model):
         raise UserError(
-            f'model: there is no directory "{model}"; give a Hugging Face model directory, a hub name like "owner/name", or one of '
+            f'model: there is no directory "{model}"; give a Hugging Face model directory, a hub'
+            ' name like "owner/name", or one of '
             f"{', '.join(SHIPPED)}"
         )
     from huggingface_hub import snapshot_download
@@ -95,15 +111,19 @@ def _from_hub(model: str) -> Path:
         return Path(snapshot_download(model))
     except Exception as error:  # the hub client raises many unrelated types
         raise UserError(
-            f'model: there is no directory "{model}", and the hub did not give a model of that name '
-            f"({type(error).__name__}); give a Hugging Face model directory"
+            f'model: there is no directory "{model}", and the hub did not give a model of that name'
+            f" ({type(error).__name__}); give a Hugging Face model directory"
         ) from error
 
 
 def weights_digest(directory: Path) -> str:
     """Digest of everything that shapes the output: weights, configuration and tokenizer files."""
     files = [
-        p for p in directory.iterdir() if p.suffix in (*WEIGHT_SUFFIXES, ".json", ".model", ".jinja") and p.is_file() and p.name != FACTS
+        p
+        for p in directory.iterdir()
+        if p.suffix in (*WEIGHT_SUFFIXES, ".json", ".model", ".jinja")
+        and p.is_file()
+        and p.name != FACTS
     ]
     if not any(p.suffix in WEIGHT_SUFFIXES for p in files):
         raise UserError(f"model: {directory} holds no weights (*.safetensors)")
@@ -130,9 +150,10 @@ def load_model(
     attention: str | None = None,
     quantization: Literal["nf4"] | None = None,
 ):
-    """The model on its device, in evaluation mode. `merge` folds an adapter into the weights, which is what sampling
-    wants; training goes on with the adapter apart. `attention` names the kernel; None is the best one that torch brings.
-    `quantization` keeps the weights of linear layers but the head in four bits, which an adapter can be trained on."""
+    """The model on its device, in evaluation mode. `merge` folds an adapter into the weights,
+    which is what sampling wants; training goes on with the adapter apart. `attention` names the
+    kernel; None is the best one that torch brings. `quantization` keeps the weights of linear
+    layers but the head in four bits, which an adapter can be trained on."""
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GenerationConfig
@@ -152,13 +173,19 @@ def load_model(
             **(_in_four_bits(quantization, device, getattr(torch, dtype)) if quantization else {}),
         )
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
-        raise ModelError(f"model: {ref.directory} cannot be loaded: {str(error).splitlines()[0]}") from error
+        raise ModelError(
+            f"model: {ref.directory} cannot be loaded: {str(error).splitlines()[0]}"
+        ) from error
     for layer in model.modules() if quantization else ():
-        # Or on some CPUs bitsandbytes would pack weights anew at the first evaluation, and fail where a width is no multiple of 64.
+        # Or on some CPUs bitsandbytes would pack weights anew at the first evaluation, and fail
+        # where a width is no multiple of 64.
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             layer.support_avx512bf16_for_cpu = False
-    # A model's own generation defaults (penalties, temperature) would bend the declared sampling distribution.
-    model.generation_config = GenerationConfig(eos_token_id=end_tokens(ref) or None, suppress_tokens=tokenless(ref) or None)
+    # A model's own generation defaults (penalties, temperature) would bend the declared sampling
+    # distribution.
+    model.generation_config = GenerationConfig(
+        eos_token_id=end_tokens(ref) or None, suppress_tokens=tokenless(ref) or None
+    )
     if ref.adapter is not None:
         from peft import PeftModel
 
@@ -171,13 +198,19 @@ def _in_four_bits(kind: str, device: str, dtype: Any) -> dict[str, Any]:
     """How transformers is told to quantise what it loads, as QLoRA does (arXiv 2305.14314)."""
     from transformers import BitsAndBytesConfig
 
-    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type=kind, bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=kind,
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
     return {"quantization_config": config, "device_map": {"": device}}
 
 
 def give_back_gpu_memory() -> None:
-    """What nothing refers to any more goes back to the GPU. torch would keep it for this process, and an engine in another one, which takes
-    its share of the whole GPU when it starts, would lack it."""
+    """What nothing refers to any more goes back to the GPU. torch would keep it for this
+    process, and an engine in another one, which takes its share of the whole GPU when it starts,
+    would lack it."""
     import torch
 
     if torch.cuda.is_available():

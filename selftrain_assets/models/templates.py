@@ -13,12 +13,18 @@ NEVER = datetime(2000, 1, 1)
 
 
 def render(
-    tokenizer, messages: Sequence[Message], moment: datetime = NEVER, arguments: Mapping[str, Any] | None = None, asks: bool = True
+    tokenizer,
+    messages: Sequence[Message],
+    moment: datetime = NEVER,
+    arguments: Mapping[str, Any] | None = None,
+    asks: bool = True,
 ) -> str:
-    """The text of a chat; `asks`: the assistant's turn is opened behind it. `moment` is the time that the template is told. Raises what
-    the template raises."""
+    """The text of a chat; `asks`: the assistant's turn is opened behind it. `moment` is the time
+    that the template is told. Raises what the template raises."""
     given = {"strftime_now": moment.strftime, **(arguments or {})}
-    return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=asks, **given)
+    return tokenizer.apply_chat_template(
+        list(messages), tokenize=False, add_generation_prompt=asks, **given
+    )
 
 
 def variables(tokenizer) -> set[str]:
@@ -44,8 +50,9 @@ def _parsed(tokenizer):
 
 
 def chat_openings(tokenizer) -> tuple[str, ...]:
-    """Texts that every chat of the template begins with one of: its first added token, or all that stands before what is said. There is
-    none where no template is, and for one that begins with what is said."""
+    """Texts that every chat of the template begins with one of: its first added token, or all
+    that stands before what is said. There is none where no template is, and for one that begins
+    with what is said."""
     if not tokenizer.chat_template:
         return ()
     found = []
@@ -58,9 +65,11 @@ def chat_openings(tokenizer) -> tuple[str, ...]:
 
 
 def turn_end(tokenizer) -> str | None:
-    """The token that the chat template puts behind the last message of an assistant; None where there is no template, or no such token.
+    """The token that the chat template puts behind the last message of an assistant; None where
+    there is no template, or no such token.
 
-    What stands behind an earlier message may be another one: with several channels in one answer it ends a channel and not the turn.
+    What stands behind an earlier message may be another one: with several channels in one answer it
+    ends a channel and not the turn.
     """
     if not tokenizer.chat_template:
         return None
@@ -82,5 +91,7 @@ def turn_end(tokenizer) -> str | None:
 def _first_token(text: str, tokenizer) -> str | None:
     """The added token that a text begins with."""
     tokens: Iterable[str] = (token.content for token in tokenizer.added_tokens_decoder.values())
-    found = [token for token in (*tokens, tokenizer.eos_token or "") if token and text.startswith(token)]
+    found = [
+        token for token in (*tokens, tokenizer.eos_token or "") if token and text.startswith(token)
+    ]
     return max(found, key=len, default=None)

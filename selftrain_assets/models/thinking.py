@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from selftrain_assets.core.thinking import TABLE, UNCLOSED, Marks, known_marks, thought_in
-from selftrain_assets.core.types import Completion
+from selftrain_assets.domain.thinking import TABLE, UNCLOSED, Marks, known_marks, thought_in
+from selftrain_assets.domain.types import Completion
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.tokenization import decode, load_tokenizer
 
@@ -31,16 +31,31 @@ def tokenizer_of(ref: ModelRef) -> Any:
 
 
 def _may_think(ref: ModelRef) -> bool:
-    """Is the start of a thought written in a file of its tokenizer? Without it no tokenizer need be loaded, which takes seconds."""
-    files = (path for pattern in ("*token*.json", "*template*.json", "**/*.jinja") for path in ref.directory.glob(pattern))
-    texts = [path.read_text(encoding="utf-8", errors="replace").replace("\\u003c", "<").replace("\\u003e", ">") for path in files]
-    starts = [form for marks in TABLE for form in (marks.start.strip(), json.dumps(marks.start.strip())[1:-1])]
+    """Is the start of a thought written in a file of its tokenizer? Without it no tokenizer need
+    be loaded, which takes seconds."""
+    files = (
+        path
+        for pattern in ("*token*.json", "*template*.json", "**/*.jinja")
+        for path in ref.directory.glob(pattern)
+    )
+    texts = [
+        path.read_text(encoding="utf-8", errors="replace")
+        .replace("\\u003c", "<")
+        .replace("\\u003e", ">")
+        for path in files
+    ]
+    starts = [
+        form
+        for marks in TABLE
+        for form in (marks.start.strip(), json.dumps(marks.start.strip())[1:-1])
+    ]
     return any(start in text for text in texts for start in starts)
 
 
 @lru_cache(maxsize=16)
 def marks_of(ref: ModelRef) -> Marks | None:
-    """How this model marks its thoughts: marks of the table that are in its added tokens or its chat template. None where none are."""
+    """How this model marks its thoughts: marks of the table that are in its added tokens or its
+    chat template. None where none are."""
     if not _may_think(ref):
         return None
     tokenizer = tokenizer_of(ref)
@@ -50,18 +65,21 @@ def marks_of(ref: ModelRef) -> Marks | None:
 
 
 def answer_of(completion: Completion, prompt: str, marks: Marks | None, tokenizer: Any) -> Answer:
-    """The answer of a completion of this prompt. Its token is None where it begins within one, and where no tokens are known."""
+    """The answer of a completion of this prompt. Its token is None where it begins within one,
+    and where no tokens are known."""
     thought = thought_in(completion.text, marks, marks.opened_by(prompt)) if marks else None
     if thought is None:
         return Answer(None, None, completion.finish_reason)
     known = completion.tokens if tokenizer is not None else None
     token = token_at(tokenizer, known, thought.answer_start) if known is not None else None
-    return Answer(thought.answer_start, token, completion.finish_reason if thought.closed else UNCLOSED)
+    return Answer(
+        thought.answer_start, token, completion.finish_reason if thought.closed else UNCLOSED
+    )
 
 
 def token_at(tokenizer: Any, tokens: Sequence[int], start: int) -> int | None:
-    """The place of the token that begins at this character of what `tokens` say; None where none does. It is looked for from the end,
-    since answers are short and thoughts are long."""
+    """The place of the token that begins at this character of what `tokens` say; None where none
+    does. It is looked for from the end, since answers are short and thoughts are long."""
     whole, count = decode(tokenizer, tokens), len(tokens)
     rest, first, step = whole[start:], count, 1
 
@@ -70,10 +88,18 @@ def token_at(tokenizer: Any, tokens: Sequence[int], start: int) -> int | None:
 
     while left(first) < len(rest):
         first, step = max(0, count - step), 2 * step
-    found = first + bisect_right(range(first, count + 1), -len(rest), key=lambda place: -left(place)) - 1
-    for place in range(found, max(-1, found - 4), -1):  # bytes of a character that is begun earlier count for more than the one
+    found = (
+        first
+        + bisect_right(range(first, count + 1), -len(rest), key=lambda place: -left(place))
+        - 1
+    )
+    # bytes of a character that is begun earlier count for more than the one
+    for place in range(found, max(-1, found - 4), -1):
         if decode(tokenizer, tokens[place:]) == rest:
             return place
     # some tokenizers leave out the space before the first word that they decode
-    begun = f" {decode(tokenizer, tokens[found + 1 :])}" == rest and decode(tokenizer, tokens[: found + 1]) == whole[:start]
+    begun = (
+        f" {decode(tokenizer, tokens[found + 1 :])}" == rest
+        and decode(tokenizer, tokens[: found + 1]) == whole[:start]
+    )
     return found + 1 if begun else None

@@ -10,8 +10,8 @@ from functools import lru_cache
 from logging import ERROR, getLogger
 from typing import TYPE_CHECKING, Any
 
-from selftrain_assets.core.errors import ModelError
-from selftrain_assets.core.identity import KEY_LENGTH
+from selftrain_assets.domain.errors import ModelError
+from selftrain_assets.domain.identity import KEY_LENGTH
 from selftrain_assets.models.templates import chat_openings, turn_end
 
 if TYPE_CHECKING:
@@ -22,14 +22,16 @@ WORD = "\N{LOWER ONE EIGHTH BLOCK}"
 SPACE = "\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}"
 """The same where tokens are of bytes."""
 ANCHORS = ("\n", "=", "a", "0", ".", "|")
-"""Texts that a completion is put behind to see what it is behind a prompt; the first that does not grow together with it counts."""
+"""Texts that a completion is put behind to see what it is behind a prompt; the first that does
+not grow together with it counts."""
 
 
 def load_tokenizer(ref: ModelRef):
     """The tokenizer, padding on the left for decoding.
 
-    Where it names no end token that is the model's first; where it has no padding token, or one that the embedding has no row for, that
-    is the end token: padded positions are masked, and any id will do.
+    Where it names no end token that is the model's first; where it has no padding token, or one
+    that the embedding has no row for, that is the end token: padded positions are masked, and any
+    id will do.
     """
     from transformers import AutoTokenizer
 
@@ -38,22 +40,27 @@ def load_tokenizer(ref: ModelRef):
         tokenizer = AutoTokenizer.from_pretrained(ref.directory, trust_remote_code=False)
     except Exception as error:  # damaged files raise many unrelated types
         _config(ref)  # which it reads too, and which says more where it is at fault
-        raise ModelError(f"model: {ref.directory} holds no tokenizer that can be loaded: {_said(error)}") from error
+        raise ModelError(
+            f"model: {ref.directory} holds no tokenizer that can be loaded: {_said(error)}"
+        ) from error
     tokenizer.padding_side = "left"
-    if tokenizer.eos_token_id is None and (named := [id for id in _named_ends(ref) if tokenizer.convert_ids_to_tokens(id)]):
+    if tokenizer.eos_token_id is None and (
+        named := [id for id in _named_ends(ref) if tokenizer.convert_ids_to_tokens(id)]
+    ):
         tokenizer.eos_token = tokenizer.convert_ids_to_tokens(named[0])
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= embedding_rows(ref):
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-# -- ids of texts ------------------------------------------------------------------------------------------------------
+# -- ids of texts ----------------------------------------------------------------------------------
 
 
 def encode_prompt(tokenizer, prompt: str) -> list[int]:
-    """Token ids of a prompt, for sampling and training alike. Nothing is put before a chat, whose template brings what it is to have, nor
-    before a prompt that brings the begin token itself; an empty one becomes the begin token. The end token that some tokenizers append is
-    no part of it."""
+    """Token ids of a prompt, for sampling and training alike. Nothing is put before a chat,
+    whose template brings what it is to have, nor before a prompt that brings the begin token
+    itself; an empty one becomes the begin token. The end token that some tokenizers append is no
+    part of it."""
     begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
     begun = begun or prompt.startswith(_chat_openings(tokenizer))
     ids = tokenizer(prompt, add_special_tokens=not begun).input_ids
@@ -75,8 +82,9 @@ def _without_what_is_appended(ids: list[int], text: list[int]) -> list[int]:
 
 
 def encode_completion(tokenizer, text: str) -> list[int]:
-    """Token ids of a text that goes on from a prompt: no begin token or space before it that is not in it, no end token behind it. Added
-    tokens in it are tokens, and what stands between them goes on in the same way."""
+    """Token ids of a text that goes on from a prompt: no begin token or space before it that is
+    not in it, no end token behind it. Added tokens in it are tokens, and what stands between
+    them goes on in the same way."""
     pattern = _added_tokens(tokenizer)
     ids: list[int] = []
     for place, part in enumerate(pattern.split(text) if pattern else [text]):
@@ -87,37 +95,49 @@ def encode_completion(tokenizer, text: str) -> list[int]:
 @lru_cache(maxsize=16)
 def _added_tokens(tokenizer) -> re.Pattern[str] | None:
     """Finds the tokens that are looked for in a text before it is split into others."""
-    names = sorted((token.content for token in tokenizer.added_tokens_decoder.values()), key=len, reverse=True)
+    names = sorted(
+        (token.content for token in tokenizer.added_tokens_decoder.values()), key=len, reverse=True
+    )
     return re.compile(f"({'|'.join(map(re.escape, names))})") if names else None
 
 
 def _continued(tokenizer, text: str) -> list[int]:
-    """Of a text without added tokens. Where the tokenizer may have put a space before it, the ids are those that it has behind another
-    text."""
+    """Of a text without added tokens. Where the tokenizer may have put a space before it, the
+    ids are those that it has behind another text."""
     ids = tokenizer(text, add_special_tokens=False).input_ids if text else []
     first = tokenizer.convert_ids_to_tokens(ids[0]) if ids else ""
     if first.startswith(WORD) or (first.startswith(SPACE) and not text.startswith(" ")):
         for anchor in ANCHORS:
-            before, both = (tokenizer(each, add_special_tokens=False).input_ids for each in (anchor, anchor + text))
+            before, both = (
+                tokenizer(each, add_special_tokens=False).input_ids
+                for each in (anchor, anchor + text)
+            )
             if before and both[: len(before)] == before and _is_behind(tokenizer, anchor, before):
                 return both[len(before) :]
     return ids
 
 
 def _is_behind(tokenizer, anchor: str, ids: list[int]) -> bool:
-    """Is the anchor among the ids? Some tokenizers drop white space at the start, or do not know it."""
+    """Is the anchor among the ids? Some tokenizers drop white space at the start, or do not know
+    it."""
     return tokenizer.unk_token_id not in ids and tokenizer.decode(ids).strip(" ") == anchor
 
 
 def encode_ended(tokenizer, text: str, ended_by: str | None) -> list[int]:
-    """Token ids of a completion and of what is learnt to end it: the tokenizer's own end token for None, nothing where it is empty, an end
-    token by its name, or a stop text, which may share a token with what stands before it."""
+    """Token ids of a completion and of what is learnt to end it: the tokenizer's own end token
+    for None, nothing where it is empty, an end token by its name, or a stop text, which may
+    share a token with what stands before it."""
     end = tokenizer.eos_token_id if ended_by is None else end_id(tokenizer, ended_by)
-    return encode_completion(tokenizer, text + (ended_by or "")) if end is None else [*encode_completion(tokenizer, text), end]
+    return (
+        encode_completion(tokenizer, text + (ended_by or ""))
+        if end is None
+        else [*encode_completion(tokenizer, text), end]
+    )
 
 
 def end_id(tokenizer, name: str) -> int | None:
-    """The id of an end token, which the tokenizer may split where it is in a text; None for a text that is no token."""
+    """The id of an end token, which the tokenizer may split where it is in a text; None for a
+    text that is no token."""
     token = tokenizer.convert_tokens_to_ids(name) if name else None
     if token is None or tokenizer.convert_ids_to_tokens(token) != name:
         return None
@@ -131,44 +151,55 @@ def end_name(tokenizer, token: int) -> str:
     return tokenizer.convert_ids_to_tokens(token)
 
 
-# -- texts of ids ------------------------------------------------------------------------------------------------------
+# -- texts of ids ----------------------------------------------------------------------------------
 
 
 def decode(tokenizer, tokens: Sequence[int]) -> str:
     """The text of drawn tokens behind a prompt.
 
-    Special tokens that mark a thought or a channel are part of it, as is the space before its first word where tokens have spaces: some
-    decoders leave it out, taking it for one that encoding put there. Padding, begin and unknown tokens say nothing, and are left out; but
-    for a begin token by which the chat template opens turns, as ChatML does: a model that goes on as the next person has to stop there.
+    Special tokens that mark a thought or a channel are part of it, as is the space before its first
+    word where tokens have spaces: some decoders leave it out, taking it for one that encoding put
+    there. Padding, begin and unknown tokens say nothing, and are left out; but for a begin token by
+    which the chat template opens turns, as ChatML does: a model that goes on as the next person has
+    to stop there.
     """
     silent = {tokenizer.pad_token_id, tokenizer.unk_token_id}
-    if tokenizer.bos_token is not None and tokenizer.bos_token not in (tokenizer.chat_template or ""):
+    if tokenizer.bos_token is not None and tokenizer.bos_token not in (
+        tokenizer.chat_template or ""
+    ):
         silent.add(tokenizer.bos_token_id)
     tokens = [token for token in tokens if token not in silent]
     if tokens and (tokenizer.convert_ids_to_tokens(tokens[0]) or "").startswith(WORD):
         first = tokenizer.decode(tokens[:1], clean_up_tokenization_spaces=False)
-        return tokenizer.decode([tokens[0], *tokens], clean_up_tokenization_spaces=False).removeprefix(first)
+        return tokenizer.decode(
+            [tokens[0], *tokens], clean_up_tokenization_spaces=False
+        ).removeprefix(first)
     return tokenizer.decode(tokens, clean_up_tokenization_spaces=False)
 
 
-# -- ends --------------------------------------------------------------------------------------------------------------
+# -- ends ------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=64)
 def end_tokens(ref: ModelRef) -> list[int]:
-    """Ids of the tokens that end a completion: those that the model's configurations name, the tokenizer's own, and the one that the chat
-    template puts behind an assistant's message. An id that no token has, or that the embedding has no row for, is never drawn and is
-    left out."""
+    """Ids of the tokens that end a completion: those that the model's configurations name, the
+    tokenizer's own, and the one that the chat template puts behind an assistant's message. An id
+    that no token has, or that the embedding has no row for, is never drawn and is left out."""
     tokenizer, rows = load_tokenizer(ref), embedding_rows(ref)
     turn = turn_end(tokenizer)
     found = [*_named_ends(ref), tokenizer.eos_token_id, turn and end_id(tokenizer, turn)]
-    return [id for id in dict.fromkeys(found) if id is not None and id < rows and tokenizer.convert_ids_to_tokens(id)]
+    return [
+        id
+        for id in dict.fromkeys(found)
+        if id is not None and id < rows and tokenizer.convert_ids_to_tokens(id)
+    ]
 
 
 @lru_cache(maxsize=64)
 def learnt_end(ref: ModelRef, chat: bool = False) -> str | None:
-    """The token that ends a text which was not drawn, by its name: in a chat the one behind an assistant's message, else the tokenizer's
-    own if the model's configurations know it, else the first that they name. None is the tokenizer's own."""
+    """The token that ends a text which was not drawn, by its name: in a chat the one behind an
+    assistant's message, else the tokenizer's own if the model's configurations know it, else the
+    first that they name. None is the tokenizer's own."""
     if not chat and _names_its_own_end(ref):
         return None
     tokenizer = load_tokenizer(ref)
@@ -182,10 +213,12 @@ def learnt_end(ref: ModelRef, chat: bool = False) -> str | None:
 
 @lru_cache(maxsize=64)
 def _names_its_own_end(ref: ModelRef) -> bool:
-    """Do the configurations name the tokenizer's end token? Read off the files as far as they say it: a tokenizer takes seconds to load."""
+    """Do the configurations name the tokenizer's end token? Read off the files as far as they
+    say it: a tokenizer takes seconds to load."""
     try:
         tokenizer, vocabulary, model = (
-            json.loads((ref.directory / f"{name}.json").read_text(encoding="utf-8")) for name in ("tokenizer_config", "tokenizer", "config")
+            json.loads((ref.directory / f"{name}.json").read_text(encoding="utf-8"))
+            for name in ("tokenizer_config", "tokenizer", "config")
         )
         end = tokenizer["eos_token"]
         name = end["content"] if isinstance(end, dict) else end
@@ -207,8 +240,13 @@ def _named_ends(ref: ModelRef) -> list[int]:
     except OSError:  # a model need not bring one
         generation = None
     except Exception as error:  # what a file that holds something else makes it raise
-        raise ModelError(f"model: generation_config.json of {ref.directory} cannot be used: {_said(error)}") from error
-    found = [_ids(ref, "generation_config.json", generation), _ids(ref, "config.json", getattr(_config(ref), "eos_token_id", None))]
+        raise ModelError(
+            f"model: generation_config.json of {ref.directory} cannot be used: {_said(error)}"
+        ) from error
+    found = [
+        _ids(ref, "generation_config.json", generation),
+        _ids(ref, "config.json", getattr(_config(ref), "eos_token_id", None)),
+    ]
     return [id for id in dict.fromkeys(id for ids in found for id in ids) if id >= 0]
 
 
@@ -216,36 +254,39 @@ def _ids(ref: ModelRef, file: str, value: Any) -> list[int]:
     ids = value if isinstance(value, list) else [] if value is None else [value]
     if wrong := [id for id in ids if type(id) is not int]:
         raise ModelError(
-            f"model: {file} of {ref.directory} names the end token {wrong[0]!r}; eos_token_id is the number of a token, or a list"
+            f"model: {file} of {ref.directory} names the end token {wrong[0]!r}; eos_token_id is"
+            " the number of a token, or a list"
         )
     return ids
 
 
-# -- tokenizer and model -----------------------------------------------------------------------------------------------
+# -- tokenizer and model ---------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=64)
 def check_tokenizer(ref: ModelRef) -> None:
-    """ModelError where a tokenizer does not fit its model: no token ends a completion, or a token that a text can have is none of the
-    model's."""
+    """ModelError where a tokenizer does not fit its model: no token ends a completion, or a
+    token that a text can have is none of the model's."""
     tokenizer, rows = load_tokenizer(ref), embedding_rows(ref)
     beyond = [(id, token) for token, id in tokenizer.get_vocab().items() if id >= rows]
     padding = _padding_name(ref)
     if beyond := sorted((id, token) for id, token in beyond if token != padding):
         id, token = beyond[0]
         raise ModelError(
-            f'model: the tokenizer of {ref.directory} has {len(beyond)} tokens more than the model (the first is "{token}", id {id}; '
-            f"vocab_size in config.json is {rows}); give it the tokenizer that it was trained with, or resize its embedding"
+            f"model: the tokenizer of {ref.directory} has {len(beyond)} tokens more than the model"
+            f' (the first is "{token}", id {id}; vocab_size in config.json is {rows}); give it the'
+            " tokenizer that it was trained with, or resize its embedding"
         )
     if not end_tokens(ref):
         raise ModelError(
-            f"model: {ref.directory} knows no end token, so that no sample would end before max_tokens; name one, eos_token in its "
-            "tokenizer_config.json"
+            f"model: {ref.directory} knows no end token, so that no sample would end before"
+            " max_tokens; name one, eos_token in its tokenizer_config.json"
         )
 
 
 def tokenless(ref: ModelRef) -> list[int]:
-    """Ids below the size of the embedding, which is often padded, that the tokenizer has no token for: never to be drawn."""
+    """Ids below the size of the embedding, which is often padded, that the tokenizer has no
+    token for: never to be drawn."""
     return sorted(set(range(embedding_rows(ref))) - set(load_tokenizer(ref).get_vocab().values()))
 
 
@@ -268,7 +309,9 @@ def _config(ref: ModelRef):
     try:
         return AutoConfig.from_pretrained(ref.directory, trust_remote_code=False).get_text_config()
     except Exception as error:  # values of other types than a model's have many of their own
-        raise ModelError(f"model: config.json of {ref.directory} cannot be used: {_said(error)}") from error
+        raise ModelError(
+            f"model: config.json of {ref.directory} cannot be used: {_said(error)}"
+        ) from error
 
 
 def _said(error: Exception) -> str:
@@ -277,16 +320,24 @@ def _said(error: Exception) -> str:
 
 @lru_cache(maxsize=8)
 def tokenizer_digest(tokenizer) -> str:
-    """Identifies what token ids mean: equal digests, equal texts of the same ids and equal ids of the same texts."""
+    """Identifies what token ids mean: equal digests, equal texts of the same ids and equal ids
+    of the same texts."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    content: Any = json.loads(backend.to_str()) if backend is not None else sorted(tokenizer.get_vocab().items())
+    content: Any = (
+        json.loads(backend.to_str())
+        if backend is not None
+        else sorted(tokenizer.get_vocab().items())
+    )
     if isinstance(content, dict):
-        content = {name: value for name, value in content.items() if name not in ("padding", "truncation")}
+        content = {
+            name: value for name, value in content.items() if name not in ("padding", "truncation")
+        }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
 
 
 def quiet() -> None:
-    """One progress bar is enough: ours. bitsandbytes, which peft imports where it is installed, asks for a kernel that nobody needs."""
+    """One progress bar is enough: ours. bitsandbytes, which peft imports where it is installed,
+    asks for a kernel that nobody needs."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()

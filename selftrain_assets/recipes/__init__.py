@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from selftrain_assets.recipes.diversification import Diversification
-from selftrain_assets.recipes.mmst import MMST
-from selftrain_assets.recipes.rest_em import RestEM
-from selftrain_assets.recipes.tripost import TriPosT
+from selftrain_assets.recipes.diversification.settings import Diversification
+from selftrain_assets.recipes.mmst.settings import MMST
+from selftrain_assets.recipes.rest_em.settings import RestEM
+from selftrain_assets.recipes.tripost.settings import TriPosT
 
 AnyRecipe = Annotated[RestEM | MMST | TriPosT | Diversification, Field(discriminator="type")]
 

@@ -6,25 +6,41 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from selftrain_assets.core.prompts import PromptSettings
-from selftrain_assets.core.sampling import Sampling
-from selftrain_assets.core.settings import Identity, with_types
+from selftrain_assets.domain.prompts import PromptSettings
+from selftrain_assets.domain.sampling import Sampling
+from selftrain_assets.domain.settings import Identity, with_types
 from selftrain_assets.verifiers import AnyVerifier, CodeVerifier, NumericVerifier
 
 
 class MethodSettings(Identity):
     """One way to solve a problem: how it is asked for, drawn and verified."""
 
-    name: str = Field(pattern="^[a-z][a-z0-9_]*$", description="its name in tables, reports and the matrix; human solutions go by it")
-    prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution by this method")
+    name: str = Field(
+        pattern="^[a-z][a-z0-9_]*$",
+        description="its name in tables, reports and the matrix; human solutions go by it",
+    )
+    prompt: PromptSettings = Field(
+        PromptSettings(), description="asks for a solution by this method"
+    )
     sampling: Sampling = Field(Sampling(temperature=0.8), description="how its solutions are drawn")
-    verifier: AnyVerifier = Field(NumericVerifier(), description="who says whether its solutions are right; code is run in the sandbox")
+    verifier: AnyVerifier = Field(
+        NumericVerifier(),
+        description="who says whether its solutions are right; code is run in the sandbox",
+    )
     translation: str = Field(
         "Q: {question}\nA solution: {solution}\nA solution by {method}:",
-        description="prompt that asks for a solution by this method, given one by another; must contain {question} and {solution}; "
-        "{method} is this method's name",
+        description=(
+            "prompt that asks for a solution by this method, given one by another; must contain"
+            " {question} and {solution}; {method} is this method's name"
+        ),
     )
-    sampled: bool = Field(True, description="false: learns from human rows and is measured, but no round draws from it (ST's other method)")
+    sampled: bool = Field(
+        True,
+        description=(
+            "false: learns from human rows and is measured, but no round draws from it (ST's other"
+            " method)"
+        ),
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -41,7 +57,10 @@ class MethodSettings(Identity):
 
 SHORT = Sampling(samples_per_problem=4, temperature=0.8, max_tokens=40)
 TEXT = MethodSettings(
-    name="text", prompt=PromptSettings(template="Q: {question} A:"), sampling=SHORT, translation="Q: {question} Q: {solution} A:"
+    name="text",
+    prompt=PromptSettings(template="Q: {question} A:"),
+    sampling=SHORT,
+    translation="Q: {question} Q: {solution} A:",
 )
 CODE = MethodSettings(
     name="code",

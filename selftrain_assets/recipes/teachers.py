@@ -1,4 +1,5 @@
-"""Who is sampled in place of the policy: a model here, a checkpoint of another experiment, or a model behind a server."""
+"""Who is sampled in place of the policy: a model here, a checkpoint of another experiment, or a
+model behind a server."""
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag
 
-from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.prompts import Frame
-from selftrain_assets.core.settings import Identity
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.prompts import Frame
+from selftrain_assets.domain.settings import Identity
 from selftrain_assets.engines.openai_engine import Api, OpenAIEngine
 from selftrain_assets.engines.openai_server import ServerSettings
 
@@ -24,10 +25,11 @@ class CheckpointOf(Identity):
 class ServedTeacher(ServerSettings):
     """A model that only a server has. Nothing of it is here but its name.
 
-    Its samples are kept under `digest`, which stands for its weights: that of its name, `api` and `revision`, which are all that decides
-    what it says. Where the server stands and how it is asked (`base_url`, key, concurrency) can change without a sample being drawn
-    again. So two servers must not give the same name to different models; where one does, or puts new weights under an old name,
-    `revision` tells them apart.
+    Its samples are kept under `digest`, which stands for its weights: that of its name, `api` and
+    `revision`, which are all that decides what it says. Where the server stands and how it is asked
+    (`base_url`, key, concurrency) can change without a sample being drawn again. So two servers
+    must not give the same name to different models; where one does, or puts new weights under an
+    old name, `revision` tells them apart.
     """
 
     _section: str = PrivateAttr("recipe.teacher")
@@ -36,11 +38,15 @@ class ServedTeacher(ServerSettings):
     model: str = Field(min_length=1, description="its name on the server")
     api: Api = Field(
         "chat",
-        description="chat: each prompt is one user message, with few-shot examples as turns before it, without the student's chat template "
-        "that prompt.chat puts around it; "
-        "completions: the prompt is completed as it is",
+        description=(
+            "chat: each prompt is one user message, with few-shot examples as turns before it,"
+            " without the student's chat template that prompt.chat puts around it; completions: the"
+            " prompt is completed as it is"
+        ),
     )
-    revision: str = Field("", description="any text; another one is another model, whose samples are drawn anew")
+    revision: str = Field(
+        "", description="any text; another one is another model, whose samples are drawn anew"
+    )
 
     @property
     def identity(self) -> dict[str, str]:
@@ -56,20 +62,26 @@ class ServedTeacher(ServerSettings):
         return f"{self.model} at {self.base_url}"
 
     def open(self, frames: Sequence[Frame] = ()) -> OpenAIEngine:
-        """Nothing is asked yet. `frames` are what the student's chat template puts around a message."""
+        """Nothing is asked yet. `frames` are what the student's chat template puts around a
+        message."""
         return OpenAIEngine(self, self.model, self.api, frames)
 
 
 def _kind(value: Any) -> str:
     """Settings that fit neither are told as those which they resemble more."""
     if isinstance(value, dict):
-        fits = {kind.__name__: len(kind.model_fields.keys() & value.keys()) for kind in (CheckpointOf, ServedTeacher)}
+        fits = {
+            kind.__name__: len(kind.model_fields.keys() & value.keys())
+            for kind in (CheckpointOf, ServedTeacher)
+        }
         return max(fits, key=fits.__getitem__)
     return type(value).__name__ if isinstance(value, CheckpointOf | ServedTeacher) else "str"
 
 
 Teacher = Annotated[
-    Annotated[str, Tag("str")] | Annotated[CheckpointOf, Tag("CheckpointOf")] | Annotated[ServedTeacher, Tag("ServedTeacher")],
+    Annotated[str, Tag("str")]
+    | Annotated[CheckpointOf, Tag("CheckpointOf")]
+    | Annotated[ServedTeacher, Tag("ServedTeacher")],
     Discriminator(_kind),
 ]
 """A directory or hub name, {experiment, iteration}, or {base_url, model}."""

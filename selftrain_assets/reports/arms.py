@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from selftrain_assets.core.errors import TaskError
-from selftrain_assets.core.types import Drawing, Improvement, Outcome, Score
+from selftrain_assets.domain.errors import TaskError
+from selftrain_assets.domain.types import Drawing, Improvement, Outcome, Score
+from selftrain_assets.pipeline.metrics import VOTE
+from selftrain_assets.pipeline.run import BASE, Run, iteration_scope
+from selftrain_assets.pipeline.sampling import SAMPLES_OF
 from selftrain_assets.recipes import Diversification
 from selftrain_assets.reports.summary import summarize
-from selftrain_assets.stages.measuring import VOTE
-from selftrain_assets.stages.run import BASE, Run, iteration_scope
-from selftrain_assets.stages.sampling import SAMPLES_OF
 from selftrain_assets.store.database import relation
 
 ANY, WHOLE, FIRST = "any", "accuracy", "first attempt"
@@ -25,8 +25,9 @@ Scores = dict[str, float]
 
 @dataclass(frozen=True)
 class Asked:
-    """What is compared beside the accuracy: methods that all arms have; first attempts, where an arm improves its answers; and, by split,
-    groups of problems that all arms have (has-op and no-op), in recipe diversification."""
+    """What is compared beside the accuracy: methods that all arms have; first attempts, where an
+    arm improves its answers; and, by split, groups of problems that all arms have (has-op and
+    no-op), in recipe diversification."""
 
     methods: Sequence[str]
     first: bool
@@ -38,9 +39,17 @@ class Asked:
         first = any("self_improvement" in s["baseline"] for arm in arms for s in arm.summaries)
         runs = [run for arm in arms for run in arm.runs]
         instructed = all(isinstance(run.config.recipe, Diversification) for run in runs)
-        groups = {split: {tuple(sorted({p.group for p in run.split(split)})) for run in runs} for split in splits if instructed}
+        groups = {
+            split: {tuple(sorted({p.group for p in run.split(split)})) for run in runs}
+            for split in splits
+            if instructed
+        }
         alike = {split: of.pop() for split, of in groups.items() if len(of) == 1}
-        return cls(methods, first, {split: names for split, names in alike.items() if 1 < len(names) <= FEW_GROUPS})
+        return cls(
+            methods,
+            first,
+            {split: names for split, names in alike.items() if 1 < len(names) <= FEW_GROUPS},
+        )
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,10 @@ class Arm:
         summaries = [summarize(run) for run in runs]
         for run, summary in zip(runs, summaries, strict=True):
             if not summary["iterations"]:
-                raise TaskError(f"{run.name}: no round is finished, so there is nothing to compare; run `selftrain run {run.name}` first")
+                raise TaskError(
+                    f"{run.name}: no round is finished, so there is nothing to compare; run"
+                    f" `selftrain run {run.name}` first"
+                )
         return cls(name, runs, summaries)
 
     @property
@@ -71,26 +83,43 @@ class Arm:
 
     def total(self, count: str) -> float:
         """Of all rounds, on average over seeds."""
-        return fmean(sum(p["counts"][count] for p in s["iterations"][: self.rounds]) for s in self.summaries)
+        return fmean(
+            sum(p["counts"][count] for p in s["iterations"][: self.rounds]) for s in self.summaries
+        )
 
     def drawn(self) -> float:
-        """Samples that its rounds learned from, hinted and translated ones, feedback and updates included, on average over seeds. Rounds
-        that share a policy share samples, which count once."""
+        """Samples that its rounds learned from, hinted and translated ones, feedback and updates
+        included, on average over seeds. Rounds that share a policy share samples, which count
+        once."""
         own = self.runs[0].config.recipe.stages
         stages = [SAMPLES_OF[stage] for stage in own if stage in SAMPLES_OF]
         counts = []
         for run in self.runs:
             scopes = map(iteration_scope, range(1, self.rounds + 1))
-            tables = [run.store.table(run.need(scope, stage), stage) for scope in scopes for stage in stages]
+            tables = [
+                run.store.table(run.need(scope, stage), stage)
+                for scope in scopes
+                for stage in stages
+            ]
             with run.store.database() as db:
-                counts.append(db.execute(f"SELECT count(DISTINCT key) FROM ({relation(Drawing, tables)})")[0][0] if tables else 0)
+                counts.append(
+                    db.execute(f"SELECT count(DISTINCT key) FROM ({relation(Drawing, tables)})")[0][
+                        0
+                    ]
+                    if tables
+                    else 0
+                )
             if "trajectories" in own:
-                counts[-1] += sum(run.need(iteration_scope(i), "trajectories").counts["drawn"] for i in range(1, self.rounds + 1))
+                counts[-1] += sum(
+                    run.need(iteration_scope(i), "trajectories").counts["drawn"]
+                    for i in range(1, self.rounds + 1)
+                )
         return fmean(counts)
 
     def scores(self, iteration: int, split: str, asked: Asked) -> dict[str, list[Scores]]:
-        """By measure, for each seed, after a round; round 0 is the base. The measures are each of the methods, their vote, and whether
-        any of them is right; or, without methods, the accuracy, that of groups, and that of first attempts."""
+        """By measure, for each seed, after a round; round 0 is the base. The measures are each
+        of the methods, their vote, and whether any of them is right; or, without methods, the
+        accuracy, that of groups, and that of first attempts."""
         found: dict[str, list[Scores]] = {}
         for run in self.runs:
             evaluation = run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
@@ -101,12 +130,24 @@ class Arm:
                     by[s.method][s.problem_id] = float(s.greedy)
                 if s.split == split and s.method is None and s.group in groups:
                     groups[s.group][s.problem_id] = float(s.greedy)
-            measures = {name: by[name] for name in asked.methods} | {VOTE if asked.methods else WHOLE: by[None]} | groups
+            measures = (
+                {name: by[name] for name in asked.methods}
+                | {VOTE if asked.methods else WHOLE: by[None]}
+                | groups
+            )
             if asked.methods:
                 measures[ANY] = {id: max(by[name][id] for name in asked.methods) for id in by[None]}
             if asked.first:
-                own = run.store.read_table(evaluation, "improvements", Improvement) if "improvements" in evaluation.files else []
-                measures[FIRST] = by[None] | {e.problem_id: float(e.direct == Outcome.PASS) for e in own if e.problem_id in by[None]}
+                own = (
+                    run.store.read_table(evaluation, "improvements", Improvement)
+                    if "improvements" in evaluation.files
+                    else []
+                )
+                measures[FIRST] = by[None] | {
+                    e.problem_id: float(e.direct == Outcome.PASS)
+                    for e in own
+                    if e.problem_id in by[None]
+                }
             for name, scores in measures.items():
                 found.setdefault(name, []).append(scores)
         return found

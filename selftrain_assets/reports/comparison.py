@@ -1,4 +1,5 @@
-"""Experiments beside one another, each with one seed or several: accuracy with intervals, paired differences, and on what terms."""
+"""Experiments beside one another, each with one seed or several: accuracy with intervals, paired
+differences, and on what terms."""
 
 from __future__ import annotations
 
@@ -10,16 +11,16 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.files import write_atomically
-from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.statistics import Estimate, estimate, over_seeds, paired_difference
-from selftrain_assets.core.types import Row
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.statistics import Estimate, estimate, over_seeds, paired_difference
+from selftrain_assets.domain.types import Row
+from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.reports.arms import Arm, Asked, Scores
 from selftrain_assets.reports.render import Page
 from selftrain_assets.reports.summary import plain
 from selftrain_assets.reports.tables import Titled, estimated
-from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.runtime.files import write_atomically
 from selftrain_assets.store.database import relation
 
 SPLITS = ("test", "transfer")
@@ -28,10 +29,12 @@ MOST_NAMED = 6  # arms of which a sentence gives the number of each
 
 
 def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, Any]:
-    """Everything that a comparison says. `runs` holds those of each name, in the same order of seeds for every name.
+    """Everything that a comparison says. `runs` holds those of each name, in the same order of
+    seeds for every name.
 
-    With several seeds an interval is Student's over seeds, and a difference is paired by seed. With one, and with seeds that all agree,
-    which say no more than one of them, it is over held-out problems: Wilson's, and Newcombe's for a difference, paired by problem.
+    With several seeds an interval is Student's over seeds, and a difference is paired by seed. With
+    one, and with seeds that all agree, which say no more than one of them, it is over held-out
+    problems: Wilson's, and Newcombe's for a difference, paired by problem.
     """
     if twice := [name for i, name in enumerate(names) if name in names[:i]]:
         raise UserError(f'compare: "{twice[0]}" is named twice')
@@ -41,25 +44,41 @@ def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, An
 
 def compare_arms(arms: Sequence[Arm]) -> dict[str, Any]:
     """Their numbers, and on what terms they are compared."""
-    splits = [split for split in SPLITS if all(run.split(split) for arm in arms for run in arm.runs)]
+    splits = [
+        split for split in SPLITS if all(run.split(split) for arm in arms for run in arm.runs)
+    ]
     asked = Asked.of(arms, splits)
     return {
         "seeds": [run.config.seed for run in arms[0].runs],
         "arms": [_arm(arm, splits, asked) for arm in arms],
-        "differences": [d for arm in arms[1:] for split in splits for d in _differences(arm, arms[0], split, asked)],
+        "differences": [
+            d
+            for arm in arms[1:]
+            for split in splits
+            for d in _differences(arm, arms[0], split, asked)
+        ],
         "terms": _terms(arms),
     }
 
 
 def _arm(arm: Arm, splits: Sequence[str], asked: Asked) -> dict[str, Any]:
-    by_round = {split: [arm.scores(i, split, asked) for i in range(arm.rounds + 1)] for split in splits}
+    by_round = {
+        split: [arm.scores(i, split, asked) for i in range(arm.rounds + 1)] for split in splits
+    }
     return {
         "name": arm.name,
         "rounds": arm.rounds,
-        "accuracy": {split: {m: [asdict(accuracy(p[m])) for p in of] for m in of[0]} for split, of in by_round.items()},
-        "by_seed": {split: {m: [_means(p[m]) for p in of] for m in of[0]} for split, of in by_round.items()},
+        "accuracy": {
+            split: {m: [asdict(accuracy(p[m])) for p in of] for m in of[0]}
+            for split, of in by_round.items()
+        },
+        "by_seed": {
+            split: {m: [_means(p[m]) for p in of] for m in of[0]} for split, of in by_round.items()
+        },
         "drawn": arm.drawn(),
-        "rows": fmean(s["iterations"][arm.rounds - 1]["counts"]["kept_rows"] for s in arm.summaries),
+        "rows": fmean(
+            s["iterations"][arm.rounds - 1]["counts"]["kept_rows"] for s in arm.summaries
+        ),
         "optimizer_steps": arm.total("optimizer_steps"),
     }
 
@@ -79,13 +98,20 @@ def _differences(arm: Arm, less: Arm, split: str, asked: Asked) -> list[dict[str
     before, after = (each.scores(each.rounds, split, asked) for each in (less, arm))
     by_problem = _share([less, arm], INPUTS, "problems")
     return [
-        {"arm": arm.name, "less": less.name, "split": split, "measure": m, **asdict(difference(before[m], after[m], by_problem))}
+        {
+            "arm": arm.name,
+            "less": less.name,
+            "split": split,
+            "measure": m,
+            **asdict(difference(before[m], after[m], by_problem)),
+        }
         for m in before
     ]
 
 
 def difference(before: Sequence[Scores], after: Sequence[Scores], by_problem: bool) -> Estimate:
-    """Paired by seed; where seeds have no spread, by problem, if those are the same (`by_problem`), else without an interval."""
+    """Paired by seed; where seeds have no spread, by problem, if those are the same
+    (`by_problem`), else without an interval."""
     found = over_seeds([b - a for a, b in zip(_means(before), _means(after), strict=True)])
     if isnan(found.low) and by_problem and before[0].keys() == after[0].keys():
         return paired_difference(list(before[0].values()), [after[0][id] for id in before[0]])
@@ -93,13 +119,20 @@ def difference(before: Sequence[Scores], after: Sequence[Scores], by_problem: bo
 
 
 def _rows(arm: Arm, first: Arm) -> dict[str, Any]:
-    """Which rows the last rounds have in common, by prompt and completion; of all seeds together."""
+    """Which rows the last rounds have in common, by prompt and completion; of all seeds
+    together."""
     counts = {"shared": 0, "only_first": 0, "only_this": 0}
     for before, after in zip(first.runs, arm.runs, strict=True):
         with after.store.database() as db:
-            for name, run, iteration in (("before", before, first.rounds), ("after", after, arm.rounds)):
+            for name, run, iteration in (
+                ("before", before, first.rounds),
+                ("after", after, arm.rounds),
+            ):
                 rows = run.store.table(run.need(iteration_scope(iteration), "dataset"), "rows")
-                db.execute(f"CREATE TABLE {name} AS SELECT DISTINCT prompt, completion FROM ({relation(Row, [rows])})")
+                db.execute(
+                    f"CREATE TABLE {name} AS SELECT DISTINCT prompt, completion FROM"
+                    f" ({relation(Row, [rows])})"
+                )
             counts["shared"] += db.count("before SEMI JOIN after USING (prompt, completion)")
             counts["only_first"] += db.count("before ANTI JOIN after USING (prompt, completion)")
             counts["only_this"] += db.count("after ANTI JOIN before USING (prompt, completion)")
@@ -108,7 +141,10 @@ def _rows(arm: Arm, first: Arm) -> dict[str, Any]:
 
 def _share(arms: Sequence[Arm], scope: str, stage: str) -> bool:
     """Seed by seed, is it the same in every arm?"""
-    return all(len({run.need(scope, stage).digest for run in of_seed}) == 1 for of_seed in zip(*(arm.runs for arm in arms), strict=True))
+    return all(
+        len({run.need(scope, stage).digest for run in of_seed}) == 1
+        for of_seed in zip(*(arm.runs for arm in arms), strict=True)
+    )
 
 
 def _terms(arms: Sequence[Arm]) -> list[str]:
@@ -120,14 +156,21 @@ def _terms(arms: Sequence[Arm]) -> list[str]:
         f"{what}: {'the same in every arm' if _share(arms, *of) else 'NOT the same in every arm'}."
         for what, of in {"Problems": (INPUTS, "problems"), "Base": (BASE, "checkpoint")}.items()
     ]
-    told += [f"{arm.name}: forked from {fork}." for arm in arms for fork in arm.runs[0].config.forks]
-    steps, drawn = {arm.name: arm.total("optimizer_steps") for arm in arms}, {arm.name: arm.drawn() for arm in arms}
+    told += [
+        f"{arm.name}: forked from {fork}." for arm in arms for fork in arm.runs[0].config.forks
+    ]
+    steps, drawn = (
+        {arm.name: arm.total("optimizer_steps") for arm in arms},
+        {arm.name: arm.drawn() for arm in arms},
+    )
     for what, counts in {"Optimizer steps": steps, "Drawn samples": drawn}.items():
         amounts = {name: f"{count:,.0f}" for name, count in counts.items()}
         if len(set(amounts.values())) == 1:
             told.append(f"{what}: {amounts[arms[0].name]} in every arm.")
         elif len(arms) <= MOST_NAMED:
-            told.append(f"{what}: {', '.join(f'{name} {amount}' for name, amount in amounts.items())}.")
+            told.append(
+                f"{what}: {', '.join(f'{name} {amount}' for name, amount in amounts.items())}."
+            )
         else:
             fewest, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
             told.append(f"{what}: from {amounts[fewest]} ({fewest}) to {amounts[most]} ({most}).")
@@ -141,11 +184,23 @@ def comparison_tables(found: dict[str, Any]) -> list[Titled]:
     tables = [
         table
         for split in found["arms"][0]["accuracy"]
-        for table in (_arms(found, split, seeds), _less(found, split, "seed" if several else "problem where the problems are the same"))
+        for table in (
+            _arms(found, split, seeds),
+            _less(found, split, "seed" if several else "problem where the problems are the same"),
+        )
     ]
-    counts = [[d["arm"], *(f"{d[count]:,}" for count in ("shared", "only_first", "only_this"))] for d in found["rows"]]
+    counts = [
+        [d["arm"], *(f"{d[count]:,}" for count in ("shared", "only_first", "only_this"))]
+        for d in found["rows"]
+    ]
     first = found["arms"][0]["name"]
-    tables.append(Titled("Distinct training rows of the last round", ["", f"also of {first}", f"only of {first}", "only its own"], counts))
+    tables.append(
+        Titled(
+            "Distinct training rows of the last round",
+            ["", f"also of {first}", f"only of {first}", "only its own"],
+            counts,
+        )
+    )
     return [table for table in tables if table.rows]
 
 
@@ -155,10 +210,15 @@ def _arms(found: dict[str, Any], split: str, seeds: str) -> Titled:
     bases: dict[tuple[str, ...], list[str]] = {}
     for name, of in accuracy.items():
         bases.setdefault(tuple(interval(of[m][0]) for m in measures), []).append(name)
-    rows = [["base" if len(bases) == 1 else f"base of {', '.join(of)}", *cells, "", "", "", ""] for cells, of in bases.items()]
+    rows = [
+        ["base" if len(bases) == 1 else f"base of {', '.join(of)}", *cells, "", "", "", ""]
+        for cells, of in bases.items()
+    ]
     for arm in found["arms"]:
         counts = [f"{arm[count]:,.0f}" for count in ("rounds", "drawn", "rows", "optimizer_steps")]
-        rows.append([arm["name"], *(interval(accuracy[arm["name"]][m][-1]) for m in measures), *counts])
+        rows.append(
+            [arm["name"], *(interval(accuracy[arm["name"]][m][-1]) for m in measures), *counts]
+        )
     title = f"Greedy accuracy on the {split} split after the last round, {seeds}, 95% intervals"
     return Titled(title, ["", *measures, "rounds", "drawn", "last rows", "steps"], rows)
 
@@ -170,7 +230,9 @@ def _less(found: dict[str, Any], split: str, paired_by: str) -> Titled:
             cells.setdefault(d["arm"], {})[d["measure"]] = interval(d, "+")
     measures = list(found["arms"][0]["accuracy"][split])
     title = f"Less {found['arms'][0]['name']} on the {split} split, paired by {paired_by}"
-    return Titled(title, ["", *measures], [[name, *(of[m] for m in measures)] for name, of in cells.items()])
+    return Titled(
+        title, ["", *measures], [[name, *(of[m] for m in measures)] for name, of in cells.items()]
+    )
 
 
 def interval(estimate: dict[str, Any], sign: str = "") -> str:
@@ -179,21 +241,36 @@ def interval(estimate: dict[str, Any], sign: str = "") -> str:
 
 
 def folder_name(parts: Sequence[str]) -> str:
-    """Where a comparison of these lies; what is too long for a folder's name is cut, and told apart by its digest."""
+    """Where a comparison of these lies; what is too long for a folder's name is cut, and told
+    apart by its digest."""
     name = "+".join(parts)
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{fingerprint('comparison', name)[:8]}"
+    return (
+        name
+        if len(name) <= LONGEST_NAME
+        else f"{name[:LONGEST_NAME]}-{fingerprint('comparison', name)[:8]}"
+    )
 
 
 def write_comparison(found: dict[str, Any], folder: Path) -> Path:
     """Write comparison.json, .png, .md and .html; returns the HTML file."""
     from selftrain_assets.reports.figures import comparison
 
-    return write_page(found, folder, " and ".join(arm["name"] for arm in found["arms"]), comparison(found), comparison_tables(found))
+    return write_page(
+        found,
+        folder,
+        " and ".join(arm["name"] for arm in found["arms"]),
+        comparison(found),
+        comparison_tables(found),
+    )
 
 
-def write_page(found: dict[str, Any], folder: Path, title: str, png: bytes, tables: Sequence[Titled]) -> Path:
+def write_page(
+    found: dict[str, Any], folder: Path, title: str, png: bytes, tables: Sequence[Titled]
+) -> Path:
     """The same, with this figure and these tables."""
-    page = Page(title, figures={"comparison": png}, notes=[" ".join(found["terms"])], sections=tables)
+    page = Page(
+        title, figures={"comparison": png}, notes=[" ".join(found["terms"])], sections=tables
+    )
     write_atomically(folder / "comparison.json", json.dumps(found, indent=1))
     write_atomically(folder / "comparison.png", png)
     write_atomically(folder / "comparison.md", page.markdown())

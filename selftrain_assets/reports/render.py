@@ -1,4 +1,5 @@
-"""How pages and tables become HTML and Markdown: prose stands in templates, which escape every value that they show."""
+"""How pages and tables become HTML and Markdown: prose stands in templates, which escape every
+value that they show."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from selftrain_assets.core.foreign import visible
+from selftrain_assets.domain.foreign import visible
 from selftrain_assets.reports.tables import Titled
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ def html_templates() -> Environment:
 
 @cache
 def markdown_templates(package: str) -> Environment:
-    """Markdown templates below a package's folder `templates`. A value is escaped by `escape_markdown` unless a filter made it Markdown.
+    """Markdown templates below a package's folder `templates`. A value is escaped by
+    `escape_markdown` unless a filter made it Markdown.
 
-    Filters: `table(rows)` of column titles, `code` in the line, `fenced(language)` for a block of it, `python` for a
-    literal within one, `thousands` for a count, `listed` for words.
+    Filters: `table(rows)` of column titles, `code` in the line, `fenced(language)` for a block of
+    it, `python` for a literal within one, `thousands` for a count, `listed` for words.
     """
     from markupsafe import Markup
 
@@ -73,8 +75,11 @@ def markdown_templates(package: str) -> Environment:
     )
 
 
-def _environment(package: str, escape: Callable[[str], str], **filters: Callable[..., object]) -> Environment:
-    """`escape` is applied to every value that a template shows but to markup; jinja2 then escapes for HTML what is not markup yet."""
+def _environment(
+    package: str, escape: Callable[[str], str], **filters: Callable[..., object]
+) -> Environment:
+    """`escape` is applied to every value that a template shows but to markup; jinja2 then
+    escapes for HTML what is not markup yet."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -97,7 +102,8 @@ def _environment(package: str, escape: Callable[[str], str], **filters: Callable
 def escape_markdown(text: str) -> str:
     """Text that stays text in a paragraph and in a cell of a table, whatever a model wrote.
 
-    It is one line; no cell ends in it, and no tag, link or picture begins in it. Code in backticks stays code.
+    It is one line; no cell ends in it, and no tag, link or picture begins in it. Code in backticks
+    stays code.
     """
     line = re.sub(r"\s+", " ", visible(text)).replace("\\", "\\\\")
     return line.replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")

@@ -1,4 +1,5 @@
-"""What a report says of other tasks: every policy on each suite, the base's numbers in the first row."""
+"""What a report says of other tasks: every policy on each suite, the base's numbers in the first
+row."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ from selftrain_assets.reports.tables import Titled, estimated, number
 
 def suite_tables(summary: dict[str, Any]) -> list[Titled]:
     """One for each suite that the base was measured on."""
-    points = [("base", summary["baseline"]), *((str(p["iteration"]), p) for p in summary["iterations"])]
+    points = [
+        ("base", summary["baseline"]),
+        *((str(p["iteration"]), p) for p in summary["iterations"]),
+    ]
     points += [(f"human rows only, {p['steps']} steps", p) for p in summary["human_only"]]
     return [_table(name, of, points) for name, of in summary["baseline"].get("suites", {}).items()]
 
@@ -24,9 +28,17 @@ def _table(suite: str, base: dict[str, Any], points: list[tuple[str, dict[str, A
                 [
                     name,
                     estimated(found["greedy_accuracy"], found["greedy_accuracy_interval"]),
-                    estimated(found.get("gain_over_base"), found.get("gain_over_base_interval", (None, None)), "+"),
+                    estimated(
+                        found.get("gain_over_base"),
+                        found.get("gain_over_base_interval", (None, None)),
+                        "+",
+                    ),
                     *(number(found["pass_at_k"].get(k)) for k in ks),
                 ]
             )
-    title = f"Suite {suite}: {base['test_problems']} problems of another task, which no round trains on"
-    return Titled(title, ["iteration", "greedy accuracy", "over the base", *(f"pass@{k}" for k in ks)], rows)
+    title = (
+        f"Suite {suite}: {base['test_problems']} problems of another task, which no round trains on"
+    )
+    return Titled(
+        title, ["iteration", "greedy accuracy", "over the base", *(f"pass@{k}" for k in ks)], rows
+    )

@@ -1,24 +1,28 @@
-"""The numbers of an experiment, read off its manifests: what `report --json` prints and every table and figure shows."""
+"""The numbers of an experiment, read off its manifests: what `report --json` prints and every
+table and figure shows."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from selftrain_assets.stages.checks import leaks_of
-from selftrain_assets.stages.loop import ALL_ROUNDS, ONE_ROUND, round_stages
-from selftrain_assets.stages.run import BASE, INPUTS, Run, iteration_scope
-from selftrain_assets.stages.sampling import solved_problems
+from selftrain_assets.pipeline.checks import leaks_of
+from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND, round_stages
+from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.pipeline.sampling import solved_problems
 from selftrain_assets.store import Manifest
 
 
 def summarize(run: Run) -> dict[str, Any]:
-    """Baseline, iterations and controls as far as they exist and are of today's methods; undefined numbers are None."""
+    """Baseline, iterations and controls as far as they exist and are of today's methods;
+    undefined numbers are None."""
     base = _evaluation(run, BASE)
     solved: set[str] = set()
     iterations = []
     for i in range(1, run.config.rounds + 1):
-        stages = (run.manifest(iteration_scope(i), stage) for stage in round_stages(run.config.recipe))
+        stages = (
+            run.manifest(iteration_scope(i), stage) for stage in round_stages(run.config.recipe)
+        )
         if base is None or not all(stages) or _evaluation(run, iteration_scope(i)) is None:
             break
         if "verifications" in run.config.recipe.stages:
@@ -33,7 +37,8 @@ def summarize(run: Run) -> dict[str, Any]:
             "confidence": run.config.evaluation.confidence,
             "forks": [fork.model_dump(mode="json") for fork in run.config.forks],
             "allowed": _allowed(run),
-            "baseline": _measured(run, base) | {"name": BASE, "seconds": _seconds(run, BASE, ["checkpoint", "evaluation"])}
+            "baseline": _measured(run, base)
+            | {"name": BASE, "seconds": _seconds(run, BASE, ["checkpoint", "evaluation"])}
             if base
             else None,
             "iterations": iterations,
@@ -52,18 +57,28 @@ def summarize(run: Run) -> dict[str, Any]:
 
 
 def _allowed(run: Run) -> list[dict[str, Any]]:
-    """Held-out text that is let stand: each waiver, and how much it covers of the problems and of the rows of all rounds."""
+    """Held-out text that is let stand: each waiver, and how much it covers of the problems and
+    of the rows of all rounds."""
     made = {"problems": [run.manifest(INPUTS, "problems")]}
-    made["rows"] = [run.manifest(iteration_scope(i), "dataset") for i in range(1, run.config.rounds + 1)]
-    counts = {name: [leaks_of(run, manifest)[1] for manifest in of if manifest] for name, of in made.items()}
+    made["rows"] = [
+        run.manifest(iteration_scope(i), "dataset") for i in range(1, run.config.rounds + 1)
+    ]
+    counts = {
+        name: [leaks_of(run, manifest)[1] for manifest in of if manifest]
+        for name, of in made.items()
+    }
     return [
-        {**waiver.model_dump(), **{name: sum(allowed[n][1] for allowed in of) for name, of in counts.items()}}
+        {
+            **waiver.model_dump(),
+            **{name: sum(allowed[n][1] for allowed in of) for name, of in counts.items()},
+        }
         for n, waiver in enumerate(run.config.contamination.allow)
     ]
 
 
 def _evaluation(run: Run, scope: str) -> Manifest | None:
-    """Its evaluation, unless that is of other methods than the settings name now: then it is owed again."""
+    """Its evaluation, unless that is of other methods than the settings name now: then it is
+    owed again."""
     found = run.manifest(scope, "evaluation")
     known = set(found.metrics.get("methods", {})) if found else set()
     return found if known == {m.name for m in run.config.recipe.methods} else None
@@ -86,13 +101,21 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
         },
         "yields": _yields(found),
         **({"thoughts_drawn": thoughts} if (thoughts := _thoughts(found.get("samples"))) else {}),
-        "second_opinion": {stage: m.metrics["second_opinion"] for stage, m in found.items() if "second_opinion" in m.metrics},
+        "second_opinion": {
+            stage: m.metrics["second_opinion"]
+            for stage, m in found.items()
+            if "second_opinion" in m.metrics
+        },
         **({"trajectories": _trajectories(found)} if "trajectories" in found else {}),
         "rows_by_method": found["dataset"].metrics.get("rows", {}),
         "rows_mixed_in": found["dataset"].metrics.get("mixed", {}),
         "diversity": found["dataset"].metrics.get("diversity", {}),
         "tokenization": found["dataset"].metrics.get("tokenization", {}),
-        **({"policy": found["policy"].digest, "policy_from": found["policy"].detail["origin"]} if "policy" in found else {}),
+        **(
+            {"policy": found["policy"].digest, "policy_from": found["policy"].detail["origin"]}
+            if "policy" in found
+            else {}
+        ),
         "checkpoint": found["checkpoint"].digest,
         "seconds": _seconds(run, scope, list(found)),
         "work_seconds": {stage: m.work_seconds for stage, m in found.items()},
@@ -115,17 +138,25 @@ def _drawn(found: dict[str, Manifest], solved_so_far: int) -> dict[str, int]:
 
 
 def _trajectories(found: dict[str, Manifest]) -> dict[str, Any]:
-    """The funnel from attempts to rows, why trajectories ended as they did, and which errors were corrected."""
+    """The funnel from attempts to rows, why trajectories ended as they did, and which errors
+    were corrected."""
     made, rows = found["trajectories"], found["dataset"].counts
-    parts = {"correct": rows["self"] - rows["improved"], "improved": rows["improved"], "gold": rows["human"]}
+    parts = {
+        "correct": rows["self"] - rows["improved"],
+        "improved": rows["improved"],
+        "gold": rows["human"],
+    }
     return {"counts": made.counts, **made.metrics, "rows": parts}
 
 
 def _yields(found: dict[str, Manifest]) -> dict[str, Any]:
-    """{method: {method the solution is from: samples, and how many are correct}}, of samples and translations."""
+    """{method: {method the solution is from: samples, and how many are correct}}, of samples and
+    translations."""
     united: dict[str, Any] = {}
     for stage in ("verifications", "translations"):
-        for method, of in (found[stage].metrics if stage in found else {}).get("yields", {}).items():
+        for method, of in (
+            (found[stage].metrics if stage in found else {}).get("yields", {}).items()
+        ):
             united.setdefault(method, {}).update(of)
     return united
 
@@ -134,7 +165,11 @@ def _measured(run: Run, evaluation: Manifest) -> dict[str, Any]:
     """The numbers of an evaluation; of each method too, where there are several."""
     metrics = evaluation.metrics
     by_method = {m.name: _flat(metrics["methods"][m.name]) for m in run.config.recipe.methods}
-    more = {"methods": by_method} | {name: metrics[name] for name in ("ranked", "agreement", "choice")} if by_method else {}
+    more = (
+        {"methods": by_method} | {name: metrics[name] for name in ("ranked", "agreement", "choice")}
+        if by_method
+        else {}
+    )
     suites = {name: _flat(of) for name, of in metrics.get("suites", {}).items()}
     own = {"self_improvement": metrics["self_improvement"]} if "self_improvement" in metrics else {}
     thoughts = {"thoughts": thought} if (thought := _thoughts(evaluation)) else {}
@@ -148,7 +183,13 @@ def _thoughts(found: Manifest | None) -> dict[str, Any] | None:
 
 def _flat(metrics: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for name in ("greedy_accuracy", "train_accuracy", "validation_accuracy", "transfer_accuracy", "gain_over_base"):
+    for name in (
+        "greedy_accuracy",
+        "train_accuracy",
+        "validation_accuracy",
+        "transfer_accuracy",
+        "gain_over_base",
+    ):
         if name in metrics:
             flat[name] = metrics[name]["mean"]
             flat[f"{name}_interval"] = [metrics[name]["low"], metrics[name]["high"]]
@@ -156,10 +197,20 @@ def _flat(metrics: dict[str, Any]) -> dict[str, Any]:
         flat[name] = {k: v["mean"] for k, v in metrics[name].items()}
         flat[f"{name}_interval"] = {k: [v["low"], v["high"]] for k, v in metrics[name].items()}
     flat["groups"] = {
-        split: {name: {"accuracy": e["mean"], "interval": [e["low"], e["high"]], "problems": e["problems"]} for name, e in of.items()}
+        split: {
+            name: {
+                "accuracy": e["mean"],
+                "interval": [e["low"], e["high"]],
+                "problems": e["problems"],
+            }
+            for name, e in of.items()
+        }
         for split, of in metrics.get("groups", {}).items()
     }
-    return flat | {"test_problems": metrics["greedy_accuracy"]["problems"], "by_difficulty": metrics.get("by_difficulty", {})}
+    return flat | {
+        "test_problems": metrics["greedy_accuracy"]["problems"],
+        "by_difficulty": metrics.get("by_difficulty", {}),
+    }
 
 
 def _seconds(run: Run, scope: str, stages: list[str]) -> dict[str, float]:
@@ -167,9 +218,14 @@ def _seconds(run: Run, scope: str, stages: list[str]) -> dict[str, float]:
 
 
 def figures_of(summary: dict[str, Any]) -> list[str]:
-    """The figures in a report: that of methods where there are several, that of diversity where it was measured."""
+    """The figures in a report: that of methods where there are several, that of diversity where
+    it was measured."""
     measured = any(point["diversity"] for point in summary["iterations"])
-    return ["overview", *(["methods"] if summary["baseline"].get("methods") else []), *(["diversity"] if measured else [])]
+    return [
+        "overview",
+        *(["methods"] if summary["baseline"].get("methods") else []),
+        *(["diversity"] if measured else []),
+    ]
 
 
 def plain(value: Any) -> Any:

@@ -1,4 +1,5 @@
-"""The table of an experiment, as rows of text: rendered by the command line, Markdown and HTML alike."""
+"""The table of an experiment, as rows of text: rendered by the command line, Markdown and HTML
+alike."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def rows(summary: dict[str, Any]) -> list[list[str]]:
 def _row(name: str, point: dict[str, Any]) -> list[str]:
     counts = point.get("counts", {})
     low, high = point["greedy_accuracy_interval"]
-    seconds = [sum(point["seconds"].get(stage, 0) for stage in stages) for stages in GROUPS.values()]
+    seconds = [
+        sum(point["seconds"].get(stage, 0) for stage in stages) for stages in GROUPS.values()
+    ]
     return [
         name,
         number(point["greedy_accuracy"]),
@@ -74,7 +77,9 @@ def estimated(mean: float | None, interval: Sequence[float | None], sign: str = 
     if mean is None:
         return ""
     low, high = interval
-    return f"{mean:{sign}.3f}" + (f" [{low:{sign}.3f}, {high:{sign}.3f}]" if low is not None and high is not None else "")
+    return f"{mean:{sign}.3f}" + (
+        f" [{low:{sign}.3f}, {high:{sign}.3f}]" if low is not None and high is not None else ""
+    )
 
 
 def _one_and_largest(by_k: dict[str, Any]) -> list[str]:

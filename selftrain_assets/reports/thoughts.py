@@ -13,13 +13,21 @@ HEADER = [
     "with a thought",
     "never closed",
     "ended at the budget",
-    *(f"{what.replace('_tokens', '')} tokens, {name}" for what in LENGTHS for name in ("mean", "median", "p90", "max")),
+    *(
+        f"{what.replace('_tokens', '')} tokens, {name}"
+        for what in LENGTHS
+        for name in ("mean", "median", "p90", "max")
+    ),
 ]
 
 
 def thought_tables(summary: dict[str, Any]) -> list[Titled]:
-    """One row for what each round drew and one for each evaluation, where any of it was thought about."""
-    points = [("base", summary["baseline"]), *((f"round {p['iteration']}", p) for p in summary["iterations"])]
+    """One row for what each round drew and one for each evaluation, where any of it was thought
+    about."""
+    points = [
+        ("base", summary["baseline"]),
+        *((f"round {p['iteration']}", p) for p in summary["iterations"]),
+    ]
     rows = [
         [f"{name}, {what}", *_cells(point[of])]
         for name, point in points
@@ -27,7 +35,14 @@ def thought_tables(summary: dict[str, Any]) -> list[Titled]:
         if point.get(of)
     ]
     return (
-        [Titled("Thoughts and answers: a thought that never closes is no answer; held-out accuracy is of answers", HEADER, rows)]
+        [
+            Titled(
+                "Thoughts and answers: a thought that never closes is no answer; held-out accuracy"
+                " is of answers",
+                HEADER,
+                rows,
+            )
+        ]
         if rows
         else []
     )
@@ -36,4 +51,11 @@ def thought_tables(summary: dict[str, Any]) -> list[Titled]:
 def _cells(found: dict[str, Any]) -> list[str]:
     counts = [str(found[name]) for name in ("drawn", "think", "unclosed", "forced")]
     lengths = [found[what] or {} for what in LENGTHS]
-    return [*counts, *(f"{of[name]:.0f}" if of else "" for of in lengths for name in ("mean", "median", "p90", "max"))]
+    return [
+        *counts,
+        *(
+            f"{of[name]:.0f}" if of else ""
+            for of in lengths
+            for name in ("mean", "median", "p90", "max")
+        ),
+    ]

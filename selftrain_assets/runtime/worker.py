@@ -1,8 +1,9 @@
 """Child processes that are sent requests and send replies, a JSON value per line.
 
-`Worker` is the parent's side: it starts a process, talks to it, and ends it with all processes that it has started. `open_replies` and
-`open_requests` are the child's side. A child reads requests from standard input, which ends when the parent does, and writes replies to
-standard output. What it writes to standard error is kept, so that a failure can be explained by the last error in it.
+`Worker` is the parent's side: it starts a process, talks to it, and ends it with all processes that
+it has started. `open_replies` and `open_requests` are the child's side. A child reads requests from
+standard input, which ends when the parent does, and writes replies to standard output. What it
+writes to standard error is kept, so that a failure can be explained by the last error in it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.errors import InfraError
+from selftrain_assets.domain.errors import InfraError
 
 Message = Any
 """What JSON can hold."""
@@ -38,7 +39,8 @@ class WorkerError(InfraError):
 
 
 class Worker:
-    """A child process in a session of its own: Ctrl-C reaches the parent alone, which then decides how its workers end."""
+    """A child process in a session of its own: Ctrl-C reaches the parent alone, which then
+    decides how its workers end."""
 
     def __init__(
         self,
@@ -97,7 +99,8 @@ class Worker:
             self._requests.flush()
 
     def receive(self) -> Message:
-        """The next reply of a worker with an inbox of its own. WorkerError where the process has ended."""
+        """The next reply of a worker with an inbox of its own. WorkerError where the process has
+        ended."""
         _, message = self.inbox.get()
         if message is None:
             self.inbox.put((self, None))  # for whoever asks again
@@ -110,12 +113,17 @@ class Worker:
         return self._process.wait()
 
     def explain_end(self) -> str:
-        """How the process has ended and the last error that it wrote, as the predicate of a sentence.
+        """How the process has ended and the last error that it wrote, as the predicate of a
+        sentence.
 
         A process that is still ending is waited for.
         """
         code = self.stop(SECONDS_TO_END)
-        ending = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        ending = (
+            f"was ended by {signal.Signals(-code).name}"
+            if code < 0
+            else f"ended with exit code {code}"
+        )
         error = last_error(self.log)
         return f"{ending}; it says: {error}" if error else ending
 
@@ -141,9 +149,9 @@ def stop_all(workers: Iterable[Worker], grace: float = 0.0, interrupt: bool = Fa
     """End processes, and all that they have started.
 
     Args:
-        workers: Those to end; one that has ended already stays as it is.
-        grace: Seconds in which they may end by themselves, now that their requests have ended. Those that are left are killed.
-        interrupt: Send them SIGINT too.
+        workers: Those to end; one that has ended already stays as it is. grace: Seconds in which
+        they may end by themselves, now that their requests have ended. Those that are left are
+        killed. interrupt: Send them SIGINT too.
     """
     workers = list(workers)
     try:
@@ -159,24 +167,27 @@ def stop_all(workers: Iterable[Worker], grace: float = 0.0, interrupt: bool = Fa
 
 
 def last_error(log: str) -> str:
-    """The last line about an error, without what stands before the error's name; else the last line; empty where there is none."""
+    """The last line about an error, without what stands before the error's name; else the last
+    line; empty where there is none."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [match[0] for line in lines if (match := _ERROR.search(line))]
     return [*lines[-1:], *errors[-1:]][-1] if lines else ""
 
 
-# -- the child's side --------------------------------------------------------------------------------------------------
+# -- the child's side ------------------------------------------------------------------------------
 
 
 def open_replies() -> Callable[[Message], None]:
-    """Returns a function that sends a reply. Whatever else is printed from now on goes to standard error."""
+    """Returns a function that sends a reply. Whatever else is printed from now on goes to
+    standard error."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return lambda message: print(json.dumps(message), file=replies, flush=True)
 
 
 def open_requests() -> queue.SimpleQueue[Message]:
-    """Returns a queue of the requests. When they end this process does, at once: the parent wants no more of it, or is gone."""
+    """Returns a queue of the requests. When they end this process does, at once: the parent
+    wants no more of it, or is gone."""
     requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
 
     def read() -> None:

@@ -13,7 +13,7 @@ runs/
   scratch/<key>/               what an unfinished training resumes from
   .duckdb-*.tmp/               what a running query has no memory for
   **/quarantine/               what was damaged and has been made again
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from selftrain_assets.core.crash import fault_point
-from selftrain_assets.core.errors import IntegrityError
-from selftrain_assets.core.files import needs_room, publish, write_atomically
-from selftrain_assets.core.identity import fingerprint
-from selftrain_assets.core.retraction import Retractions
-from selftrain_assets.core.scratch import ScratchModel
-from selftrain_assets.core.types import Sample, Verification
+from selftrain_assets.domain.errors import IntegrityError
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.retraction import Retractions
+from selftrain_assets.domain.types import Sample, Verification
 from selftrain_assets.models.loading import FACTS, ModelRef, Policy, resolve_model, weights_digest
+from selftrain_assets.models.random_init import ScratchModel
+from selftrain_assets.runtime.faultpoints import fault_point
+from selftrain_assets.runtime.files import needs_room, publish, write_atomically
 from selftrain_assets.store import location
 from selftrain_assets.store.database import Database, parquet
 from selftrain_assets.store.lease import is_held, lease
@@ -66,12 +66,15 @@ class Store:
     """A store below `root`, a local folder."""
 
     root: Path
-    trusts_pools: ClassVar[bool] = False  # an audit tells damage apart from what is owed, and takes pools to hold what they held
+    # an audit tells damage apart from what is owed, and takes pools to hold what they held
+    trusts_pools: ClassVar[bool] = False
 
     @classmethod
     def default(cls) -> Store:
         """SELFTRAIN_STORE, or runs/ beside the package."""
-        return cls(location.folder(os.environ.get("SELFTRAIN_STORE") or Path(__file__).parents[2] / "runs"))
+        return cls(
+            location.folder(os.environ.get("SELFTRAIN_STORE") or Path(__file__).parents[2] / "runs")
+        )
 
     def check_writable(self) -> None:
         """UserError where nothing can be kept; asked before any work begins."""
@@ -81,7 +84,7 @@ class Store:
         """An empty database that spills into the store when its memory is used up."""
         return Database(self.root)
 
-    # -- pools ---------------------------------------------------------------------------------------------------------
+    # -- pools -------------------------------------------------------------------------------------
 
     def samples(self, policy: str) -> Pool:
         """Everything ever drawn from these weights."""
@@ -97,9 +100,12 @@ class Store:
 
     def all_verifications(self, verifier: str = "*") -> list[Pool]:
         """Everything this verifier ever said, or any, of all policies."""
-        return [Pool(folder, Verification) for folder in sorted((self.root / "verifications").glob(f"{verifier[:SHORT]}/*/"))]
+        return [
+            Pool(folder, Verification)
+            for folder in sorted((self.root / "verifications").glob(f"{verifier[:SHORT]}/*/"))
+        ]
 
-    # -- stages --------------------------------------------------------------------------------------------------------
+    # -- stages ------------------------------------------------------------------------------------
 
     def scope(self, experiment: str, scope: str) -> Path:
         return self.root / "experiments" / experiment / scope
@@ -112,10 +118,14 @@ class Store:
     def manifests(self, experiment: str = "*", superseded: bool = False) -> list[Manifest]:
         """The current manifests of every experiment, or of one; or those that were superseded."""
         pattern = "*/history/*.json" if superseded else "*/*.json"
-        return [Manifest.read(path) for path in sorted((self.root / "experiments").glob(f"{experiment}/{pattern}"))]
+        return [
+            Manifest.read(path)
+            for path in sorted((self.root / "experiments").glob(f"{experiment}/{pattern}"))
+        ]
 
     def commit(self, manifest: Manifest) -> Manifest:
-        """Make a manifest current. The one it replaces is kept in history/, with the tables it lists."""
+        """Make a manifest current. The one it replaces is kept in history/, with the tables it
+        lists."""
         folder = self.scope(manifest.experiment, manifest.scope)
         current = self.manifest(manifest.experiment, manifest.scope, manifest.stage)
         if current is not None and not current.is_same_as(manifest):
@@ -125,14 +135,27 @@ class Store:
         fault_point("after-stage-manifest")
         return manifest
 
-    def write_table(self, experiment: str, scope: str, name: str, digest: str, record: type, records: list[Any]) -> Table:
+    def write_table(
+        self, experiment: str, scope: str, name: str, digest: str, record: type, records: list[Any]
+    ) -> Table:
         """Records as a table named by their digest, so that a later version never overwrites it."""
         folder = self.scope(experiment, scope)
         with prepared_table(folder, name, record, records) as (temporary, sha256):
-            return self._publish_table(folder, name, digest, temporary, len(records), sha256, lambda p: same_table(p, record, records))
+            return self._publish_table(
+                folder,
+                name,
+                digest,
+                temporary,
+                len(records),
+                sha256,
+                lambda p: same_table(p, record, records),
+            )
 
-    def write_query(self, experiment: str, scope: str, name: str, db: Database, sql: str, digest_of: list[str]) -> tuple[Table, str]:
-        """The rows of a query as such a table, and its digest, which is that of the columns `digest_of`."""
+    def write_query(
+        self, experiment: str, scope: str, name: str, db: Database, sql: str, digest_of: list[str]
+    ) -> tuple[Table, str]:
+        """The rows of a query as such a table, and its digest, which is that of the columns
+        `digest_of`."""
         folder = self.scope(experiment, scope)
         with prepared_file(folder, name, lambda path: db.write(sql, path)) as (temporary, sha256):
             digest = content_digest(temporary, digest_of)
@@ -147,7 +170,14 @@ class Store:
             return self._publish_table(folder, name, digest, temporary, rows, sha256, same), digest
 
     def _publish_table(
-        self, folder: Path, name: str, digest: str, temporary: Path, rows: int, sha256: str, same: Callable[[Path], str | None]
+        self,
+        folder: Path,
+        name: str,
+        digest: str,
+        temporary: Path,
+        rows: int,
+        sha256: str,
+        same: Callable[[Path], str | None],
     ) -> Table:
         file = f"{name}-{digest[:SHORT]}.parquet"
         path = folder / file
@@ -156,7 +186,8 @@ class Store:
         if path.exists():
             aside = folder / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{file}"
             aside.parent.mkdir(exist_ok=True)
-            publish(path, aside)  # until the new one is in place the stage has no table, and stays owed
+            # until the new one is in place the stage has no table, and stays owed
+            publish(path, aside)
             log.warning("%s: damaged; quarantined as %s and made again", path, aside)
         fault_point("before-table-rename")
         with needs_room(path):
@@ -189,23 +220,30 @@ class Store:
     def is_being_written(self, experiment: str, scope: str, stage: str) -> bool:
         return is_held(self.scope(experiment, scope) / ".leases" / stage)
 
-    # -- retractions ---------------------------------------------------------------------------------------------------
+    # -- retractions -------------------------------------------------------------------------------
 
     def retractions(self, experiment: str) -> Retractions:
         """What was retracted of an experiment."""
         path = self.root / "experiments" / experiment / RETRACTIONS
-        return Retractions.from_records(json.loads(path.read_text())) if path.exists() else Retractions()
+        return (
+            Retractions.from_records(json.loads(path.read_text()))
+            if path.exists()
+            else Retractions()
+        )
 
     def write_retractions(self, experiment: str, retractions: Retractions) -> None:
-        write_atomically(self.root / "experiments" / experiment / RETRACTIONS, json.dumps(retractions.to_records(), indent=1))
+        write_atomically(
+            self.root / "experiments" / experiment / RETRACTIONS,
+            json.dumps(retractions.to_records(), indent=1),
+        )
 
-    # -- exports -------------------------------------------------------------------------------------------------------
+    # -- exports -----------------------------------------------------------------------------------
 
     def export(self, experiment: str, scope: str) -> Path:
         """Where a model goes that is handed on, with its rows."""
         return self.root / "exports" / f"{experiment}-{scope}"
 
-    # -- checkpoints ---------------------------------------------------------------------------------------------------
+    # -- checkpoints -------------------------------------------------------------------------------
 
     def checkpoint(self, key: str) -> Path:
         return self.root / "checkpoints" / key[:SHORT]
@@ -222,7 +260,8 @@ class Store:
         write_atomically(temporary / FACTS, json.dumps(facts, indent=1, sort_keys=True))
         target = self.checkpoint(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():  # nothing says any more what it is, or it would not have been trained again
+        # nothing says any more what it is, or it would not have been trained again
+        if target.exists():
             aside = target.parent / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{target.name}"
             aside.parent.mkdir(exist_ok=True)
             publish(target, aside)
@@ -237,19 +276,23 @@ class Store:
         return json.loads(path.read_text()) if path.exists() else None
 
     def policy(self, place: dict[str, Any]) -> Policy:
-        """The weights at a place (the functions below write one), if they are those it was written for."""
+        """The weights at a place (the functions below write one), if they are those it was
+        written for."""
         if "served" in place:
             return Policy(place["digest"], {}, place["served"]["model"])
         if "methods" not in place:
             return Policy(place["digest"], {None: self._model(place)})
-        return Policy(place["digest"], {method: self._model(own) for method, own in place["methods"].items()})
+        return Policy(
+            place["digest"], {method: self._model(own) for method, own in place["methods"].items()}
+        )
 
     def _model(self, place: dict[str, Any]) -> ModelRef:
         ref = self._find(place)
         if ref.digest != place["digest"]:
             raise IntegrityError(
-                f"the weights in {ref.adapter or ref.directory} are not those this round was made with (digest "
-                f"{ref.digest[:12]}, recorded {place['digest'][:12]}); restore them, or start a new experiment"
+                f"the weights in {ref.adapter or ref.directory} are not those this round was made"
+                f" with (digest {ref.digest[:12]}, recorded {place['digest'][:12]}); restore them,"
+                " or start a new experiment"
             )
         return ref
 
@@ -265,29 +308,50 @@ class Store:
         if place.get("adapter_on") is None:
             return ModelRef(directory, digest)
         below = self._find(place["adapter_on"])
-        return ModelRef(below.directory, fingerprint("adapter", below.digest, digest), adapter=directory)
+        return ModelRef(
+            below.directory, fingerprint("adapter", below.digest, digest), adapter=directory
+        )
 
 
 def place_of_model(model: str | ScratchModel, ref: ModelRef) -> dict[str, Any]:
-    """A reference to a model that lies outside the store; one of random weights can be made again from its settings."""
+    """A reference to a model that lies outside the store; one of random weights can be made
+    again from its settings."""
     named = {"scratch": model.model_dump()} if isinstance(model, ScratchModel) else {"model": model}
     return named | {"digest": ref.digest}
 
 
-def place_of_checkpoint(key: str, weights: str, adapter_on: dict[str, Any] | None) -> dict[str, Any]:
-    """A reference to weights in the store. An adapter names the full model it belongs on, and its digest covers both."""
+def place_of_checkpoint(
+    key: str, weights: str, adapter_on: dict[str, Any] | None
+) -> dict[str, Any]:
+    """A reference to weights in the store. An adapter names the full model it belongs on, and
+    its digest covers both."""
     digest = fingerprint("adapter", adapter_on["digest"], weights) if adapter_on else weights
     return {"checkpoint": key, "digest": digest, "adapter_on": adapter_on}
 
 
 def place_of_served(identity: dict[str, str], digest: str) -> dict[str, Any]:
-    """A reference to a model that only a server has; its digest is that of what it is asked for as, since its weights are not here."""
+    """A reference to a model that only a server has; its digest is that of what it is asked for
+    as, since its weights are not here."""
     return {"served": identity, "digest": digest}
 
 
 def place_of_methods(places: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A reference to weights of each method; their digest covers all of them."""
-    return {"methods": places, "digest": fingerprint("methods", [[method, place["digest"]] for method, place in places.items()])}
+    return {
+        "methods": places,
+        "digest": fingerprint(
+            "methods", [[method, place["digest"]] for method, place in places.items()]
+        ),
+    }
 
 
-__all__ = ["Manifest", "Pool", "Store", "Table", "place_of_checkpoint", "place_of_methods", "place_of_model", "place_of_served"]
+__all__ = [
+    "Manifest",
+    "Pool",
+    "Store",
+    "Table",
+    "place_of_checkpoint",
+    "place_of_methods",
+    "place_of_model",
+    "place_of_served",
+]

@@ -11,26 +11,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from selftrain_assets.core.errors import InfraError, UserError
+from selftrain_assets.domain.errors import InfraError, UserError
 from selftrain_assets.store.tables import schema_of
 
 MEMORY = "2GB"  # what DuckDB keeps before it spills to disk
 WINDOW = 8192  # records that a stream holds at a time
 SQL = Path(__file__).parent / "sql"
 FileFormat = Literal["parquet", "jsonl"]
-_TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "list<element: int32 not null>": "INTEGER[]"}
+_TYPES = {
+    "string": "VARCHAR",
+    "int64": "BIGINT",
+    "double": "DOUBLE",
+    "list<element: int32 not null>": "INTEGER[]",
+}
 
 
 class Database:
-    """An in-memory database with the keys of sql/identity.sql; what does not fit into MEMORY is spilt below `folder`."""
+    """An in-memory database with the keys of sql/identity.sql; what does not fit into MEMORY is
+    spilt below `folder`."""
 
     def __init__(self, folder: Path) -> None:
         import duckdb
 
         self._error, self._interrupted = duckdb.Error, duckdb.InterruptException
-        # DuckDB makes this folder when it needs it; the number of the process tells gc whether it is still in use
+        # DuckDB makes this folder when it needs it; the number of the process tells gc whether it
+        # is still in use
         self._spilt = folder / f".duckdb-{os.getpid()}.{uuid.uuid4().hex}.tmp"
-        self.connection = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(self._spilt)})
+        self.connection = duckdb.connect(
+            config={"memory_limit": MEMORY, "temp_directory": str(self._spilt)}
+        )
         self.script("identity")
 
     def __enter__(self) -> Database:
@@ -42,7 +51,8 @@ class Database:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Memory, disk, or a file that went away; and Ctrl-C, for which DuckDB has a name of its own."""
+        """Memory, disk, or a file that went away; and Ctrl-C, for which DuckDB has a name of its
+        own."""
         try:
             yield
         except self._interrupted as error:
@@ -52,7 +62,9 @@ class Database:
                 raise KeyboardInterrupt from error
             raise
         except self._error as error:
-            raise InfraError(f"store: {_first_line(error)}; what is committed is kept, run again to go on") from error
+            raise InfraError(
+                f"store: {_first_line(error)}; what is committed is kept, run again to go on"
+            ) from error
 
     def script(self, name: str) -> None:
         """Run sql/<name>.sql."""
@@ -71,7 +83,8 @@ class Database:
             return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
     def ask(self, sql: str, *values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Columns and rows of a person's statement. UserError carries the first line of what DuckDB says."""
+        """Columns and rows of a person's statement. UserError carries the first line of what
+        DuckDB says."""
         try:
             with self._told():
                 found = self.connection.execute(sql, values)
@@ -90,8 +103,9 @@ class Database:
             self.execute(f"SET VARIABLE {name} = ?", value)
 
     def stream(self, sql: str, *values: Any, as_written: bool = False) -> Iterator[tuple[Any, ...]]:
-        """Rows as they come, on a cursor of their own, WINDOW of them in memory. `as_written`: what a join holds in memory is
-        its right side, whatever DuckDB thinks of its size; texts belong on the left."""
+        """Rows as they come, on a cursor of their own, WINDOW of them in memory. `as_written`:
+        what a join holds in memory is its right side, whatever DuckDB thinks of its size; texts
+        belong on the left."""
         with self._told():
             cursor = self.connection.cursor()
             if as_written:
@@ -113,7 +127,7 @@ class Database:
         """Rows as records; `sql` gives the record's fields in their order."""
         return (record(*row) for row in self.stream(sql, *values))
 
-    # -- relations -----------------------------------------------------------------------------------------------------
+    # -- relations ---------------------------------------------------------------------------------
 
     def load(self, name: str, record: type, columns: Sequence[Sequence[Any]]) -> None:
         """A table of records that are given by column."""
@@ -126,10 +140,11 @@ class Database:
             self.connection.unregister("arrived")
 
     def view(self, name: str, record: type, files: Iterable[Path]) -> None:
-        """Records in these files as one relation, with all columns of today: files of older versions have fewer."""
+        """Records in these files as one relation, with all columns of today: files of older
+        versions have fewer."""
         self.execute(f"CREATE OR REPLACE VIEW {name} AS {relation(record, files)}")
 
-    # -- tables --------------------------------------------------------------------------------------------------------
+    # -- tables ------------------------------------------------------------------------------------
 
     def write(self, sql: str, path: Path, format: FileFormat = "parquet") -> None:
         """The rows of a query as a file, in their order."""
@@ -142,24 +157,38 @@ def _first_line(error: BaseException) -> str:
 
 
 def parquet(files: Iterable[Path], *options: str) -> str:
-    """SQL that reads just these files: no letter of a path is a pattern, and no folder called `name=value` a column."""
+    """SQL that reads just these files: no letter of a path is a pattern, and no folder called
+    `name=value` a column."""
     listed = ", ".join(text(re.sub(r"[*?[]", r"[\g<0>]", str(file))) for file in files)
     return f"read_parquet({', '.join([f'[{listed}]', 'hive_partitioning = false', *options])})"
 
 
 def relation(record: type, files: Iterable[Path], *, places: bool = False) -> str:
-    """SQL that reads records of these files, of which there may be none, in the columns of today: files of older versions can have
-    fewer. With `places`, the position of each in its file comes first, as `place`."""
+    """SQL that reads records of these files, of which there may be none, in the columns of
+    today: files of older versions can have fewer. With `places`, the position of each in its
+    file comes first, as `place`."""
     files = list(files)
     if places:
-        return f"SELECT file_row_number AS place, * EXCLUDE (file_row_number) FROM ({_united(record, files, 'file_row_number = true')})"
+        return (
+            "SELECT file_row_number AS place, * EXCLUDE (file_row_number) FROM"
+            f" ({_united(record, files, 'file_row_number = true')})"
+        )
     names = ", ".join(f'"{f.name}"' for f in schema_of(record))
     return f"SELECT {names} FROM ({_united(record, files)})"
 
 
 def _united(record: type, files: list[Path], *options: str) -> str:
-    nothing = "SELECT " + ", ".join(f'NULL::{_TYPES[str(f.type)]} AS "{f.name}"' for f in schema_of(record)) + " WHERE false"
-    return f"{nothing} UNION ALL BY NAME SELECT * FROM {parquet(files, 'union_by_name = true', *options)}" if files else nothing
+    nothing = (
+        "SELECT "
+        + ", ".join(f'NULL::{_TYPES[str(f.type)]} AS "{f.name}"' for f in schema_of(record))
+        + " WHERE false"
+    )
+    return (
+        f"{nothing} UNION ALL BY NAME SELECT * FROM"
+        f" {parquet(files, 'union_by_name = true', *options)}"
+        if files
+        else nothing
+    )
 
 
 def text(value: str) -> str:

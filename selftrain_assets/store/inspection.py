@@ -1,4 +1,5 @@
-"""What files are there, and are they as their manifests say? Reads damaged stores too, and changes nothing."""
+"""What files are there, and are they as their manifests say? Reads damaged stores too, and
+changes nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.errors import IntegrityError
+from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.store.manifest import DRAWN, Manifest
 from selftrain_assets.store.shards import MANIFEST, QUARANTINE, SHARDS, Contents
 from selftrain_assets.store.tables import damage
@@ -27,7 +28,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """What a pool holds. `again` maps a key that occurs more than once to the last shard that has it."""
+    """What a pool holds. `again` maps a key that occurs more than once to the last shard that
+    has it."""
 
     directory: Path
     keys: frozenset[str] = frozenset()
@@ -69,7 +71,8 @@ def pool_state(directory: Path) -> PoolState:
 
 
 def pool_listing(directory: Path) -> Contents | None:
-    """What the manifest of a pool lists: nothing where there is none, None where it cannot be read."""
+    """What the manifest of a pool lists: nothing where there is none, None where it cannot be
+    read."""
     path = directory / MANIFEST
     try:
         return Contents.from_json(path.read_text()) if path.exists() else Contents()
@@ -115,11 +118,14 @@ _IDENTIFIED_BY = {
 
 
 def table_keys(path: Path, table: str) -> list[str]:
-    """What occurs once in a table of a stage: its keys, of problems their ids, of scores the problems with their methods ..."""
+    """What occurs once in a table of a stage: its keys, of problems their ids, of scores the
+    problems with their methods ..."""
     import pyarrow.parquet as pq
 
     wanted = _IDENTIFIED_BY.get(table, ("key",))
-    rows = pq.read_table(path, columns=[name for name in wanted if name in pq.read_schema(path).names]).to_pylist()
+    rows = pq.read_table(
+        path, columns=[name for name in wanted if name in pq.read_schema(path).names]
+    ).to_pylist()
     return [" ".join(str(value) for value in row.values() if value) for row in rows]
 
 
@@ -153,11 +159,16 @@ def read_manifest(path: Path) -> Manifest | None:
 
 def pool_folders(root: Path) -> list[Path]:
     """Every pool of a store."""
-    return [p for p in sorted([*(root / "samples").glob("*/"), *(root / "verifications").glob("*/*/")]) if p.is_dir()]
+    return [
+        p
+        for p in sorted([*(root / "samples").glob("*/"), *(root / "verifications").glob("*/*/")])
+        if p.is_dir()
+    ]
 
 
 def places_of(manifest: Manifest) -> Iterator[dict[str, Any]]:
-    """The weights that a manifest refers to, those of each method and those under an adapter included."""
+    """The weights that a manifest refers to, those of each method and those under an adapter
+    included."""
     places = [manifest.detail.get("place"), *manifest.detail.get("places", {}).values()]
     while places:
         if place := places.pop():

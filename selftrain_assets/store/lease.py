@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from selftrain_assets.core.errors import BusyError
+from selftrain_assets.domain.errors import BusyError
 
 
 @contextmanager
 def lease(directory: Path, owner: str) -> Iterator[None]:
     """Hold `directory` for this process. BusyError names the live owner.
 
-    The lock is the kernel's (flock), so it ends with its process however that dies; the file only tells who holds it.
+    The lock is the kernel's (flock), so it ends with its process however that dies; the file only
+    tells who holds it.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lease").open("a+") as file:
@@ -27,11 +28,14 @@ def lease(directory: Path, owner: str) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             raise BusyError(
-                f"{directory} is being written by {file.read().strip() or 'another run'}; wait for it to end, or stop it and run again"
+                f"{directory} is being written by {file.read().strip() or 'another run'}; wait for"
+                " it to end, or stop it and run again"
             ) from error
         file.seek(0)
         file.truncate()
-        file.write(json.dumps({"owner": owner, "process": os.getpid(), "host": socket.gethostname()}))
+        file.write(
+            json.dumps({"owner": owner, "process": os.getpid(), "host": socket.gethostname()})
+        )
         file.flush()
         yield
 

@@ -9,18 +9,21 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from selftrain_assets.core.errors import UserError
+from selftrain_assets.domain.errors import UserError
 
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)  # a Path has already made one slash of two
+# a Path has already made one slash of two
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
 ELSEWHERE = "set SELFTRAIN_STORE or --store to a folder on a local disk"
 
 
 def folder(place: str | Path) -> Path:
-    """The folder that `place` names. UserError for the address of a bucket, which cannot give what a store promises."""
+    """The folder that `place` names. UserError for the address of a bucket, which cannot give
+    what a store promises."""
     if scheme := _ADDRESS.match(str(place)):
         raise UserError(
-            f"store: {place} is an address ({scheme[1]}), and a store must be a folder: a bucket can neither rename a finished folder into "
-            f"place nor hold a lock that ends with its process; {ELSEWHERE}, and copy it to the bucket between runs (docs/evidence.md)"
+            f"store: {place} is an address ({scheme[1]}), and a store must be a folder: a bucket"
+            " can neither rename a finished folder into place nor hold a lock that ends with its"
+            f" process; {ELSEWHERE}, and copy it to the bucket between runs (docs/evidence.md)"
         )
     return Path(place).absolute()
 
@@ -35,13 +38,18 @@ def check(root: Path) -> None:
             safe = _is_locked_for(other)
         os.replace(probe, renamed)
     except OSError as error:
-        raise UserError(f"store: {root} cannot be written ({error.strerror}); {ELSEWHERE}") from error
+        raise UserError(
+            f"store: {root} cannot be written ({error.strerror}); {ELSEWHERE}"
+        ) from error
     finally:
         for left in (probe, renamed):
             with suppress(OSError):
                 left.unlink()
     if not safe:
-        raise UserError(f"store: the file system of {root} does not lock files, so two runs could write the same shard; {ELSEWHERE}")
+        raise UserError(
+            f"store: the file system of {root} does not lock files, so two runs could write the"
+            f" same shard; {ELSEWHERE}"
+        )
 
 
 def _is_locked_for(file) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.errors import IntegrityError
-from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.domain.errors import IntegrityError
+from selftrain_assets.domain.identity import fingerprint
 
 DRAWN = ("samples", "hinted_samples", "translated_samples")
 """Stages whose table names samples."""
@@ -16,10 +16,12 @@ DRAWN = ("samples", "hinted_samples", "translated_samples")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`key` identifies the work (settings and parents), `digest` its result; equal keys need no work.
+    """`key` identifies the work (settings and parents), `digest` its result; equal keys need no
+    work.
 
-    `parents` maps a stage name to its digest. `files` maps a name to (file, records, sha256). `seconds` is the wall
-    time of the stage, `work_seconds` the part inside engine, verifier or trainer. `detail` is the stage's own.
+    `parents` maps a stage name to its digest. `files` maps a name to (file, records, sha256).
+    `seconds` is the wall time of the stage, `work_seconds` the part inside engine, verifier or
+    trainer. `detail` is the stage's own.
     """
 
     stage: str
@@ -44,7 +46,8 @@ class Manifest:
         return (self.key, self.parents, self.digest) == (other.key, other.parents, other.digest)
 
     def name_in_history(self) -> str:
-        """File that keeps it when another takes its place: one for each result, and for what it was made from."""
+        """File that keeps it when another takes its place: one for each result, and for what it
+        was made from."""
         return f"{self.stage}-{fingerprint(self.key, self.parents, self.digest)[:16]}.json"
 
     def to_json(self) -> str:
@@ -55,6 +58,14 @@ class Manifest:
         """The manifest in a file; IntegrityError where it holds none."""
         try:
             values = json.loads(path.read_text())
-            return cls(**{**values, "files": {name: tuple(entry) for name, entry in values["files"].items()}})
+            return cls(
+                **{
+                    **values,
+                    "files": {name: tuple(entry) for name, entry in values["files"].items()},
+                }
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise IntegrityError(f"{path} is not readable as a manifest; move it away and run again, which makes it again") from error
+            raise IntegrityError(
+                f"{path} is not readable as a manifest; move it away and run again, which makes it"
+                " again"
+            ) from error

@@ -1,4 +1,5 @@
-"""Pools: content-keyed records in append-only shards. A record exists if and only if the manifest lists its shard."""
+"""Pools: content-keyed records in append-only shards. A record exists if and only if the
+manifest lists its shard."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.crash import fault_point
-from selftrain_assets.core.errors import IntegrityError
-from selftrain_assets.core.files import needs_room, publish, write_atomically
+from selftrain_assets.domain.errors import IntegrityError
+from selftrain_assets.runtime.faultpoints import fault_point
+from selftrain_assets.runtime.files import needs_room, publish, write_atomically
 from selftrain_assets.store.database import Database
 from selftrain_assets.store.lease import lease
 from selftrain_assets.store.repair import repair
@@ -50,7 +51,11 @@ class Pool:
 
     def damaged(self) -> list[Path]:
         """Those that are not as they were committed."""
-        return [self.directory / s.file for s in self.shards() if damage(self.directory / s.file, s.sha256)]
+        return [
+            self.directory / s.file
+            for s in self.shards()
+            if damage(self.directory / s.file, s.sha256)
+        ]
 
     def is_sound(self) -> bool:
         """Are all shards as they were committed?"""
@@ -71,7 +76,11 @@ class Pool:
 
     def records(self) -> list[Any]:
         """Committed records in order of commit."""
-        return [record for shard in self.shards() for record in read_table(self.directory / shard.file, self.record, shard.sha256)]
+        return [
+            record
+            for shard in self.shards()
+            for record in read_table(self.directory / shard.file, self.record, shard.sha256)
+        ]
 
     def keys(self) -> set[str]:
         """Their keys."""
@@ -79,8 +88,9 @@ class Pool:
 
     @contextmanager
     def writing(self, owner: str) -> Iterator[None]:
-        """Hold the pool's lease; `owed` must be computed inside, or two writers could draw the same key. What a kill or
-        a disk has damaged is put in order first, so that it is owed again."""
+        """Hold the pool's lease; `owed` must be computed inside, or two writers could draw the
+        same key. What a kill or a disk has damaged is put in order first, so that it is owed
+        again."""
         with lease(self.directory, owner):
             repair(self)
             yield
@@ -96,7 +106,9 @@ class Pool:
                 publish(temporary, self.directory / name)
             fault_point("after-shard-rename")
         found = self.contents()
-        self.replace(Contents([*found.shards, Shard(name, len(records), digest)], found.quarantined))
+        self.replace(
+            Contents([*found.shards, Shard(name, len(records), digest)], found.quarantined)
+        )
 
     def replace(self, contents: Contents) -> None:
         """Write the manifest anew."""
@@ -104,16 +116,20 @@ class Pool:
         write_atomically(self.directory / MANIFEST, contents.to_json())
         fault_point("after-pool-manifest")
 
-    def commit_stream(self, records: Iterable[Any], shard_size: int, shard_seconds: float = math.inf) -> Generator[Any, None, None]:
-        """Pass records through, committing each `shard_size` of them, or fewer after `shard_seconds`; what is open is
-        committed too when the stream ends, is closed, or is interrupted, so that a clean stop loses nothing."""
+    def commit_stream(
+        self, records: Iterable[Any], shard_size: int, shard_seconds: float = math.inf
+    ) -> Generator[Any, None, None]:
+        """Pass records through, committing each `shard_size` of them, or fewer after
+        `shard_seconds`; what is open is committed too when the stream ends, is closed, or is
+        interrupted, so that a clean stop loses nothing."""
         open_shard: list[Any] = []
         begun = time.monotonic()
         try:
             for record in records:
                 open_shard.append(record)
                 if len(open_shard) == shard_size or time.monotonic() - begun > shard_seconds:
-                    full, open_shard = open_shard, []  # before the commit: an interrupt inside it must not commit twice
+                    # before the commit: an interrupt inside it must not commit twice
+                    full, open_shard = open_shard, []
                     self.commit(full)
                     begun = time.monotonic()
                 yield record

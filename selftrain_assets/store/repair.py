@@ -1,7 +1,9 @@
-"""Puts a pool in order before it is written to: damaged shards are put aside, orphans adopted or put aside.
+"""Puts a pool in order before it is written to: damaged shards are put aside, orphans adopted or
+put aside.
 
-One atomic write of the manifest decides; files are moved after it. A kill before it changes nothing, and a kill after it
-leaves only moves, which the next repair finishes because the manifest says what is quarantined.
+One atomic write of the manifest decides; files are moved after it. A kill before it changes
+nothing, and a kill after it leaves only moves, which the next repair finishes because the manifest
+says what is quarantined.
 """
 
 from __future__ import annotations
@@ -11,11 +13,19 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selftrain_assets.core.crash import fault_point
-from selftrain_assets.core.errors import IntegrityError
-from selftrain_assets.core.files import publish, write_atomically
+from selftrain_assets.domain.errors import IntegrityError
+from selftrain_assets.runtime.faultpoints import fault_point
+from selftrain_assets.runtime.files import publish, write_atomically
 from selftrain_assets.store.inspection import column
-from selftrain_assets.store.shards import MANIFEST, QUARANTINE, SHARDS, Contents, Quarantined, Shard, checksum_in
+from selftrain_assets.store.shards import (
+    MANIFEST,
+    QUARANTINE,
+    SHARDS,
+    Contents,
+    Quarantined,
+    Shard,
+    checksum_in,
+)
 from selftrain_assets.store.tables import damage, read_table
 
 if TYPE_CHECKING:
@@ -46,9 +56,18 @@ def repair(pool: Pool) -> None:
         pool.replace(after)
         fault_point("after-repair")
     for entry in aside:
-        log.warning("%s: %s; quarantined, and its %d records are owed again", folder / entry.file, entry.reason, entry.records)
+        log.warning(
+            "%s: %s; quarantined, and its %d records are owed again",
+            folder / entry.file,
+            entry.reason,
+            entry.records,
+        )
     for shard in adopted:
-        log.warning("%s: written before a kill, but not listed; its %d records are adopted", folder / shard.file, shard.records)
+        log.warning(
+            "%s: written before a kill, but not listed; its %d records are adopted",
+            folder / shard.file,
+            shard.records,
+        )
     for entry in after.quarantined:
         if entry.file != MANIFEST and (folder / entry.file).exists():
             (folder / QUARANTINE).mkdir(exist_ok=True)
@@ -57,8 +76,8 @@ def repair(pool: Pool) -> None:
 
 
 def _listed(pool: Pool) -> tuple[Contents, list[Quarantined]]:
-    """What the manifest lists. One that cannot be read is copied aside: its shards are then orphans, and say themselves
-    whether they are whole."""
+    """What the manifest lists. One that cannot be read is copied aside: its shards are then
+    orphans, and say themselves whether they are whole."""
     try:
         return pool.contents(), []
     except IntegrityError:
@@ -68,7 +87,9 @@ def _listed(pool: Pool) -> tuple[Contents, list[Quarantined]]:
         return Contents(), [Quarantined(MANIFEST, 0, digest, "not readable as a manifest")]
 
 
-def _orphans(pool: Pool, listed: Contents, kept: list[Shard]) -> tuple[list[Shard], list[Quarantined]]:
+def _orphans(
+    pool: Pool, listed: Contents, kept: list[Shard]
+) -> tuple[list[Shard], list[Quarantined]]:
     known = {s.file for s in listed.shards} | {q.file for q in listed.quarantined}
     orphans = [path for path in sorted(pool.directory.glob(SHARDS)) if path.name not in known]
     adopted: list[Shard] = []
@@ -96,4 +117,10 @@ def _keys(path: Path, sha256: str | None, record: type) -> tuple[list[str], str 
     try:
         return [r.key for r in read_table(path, record, sha256)], None
     except IntegrityError:
-        return [], f"listed in no manifest, and {damage(path, sha256) or 'its columns are those of another version'}"
+        return (
+            [],
+            (
+                "listed in no manifest, and"
+                f" {damage(path, sha256) or 'its columns are those of another version'}"
+            ),
+        )

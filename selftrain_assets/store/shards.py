@@ -21,7 +21,8 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A file that was put aside, and why. `records` is 0 and `sha256` empty where nothing says what they were."""
+    """A file that was put aside, and why. `records` is 0 and `sha256` empty where nothing says
+    what they were."""
 
     file: str
     records: int
@@ -38,13 +39,20 @@ class Contents:
 
     def to_json(self) -> str:
         listed = {"shards": [asdict(s) for s in self.shards]}
-        return json.dumps(listed | ({"quarantined": [asdict(q) for q in self.quarantined]} if self.quarantined else {}), indent=1)
+        return json.dumps(
+            listed
+            | ({"quarantined": [asdict(q) for q in self.quarantined]} if self.quarantined else {}),
+            indent=1,
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Contents:
         """ValueError, KeyError or TypeError where the text is no manifest."""
         values = json.loads(text)
-        return cls([Shard(**s) for s in values["shards"]], [Quarantined(**q) for q in values.get("quarantined", [])])
+        return cls(
+            [Shard(**s) for s in values["shards"]],
+            [Quarantined(**q) for q in values.get("quarantined", [])],
+        )
 
 
 def shard_name(unique: str, sha256: str) -> str:

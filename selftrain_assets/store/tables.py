@@ -1,4 +1,5 @@
-"""Records as Parquet files: the schema is read off the record's dataclass, writes are atomic, reads are checked."""
+"""Records as Parquet files: the schema is read off the record's dataclass, writes are atomic,
+reads are checked."""
 
 from __future__ import annotations
 
@@ -12,27 +13,40 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from selftrain_assets.core.errors import IntegrityError
-from selftrain_assets.core.files import needs_room
-from selftrain_assets.core.identity import KEY_LENGTH
+from selftrain_assets.domain.errors import IntegrityError
+from selftrain_assets.domain.identity import KEY_LENGTH
+from selftrain_assets.runtime.files import needs_room
 
 
 @cache
 def schema_of(record: type):
-    """Arrow schema of a class with fields of texts, integers, floats, lists of token ids, and their optional forms."""
+    """Arrow schema of a class with fields of texts, integers, floats, lists of token ids, and
+    their optional forms."""
     import pyarrow as pa
 
-    types = {str: pa.string(), int: pa.int64(), float: pa.float64(), list[int]: pa.list_(pa.field("element", pa.int32(), nullable=False))}
+    types = {
+        str: pa.string(),
+        int: pa.int64(),
+        float: pa.float64(),
+        list[int]: pa.list_(pa.field("element", pa.int32(), nullable=False)),
+    }
 
     def field(name: str, hint: Any) -> Any:
-        options = [a for a in get_args(hint) if a is not NoneType] if NoneType in get_args(hint) else [hint]
+        options = (
+            [a for a in get_args(hint) if a is not NoneType]
+            if NoneType in get_args(hint)
+            else [hint]
+        )
         kind = str if get_origin(options[0]) is Literal else options[0]
         return pa.field(name, types[kind], nullable=NoneType in get_args(hint))
 
     return pa.schema([field(name, hint) for name, hint in get_type_hints(record).items()])
 
 
-AGAIN = "run the experiment again, which puts it aside and makes what is lost again, or restore it from a copy"
+AGAIN = (
+    "run the experiment again, which puts it aside and makes what is lost again, or restore it from"
+    " a copy"
+)
 
 
 def file_digest(path: Path) -> str:
@@ -42,7 +56,8 @@ def file_digest(path: Path) -> str:
 
 
 def content_digest(path: Path, columns: list[str] | None = None) -> str:
-    """Digest of the rows of a Parquet file, or of these columns of them, in order; independent of how the bytes are laid out."""
+    """Digest of the rows of a Parquet file, or of these columns of them, in order; independent
+    of how the bytes are laid out."""
     import pyarrow.parquet as pq
 
     digest = hashlib.sha256()
@@ -55,8 +70,8 @@ def content_digest(path: Path, columns: list[str] | None = None) -> str:
 
 
 def same_content(path: Path, other: Path) -> bool:
-    """Do two Parquet files hold the same rows, in whatever bytes? Columns that `path` lacks, as what an older version wrote may, have to
-    be of nulls in `other`."""
+    """Do two Parquet files hold the same rows, in whatever bytes? Columns that `path` lacks, as
+    what an older version wrote may, have to be of nulls in `other`."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file, pq.ParquetFile(other) as newer:
@@ -71,7 +86,9 @@ def same_content(path: Path, other: Path) -> bool:
 
 
 @contextmanager
-def prepared_file(folder: Path, name: str, write: Callable[[Path], None]) -> Iterator[tuple[Path, str]]:
+def prepared_file(
+    folder: Path, name: str, write: Callable[[Path], None]
+) -> Iterator[tuple[Path, str]]:
     """A durable file under a temporary name, to be published inside, and its SHA-256."""
     temporary = folder / f".{name}.{uuid.uuid4().hex}.tmp"
     try:
@@ -86,14 +103,19 @@ def prepared_file(folder: Path, name: str, write: Callable[[Path], None]) -> Ite
 
 
 @contextmanager
-def prepared_table(folder: Path, name: str, record: type, records: Sequence[Any]) -> Iterator[tuple[Path, str]]:
+def prepared_table(
+    folder: Path, name: str, record: type, records: Sequence[Any]
+) -> Iterator[tuple[Path, str]]:
     """Records as such a file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     def write(path: Path) -> None:
-        schema = schema_of(record)  # by columns: from_pylist would look up every field of every record by its name
-        columns = [pa.array([getattr(r, field.name) for r in records], field.type) for field in schema]
+        # by columns: from_pylist would look up every field of every record by its name
+        schema = schema_of(record)
+        columns = [
+            pa.array([getattr(r, field.name) for r in records], field.type) for field in schema
+        ]
         pq.write_table(pa.Table.from_arrays(columns, schema=schema), path, compression="zstd")
 
     with prepared_file(folder, name, write) as prepared:
@@ -106,7 +128,11 @@ def damage(path: Path, sha256: str) -> str | None:
         actual = file_digest(path)
     except FileNotFoundError:
         return "missing"
-    return None if actual == sha256 else f"not as it was committed (checksum {actual[:12]}, recorded {sha256[:12]})"
+    return (
+        None
+        if actual == sha256
+        else f"not as it was committed (checksum {actual[:12]}, recorded {sha256[:12]})"
+    )
 
 
 def require_intact(path: Path, sha256: str) -> None:
@@ -116,26 +142,35 @@ def require_intact(path: Path, sha256: str) -> None:
 
 
 def read_table(path: Path, record: type, sha256: str) -> list[Any]:
-    """Records of a file whose bytes are as they were when committed. IntegrityError names a file that is not."""
+    """Records of a file whose bytes are as they were when committed. IntegrityError names a file
+    that is not."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     require_intact(path, sha256)
-    table, schema = pq.ParquetFile(path).read(), schema_of(record)  # pq.read_table would import pandas
-    if missing := [name for name in schema.names if name not in table.column_names and schema.field(name).nullable]:
+    # pq.read_table would import pandas
+    table, schema = pq.ParquetFile(path).read(), schema_of(record)
+    if missing := [
+        name
+        for name in schema.names
+        if name not in table.column_names and schema.field(name).nullable
+    ]:
         for name in missing:  # added since; what older versions wrote has none of it
-            table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))
+            table = table.append_column(
+                schema.field(name), pa.nulls(len(table), schema.field(name).type)
+            )
         table = table.select([name for name in schema.names if name in table.column_names])
     if table.column_names != schema.names:
         raise IntegrityError(
-            f"{path} was written by another version of selftrain, which kept other columns ({', '.join(table.column_names)}); "
-            "use that version, or another store (--store)"
+            f"{path} was written by another version of selftrain, which kept other columns"
+            f" ({', '.join(table.column_names)}); use that version, or another store (--store)"
         )
     return [record(**row) for row in table.to_pylist()]
 
 
 def same_table(path: Path, record: type, records: Sequence[Any]) -> str | None:
-    """The checksum of a file that holds just these records, in whatever bytes; None where it does not."""
+    """The checksum of a file that holds just these records, in whatever bytes; None where it
+    does not."""
     actual = file_digest(path)
     try:
         return actual if read_table(path, record, actual) == list(records) else None

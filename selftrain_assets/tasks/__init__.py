@@ -39,7 +39,9 @@ AnyTask = Annotated[
     | LiveCodeBench,
     Field(discriminator="type"),
 ]
-TASKS: dict[str, type[Task]] = {kind.model_fields["type"].default: kind for kind in get_args(get_args(AnyTask)[0])}
+TASKS: dict[str, type[Task]] = {
+    kind.model_fields["type"].default: kind for kind in get_args(get_args(AnyTask)[0])
+}
 
 
 def read(task: AnyTask) -> Loaded:

@@ -1,4 +1,5 @@
-"""BIG-bench tasks and BIG-Bench Hard, in both of their formats: target scores by option, or input and target."""
+"""BIG-bench tasks and BIG-Bench Hard, in both of their formats: target scores by option, or
+input and target."""
 
 from __future__ import annotations
 
@@ -9,14 +10,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from selftrain_assets.core.types import Problem, Split
+from selftrain_assets.domain.types import Problem, Split
 from selftrain_assets.tasks.choices import LETTERS, with_options
 from selftrain_assets.tasks.mathematics import questions_and_answers
 from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.published import Published
 from selftrain_assets.tasks.rows import Row
 
-AS_ASKED = re.compile(r"\AQ:\s*|\n\s*choice:[^\n]*|\s*\nA:\s*\Z")  # what the hub's copy puts around a question
+# what the hub's copy puts around a question
+AS_ASKED = re.compile(r"\AQ:\s*|\n\s*choice:[^\n]*|\s*\nA:\s*\Z")
 CHOICE = {"verifier": {"type": "choice"}}
 HARD = (
     "boolean_expressions",
@@ -50,31 +52,44 @@ HARD = (
 
 
 class _BigBench(Published):
-    """A row is {"input", "target"}, {"input", "target_scores": {option: score}}, or the hub's columns of the latter."""
+    """A row is {"input", "target"}, {"input", "target_scores": {option: score}}, or the hub's
+    columns of the latter."""
 
     def problem(self, row: Row) -> Problem | None:
         question = AS_ASKED.sub("", row.text("input", "inputs").strip()).strip()
         scores = row.values.get("target_scores")
         if scores is None and row.values.get("multiple_choice_targets"):
-            scores = dict(zip(row.list("multiple_choice_targets"), row.list("multiple_choice_scores"), strict=True))
+            scores = dict(
+                zip(
+                    row.list("multiple_choice_targets"),
+                    row.list("multiple_choice_scores"),
+                    strict=True,
+                )
+            )
         if scores is None:
             answer = _one(row).text("target", "targets").strip()
         elif not isinstance(scores, Mapping) or [*scores.values()].count(1) != 1:
             raise row.fault("one option, and no more, must have the score 1")
         else:
-            question, answer = with_options(question, map(str, scores)), f"({LETTERS[[*scores.values()].index(1)]})"
+            question, answer = (
+                with_options(question, map(str, scores)),
+                f"({LETTERS[[*scores.values()].index(1)]})",
+            )
         return Problem(self.id(row), question, answer, group=row.source or self.type)
 
 
 def _one(row: Row) -> Row:
     """With the target itself where it is the only one of a list."""
     lists = {name: row.values.get(name) for name in ("target", "targets")}
-    listed = {name: each[0] for name, each in lists.items() if isinstance(each, list) and len(each) == 1}
+    listed = {
+        name: each[0] for name, each in lists.items() if isinstance(each, list) and len(each) == 1
+    }
     return replace(row, values={**row.values, **listed})
 
 
 class Bbh(_BigBench):
-    """BIG-Bench Hard, Suzgun et al. 2022 (arXiv 2210.09261): 27 subtasks, each a group of its own. Published for testing alone."""
+    """BIG-Bench Hard, Suzgun et al. 2022 (arXiv 2210.09261): 27 subtasks, each a group of its
+    own. Published for testing alone."""
 
     type: Literal["bbh"] = "bbh"
     card: ClassVar[Card] = Card(
@@ -87,14 +102,19 @@ class Bbh(_BigBench):
     )
     defaults: ClassVar[Mapping[str, Any]] = {
         "prompt": {
-            "template": 'Q: {question}\nThink step by step, and end with "The answer is" and the answer.\nA:',
+            "template": (
+                'Q: {question}\nThink step by step, and end with "The answer is" and the'
+                " answer.\nA:"
+            ),
             "hint_template": "Q: {question}\nThe answer is {answer}. Say why, and end with it.\nA:",
         },
         "sampling": {"max_tokens": 512, "stop": ["\nQ:"]},
         **CHOICE,
     }
     splits: ClassVar[Mapping[str, Split]] = {"test": "test"}
-    subtasks: tuple[str, ...] = Field((), description="names of subtasks that are loaded; none: all")
+    subtasks: tuple[str, ...] = Field(
+        (), description="names of subtasks that are loaded; none: all"
+    )
 
     def configs(self) -> tuple[str, ...]:
         return self.subtasks or self.card.configs
@@ -104,7 +124,8 @@ class Bbh(_BigBench):
 
 
 class _BigBenchTask(_BigBench):
-    """What the hub publishes as validation is for reporting; the task's own file has one list of examples, which is for testing."""
+    """What the hub publishes as validation is for reporting; the task's own file has one list of
+    examples, which is for testing."""
 
     splits: ClassVar[Mapping[str, Split]] = {"train": "train", "validation": "test", "test": "test"}
     for_testing: ClassVar[bool] = True
@@ -122,11 +143,15 @@ class DateUnderstanding(_BigBenchTask):
         download="date_understanding/*, or task.json of the original repository,",
         splits={"train": 296, "validation": 73},
     )
-    defaults: ClassVar[Mapping[str, Any]] = {**questions_and_answers("date_understanding", 160), **CHOICE}
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **questions_and_answers("date_understanding", 160),
+        **CHOICE,
+    }
 
 
 class LogicalDeduction(_BigBenchTask):
-    """logical_deduction of BIG-bench (arXiv 2206.04615), or of BIG-Bench Hard: three, five or seven objects."""
+    """logical_deduction of BIG-bench (arXiv 2206.04615), or of BIG-Bench Hard: three, five or
+    seven objects."""
 
     type: Literal["logical_deduction"] = "logical_deduction"
     card: ClassVar[Card] = Card(
@@ -137,4 +162,7 @@ class LogicalDeduction(_BigBenchTask):
         download="logical_deduction/*, or the task.json files of the original repository,",
         splits={"train": 1200, "validation": 300},
     )
-    defaults: ClassVar[Mapping[str, Any]] = {**questions_and_answers("logical_deduction", 256), **CHOICE}
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **questions_and_answers("logical_deduction", 256),
+        **CHOICE,
+    }

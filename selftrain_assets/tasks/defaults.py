@@ -7,42 +7,70 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from selftrain_assets.core.prompts import with_arguments_named
-from selftrain_assets.core.settings import merged
+from selftrain_assets.domain.prompts import with_arguments_named
+from selftrain_assets.domain.settings import merged
 from selftrain_assets.tasks import TASKS
 
 
 def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> Any:
-    """The same settings over the `prompt`, `verifier` and `sampling` of the task that they name; no verifier where they name one of another
-    type, but for members of that type, which take its settings. With `recipes`, of which the first is the default, sampling and `wording`
-    belong into the section `recipe`, if it is one of them and has such a field: another recipe has methods with prompts, verifiers and
-    sampling of their own. The stop texts of a task end the completion of a text; in a chat (`prompt.chat`) the model ends its turn itself,
-    and they would cut it: there they are left out."""
+    """The same settings over the `prompt`, `verifier` and `sampling` of the task that they name;
+    no verifier where they name one of another type, but for members of that type, which take its
+    settings. With `recipes`, of which the first is the default, sampling and `wording` belong
+    into the section `recipe`, if it is one of them and has such a field: another recipe has
+    methods with prompts, verifiers and sampling of their own. The stop texts of a task end the
+    completion of a text; in a chat (`prompt.chat`) the model ends its turn itself, and they
+    would cut it: there they are left out."""
     if not isinstance(data, Mapping):
         return data
-    if "prompt" in data:  # else a mapping given as its template would take the place of the task's own
+    # else a mapping given as its template would take the place of the task's own
+    if "prompt" in data:
         data = {**data, "prompt": with_arguments_named(data["prompt"])}
     task, verifier, recipe = data.get("task"), data.get("verifier"), data.get("recipe", {})
     kind = TASKS.get(str(task.get("type"))) if isinstance(task, Mapping) else type(task)
     defaults = dict(getattr(kind, "defaults", {}))
     if "sampling" in defaults and _in_a_chat(data.get("prompt")):
-        defaults["sampling"] = {name: value for name, value in defaults["sampling"].items() if name != "stop"}
-    own = {name: defaults.pop(name) for name in ("sampling", "wording") if name in defaults} if recipes else {}
-    if "verifier" in defaults and isinstance(verifier, Mapping) and verifier.get("language", "python") != "python":
-        defaults["verifier"] = {name: value for name, value in defaults["verifier"].items() if name != "prelude"}  # which is Python
-    if "verifier" in defaults and isinstance(verifier, Mapping) and verifier.get("type") not in (None, defaults["verifier"]["type"]):
+        defaults["sampling"] = {
+            name: value for name, value in defaults["sampling"].items() if name != "stop"
+        }
+    own = (
+        {name: defaults.pop(name) for name in ("sampling", "wording") if name in defaults}
+        if recipes
+        else {}
+    )
+    if (
+        "verifier" in defaults
+        and isinstance(verifier, Mapping)
+        and verifier.get("language", "python") != "python"
+    ):
+        # which is Python
+        defaults["verifier"] = {
+            name: value for name, value in defaults["verifier"].items() if name != "prelude"
+        }
+    if (
+        "verifier" in defaults
+        and isinstance(verifier, Mapping)
+        and verifier.get("type") not in (None, defaults["verifier"]["type"])
+    ):
         data = {**data, "verifier": _over_members(defaults.pop("verifier"), verifier)}
     if (defaults or own) and recipes:
         types = {each.model_fields["type"].default: each for each in recipes}
-        asked = types.get(recipe.get("type", next(iter(types)))) if isinstance(recipe, Mapping) else None
+        asked = (
+            types.get(recipe.get("type", next(iter(types))))
+            if isinstance(recipe, Mapping)
+            else None
+        )
         if asked is None:
             return data
-        defaults["recipe"] = {name: value for name, value in own.items() if name in asked.model_fields}
+        defaults["recipe"] = {
+            name: value for name, value in own.items() if name in asked.model_fields
+        }
     return merged(defaults, data)
 
 
 def _in_a_chat(prompt: Any) -> bool:
-    return bool(prompt.get("chat") if isinstance(prompt, Mapping) else getattr(prompt, "chat", False))
+    return bool(
+        prompt.get("chat") if isinstance(prompt, Mapping) else getattr(prompt, "chat", False)
+    )
 
 
 def _over_members(default: Mapping[str, Any], verifier: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,7 +78,11 @@ def _over_members(default: Mapping[str, Any], verifier: Mapping[str, Any]) -> di
     if not isinstance(verifier.get("of"), Sequence):
         return dict(verifier)
     members = [
-        m if not isinstance(m, Mapping) else merged(default, m) if m.get("type") == default["type"] else _over_members(default, m)
+        m
+        if not isinstance(m, Mapping)
+        else merged(default, m)
+        if m.get("type") == default["type"]
+        else _over_members(default, m)
         for m in verifier["of"]
     ]
     return {**verifier, "of": members}

@@ -1,4 +1,5 @@
-"""A person's own problems: a file of rows with id, question, and answer or tests; split, solution, group if wanted."""
+"""A person's own problems: a file of rows with id, question, and answer or tests; split,
+solution, group if wanted."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ from typing import Any, ClassVar, Literal, cast, get_args
 
 from pydantic import Field
 
-from selftrain_assets.core.attempts import Script
-from selftrain_assets.core.errors import UserError, nearest
-from selftrain_assets.core.program_tests import read_tests
-from selftrain_assets.core.seeds import derive_seed
-from selftrain_assets.core.settings import Identity
-from selftrain_assets.core.text import first_equal
-from selftrain_assets.core.types import OwnSplit, Problem, Split
+from selftrain_assets.domain.attempts import Script
+from selftrain_assets.domain.errors import UserError, nearest
+from selftrain_assets.domain.program_tests import read_tests
+from selftrain_assets.domain.seeds import derive_seed
+from selftrain_assets.domain.settings import Identity
+from selftrain_assets.domain.text import first_equal
+from selftrain_assets.domain.types import OwnSplit, Problem, Split
 from selftrain_assets.tasks.loaded import Loaded, apart, once_each
 from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.readers import floats, rows_in, value_of, written
@@ -30,26 +31,44 @@ REQUIRED = ("id", "question")
 class ProblemFile(Identity):
     """Problems from a file.
 
-    `id`, `question`, and `answer` or `tests` are required; numbers are accepted as answers and ids, and an empty field, null and NaN are
-    as if it were missing. `tests` judge programs (core/program_tests.py says in which forms), with `entry`, `context`, `checker`,
-    `time_limit` and `memory_limit`. `split` is one of
-    train, human (with `solution`, or `solutions` by the methods of mmst), validation, test and transfer; where the file names no
-    split at all, `validation_share` and `test_share` of the problems are held out by a hash of their ids, so that a grown
-    file keeps its splits.
+    `id`, `question`, and `answer` or `tests` are required; numbers are accepted as answers and ids,
+    and an empty field, null and NaN are as if it were missing. `tests` judge programs
+    (domain/program_tests.py says in which forms), with `entry`, `context`, `checker`, `time_limit`
+    and `memory_limit`. `split` is one of train, human (with `solution`, or `solutions` by the
+    methods of mmst), validation, test and transfer; where the file names no split at all,
+    `validation_share` and `test_share` of the problems are held out by a hash of their ids, so that
+    a grown file keeps its splits.
     """
 
     type: Literal["file"] = "file"
     card: ClassVar[Card] = Card("your own problems, from a JSON, CSV or Parquet file", "as you say")
     defaults: ClassVar[Mapping[str, Any]] = {}
     script: ClassVar[Script | None] = None
-    path: str = Field(description="JSON Lines, JSON, CSV, TSV or Parquet file, relative to the folder that the command runs in")
-    validation_share: float = Field(0.1, ge=0, lt=1, description="share held out for choosing settings, where no split is given")
-    test_share: float = Field(0.2, gt=0, lt=1, description="share held out for reporting, where no split is given")
+    path: str = Field(
+        description=(
+            "JSON Lines, JSON, CSV, TSV or Parquet file, relative to the folder that the command"
+            " runs in"
+        )
+    )
+    validation_share: float = Field(
+        0.1, ge=0, lt=1, description="share held out for choosing settings, where no split is given"
+    )
+    test_share: float = Field(
+        0.2, gt=0, lt=1, description="share held out for reporting, where no split is given"
+    )
     columns: dict[str, str] = Field(
-        {}, description="field -> its name in the file, where that differs: {question: prompt, tests: test, entry: entry_point}"
+        {},
+        description=(
+            "field -> its name in the file, where that differs: {question: prompt, tests: test,"
+            " entry: entry_point}"
+        ),
     )
     duplicates: Literal["refuse", "drop"] = Field(
-        "refuse", description="what to do with a question that occurs again; drop: keep one, a held-out one before one to learn from"
+        "refuse",
+        description=(
+            "what to do with a question that occurs again; drop: keep one, a held-out one before"
+            " one to learn from"
+        ),
     )
     seed: int = Field(0, ge=0, description="seed of the split, where none is given")
 
@@ -57,39 +76,61 @@ class ProblemFile(Identity):
         return self.given(self.read())
 
     def given(self, loaded: Loaded) -> list[Problem]:
-        """Those that a round samples and is judged on, for which there must be some to train on and some to test on."""
+        """Those that a round samples and is judged on, for which there must be some to train on
+        and some to test on."""
         for split in ("train", "test"):
             if not any(p.split == split for p in loaded.problems):
                 path = Path(self.path).expanduser()
-                raise UserError(f'{path}: no problem is in the split "{split}"; a run needs problems to train on and to test on')
+                raise UserError(
+                    f'{path}: no problem is in the split "{split}"; a run needs problems to train'
+                    " on and to test on"
+                )
         return loaded.problems
 
     def read(self) -> Loaded:
-        """The same, whatever splits there are, and what was left out: a source (`sources`) needs none to test on."""
+        """The same, whatever splits there are, and what was left out: a source (`sources`) needs
+        none to test on."""
         path = Path(self.path).expanduser()
         if not path.is_file():
-            raise UserError(f"task.path: {path} is a folder; name a file" if path.is_dir() else f"task.path: there is no file {path}")
+            raise UserError(
+                f"task.path: {path} is a folder; name a file"
+                if path.is_dir()
+                else f"task.path: there is no file {path}"
+            )
         for name in self.columns:
             if name not in FIELDS + TEST_FIELDS + METHOD_FIELDS:
-                raise UserError(f'task.columns: there is no field "{name}"{nearest(name, FIELDS + TEST_FIELDS + METHOD_FIELDS)}')
+                raise UserError(
+                    "task.columns: there is no field"
+                    f' "{name}"{nearest(name, FIELDS + TEST_FIELDS + METHOD_FIELDS)}'
+                )
         rows = [(where, self._renamed(where, row)) for where, row in rows_in(path)]
         if not rows:
             raise UserError(f"{path}: holds no problem")
         loaded = self._distinct([(where, _problem(where, row)) for where, row in rows])
         if not any(row.get("split") for _, row in rows):
-            loaded = replace(loaded, problems=[self._assign(problem) for problem in loaded.problems])
+            loaded = replace(
+                loaded, problems=[self._assign(problem) for problem in loaded.problems]
+            )
         return apart(loaded) if self.duplicates == "drop" else loaded
 
     def _renamed(self, where: str, row: dict[str, Any]) -> dict[str, Any]:
         if absent := [name for name in self.columns.values() if name not in row]:
-            raise UserError(f'{where}: there is no column "{absent[0]}", which task.columns names{nearest(absent[0], row)}')
-        return {k: v for k, v in row.items() if k not in self.columns.values()} | {f: row[name] for f, name in self.columns.items()}
+            raise UserError(
+                f'{where}: there is no column "{absent[0]}", which task.columns'
+                f" names{nearest(absent[0], row)}"
+            )
+        return {k: v for k, v in row.items() if k not in self.columns.values()} | {
+            f: row[name] for f, name in self.columns.items()
+        }
 
     def _distinct(self, located: list[tuple[str, Problem]]) -> Loaded:
         ids: dict[str, str] = {}
         for where, problem in located:
             if problem.id in ids:
-                raise UserError(f'{where}: the id "{problem.id}" was used before, at {ids[problem.id]}; ids must be unique')
+                raise UserError(
+                    f'{where}: the id "{problem.id}" was used before, at {ids[problem.id]}; ids'
+                    " must be unique"
+                )
             ids[problem.id] = where
         problems = [problem for _, problem in located]
         if self.duplicates == "drop":
@@ -101,22 +142,37 @@ class ProblemFile(Identity):
 
     def _assign(self, problem: Problem) -> Problem:
         place = derive_seed(self.seed, "split", problem.id) / 2**63
-        split: Split = "test" if place < self.test_share else "validation" if place < self.test_share + self.validation_share else "train"
+        split: Split = (
+            "test"
+            if place < self.test_share
+            else "validation"
+            if place < self.test_share + self.validation_share
+            else "train"
+        )
         return replace(problem, split=split)
 
 
 def _again(where: str, problem: Problem, before: str, first: Problem) -> UserError:
     same = " ".join(problem.question.split()) == " ".join(first.question.split())
     but = "" if same else ", but for case, punctuation or Unicode form,"
-    answers = "" if problem.answer == first.answer else f' with the answer "{first.answer}", here "{problem.answer}"'
-    return UserError(f"{where}: the same question{but} stands at {before}{answers}; remove one, or set task.duplicates: drop to keep one")
+    answers = (
+        ""
+        if problem.answer == first.answer
+        else f' with the answer "{first.answer}", here "{problem.answer}"'
+    )
+    return UserError(
+        f"{where}: the same question{but} stands at {before}{answers}; remove one, or set"
+        " task.duplicates: drop to keep one"
+    )
 
 
 def _problem(where: str, row: dict[str, Any]) -> Problem:
     known = FIELDS + TEST_FIELDS + METHOD_FIELDS
     for name in row:
         absent = [f for f in known if f not in row]
-        if name not in known and (hint := nearest(name, absent, cutoff=0.8)).startswith("; did you mean"):
+        if name not in known and (hint := nearest(name, absent, cutoff=0.8)).startswith(
+            "; did you mean"
+        ):
             raise UserError(f'{where}: unknown field "{name}"{hint}')
     values = {name: _text(where, name, row.get(name)) for name in FIELDS}
     for name in REQUIRED:
@@ -124,15 +180,22 @@ def _problem(where: str, row: dict[str, Any]) -> Problem:
             raise UserError(f'{where}: the field "{name}" is missing or empty')
     tests = _tests(where, row)
     if tests is not None:
-        values["question"] = _text(where, "question", row["question"], strip=False)  # code that a completion continues
+        # code that a completion continues
+        values["question"] = _text(where, "question", row["question"], strip=False)
     if not values["answer"] and tests is None:
-        raise UserError(f'{where}: the field "answer" is missing or empty; a problem needs an answer, or "tests" for programs')
+        raise UserError(
+            f'{where}: the field "answer" is missing or empty; a problem needs an answer, or'
+            ' "tests" for programs'
+        )
     split = values["split"] or "train"
     if split not in get_args(OwnSplit):
         raise UserError(f'{where}: unknown split "{split}"{nearest(split, get_args(OwnSplit))}')
     solutions = _solutions(where, row.get("solutions"))
     if split == "human" and not values["solution"] and not solutions:
-        raise UserError(f'{where}: a problem of the split "human" needs the field "solution", or "solutions" by method')
+        raise UserError(
+            f'{where}: a problem of the split "human" needs the field "solution", or "solutions" by'
+            " method"
+        )
     return Problem(
         values["id"],
         values["question"],
@@ -146,14 +209,20 @@ def _problem(where: str, row: dict[str, Any]) -> Problem:
 
 
 def _solutions(where: str, value: Any) -> str | None:
-    """Canonical text of a problem's solutions by method. Parquet gives every row all methods, with null for those that it lacks."""
+    """Canonical text of a problem's solutions by method. Parquet gives every row all methods,
+    with null for those that it lacks."""
     given = _decoded(value)
     if isinstance(given, dict):
         given = {method: text for method, text in given.items() if text is not None}
     if not given:
         return None
-    if not isinstance(given, dict) or not all(isinstance(text, str) and text.strip() for text in given.values()):
-        raise UserError(f'{where}: the field "solutions" must hold a text for each method: {{"text": "...", "code": "..."}}')
+    if not isinstance(given, dict) or not all(
+        isinstance(text, str) and text.strip() for text in given.values()
+    ):
+        raise UserError(
+            f'{where}: the field "solutions" must hold a text for each method: {{"text": "...",'
+            ' "code": "..."}'
+        )
     return json.dumps(given, sort_keys=True, ensure_ascii=False)
 
 
@@ -162,18 +231,23 @@ def _tests(where: str, row: dict[str, Any]) -> str | None:
     own = {name: floats(row.get(name)) for name in ("checker", "time_limit", "memory_limit")}
     if row.get("tests") is None:
         if given := [name for name, value in own.items() if value is not None]:
-            raise UserError(f'{where}: the field "{given[0]}" is for programs, and there are no "tests"')
+            raise UserError(
+                f'{where}: the field "{given[0]}" is for programs, and there are no "tests"'
+            )
         return None
     try:
         tests = floats(_decoded(row["tests"]))
-        return read_tests(tests, str(row.get("entry") or ""), str(row.get("context") or ""), **own).to_json()
+        return read_tests(
+            tests, str(row.get("entry") or ""), str(row.get("context") or ""), **own
+        ).to_json()
     except ValueError as error:
         field = "" if str(error).startswith("the field") else 'the field "tests": '
         raise UserError(f"{where}: {field}{error}") from error
 
 
 def _decoded(value: Any) -> Any:
-    """Lists and objects that a column holds as JSON text, as tables have them; anything else as it is, such as the asserts of a test."""
+    """Lists and objects that a column holds as JSON text, as tables have them; anything else as
+    it is, such as the asserts of a test."""
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
         try:
             return value_of(value)
@@ -183,7 +257,11 @@ def _decoded(value: Any) -> Any:
 
 
 def _text(where: str, name: str, value: Any, strip: bool = True) -> str:
-    if name in ("question", "solution") and isinstance(value, list) and all(isinstance(line, str) for line in value):
+    if (
+        name in ("question", "solution")
+        and isinstance(value, list)
+        and all(isinstance(line, str) for line in value)
+    ):
         value = "\n".join(value)
     try:
         text = "" if value is None else written(value)

@@ -1,4 +1,5 @@
-"""What generated tasks with seen and unseen groups have in common: sizes, balance, and no problem twice."""
+"""What generated tasks with seen and unseen groups have in common: sizes, balance, and no
+problem twice."""
 
 from __future__ import annotations
 
@@ -9,22 +10,23 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from selftrain_assets.core.attempts import Script
-from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.settings import Identity
-from selftrain_assets.core.text import words
-from selftrain_assets.core.types import OwnSplit, Problem
+from selftrain_assets.domain.attempts import Script
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.settings import Identity
+from selftrain_assets.domain.text import words
+from selftrain_assets.domain.types import OwnSplit, Problem
 from selftrain_assets.tasks.protocol import Card
 
 TRIES = 1000  # draws in a row that bring nothing new, before a group counts as used up
 
 
 class Generated(Identity):
-    """Seen groups fill `train`, `human`, `validation` and `test`; unseen ones fill `transfer`. Within a split, groups differ in size by one
-    at most.
+    """Seen groups fill `train`, `human`, `validation` and `test`; unseen ones fill `transfer`.
+    Within a split, groups differ in size by one at most.
 
-    Held-out problems are drawn first, and every split has a generator of its own: more problems to learn from leave them as they are.
-    Two problems whose questions differ in punctuation or operators alone count as the same: held out, such a one would say little.
+    Held-out problems are drawn first, and every split has a generator of its own: more problems to
+    learn from leave them as they are. Two problems whose questions differ in punctuation or
+    operators alone count as the same: held out, such a one would say little.
     """
 
     type: str
@@ -34,16 +36,25 @@ class Generated(Identity):
     wider: ClassVar[str]
     """What to change to have more different problems."""
     train: int = Field(500, ge=1, description="problems to learn from")
-    human: int = Field(60, ge=0, description="problems whose reference solution stands in for human data")
-    validation: int = Field(100, ge=0, description="held-out problems that settings may be chosen on")
+    human: int = Field(
+        60, ge=0, description="problems whose reference solution stands in for human data"
+    )
+    validation: int = Field(
+        100, ge=0, description="held-out problems that settings may be chosen on"
+    )
     test: int = Field(300, ge=1, description="held-out problems that accuracy is reported on")
     transfer: int = Field(200, ge=0, description="held-out problems of the unseen groups")
-    seed: int = Field(0, ge=0, description="seed of the generator; the splits are disjoint for every seed")
+    seed: int = Field(
+        0, ge=0, description="seed of the generator; the splits are disjoint for every seed"
+    )
 
     @model_validator(mode="after")
     def _transfer_has_groups(self) -> Generated:
         if self.transfer and not self.unseen_groups():
-            raise ValueError("transfer holds problems of unseen groups, and unseen names none: name some, or set transfer to 0")
+            raise ValueError(
+                "transfer holds problems of unseen groups, and unseen names none: name some, or set"
+                " transfer to 0"
+            )
         return self
 
     def seen_groups(self) -> list[str]:
@@ -53,7 +64,8 @@ class Generated(Identity):
         raise NotImplementedError
 
     def draw(self, rng: random.Random, group: str) -> Problem | None:
-        """A problem with its solution; None where chance led to none. Its id and split are not read."""
+        """A problem with its solution; None where chance led to none. Its id and split are not
+        read."""
         raise NotImplementedError
 
     def key(self, problem: Problem) -> str:
@@ -61,11 +73,14 @@ class Generated(Identity):
         return " ".join(words(problem.question))
 
     def load(self) -> list[Problem]:
-        """Generate every split; the same settings give the same problems on every machine. UserError where a group has too few."""
+        """Generate every split; the same settings give the same problems on every machine.
+        UserError where a group has too few."""
         used: set[str] = set()
         held_out = {"validation": self.validation, "test": self.test, "transfer": self.transfer}
         sizes: dict[OwnSplit, int] = {**held_out, "human": self.human, "train": self.train}  # type: ignore[dict-item]
-        return [problem for split, size in sizes.items() for problem in self._split(split, size, used)]
+        return [
+            problem for split, size in sizes.items() for problem in self._split(split, size, used)
+        ]
 
     def _split(self, split: OwnSplit, size: int, used: set[str]) -> list[Problem]:
         rng = random.Random(f"{self.type}:{self.seed}:{split}")
@@ -74,7 +89,14 @@ class Generated(Identity):
         problems = []
         for i in range(size):
             problem = self._fresh(rng, groups[i % len(groups)], split, used)
-            problems.append(replace(problem, id=f"{split}-{i:05d}", split=split, solution=problem.solution if solved else None))
+            problems.append(
+                replace(
+                    problem,
+                    id=f"{split}-{i:05d}",
+                    split=split,
+                    solution=problem.solution if solved else None,
+                )
+            )
         return problems
 
     def _fresh(self, rng: random.Random, group: str, split: OwnSplit, used: set[str]) -> Problem:
@@ -84,6 +106,6 @@ class Generated(Identity):
                 used.add(key)
                 return problem
         raise UserError(
-            f'task {self.type}: the group "{group}" has too few different problems to fill the split "{split}": '
-            f"lower task.{split}, or {self.wider}"
+            f'task {self.type}: the group "{group}" has too few different problems to fill the'
+            f' split "{split}": lower task.{split}, or {self.wider}'
         )

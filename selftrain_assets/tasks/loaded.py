@@ -1,7 +1,9 @@
-"""A problem set as it was read: each question once, held-out ones apart from those to learn from, and what was left out of it.
+"""A problem set as it was read: each question once, held-out ones apart from those to learn from,
+and what was left out of it.
 
-What counts as the same question is said in core/text.py, and what counts as a held-out one inside another text in core/contamination.py:
-the rules of the check `held_out_apart`, so that a set which was cleared here passes there.
+What counts as the same question is said in domain/text.py, and what counts as a held-out one inside
+another text in domain/contamination.py: the rules of the check `held_out_apart`, so that a set
+which was cleared here passes there.
 """
 
 from __future__ import annotations
@@ -11,19 +13,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from selftrain_assets.core.contamination import Questions
-from selftrain_assets.core.numbers import number
-from selftrain_assets.core.text import canonical, first_equal
-from selftrain_assets.core.types import HELD_OUT, Problem, Split
+from selftrain_assets.domain.contamination import Questions
+from selftrain_assets.domain.numbers import number
+from selftrain_assets.domain.text import canonical, first_equal
+from selftrain_assets.domain.types import HELD_OUT, Problem, Split
 
 FIRST_KEPT: tuple[Split, ...] = ("test", "transfer", "validation", "human", "train")
-NAMED, EXCERPT = 3, 60  # of contradictions and leaks that a sentence names, and characters of a question
+# of contradictions and leaks that a sentence names, and characters of a question
+NAMED, EXCERPT = 3, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Every problem with its solution, where there is one. `duplicates` were dropped, by their split; `contradictions` are the ids of equal
-    questions with different answers; `remarks` say in sentences what was left out and why."""
+    """Every problem with its solution, where there is one. `duplicates` were dropped, by their
+    split; `contradictions` are the ids of equal questions with different answers; `remarks` say
+    in sentences what was left out and why."""
 
     problems: list[Problem]
     duplicates: Mapping[str, int] = field(default_factory=dict)
@@ -32,14 +36,20 @@ class Loaded:
 
 
 def once_each(problems: Sequence[Problem], statements: Sequence[str] | None = None) -> Loaded:
-    """One copy of each question, a held-out one before one to learn from, else the first. Of equal `statements` those of one split alone.
+    """One copy of each question, a held-out one before one to learn from, else the first. Of equal
+    `statements` those of one split alone.
 
-    Where copies in the split that would keep one have different answers, none is kept: nobody knows which is right.
+    Where copies in the split that would keep one have different answers, none is kept: nobody knows
+    which is right.
     """
     kept: set[int] = set()
     contradictions = []
     for copies in _groups([p.question for p in problems]):
-        best = [i for i in copies if problems[i].split == _first_kept(problems[each].split for each in copies)]
+        best = [
+            i
+            for i in copies
+            if problems[i].split == _first_kept(problems[each].split for each in copies)
+        ]
         if len({_answer(problems[i]) for i in best}) == 1:
             kept.add(best[0])
         if len({_answer(problems[i]) for i in copies}) > 1:
@@ -57,12 +67,17 @@ def once_each(problems: Sequence[Problem], statements: Sequence[str] | None = No
         [problem for place, problem in enumerate(problems) if place in kept],
         duplicates,
         tuple(tuple(p.id for p in copies) for copies in contradictions),
-        (f"{many} with different answers: {_named(contradictions, ids)}",) if contradictions else (),
+        (
+            (f"{many} with different answers: {_named(contradictions, ids)}",)
+            if contradictions
+            else ()
+        ),
     )
 
 
 def apart(loaded: Loaded) -> Loaded:
-    """The same without what is to be learnt from and holds a whole held-out question, in its own or in its solution."""
+    """The same without what is to be learnt from and holds a whole held-out question, in its own
+    or in its solution."""
     held_out = Questions(p for p in loaded.problems if p.split in HELD_OUT)
     kept, told = [], []
     for p in loaded.problems:
@@ -73,7 +88,10 @@ def apart(loaded: Loaded) -> Loaded:
             kept.append(p)
     if not told:
         return loaded
-    remark = f"{_several(len(told), 'problem', 'problems')} to learn from left out, with a whole held-out question inside: {_list(told)}"
+    remark = (
+        f"{_several(len(told), 'problem', 'problems')} to learn from left out, with a whole"
+        f" held-out question inside: {_list(told)}"
+    )
     return Loaded(kept, loaded.duplicates, loaded.contradictions, (*loaded.remarks, remark))
 
 
@@ -90,7 +108,8 @@ def _first_kept(splits: Iterable[Split]) -> Split | None:
 
 
 def _answer(problem: Problem) -> str | Fraction:
-    """Equal for answers that say the same; programs are told apart by nothing, since their tests may differ and agree."""
+    """Equal for answers that say the same; programs are told apart by nothing, since their tests
+    may differ and agree."""
     value = number(problem.answer)
     return canonical(problem.answer) if value is None else value
 
@@ -98,7 +117,8 @@ def _answer(problem: Problem) -> str | Fraction:
 def _named(contradictions: Sequence[Sequence[Problem]], kept: set[str]) -> str:
     return _list(
         [
-            f'"{" ".join(copies[0].question.split())[:EXCERPT]}" ({", ".join(f"{p.id}: {p.answer}" for p in copies)}; '
+            f'"{" ".join(copies[0].question.split())[:EXCERPT]}"'
+            f" ({', '.join(f'{p.id}: {p.answer}' for p in copies)}; "
             f"kept: {next((p.id for p in copies if p.id in kept), 'none')})"
             for copies in contradictions
         ]
@@ -106,7 +126,9 @@ def _named(contradictions: Sequence[Sequence[Problem]], kept: set[str]) -> str:
 
 
 def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return ", ".join(names[:NAMED]) + (
+        f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    )
 
 
 def _several(count: int, one: str, more: str) -> str:

@@ -9,21 +9,30 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
-from selftrain_assets.core.boxed import last_boxed
-from selftrain_assets.core.numbers import number
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.boxed import last_boxed
+from selftrain_assets.domain.numbers import number
+from selftrain_assets.domain.types import Problem
 from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.published import Published
 from selftrain_assets.tasks.rows import Row
 
 CALCULATION = re.compile(r"<<[^<>]*>>")
 PLACEHOLDER = re.compile(r"\bnumber(\d+)\b")
-Subject = Literal["algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"]
+Subject = Literal[
+    "algebra",
+    "counting_and_probability",
+    "geometry",
+    "intermediate_algebra",
+    "number_theory",
+    "prealgebra",
+    "precalculus",
+]
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 
 
 def questions_and_answers(examples: str, max_tokens: int) -> dict[str, Any]:
-    """Defaults of a set that is asked for as `Question:` and `Answer:`, behind worked examples in that form."""
+    """Defaults of a set that is asked for as `Question:` and `Answer:`, behind worked examples
+    in that form."""
     return {
         "prompt": {
             "template": "Question: {question}\nAnswer:",
@@ -35,7 +44,8 @@ def questions_and_answers(examples: str, max_tokens: int) -> dict[str, Any]:
 
 
 class Gsm8k(Published):
-    """GSM8K, Cobbe et al. 2021 (arXiv 2110.14168). The published calculator annotations (`<<3*4=12>>`) are taken out of solutions."""
+    """GSM8K, Cobbe et al. 2021 (arXiv 2110.14168). The published calculator annotations
+    (`<<3*4=12>>`) are taken out of solutions."""
 
     type: Literal["gsm8k"] = "gsm8k"
     card: ClassVar[Card] = Card(
@@ -47,7 +57,10 @@ class Gsm8k(Published):
         splits={"train": 7473, "test": 1319},
         solutions=True,
     )
-    defaults: ClassVar[Mapping[str, Any]] = {**questions_and_answers("gsm8k", 320), "verifier": {"type": "numeric"}}
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **questions_and_answers("gsm8k", 320),
+        "verifier": {"type": "numeric"},
+    }
     beside: ClassVar[tuple[str, ...]] = ("example_model_solutions.jsonl", "*_socratic.jsonl")
 
     def problem(self, row: Row) -> Problem:
@@ -59,8 +72,8 @@ class Gsm8k(Published):
 
 
 class Math(Published):
-    """MATH, Hendrycks et al. 2021 (arXiv 2103.03874). The answer is what the solution has in its last box, or,
-    where it has none, the field `answer` of MATH-500."""
+    """MATH, Hendrycks et al. 2021 (arXiv 2103.03874). The answer is what the solution has in its
+    last box, or, where it has none, the field `answer` of MATH-500."""
 
     type: Literal["math"] = "math"
     card: ClassVar[Card] = Card(
@@ -81,21 +94,35 @@ class Math(Published):
         "sampling": {"max_tokens": 768, "stop": ["\nProblem:", "\n\n\n"]},
         "verifier": {"type": "math"},
     }
-    subjects: tuple[Subject, ...] = Field(SUBJECTS, description="subjects that are loaded", min_length=1)
+    subjects: tuple[Subject, ...] = Field(
+        SUBJECTS, description="subjects that are loaded", min_length=1
+    )
 
     def configs(self) -> tuple[str, ...]:
         return self.subjects
 
     def problem(self, row: Row) -> Problem | None:
-        subject = row.source if row.source in SUBJECTS else row.text("type", "subject").lower().replace(" & ", " and ").replace(" ", "_")
+        subject = (
+            row.source
+            if row.source in SUBJECTS
+            else row.text("type", "subject").lower().replace(" & ", " and ").replace(" ", "_")
+        )
         if subject not in self.subjects:
             return None
         solution = row.text("solution").strip() if row.values.get("solution") else ""
         answer = last_boxed(solution)
         if not answer and row.values.get("answer") is None:
-            raise row.fault('the field "solution" holds no \\boxed answer, and there is no field "answer"')
+            raise row.fault(
+                'the field "solution" holds no \\boxed answer, and there is no field "answer"'
+            )
         question = row.text("problem").strip()
-        return Problem(self.id(row), question, answer or row.text("answer").strip(), group=subject, solution=solution or None)
+        return Problem(
+            self.id(row),
+            question,
+            answer or row.text("answer").strip(),
+            group=subject,
+            solution=solution or None,
+        )
 
 
 class Svamp(Published):
@@ -109,17 +136,29 @@ class Svamp(Published):
         download="its data, or SVAMP.json of the original repository,",
         splits={"train": 700, "test": 300},
     )
-    defaults: ClassVar[Mapping[str, Any]] = {**questions_and_answers("word_problems", 160), "verifier": {"type": "numeric"}}
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **questions_and_answers("word_problems", 160),
+        "verifier": {"type": "numeric"},
+    }
     beside: ClassVar[tuple[str, ...]] = ("data/*", "data/*/*", "data/*/*/*")
 
     def problem(self, row: Row) -> Problem:
         body = row.text("Body").strip()
-        question = f"{body}{'' if body.endswith(('.', '!', '?', ',')) else '.'} {row.text('Question').strip()}"
-        return Problem(f"svamp-{row.text('ID')}", question, row.text("Answer"), group=str(row.values.get("Type") or ""))
+        question = (
+            f"{body}{'' if body.endswith(('.', '!', '?', ',')) else '.'}"
+            f" {row.text('Question').strip()}"
+        )
+        return Problem(
+            f"svamp-{row.text('ID')}",
+            question,
+            row.text("Answer"),
+            group=str(row.values.get("Type") or ""),
+        )
 
 
 class Mawps(Published):
-    """MAWPS, Koncel-Kedziorski et al. 2016: as Calc-MAWPS has it, as its authors' JSON, or as CSV with numbers apart."""
+    """MAWPS, Koncel-Kedziorski et al. 2016: as Calc-MAWPS has it, as its authors' JSON, or as
+    CSV with numbers apart."""
 
     type: Literal["mawps"] = "mawps"
     card: ClassVar[Card] = Card(
@@ -130,20 +169,29 @@ class Mawps(Published):
         download="data/*.parquet",
         splits={"train": 1089, "validation": 1040, "test": 520},
     )
-    defaults: ClassVar[Mapping[str, Any]] = {**questions_and_answers("word_problems", 160), "verifier": {"type": "numeric"}}
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **questions_and_answers("word_problems", 160),
+        "verifier": {"type": "numeric"},
+    }
 
     def problem(self, row: Row) -> Problem:
         question = row.text("question", "sQuestion", "Question").strip()
         if isinstance(row.values.get("Numbers"), str):
             question = self._with_numbers(row, question)
         id = row.values.get("id") or row.values.get("iIndex")
-        return Problem(self.id(row) if id is None else f"mawps-{id}", question, _plain(self._answer(row)))
+        return Problem(
+            self.id(row) if id is None else f"mawps-{id}", question, _plain(self._answer(row))
+        )
 
     def _answer(self, row: Row) -> str:
         if row.values.get("lSolutions") is None:
             return row.text("result", "Answer")
         solutions = row.list("lSolutions")
-        answer = replace(row, values={"lSolutions": solutions[0]}).text("lSolutions") if len(solutions) == 1 else ""
+        answer = (
+            replace(row, values={"lSolutions": solutions[0]}).text("lSolutions")
+            if len(solutions) == 1
+            else ""
+        )
         if number(answer) is None:
             raise row.fault('the field "lSolutions" must hold one number')
         return answer
@@ -152,7 +200,9 @@ class Mawps(Published):
         numbers = [_plain(each) for each in row.text("Numbers").split()]
         for found in PLACEHOLDER.finditer(question):
             if int(found[1]) >= len(numbers):
-                raise row.fault(f'the question names {found[0]}, and the field "Numbers" holds {len(numbers)}')
+                raise row.fault(
+                    f'the question names {found[0]}, and the field "Numbers" holds {len(numbers)}'
+                )
         return PLACEHOLDER.sub(lambda found: numbers[int(found[1])], question)
 
 

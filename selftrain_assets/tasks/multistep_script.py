@@ -1,7 +1,8 @@
 """Finds the first error in a solution of multistep arithmetic, and corrects it.
 
-A step is one operation, "4 * 2 = 8". The expression is a tree that the steps reduce, so that operations that do not depend on each
-other may be done in any order, and the numbers of a sum or product be swapped. Kinds of errors (TriPosT, arXiv 2310.13522):
+A step is one operation, "4 * 2 = 8". The expression is a tree that the steps reduce, so that
+operations that do not depend on each other may be done in any order, and the numbers of a sum or
+product be swapped. Kinds of errors (TriPosT, arXiv 2310.13522):
 
 - `partition`: the operation is none that can be done next, or none is left to do.
 - `calculate`: the operation is right and its result wrong.
@@ -16,12 +17,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from selftrain_assets.core.attempts import Attempt, Feedback
-from selftrain_assets.core.expressions import Operation, Tree, operations, parse, ready, reductions
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.attempts import Attempt, Feedback
+from selftrain_assets.domain.types import Problem
+from selftrain_assets.tasks.expressions import Operation, Tree, operations, parse, ready, reductions
 
 _NUMBER = r"-?\s*[0-9]{1,18}"  # a sign may stand apart: word-level tokenizers write it so
-STEP = re.compile(rf"\s*(?P<operation>({_NUMBER})\s*([-+*/])\s*({_NUMBER}))\s*(?P<result>=\s*({_NUMBER}))[\s.]*")
+STEP = re.compile(
+    rf"\s*(?P<operation>({_NUMBER})\s*([-+*/])\s*({_NUMBER}))\s*(?P<result>=\s*({_NUMBER}))[\s.]*"
+)
 ANSWER = re.compile(rf"\s*({_NUMBER})[\s.]*")
 
 _parsed = lru_cache(maxsize=4096)(parse)
@@ -42,10 +45,21 @@ class Step(NamedTuple):
         found = STEP.fullmatch(text)
         if found is None:
             return None
-        return cls(_integer(found[2]), found[3], _integer(found[4]), _integer(found[6]), found["operation"], found["result"])
+        return cls(
+            _integer(found[2]),
+            found[3],
+            _integer(found[4]),
+            _integer(found[6]),
+            found["operation"],
+            found["result"],
+        )
 
     def does(self, operation: Operation) -> bool:
-        operands = {(self.left, self.right), (self.right, self.left)} if self.symbol in "+*" else {(self.left, self.right)}
+        operands = (
+            {(self.left, self.right), (self.right, self.left)}
+            if self.symbol in "+*"
+            else {(self.left, self.right)}
+        )
         return self.symbol == operation.symbol and _numbers(operation) in operands
 
     def likeness(self, operation: Operation) -> int:
@@ -82,17 +96,29 @@ def _reduced(expression: str, steps: tuple[str, ...]) -> tuple[Tree, Feedback | 
         if step is None or not right:
             return trees[0], _wrong_operation(number, text, step, options)
         if step.value != (value := right[0].result().number):
-            return trees[0], Feedback(number, step.result, f"{step.operation} is {value}", "calculate")
+            return trees[0], Feedback(
+                number, step.result, f"{step.operation} is {value}", "calculate"
+            )
         trees = _after(trees, right)
     return trees[0], None
 
 
 def _after(trees: Iterable[Tree], done: Iterable[Operation]) -> tuple[Tree, ...]:
-    """All that the expression may have become: an operation that stands in it twice can have been done in either place."""
-    return tuple(dict.fromkeys(after for each in dict.fromkeys(done) for tree in trees for after in reductions(tree, each)))
+    """All that the expression may have become: an operation that stands in it twice can have
+    been done in either place."""
+    return tuple(
+        dict.fromkeys(
+            after
+            for each in dict.fromkeys(done)
+            for tree in trees
+            for after in reductions(tree, each)
+        )
+    )
 
 
-def _wrong_operation(number: int, text: str, step: Step | None, options: list[Operation]) -> Feedback:
+def _wrong_operation(
+    number: int, text: str, step: Step | None, options: list[Operation]
+) -> Feedback:
     segment = step.operation if step else text
     if not options:
         return Feedback(number, segment, "nothing is left to calculate", "partition")

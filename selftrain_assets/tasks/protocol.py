@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from selftrain_assets.core.attempts import Script
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.attempts import Script
+from selftrain_assets.domain.types import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a person wants to know of a problem set first. `splits` are the sizes as published, before duplicates are dropped;
-    `hub` is a Hugging Face data set, of which `configs` are loaded, or the `files` of each split; `download` says what else can be read."""
+    """What a person wants to know of a problem set first. `splits` are the sizes as published,
+    before duplicates are dropped; `hub` is a Hugging Face data set, of which `configs` are
+    loaded, or the `files` of each split; `download` says what else can be read."""
 
     what: str
     licence: str
@@ -32,11 +33,13 @@ class Task(Protocol):
     seed: int  # of the problems, or of their split
     card: ClassVar[Card]
     defaults: ClassVar[Mapping[str, Any]]
-    """Settings that an experiment on this task has unless its file says otherwise: `prompt`, `verifier`, `sampling`, and the
-    `wording` of solutions in steps."""
+    """Settings that an experiment on this task has unless its file says otherwise: `prompt`,
+    `verifier`, `sampling`, and the `wording` of solutions in steps."""
     script: ClassVar[Script | None]
-    """What finds and corrects errors in attempts at these problems without a model, where that can be done."""
+    """What finds and corrects errors in attempts at these problems without a model, where that
+    can be done."""
 
     def load(self) -> list[Problem]:
-        """Problems of every split; ids are unique. UserError names the file, line and field that is wrong."""
+        """Problems of every split; ids are unique. UserError names the file, line and field that
+        is wrong."""
         ...

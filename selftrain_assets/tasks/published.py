@@ -1,4 +1,5 @@
-"""What published problem sets have in common: where their rows come from, which split each is in, and what is dropped."""
+"""What published problem sets have in common: where their rows come from, which split each is
+in, and what is dropped."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from selftrain_assets.core.attempts import Script
-from selftrain_assets.core.errors import InfraError, UserError
-from selftrain_assets.core.seeds import derive_seed
-from selftrain_assets.core.settings import Identity
-from selftrain_assets.core.text import first_equal
-from selftrain_assets.core.types import SPLITS, Problem, Split
+from selftrain_assets.domain.attempts import Script
+from selftrain_assets.domain.errors import InfraError, UserError
+from selftrain_assets.domain.seeds import derive_seed
+from selftrain_assets.domain.settings import Identity
+from selftrain_assets.domain.text import first_equal
+from selftrain_assets.domain.types import SPLITS, Problem, Split
 from selftrain_assets.tasks.loaded import Loaded, apart, once_each
 from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.readers import without_nan
@@ -23,36 +24,83 @@ from selftrain_assets.tasks.rows import Row, files_below, rows_below
 
 
 class Published(Identity):
-    """A published problem set: from the Hugging Face hub, or from files in the format in which it is published.
+    """A published problem set: from the Hugging Face hub, or from files in the format in which it
+    is published.
 
-    The published splits are kept: a row that is published for testing is never trained on. Where a set has no validation or no test
-    split, a share of its training rows is held out by a hash of the question; where it has nothing but a test split, `train_share`
-    may give some of it to training. Each question is kept once, held out rather than to learn from (tasks/loaded.py).
+    The published splits are kept: a row that is published for testing is never trained on. Where a
+    set has no validation or no test split, a share of its training rows is held out by a hash of
+    the question; where it has nothing but a test split, `train_share` may give some of it to
+    training. Each question is kept once, held out rather than to learn from (tasks/loaded.py).
     """
 
     type: str
     card: ClassVar[Card]
     defaults: ClassVar[Mapping[str, Any]]
     script: ClassVar[Script | None] = None
-    splits: ClassVar[Mapping[str, Split]] = {"train": "train", "validation": "validation", "test": "test"}
-    """What each published split is used for; rows of another one are left out, for instance because they have no answers."""
+    splits: ClassVar[Mapping[str, Split]] = {
+        "train": "train",
+        "validation": "validation",
+        "test": "test",
+    }
+    """What each published split is used for; rows of another one are left out, for instance
+    because they have no answers."""
     for_testing: ClassVar[bool] = False
     """Is a file of this set for testing, unless its name says otherwise?"""
     beside: ClassVar[tuple[str, ...]] = ()
-    """Patterns of files that its authors publish in the same folder and that hold no problems of the set."""
+    """Patterns of files that its authors publish in the same folder and that hold no problems of
+    the set."""
 
     path: str | None = Field(
-        None, description="file, pattern or folder of the published format, relative to where the command runs; none: from the hub"
+        None,
+        description=(
+            "file, pattern or folder of the published format, relative to where the command runs;"
+            " none: from the hub"
+        ),
     )
-    revision: str | None = Field(None, description="commit, branch or tag on the hub; none: the newest")
-    train: int | None = Field(None, ge=0, description="training problems, at most, chosen by a hash of their ids; none: all")
-    human: int = Field(0, ge=0, description="training problems that are given with their worked solution, the stand-in for human data")
-    validation: int | None = Field(None, ge=0, description="held-out problems that settings may be chosen on, at most; none: all")
-    test: int | None = Field(None, ge=1, description="held-out problems that accuracy is reported on, at most; none: all")
-    validation_share: float = Field(0.1, ge=0, lt=1, description="share of the training rows held out, where there are no validation rows")
-    test_share: float = Field(0.2, gt=0, lt=1, description="share of the training rows held out, where there are no test rows")
+    revision: str | None = Field(
+        None, description="commit, branch or tag on the hub; none: the newest"
+    )
+    train: int | None = Field(
+        None,
+        ge=0,
+        description="training problems, at most, chosen by a hash of their ids; none: all",
+    )
+    human: int = Field(
+        0,
+        ge=0,
+        description=(
+            "training problems that are given with their worked solution, the stand-in for human"
+            " data"
+        ),
+    )
+    validation: int | None = Field(
+        None,
+        ge=0,
+        description="held-out problems that settings may be chosen on, at most; none: all",
+    )
+    test: int | None = Field(
+        None, ge=1, description="held-out problems that accuracy is reported on, at most; none: all"
+    )
+    validation_share: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of the training rows held out, where there are no validation rows",
+    )
+    test_share: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="share of the training rows held out, where there are no test rows",
+    )
     train_share: float = Field(
-        0.0, ge=0, lt=1, description="share of the test rows given to training, where no training split is published; 0: evaluation alone"
+        0.0,
+        ge=0,
+        lt=1,
+        description=(
+            "share of the test rows given to training, where no training split is published; 0:"
+            " evaluation alone"
+        ),
     )
     seed: int = Field(0, ge=0, description="seed of the splits and of the choice of problems")
 
@@ -68,12 +116,16 @@ class Published(Identity):
         return self.for_testing or "train" not in self.splits.values()
 
     def load(self) -> list[Problem]:
-        """The problems of every split. UserError names the file, row and field that is wrong, or what to download."""
+        """The problems of every split. UserError names the file, row and field that is wrong, or
+        what to download."""
         return self.given(self.read())
 
     def given(self, loaded: Loaded) -> list[Problem]:
         """Those that a round samples on: worked solutions stay with human problems alone."""
-        return [problem if problem.split == "human" else replace(problem, solution=None) for problem in loaded.problems]
+        return [
+            problem if problem.split == "human" else replace(problem, solution=None)
+            for problem in loaded.problems
+        ]
 
     def read(self) -> Loaded:
         """The same with the solutions of all problems, and what was left out."""
@@ -86,21 +138,42 @@ class Published(Identity):
             elif (problem := self.problem(row)) is not None:
                 found.append((problem, split))
         if not found:
-            only = "".join(f"; its {count} rows are of the split {split}, which is not used" for split, count in others.items())
-            raise UserError(f"task {self.type}: {self.path or self.card.hub} holds no problem{only}")
+            only = "".join(
+                f"; its {count} rows are of the split {split}, which is not used"
+                for split, count in others.items()
+            )
+            raise UserError(
+                f"task {self.type}: {self.path or self.card.hub} holds no problem{only}"
+            )
         if again := _repeated(problem.id for problem, _ in found):
-            raise UserError(f'task {self.type}: the id "{again}" occurs twice in {self.path or self.card.hub}; is a file in it twice?')
+            raise UserError(
+                f'task {self.type}: the id "{again}" occurs twice in {self.path or self.card.hub};'
+                " is a file in it twice?"
+            )
         problems = self._split(found)
-        statements = None if type(self).statement is Published.statement else [self.statement(p) for p in problems]
+        statements = (
+            None
+            if type(self).statement is Published.statement
+            else [self.statement(p) for p in problems]
+        )
         loaded = apart(once_each(problems, statements))
         if not loaded.problems:
-            raise UserError(f"task {self.type}: nothing is left of {self.path or self.card.hub}: {'; '.join(loaded.remarks)}")
+            raise UserError(
+                f"task {self.type}: nothing is left of {self.path or self.card.hub}:"
+                f" {'; '.join(loaded.remarks)}"
+            )
         remarks = [
-            f"{count} {'row' if count == 1 else 'rows'} of the split {split} left out, which is not used" for split, count in others.items()
+            f"{count} {'row' if count == 1 else 'rows'} of the split {split} left out, which is not"
+            " used"
+            for split, count in others.items()
         ]
         if self.path and (left_out := files_below(Path(self.path).expanduser(), self.beside)[2]):
-            remarks.append(f"files left out, which hold no problems of the set: {', '.join(left_out)}")
-        return replace(loaded, problems=self._chosen(loaded.problems), remarks=(*loaded.remarks, *remarks))
+            remarks.append(
+                f"files left out, which hold no problems of the set: {', '.join(left_out)}"
+            )
+        return replace(
+            loaded, problems=self._chosen(loaded.problems), remarks=(*loaded.remarks, *remarks)
+        )
 
     def problem(self, row: Row) -> Problem | None:
         """A row as a problem, with any split; None for one that is published without its answer."""
@@ -130,37 +203,66 @@ class Published(Identity):
     def _hub_rows(self) -> Iterator[Row]:
         import datasets
 
-        at = f"hf://datasets/{self.card.hub}@{self.revision}" if self.revision else f"hf://datasets/{self.card.hub}"
+        at = (
+            f"hf://datasets/{self.card.hub}@{self.revision}"
+            if self.revision
+            else f"hf://datasets/{self.card.hub}"
+        )
         files = {split: f"{at}/{name}" for split, name in self.card.files.items()}
-        source = {"path": "json", "data_files": files} if files else {"path": self.card.hub, "revision": self.revision}
+        source = (
+            {"path": "json", "data_files": files}
+            if files
+            else {"path": self.card.hub, "revision": self.revision}
+        )
         for config in self.configs() or (None,):
             try:
                 found = datasets.load_dataset(**source, name=config)
             except (OSError, ValueError, RuntimeError) as error:
                 kind = InfraError if isinstance(error, ConnectionError) else UserError
-                raise kind(f"task {self.type}: {str(error).splitlines()[0]}; {self._advice()}") from error
+                raise kind(
+                    f"task {self.type}: {str(error).splitlines()[0]}; {self._advice()}"
+                ) from error
             for split, rows in found.items():
                 for number, values in enumerate(rows, 1):
                     yield Row(
-                        f"{self.card.hub} {config or ''} {split}, row {number}", without_nan(values), str(split), config or "", number
+                        f"{self.card.hub} {config or ''} {split}, row {number}",
+                        without_nan(values),
+                        str(split),
+                        config or "",
+                        number,
                     )
 
     def _advice(self) -> str:
         what = self.card.download or "its files"
-        return f"download {what} from https://huggingface.co/datasets/{self.card.hub}, and set task.path to the file or folder"
+        return (
+            f"download {what} from https://huggingface.co/datasets/{self.card.hub}, and set"
+            " task.path to the file or folder"
+        )
 
     def id(self, row: Row) -> str:
         """An id for a row that is published without one."""
-        return "-".join(part for part in (self.type, row.source, self.published_split(row), f"{row.number:05d}") if part)
+        return "-".join(
+            part
+            for part in (self.type, row.source, self.published_split(row), f"{row.number:05d}")
+            if part
+        )
 
     def _split(self, found: Sequence[tuple[Problem, str | None]]) -> list[Problem]:
         """With the split of each."""
-        splits: list[Split | None] = [None if name is None else self.splits[name] for _, name in found]
+        splits: list[Split | None] = [
+            None if name is None else self.splits[name] for _, name in found
+        ]
         learnt = "train" in splits or (None in splits and "train" in self.splits.values())
         if self.train_share and learnt:
             raise UserError(f"task.{_STAYS_TEST.format(self.type)}")
         movable: Split = "train" if learnt else "test"
-        held = 1 - self.train_share if movable == "test" else 0.0 if "test" in splits else self.test_share
+        held = (
+            1 - self.train_share
+            if movable == "test"
+            else 0.0
+            if "test" in splits
+            else self.test_share
+        )
         validation = 0.0 if "validation" in splits else self.validation_share
         statements = [" ".join(self.statement(problem).split()) for problem, _ in found]
         copies: dict[int, list[str]] = defaultdict(list)
@@ -170,30 +272,54 @@ class Published(Identity):
         taken = []
         for (problem, _), split, first in zip(found, splits, firsts, strict=True):
             if split in (movable, None):
-                place = derive_seed(self.seed, "split", min(copies[first])) / 2**63  # copies of a question go the same way
-                split = "test" if place < held else "validation" if place < held + validation * (1 - held) else "train"
+                # copies of a question go the same way
+                place = derive_seed(self.seed, "split", min(copies[first])) / 2**63
+                split = (
+                    "test"
+                    if place < held
+                    else "validation"
+                    if place < held + validation * (1 - held)
+                    else "train"
+                )
             taken.append(replace(problem, split=split))
         return taken
 
     def _chosen(self, problems: list[Problem]) -> list[Problem]:
-        """As many of each split as are wanted; `human` ones are taken from the training problems that have a solution."""
+        """As many of each split as are wanted; `human` ones are taken from the training problems
+        that have a solution."""
         solved = [p for p in problems if p.split == "train" and p.solution]
         if len(solved) < self.human:
             raise UserError(
-                f"task.human: {self.human} are asked for, and {len(solved)} training problems of {self.type} have a worked solution"
+                f"task.human: {self.human} are asked for, and {len(solved)} training problems of"
+                f" {self.type} have a worked solution"
             )
         human = {p.id for p in self._some(solved, self.human)}
         problems = [replace(p, split="human") if p.id in human else p for p in problems]
-        limits: dict[Split, int | None] = {"train": self.train, "validation": self.validation, "test": self.test}
-        kept = {p.id for split in SPLITS for p in self._some([p for p in problems if p.split == split], limits.get(split))}
+        limits: dict[Split, int | None] = {
+            "train": self.train,
+            "validation": self.validation,
+            "test": self.test,
+        }
+        kept = {
+            p.id
+            for split in SPLITS
+            for p in self._some([p for p in problems if p.split == split], limits.get(split))
+        }
         return [p for p in problems if p.id in kept]
 
     def _some(self, problems: list[Problem], wanted: int | None) -> list[Problem]:
         """More of them when more are wanted, never others."""
-        return problems if wanted is None else sorted(problems, key=lambda p: derive_seed(self.seed, "choice", p.id))[:wanted]
+        return (
+            problems
+            if wanted is None
+            else sorted(problems, key=lambda p: derive_seed(self.seed, "choice", p.id))[:wanted]
+        )
 
 
-_STAYS_TEST = "train_share: {} is published with a training split, and what it has for testing is not trained on"
+_STAYS_TEST = (
+    "train_share: {} is published with a training split, and what it has for testing is not"
+    " trained on"
+)
 
 
 def _repeated(ids: Iterable[str]) -> str | None:

@@ -1,6 +1,8 @@
-"""Files of rows, each row with the place to name in an error: JSON Lines, JSON, CSV, TSV and Parquet, gzipped or not.
+"""Files of rows, each row with the place to name in an error: JSON Lines, JSON, CSV, TSV and
+Parquet, gzipped or not.
 
-Text is UTF-8. Numbers keep the digits that they are written with. NaN is no value: it is what pandas writes for a missing one.
+Text is UTF-8. Numbers keep the digits that they are written with. NaN is no value: it is what
+pandas writes for a missing one.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.numbers import plain
-from selftrain_assets.core.quantities import LONGEST
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.numbers import plain
+from selftrain_assets.domain.quantities import LONGEST
 from selftrain_assets.tasks.splits import split_called
 
 Located = tuple[str, dict[str, Any]]
@@ -29,10 +31,18 @@ ROWS_UNDER = ("examples", "data", "rows", "problems", "questions", "instances")
 """Names under which an object may hold the list of its rows, as BIG-bench's task.json does."""
 LONGEST_INT = 4300  # digits that Python reads as an integer
 MAGIC = {
-    b"version https://git-lfs.github.com/": "is a Git LFS pointer and not the file itself: run git lfs pull in its repository",
-    b"/annex/objects/": "is a git-annex pointer and not the file itself: run git annex get in its repository",
-    b"<!doctype html": "is a web page: download the file itself (of GitHub or the Hugging Face hub, the raw one)",
-    b"<html": "is a web page: download the file itself (of GitHub or the Hugging Face hub, the raw one)",
+    b"version https://git-lfs.github.com/": (
+        "is a Git LFS pointer and not the file itself: run git lfs pull in its repository"
+    ),
+    b"/annex/objects/": (
+        "is a git-annex pointer and not the file itself: run git annex get in its repository"
+    ),
+    b"<!doctype html": (
+        "is a web page: download the file itself (of GitHub or the Hugging Face hub, the raw one)"
+    ),
+    b"<html": (
+        "is a web page: download the file itself (of GitHub or the Hugging Face hub, the raw one)"
+    ),
     b"PK\x03\x04": "is a zip archive or a spreadsheet: unpack it, or save it as CSV",
     b"%PDF": "is a PDF: give the data that it shows",
     b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it",
@@ -44,23 +54,34 @@ UTF_32, UTF_16 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff"), (b"\xff\xfe", b"\xf
 
 
 def rows_in(path: Path) -> Iterator[Located]:
-    """Rows of a file with the place of each. UserError for a file that cannot be read as what its name says."""
+    """Rows of a file with the place of each. UserError for a file that cannot be read as what
+    its name says."""
     if (reader := READERS.get(suffix(path).removesuffix(".gz"))) is None:
-        raise UserError(f'{path} ends in "{suffix(path)}"; known: {", ".join(READERS)}, and the same with .gz')
+        raise UserError(
+            f'{path} ends in "{suffix(path)}"; known: {", ".join(READERS)}, and the same with .gz'
+        )
     for where, row in reader(path):
         if not isinstance(row, dict):
-            raise UserError(f"{where}: expected an object with the fields of a problem, not {type(row).__name__}")
+            raise UserError(
+                f"{where}: expected an object with the fields of a problem, not"
+                f" {type(row).__name__}"
+            )
         yield where, without_nan(row)
 
 
 def suffix(path: Path) -> str:
     """How the name ends: .jsonl, or .jsonl.gz; in lower case."""
-    return "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]).lower()
+    return "".join(
+        path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]
+    ).lower()
 
 
 def without_nan(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row, with None for NaN."""
-    return {name: None if isinstance(value, float | Decimal) and math.isnan(value) else value for name, value in row.items()}
+    return {
+        name: None if isinstance(value, float | Decimal) and math.isnan(value) else value
+        for name, value in row.items()
+    }
 
 
 def written(value: Any) -> str:
@@ -71,7 +92,11 @@ def written(value: Any) -> str:
         except UnicodeDecodeError as error:
             raise ValueError("must be a text or a number, not bytes that are no UTF-8") from error
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        advice = "; write it as a text, in the form that an answer should have" if isinstance(value, date | time) else ""
+        advice = (
+            "; write it as a text, in the form that an answer should have"
+            if isinstance(value, date | time)
+            else ""
+        )
         raise ValueError(f"must be a text or a number, not {type(value).__name__}{advice}")
     if isinstance(value, float | Decimal) and not Decimal(value).is_finite():
         raise ValueError(f"must be a finite number, not {value}; write it as a text")
@@ -92,11 +117,12 @@ def floats(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-# -- text ----------------------------------------------------------------------------------------------------------------
+# -- text ------------------------------------------------------------------------------------------
 
 
 def content(path: Path) -> bytes:
-    """What the file holds, unpacked. UserError for one that holds something else than its name says."""
+    """What the file holds, unpacked. UserError for one that holds something else than its name
+    says."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -117,22 +143,31 @@ def content(path: Path) -> bytes:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file in UTF-8, with a byte order mark or without. UserError names another encoding, and how to convert it."""
+    """The text of a file in UTF-8, with a byte order mark or without. UserError names another
+    encoding, and how to convert it."""
     raw = content(path)
-    wide = "UTF-32" if raw.startswith(UTF_32) else "UTF-16" if raw.startswith(UTF_16) or b"\x00" in raw[:2] else None
+    wide = (
+        "UTF-32"
+        if raw.startswith(UTF_32)
+        else "UTF-16"
+        if raw.startswith(UTF_16) or b"\x00" in raw[:2]
+        else None
+    )
     if wide:
-        raise UserError(f"{path} is {wide}, and only UTF-8 is read: convert it with iconv -f {wide} -t UTF-8")
+        raise UserError(
+            f"{path} is {wide}, and only UTF-8 is read: convert it with iconv -f {wide} -t UTF-8"
+        )
     try:
         return raw.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"{path}, line {line}: the byte 0x{raw[error.start]:02X} is no UTF-8; if the file is Latin-1, as Windows writes it, convert it "
-            "with iconv -f WINDOWS-1252 -t UTF-8"
+            f"{path}, line {line}: the byte 0x{raw[error.start]:02X} is no UTF-8; if the file is"
+            " Latin-1, as Windows writes it, convert it with iconv -f WINDOWS-1252 -t UTF-8"
         ) from error
 
 
-# -- JSON ----------------------------------------------------------------------------------------------------------------
+# -- JSON ------------------------------------------------------------------------------------------
 
 
 def _int(digits: str) -> int:
@@ -140,7 +175,8 @@ def _int(digits: str) -> int:
 
 
 def value_of(text: str) -> Any:
-    """The value that this JSON is; a number with a point or an exponent is a Decimal. ValueError where it is none."""
+    """The value that this JSON is; a number with a point or an exponent is a Decimal. ValueError
+    where it is none."""
     try:
         return json.loads(text, parse_float=Decimal, parse_int=_int)
     except RecursionError as error:
@@ -158,23 +194,37 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _rows_of(path: Path, value: Any) -> list[Any] | None:
-    """The list of rows that a value is, or holds: under a known name, by split, or below its columns as pandas has them. None for a row."""
+    """The list of rows that a value is, or holds: under a known name, by split, or below its
+    columns as pandas has them. None for a row."""
     if isinstance(value, dict):
-        lists = {name: each for name, each in value.items() if isinstance(each, list) and all(isinstance(row, dict) for row in each)}
+        lists = {
+            name: each
+            for name, each in value.items()
+            if isinstance(each, list) and all(isinstance(row, dict) for row in each)
+        }
         if lists and len(lists) == len(value) and all(map(split_called, lists)):
-            return [{"split": split_called(name), **row} for name, rows in lists.items() for row in rows]
+            return [
+                {"split": split_called(name), **row} for name, rows in lists.items() for row in rows
+            ]
         if len(under := [name for name in ROWS_UNDER if name in lists]) == 1:
             return lists[under[0]]
         columns, data = value.get("columns"), value.get("data")
-        if isinstance(columns, list) and isinstance(data, list) and all(isinstance(row, list) and len(row) == len(columns) for row in data):
+        if (
+            isinstance(columns, list)
+            and isinstance(data, list)
+            and all(isinstance(row, list) and len(row) == len(columns) for row in data)
+        ):
             return [dict(zip(columns, row, strict=True)) for row in data]
         if value and all(isinstance(each, dict) for each in value.values()):
             raise UserError(
-                f"{path}: one object of objects ({', '.join(list(value)[:3])} ...); expected a list of rows, or a row on each line, "
-                'as pandas writes them with to_json(orient="records", lines=True)'
+                f"{path}: one object of objects ({', '.join(list(value)[:3])} ...); expected a list"
+                " of rows, or a row on each line, as pandas writes them with"
+                ' to_json(orient="records", lines=True)'
             )
         return None
-    return value if isinstance(value, list) and all(isinstance(row, dict) for row in value) else None
+    return (
+        value if isinstance(value, list) and all(isinstance(row, dict) for row in value) else None
+    )
 
 
 def _is_object(line: str) -> bool:
@@ -185,7 +235,8 @@ def _is_object(line: str) -> bool:
 
 
 def json_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    """A row on each line, or one JSON value that holds the rows, over as many lines as it likes; whatever the file is called."""
+    """A row on each line, or one JSON value that holds the rows, over as many lines as it likes;
+    whatever the file is called."""
     text = text_of(path)
     first, _, more = text.strip().partition("\n")
     if not more or _is_object(first):
@@ -200,11 +251,13 @@ def json_rows(path: Path) -> Iterator[tuple[str, Any]]:
         try:
             value = value_of(text)
         except json.JSONDecodeError as error:
-            if error.msg == "Extra data" or (first.startswith("{") and len(first) > 1):  # meant as a row on each line
+            # meant as a row on each line
+            if error.msg == "Extra data" or (first.startswith("{") and len(first) > 1):
                 yield from _lines(path, text)
                 return
             raise UserError(
-                f"{path}, line {error.lineno}: not valid JSON ({error.msg}, column {error.colno}); is the file torn?"
+                f"{path}, line {error.lineno}: not valid JSON ({error.msg}, column {error.colno});"
+                " is the file torn?"
             ) from error
         except ValueError as error:
             raise UserError(f"{path}: not valid JSON ({error})") from error
@@ -214,11 +267,12 @@ def json_rows(path: Path) -> Iterator[tuple[str, Any]]:
     yield from ((f"{path}, entry {number}", row) for number, row in enumerate(rows, 1))
 
 
-# -- tables --------------------------------------------------------------------------------------------------------------
+# -- tables ----------------------------------------------------------------------------------------
 
 
 def parquet(path: Path) -> Iterator[tuple[str, Any]]:
-    """Rows of a Parquet file. A number of 32 bits is the shortest that it may have been written as: 0.1, not 0.10000000149."""
+    """Rows of a Parquet file. A number of 32 bits is the shortest that it may have been written
+    as: 0.1, not 0.10000000149."""
     import numpy as np
     import pyarrow
     import pyarrow.parquet
@@ -227,8 +281,15 @@ def parquet(path: Path) -> Iterator[tuple[str, Any]]:
         table = pyarrow.parquet.read_table(pyarrow.BufferReader(content(path)))
         rows = table.to_pylist()
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
-    short = {f.name: kind for f in table.schema for kind in (np.float16, np.float32) if f.type == pyarrow.from_numpy_dtype(kind)}
+        raise UserError(
+            f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})"
+        ) from error
+    short = {
+        f.name: kind
+        for f in table.schema
+        for kind in (np.float16, np.float32)
+        if f.type == pyarrow.from_numpy_dtype(kind)
+    }
     for number, row in enumerate(rows, 1):
         for name, kind in short.items():
             value = row[name]
@@ -237,26 +298,40 @@ def parquet(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _table(path: Path, delimiters: str) -> Iterator[tuple[str, Any]]:
-    """Rows below a header. Of the delimiters the one that cuts the header into most names is used."""
+    """Rows below a header. Of the delimiters the one that cuts the header into most names is
+    used."""
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     text = text_of(path)
-    if text.startswith("sep=") and (first := text.partition("\n"))[0].strip()[4:] in [*delimiters]:  # as Excel writes it
+    # as Excel writes it
+    if text.startswith("sep=") and (first := text.partition("\n"))[0].strip()[4:] in [*delimiters]:
         delimiters, text = first[0].strip()[4:], first[2]
 
     def read(delimiter: str, strict: bool) -> Iterator[list[str]]:
-        return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict)
+        return csv.reader(
+            io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict
+        )
 
     try:
-        reader = read(max(delimiters, key=lambda delimiter: len(next(read(delimiter, strict=False), []))), strict=True)
+        reader = read(
+            max(delimiters, key=lambda delimiter: len(next(read(delimiter, strict=False), []))),
+            strict=True,
+        )
         names = [name.strip() for name in next(reader, [])]
         if again := next((name for name in names if names.count(name) > 1), None):
             raise UserError(f'{path}: two columns are called "{again}"')
         for number, values in enumerate((row for row in reader if row), 1):
             if len(values) != len(names):
-                raise UserError(f"{path}, row {number}: {len(values)} fields, and the header names {len(names)}")
-            yield f"{path}, row {number}", {name: value or None for name, value in zip(names, values, strict=True)}
+                raise UserError(
+                    f"{path}, row {number}: {len(values)} fields, and the header names {len(names)}"
+                )
+            yield (
+                f"{path}, row {number}",
+                {name: value or None for name, value in zip(names, values, strict=True)},
+            )
     except csv.Error as error:
-        raise UserError(f"{path}: not a readable {suffix(path)[1:4].upper()} file ({error})") from error
+        raise UserError(
+            f"{path}: not a readable {suffix(path)[1:4].upper()} file ({error})"
+        ) from error
 
 
 READERS: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {

@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.errors import UserError
-from selftrain_assets.tasks.readers import READERS, floats, rows_in, suffix, text_of, value_of, written
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.tasks.readers import (
+    READERS,
+    floats,
+    rows_in,
+    suffix,
+    text_of,
+    value_of,
+    written,
+)
 from selftrain_assets.tasks.splits import split_called, split_of, splits_in
 
 METADATA = "metadata.json"
@@ -18,8 +26,9 @@ NOT_ROWS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "sta
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a published set. `split` is as published, None where nothing says it; `source` is the hub's configuration, or
-    the folder or file that it stands in; `number` counts from 1 within source and split."""
+    """One row of a published set. `split` is as published, None where nothing says it; `source`
+    is the hub's configuration, or the folder or file that it stands in; `number` counts from 1
+    within source and split."""
 
     where: str
     values: Mapping[str, Any]
@@ -32,7 +41,8 @@ class Row:
         return UserError(f"{self.where}: {message}")
 
     def text(self, *names: str) -> str:
-        """The first of these fields that the row has: a text, or a number written as one. UserError where it is missing or empty."""
+        """The first of these fields that the row has: a text, or a number written as one.
+        UserError where it is missing or empty."""
         name = next((name for name in names if self.values.get(name) is not None), None)
         if name is None:
             raise self.fault(f'the field "{names[0]}" is missing')
@@ -52,18 +62,23 @@ class Row:
         return value
 
     def json(self, name: str) -> Any:
-        """A field that holds JSON as text, or the value itself; None for an empty text. UserError for another text that is no JSON."""
+        """A field that holds JSON as text, or the value itself; None for an empty text.
+        UserError for another text that is no JSON."""
         value = self.values.get(name)
         try:
-            return (json.loads(value) if value.strip() else None) if isinstance(value, str) else floats(value)
+            return (
+                (json.loads(value) if value.strip() else None)
+                if isinstance(value, str)
+                else floats(value)
+            )
         except ValueError as error:
             raise self.fault(f'the field "{name}" holds no valid JSON ({error})') from error
 
 
 def rows_below(path: Path, beside: Collection[str] = ()) -> Iterator[Row]:
-    """Rows of a file, of the files that a pattern like data/gsm8k-*.jsonl matches, or of every problem file below a folder, in the
-    order of their names, but for those that lie `beside` the set. What they and their folders are called says their split, or else a
-    column of that name."""
+    """Rows of a file, of the files that a pattern like data/gsm8k-*.jsonl matches, or of every
+    problem file below a folder, in the order of their names, but for those that lie `beside` the
+    set. What they and their folders are called says their split, or else a column of that name."""
     folder, files, left_out = files_below(path, beside)
     if not files:
         instead = f" but for {', '.join(left_out)}; name one of them to load it" if left_out else ""
@@ -81,8 +96,9 @@ def rows_below(path: Path, beside: Collection[str] = ()) -> Iterator[Row]:
 
 
 def files_below(path: Path, beside: Collection[str] = ()) -> tuple[Path, list[Path], list[str]]:
-    """The folder that a path or pattern begins with, the problem files in it, and the names of those that lie `beside` the set, by patterns
-    of their names: authors publish samples and drafts in the same folder. A file that is named itself is no such one."""
+    """The folder that a path or pattern begins with, the problem files in it, and the names of
+    those that lie `beside` the set, by patterns of their names: authors publish samples and
+    drafts in the same folder. A file that is named itself is no such one."""
     if path.is_file():
         return path.parent, [path], []
     folder = path
@@ -90,23 +106,42 @@ def files_below(path: Path, beside: Collection[str] = ()) -> tuple[Path, list[Pa
         folder = folder.parent
     found: list[Path] = []
     for each in [path] if folder == path else folder.glob(str(path.relative_to(folder))):
-        found += [file for file in each.rglob("*") if file.is_file() and _is_rows(file.relative_to(folder))] if each.is_dir() else [each]
-    left_out = [file for file in found if any(file.relative_to(folder).match(pattern) for pattern in beside)]
-    return folder, sorted({*found} - {*left_out}), sorted(str(file.relative_to(folder)) for file in left_out)
+        found += (
+            [
+                file
+                for file in each.rglob("*")
+                if file.is_file() and _is_rows(file.relative_to(folder))
+            ]
+            if each.is_dir()
+            else [each]
+        )
+    left_out = [
+        file for file in found if any(file.relative_to(folder).match(pattern) for pattern in beside)
+    ]
+    return (
+        folder,
+        sorted({*found} - {*left_out}),
+        sorted(str(file.relative_to(folder)) for file in left_out),
+    )
 
 
 def folders_below(path: Path, files: Collection[str]) -> list[Path]:
-    """Folders that hold a file of one of these names, in order: `path` itself and those below it, or below what a pattern matches."""
+    """Folders that hold a file of one of these names, in order: `path` itself and those below
+    it, or below what a pattern matches."""
     tops = path.parent.glob(path.name) if "*" in path.name else [path]
     return sorted({file.parent for top in tops for file in top.rglob("*") if file.name in files})
 
 
 def row_in_folder(folder: Path, files: Collection[str]) -> Row:
-    """A problem that has a folder of its own, whose name is its id, and in it a file for each field, of which the first cannot be missing.
-    The fields of metadata.json stand beside them. The folder above says the split."""
+    """A problem that has a folder of its own, whose name is its id, and in it a file for each
+    field, of which the first cannot be missing. The fields of metadata.json stand beside them.
+    The folder above says the split."""
     required, *_ = files
     if not (folder / required).is_file():
-        raise UserError(f"{folder / required} is missing, and a problem is nothing without it; restore it, or remove the folder")
+        raise UserError(
+            f"{folder / required} is missing, and a problem is nothing without it; restore it, or"
+            " remove the folder"
+        )
     values: dict[str, Any] = {"id": folder.name.lstrip("0") or "0"}
     for file in (folder / name for name in files if (folder / name).is_file()):
         value = _field(file)
@@ -130,4 +165,8 @@ def _field(file: Path) -> Any:
 
 def _is_rows(below: Path) -> bool:
     known = suffix(below).removesuffix(".gz") in READERS
-    return known and below.name not in NOT_ROWS and not any(part.startswith(".") for part in below.parts)
+    return (
+        known
+        and below.name not in NOT_ROWS
+        and not any(part.startswith(".") for part in below.parts)
+    )

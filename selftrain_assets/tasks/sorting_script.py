@@ -9,9 +9,10 @@ Kinds of errors:
 
 - `letters`: the first step has a wrong letter, or not the words of the list.
 - `groups`: the second step has wrong groups, or groups in the wrong order.
-- `order`: another step has the words of a group in the wrong order, is of another form, or one too many.
+- `order`: another step has the words of a group in the wrong order, is of another form, or one too
+  many.
 - `final`: the final answer is not the words in order, or steps are missing before it.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
-from selftrain_assets.core.attempts import Attempt, Feedback
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.attempts import Attempt, Feedback
+from selftrain_assets.domain.types import Problem
 
 LIST = "List:"  # the words of a question stand behind it
 LETTERS = re.compile(r"\s*the first letters are\b(.*)", re.IGNORECASE | re.DOTALL)
@@ -29,7 +30,8 @@ LETTER = re.compile(r"([a-z])\s+for\s+([a-z]+)", re.IGNORECASE)
 GROUPS = re.compile(r"\s*the groups in order are\b(.*)", re.IGNORECASE | re.DOTALL)
 GROUP = re.compile(r"([a-z])\s*\(([^()]*)\)", re.IGNORECASE)
 ORDER = re.compile(r"\s*in group ([a-z]) the order is\b(.*)", re.IGNORECASE | re.DOTALL)
-WORD, ANSWER_WORD = re.compile(r"[^\s,.]+"), re.compile(r"\S+")  # the verifier takes no commas in an answer
+# the verifier takes no commas in an answer
+WORD, ANSWER_WORD = re.compile(r"[^\s,.]+"), re.compile(r"\S+")
 
 
 class Fault(NamedTuple):
@@ -50,7 +52,11 @@ class SortingScript:
             number, fault = found
             return Feedback(number, *fault, ("letters", "groups", "order")[min(number, 3) - 1])
         owed = _owed(words, attempt.steps)
-        last = Fault(attempt.answer, f"{owed} still to come") if owed else _answer(words, attempt.answer)
+        last = (
+            Fault(attempt.answer, f"{owed} still to come")
+            if owed
+            else _answer(words, attempt.answer)
+        )
         return Feedback(len(attempt.steps) + 1, *last, "final") if last else Feedback(None)
 
     def improve(self, problem: Problem, steps: tuple[str, ...]) -> Attempt:
@@ -66,7 +72,8 @@ def _words(problem: Problem) -> list[str]:
 
 
 def _grouped(words: Iterable[str]) -> dict[str, list[str]]:
-    """Words by first letter, in order of the letters; those of a letter in the order in which they come."""
+    """Words by first letter, in order of the letters; those of a letter in the order in which
+    they come."""
     groups: dict[str, list[str]] = {}
     for word in sorted(words, key=lambda word: word[0]):
         groups.setdefault(word[0], []).append(word)
@@ -77,15 +84,25 @@ def _solution(words: list[str], steps: tuple[str, ...]) -> list[str]:
     """What is still to be said after these steps, which are correct."""
     groups = _grouped(words)
     listed = ", ".join(f"{letter} ({', '.join(group)})" for letter, group in groups.items())
-    start = [f"The first letters are {', '.join(f'{word[0]} for {word}' for word in words)}.", f"The groups in order are {listed}."]
-    orders = [f"In group {letter} the order is {', '.join(sorted(groups[letter]))}." for letter in _unsorted(words, steps)]
+    start = [
+        f"The first letters are {', '.join(f'{word[0]} for {word}' for word in words)}.",
+        f"The groups in order are {listed}.",
+    ]
+    orders = [
+        f"In group {letter} the order is {', '.join(sorted(groups[letter]))}."
+        for letter in _unsorted(words, steps)
+    ]
     return [*start[len(steps) :], *orders]
 
 
 def _unsorted(words: list[str], steps: tuple[str, ...]) -> list[str]:
     """The groups of several words that the steps do not sort."""
     sorted_ones = _sorted(steps)
-    return [letter for letter, group in _grouped(words).items() if len(group) > 1 and letter not in sorted_ones]
+    return [
+        letter
+        for letter, group in _grouped(words).items()
+        if len(group) > 1 and letter not in sorted_ones
+    ]
 
 
 def _owed(words: list[str], steps: tuple[str, ...]) -> str:
@@ -147,7 +164,10 @@ def _groups(words: list[str], text: str) -> Fault | None:
         named += members
     for before, after in pairwise(groups):
         if before[1].lower() >= after[1].lower():
-            return Fault(text[before.start() : after.end()], f"{after[1].lower()} does not come after {before[1].lower()}")
+            return Fault(
+                text[before.start() : after.end()],
+                f"{after[1].lower()} does not come after {before[1].lower()}",
+            )
     return _incomplete(words, named, text)
 
 
@@ -178,7 +198,10 @@ def _misplaced(text: str, said: Iterable[re.Match[str]], words: list[str]) -> Fa
         return fault
     for before, after in pairwise(found):
         if before[0].lower() > after[0].lower():
-            return Fault(text[before.start() : after.end()], f"{after[0].lower()} comes before {before[0].lower()}")
+            return Fault(
+                text[before.start() : after.end()],
+                f"{after[0].lower()} comes before {before[0].lower()}",
+            )
     return None
 
 

@@ -17,14 +17,16 @@ def split_called(name: str) -> str | None:
 
 
 def splits_in(name: str) -> set[str]:
-    """Splits that are a word of this name: of `test-00000-of-00001`, `gsm8k_test` and `TestSet`, not of `latest` or `unit_tests`."""
+    """Splits that are a word of this name: of `test-00000-of-00001`, `gsm8k_test` and `TestSet`,
+    not of `latest` or `unit_tests`."""
     return {SAME_SPLIT.get(found, found) for found in SPLIT.findall(CAMEL.sub(" ", name).lower())}
 
 
 def split_of(below: Path, folder: Path) -> str | None:
-    """The split that a file is in. Its name says it, or else that of the nearest folder below `folder`, by a word in it. Where none does,
-    `folder` or the nearest one above it that is called so and nothing else, within the folder that the command runs in or the home
-    directory. Two such words say nothing."""
+    """The split that a file is in. Its name says it, or else that of the nearest folder below
+    `folder`, by a word in it. Where none does, `folder` or the nearest one above it that is
+    called so and nothing else, within the folder that the command runs in or the home directory.
+    Two such words say nothing."""
     for part in reversed(below.parts):
         if len(named := splits_in(part)) == 1:
             return named.pop()

@@ -9,16 +9,23 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from selftrain_assets.core.attempts import Script
-from selftrain_assets.core.expressions import solve
-from selftrain_assets.core.settings import Identity
-from selftrain_assets.core.types import Problem, Split
+from selftrain_assets.domain.attempts import Script
+from selftrain_assets.domain.settings import Identity
+from selftrain_assets.domain.types import Problem, Split
+from selftrain_assets.tasks.expressions import solve
 from selftrain_assets.tasks.protocol import Card
-from selftrain_assets.tasks.word_problem_templates import CONTAINERS, NAMES, TEMPLATES, THINGS, Template
+from selftrain_assets.tasks.word_problem_templates import (
+    CONTAINERS,
+    NAMES,
+    TEMPLATES,
+    THINGS,
+    Template,
+)
 
 
 class WordProblems(Identity):
-    """Word problems of one to three steps over 14 templates; four more templates appear only in `transfer`.
+    """Word problems of one to three steps over 14 templates; four more templates appear only in
+    `transfer`.
 
     >>> "Anna has 12 apples. Anna buys 15 more apples. How many apples does Anna have now?"
     ... # reference solution: "12 + 15 = 27 ; #### 27"
@@ -36,11 +43,21 @@ class WordProblems(Identity):
     defaults: ClassVar[Mapping[str, Any]] = {}
     script: ClassVar[Script | None] = None
     train: int = Field(1000, ge=1, description="training problems, with the answer alone")
-    human: int = Field(120, ge=0, description="problems with a written-out reference solution, the stand-in for human data")
-    validation: int = Field(100, ge=0, description="held-out problems that settings may be chosen on")
+    human: int = Field(
+        120,
+        ge=0,
+        description="problems with a written-out reference solution, the stand-in for human data",
+    )
+    validation: int = Field(
+        100, ge=0, description="held-out problems that settings may be chosen on"
+    )
     test: int = Field(300, ge=1, description="held-out problems that accuracy is reported on")
-    transfer: int = Field(100, ge=0, description="problems of templates that occur in no other split")
-    seed: int = Field(0, ge=0, description="seed of the generator; the five splits are disjoint for every seed")
+    transfer: int = Field(
+        100, ge=0, description="problems of templates that occur in no other split"
+    )
+    seed: int = Field(
+        0, ge=0, description="seed of the generator; the five splits are disjoint for every seed"
+    )
 
     def load(self) -> list[Problem]:
         """Generate every split; the same settings give the same problems on every machine."""
@@ -56,13 +73,17 @@ class WordProblems(Identity):
             "transfer": self.transfer,
         }
         return [
-            _fresh_problem(rng, unseen if split == "transfer" else seen, f"{split}-{i:05d}", split, used)
+            _fresh_problem(
+                rng, unseen if split == "transfer" else seen, f"{split}-{i:05d}", split, used
+            )
             for split, size in sizes.items()
             for i in range(size)
         ]
 
 
-def _fresh_problem(rng: random.Random, templates: list[Template], id: str, split: Split, used: set[str]) -> Problem:
+def _fresh_problem(
+    rng: random.Random, templates: list[Template], id: str, split: Split, used: set[str]
+) -> Problem:
     while True:
         problem = make_problem(rng, rng.choice(templates), id, split)
         if problem.question not in used:
@@ -73,12 +94,21 @@ def _fresh_problem(rng: random.Random, templates: list[Template], id: str, split
 def make_problem(rng: random.Random, template: Template, id: str, split: Split) -> Problem:
     """Fill one template with names, things and numbers whose result is a positive whole number."""
     names, things = rng.sample(NAMES, 2), rng.sample(THINGS, 2)
-    words = {"A": names[0], "B": names[1], "o": things[0], "p": things[1], "c": rng.choice(CONTAINERS)}
+    words = {
+        "A": names[0],
+        "B": names[1],
+        "o": things[0],
+        "p": things[1],
+        "c": rng.choice(CONTAINERS),
+    }
     while True:
         numbers = {slot: rng.randint(low, high) for slot, (low, high) in template.numbers.items()}
-        if template.expression.startswith("x / y"):  # draw the quotient, so that divisions come out even
+        # draw the quotient, so that divisions come out even
+        if template.expression.startswith("x / y"):
             numbers["x"] *= numbers["y"]
-        expression = " ".join(str(numbers.get(token, token)) for token in template.expression.split())
+        expression = " ".join(
+            str(numbers.get(token, token)) for token in template.expression.split()
+        )
         try:
             solution, answer = solve(expression)
         except ValueError:

@@ -11,9 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import TrainerCallback, TrainerState
 
-from selftrain_assets.core.crash import fault_point
-from selftrain_assets.core.files import remove_folder, write_atomically
-from selftrain_assets.recipes.rounds import InnerStop
+from selftrain_assets.recipes.base import InnerStop
+from selftrain_assets.runtime.faultpoints import fault_point
+from selftrain_assets.runtime.files import remove_folder, write_atomically
 from selftrain_assets.trainers.divergence import require_finite_weights
 from selftrain_assets.trainers.examples import BatchOrder
 
@@ -27,14 +27,21 @@ def newest_state(work: Path) -> str | None:
 
 
 def _whole(trainer_state: Path) -> bool:
-    """Was all of it written to its end? The Trainer does not write atomically, and a disk may lose what a machine had in memory."""
+    """Was all of it written to its end? The Trainer does not write atomically, and a disk may
+    lose what a machine had in memory."""
     try:
         for path in trainer_state.parent.glob("*.safetensors"):
             with safe_open(path, framework="pt"):
                 pass
         # torch's files are archives, whose list of contents stands at the end
-        archives = [path for path in trainer_state.parent.iterdir() if path.suffix in (".pt", ".pth", ".bin")]
-        return all(map(is_zipfile, archives)) and "global_step" in json.loads(trainer_state.read_text())
+        archives = [
+            path
+            for path in trainer_state.parent.iterdir()
+            if path.suffix in (".pt", ".pth", ".bin")
+        ]
+        return all(map(is_zipfile, archives)) and "global_step" in json.loads(
+            trainer_state.read_text()
+        )
     except (ValueError, OSError, SafetensorError):
         return False
 
@@ -57,12 +64,14 @@ class Curves(TrainerCallback):
         self._on_log = on_log
 
     def on_log(self, args, state, control, logs=None, **_):
-        if state.is_world_process_zero and "loss" in (logs or {}):  # the last entry is a summary in other terms
+        # the last entry is a summary in other terms
+        if state.is_world_process_zero and "loss" in (logs or {}):
             self._on_log(state.global_step, {name: float(value) for name, value in logs.items()})
 
 
 class Epochs(TrainerCallback):
-    """Tells the sampler its epoch. The data loader does so too, but not where several processes skip batches to resume."""
+    """Tells the sampler its epoch. The data loader does so too, but not where several processes
+    skip batches to resume."""
 
     def __init__(self, order: BatchOrder) -> None:
         self._order = order
@@ -72,8 +81,8 @@ class Epochs(TrainerCallback):
 
 
 class Resumable(TrainerCallback):
-    """Keeps the newest state alone. The Trainer's own rotation goes by the clock, and would remove the newest one where
-    the clock was set back."""
+    """Keeps the newest state alone. The Trainer's own rotation goes by the clock, and would
+    remove the newest one where the clock was set back."""
 
     def __init__(self, work: Path, sharded: bool) -> None:
         self._work, self._sharded = work, sharded
@@ -81,7 +90,8 @@ class Resumable(TrainerCallback):
     def on_step_end(self, args, state, control, **_):
         fault_point("after-optimizer-step")
         if self._sharded and state.global_step == state.max_steps:
-            control.should_save = False  # only a model that is being trained can load such a state, and no step is left
+            # only a model that is being trained can load such a state, and no step is left
+            control.should_save = False
 
     def on_save(self, args, state, control, **_):
         fault_point("after-trainer-state")
@@ -93,7 +103,8 @@ class Resumable(TrainerCallback):
 
 
 class KeptStep(TrainerCallback):
-    """Scores the policy every few steps; keeps the best weights on disk, so that a resumed run still has them."""
+    """Scores the policy every few steps; keeps the best weights on disk, so that a resumed run
+    still has them."""
 
     def __init__(self, settings: InnerStop, validate, model, tokenizer, work: Path) -> None:
         self._settings, self._validate = settings, validate if settings.rule != "none" else None
@@ -111,7 +122,9 @@ class KeptStep(TrainerCallback):
         reached = TrainerState.load_from_json(str(Path(state) / "trainer_state.json"))
         self.scores = [pair for pair in self.scores if pair[0] <= reached.global_step]
         scores = [s for _, s in self.scores]
-        dropped = self._settings.rule == "first_drop" and any(s < max(scores[:i]) for i, s in enumerate(scores) if i)
+        dropped = self._settings.rule == "first_drop" and any(
+            s < max(scores[:i]) for i, s in enumerate(scores) if i
+        )
         return reached if dropped or reached.global_step >= max_steps else None
 
     def on_train_begin(self, args, state, control, **_):
@@ -119,7 +132,9 @@ class KeptStep(TrainerCallback):
         self.scores = [pair for pair in self.scores if pair[0] <= state.global_step]
 
     def on_step_end(self, args, state, control, **_):
-        if self._validate is None or (state.global_step % self._settings.every and state.global_step < state.max_steps):
+        if self._validate is None or (
+            state.global_step % self._settings.every and state.global_step < state.max_steps
+        ):
             return
         require_finite_weights(self._model, args, state)
         self._model.eval()
@@ -145,4 +160,6 @@ class KeptStep(TrainerCallback):
 
 
 def _trained_weights(model) -> dict:
-    return {name: p.detach().cpu().clone() for name, p in model.named_parameters() if p.requires_grad}
+    return {
+        name: p.detach().cpu().clone() for name, p in model.named_parameters() if p.requires_grad
+    }

@@ -1,4 +1,5 @@
-"""A training that diverges ends at the first step whose loss, gradient norm or weights are not finite, and leaves nothing behind."""
+"""A training that diverges ends at the first step whose loss, gradient norm or weights are not
+finite, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -9,15 +10,17 @@ from collections.abc import Sequence
 import torch
 from transformers import Trainer, TrainerState, TrainingArguments
 
-from selftrain_assets.core.errors import DivergenceError, IntegrityError
-from selftrain_assets.core.types import Row
+from selftrain_assets.domain.errors import DivergenceError, IntegrityError
+from selftrain_assets.domain.types import Row
 from selftrain_assets.models.finiteness import is_finite
 
 
 class WatchedTrainer(Trainer):
-    """Looks at the loss and the gradient norm of every step before the update is made, and at the weights before a state is saved.
+    """Looks at the loss and the gradient norm of every step before the update is made, and at the
+    weights before a state is saved.
 
-    In a group of processes all see the same loss and the same norm, so that all stop at the same step for the same reason.
+    In a group of processes all see the same loss and the same norm, so that all stop at the same
+    step for the same reason.
     """
 
     _step_loss: torch.Tensor | float = 0.0
@@ -30,8 +33,11 @@ class WatchedTrainer(Trainer):
     def _get_grad_norm(self, model, grad_norm=None):
         norm = super()._get_grad_norm(model, grad_norm)
         loss, self._step_loss = self._step_loss, 0.0
-        self._require_finite("loss", self.accelerator.reduce(loss, "mean") if self.args.world_size > 1 else loss)
-        if self.accelerator.scaler is None:  # in float16 a step whose gradient overflows is left out, and the next loss is scaled less
+        self._require_finite(
+            "loss", self.accelerator.reduce(loss, "mean") if self.args.world_size > 1 else loss
+        )
+        # in float16 a step whose gradient overflows is left out, and the next loss is scaled less
+        if self.accelerator.scaler is None:
             self._require_finite("gradient norm", norm)
         return norm
 
@@ -47,28 +53,36 @@ class WatchedTrainer(Trainer):
 
 
 def require_finite_weights(model, args: TrainingArguments, state: TrainerState) -> None:
-    """DivergenceError where a weight is not finite; asked before weights are kept, since it reads all that are trained."""
+    """DivergenceError where a weight is not finite; asked before weights are kept, since it
+    reads all that are trained."""
     for name, weight in model.named_parameters():
         if weight.requires_grad and not is_finite(weight):
-            raise _divergence(f"after step {state.global_step} of {state.max_steps} the weight {name} is not finite", model, args)
+            raise _divergence(
+                f"after step {state.global_step} of {state.max_steps} the weight {name} is not"
+                " finite",
+                model,
+                args,
+            )
 
 
 def _divergence(happened: str, model, args: TrainingArguments) -> DivergenceError:
     in_bfloat16 = args.bf16 or any(weight.dtype == torch.bfloat16 for weight in model.parameters())
     precise = ", or execution.dtype: float32 in place of bfloat16" if in_bfloat16 else ""
     return DivergenceError(
-        f"training: {happened}, so it has ended and nothing of it is kept; set a learning_rate lower than {args.learning_rate:g}, "
-        f"a longer warmup, a max_grad_norm lower than {args.max_grad_norm:g}{precise}"
+        f"training: {happened}, so it has ended and nothing of it is kept; set a learning_rate"
+        f" lower than {args.learning_rate:g}, a longer warmup, a max_grad_norm lower than"
+        f" {args.max_grad_norm:g}{precise}"
     )
 
 
 def require_finite_row_weights(rows: Sequence[Row]) -> None:
-    """IntegrityError for a row that weighs NaN or infinity: so would the loss, and after it every weight of the model."""
+    """IntegrityError for a row that weighs NaN or infinity: so would the loss, and after it
+    every weight of the model."""
     for row in rows:
         factors = [factor for _, factor in json.loads(row.sections)] if row.sections else []
         if not all(map(math.isfinite, (row.weight, *factors))):
             of = f" times {factors} in its sections" if factors else ""
             raise IntegrityError(
-                f"problem {row.problem_id}: a training row has the weight {row.weight}{of}, which is no finite number; "
-                "make its dataset again"
+                f"problem {row.problem_id}: a training row has the weight {row.weight}{of}, which"
+                " is no finite number; make its dataset again"
             )

@@ -1,4 +1,5 @@
-"""Rows as token sequences, and sequences as batches: padded, or packed without looking across row borders."""
+"""Rows as token sequences, and sequences as batches: padded, or packed without looking across
+row borders."""
 
 from __future__ import annotations
 
@@ -8,18 +9,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selftrain_assets.core.errors import IntegrityError, ModelError
-from selftrain_assets.core.types import Row
+from selftrain_assets.domain.errors import IntegrityError, ModelError
+from selftrain_assets.domain.types import Row
 from selftrain_assets.models.thinking import token_at
-from selftrain_assets.models.tokenization import encode_completion, encode_ended, encode_prompt, tokenizer_digest
+from selftrain_assets.models.tokenization import (
+    encode_completion,
+    encode_ended,
+    encode_prompt,
+    tokenizer_digest,
+)
 
 IGNORED = -100
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Token ids, labels and loss weights of one row, all of one length. Labels of the prompt are ignored, so the loss
-    is on the completion alone."""
+    """Token ids, labels and loss weights of one row, all of one length. Labels of the prompt are
+    ignored, so the loss is on the completion alone."""
 
     input_ids: list[int]
     labels: list[int]
@@ -27,23 +33,30 @@ class Example:
 
 
 FILLER = Example([0, 0], [IGNORED, IGNORED], [0.0, 0.0])
-"""No row: what a process is given where a step has no row left for it. Nothing is learned from it and no normaliser counts it."""
+"""No row: what a process is given where a step has no row left for it. Nothing is learned from
+it and no normaliser counts it."""
 
 
 def tokenize(row: Row, tokenizer, max_length: int) -> Example:
-    """The tokens that were drawn, where they are of this tokenizer; else those of the text, whose prompt and completion, and the sections
-    of a completion, are tokenized apart, so that borders lie where sampling had them."""
+    """The tokens that were drawn, where they are of this tokenizer; else those of the text,
+    whose prompt and completion, and the sections of a completion, are tokenized apart, so that
+    borders lie where sampling had them."""
     prompt = encode_prompt(tokenizer, row.prompt)
     completion, weights = _as_drawn(row, tokenizer) or _of_text(row, tokenizer)
     length = len(prompt) + len(completion)
     if length > max_length:
         raise ModelError(
-            f"problem {row.problem_id}: a training row has {length} tokens, more than max_length {max_length}; "
-            "raise trainer.max_length or lower max_tokens"
+            f"problem {row.problem_id}: a training row has {length} tokens, more than max_length"
+            f" {max_length}; raise trainer.max_length or lower max_tokens"
         )
-    labels = [IGNORED if weight is None else token for token, weight in zip(completion, weights, strict=True)]
+    labels = [
+        IGNORED if weight is None else token
+        for token, weight in zip(completion, weights, strict=True)
+    ]
     return Example(
-        prompt + completion, [IGNORED] * len(prompt) + labels, [row.weight] * len(prompt) + [weight or 0.0 for weight in weights]
+        prompt + completion,
+        [IGNORED] * len(prompt) + labels,
+        [row.weight] * len(prompt) + [weight or 0.0 for weight in weights],
     )
 
 
@@ -78,7 +91,11 @@ def _sections(row: Row) -> list[tuple[str, float | None]]:
     """Parts of the completion with their weights, in order; what was forced into it has none."""
     if row.forced is not None:
         start, stop = row.forced
-        return [(row.completion[:start], row.weight), (row.completion[start:stop], None), (row.completion[stop:], row.weight)]
+        return [
+            (row.completion[:start], row.weight),
+            (row.completion[start:stop], None),
+            (row.completion[stop:], row.weight),
+        ]
     if row.sections is None:
         return [(row.completion, row.weight)]
     found: list[tuple[str, float | None]] = []
@@ -87,7 +104,10 @@ def _sections(row: Row) -> list[tuple[str, float | None]]:
         found.append((row.completion[start : start + length], row.weight * factor))
         start += length
     if start != len(row.completion):
-        raise IntegrityError(f"row {row.key}: its sections cover {start} of {len(row.completion)} characters; make its dataset again")
+        raise IntegrityError(
+            f"row {row.key}: its sections cover {start} of {len(row.completion)} characters; make"
+            " its dataset again"
+        )
     return found
 
 
@@ -106,9 +126,10 @@ def pad(examples: Sequence[Example], pad_id: int) -> dict[str, Any]:
 
 
 def pack(examples: Sequence[Example]) -> dict[str, Any]:
-    """A batch of shape (1, all tokens). Position ids start again at each row and there is no attention mask: that, with
-    the cache off, is how transformers learns where rows end. With an all-ones mask rows would silently see each other.
-    The first label of each row is ignored, because the token before it belongs to another row."""
+    """A batch of shape (1, all tokens). Position ids start again at each row and there is no
+    attention mask: that, with the cache off, is how transformers learns where rows end. With an
+    all-ones mask rows would silently see each other. The first label of each row is ignored,
+    because the token before it belongs to another row."""
     import torch
 
     return {
@@ -120,9 +141,10 @@ def pack(examples: Sequence[Example]) -> dict[str, Any]:
 
 
 class BatchOrder:
-    """Order of one epoch: shuffled, then sorted by length inside each batch. Batches are drawn without regard to length, so that
-    every optimizer step sees the whole dataset's mix, and their micro-batches still hold rows of like length, which need little
-    padding. Depends on seed and epoch alone, so a resumed run sees the same order."""
+    """Order of one epoch: shuffled, then sorted by length inside each batch. Batches are drawn
+    without regard to length, so that every optimizer step sees the whole dataset's mix, and
+    their micro-batches still hold rows of like length, which need little padding. Depends on
+    seed and epoch alone, so a resumed run sees the same order."""
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
         self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, 0
@@ -137,4 +159,6 @@ class BatchOrder:
         order = list(range(len(self._lengths)))
         random.Random(f"{self._seed}:{self._epoch}").shuffle(order)
         for start in range(0, len(order), self._batch_size):
-            yield from sorted(order[start : start + self._batch_size], key=lambda i: self._lengths[i])
+            yield from sorted(
+                order[start : start + self._batch_size], key=lambda i: self._lengths[i]
+            )

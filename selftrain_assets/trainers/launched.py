@@ -1,9 +1,10 @@
 """Training in several processes on this machine, which share every batch and perhaps the model.
 
-`train` starts them as workers (runtime/worker.py) and shows what the first one reports. Each runs this module and reads the job from
-the folder `launch` below the job's `work`, which keeps what it writes to standard error. accelerate finds the others by the same
-environment variables as under torchrun. torch's own elastic launcher is not used: it blocks where callbacks have to be called, leaves
-its processes behind when it is killed, and turns errors into text.
+`train` starts them as workers (runtime/worker.py) and shows what the first one reports. Each runs
+this module and reads the job from the folder `launch` below the job's `work`, which keeps what it
+writes to standard error. accelerate finds the others by the same environment variables as under
+torchrun. torch's own elastic launcher is not used: it blocks where callbacks have to be called,
+leaves its processes behind when it is killed, and turns errors into text.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from selftrain_assets.core import errors
-from selftrain_assets.core.errors import InfraError, SelftrainError, UserError
+from selftrain_assets.domain import errors
+from selftrain_assets.domain.errors import InfraError, SelftrainError, UserError
 from selftrain_assets.models.loading import device_named
 from selftrain_assets.runtime.worker import Inbox, Worker, open_replies, open_requests, stop_all
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
@@ -34,11 +35,14 @@ JOB = "job"
 
 
 def train(settings: SftTrainer, job: TrainingJob) -> TrainingResult:
-    """Train in `settings.execution.processes` processes. InfraError where one of them dies; its own error where it has one."""
+    """Train in `settings.execution.processes` processes. InfraError where one of them dies; its
+    own error where it has one."""
     _check(settings.execution, job)
     folder = job.work / "launch"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / JOB).write_bytes(pickle.dumps((settings, replace(job, validate=None, on_step=_unseen, on_log=_unlogged))))
+    (folder / JOB).write_bytes(
+        pickle.dumps((settings, replace(job, validate=None, on_step=_unseen, on_log=_unlogged)))
+    )
     inbox: Inbox = queue.SimpleQueue()
     ranks: dict[Worker, int] = {}
     result = None
@@ -75,7 +79,10 @@ def train(settings: SftTrainer, job: TrainingJob) -> TrainingResult:
 def _check(execution: SftExecution, job: TrainingJob) -> None:
     wanted = f"trainer.execution.processes: {execution.processes}"
     if job.inner_stop.rule != "none":
-        raise UserError(f"{wanted} cannot look at the validation split; set it to 1, or recipe.inner_stop.rule to none")
+        raise UserError(
+            f"{wanted} cannot look at the validation split; set it to 1, or recipe.inner_stop.rule"
+            " to none"
+        )
     on_gpu = device_named(execution.device) == "cuda"
     if execution.sharding == "fsdp" and not on_gpu:
         raise UserError("trainer.execution.sharding: fsdp needs GPUs; set none")
@@ -92,12 +99,25 @@ def _environments(execution: SftExecution) -> Iterator[dict[str, str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    group = {"WORLD_SIZE": number, "LOCAL_WORLD_SIZE": number, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    group["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // number)
+    group = {
+        "WORLD_SIZE": number,
+        "LOCAL_WORLD_SIZE": number,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
+    group["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS") or max(
+        1, (os.cpu_count() or 1) // number
+    )
     if execution.sharding == "fsdp":
-        group |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": 2, "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT"}
+        group |= {
+            "ACCELERATE_USE_FSDP": "true",
+            "FSDP_VERSION": 2,
+            "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+        }
     for rank in range(number):
-        yield {name: str(value) for name, value in {**group, "RANK": rank, "LOCAL_RANK": rank}.items()}
+        yield {
+            name: str(value) for name, value in {**group, "RANK": rank, "LOCAL_RANK": rank}.items()
+        }
 
 
 def _unseen(done: int, total: int) -> None:

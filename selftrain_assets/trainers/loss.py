@@ -1,12 +1,16 @@
-"""The loss in bounded memory: cross-entropy of completion tokens, without the logits of all positions at once.
+"""The loss in bounded memory: cross-entropy of completion tokens, without the logits of all
+positions at once.
 
-At a vocabulary of 152k the float32 logits of 8 rows of 2,048 tokens take 10 GB, and their gradient as much again. Here the hidden states
-of completion positions alone are projected, some hundred at a time, and each chunk's gradient is taken before the next chunk is made: no
-logits outlive the forward pass, and nothing is computed twice.
+At a vocabulary of 152k the float32 logits of 8 rows of 2,048 tokens take 10 GB, and their gradient
+as much again. Here the hidden states of completion positions alone are projected, some hundred at a
+time, and each chunk's gradient is taken before the next chunk is made: no logits outlive the
+forward pass, and nothing is computed twice.
 
-What lies behind the backbone is the model's own code (`_Head`): its forward runs with given hidden states in place of the backbone's. So
-logits are scaled, capped and adapted as each family does it, whatever it is called there. Liger's fused loss would save memory as well,
-but knows a list of families and needs Triton; trl's reads scale and cap from known names of the config, and another name would be missed.
+What lies behind the backbone is the model's own code (`_Head`): its forward runs with given hidden
+states in place of the backbone's. So logits are scaled, capped and adapted as each family does it,
+whatever it is called there. Liger's fused loss would save memory as well, but knows a list of
+families and needs Triton; trl's reads scale and cap from known names of the config, and another
+name would be missed.
 """
 
 from __future__ import annotations
@@ -24,59 +28,75 @@ from transformers.modeling_outputs import CausalLMOutput
 from selftrain_assets.trainers.examples import IGNORED
 
 LOGITS_AT_ONCE = 2**26
-"""Logits of a chunk: 256 MB in float32. Smaller chunks lose time to adding up the gradient of the head, larger ones gain none."""
+"""Logits of a chunk: 256 MB in float32. Smaller chunks lose time to adding up the gradient of
+the head, larger ones gain none."""
 PROBED_TOKENS = 16
 Project = Callable[[torch.Tensor], torch.Tensor]
 WHOLE, CHUNKED = "all logits at once", "in chunks"
 
 
-def weighted_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def weighted_loss(
+    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
     """Sum of the cross-entropy of each position, times its weight, in float32.
 
-    `logits` is of shape (positions, vocabulary), `labels` and `weights` of shape (positions,). A label of `IGNORED` counts nothing.
+    `logits` is of shape (positions, vocabulary), `labels` and `weights` of shape (positions,). A
+    label of `IGNORED` counts nothing.
     """
     losses = cross_entropy(logits.float(), labels, reduction="none", ignore_index=IGNORED)
     return (losses * weights).sum()
 
 
 def give_loss(model, example: list[int], chunked: bool = True) -> str:
-    """Have the model's forward return the loss where it is given `loss_weights`; elsewhere it does what it did.
+    """Have the model's forward return the loss where it is given `loss_weights`; elsewhere it does
+    what it did.
 
-    The loss is taken in chunks where the head, run apart on the tokens `example`, gives the logits that the model gives; else, and where
-    not `chunked`, from all logits at once. Returns which of the two it is, and why. The model may be an adapter's.
+    The loss is taken in chunks where the head, run apart on the tokens `example`, gives the logits
+    that the model gives; else, and where not `chunked`, from all logits at once. Returns which of
+    the two it is, and why. The model may be an adapter's.
     """
     inner = model.get_base_model() if hasattr(model, "peft_config") else model
     forward, head = inner.forward, _Head(inner)
-    obstacle = head.obstacle(example[:PROBED_TOKENS]) if chunked else "DeepSpeed keeps the head in parts"
+    obstacle = (
+        head.obstacle(example[:PROBED_TOKENS]) if chunked else "DeepSpeed keeps the head in parts"
+    )
 
     @wraps(forward)  # `generate` reads the signature
     def with_loss(*args, loss_weights=None, **inputs):
         if loss_weights is None:
             return forward(*args, **inputs)
-        # Of the token that comes next; labels are moved, because to cut the last of each row's logits off would copy them.
+        # Of the token that comes next; labels are moved, because to cut the last of each row's
+        # logits off would copy them.
         labels = pad(inputs.pop("labels")[:, 1:], (0, 1), value=IGNORED).flatten()
         weights = pad(loss_weights[:, 1:].float(), (0, 1)).flatten()
         if obstacle:
-            return CausalLMOutput(loss=weighted_loss(forward(*args, **inputs).logits.flatten(0, 1), labels, weights))
+            return CausalLMOutput(
+                loss=weighted_loss(forward(*args, **inputs).logits.flatten(0, 1), labels, weights)
+            )
         outputs = head.backbone(*args, **inputs)
         learned = (labels != IGNORED).nonzero().flatten()
         hidden = outputs.last_hidden_state.flatten(0, 1).index_select(0, learned)
-        return CausalLMOutput(loss=_in_chunks(partial(head, outputs), head.vocabulary, hidden, labels[learned], weights[learned]))
+        return CausalLMOutput(
+            loss=_in_chunks(
+                partial(head, outputs), head.vocabulary, hidden, labels[learned], weights[learned]
+            )
+        )
 
     inner.forward = with_loss
     return f"{WHOLE}: {obstacle}" if obstacle else CHUNKED
 
 
 class _Head:
-    """All that a causal language model does behind its backbone. `vocabulary` is known once it was looked for an `obstacle`."""
+    """All that a causal language model does behind its backbone. `vocabulary` is known once it
+    was looked for an `obstacle`."""
 
     def __init__(self, model) -> None:
         self._model, self.backbone, self._forward = model, model.base_model, model.forward
         self.vocabulary = 0
 
     def __call__(self, outputs: Any, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits of shape (positions, vocabulary) of `hidden` states of shape (positions, width). `outputs` are what the backbone gave
-        together with them."""
+        """Logits of shape (positions, vocabulary) of `hidden` states of shape (positions,
+        width). `outputs` are what the backbone gave together with them."""
         given = type(outputs)(**{**outputs, "last_hidden_state": hidden[None]})
         unread = torch.zeros(1, len(hidden), dtype=torch.long, device=hidden.device)
         with _giving(self.backbone, given):
@@ -87,21 +107,30 @@ class _Head:
         name = type(self._model).__name__
         if self.backbone is self._model:
             return f"{name} has no backbone of its own"
-        ids, was_training = torch.tensor([tokens], device=next(self._model.parameters()).device), self._model.training
+        ids, was_training = (
+            torch.tensor([tokens], device=next(self._model.parameters()).device),
+            self._model.training,
+        )
         self._model.eval()
         try:
             with torch.no_grad():
                 whole = self._forward(input_ids=ids, use_cache=False).logits.flatten(0, 1)
                 outputs = self.backbone(input_ids=ids, use_cache=False)
                 hidden = outputs.last_hidden_state[0]
-                apart = torch.cat([self(outputs, part) for part in hidden.split(len(tokens) // 2 + 1)])
-        except Exception as error:  # whatever an unknown model's code raises; the plain way needs none of this
+                apart = torch.cat(
+                    [self(outputs, part) for part in hidden.split(len(tokens) // 2 + 1)]
+                )
+        except Exception as error:
+            # whatever an unknown model's code raises; the plain way needs none of this
             return f"the head of {name} cannot be run apart ({type(error).__name__})"
         finally:
             self._model.train(was_training)
         self.vocabulary = whole.shape[-1]
         rounding = 1e-4 if hidden.dtype == torch.float32 else 0.02
-        if apart.shape != whole.shape or not (apart - whole).abs().max() <= rounding * whole.abs().max():
+        if (
+            apart.shape != whole.shape
+            or not (apart - whole).abs().max() <= rounding * whole.abs().max()
+        ):
             return f"the head of {name} run apart gives other logits"
         return ""
 
@@ -120,12 +149,21 @@ def _giving(module: torch.nn.Module, outputs: Any) -> Iterator[None]:
 
 
 @torch.compiler.disable
-def _in_chunks(project: Project, vocabulary: int, hidden: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """`weighted_loss` of the logits of `hidden`, with no more than `LOGITS_AT_ONCE` of them at a time."""
+def _in_chunks(
+    project: Project,
+    vocabulary: int,
+    hidden: torch.Tensor,
+    labels: torch.Tensor,
+    weights: torch.Tensor,
+) -> torch.Tensor:
+    """`weighted_loss` of the logits of `hidden`, with no more than `LOGITS_AT_ONCE` of them at a
+    time."""
     rows = max(1, LOGITS_AT_ONCE // vocabulary)
     if len(hidden) <= rows:
         return weighted_loss(project(hidden), labels, weights)
-    return _ChunkedLoss.apply(project, rows, hidden, labels, weights, *_leaves(project(hidden[:1].detach())))
+    return _ChunkedLoss.apply(
+        project, rows, hidden, labels, weights, *_leaves(project(hidden[:1].detach()))
+    )
 
 
 def _leaves(tensor: torch.Tensor) -> list[torch.Tensor]:
@@ -141,7 +179,8 @@ def _leaves(tensor: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _chunk(project: Project, hidden, label, weight, parameters) -> tuple[torch.Tensor, ...]:
-    """`weighted_loss` of one chunk, and its gradients by `hidden` and each of the parameters. Two tensors hold logits, until it returns."""
+    """`weighted_loss` of one chunk, and its gradients by `hidden` and each of the parameters.
+    Two tensors hold logits, until it returns."""
     hidden = hidden.detach().requires_grad_()
     with torch.enable_grad():
         logits = project(hidden)
@@ -153,15 +192,21 @@ def _chunk(project: Project, hidden, label, weight, parameters) -> tuple[torch.T
 
 
 class _ChunkedLoss(torch.autograd.Function):
-    """Takes the gradients in the forward pass, chunk by chunk, where the logits are at hand; the backward pass scales them."""
+    """Takes the gradients in the forward pass, chunk by chunk, where the logits are at hand; the
+    backward pass scales them."""
 
     @staticmethod
     def forward(ctx, project: Project, rows: int, hidden, labels, weights, *parameters):
         total = torch.zeros((), device=hidden.device)
-        of_hidden, of_parameters = torch.empty_like(hidden), [torch.zeros_like(p) for p in parameters]
+        of_hidden, of_parameters = (
+            torch.empty_like(hidden),
+            [torch.zeros_like(p) for p in parameters],
+        )
         for start in range(0, len(hidden), rows):
             here = slice(start, start + rows)
-            loss, of_hidden[here], *more = _chunk(project, hidden[here], labels[here, None], weights[here, None], parameters)
+            loss, of_hidden[here], *more = _chunk(
+                project, hidden[here], labels[here, None], weights[here, None], parameters
+            )
             total += loss
             for total_of, one in zip(of_parameters, more, strict=True):
                 total_of += one
@@ -173,4 +218,11 @@ class _ChunkedLoss(torch.autograd.Function):
     def backward(ctx, scale):
         of_hidden, of_parameters = ctx.gradients
         ctx.gradients = None
-        return None, None, of_hidden.mul_(scale), None, None, *(gradient.mul_(scale) for gradient in of_parameters)
+        return (
+            None,
+            None,
+            of_hidden.mul_(scale),
+            None,
+            None,
+            *(gradient.mul_(scale) for gradient in of_parameters),
+        )

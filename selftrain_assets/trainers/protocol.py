@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from selftrain_assets.core.types import Row
+from selftrain_assets.domain.types import Row
 from selftrain_assets.models.loading import ModelRef
-from selftrain_assets.recipes.rounds import InnerStop
+from selftrain_assets.recipes.base import InnerStop
 
 if TYPE_CHECKING:
     from selftrain_assets.trainers.sft import Lora
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """`optimizer_steps` were made, and the weights after `steps` of them were kept. `tokens` went through the model.
-    `losses` are (step, mean loss since the last entry) pairs, `validation` (step, score) pairs. `adapter` says
-    whether the output directory holds an adapter or a full model, `loss` how the loss was taken."""
+    """`optimizer_steps` were made, and the weights after `steps` of them were kept. `tokens`
+    went through the model. `losses` are (step, mean loss since the last entry) pairs,
+    `validation` (step, score) pairs. `adapter` says whether the output directory holds an
+    adapter or a full model, `loss` how the loss was taken."""
 
     steps: int
     optimizer_steps: int
@@ -38,9 +39,10 @@ NEVER = InnerStop()
 class TrainingJob:
     """What to train, from what, and where.
 
-    `work` holds what is needed to resume: a second job with the same `work` goes on from there. It stays until the
-    caller has published `output` and removes it. `validate(model, tokenizer)` scores the policy on the validation
-    split; `on_step(done, total)` shows progress, `on_log(step, figures)` the loss and what goes with it.
+    `work` holds what is needed to resume: a second job with the same `work` goes on from there. It
+    stays until the caller has published `output` and removes it. `validate(model, tokenizer)`
+    scores the policy on the validation split; `on_step(done, total)` shows progress, `on_log(step,
+    figures)` the loss and what goes with it.
     """
 
     rows: Sequence[Row]
@@ -63,7 +65,8 @@ class Trainer(Protocol):
         ...
 
     def require_fit(self, ref: ModelRef, setting: str) -> None:
-        """ModelError or UserError where this machine or this model does not do what the settings ask; `setting` names their section."""
+        """ModelError or UserError where this machine or this model does not do what the settings
+        ask; `setting` names their section."""
         ...
 
     def for_steps(self, steps: int) -> Self:
@@ -71,5 +74,6 @@ class Trainer(Protocol):
         ...
 
     def train(self, job: TrainingJob) -> TrainingResult:
-        """Train and write the weights into the job's `output`. TaskError if there is nothing to train on."""
+        """Train and write the weights into the job's `output`. TaskError if there is nothing to
+        train on."""
         ...

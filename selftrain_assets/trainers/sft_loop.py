@@ -1,4 +1,5 @@
-"""The training loop of `sft`: transformers' Trainer with our loss and order. Only this file, callbacks.py and divergence.py import it."""
+"""The training loop of `sft`: transformers' Trainer with our loss and order. Only this file,
+callbacks.py and divergence.py import it."""
 
 from __future__ import annotations
 
@@ -11,10 +12,17 @@ import torch
 from torch.utils.data import Sampler
 from transformers import PrinterCallback, TrainingArguments
 
-from selftrain_assets.core.files import needs_room
 from selftrain_assets.models.loading import device_named
+from selftrain_assets.runtime.files import needs_room
 from selftrain_assets.trainers.arguments import with_liger
-from selftrain_assets.trainers.callbacks import Curves, Epochs, KeptStep, Progress, Resumable, newest_state
+from selftrain_assets.trainers.callbacks import (
+    Curves,
+    Epochs,
+    KeptStep,
+    Progress,
+    Resumable,
+    newest_state,
+)
 from selftrain_assets.trainers.divergence import WatchedTrainer, require_finite_weights
 from selftrain_assets.trainers.examples import FILLER, IGNORED, BatchOrder, Example, pack, pad
 from selftrain_assets.trainers.loss import give_loss
@@ -22,19 +30,26 @@ from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
 
 def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -> TrainingResult:
-    """Train `model` in place, from the newest state in the job's `work` if there is one, and write the kept weights into `output`.
-    In a group of processes each trains on its share of every batch, and the first one writes."""
+    """Train `model` in place, from the newest state in the job's `work` if there is one, and
+    write the kept weights into `output`. In a group of processes each trains on its share of
+    every batch, and the first one writes."""
     sharded = settings.execution.sharding == "fsdp"
     work = job.work / "sharded" if sharded else job.work  # its states are of another kind
     arguments = _arguments(settings, len(examples), work, job.seed)
-    loss = give_loss(model, max(examples, key=lambda e: len(e.input_ids)).input_ids, chunked=not arguments.deepspeed)
+    loss = give_loss(
+        model,
+        max(examples, key=lambda e: len(e.input_ids)).input_ids,
+        chunked=not arguments.deepspeed,
+    )
     stop = KeptStep(job.inner_stop, job.validate, model, tokenizer, work)
     trainer = _WeightedTrainer(
         settings.normaliser,
         examples,
         model=model,
         args=arguments,
-        data_collator=pack if settings.packing else lambda batch: pad(batch, tokenizer.pad_token_id),
+        data_collator=pack
+        if settings.packing
+        else lambda batch: pad(batch, tokenizer.pad_token_id),
         callbacks=[Progress(job.on_step), Curves(job.on_log), Resumable(work, sharded), stop],
     )
     trainer.remove_callback(PrinterCallback)
@@ -42,7 +57,8 @@ def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -
     state = newest_state(work)
     with needs_room(work, 3 * trained):  # a state: the weights, and two moments of each
         if state is not None and (reached := stop.finished(state, arguments.max_steps)):
-            trainer._load_from_checkpoint(state)  # killed after the last step: `train` would make one more
+            # killed after the last step: `train` would make one more
+            trainer._load_from_checkpoint(state)
             trainer.state = reached
             job.on_step(reached.global_step, reached.max_steps)
         else:
@@ -51,11 +67,23 @@ def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -
     kept = stop.restore_best(made)
     with needs_room(job.output, trained):
         trainer.publish(job.output, tokenizer)
-    losses = [(int(entry["step"]), entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
-    tokens = trained_tokens([len(e.input_ids) for e in examples], settings.batch_size, job.seed, made)
-    packages = ["torch", "transformers"] + ["peft"] * (settings.lora is not None) + ["bitsandbytes"] * (settings.quantization is not None)
+    losses = [
+        (int(entry["step"]), entry["loss"])
+        for entry in trainer.state.log_history
+        if "loss" in entry
+    ]
+    tokens = trained_tokens(
+        [len(e.input_ids) for e in examples], settings.batch_size, job.seed, made
+    )
+    packages = (
+        ["torch", "transformers"]
+        + ["peft"] * (settings.lora is not None)
+        + ["bitsandbytes"] * (settings.quantization is not None)
+    )
     versions = {name: version(name) for name in packages}
-    return TrainingResult(kept, made, tokens, settings.lora is not None, losses, stop.scores, versions, loss)
+    return TrainingResult(
+        kept, made, tokens, settings.lora is not None, losses, stop.scores, versions, loss
+    )
 
 
 def trained_tokens(lengths: list[int], batch_size: int, seed: int, steps: int) -> int:
@@ -79,13 +107,15 @@ def _arguments(settings, examples: int, work: Path, seed: int) -> TrainingArgume
         "output_dir": str(work),
         "max_steps": steps,
         "per_device_train_batch_size": settings.micro_batch_size,
-        "gradient_accumulation_steps": settings.batch_size // (settings.micro_batch_size * execution.processes),
+        "gradient_accumulation_steps": settings.batch_size
+        // (settings.micro_batch_size * execution.processes),
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": round(settings.warmup * steps),
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
-        # Full weights are float32 and computed with in bfloat16; LoRA has a bfloat16 model below float32 adapters.
+        # Full weights are float32 and computed with in bfloat16; LoRA has a bfloat16 model below
+        # float32 adapters.
         "bf16": settings.lora is None and execution.computes_in_bfloat16,
         "gradient_checkpointing": execution.gradient_checkpointing,
         "gradient_checkpointing_kwargs": {"use_reentrant": False},
@@ -96,7 +126,8 @@ def _arguments(settings, examples: int, work: Path, seed: int) -> TrainingArgume
         "use_cpu": on_cpu,
         "seed": seed,
         "data_seed": seed,
-        # A multiple of it ends at every saved state, so that a resumed run has the same mean losses.
+        # A multiple of it ends at every saved state, so that a resumed run has the same mean
+        # losses.
         "logging_steps": min(math.gcd(10, settings.execution.save_steps), steps),
         "save_strategy": "steps",
         "save_steps": settings.execution.save_steps,
@@ -106,9 +137,12 @@ def _arguments(settings, examples: int, work: Path, seed: int) -> TrainingArgume
         "remove_unused_columns": False,
         "dataloader_pin_memory": False,
     }
-    arguments = TrainingArguments(**ours | with_liger(settings.arguments | execution.speed_arguments))  # type: ignore[arg-type]
+    arguments = TrainingArguments(
+        **ours | with_liger(settings.arguments | execution.speed_arguments)
+    )  # type: ignore[arg-type]
     if arguments.n_gpu > 1:
-        arguments._n_gpu = 1  # or the Trainer would give each of several GPUs a batch as large; `processes` is for that
+        # or the Trainer would give each of several GPUs a batch as large; `processes` is for that
+        arguments._n_gpu = 1
     return arguments
 
 
@@ -124,10 +158,13 @@ class _Examples(torch.utils.data.Dataset):
 
 
 class SharedOrder(BatchOrder, Sampler):
-    """The same order, under the type that the data loader asks for. Processes take micro-batches of it in turn; so that all
-    have as many, the epoch ends with fillers, where accelerate would train on some rows twice."""
+    """The same order, under the type that the data loader asks for. Processes take micro-batches
+    of it in turn; so that all have as many, the epoch ends with fillers, where accelerate would
+    train on some rows twice."""
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, taken_together: int) -> None:
+    def __init__(
+        self, lengths: Sequence[int], batch_size: int, seed: int, taken_together: int
+    ) -> None:
         super().__init__(lengths, batch_size, seed)
         self._fillers = -len(lengths) % taken_together
 
@@ -142,21 +179,26 @@ class SharedOrder(BatchOrder, Sampler):
 class _WeightedTrainer(WatchedTrainer):
     """Cross-entropy per completion token, times the row's weight, over a declared normaliser.
 
-    The normaliser is summed over all micro-batches of an optimizer step, in all processes, so neither gradient accumulation nor
-    the number of processes changes anything.
+    The normaliser is summed over all micro-batches of an optimizer step, in all processes, so
+    neither gradient accumulation nor the number of processes changes anything.
     """
 
-    def __init__(self, normaliser: str, examples: list[Example], data_collator, **arguments) -> None:
+    def __init__(
+        self, normaliser: str, examples: list[Example], data_collator, **arguments
+    ) -> None:
         def collate(batch: list[Example]) -> dict:
             return data_collator([e for e in batch if e is not FILLER] or [FILLER])
 
         super().__init__(train_dataset=_Examples(examples), data_collator=collate, **arguments)
         self._normaliser = normaliser
-        self.model_accepts_loss_kwargs = True  # the loss below is already divided by the whole step's normaliser
+        # the loss below is already divided by the whole step's normaliser
+        self.model_accepts_loss_kwargs = True
         together = self.args.world_size * self.args.train_batch_size
         whole = together * self.args.gradient_accumulation_steps
         alone = self.args.world_size == 1
-        self._order = SharedOrder([len(e.input_ids) for e in examples], whole, self.args.seed, 1 if alone else together)
+        self._order = SharedOrder(
+            [len(e.input_ids) for e in examples], whole, self.args.seed, 1 if alone else together
+        )
         self.add_callback(Epochs(self._order))
 
     def _get_train_sampler(self, train_dataset=None):
@@ -165,7 +207,9 @@ class _WeightedTrainer(WatchedTrainer):
     def _get_num_items_in_batch(self, batch_samples: list, device):
         amount = sum(self._amount(batch) for batch in batch_samples)
         if self.args.world_size > 1:
-            amount = self.accelerator.reduce(torch.tensor(amount, dtype=torch.float64, device=device)).item()
+            amount = self.accelerator.reduce(
+                torch.tensor(amount, dtype=torch.float64, device=device)
+            ).item()
         return amount or 1  # rows of weight 0 alone: a loss of 0, not 0 / 0
 
     def _amount(self, batch: dict) -> float:
@@ -178,28 +222,42 @@ class _WeightedTrainer(WatchedTrainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         outputs = model(**inputs, use_cache=False)
-        # Gradients, and the losses that are reported, are averaged over the processes, where a sum is wanted.
+        # Gradients, and the losses that are reported, are averaged over the processes, where a sum
+        # is wanted.
         loss = outputs.loss / num_items_in_batch * self.args.world_size
         return (loss, outputs) if return_outputs else loss
 
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)
-        self.accelerator.wait_for_everyone()  # what is written next, by the first process, says that the state is whole
+        # what is written next, by the first process, says that the state is whole
+        self.accelerator.wait_for_everyone()
 
     def publish(self, output: Path, tokenizer) -> None:
         """Write the weights as a model or adapter directory."""
         require_finite_weights(self.model, self.args, self.state)
-        gathered = self.accelerator.get_state_dict(self.model) if self.is_fsdp_enabled else None  # all take part in that
+        # all take part in that
+        gathered = self.accelerator.get_state_dict(self.model) if self.is_fsdp_enabled else None
         if not self.is_world_process_zero():
             return
-        for adapter in getattr(self.model, "peft_config", {}).values():  # its digest must not depend on where and by whom it is made
-            adapter.base_model_name_or_path = ""  # peft puts a path of this machine for None; the store knows what the adapter belongs on
-            adapter.target_modules = sorted(adapter.target_modules)  # a set, in an order that changes from process to process
+        # its digest must not depend on where and by whom it is made
+        for adapter in getattr(self.model, "peft_config", {}).values():
+            # peft puts a path of this machine for None; the store knows what the adapter belongs on
+            adapter.base_model_name_or_path = ""
+            # a set, in an order that changes from process to process
+            adapter.target_modules = sorted(adapter.target_modules)
         if gathered is not None:  # a tied weight is the same tensor no longer
-            gathered = {name: weight for name, weight in gathered.items() if name not in self.model.all_tied_weights_keys}
+            gathered = {
+                name: weight
+                for name, weight in gathered.items()
+                if name not in self.model.all_tied_weights_keys
+            }
         self.model.save_pretrained(output, state_dict=gathered)
         tokenizer.save_pretrained(output)
 
 
 def _rows(batch: dict) -> int:
-    return int((batch["position_ids"] == 0).sum()) if "position_ids" in batch else len(batch["input_ids"])
+    return (
+        int((batch["position_ids"] == 0).sum())
+        if "position_ids" in batch
+        else len(batch["input_ids"])
+    )

@@ -1,11 +1,12 @@
-"""Judges of completions. To add one: a settings class with `open` here, and its name in `AnyVerifier`."""
+"""Judges of completions. To add one: a settings class with `open` here, and its name in
+`AnyVerifier`."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from pydantic import Field
 
-from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.verifiers.answers import ExactVerifier, NumericVerifier, TextVerifier
 from selftrain_assets.verifiers.choices import ChoiceVerifier
 from selftrain_assets.verifiers.combined import AllOf, AnyOf, Combined
@@ -15,11 +16,19 @@ from selftrain_assets.verifiers.protocol import Judge, Verifier, verdicts
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 AnyVerifier = Annotated[
-    NumericVerifier | TextVerifier | ExactVerifier | ChoiceVerifier | MathVerifier | CodeVerifier | AnyOf | AllOf,
+    NumericVerifier
+    | TextVerifier
+    | ExactVerifier
+    | ChoiceVerifier
+    | MathVerifier
+    | CodeVerifier
+    | AnyOf
+    | AllOf,
     Field(discriminator="type"),
 ]
 for _kind in (AnyOf, AllOf):
-    _kind.model_rebuild(_types_namespace={"AnyVerifier": AnyVerifier})  # their members are of this very type
+    # their members are of this very type
+    _kind.model_rebuild(_types_namespace={"AnyVerifier": AnyVerifier})
 
 
 def with_members(verifiers: Iterable[Verifier]) -> Iterator[Verifier]:

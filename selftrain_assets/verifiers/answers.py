@@ -1,4 +1,5 @@
-"""Verifiers of short answers: numbers and texts. Where an answer stands is told by verifiers/extraction.py."""
+"""Verifiers of short answers: numbers and texts. Where an answer stands is told by
+verifiers/extraction.py."""
 
 from __future__ import annotations
 
@@ -11,10 +12,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from selftrain_assets.core.notation import written_plainly
-from selftrain_assets.core.numbers import last_number, number, one, plain, stated
-from selftrain_assets.core.settings import Identity
-from selftrain_assets.core.types import Outcome, Problem, Verdict
+from selftrain_assets.domain.notation import written_plainly
+from selftrain_assets.domain.numbers import last_number, number, one, plain, stated
+from selftrain_assets.domain.settings import Identity
+from selftrain_assets.domain.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.extraction import Answer, Mark, find_answer, first_sentence
 from selftrain_assets.verifiers.folding import folded
 from selftrain_assets.verifiers.protocol import Judge, Pair
@@ -49,7 +50,8 @@ WHERE = {
 
 
 class AnswerVerifier(Identity):
-    """Parse, then compare; subclasses say how. Both take microseconds, so that nothing is opened and nothing shared."""
+    """Parse, then compare; subclasses say how. Both take microseconds, so that nothing is opened
+    and nothing shared."""
 
     type: str
     version: ClassVar[str]
@@ -93,8 +95,14 @@ class AnswerVerifier(Identity):
         parsed = reading.parsed
         said = f"{parsed}, read {WHERE[reading.answer.mark]}," if reading.answer else parsed
         if self.meets(reading, problem.answer):
-            return Verdict(Outcome.PASS, 1.0, parsed, f"{said} equals the reference answer {problem.answer}")
-        relation = "leaves open which answer counts; the reference answer is" if reading.several else "differs from the reference answer"
+            return Verdict(
+                Outcome.PASS, 1.0, parsed, f"{said} equals the reference answer {problem.answer}"
+            )
+        relation = (
+            "leaves open which answer counts; the reference answer is"
+            if reading.several
+            else "differs from the reference answer"
+        )
         return Verdict(Outcome.WRONG, 0.0, parsed, f"{said} {relation} {problem.answer}")
 
 
@@ -106,15 +114,20 @@ def statements(answer: Answer) -> list[str]:
 class NumericVerifier(AnswerVerifier):
     """The completion's final number against the reference answer.
 
-    The number behind the answer mark counts; without a mark, the last number of the text, unless `require_mark` is set.
-    1,234 and $1234.00 and 2468/2 are one number (core/numbers.py), and 50% is 50. Several numbers where one is wanted are wrong.
-    Exact unless a tolerance is set. Not covered: units, and whether the steps that lead to the number are right.
+    The number behind the answer mark counts; without a mark, the last number of the text, unless
+    `require_mark` is set. 1,234 and $1234.00 and 2468/2 are one number (domain/numbers.py), and 50%
+    is 50. Several numbers where one is wanted are wrong. Exact unless a tolerance is set. Not
+    covered: units, and whether the steps that lead to the number are right.
     """
 
     type: Literal["numeric"] = "numeric"
     version: ClassVar[str] = "3"
-    tolerance: float = Field(0.0, ge=0, description="largest accepted difference, relative to the reference answer")
-    require_mark: bool = Field(False, description="call a completion without an answer mark malformed")
+    tolerance: float = Field(
+        0.0, ge=0, description="largest accepted difference, relative to the reference answer"
+    )
+    require_mark: bool = Field(
+        False, description="call a completion without an answer mark malformed"
+    )
 
     def check_problem(self, problem: Problem) -> str | None:
         answer = problem.answer
@@ -122,14 +135,26 @@ class NumericVerifier(AnswerVerifier):
             return None
         values = stated(answer, whole=True)
         if len(set(values)) > 1:
-            numbers = ", ".join(plain(value) if value is not None else "a formula" for value in values[:5])
-            return f'the answer "{answer}" holds several numbers ({numbers}), and one is compared; give one, or use verifier text or math'
+            numbers = ", ".join(
+                plain(value) if value is not None else "a formula" for value in values[:5]
+            )
+            return (
+                f'the answer "{answer}" holds several numbers ({numbers}), and one is compared;'
+                " give one, or use verifier text or math"
+            )
         kind = "is a formula and" if values else "holds"
-        return f'the answer "{answer}" {kind} no number; verifier {"math" if values else "text"} compares such answers'
+        return (
+            f'the answer "{answer}" {kind} no number; verifier {"math" if values else "text"}'
+            " compares such answers"
+        )
 
     def read(self, completion: str) -> Reading | None:
         answer = find_answer(completion, _states_number)
-        if answer is not None and answer.introduces and not BEGINS.match(written_plainly(answer.text[:100])):
+        if (
+            answer is not None
+            and answer.introduces
+            and not BEGINS.match(written_plainly(answer.text[:100]))
+        ):
             answer = answer.unmarked()
         if answer is None or (answer.mark == Mark.LINE and self.require_mark):
             return None
@@ -141,7 +166,11 @@ class NumericVerifier(AnswerVerifier):
         value = one(values)
         if value is None and len(set(values)) < 2:
             return None
-        parsed = plain(value) if value is not None else " or ".join("a formula" if v is None else plain(v) for v in dict.fromkeys(values))
+        parsed = (
+            plain(value)
+            if value is not None
+            else " or ".join("a formula" if v is None else plain(v) for v in dict.fromkeys(values))
+        )
         return Reading(parsed, answer, (*texts, *answer.texts), several=value is None)
 
     def same(self, parsed: str, answer: str) -> bool:
@@ -151,16 +180,21 @@ class NumericVerifier(AnswerVerifier):
         return abs(value - reference) <= Fraction(self.tolerance) * abs(reference)
 
     def meets(self, reading: Reading, answer: str) -> bool:
-        if _reference(answer) is None:  # such a problem is refused; judged all the same, its answer can only be met word for word
+        # such a problem is refused; judged all the same, its answer can only be met word for word
+        if _reference(answer) is None:
             return reading.word_for_word(answer)
         return super().meets(reading, answer)
 
 
-BEGINS = re.compile(r"(?:\W|\b(?:about|approximately|around|exactly|a total of|negative|minus|between|either|from|[A-Za-z]\w?\s?=))*\d")
+BEGINS = re.compile(
+    r"(?:\W|\b(?:about|approximately|around|exactly|a total"
+    r" of|negative|minus|between|either|from|[A-Za-z]\w?\s?=))*\d"
+)
 
 
 def _numbers(text: str, mark: Mark) -> list[Fraction | None]:
-    return [None] if mark == Mark.BOX and text.rstrip("$ ").endswith("!") else stated(text)  # 5! is 120, but for "It is 5!"
+    # 5! is 120, but for "It is 5!"
+    return [None] if mark == Mark.BOX and text.rstrip("$ ").endswith("!") else stated(text)
 
 
 def _states_number(text: str) -> bool:
@@ -168,7 +202,8 @@ def _states_number(text: str) -> bool:
 
 
 def _reference(answer: str) -> Fraction | None:
-    """The one number of a reference answer, which may be a worked solution with a mark, as in GSM8K's files."""
+    """The one number of a reference answer, which may be a worked solution with a mark, as in
+    GSM8K's files."""
     value = number(answer)
     if value is None and (found := find_answer(answer)) is not None and found.mark.strong:
         return number(found.text)
@@ -176,10 +211,12 @@ def _reference(answer: str) -> Fraction | None:
 
 
 class TextVerifier(AnswerVerifier):
-    """The completion's answer text against the reference: equal after folding case, white space, quotes, forms of Unicode and
-    end punctuation. A decimal number is one however it is written: 6.0 is 6.
+    """The completion's answer text against the reference: equal after folding case, white space,
+    quotes, forms of Unicode and end punctuation. A decimal number is one however it is written: 6.0
+    is 6.
 
-    The text behind the answer mark counts, one sentence of it or its whole line; without a mark, the last line that is not empty.
+    The text behind the answer mark counts, one sentence of it or its whole line; without a mark,
+    the last line that is not empty.
     """
 
     type: Literal["text"] = "text"
@@ -187,7 +224,11 @@ class TextVerifier(AnswerVerifier):
     case_sensitive: bool = Field(False, description="tell upper and lower case apart")
 
     def check_problem(self, problem: Problem) -> str | None:
-        return None if self._folded(problem.answer) else "the answer is empty once punctuation is folded away"
+        return (
+            None
+            if self._folded(problem.answer)
+            else "the answer is empty once punctuation is folded away"
+        )
 
     def read(self, completion: str) -> Reading | None:
         answer = find_answer(completion, self._folded)
@@ -214,13 +255,17 @@ class TextVerifier(AnswerVerifier):
         inner = find_answer(answer)  # the reference may hold a mark itself
         if inner is None or inner.mark == Mark.LINE:
             return False
-        return self._folded(inner.text) in extents or self._folded(reading.answer.whole).endswith(reference)
+        return self._folded(inner.text) in extents or self._folded(reading.answer.whole).endswith(
+            reference
+        )
 
     def _folded(self, text: str) -> str:
         return folded(text, self.case_sensitive)
 
 
-EMPHASIZED = re.compile(r"(?:\u201c([^\u201d\n]{1,200})\u201d|([^\"*\n]{1,200})(\*\*|\"))(?=[,;:(]|\s+[(\u2013\u2014-])")
+EMPHASIZED = re.compile(
+    r"(?:\u201c([^\u201d\n]{1,200})\u201d|([^\"*\n]{1,200})(\*\*|\"))(?=[,;:(]|\s+[(\u2013\u2014-])"
+)
 
 
 def _emphasized(text: str) -> str:
@@ -238,7 +283,11 @@ class ExactVerifier(AnswerVerifier):
     def check_problem(self, problem: Problem) -> str | None:
         if not problem.answer.strip():
             return "the answer is empty"
-        return None if problem.answer == problem.answer.strip() else f'the answer "{problem.answer}" has white space at its ends'
+        return (
+            None
+            if problem.answer == problem.answer.strip()
+            else f'the answer "{problem.answer}" has white space at its ends'
+        )
 
     def read(self, completion: str) -> Reading | None:
         return Reading(completion.strip()) if completion.strip() else None

@@ -7,37 +7,53 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.types import Problem
 from selftrain_assets.verifiers.answers import AnswerVerifier, Reading, statements
 from selftrain_assets.verifiers.extraction import Mark, find_answer, first_sentence
 from selftrain_assets.verifiers.folding import folded, unwrapped
 
 LONGEST = 2000  # characters; a choice is short
 CANONICAL = re.compile(r"\([A-Z]\)|yes|no|true|false")
-LETTERS = {0x2014: " - ", **{0x24B6 + n: chr(65 + n) for n in range(26)}, **{0x24D0 + n: chr(97 + n) for n in range(26)}}  # circled ones
+# circled ones
+LETTERS = {
+    0x2014: " - ",
+    **{0x24B6 + n: chr(65 + n) for n in range(26)},
+    **{0x24D0 + n: chr(97 + n) for n in range(26)},
+}
 OTHER_WORD = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 
 
 class ChoiceVerifier(AnswerVerifier):
-    """The completion's choice against the reference: `(B)`, `B.`, `[B]`, `option B` and `B because ...` are one choice; so are `Yes.` and
-    `yes, because`.
+    """The completion's choice against the reference: `(B)`, `B.`, `[B]`, `option B` and `B because
+    ...` are one choice; so are `Yes.` and `yes, because`.
 
-    The text behind the answer mark counts; without a mark, the last line that is not empty, and in it the last letter in brackets.
-    Several letters joined by "or", "and" or commas are wrong where one is wanted, and "not (A) but (B)" is (B). Where there is
-    neither letter nor yes, no, true or false, the text is compared as verifier text does, so that one verifier serves every
-    subtask of BIG-Bench Hard. Not covered: the text of an option in place of its letter.
+    The text behind the answer mark counts; without a mark, the last line that is not empty, and in
+    it the last letter in brackets. Several letters joined by "or", "and" or commas are wrong where
+    one is wanted, and "not (A) but (B)" is (B). Where there is neither letter nor yes, no, true or
+    false, the text is compared as verifier text does, so that one verifier serves every subtask of
+    BIG-Bench Hard. Not covered: the text of an option in place of its letter.
     """
 
     type: Literal["choice"] = "choice"
     version: ClassVar[str] = "3"
-    require_mark: bool = Field(False, description="call a completion without an answer mark malformed")
+    require_mark: bool = Field(
+        False, description="call a completion without an answer mark malformed"
+    )
 
     def check_problem(self, problem: Problem) -> str | None:
-        return None if _reference(problem.answer) else "the answer is empty once punctuation is folded away"
+        return (
+            None
+            if _reference(problem.answer)
+            else "the answer is empty once punctuation is folded away"
+        )
 
     def read(self, completion: str) -> Reading | None:
         answer = find_answer(completion, folded)
-        if answer is not None and answer.introduces and not _canonical(_choices(first_sentence(answer.text))):
+        if (
+            answer is not None
+            and answer.introduces
+            and not _canonical(_choices(first_sentence(answer.text)))
+        ):
             end = answer.unmarked()
             answer = end if _canonical(_at_the_end(end.text)) else answer
         if answer is None or (answer.mark == Mark.LINE and self.require_mark):
@@ -45,13 +61,21 @@ class ChoiceVerifier(AnswerVerifier):
         if answer.mark == Mark.LINE and _lists_options(answer.lines(2)):
             return Reading(folded(answer.lines(2)), answer, several=True)
         texts = statements(answer)
-        named = [choice for text in texts for choice in (_at_the_end(text) if answer.mark == Mark.LINE else _choices(text))]
+        named = [
+            choice
+            for text in texts
+            for choice in (_at_the_end(text) if answer.mark == Mark.LINE else _choices(text))
+        ]
         if answer.mark == Mark.SENTENCE and not _canonical(named):
-            named = _canonical([choice for text in answer.texts for choice in _choices(text)]) or named
+            named = (
+                _canonical([choice for text in answer.texts for choice in _choices(text)]) or named
+            )
         choices = list(dict.fromkeys(named))
         if not choices:
             return None
-        return Reading(" or ".join(choices), answer, (*texts, *answer.texts), several=len(choices) > 1)
+        return Reading(
+            " or ".join(choices), answer, (*texts, *answer.texts), several=len(choices) > 1
+        )
 
     def same(self, parsed: str, answer: str) -> bool:
         return parsed == _reference(answer)
@@ -65,7 +89,7 @@ def _canonical(choices: list[str]) -> list[str]:
     return [choice for choice in choices if CANONICAL.fullmatch(choice)]
 
 
-# -- references ---------------------------------------------------------------------------------------------------------
+# -- references ------------------------------------------------------------------------------------
 
 ALONE = re.compile(r"[(\[]{0,2}\s?([A-Za-z])\s?[)\]]{0,2}[.:]?")
 LABEL = re.compile(r"(?:[(\[]([A-Za-z])[)\]][.:]?|([A-Za-z])[):.])\s.*", re.DOTALL)
@@ -78,9 +102,12 @@ def _lists_options(text: str) -> bool:
 
 
 def _reference(text: str) -> str | None:
-    """A reference answer in canonical form; a letter counts as one where it stands alone, or as the label of its option."""
+    """A reference answer in canonical form; a letter counts as one where it stands alone, or as
+    the label of its option."""
     plain = unwrapped(text).strip(" $*`\"'")
-    if found := ALONE.fullmatch(plain) or (LABEL.fullmatch(plain) if len(_choices(text)) == 1 else None):
+    if found := ALONE.fullmatch(plain) or (
+        LABEL.fullmatch(plain) if len(_choices(text)) == 1 else None
+    ):
         return f"({_letter(found)})"
     word = plain.strip(" .!").lower()
     return word if word in OTHER_WORD else folded(text) or None
@@ -90,7 +117,7 @@ def _letter(found: re.Match[str]) -> str:
     return str(next(filter(None, found.groups()))).upper()
 
 
-# -- what a short text chooses ------------------------------------------------------------------------------------------
+# -- what a short text chooses ---------------------------------------------------------------------
 
 ORDINAL = "correct|right|best|first|second|third|fourth|fifth|sixth|last"
 NOUN = "(?:options?|choices?|answers?|letters?|alternatives?)"
@@ -101,9 +128,10 @@ LEAD = re.compile(
 )
 BRACKETED = re.compile(r"[(\[{]+\s{0,3}([A-Za-z])\s{0,3}[)\]}]+")
 ANY_LETTER = re.compile(rf"{BRACKETED.pattern}|(?<![\w'])([B-HJ-Z]|[AI](?!\s+[a-z]))(?![\w'])")
-REASON = r"\s(?:because|since|as|given|due|is|was|which|and|or|but|not|rather|instead|nor)\b|\s[(\u2013=-]"
+REASON = r"\s(?:because|since|as|given|due|is|was|which|and|or|but|not|rather|instead|nor)\b|\s[(\u2013=-]"  # noqa: E501
 BARE = re.compile(
-    rf"(?:([A-HJ-Z])(?:(?=[.):\]/;,!?\"'](?!\w)|$|/[A-Za-z]\b|{REASON})|(?=\s[A-Z\d$\"']))|"  # B because, B Paris
+    # B because, B Paris
+    rf"(?:([A-HJ-Z])(?:(?=[.):\]/;,!?\"'](?!\w)|$|/[A-Za-z]\b|{REASON})|(?=\s[A-Z\d$\"']))|"
     r"(I)(?=[.):\]/;](?!\w)|$|\s(?:because|since)\b)|"  # but not: I think so
     r"([a-z])(?=[.):\],](?!\w)|$))"  # but not: a dog
 )
@@ -113,9 +141,13 @@ JOINED = re.compile(
     r"(?:\W*\b(?:maybe|perhaps|possibly|also|either|option|choice|even)\b)*\W*",
     re.IGNORECASE,
 )
-REMARK = re.compile(r"\b(?:because|since|as|not|than|instead|is|are|was|while|whereas|but|so)\b|(?<!\.)\.\s+(?=[A-Z])", re.IGNORECASE)
+REMARK = re.compile(
+    r"\b(?:because|since|as|not|than|instead|is|are|was|while|whereas|but|so)\b|(?<!\.)\.\s+(?=[A-Z])",
+    re.IGNORECASE,
+)
 NEGATION = re.compile(
-    r"(?:\b(?:not|never|cannot|neither|nor|rather than|instead of|unlike)|n't)\s+(?:(?:be|option|choice|choose|pick|either)\s+)?\W{0,3}$",
+    r"(?:\b(?:not|never|cannot|neither|nor|rather than|instead"
+    r" of|unlike)|n't)\s+(?:(?:be|option|choice|choose|pick|either)\s+)?\W{0,3}$",
     re.IGNORECASE,
 )
 REFUSED = re.compile(
@@ -132,15 +164,24 @@ CAPITAL_WORD = re.compile(r"(Yes|No|True|False)\b(?=\s+[a-z])")
 
 
 def _choices(text: str) -> list[str]:
-    """The choices that a short text makes: one, several where it leaves open which counts, or the text itself."""
-    plain = unwrapped(text[:LONGEST].translate(LETTERS)).lstrip(" :*_`$\"'.>=\u2192").rstrip(" :*_`$")
+    """The choices that a short text makes: one, several where it leaves open which counts, or
+    the text itself."""
+    plain = (
+        unwrapped(text[:LONGEST].translate(LETTERS)).lstrip(" :*_`$\"'.>=\u2192").rstrip(" :*_`$")
+    )
     plain = plain[_end(LEAD.match(plain)) :].lstrip(" *_`$\"'")
     if word := WORD.match(plain) or CAPITAL_WORD.match(plain):
         said = word[1].lower()
         rest = plain[word.end() :]
-        doubted = re.match(rf"\W*(?:\b(?:or|and)\b|/)\W*(?:\w+ )?{OTHER_WORD[said]}\b", rest, re.IGNORECASE)
+        doubted = re.match(
+            rf"\W*(?:\b(?:or|and)\b|/)\W*(?:\w+ )?{OTHER_WORD[said]}\b", rest, re.IGNORECASE
+        )
         return [said, OTHER_WORD[said]] if doubted else [said]
-    first = BRACKETED.match(plain) or (None if TITLE.match(plain) else BARE.match(plain)) or _affirmed(plain)
+    first = (
+        BRACKETED.match(plain)
+        or (None if TITLE.match(plain) else BARE.match(plain))
+        or _affirmed(plain)
+    )
     if first and not REFUSED.match(plain, first.end()):
         return [f"({letter})" for letter in _with_joined(plain, first)]
     return [folded(text)] if folded(text) else []
@@ -166,16 +207,30 @@ def _joined(between: str) -> bool:
 
 
 def _affirmed(text: str) -> re.Match[str] | None:
-    """The first letter in brackets that is not negated; behind a negation also one without brackets (`not A but B`)."""
+    """The first letter in brackets that is not negated; behind a negation also one without
+    brackets (`not A but B`)."""
     negated = re.match(r"(?:not|neither)\b", text, re.IGNORECASE) is not None
-    return next((m for m in (ANY_LETTER if negated else BRACKETED).finditer(text) if not NEGATION.search(text[: m.start()])), None)
+    return next(
+        (
+            m
+            for m in (ANY_LETTER if negated else BRACKETED).finditer(text)
+            if not NEGATION.search(text[: m.start()])
+        ),
+        None,
+    )
 
 
-# -- what a line without a mark chooses ---------------------------------------------------------------------------------
+# -- what a line without a mark chooses ------------------------------------------------------------
 
 LETTER = rf"(?:{BRACKETED.pattern}|(?<![\w'])([A-Z])(?![\w']))"
-IS_RIGHT = re.compile(rf"{LETTER}\s*,?\s*(?:is|must be|would be|seems)\s+(?:the\s+|most\s+)?(?:correct|right|best|answer|true|only)\b")
-PICKED = re.compile(rf"\b(?i:choose|chose|pick|select|go with|going with|{NOUN})\b\s*(?:is|:)?\s*(?:(?i:{NOUN})\s*)?{LETTER}")
+IS_RIGHT = re.compile(
+    rf"{LETTER}\s*,?\s*(?:is|must be|would"
+    r" be|seems)\s+(?:the\s+|most\s+)?(?:correct|right|best|answer|true|only)\b"
+)
+PICKED = re.compile(
+    r"\b(?i:choose|chose|pick|select|go with|going"
+    rf" with|{NOUN})\b\s*(?:is|:)?\s*(?:(?i:{NOUN})\s*)?{LETTER}"
+)
 LAST_WORD = re.compile(
     r"(?:\b(?i:is|be|hence|therefore|thus|so|say|it's)\b[\s,:]*|[:=]\s*)(?:(?i:either|option|choice)\s+)?([A-Z]|(?i:yes|no|true|false))[\s.!*]*$"
 )
@@ -188,7 +243,11 @@ def _at_the_end(line: str) -> list[str]:
     called_right = list(IS_RIGHT.finditer(plain))
     if called_right and not INFERENCE.search(plain[called_right[-1].end() :]):
         return [f"({_letter(called_right[-1])})"]
-    if brackets := [m for m in BRACKETED.finditer(plain) if not (NEGATION.search(plain[: m.start()]) or REFUSED.match(plain, m.end()))]:
+    if brackets := [
+        m
+        for m in BRACKETED.finditer(plain)
+        if not (NEGATION.search(plain[: m.start()]) or REFUSED.match(plain, m.end()))
+    ]:
         offered = [brackets[-1]]
         for found in reversed(brackets[:-1]):
             if not _joined(plain[found.end() : offered[0].start()]):
@@ -200,6 +259,10 @@ def _at_the_end(line: str) -> list[str]:
         return choices
     if picked := [m for m in PICKED.finditer(plain) if not NEGATION.search(plain[: m.start()])]:
         return [f"({_letter(picked[-1])})"]
-    if (last := LAST_WORD.search(plain)) and not NEGATION.search(plain[: last.start(1)]) and not re.search(r"\bor\b", last[0]):
+    if (
+        (last := LAST_WORD.search(plain))
+        and not NEGATION.search(plain[: last.start(1)])
+        and not re.search(r"\bor\b", last[0])
+    ):
         return _choices(last[1])
     return choices

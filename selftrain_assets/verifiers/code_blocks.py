@@ -1,8 +1,10 @@
-"""Where a completion holds code: fenced blocks, and the wrappers that models are asked to answer in.
+"""Where a completion holds code: fenced blocks, and the wrappers that models are asked to answer
+in.
 
-The rules are CommonMark's where it has one, and beyond them what models write: a fence that opens behind text or closes at the end of
-a code line, a block on one line, one that was cut off. A fence inside a Python string closes nothing. Every text is hostile: the work
-is bounded by a multiple of its length.
+The rules are CommonMark's where it has one, and beyond them what models write: a fence that opens
+behind text or closes at the end of a code line, a block on one line, one that was cut off. A fence
+inside a Python string closes nothing. Every text is hostile: the work is bounded by a multiple of
+its length.
 """
 
 from __future__ import annotations
@@ -20,14 +22,21 @@ ANY_LANGUAGE = ("", "code", "program", "solution")
 """Words behind a fence that name no language."""
 
 OPENING = re.compile(
-    r"(?P<fence>`{3,}|~{3,})|<(?P<element>answer|code|python|solution|program)\b[^<>\n]*>|\[(?P<bracket>PYTHON|BEGIN)\]", re.IGNORECASE
+    r"(?P<fence>`{3,}|~{3,})|<(?P<element>answer|code|python|solution|program)\b[^<>\n]*>|\[(?P<bracket>PYTHON|BEGIN)\]",
+    re.IGNORECASE,
 )
-WRAPPER = re.compile(r"<(?:answer|code|python|solution|program)\b|\[(?:PYTHON|BEGIN)\]", re.IGNORECASE)
+WRAPPER = re.compile(
+    r"<(?:answer|code|python|solution|program)\b|\[(?:PYTHON|BEGIN)\]", re.IGNORECASE
+)
 BRACKETS = {"python": r"\[/PYTHON\]", "begin": r"\[(?:DONE|END)\]"}
 WORD = re.compile(r"[{.]*[a-z][\w+#.:-]*}?", re.IGNORECASE)
 RUN = {"`": re.compile(r"`{3,}"), "~": re.compile(r"(?:(?<=\n)|\A)[ \t>]*(~{3,})[ \t]*(?=\n|\Z)")}
-LEAD = re.compile(r"[ \t]*(?:>[ \t]*)*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?")  # what may stand before a fence in a quote or a list
-TAG = re.compile(r"[\s{.]*(?:lang(?:uage)?[-=:])?([a-z]+(?:-repl)?[+#]*)(?:[ -]?\d[\d.]*)?(?![\w+#])", re.IGNORECASE)
+# what may stand before a fence in a quote or a list
+LEAD = re.compile(r"[ \t]*(?:>[ \t]*)*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?")
+TAG = re.compile(
+    r"[\s{.]*(?:lang(?:uage)?[-=:])?([a-z]+(?:-repl)?[+#]*)(?:[ -]?\d[\d.]*)?(?![\w+#])",
+    re.IGNORECASE,
+)
 PYTHON_TOKEN = re.compile(
     r"""(?:'{3}(?:\\.|(?!'{3})[^\\])*+(?:'{3}|\Z)|"{3}(?:\\.|(?!"{3})[^\\])*+(?:"{3}|\Z)|'(?:\\.|[^\\\n'])*+'?|"(?:\\.|[^\\\n"])*+"?)"""
     r"""|\#[^\n]*|(?P<run>`{3,}|(?:(?<=\n)|\A)[ \t>]*~{3,}[ \t]*(?=\n|\Z))""",
@@ -43,8 +52,8 @@ LONGEST_SCANS = 4  # times the text's length, for all searches of closing fences
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of code. `tagged`: it says to be in the wanted language, not merely to be code. `session`: it is what was typed in an
-    interactive one."""
+    """A piece of code. `tagged`: it says to be in the wanted language, not merely to be code.
+    `session`: it is what was typed in an interactive one."""
 
     text: str
     tagged: bool = False
@@ -52,15 +61,24 @@ class Block:
 
 
 def code_blocks(text: str, tags: Collection[str] = PYTHON) -> tuple[list[Block], str]:
-    """The blocks of a text that may be in the language of these `tags`, in their order, and the text around all fences. If there are
-    fences between `<answer>` tags, what came before does not count."""
+    """The blocks of a text that may be in the language of these `tags`, in their order, and the
+    text around all fences. If there are fences between `<answer>` tags, what came before does
+    not count."""
     scan = _Scan(text, frozenset(tags))
     return scan.blocks(0, len(text)), scan.around()
 
 
 def closed_before(text: str) -> str | None:
-    """The code before a fence, or the end of a wrapper, that closes what the prompt opened; None where the first one opens a block."""
-    marks = [found for found in (ENDS.search(text), next((m for m in PYTHON_TOKEN.finditer(text) if m["run"]), None)) if found]
+    """The code before a fence, or the end of a wrapper, that closes what the prompt opened; None
+    where the first one opens a block."""
+    marks = [
+        found
+        for found in (
+            ENDS.search(text),
+            next((m for m in PYTHON_TOKEN.finditer(text) if m["run"]), None),
+        )
+        if found
+    ]
     if not marks:
         return None
     first = min(marks, key=lambda found: found.start())
@@ -72,7 +90,8 @@ def closed_before(text: str) -> str | None:
 
 
 def session_inputs(text: str) -> str:
-    """What was typed in an interactive session, without its prompts and without what was printed."""
+    """What was typed in an interactive session, without its prompts and without what was
+    printed."""
     lines = [line.lstrip() for line in text.split("\n")]
     return "".join(line[4:] + "\n" for line in lines if PROMPT.match(line))
 
@@ -105,7 +124,8 @@ class _Scan:
                 content = html.unescape(content)
             if not inside and content.strip():
                 tagged = name in ("python", "answer") or (
-                    name == "code" and bool(self.tags & set(re.findall(r"[a-z]+", opening[0].lower())))
+                    name == "code"
+                    and bool(self.tags & set(re.findall(r"[a-z]+", opening[0].lower())))
                 )
                 found.append(Block(content.removeprefix("\n"), tagged))
             if name == "answer" and inside:
@@ -116,7 +136,10 @@ class _Scan:
     def around(self) -> str:
         """What stands in no fenced block."""
         ends = [0, *(after for _, after in self.spans)]
-        return "".join(self.text[end:start] for end, (start, _) in zip(ends, [*self.spans, (len(self.text), 0)], strict=True))
+        return "".join(
+            self.text[end:start]
+            for end, (start, _) in zip(ends, [*self.spans, (len(self.text), 0)], strict=True)
+        )
 
     def _fenced(self, start: int, run_end: int, end: int) -> tuple[Block | None, int]:
         """The block that opens here, None if it is none that is wanted, and where to go on."""
@@ -171,7 +194,11 @@ class _Scan:
     def _close(self, start: int, end: int, mark: str, length: int, code: bool) -> tuple[int, int]:
         """Where the block's text ends and what comes after it begins."""
         last = doubtful = start
-        for found in (PYTHON_TOKEN if code else RUN[mark]).finditer(self.text, start, end) if self.left > 0 else ():
+        for found in (
+            (PYTHON_TOKEN if code else RUN[mark]).finditer(self.text, start, end)
+            if self.left > 0
+            else ()
+        ):
             self.left -= found.end() - last
             last = found.end()
             run = ((found["run"] or "") if code else found[0]).strip(" \t>")
@@ -181,7 +208,8 @@ class _Scan:
                 break
             doubtful = found.start() if _never_ends(found[0]) else end
         self.left -= end - last
-        # No fence closes it. One in a string that never ends, behind a comment, or too short, may have been meant; else it was cut off.
+        # No fence closes it. One in a string that never ends, behind a comment, or too short, may
+        # have been meant; else it was cut off.
         other = RUN[mark].search(self.text, doubtful, end)
         if other is None and (comment := BEHIND_COMMENT.search(self.text, start, end)):
             other = RUN["`"].search(self.text, *comment.span())
@@ -190,11 +218,19 @@ class _Scan:
 
     def _short(self, start: int, end: int, mark: str, code: bool) -> re.Match[str] | None:
         """The first fence in no string and no comment."""
-        runs = (PYTHON_TOKEN if code else RUN[mark]).finditer(self.text, start, end) if self.left > 0 else ()
-        return next((found for found in runs if not code or (found["run"] or "").strip(" \t>")[:1] == mark), None)
+        runs = (
+            (PYTHON_TOKEN if code else RUN[mark]).finditer(self.text, start, end)
+            if self.left > 0
+            else ()
+        )
+        return next(
+            (found for found in runs if not code or (found["run"] or "").strip(" \t>")[:1] == mark),
+            None,
+        )
 
     def _closed(self, found: re.Match[str], start: int, end: int) -> tuple[int, int]:
-        """The same for a fence that closes. One with a tag, on a line of its own, opens the next block as well."""
+        """The same for a fence that closes. One with a tag, on a line of its own, opens the next
+        block as well."""
         line_start = max(start, self.text.rfind("\n", start, found.start()) + 1)
         own_line = not self.text[line_start : found.start()].strip(" \t>")
         if own_line:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from selftrain_assets.core.errors import InfraError
-from selftrain_assets.core.identity import fingerprint, problem_digest, text_digest
-from selftrain_assets.core.settings import Identity
-from selftrain_assets.core.types import Outcome, Problem, Verdict
+from selftrain_assets.domain.errors import InfraError
+from selftrain_assets.domain.identity import fingerprint, problem_digest, text_digest
+from selftrain_assets.domain.settings import Identity
+from selftrain_assets.domain.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.guard import judged
 from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
@@ -21,20 +21,29 @@ if TYPE_CHECKING:
     from selftrain_assets.verifiers import AnyVerifier
 
 COST = {"math": 1, "code": 2}  # processes, containers; every other verifier takes microseconds
-OPEN_ENDED = (Outcome.UNSCORABLE, Outcome.TIMEOUT, Outcome.RESOURCE, Outcome.WRONG, Outcome.MALFORMED)
+OPEN_ENDED = (
+    Outcome.UNSCORABLE,
+    Outcome.TIMEOUT,
+    Outcome.RESOURCE,
+    Outcome.WRONG,
+    Outcome.MALFORMED,
+)
 """From what says least of a completion to what says most."""
 Said = Mapping[int, Verdict]
 """The verdicts of some members, by their places in `of`, in the order in which they were asked."""
 
 
 class Combined(Identity):
-    """Members that judge together. The cheap ones are asked first, whatever their order in the file, those of equal cost in that order;
-    those that cannot change the verdict any more are not asked. So the verdict does not depend on which of them is done first, and the
-    sandbox is opened for what only a program can decide."""
+    """Members that judge together. The cheap ones are asked first, whatever their order in the
+    file, those of equal cost in that order; those that cannot change the verdict any more are
+    not asked. So the verdict does not depend on which of them is done first, and the sandbox is
+    opened for what only a program can decide."""
 
     type: str
     own_version: ClassVar[str] = "1"
-    of: tuple[AnyVerifier, ...] = Field(description="its members, each with its own `type` and settings")
+    of: tuple[AnyVerifier, ...] = Field(
+        description="its members, each with its own `type` and settings"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -43,8 +52,13 @@ class Combined(Identity):
         if not isinstance(data, Mapping) or "of" not in data:
             return data
         if not isinstance(data["of"], list | tuple) or not data["of"]:
-            raise ValueError("list its members under `of`, each as {type: ...} with settings of its own")
-        return {**data, "of": [{"type": "numeric", **m} if isinstance(m, Mapping) else m for m in data["of"]]}
+            raise ValueError(
+                "list its members under `of`, each as {type: ...} with settings of its own"
+            )
+        return {
+            **data,
+            "of": [{"type": "numeric", **m} if isinstance(m, Mapping) else m for m in data["of"]],
+        }
 
     @property
     def version(self) -> str:
@@ -65,7 +79,11 @@ class Combined(Identity):
         contents = [member.content(problem, completion) for member in self.of]
         if not any(contents):
             return None
-        return fingerprint(self.type, problem_digest(problem), [content or text_digest(completion) for content in contents])
+        return fingerprint(
+            self.type,
+            problem_digest(problem),
+            [content or text_digest(completion) for content in contents],
+        )
 
     @contextmanager
     def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
@@ -91,19 +109,25 @@ class Combined(Identity):
     def _told(self, said: Said, deciding: Verdict) -> Verdict:
         """The deciding verdict, with every member's reason."""
         types = [member.type for member in self.of]
-        names = [kind if types.count(kind) == 1 else f"of[{place}], {kind}" for place, kind in enumerate(types)]
+        names = [
+            kind if types.count(kind) == 1 else f"of[{place}], {kind}"
+            for place, kind in enumerate(types)
+        ]
         reason = "; ".join(f"{names[place]}: {verdict.reason}" for place, verdict in said.items())
-        execution = deciding.execution or next((v.execution for v in said.values() if v.execution), None)
+        execution = deciding.execution or next(
+            (v.execution for v in said.values() if v.execution), None
+        )
         return Verdict(deciding.outcome, deciding.reward, deciding.parsed, reason, execution)
 
 
 class AnyOf(Combined):
     """Passes what one of its members passes, with the reward and the answer of that one.
 
-    Where none passes, an infra_error of one makes it an infra_error, since that one might have; else the outcome is that of the
-    member who can say least: unscorable before timeout, resource, wrong, and malformed where no member finds an answer. A member that
-    cannot verify a problem's reference answer is not asked about that problem.
-    Not covered: answers that one of the members credits wrongly; the more members, the more of them.
+    Where none passes, an infra_error of one makes it an infra_error, since that one might have;
+    else the outcome is that of the member who can say least: unscorable before timeout, resource,
+    wrong, and malformed where no member finds an answer. A member that cannot verify a problem's
+    reference answer is not asked about that problem. Not covered: answers that one of the members
+    credits wrongly; the more members, the more of them.
     """
 
     type: Literal["any_of"] = "any_of"
@@ -112,7 +136,11 @@ class AnyOf(Combined):
         faults = [member.check_problem(problem) for member in self.of]
         if not all(faults):
             return None
-        return ", and ".join(dict.fromkeys(f"{fault} ({member.type})" for member, fault in zip(self.of, faults, strict=True)))
+        return ", and ".join(
+            dict.fromkeys(
+                f"{fault} ({member.type})" for member, fault in zip(self.of, faults, strict=True)
+            )
+        )
 
     def parse(self, completion: str) -> str | None:
         found = (self.of[place].parse(completion) for place in self.order)
@@ -122,7 +150,9 @@ class AnyOf(Combined):
         return member.check_problem(problem) is None
 
     def settled(self, said: Said) -> bool:
-        return any(verdict.outcome == Outcome.PASS and verdict.reward >= 1 for verdict in said.values())
+        return any(
+            verdict.outcome == Outcome.PASS and verdict.reward >= 1 for verdict in said.values()
+        )
 
     def verdict(self, said: Said) -> Verdict:
         verdicts = list(said.values())
@@ -131,16 +161,21 @@ class AnyOf(Combined):
         if failed := [v for v in verdicts if v.outcome == Outcome.INFRA_ERROR]:
             return self._told(said, failed[0])
         if not verdicts:
-            return Verdict(Outcome.UNSCORABLE, 0.0, None, "no member can verify the reference answer")
-        return self._told(said, max(verdicts, key=lambda v: (v.reward, -OPEN_ENDED.index(v.outcome))))
+            return Verdict(
+                Outcome.UNSCORABLE, 0.0, None, "no member can verify the reference answer"
+            )
+        return self._told(
+            said, max(verdicts, key=lambda v: (v.reward, -OPEN_ENDED.index(v.outcome)))
+        )
 
 
 class AllOf(Combined):
-    """Passes what all of its members pass, with the least of their rewards and the answer of the first.
+    """Passes what all of its members pass, with the least of their rewards and the answer of the
+    first.
 
-    The first member that does not pass decides. An infra_error of a member makes it an infra_error unless another member fails
-    the completion.
-    Not covered: right answers that one of the members does not read; the more members, the more of them.
+    The first member that does not pass decides. An infra_error of a member makes it an infra_error
+    unless another member fails the completion. Not covered: right answers that one of the members
+    does not read; the more members, the more of them.
     """
 
     type: Literal["all_of"] = "all_of"
@@ -166,7 +201,9 @@ class AllOf(Combined):
         failed = [v for v in verdicts if _fails(v)]
         if failed:
             return self._told(said, min(failed, key=lambda v: v.reward))
-        return self._told(said, Verdict(Outcome.PASS, least.reward, verdicts[0].parsed, "", verdicts[0].execution))
+        return self._told(
+            said, Verdict(Outcome.PASS, least.reward, verdicts[0].parsed, "", verdicts[0].execution)
+        )
 
 
 def _fails(verdict: Verdict) -> bool:
@@ -192,12 +229,15 @@ class _CombinedJudge:
         return "; ".join([f"{self._verifier.type} {self._verifier.version}", *dict.fromkeys(more)])
 
     def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
-        """A member that fails as a whole leaves what the others can decide; of the rest its error is told at the end."""
+        """A member that fails as a whole leaves what the others can decide; of the rest its
+        error is told at the end."""
         asked = list(pairs)
         said: list[dict[int, Verdict]] = [{} for _ in asked]
         undecided, error = list(range(len(asked))), None
         for place in self._verifier.order:
-            wanted = [n for n in undecided if self._verifier.asks(self._verifier.of[place], asked[n][0])]
+            wanted = [
+                n for n in undecided if self._verifier.asks(self._verifier.of[place], asked[n][0])
+            ]
             missing = "it gave no verdict"
             try:
                 for n, verdict in self._judged(place, {n: asked[n] for n in wanted}):
@@ -210,7 +250,11 @@ class _CombinedJudge:
                 said[n].setdefault(place, Verdict(Outcome.INFRA_ERROR, 0.0, None, missing))
             undecided = [n for n in undecided if not self._verifier.settled(said[n])]
         found = ((n, self._verifier.verdict(said[n])) for n in undecided)
-        known = [(n, verdict) for n, verdict in found if error is None or verdict.outcome != Outcome.INFRA_ERROR]
+        known = [
+            (n, verdict)
+            for n, verdict in found
+            if error is None or verdict.outcome != Outcome.INFRA_ERROR
+        ]
         yield from known
         if error is not None and len(known) < len(undecided):
             raise error
@@ -231,7 +275,8 @@ class _CombinedJudge:
 
 
 class _Shared(SandboxSettings):
-    """The same, with one pool of containers for all members that need the same languages, opened by the first of them."""
+    """The same, with one pool of containers for all members that need the same languages, opened
+    by the first of them."""
 
     _held: ExitStack = PrivateAttr()
     _pools: dict[frozenset[str], sandbox.Pool] = PrivateAttr(default_factory=dict)

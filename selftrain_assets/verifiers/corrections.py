@@ -1,4 +1,5 @@
-"""How a completion corrects itself: words that replace an answer, take it back, or lead to another one."""
+"""How a completion corrects itself: words that replace an answer, take it back, or lead to
+another one."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ TAKEN_BACK = (
 CORRECTED_TO = (
     r"\b(?:wait|no|actually|sorry|oops|correction)\b[\s,.:!\u2014-]{1,4}(?:I\s+meant?|it(?:'s|\s+is|\s+(?:should|must)\s+be)|make\s+(?:that|it))\b|"
     r"(?<=[,.;])\s?(?:no|wait|sorry|actually|I\s+mean)[,:]\s+(?=\(?[A-Z]\b|[-$\d])|"
-    r"(?:^|(?<=[.;!?*\u2014-]))[ *_]{0,4}(?:h+m+|no|wait|sorry|oops|scratch\s+that|actually|correction|corrected(?:\s+answer)?)\b"
+    r"(?:^|(?<=[.;!?*\u2014-]))["
+    r" *_]{0,4}(?:h+m+|no|wait|sorry|oops|scratch\s+that|actually|correction|corrected(?:\s+answer)?)\b"  # noqa: E501
     r"(?:[\s,.:!*\u2026\u2014-]{1,4}(?:no|wait|sorry|actually|rather|it(?:'s|\s+is|\s+(?:should|must)\s+be)|I\s+meant?|make\s+(?:that|it))\b){0,3}"
     rf"(?:[\s*]{{0,3}}[,:.!\u2026\u2014-][\s,:*.\u2014-]{{0,4}}|(?<!\bno)(?<!wait)(?<!hmm)(?<!oops)(?<!sorry)\s{{1,2}}){VALUE}|"
     rf"\b{TAKEN_BACK}\W{{1,4}}(?:so\s+|rather\s+)?(?:it|the\s+answer|that)(?:'s|\s+is|\s+(?:should|must)\s+be)\b"
@@ -30,4 +32,6 @@ CORRECTION = re.compile(
     re.IGNORECASE,
 )
 """A mark behind it replaces the one before it."""
-WITHDRAWN = re.compile(r"(?:undefined|impossible|unknown|unclear|indeterminate|none|no|not|cannot)\b", re.IGNORECASE)
+WITHDRAWN = re.compile(
+    r"(?:undefined|impossible|unknown|unclear|indeterminate|none|no|not|cannot)\b", re.IGNORECASE
+)

@@ -1,15 +1,19 @@
 r"""Where in a completion its answer is: one reader for every verifier of short answers.
 
-1. What a closed `<think>` holds is no answer, nor is anything behind one that never closes. A `</think>` without its start closes what
-   stands before it, since chat templates put the start into the prompt.
-2. A mark says where the answer is. `<answer>` (or `[ANSWER]`), `\boxed` and `####` are strong. "The answer is", "Final answer:", a heading
-   `### Answer` are sentences. Of the strong ones the last counts, else the last sentence. A sentence behind a strong mark counts where a
-   correction ("Wait", "no,", "I made a mistake") leads to it; else it is a remark.
-3. A remark is no answer: "This answer is reasonable", "if the answer is 5", a sentence about the answer that names none.
-4. Marks of one kind with nothing but "and", "or" or commas between them are one statement. Where a verifier wants one answer and they
-   differ, the completion is hedging, and wrong.
-5. Without a mark, the last line counts, or the formula on lines of its own that ends the text; of a number, the last one of the text.
-   So it does where several sentences behind "Answer:" or a heading do not begin with the answer (`Answer.introduces`).
+1. What a closed `<think>` holds is no answer, nor is anything behind one that never closes. A
+   `</think>` without its start closes what stands before it, since chat templates put the start
+   into the prompt.
+2. A mark says where the answer is. `<answer>` (or `[ANSWER]`), `\boxed` and `####` are strong. "The
+   answer is", "Final answer:", a heading `### Answer` are sentences. Of the strong ones the last
+   counts, else the last sentence. A sentence behind a strong mark counts where a correction
+   ("Wait", "no,", "I made a mistake") leads to it; else it is a remark.
+3. A remark is no answer: "This answer is reasonable", "if the answer is 5", a sentence about the
+   answer that names none.
+4. Marks of one kind with nothing but "and", "or" or commas between them are one statement. Where a
+   verifier wants one answer and they differ, the completion is hedging, and wrong.
+5. Without a mark, the last line counts, or the formula on lines of its own that ends the text; of a
+   number, the last one of the text. So it does where several sentences behind "Answer:" or a
+   heading do not begin with the answer (`Answer.introduces`).
 """
 
 from __future__ import annotations
@@ -19,13 +23,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from selftrain_assets.core.boxed import boxes
+from selftrain_assets.domain.boxed import boxes
 from selftrain_assets.verifiers.corrections import CORRECTED_TO, CORRECTION, WITHDRAWAL, WITHDRAWN
 from selftrain_assets.verifiers.thoughts import spoken
 
 MARKS_LOOKED_AT = 50  # so that a degenerate text of nothing but marks costs little
 LONGEST_MARK = 200  # characters
-SEARCHED = 20_000  # characters at the end of a text that are searched for sentences about the answer
+# characters at the end of a text that are searched for sentences about the answer
+SEARCHED = 20_000
 LONGEST_LINE = 4000  # characters of an answer in a sentence
 
 
@@ -45,7 +50,8 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a completion gives as its answer, and where. `texts` has several where marks stand side by side."""
+    """What a completion gives as its answer, and where. `texts` has several where marks stand
+    side by side."""
 
     mark: Mark
     texts: tuple[str, ...]
@@ -54,7 +60,8 @@ class Answer:
     whole: str
     """The completion without its thoughts."""
     introduces: bool = False
-    """A colon or heading with several sentences behind it: if the first is not the answer itself, they are a solution."""
+    """A colon or heading with several sentences behind it: if the first is not the answer
+    itself, they are a solution."""
 
     @property
     def text(self) -> str:
@@ -62,7 +69,8 @@ class Answer:
         return ", ".join(self.texts)
 
     def lines(self, count: int) -> str:
-        """As many lines as a reference has: the first ones behind the mark, or without one the last ones."""
+        """As many lines as a reference has: the first ones behind the mark, or without one the
+        last ones."""
         lines = [line for line in self.rest.splitlines() if line.strip()]
         return "\n".join(lines[-count:] if self.mark == Mark.LINE else lines[:count])
 
@@ -86,7 +94,8 @@ class _Marked:
 def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answer | None:
     """The answer of a completion by the rules above; None where there is no text.
 
-    `holds` says whether a text holds an answer of the kind that is wanted: a sentence about the answer that does not is a remark.
+    `holds` says whether a text holds an answer of the kind that is wanted: a sentence about the
+    answer that does not is a remark.
     """
     text = spoken(completion)
     chosen: list[_Marked] = []
@@ -103,20 +112,39 @@ def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answe
         return None
     if chosen:
         first = chosen[0]
-        introduces = first.colon and len(chosen) == 1 and bool(text[first.end :].strip() or first_sentence(first.text) != first.text)
-        return Answer(first.mark, tuple(dict.fromkeys(found.text for found in chosen)), first.rest, text, introduces)
-    last = "" if boxes(text, most=1) else last_lines(text)  # a box that is empty or cut off holds no answer, and nothing beside it is one
+        introduces = (
+            first.colon
+            and len(chosen) == 1
+            and bool(text[first.end :].strip() or first_sentence(first.text) != first.text)
+        )
+        return Answer(
+            first.mark,
+            tuple(dict.fromkeys(found.text for found in chosen)),
+            first.rest,
+            text,
+            introduces,
+        )
+    # a box that is empty or cut off holds no answer, and nothing beside it is one
+    last = "" if boxes(text, most=1) else last_lines(text)
     return Answer(Mark.LINE, (last,), text, text) if last else None
 
 
 def _one_statement(before: _Marked, found: _Marked, between: str) -> bool:
-    """Do two marks of one kind stand side by side? A further line of #### replaces the one before."""
-    if found.mark == Mark.HASHES or found.remark or found.start < before.end or not JOINED.fullmatch(between):
+    """Do two marks of one kind stand side by side? A further line of #### replaces the one
+    before."""
+    if (
+        found.mark == Mark.HASHES
+        or found.remark
+        or found.start < before.end
+        or not JOINED.fullmatch(between)
+    ):
         return False
     return found.mark != Mark.SENTENCE or OPEN_END.search(before.text) is not None
 
 
-def _overrules(found: _Marked, before: _Marked, corrected: bool, holds: Callable[[str], object]) -> bool:
+def _overrules(
+    found: _Marked, before: _Marked, corrected: bool, holds: Callable[[str], object]
+) -> bool:
     if before.start <= found.start < before.end:  # a box in a tag, a sentence in a line
         return found.mark.strong or not before.mark.strong
     if before.remark and not found.remark:
@@ -128,14 +156,15 @@ def _overrules(found: _Marked, before: _Marked, corrected: bool, holds: Callable
     return found.mark.strong or corrected or not before.mark.strong
 
 
-# -- marks --------------------------------------------------------------------------------------------------------------
+# -- marks -----------------------------------------------------------------------------------------
 
 TAG = re.compile(r"<(/?)(?:final_)?answer>|\[(/?)answer\]", re.IGNORECASE)
 TORN_TAG = re.compile(r"[<\[]/\w*$")
 HASHES = re.compile(r"#{4,}(?!#)")
 HEADING = re.compile(
     r"[\s*_]*(?:(?:step|part|case|section|method|solution|explanation|conclusion|summary|analysis|verif\w+|check\w*|notes?|calculat\w+|given|"
-    r"reasoning|approach|problem|question|example|understand\w*|final answer|answer)\b|\d+[.)]\s+\**[A-Za-z]|.{0,200}:[*_\s]*$)",
+    r"reasoning|approach|problem|question|example|understand\w*|final"
+    r" answer|answer)\b|\d+[.)]\s+\**[A-Za-z]|.{0,200}:[*_\s]*$)",
     re.IGNORECASE,
 )
 DECORATION = r"[*_\"'`~]{0,4}"
@@ -148,16 +177,20 @@ SUBJECT = (
     r"\u7b54\u6848)"
 )
 SENTENCE = re.compile(
-    rf"{SUBJECT}(?:\s?\([^()\n]{{0,40}}\))?\s?{DECORATION}(?:,\s?[a-z ]{{2,30}},)?\s{{0,9}}{DECORATION}"
+    rf"{SUBJECT}(?:\s?\([^()\n]{{0,40}}\))?\s?{DECORATION}(?:,\s?[a-z"
+    rf" ]{{2,30}},)?\s{{0,9}}{DECORATION}"
     rf"(?:{LINK}|(?<=\s)[-\u2013\u2014]>?(?=\s)|\u2192|(?<=\u6848)[\u662f\u4e3a])|"
     rf"(?P<correction>{CORRECTED_TO})|"
     r"^[ \t>#*_]*(?:the[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t#]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 SUPPOSED = re.compile(
-    r"\b(?:if|whether|unless|suppose|assuming|assume)\s+(?:that\s+)?(?:(?:the|my|our|your)\s+)?(?:final\s+|correct\s+)?$", re.IGNORECASE
+    r"\b(?:if|whether|unless|suppose|assuming|assume)\s+(?:that\s+)?(?:(?:the|my|our|your)\s+)?(?:final\s+|correct\s+)?$",
+    re.IGNORECASE,
 )
-POINTED_AT = re.compile(r"\b(?:this|that|these|those|which|such(?:\s+an)?)\s+(?:final\s+|correct\s+)?$", re.IGNORECASE)
+POINTED_AT = re.compile(
+    r"\b(?:this|that|these|those|which|such(?:\s+an)?)\s+(?:final\s+|correct\s+)?$", re.IGNORECASE
+)
 JUDGEMENT = re.compile(
     r"\W*(?:(?:also|indeed|thus|therefore|clearly|now|both|quite|very)\s+)*(?:in)?(?:correct|right|wrong|reasonable|consistent|plausible|sensible|"
     r"verified|confirmed|checked|obvious|clear|complete|accurate|exact|unique|expected|rounded|simplified|found|obtained|computed|based|"
@@ -194,7 +227,13 @@ def _tags(text: str) -> Iterator[_Marked]:
         end = len(text) if after is None else after.start()
         content = TORN_TAG.sub("", text[tag.end() : end]).strip()
         if content and not (after is None and re.match(r"tags?\b", content)):
-            yield _Marked(Mark.TAG, tag.start(), len(text) if after is None else after.end(), peeled(content), content)
+            yield _Marked(
+                Mark.TAG,
+                tag.start(),
+                len(text) if after is None else after.end(),
+                peeled(content),
+                content,
+            )
 
 
 def _closes(tag: re.Match[str]) -> bool:
@@ -211,9 +250,15 @@ def _hashes(text: str) -> Iterator[_Marked]:
     for found in list(HASHES.finditer(text))[-MARKS_LOOKED_AT:]:
         end = _end_of_line(text, found.end())
         line = text[found.end() : end]
-        heads = not text[: found.start()].rpartition("\n")[2].strip() and HEADING.match(line) and text[end:].strip()
+        heads = (
+            not text[: found.start()].rpartition("\n")[2].strip()
+            and HEADING.match(line)
+            and text[end:].strip()
+        )
         if line.strip(" #*_\t\r") and not heads:
-            yield _Marked(Mark.HASHES, found.start(), end, peeled(line.strip(" #\t\r")), text[found.end() :])
+            yield _Marked(
+                Mark.HASHES, found.start(), end, peeled(line.strip(" #\t\r")), text[found.end() :]
+            )
 
 
 def _sentences(text: str, sentences: list[re.Match[str]]) -> Iterator[_Marked]:
@@ -221,15 +266,29 @@ def _sentences(text: str, sentences: list[re.Match[str]]) -> Iterator[_Marked]:
         until = len(text) if after is None else after.start()
         start, end = _content(text, found.end(), until)
         content = text[start:end].strip()
-        if content.strip(" .#*_$,;") and not (after and end == until and INTRODUCTION.fullmatch(content)):
+        if content.strip(" .#*_$,;") and not (
+            after and end == until and INTRODUCTION.fullmatch(content)
+        ):
             ahead = text[max(0, found.start() - 40) : found.start()]
-            remark = bool(SUPPOSED.search(ahead) or POINTED_AT.search(ahead) or JUDGEMENT.match(content))
+            remark = bool(
+                SUPPOSED.search(ahead) or POINTED_AT.search(ahead) or JUDGEMENT.match(content)
+            )
             colon = re.search(r"\b(?:is|are|was|be|equals)\b", found[0]) is None
-            yield _Marked(Mark.SENTENCE, found.start(), end, content, text[found.end() : until], remark, colon, bool(found["correction"]))
+            yield _Marked(
+                Mark.SENTENCE,
+                found.start(),
+                end,
+                content,
+                text[found.end() : until],
+                remark,
+                colon,
+                bool(found["correction"]),
+            )
 
 
 def _content(text: str, place: int, until: int) -> tuple[int, int]:
-    """Where the answer behind a sentence's mark begins and ends: on its line or, where that has nothing more, on the next that has."""
+    """Where the answer behind a sentence's mark begins and ends: on its line or, where that has
+    nothing more, on the next that has."""
     ahead = text[max(0, place - LONGEST_MARK) : place].rpartition("\n")[2]
     if ahead.count("{") > ahead.count("}") and (closing := ENCLOSED.match(text, place)):
         place = closing.end()
@@ -260,30 +319,39 @@ def peeled(text: str) -> str:
     return text[start:end].strip() or text
 
 
-INTRODUCTION = re.compile(r"[\s,*]*(?:\b(?:so|thus|hence|therefore|then|and|the|my|our|final|correct|best|right)\b[\s,]*)*", re.IGNORECASE)
+INTRODUCTION = re.compile(
+    r"[\s,*]*(?:\b(?:so|thus|hence|therefore|then|and|the|my|our|final|correct|best|right)\b[\s,]*)*",
+    re.IGNORECASE,
+)
 
 
-ABBREVIATED = re.compile(r"(?:^|[\s.(])(?:[A-Z]|St|Mr|Mrs|Ms|Dr|Mt|Ft|Jr|Sr|Prof|Gen|Lt|vs|etc|No|approx|i\.e|e\.g)$")
+ABBREVIATED = re.compile(
+    r"(?:^|[\s.(])(?:[A-Z]|St|Mr|Mrs|Ms|Dr|Mt|Ft|Jr|Sr|Prof|Gen|Lt|vs|etc|No|approx|i\.e|e\.g)$"
+)
 SENTENCE_END = re.compile(r"[.!?][)\"'*_$`]*\s+(?=[A-Z\d<(\"'*$\\])|\n\s*\n")
 
 
 def first_sentence(text: str) -> str:
-    """The text to the end of its first sentence; a full stop behind `St` or a single capital ends none."""
+    """The text to the end of its first sentence; a full stop behind `St` or a single capital
+    ends none."""
     for end in SENTENCE_END.finditer(text[:LONGEST_LINE]):
         if not ABBREVIATED.search(text[max(0, end.start() - 8) : end.start()]):
             return text[: end.start()].strip()
     return text
 
 
-# -- without a mark -----------------------------------------------------------------------------------------------------
+# -- without a mark --------------------------------------------------------------------------------
 
 
 def last_lines(text: str) -> str:
-    """The last line that is not empty; where a formula on lines of its own ends with it, the whole formula."""
+    """The last line that is not empty; where a formula on lines of its own ends with it, the
+    whole formula."""
     lines = text.rstrip().rstrip("`").rstrip()
     last = lines.rpartition("\n")[2]
     for opening, closing in CLOSES.items():
-        if last.strip(" .") == closing or (last.rstrip(" .").endswith(closing) and opening not in last.rpartition(closing)[0]):
+        if last.strip(" .") == closing or (
+            last.rstrip(" .").endswith(closing) and opening not in last.rpartition(closing)[0]
+        ):
             begin = lines.rfind(opening, max(0, len(lines) - LONGEST_LINE), lines.rfind(closing))
             if begin >= 0:
                 return lines[begin:].strip()

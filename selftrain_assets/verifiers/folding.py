@@ -6,12 +6,15 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from selftrain_assets.core.numbers import number, plain
+from selftrain_assets.domain.numbers import number, plain
 
 TYPE = re.compile(
     r"\\(?:text|textbf|textit|textrm|textnormal|texttt|emph|mathrm|mathbf|mathit|mathsf|mbox|operatorname|boldsymbol|bm|underline)\s*\{([^{}]*)\}"
 )
-SPACING = re.compile(r"\\(?:[,;:!> ]|(?:rm|bf|it|tt|sf|large|Large|quad|qquad)(?![A-Za-z]))|(?<=\S)~(?=\S)|\\[()\[\]]")
+SPACING = re.compile(
+    r"\\(?:[,;:!>"
+    r" ]|(?:rm|bf|it|tt|sf|large|Large|quad|qquad)(?![A-Za-z]))|(?<=\S)~(?=\S)|\\[()\[\]]"
+)
 ESCAPED = re.compile(r"\\([%#&_$])")
 HTML = re.compile(r"</?(?:b|i|u|em|p|br|strong|span|mark|code)\s?/?>", re.IGNORECASE)
 ENDS = " .,;:!?\"'`*_$\u3001\u3002"
@@ -29,13 +32,20 @@ DECIMAL = re.compile(r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d+)?|[1-9]\d{0,2}(?:,\d{3})+(
 def _same(character: str) -> str:
     if (known := SAME.get(character)) is not None:
         return known
-    return character if unicodedata.decomposition(character).startswith(KEPT) else unicodedata.normalize("NFKC", character)
+    return (
+        character
+        if unicodedata.decomposition(character).startswith(KEPT)
+        else unicodedata.normalize("NFKC", character)
+    )
 
 
 def unwrapped(text: str) -> str:
-    r"""In one form of Unicode, and without what only says how it is printed: `\\text{...}`, `$`, `**`, surplus white space."""
+    r"""In one form of Unicode, and without what only says how it is printed: `\\text{...}`, `$`,
+    `**`, surplus white space."""
     if not text.isascii():
-        text = unicodedata.normalize("NFC", re.sub(r"[^\x00-\x7f]", lambda found: _same(found[0]), text))
+        text = unicodedata.normalize(
+            "NFC", re.sub(r"[^\x00-\x7f]", lambda found: _same(found[0]), text)
+        )
     for _ in range(3):
         text = TYPE.sub(r" \1 ", text)
     text = ESCAPED.sub(r"\1", SPACING.sub(" ", HTML.sub(" ", text))).replace("**", "")
@@ -43,7 +53,8 @@ def unwrapped(text: str) -> str:
 
 
 def folded(text: str, case_sensitive: bool = False) -> str:
-    """Without case, quotes and punctuation at its ends; a decimal number in one form, so that 6.0 is 6 and 1,000 is 1000."""
+    """Without case, quotes and punctuation at its ends; a decimal number in one form, so that
+    6.0 is 6 and 1,000 is 1000."""
     text = unwrapped(text).strip(ENDS)
     if DECIMAL.fullmatch(text) and (value := number(text)) is not None:
         return plain(value)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from selftrain_assets.core.errors import SelftrainError
-from selftrain_assets.core.foreign import visible
-from selftrain_assets.core.types import Outcome, Verdict
+from selftrain_assets.domain.errors import SelftrainError
+from selftrain_assets.domain.foreign import visible
+from selftrain_assets.domain.types import Outcome, Verdict
 
 if TYPE_CHECKING:
     from selftrain_assets.verifiers.protocol import Judge, Pair
@@ -19,8 +19,9 @@ log = logging.getLogger(__name__)
 
 
 def judged(judge: Judge, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
-    """Position and verdict of each pair, as the judge has them done. Where its stream breaks, the rest is judged one by one: what
-    breaks it again is `unscorable`. A SelftrainError says nothing about a sample, and goes on."""
+    """Position and verdict of each pair, as the judge has them done. Where its stream breaks,
+    the rest is judged one by one: what breaks it again is `unscorable`. A SelftrainError says
+    nothing about a sample, and goes on."""
     owed = set(range(len(pairs)))
     try:
         for position, verdict in judge.stream(pairs):
@@ -29,7 +30,11 @@ def judged(judge: Judge, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]
     except SelftrainError:
         raise
     except Exception as error:
-        log.warning("judging is interrupted by %s; the remaining %d samples are judged one by one", type(error).__name__, len(owed))
+        log.warning(
+            "judging is interrupted by %s; the remaining %d samples are judged one by one",
+            type(error).__name__,
+            len(owed),
+        )
         for position in sorted(owed):
             yield position, guarded(partial(_alone, judge, pairs[position]))
 
@@ -50,7 +55,11 @@ def guarded(judging: Callable[[], Verdict]) -> Verdict:
 
 
 def failed(error: Exception) -> Verdict:
-    """The verdict on a sample whose judging raised it: never a pass, and not owed again, since it would raise it again."""
+    """The verdict on a sample whose judging raised it: never a pass, and not owed again, since
+    it would raise it again."""
     trace = "".join(traceback.format_exception(error))
-    log.warning("a sample cannot be judged\n%s", visible(trace))  # not by `exc_info`: what a sample raises may hold any character
-    return Verdict(Outcome.UNSCORABLE, 0.0, None, f"it cannot be judged: {type(error).__name__}: {error}")
+    # not by `exc_info`: what a sample raises may hold any character
+    log.warning("a sample cannot be judged\n%s", visible(trace))
+    return Verdict(
+        Outcome.UNSCORABLE, 0.0, None, f"it cannot be judged: {type(error).__name__}: {error}"
+    )

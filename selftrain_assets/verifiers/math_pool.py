@@ -1,4 +1,5 @@
-"""Worker processes that compare mathematical answers: started when there is work, ended and replaced when one goes too far."""
+"""Worker processes that compare mathematical answers: started when there is work, ended and
+replaced when one goes too far."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from selftrain_assets.core.errors import InfraError
+from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.runtime.worker import SECONDS_TO_END, Inbox, Message, Worker, stop_all
 
 WORKER = Path(__file__).with_name("math_worker.py")
@@ -20,7 +21,8 @@ START_SECONDS = 300.0  # wall time until a worker is ready; sympy takes about on
 
 
 class Finding(NamedTuple):
-    """What became of a comparison: equal, unequal, unreadable, timeout or memory; for the last two `detail` says why."""
+    """What became of a comparison: equal, unequal, unreadable, timeout or memory; for the last
+    two `detail` says why."""
 
     outcome: str
     detail: str = ""
@@ -37,11 +39,19 @@ class _Slot:
 
 
 class MathPool:
-    """Up to `workers` processes. A comparison has `cpu_seconds` of CPU time, kept by the kernel, `wall_seconds` as a backstop, and
-    `memory_mib` of memory beyond what a worker has from the start."""
+    """Up to `workers` processes. A comparison has `cpu_seconds` of CPU time, kept by the kernel,
+    `wall_seconds` as a backstop, and `memory_mib` of memory beyond what a worker has from the
+    start."""
 
-    def __init__(self, workers: int, cpu_seconds: float, wall_seconds: float, memory_mib: int) -> None:
-        self._most, self._cpu, self._wall, self._memory = workers, cpu_seconds, wall_seconds, memory_mib
+    def __init__(
+        self, workers: int, cpu_seconds: float, wall_seconds: float, memory_mib: int
+    ) -> None:
+        self._most, self._cpu, self._wall, self._memory = (
+            workers,
+            cpu_seconds,
+            wall_seconds,
+            memory_mib,
+        )
         self._slots: dict[Worker, _Slot] = {}
         self._inbox: Inbox = queue.SimpleQueue()
 
@@ -53,7 +63,8 @@ class MathPool:
         self._slots.clear()
 
     def stream(self, questions: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Finding]]:
-        """Index and finding of each (reference, answer), as they are done. InfraError where a worker cannot start."""
+        """Index and finding of each (reference, answer), as they are done. InfraError where a
+        worker cannot start."""
         waiting = deque(range(len(questions)))
         tried_again: set[int] = set()
         try:
@@ -61,13 +72,17 @@ class MathPool:
                 self._start(len(waiting))
                 for slot in self._slots.values():
                     if slot.ready and slot.question is None and waiting:
-                        slot.question, slot.deadline = waiting.popleft(), time.monotonic() + self._wall
+                        slot.question, slot.deadline = (
+                            waiting.popleft(),
+                            time.monotonic() + self._wall,
+                        )
                         slot.worker.send(questions[slot.question])
                 slot, reply = self._next_reply()
                 question, finding = slot.question, self._finding(slot, reply)
                 if question is None or finding is None:
                     continue
-                if finding.outcome == "memory" and question not in tried_again:  # what came before it may have filled the worker
+                # what came before it may have filled the worker
+                if finding.outcome == "memory" and question not in tried_again:
                     tried_again.add(question)
                     waiting.appendleft(question)
                 else:
@@ -79,23 +94,31 @@ class MathPool:
     def _start(self, wanted: int) -> None:
         idle = sum(slot.question is None for slot in self._slots.values())
         for _ in range(min(self._most - len(self._slots), wanted - idle)):
-            worker = Worker([sys.executable, "-I", str(WORKER), str(self._cpu), str(self._memory)], inbox=self._inbox)
+            worker = Worker(
+                [sys.executable, "-I", str(WORKER), str(self._cpu), str(self._memory)],
+                inbox=self._inbox,
+            )
             self._slots[worker] = _Slot(worker, time.monotonic() + START_SECONDS)
 
     def _next_reply(self) -> tuple[_Slot, Message | None]:
         """The next reply of a worker; None in its place where the worker has ended or is late."""
         while True:
-            awaited = [slot for slot in self._slots.values() if slot.question is not None or not slot.ready]
+            awaited = [
+                slot for slot in self._slots.values() if slot.question is not None or not slot.ready
+            ]
             latest = min(awaited, key=lambda slot: slot.deadline)
             try:
-                worker, reply = self._inbox.get(timeout=max(0.0, latest.deadline - time.monotonic()))
+                worker, reply = self._inbox.get(
+                    timeout=max(0.0, latest.deadline - time.monotonic())
+                )
             except queue.Empty:
                 return latest, None
             if worker in self._slots:  # one that was stopped may have left its last reply
                 return self._slots[worker], reply
 
     def _finding(self, slot: _Slot, reply: Message | None) -> Finding | None:
-        """What a reply says; None where the worker has become ready, or has ended without a question."""
+        """What a reply says; None where the worker has become ready, or has ended without a
+        question."""
         late = slot.deadline <= time.monotonic()
         if reply == "ready":
             slot.ready = True
@@ -104,16 +127,28 @@ class MathPool:
             slot.question = None
             return Finding(reply)
         if not slot.ready:
-            reason = f"is not ready within {START_SECONDS:g} s" if late else slot.worker.explain_end()
+            reason = (
+                f"is not ready within {START_SECONDS:g} s" if late else slot.worker.explain_end()
+            )
             self._stop(slot)
-            raise InfraError(f"a worker that compares mathematical answers does not start: it {reason}; is math-verify installed?")
+            raise InfraError(
+                f"a worker that compares mathematical answers does not start: it {reason}; is"
+                " math-verify installed?"
+            )
         ended = reply is None and not late
         status = self._stop(slot, SECONDS_TO_END if ended else 0.0)
         if reply is None and late:
             return Finding("timeout", f"took more than {self._wall:g} s of wall time")
         if status == -signal.SIGPROF:
             return Finding("timeout", f"took more than {self._cpu:g} s of CPU time")
-        return Finding("memory", f"took more than {self._memory} MiB of memory" if reply else f"ended its process (status {status})")
+        return Finding(
+            "memory",
+            (
+                f"took more than {self._memory} MiB of memory"
+                if reply
+                else f"ended its process (status {status})"
+            ),
+        )
 
     def _stop(self, slot: _Slot, grace: float = 0.0) -> int:
         del self._slots[slot.worker]

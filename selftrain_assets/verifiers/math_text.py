@@ -1,13 +1,14 @@
-"""Which part of a completion is its mathematical answer, where `extraction` has found the line or box that it stands in."""
+"""Which part of a completion is its mathematical answer, where `extraction` has found the line
+or box that it stands in."""
 
 from __future__ import annotations
 
 import re
 
-from selftrain_assets.core.mathematics.notation import written_out
-from selftrain_assets.core.mathematics.prose import is_prose
-from selftrain_assets.core.mathematics.reading import LONGEST
-from selftrain_assets.core.numbers import last_number, one, plain
+from selftrain_assets.domain.mathematics.notation import written_out
+from selftrain_assets.domain.mathematics.prose import is_prose
+from selftrain_assets.domain.mathematics.reading import LONGEST
+from selftrain_assets.domain.numbers import last_number, one, plain
 from selftrain_assets.verifiers.extraction import Mark, find_answer, first_sentence
 
 SEGMENT = re.compile(
@@ -25,8 +26,9 @@ ASIDE = re.compile(r"(.*[\w)}$\]])\s+\(([^()]*)\)", re.DOTALL)
 
 
 def answer_text(completion: str) -> str | None:
-    r"""The answer of a completion, as it is written there (verifiers/extraction.py); without a mark, the last formula or number
-    of the last line. Words count behind a mark, or where the completion is three of them at most."""
+    r"""The answer of a completion, as it is written there (verifiers/extraction.py); without a
+    mark, the last formula or number of the last line. Words count behind a mark, or where the
+    completion is three of them at most."""
     found = find_answer(completion, lambda text: _formulas(text) or text.strip(" .$*"))
     if found is None or len(found.text) > 10 * LONGEST:
         return None
@@ -42,7 +44,11 @@ def answer_text(completion: str) -> str | None:
         return bare
     numbers = last_number(bare)
     if len(set(numbers)) > 1:  # alternatives are a list, of which one alone is not the answer
-        return bare if None in numbers else ", ".join(plain(number) for number in numbers if number is not None)
+        return (
+            bare
+            if None in numbers
+            else ", ".join(plain(number) for number in numbers if number is not None)
+        )
     if value := _value_said(bare):
         return value
     if found.mark == Mark.SENTENCE:
@@ -67,9 +73,14 @@ def _formulas(line: str) -> str | None:
 
 
 def _value_said(sentence: str) -> str | None:
-    """What stands behind the last "is" or equals sign of a sentence, where that is no prose: `34` of "the largest $n$ is 34"."""
+    """What stands behind the last "is" or equals sign of a sentence, where that is no prose:
+    `34` of "the largest $n$ is 34"."""
     formulas = [found.span() for found in SEGMENT.finditer(sentence)]
-    said = [found for found in SAID.finditer(sentence) if not any(start <= found.start() < end for start, end in formulas)]
+    said = [
+        found
+        for found in SAID.finditer(sentence)
+        if not any(start <= found.start() < end for start, end in formulas)
+    ]
     value = sentence[said[-1].end() :].strip(DECORATION) if said else ""
     if not re.search(r"[\d\\^]", value) or is_prose(_written_out(value)):
         return None

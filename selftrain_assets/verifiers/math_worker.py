@@ -1,7 +1,9 @@
-"""Compares mathematical answers, a line of JSON for each pair of normal forms; runs as a process of its own, by its path.
+"""Compares mathematical answers, a line of JSON for each pair of normal forms; runs as a process of
+its own, by its path.
 
-The kernel ends it when a comparison has used its CPU time, whatever code is running then: a signal handler of Python's would wait for
-one multiplication of huge numbers to end. Answers are read as LaTeX alone, by a parser: none reaches Python's `eval`.
+The kernel ends it when a comparison has used its CPU time, whatever code is running then: a signal
+handler of Python's would wait for one multiplication of huge numbers to end. Answers are read as
+LaTeX alone, by a parser: none reaches Python's `eval`.
 """
 
 import contextlib
@@ -16,13 +18,15 @@ MIB = 1024 * 1024
 
 
 def main(cpu_seconds: float, memory_mib: int) -> None:
-    """Answer requests from standard input until it ends. The first line that is written says that it is ready."""
-    sys.path.append(str(Path(__file__).resolve().parents[2]))  # Python's isolated mode knows installed packages alone
+    """Answer requests from standard input until it ends. The first line that is written says
+    that it is ready."""
+    # Python's isolated mode knows installed packages alone
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
     import psutil
 
-    from selftrain_assets.core.mathematics.algebra import Unreadable, algebra
-    from selftrain_assets.core.mathematics.comparison import same
-    from selftrain_assets.core.mathematics.reading import read
+    from selftrain_assets.domain.mathematics.algebra import Unreadable, algebra
+    from selftrain_assets.domain.mathematics.comparison import same
+    from selftrain_assets.domain.mathematics.reading import read
 
     logging.disable(logging.CRITICAL)
 

@@ -1,4 +1,5 @@
-"""The verifier of mathematical answers: fractions, surds, sets, intervals, matrices, equations, in LaTeX or plain."""
+"""The verifier of mathematical answers: fractions, surds, sets, intervals, matrices, equations,
+in LaTeX or plain."""
 
 from __future__ import annotations
 
@@ -9,11 +10,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from selftrain_assets.core.identity import fingerprint, problem_digest
-from selftrain_assets.core.mathematics.comparison import at_once, same
-from selftrain_assets.core.mathematics.reading import normal_form, read, vote
-from selftrain_assets.core.settings import Identity
-from selftrain_assets.core.types import Outcome, Problem, Verdict
+from selftrain_assets.domain.identity import fingerprint, problem_digest
+from selftrain_assets.domain.mathematics.comparison import at_once, same
+from selftrain_assets.domain.mathematics.reading import normal_form, read, vote
+from selftrain_assets.domain.settings import Identity
+from selftrain_assets.domain.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.math_pool import Finding, MathPool
 from selftrain_assets.verifiers.math_text import answer_text
 from selftrain_assets.verifiers.protocol import Judge, Pair
@@ -25,12 +26,14 @@ MOST_WORKERS = 4
 class MathVerifier(Identity):
     r"""The completion's final expression against the reference answer, exactly.
 
-    Where the answer stands in a completion is said in verifiers/extraction.py. Numbers are compared exactly: 1/3 is not 0.333, and
-    `2^{-60}` not `2^{-61}`. A unit, a name (`x = `) and a base are left out of account unless both have one; 50% is 0.5 and, as in MATH,
-    50. Comparisons that texts and exact numbers do not decide run in worker processes. One that uses up its CPU time or memory is ended:
-    its outcome is `timeout` or `resource`, which earns nothing, and the others go on. Such an answer is not called wrong, since nobody
-    knows, nor owed again, since it would come out the same.
-    Not covered: rounding, conversion of units, and whether the steps are right.
+    Where the answer stands in a completion is said in verifiers/extraction.py. Numbers are compared
+    exactly: 1/3 is not 0.333, and `2^{-60}` not `2^{-61}`. A unit, a name (`x = `) and a base are
+    left out of account unless both have one; 50% is 0.5 and, as in MATH,
+    50. Comparisons that texts and exact numbers do not decide run in worker processes. One that
+        uses up its CPU time or memory is ended:
+    its outcome is `timeout` or `resource`, which earns nothing, and the others go on. Such an
+    answer is not called wrong, since nobody knows, nor owed again, since it would come out the
+    same. Not covered: rounding, conversion of units, and whether the steps are right.
     """
 
     type: Literal["math"] = "math"
@@ -42,8 +45,14 @@ class MathVerifier(Identity):
     def check_problem(self, problem: Problem) -> str | None:
         if normal_form(problem.answer) is None:
             return f'the answer "{problem.answer}" holds no expression'
-        opened, closed = (problem.answer.replace("\\{", "").replace("\\}", "").count(brace) for brace in "{}")
-        return None if opened == closed else f'the answer "{problem.answer}" has {opened} opening and {closed} closing braces'
+        opened, closed = (
+            problem.answer.replace("\\{", "").replace("\\}", "").count(brace) for brace in "{}"
+        )
+        return (
+            None
+            if opened == closed
+            else f'the answer "{problem.answer}" has {opened} opening and {closed} closing braces'
+        )
 
     def parse(self, completion: str) -> str | None:
         normal = self.normal_form(completion)
@@ -55,7 +64,9 @@ class MathVerifier(Identity):
         return None if text is None else normal_form(text)
 
     def content(self, problem: Problem, completion: str) -> str | None:
-        return fingerprint("mathematical answer", problem_digest(problem), self.normal_form(completion))
+        return fingerprint(
+            "mathematical answer", problem_digest(problem), self.normal_form(completion)
+        )
 
     @contextmanager
     def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
@@ -75,17 +86,26 @@ class _MathJudge:
         waiting: list[tuple[int, str]] = []
         questions: list[tuple[str, str]] = []
         for position, (problem, completion) in enumerate(pairs):
-            given, wanted = self._verifier.normal_form(completion), normal_form(problem.answer) or ""
+            given, wanted = (
+                self._verifier.normal_form(completion),
+                normal_form(problem.answer) or "",
+            )
             answer, reference = read(given or ""), read(wanted)
             if given is None or answer is None:
-                yield position, Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion")
+                yield (
+                    position,
+                    Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion"),
+                )
                 continue
             found = same(answer, reference, at_once) if reference else False
             if found is None:
                 waiting.append((position, problem.answer))
                 questions.append((wanted, given))
             else:
-                yield position, _verdict(Finding("equal" if found else "unequal"), given, problem.answer)
+                yield (
+                    position,
+                    _verdict(Finding("equal" if found else "unequal"), given, problem.answer),
+                )
         for place, finding in self._pool.stream(questions):
             position, reference_answer = waiting[place]
             yield position, _verdict(finding, questions[place][1], reference_answer)
@@ -95,9 +115,16 @@ def _verdict(finding: Finding, normal: str, reference: str) -> Verdict:
     parsed = vote(normal)
     match finding.outcome:
         case "equal":
-            return Verdict(Outcome.PASS, 1.0, parsed, f"{parsed} equals the reference answer {reference}")
+            return Verdict(
+                Outcome.PASS, 1.0, parsed, f"{parsed} equals the reference answer {reference}"
+            )
         case "unequal":
-            return Verdict(Outcome.WRONG, 0.0, parsed, f"{parsed} differs from the reference answer {reference}")
+            return Verdict(
+                Outcome.WRONG,
+                0.0,
+                parsed,
+                f"{parsed} differs from the reference answer {reference}",
+            )
         case "unreadable":
             return Verdict(Outcome.MALFORMED, 0.0, None, f"{parsed} cannot be read as mathematics")
         case "timeout":

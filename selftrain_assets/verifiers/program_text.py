@@ -1,13 +1,17 @@
 """Which part of a completion is the program.
 
 1. What a thinking part holds is not looked at.
-2. A completion that is Python from end to end is the program; so is what stands before the fence that closes a block which the prompt
-   opened.
-3. Of the fenced blocks (code_blocks.py), those that are tagged as Python before those without a tag; blocks of another language never.
-4. With an entry point: the last block that defines it, by any statement; one that parses and does something before others.
-5. Without one: the last block that is a program: one that prints, and reads input if the problem gives some. A sample run, an output, a
-   comment, or a line that only uses an earlier program is none.
-6. Blocks that belong together are joined: what the chosen one needs and an earlier one defines stands before it.
+2. A completion that is Python from end to end is the program; so is what stands before the fence
+   that closes a block which the prompt opened.
+3. Of the fenced blocks (code_blocks.py), those that are tagged as Python before those without a
+   tag; blocks of another language never.
+4. With an entry point: the last block that defines it, by any statement; one that parses and does
+   something before others.
+5. Without one: the last block that is a program: one that prints, and reads input if the problem
+   gives some. A sample run, an output, a comment, or a line that only uses an earlier program is
+   none.
+6. Blocks that belong together are joined: what the chosen one needs and an earlier one defines
+   stands before it.
 7. Without such a block: the lines of the text that are Python.
 """
 
@@ -30,11 +34,15 @@ from selftrain_assets.verifiers.code_blocks import (
 from selftrain_assets.verifiers.python_source import Facts, facts, joined, parsed
 from selftrain_assets.verifiers.thoughts import without_thoughts
 
-STATEMENT = re.compile(r"[ \t]*+(?:(?:async|def|class|for|while|if|with|try|import|from|print)\b|@\w|[\w.]++\(|[\w.\[\], \t'\"*]++=(?!=))")
+STATEMENT = re.compile(
+    r"[ \t]*+(?:(?:async|def|class|for|while|if|with|try|import|from|print)\b|@\w|[\w.]++\(|[\w.\[\],"  # noqa: E501
+    r" \t'\"*]++=(?!=))"
+)
 """How a line begins that may be the first one of a program."""
 TITLE = re.compile(r"\A\s*python3?[ \t]*:?[ \t]*\n(?=\s*\S)", re.IGNORECASE)
 """The name of the language on a line of its own, which Python would take for a name."""
-PARSED_IN_ALL = 400_000  # characters, over all attempts to find Python in prose, and over all blocks
+# characters, over all attempts to find Python in prose, and over all blocks
+PARSED_IN_ALL = 400_000
 BLOCKS_LOOKED_AT = 100  # the last ones
 
 
@@ -84,9 +92,15 @@ def find_program(completion: str, sought: Sought, fenced: bool = False) -> str |
     budget = Budget()
     blocks, around = code_blocks(text, sought.tags)
     candidates = [_candidate(block, sought, budget) for block in blocks[-BLOCKS_LOOKED_AT:]]
-    if not fenced and not any(_defines(c, sought.entry) for c in candidates) and (sought.entry or not candidates):
+    if (
+        not fenced
+        and not any(_defines(c, sought.entry) for c in candidates)
+        and (sought.entry or not candidates)
+    ):
         runs = [Candidate(run, False, facts(run)) for run in _runs(around, budget)]
-        candidates = [run for run in runs if not sought.entry or _defines(run, sought.entry)] + candidates
+        candidates = [
+            run for run in runs if not sought.entry or _defines(run, sought.entry)
+        ] + candidates
     if candidates:
         return _chosen(candidates, sought)
     if fenced or "```" in text:
@@ -95,10 +109,18 @@ def find_program(completion: str, sought: Sought, fenced: bool = False) -> str |
 
 
 def entry_of(program: str, entry: str) -> str:
-    """The name under which a program has `entry`: a method of a class may be written as a function, and a function as a method of
-    `Solution`, as the evaluators of APPS and LiveCodeBench have it."""
+    """The name under which a program has `entry`: a method of a class may be written as a
+    function, and a function as a method of `Solution`, as the evaluators of APPS and
+    LiveCodeBench have it."""
     known = facts(program)
-    return next((name for name in _names(entry) if name in (entry, _names(entry)[-1]) and known.defines(name)), entry)
+    return next(
+        (
+            name
+            for name in _names(entry)
+            if name in (entry, _names(entry)[-1]) and known.defines(name)
+        ),
+        entry,
+    )
 
 
 def _names(entry: str) -> tuple[str, ...]:
@@ -112,18 +134,28 @@ def _defines(candidate: Candidate, entry: str) -> bool:
 
 
 def _whole(text: str, sought: Sought) -> str | None:
-    """The completion, or its part before a closing fence, if that is a program or goes on with the question."""
+    """The completion, or its part before a closing fence, if that is a program or goes on with
+    the question."""
     if OPENING.match(text.lstrip()):  # `~~~python` and `[BEGIN]` are Python as well
         return None
     before = closed_before(text)
-    for part in (text,) if before is None else (before, text):  # in this order: `[DONE]` is Python too
-        if sought.question is not None and part[:1].isspace() and not isinstance(parsed(sought.question + part), SyntaxError):
+    # in this order: `[DONE]` is Python too
+    for part in (text,) if before is None else (before, text):
+        if (
+            sought.question is not None
+            and part[:1].isspace()
+            and not isinstance(parsed(sought.question + part), SyntaxError)
+        ):
             return part
         source = dedented(part) if part[:1] in (" ", "\t") else part
         if isinstance(parsed(source), SyntaxError):
             continue
         known = facts(source)
-        found = any(map(known.defines, _names(sought.entry))) if sought.entry else known.writes or (known.valued and known.acts)
+        found = (
+            any(map(known.defines, _names(sought.entry)))
+            if sought.entry
+            else known.writes or (known.valued and known.acts)
+        )
         if found:
             return source
     return None
@@ -137,7 +169,11 @@ def _candidate(block: Block, sought: Sought, budget: Budget) -> Candidate:
     known = facts(block.text)
     if known.parses:
         return Candidate(block.text, block.tagged, known, block.session)
-    text = session_inputs(block.text) if (session := bool(PROMPT.search(block.text))) else dedented(block.text)
+    text = (
+        session_inputs(block.text)
+        if (session := bool(PROMPT.search(block.text)))
+        else dedented(block.text)
+    )
     other = facts(text)
     if other.parses and (sought.question is None or other.defines(sought.entry)):
         return Candidate(text, block.tagged, other, session)
@@ -148,10 +184,14 @@ def _chosen(candidates: list[Candidate], sought: Sought) -> str:
     for name in _names(sought.entry):
         defining = [i for i, c in enumerate(candidates) if c.facts.defines(name)]
         if defining:
-            best = max(defining, key=lambda i: (_serious(candidates[i], name), candidates[i].tagged, i))
+            best = max(
+                defining, key=lambda i: (_serious(candidates[i], name), candidates[i].tagged, i)
+            )
             return _together(candidates, best)
     places = range(len(candidates))
-    if sought.question is not None and (bodies := [i for i in places if candidates[i].text[:1].isspace()]):
+    if sought.question is not None and (
+        bodies := [i for i in places if candidates[i].text[:1].isspace()]
+    ):
         return candidates[bodies[-1]].text
     best = max(places, key=lambda i: (_score(candidates, i, sought), candidates[i].tagged, i))
     return _together(candidates, best)
@@ -174,9 +214,14 @@ def _score(candidates: list[Candidate], place: int, sought: Sought) -> int:
         return 0  # it shows how the program is used
     together = [known, *(candidates[i].facts for i in needed)]
     writes = any(k.writes for k in together) and any(k.runs for k in together)
-    missing = known.used.difference(_imported(candidates, place), *(candidates[i].facts.defined for i in needed))
-    if writes or (sought.result and known.valued and not missing):  # one that is whole before one that is put together
-        return (6 if not sought.reads or any(k.reads for k in together) else 4) + (sought.result or not needed)
+    missing = known.used.difference(
+        _imported(candidates, place), *(candidates[i].facts.defined for i in needed)
+    )
+    # one that is whole before one that is put together
+    if writes or (sought.result and known.valued and not missing):
+        return (6 if not sought.reads or any(k.reads for k in together) else 4) + (
+            sought.result or not needed
+        )
     return 2 if known.acts else int(known.valued)
 
 
@@ -185,14 +230,17 @@ def _complete(known: Facts, sought: Sought) -> bool:
 
 
 def _needed(candidates: list[Candidate], place: int) -> list[int]:
-    """Earlier blocks that define what this one uses, in their order; only tagged ones for a tagged one."""
+    """Earlier blocks that define what this one uses, in their order; only tagged ones for a
+    tagged one."""
     needed: set[int] = set()
     waiting = [place]
     while waiting:
         user = waiting.pop()
         for name in candidates[user].facts.used - _imported(candidates, user).keys():
             for i in range(user - 1, -1, -1):
-                if name in candidates[i].facts.defined and _provides(candidates[i], candidates[place]):
+                if name in candidates[i].facts.defined and _provides(
+                    candidates[i], candidates[place]
+                ):
                     waiting += [] if i in needed else [i]
                     needed.add(i)
                     break
@@ -214,7 +262,9 @@ def _together(candidates: list[Candidate], place: int) -> str:
     """A block behind those that it needs."""
     needed = _needed(candidates, place)
     own = [candidates[i].text for i in (*needed, place)]
-    imports = dict.fromkeys(statement for i in (*needed, place) for statement in _imported(candidates, i).values())
+    imports = dict.fromkeys(
+        statement for i in (*needed, place) for statement in _imported(candidates, i).values()
+    )
     return joined("\n".join(imports), *own) if imports or needed else own[0]
 
 
@@ -242,7 +292,10 @@ def _without_last_words(run: list[str]) -> list[str]:
     """A lone word behind a program (`Done`) parses as a name, which the program lacks."""
     defined = facts("\n".join(run)).defined
     end = len(run)
-    while end > 1 and (not (last := run[end - 1].strip()) or (last.isidentifier() and last not in defined and run[end - 1] == last)):
+    while end > 1 and (
+        not (last := run[end - 1].strip())
+        or (last.isidentifier() and last not in defined and run[end - 1] == last)
+    ):
         end -= 1
     return run[:end]
 

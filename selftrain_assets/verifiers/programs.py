@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from selftrain_assets.core.identity import fingerprint, problem_digest
-from selftrain_assets.core.numbers import number, plain
-from selftrain_assets.core.program_tests import ProgramTests
-from selftrain_assets.core.settings import Identity
-from selftrain_assets.core.types import Execution, Outcome, Problem, Verdict
+from selftrain_assets.domain.identity import fingerprint, problem_digest
+from selftrain_assets.domain.numbers import number, plain
+from selftrain_assets.domain.program_tests import ProgramTests
+from selftrain_assets.domain.settings import Identity
+from selftrain_assets.domain.types import Execution, Outcome, Problem, Verdict
 from selftrain_assets.verifiers.answers import NumericVerifier, Reading, TextVerifier
 from selftrain_assets.verifiers.guard import failed, guarded
 from selftrain_assets.verifiers.program_text import Sought, entry_of, find_program
@@ -36,53 +36,103 @@ EXCERPT = 500  # characters of output that are kept with each verdict
 class CodeVerifier(Identity):
     """The completion's program, run in the sandbox: against the problem's tests, or for its result.
 
-    A problem with tests (core/program_tests.py) is passed by passing all of them. A problem with an answer alone is
-    passed if the program's result, the value of its last line or else what it printed, is that answer. Equal programs
-    for equal problems are run once. CPU time decides about `timeout`, so a busy machine changes no verdict as
-    long as it runs a program at more than `cpu_seconds` / `wall_seconds` of its speed, by default a quarter; on a slower one
-    the wall limit comes first.
-    What counts as the program is said in program_text.py, how texts and values are compared in sandbox/protocol.py.
-    Not covered: whether the tests are good ones; a program may hard-code what weak tests ask for.
+    A problem with tests (domain/program_tests.py) is passed by passing all of them. A problem with
+    an answer alone is passed if the program's result, the value of its last line or else what it
+    printed, is that answer. Equal programs for equal problems are run once. CPU time decides about
+    `timeout`, so a busy machine changes no verdict as long as it runs a program at more than
+    `cpu_seconds` / `wall_seconds` of its speed, by default a quarter; on a slower one the wall
+    limit comes first. What counts as the program is said in program_text.py, how texts and values
+    are compared in sandbox/protocol.py. Not covered: whether the tests are good ones; a program may
+    hard-code what weak tests ask for.
     """
 
     type: Literal["code"] = "code"
     version: ClassVar[str] = "3"
     language: Literal["python", "cpp", "javascript"] = Field(
-        "python", description="of the programs; another than Python is judged by what it prints, and needs its compiler in the image"
+        "python",
+        description=(
+            "of the programs; another than Python is judged by what it prints, and needs its"
+            " compiler in the image"
+        ),
     )
     program: Literal["auto", "fenced", "whole"] = Field(
         "auto",
-        description="fenced: in a fenced block; whole: the completion as it is; auto: in a block if there is one, else Python in the text",
+        description=(
+            "fenced: in a fenced block; whole: the completion as it is; auto: in a block if there"
+            " is one, else Python in the text"
+        ),
     )
-    continues: bool = Field(False, description="the question is code that goes on: with a completion, or with a block as its function")
-    answers: Literal["numeric", "text"] = Field("numeric", description="how a result is compared with an answer")
-    prelude: str = Field("", description="code that stands before every program, for instance imports that it may do without")
+    continues: bool = Field(
+        False,
+        description=(
+            "the question is code that goes on: with a completion, or with a block as its function"
+        ),
+    )
+    answers: Literal["numeric", "text"] = Field(
+        "numeric", description="how a result is compared with an answer"
+    )
+    prelude: str = Field(
+        "",
+        description=(
+            "code that stands before every program, for instance imports that it may do without"
+        ),
+    )
     tolerance: float = Field(
-        0.0, ge=0, description="accepted difference of numbers that are no integers, absolute or relative; asserts say their own"
+        0.0,
+        ge=0,
+        description=(
+            "accepted difference of numbers that are no integers, absolute or relative; asserts say"
+            " their own"
+        ),
     )
-    words: bool = Field(False, description="compare printed text word by word, so that line breaks do not count")
-    decimals: bool = Field(False, description="compare printed numbers by value, line by line: 1.0 is 1")
-    any_order: bool = Field(False, description="printed lines may come in any order, and so may the words of a line")
-    any_status: bool = Field(False, description="a program that printed the right text may leave by sys.exit with any status")
+    words: bool = Field(
+        False, description="compare printed text word by word, so that line breaks do not count"
+    )
+    decimals: bool = Field(
+        False, description="compare printed numbers by value, line by line: 1.0 is 1"
+    )
+    any_order: bool = Field(
+        False, description="printed lines may come in any order, and so may the words of a line"
+    )
+    any_status: bool = Field(
+        False,
+        description="a program that printed the right text may leave by sys.exit with any status",
+    )
     partial_credit: bool = Field(
-        False, description="reward a program by the share of cases that it passes; it is right only by all of them"
+        False,
+        description=(
+            "reward a program by the share of cases that it passes; it is right only by all of them"
+        ),
     )
-    cpu_seconds: float = Field(5.0, gt=0, description="CPU time of one case, where its problem sets no time_limit")
-    wall_seconds: float = Field(20.0, gt=0, description="wall time of one case, a backstop for programs that wait")
+    cpu_seconds: float = Field(
+        5.0, gt=0, description="CPU time of one case, where its problem sets no time_limit"
+    )
+    wall_seconds: float = Field(
+        20.0, gt=0, description="wall time of one case, a backstop for programs that wait"
+    )
     memory_mib: int = Field(
         512,
         ge=32,
-        description="address space of each process of a program, in MiB, where its problem sets no memory_limit; fits in "
-        "execution.sandbox.memory_mib",
+        description=(
+            "address space of each process of a program, in MiB, where its problem sets no"
+            " memory_limit; fits in execution.sandbox.memory_mib"
+        ),
     )
     environment: str = Field(
-        "", description="any text; another one judges everything again, for instance after execution.sandbox.packages has changed"
+        "",
+        description=(
+            "any text; another one judges everything again, for instance after"
+            " execution.sandbox.packages has changed"
+        ),
     )
 
     @model_validator(mode="after")
     def _python_alone(self):
         if self.language != "python" and self.continues:
-            raise ValueError(f"continues: a question that goes on is Python; programs in {self.language} are whole")
+            raise ValueError(
+                f"continues: a question that goes on is Python; programs in {self.language} are"
+                " whole"
+            )
         return self
 
     def check_problem(self, problem: Problem) -> str | None:
@@ -91,11 +141,15 @@ class CodeVerifier(Identity):
             if self.language == "python" or tests.cases:
                 return None
             kind = "calls" if tests.calls else "asserts"
-            return f"its tests are {kind}, which are for Python; programs in {self.language} are judged by a list of {{input, output}}"
+            return (
+                f"its tests are {kind}, which are for Python; programs in {self.language} are"
+                " judged by a list of {input, output}"
+            )
         return self._answer().check_problem(problem)
 
     def parse(self, completion: str, entry: str = "") -> str | None:
-        """The program of a completion (program_text.py). `entry` is the function that it shall define."""
+        """The program of a completion (program_text.py). `entry` is the function that it shall
+        define."""
         return self._found(completion, Sought(entry))
 
     def content(self, problem: Problem, completion: str) -> str | None:
@@ -113,7 +167,11 @@ class CodeVerifier(Identity):
         return () if self.language == "python" else (self.language,)
 
     def _answer(self) -> NumericVerifier | TextVerifier:
-        return NumericVerifier(tolerance=self.tolerance) if self.answers == "numeric" else TextVerifier()
+        return (
+            NumericVerifier(tolerance=self.tolerance)
+            if self.answers == "numeric"
+            else TextVerifier()
+        )
 
     def _found(self, completion: str, sought: Sought) -> str | None:
         if self.program == "whole":
@@ -122,33 +180,57 @@ class CodeVerifier(Identity):
             from sandbox.languages import LANGUAGES
 
             language = LANGUAGES[self.language]
-            return find_source(completion, language.tags, language.whole, fenced=self.program == "fenced")
+            return find_source(
+                completion, language.tags, language.whole, fenced=self.program == "fenced"
+            )
         return find_program(completion, sought, fenced=self.program == "fenced")
 
     def _program(self, problem: Problem, completion: str) -> str | None:
-        """With `continues`, what the question has before its function, imports and helpers, stands before a program that writes the
-        function again: a model that is asked in a chat does so, and rarely repeats what it was given besides."""
+        """With `continues`, what the question has before its function, imports and helpers,
+        stands before a program that writes the function again: a model that is asked in a chat
+        does so, and rarely repeats what it was given besides."""
         tests = ProgramTests.from_json(problem.tests) if problem.tests else None
         question = problem.question if self.continues else None
         reads = tests is not None and any(given.strip() for given, _ in tests.cases)
-        program = self._found(completion, Sought(tests.entry if tests else "", reads, tests is None, question))
+        program = self._found(
+            completion, Sought(tests.entry if tests else "", reads, tests is None, question)
+        )
         if program is None or question is None:
             return program
         if tests is None or not facts(program).defines(tests.entry):
             return question + program
-        asked = re.search(rf"^[ \t]*(?:async[ \t]+)?(?:def|class)\s+{re.escape(tests.entry.partition('.')[0])}\b", question, re.MULTILINE)
+        asked = re.search(
+            rf"^[ \t]*(?:async[ \t]+)?(?:def|class)\s+{re.escape(tests.entry.partition('.')[0])}\b",
+            question,
+            re.MULTILINE,
+        )
         return joined(question[: asked.start()] if asked else question, program)
 
     def task(self, problem: Problem, program: str) -> sandbox.Task:
         """What the sandbox is asked."""
-        from sandbox import Call, FuncTask, Limits, RpcTask, RunTask, StdinCase, StdinTask, TextRule, lower
+        from sandbox import (
+            Call,
+            FuncTask,
+            Limits,
+            RpcTask,
+            RunTask,
+            StdinCase,
+            StdinTask,
+            TextRule,
+            lower,
+        )
 
-        tests = ProgramTests.from_json(problem.tests) if problem.tests is not None else ProgramTests()
+        tests = (
+            ProgramTests.from_json(problem.tests) if problem.tests is not None else ProgramTests()
+        )
         cpu = tests.time_limit or self.cpu_seconds
         limits = Limits(
             cpu_seconds=cpu,
             wall_seconds=cpu * self.wall_seconds / self.cpu_seconds,
-            memory_bytes=int(max(tests.memory_limit, LEAST_MEMORY) if tests.memory_limit else self.memory_mib) * MIB,
+            memory_bytes=int(
+                max(tests.memory_limit, LEAST_MEMORY) if tests.memory_limit else self.memory_mib
+            )
+            * MIB,
         )
         source = joined(self.prelude, program)
         if problem.tests is None:
@@ -156,24 +238,53 @@ class CodeVerifier(Identity):
         if tests.cases:
             cases = tuple(StdinCase(given, printed) for given, printed in tests.cases)
             rule = TextRule(self.words, self.tolerance or None, self.decimals, self.any_order)
-            return StdinTask(source, cases, rule, limits, tests.checker, self.partial_credit, self.any_status, self.language)
+            return StdinTask(
+                source,
+                cases,
+                rule,
+                limits,
+                tests.checker,
+                self.partial_credit,
+                self.any_status,
+                self.language,
+            )
         if tests.calls:
             calls = tuple(
-                Call(tuple(_whole_keys(args) if tests.as_apps else args), expected, kwargs, _also(expected) if tests.as_apps else ())
+                Call(
+                    tuple(_whole_keys(args) if tests.as_apps else args),
+                    expected,
+                    kwargs,
+                    _also(expected) if tests.as_apps else (),
+                )
                 for args, kwargs, expected in tests.calls
             )
-            return FuncTask(source, entry_of(program, tests.entry), calls, self.tolerance, limits, from_json=True)
+            return FuncTask(
+                source,
+                entry_of(program, tests.entry),
+                calls,
+                self.tolerance,
+                limits,
+                from_json=True,
+            )
         if lowered := lower(tests.asserts, tests.entry):
             return FuncTask(source, tests.entry, lowered, limits=limits)
-        return RpcTask(source, tests.entry, tests.asserts, tests.context, limits, self.partial_credit)
+        return RpcTask(
+            source, tests.entry, tests.asserts, tests.context, limits, self.partial_credit
+        )
 
     def verdict(self, problem: Problem, program: str, found: sandbox.Verdict) -> Verdict:
         """The sandbox's word on it; for a problem without tests, its result against the answer."""
-        execution = Execution(found.case, found.cpu_seconds, found.wall_seconds, found.peak_memory_bytes, found.output)
+        execution = Execution(
+            found.case, found.cpu_seconds, found.wall_seconds, found.peak_memory_bytes, found.output
+        )
         outcome = Outcome(found.outcome)
         if problem.tests is not None:
             reason = found.reason or f"passes all {found.cases} tests"
-            share = self.partial_credit and outcome in (Outcome.WRONG, Outcome.TIMEOUT, Outcome.RESOURCE)
+            share = self.partial_credit and outcome in (
+                Outcome.WRONG,
+                Outcome.TIMEOUT,
+                Outcome.RESOURCE,
+            )
             reward = found.score if share else float(outcome == Outcome.PASS)
             return Verdict(outcome, reward, program, reason, execution)
         if outcome != Outcome.PASS:
@@ -181,25 +292,46 @@ class CodeVerifier(Identity):
         compared = self._answer()
         reading = self._result(found.output if found.value is None else found.value)
         if reading is None:
-            shown = "prints nothing" if found.value is None else f"gives a value of type {type(found.value).__name__}, nothing"
-            return Verdict(Outcome.MALFORMED, 0.0, None, f"the program {shown} that could be an answer", execution)
+            shown = (
+                "prints nothing"
+                if found.value is None
+                else f"gives a value of type {type(found.value).__name__}, nothing"
+            )
+            return Verdict(
+                Outcome.MALFORMED,
+                0.0,
+                None,
+                f"the program {shown} that could be an answer",
+                execution,
+            )
         right = compared.meets(reading, problem.answer)
         relation = "equals" if right else "differs from"
         reason = f"the program's {reading.parsed} {relation} the reference answer {problem.answer}"
-        return Verdict(Outcome.PASS if right else Outcome.WRONG, float(right), reading.parsed, reason, execution)
+        return Verdict(
+            Outcome.PASS if right else Outcome.WRONG,
+            float(right),
+            reading.parsed,
+            reason,
+            execution,
+        )
 
     def _result(self, value: object) -> Reading | None:
-        """A value, or a printed text, as an answer. A list that holds the right number is not that number; nor is a complex number,
-        or an infinity, any."""
+        """A value, or a printed text, as an answer. A list that holds the right number is not
+        that number; nor is a complex number, or an infinity, any."""
         verifier = self._answer()
         if isinstance(value, (int, float, Decimal, Fraction)) and not isinstance(value, bool):
             written = plain(value)
-            return Reading(written) if self.answers == "numeric" and number(written) is not None else verifier.read(written)
+            return (
+                Reading(written)
+                if self.answers == "numeric" and number(written) is not None
+                else verifier.read(written)
+            )
         if self.answers == "numeric" and not isinstance(value, str):
             return None
         try:
             return verifier.read(str(value))
-        except (ValueError, RecursionError):  # a list that holds an integer of more digits than Python writes, or is nested too deep
+        except (ValueError, RecursionError):
+            # a list that holds an integer of more digits than Python writes, or is nested too deep
             return None
 
 
@@ -209,7 +341,8 @@ def _also(expected: object) -> tuple[object, ...]:
 
 
 def _whole_keys(args: list[Any]) -> list[Any]:
-    """With numbers for the keys of a dict that comes first, which JSON writes as text, if all can be numbers."""
+    """With numbers for the keys of a dict that comes first, which JSON writes as text, if all
+    can be numbers."""
     try:
         return [{int(key): value for key, value in args[0].items()}, *args[1:]]
     except (IndexError, AttributeError, ValueError):
@@ -219,13 +352,16 @@ def _whole_keys(args: list[Any]) -> list[Any]:
 class _CodeJudge:
     """A pool of containers at work for one verifier."""
 
-    def __init__(self, verifier: CodeVerifier, pool: sandbox.Pool, sandbox: SandboxSettings) -> None:
+    def __init__(
+        self, verifier: CodeVerifier, pool: sandbox.Pool, sandbox: SandboxSettings
+    ) -> None:
         self._verifier, self._pool, self._sandbox = verifier, pool, sandbox
         images = sorted({f"{w.image}, {w.holds}" for w in pool.workers})
         self.name = f"{verifier.type} {verifier.version} ({'; '.join(images)})"
 
     def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
-        """Programs are given to the containers as these become free; a completion without one needs none."""
+        """Programs are given to the containers as these become free; a completion without one
+        needs none."""
         running: list[tuple[int, Problem, str]] = []
         without: list[tuple[int, Verdict]] = []
 
@@ -238,9 +374,18 @@ class _CodeJudge:
                     without.append((position, failed(error)))
                     continue
                 if program is None or task is None:
-                    without.append((position, Verdict(Outcome.MALFORMED, 0.0, None, "no program found in the completion")))
+                    without.append(
+                        (
+                            position,
+                            Verdict(
+                                Outcome.MALFORMED, 0.0, None, "no program found in the completion"
+                            ),
+                        )
+                    )
                     continue
-                self._sandbox.require_room(task.limits.memory_bytes // MIB, f'problem "{problem.id}": its memory_limit')
+                self._sandbox.require_room(
+                    task.limits.memory_bytes // MIB, f'problem "{problem.id}": its memory_limit'
+                )
                 running.append((position, problem, program))
                 yield task
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from selftrain_assets.core.types import Problem, Verdict
+from selftrain_assets.domain.types import Problem, Verdict
 from selftrain_assets.verifiers.guard import judged
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
@@ -25,14 +25,15 @@ class Judge(Protocol):
     def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
         """Position and verdict of each pair, in the order in which they are done.
 
-        InfraError ends the stream where judging itself fails; what came before stays valid, the rest is owed.
+        InfraError ends the stream where judging itself fails; what came before stays valid, the
+        rest is owed.
         """
         ...
 
 
 class Verifier(Protocol):
-    """Settings that can judge. `version` is raised whenever the same completion may be judged otherwise, which
-    makes every verdict owed again; the older ones stay beside the new."""
+    """Settings that can judge. `version` is raised whenever the same completion may be judged
+    otherwise, which makes every verdict owed again; the older ones stay beside the new."""
 
     @property
     def type(self) -> str: ...
@@ -49,7 +50,8 @@ class Verifier(Protocol):
         ...
 
     def content(self, problem: Problem, completion: str) -> str | None:
-        """A hash of all that the verdict depends on, if equal ones shall be judged once; None to judge each."""
+        """A hash of all that the verdict depends on, if equal ones shall be judged once; None to
+        judge each."""
         ...
 
     def open(self, sandbox: SandboxSettings) -> AbstractContextManager[Judge]:

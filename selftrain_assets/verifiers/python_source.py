@@ -1,4 +1,5 @@
-"""What can be told of Python source without running it. For hostile text: sizes are bounded, and nothing raises."""
+"""What can be told of Python source without running it. For hostile text: sizes are bounded, and
+nothing raises."""
 
 from __future__ import annotations
 
@@ -12,13 +13,35 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 LONGEST = 100_000  # characters that are parsed; a longer source is judged by its words
-READS = frozenset({"input", "raw_input", "stdin", "fileinput", "open", "read", "readline", "readlines"})
+READS = frozenset(
+    {"input", "raw_input", "stdin", "fileinput", "open", "read", "readline", "readlines"}
+)
 WRITES = frozenset({"print", "pprint", "stdout", "write", "writelines", "open"})
 BUILTINS = frozenset(dir(builtins))
 IMPORTS = (ast.Import, ast.ImportFrom)
-LITERAL = (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.unaryop, ast.expr_context)
-FUTURE = re.compile(r"^from[ \t]+__future__[ \t]+import[ \t]+(?:\([^)]*\)|[^\n(]*)\n?", re.MULTILINE)
-SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+LITERAL = (
+    ast.Constant,
+    ast.Tuple,
+    ast.List,
+    ast.Set,
+    ast.Dict,
+    ast.UnaryOp,
+    ast.unaryop,
+    ast.expr_context,
+)
+FUTURE = re.compile(
+    r"^from[ \t]+__future__[ \t]+import[ \t]+(?:\([^)]*\)|[^\n(]*)\n?", re.MULTILINE
+)
+SCOPES = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Lambda,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +58,8 @@ class Facts:
     methods: frozenset[str] = frozenset()
     """`Class.method` of its classes."""
     stubs: frozenset[str] = frozenset()
-    """Names that stand for a definition elsewhere: functions that do nothing yet, and what is imported from a module of nobody's."""
+    """Names that stand for a definition elsewhere: functions that do nothing yet, and what is
+    imported from a module of nobody's."""
     reads: bool = False
     writes: bool = False
     acts: bool = False
@@ -64,7 +88,8 @@ def parsed(source: str) -> ast.Module | SyntaxError:
             return SyntaxError(str(error))
 
 
-@lru_cache(maxsize=128)  # a completion is looked at twice: for the key of its verdict, and for the sandbox
+# a completion is looked at twice: for the key of its verdict, and for the sandbox
+@lru_cache(maxsize=128)
 def facts(source: str) -> Facts:
     """What is known of a source."""
     tree = parsed(source)
@@ -75,8 +100,15 @@ def _facts(tree: ast.Module) -> Facts:
     top = list(_top_level(tree))
     defined = {name for node in top for name in _bound(node)}
     everywhere = list(ast.walk(tree))
-    bound = defined.union(*(_bound(node) for node in everywhere), (node.arg for node in everywhere if isinstance(node, ast.arg)))
-    loaded = {node.id for node in everywhere if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    bound = defined.union(
+        *(_bound(node) for node in everywhere),
+        (node.arg for node in everywhere if isinstance(node, ast.arg)),
+    )
+    loaded = {
+        node.id
+        for node in everywhere
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
     words = loaded | {node.attr for node in everywhere if isinstance(node, ast.Attribute)}
     classes = [node for node in top if isinstance(node, ast.ClassDef)]
     functions = [node for node in top if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
@@ -86,15 +118,23 @@ def _facts(tree: ast.Module) -> Facts:
         defined=frozenset(defined),
         used=frozenset(loaded - bound - BUILTINS),
         imports=tuple(
-            (name, ast.unparse(node)) for node in top if isinstance(node, IMPORTS) for alias in node.names for name in _bound(alias)
+            (name, ast.unparse(node))
+            for node in top
+            if isinstance(node, IMPORTS)
+            for alias in node.names
+            for name in _bound(alias)
         ),
-        methods=frozenset(f"{c.name}.{name}" for c in classes for node in _top_level(c) for name in _bound(node)),
-        stubs=frozenset(node.name for node in functions if all(map(_says_nothing, node.body))) | _foreign(top),
+        methods=frozenset(
+            f"{c.name}.{name}" for c in classes for node in _top_level(c) for name in _bound(node)
+        ),
+        stubs=frozenset(node.name for node in functions if all(map(_says_nothing, node.body)))
+        | _foreign(top),
         reads=bool(words & READS),
         writes=bool(words & WRITES),
         acts=any(map(_acts, tree.body)),
         runs=any(isinstance(node, ast.Call) for node in top),
-        valued=isinstance(last, ast.Expr) and any(not isinstance(node, LITERAL) for node in ast.walk(last.value)),
+        valued=isinstance(last, ast.Expr)
+        and any(not isinstance(node, LITERAL) for node in ast.walk(last.value)),
     )
 
 
@@ -110,7 +150,8 @@ def _bare_annotation(node: ast.AST) -> bool:
 
 
 def _top_level(tree: ast.Module | ast.ClassDef) -> Iterator[ast.AST]:
-    """Nodes of this scope, those below `if`, `try`, `with` and loops included, but not the inside of functions and classes."""
+    """Nodes of this scope, those below `if`, `try`, `with` and loops included, but not the
+    inside of functions and classes."""
     waiting: list[ast.AST] = list(reversed(tree.body))
     while waiting:
         node = waiting.pop()
@@ -120,7 +161,8 @@ def _top_level(tree: ast.Module | ast.ClassDef) -> Iterator[ast.AST]:
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
-    """Names that a node binds by itself: by def, class, import, assignment of any kind, a pattern or an exception."""
+    """Names that a node binds by itself: by def, class, import, assignment of any kind, a
+    pattern or an exception."""
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield node.name
@@ -128,13 +170,23 @@ def _bound(node: ast.AST) -> Iterator[str]:
             yield node.id
         case ast.alias():
             yield (node.asname or node.name).partition(".")[0]
-        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+        case (
+            ast.ExceptHandler(name=str(name))
+            | ast.MatchAs(name=str(name))
+            | ast.MatchStar(name=str(name))
+        ):
             yield name
 
 
 def _foreign(top: list[ast.AST]) -> frozenset[str]:
-    """Names that are imported from no module of the standard library and defined in no other way: `from solution import add`."""
-    own = {name for node in top if not isinstance(node, (ast.Import, ast.ImportFrom, ast.alias)) for name in _bound(node)}
+    """Names that are imported from no module of the standard library and defined in no other
+    way: `from solution import add`."""
+    own = {
+        name
+        for node in top
+        if not isinstance(node, (ast.Import, ast.ImportFrom, ast.alias))
+        for name in _bound(node)
+    }
     modules = [(node.module or "", node) for node in top if isinstance(node, ast.ImportFrom)]
     return frozenset(
         name
@@ -147,17 +199,27 @@ def _foreign(top: list[ast.AST]) -> frozenset[str]:
 
 
 def _says_nothing(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    return isinstance(node, ast.Pass) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    )
 
 
 def _guessed(source: str) -> Facts:
     """For a source of another version of Python, one that was cut off, or no source at all."""
     text = source[:LONGEST]
-    names = re.findall(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|^(\w+)[ \t]*=(?!=)", text, re.MULTILINE)
-    words = set(re.findall(r"\b(?:" + "|".join(READS | WRITES) + r")\b(?=[ \t]*[(.])|\bstdin\b|\bstdout\b", text))
+    names = re.findall(
+        r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|^(\w+)[ \t]*=(?!=)", text, re.MULTILINE
+    )
+    words = set(
+        re.findall(
+            r"\b(?:" + "|".join(READS | WRITES) + r")\b(?=[ \t]*[(.])|\bstdin\b|\bstdout\b", text
+        )
+    )
     methods: set[str] = set()
     owner = ""
-    for name, method in re.findall(r"^class[ \t]+(\w+)|^[ \t]+(?:async[ \t]+)?def[ \t]+(\w+)", text, re.MULTILINE):
+    for name, method in re.findall(
+        r"^class[ \t]+(\w+)|^[ \t]+(?:async[ \t]+)?def[ \t]+(\w+)", text, re.MULTILINE
+    ):
         owner = name or owner
         methods |= {f"{owner}.{method}"} if method else set()
     return Facts(
@@ -178,6 +240,8 @@ def joined(*parts: str) -> str:
     future: list[str] = []
     rest = []
     for part in kept:
-        future += [line.strip() + "\n" for line in FUTURE.findall(part)] if "__future__" in part else []
+        future += (
+            [line.strip() + "\n" for line in FUTURE.findall(part)] if "__future__" in part else []
+        )
         rest.append(FUTURE.sub("", part) if "__future__" in part else part)
     return "".join(dict.fromkeys(future)) + "".join(part.rstrip("\n") + "\n" for part in rest)

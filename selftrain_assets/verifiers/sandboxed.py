@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from selftrain_assets.core.errors import InfraError, UserError
-from selftrain_assets.core.settings import Execution
+from selftrain_assets.domain.errors import InfraError, UserError
+from selftrain_assets.domain.settings import Execution
 
 if TYPE_CHECKING:
     import sandbox
@@ -21,25 +21,59 @@ RUNNER_MIB = 68
 
 
 class SandboxSettings(Execution):
-    """Docker engines and containers for verifiers that run programs. There is no way to run one without Docker."""
+    """Docker engines and containers for verifiers that run programs. There is no way to run one
+    without Docker."""
 
-    base: str = Field("auto", description="image; auto: python:3.12-slim if it can be had, else one made from this Python")
-    workers: int | None = Field(None, ge=1, description="containers per engine; none: one per core of this machine")
-    hosts: tuple[str, ...] = Field((), description="engines, each as in DOCKER_HOST; none: what DOCKER_HOST says, else the default one")
-    packages: tuple[str, ...] = Field((), description="what programs can import, as pip names it: numpy, sympy==1.13; wheels alone")
-    wheels: str | None = Field(
-        None, description="folder of wheels, relative to the folder that the command runs in, to take packages from; none: pip's index"
+    base: str = Field(
+        "auto",
+        description=(
+            "image; auto: python:3.12-slim if it can be had, else one made from this Python"
+        ),
     )
-    memory_mib: int = Field(768, ge=128, description="memory of a container, in MiB; well above what a program may use")
-    scratch_mib: int = Field(32, ge=1, description="size of /tmp, the only place that a program can write to, in MiB; counts as memory")
-    runtime: str | None = Field(None, description="OCI runtime, for instance runsc; none: the engine's default")
-    userns: str | None = Field(None, description='"host" turns user namespaces off on an engine that remaps')
+    workers: int | None = Field(
+        None, ge=1, description="containers per engine; none: one per core of this machine"
+    )
+    hosts: tuple[str, ...] = Field(
+        (),
+        description=(
+            "engines, each as in DOCKER_HOST; none: what DOCKER_HOST says, else the default one"
+        ),
+    )
+    packages: tuple[str, ...] = Field(
+        (),
+        description="what programs can import, as pip names it: numpy, sympy==1.13; wheels alone",
+    )
+    wheels: str | None = Field(
+        None,
+        description=(
+            "folder of wheels, relative to the folder that the command runs in, to take packages"
+            " from; none: pip's index"
+        ),
+    )
+    memory_mib: int = Field(
+        768, ge=128, description="memory of a container, in MiB; well above what a program may use"
+    )
+    scratch_mib: int = Field(
+        32,
+        ge=1,
+        description=(
+            "size of /tmp, the only place that a program can write to, in MiB; counts as memory"
+        ),
+    )
+    runtime: str | None = Field(
+        None, description="OCI runtime, for instance runsc; none: the engine's default"
+    )
+    userns: str | None = Field(
+        None, description='"host" turns user namespaces off on an engine that remaps'
+    )
 
     def engines(self, languages: Iterable[str] = ()) -> tuple[sandbox.EngineSettings, ...]:
         """The same for the package `sandbox`, with these languages besides Python."""
         from sandbox import ContainerLimits, EngineSettings
 
-        container = ContainerLimits(memory_bytes=self.memory_mib * MIB, scratch_bytes=self.scratch_mib * MIB)
+        container = ContainerLimits(
+            memory_bytes=self.memory_mib * MIB, scratch_bytes=self.scratch_mib * MIB
+        )
         return tuple(
             EngineSettings(
                 host=host,
@@ -55,15 +89,18 @@ class SandboxSettings(Execution):
         )
 
     def require_room(self, memory_mib: int, limit: str = "memory_mib") -> None:
-        """UserError if a container has too little memory for a program that may use so much: the kernel would end it before its limit."""
+        """UserError if a container has too little memory for a program that may use so much: the
+        kernel would end it before its limit."""
         if memory_mib + RUNNER_MIB > self.memory_mib:
             raise UserError(
-                f"{limit}: {memory_mib} MiB for a program do not fit in a container of {self.memory_mib}; "
-                f"set execution.sandbox.memory_mib to {memory_mib + RUNNER_MIB} or more"
+                f"{limit}: {memory_mib} MiB for a program do not fit in a container of"
+                f" {self.memory_mib}; set execution.sandbox.memory_mib to {memory_mib + RUNNER_MIB}"
+                " or more"
             )
 
     def build(self, languages: Iterable[str] = ()) -> None:
-        """Have the image on every engine, so that what cannot be built is known before there is anything to judge."""
+        """Have the image on every engine, so that what cannot be built is known before there is
+        anything to judge."""
         from sandbox.engine import connect
         from sandbox.image import build
 
@@ -73,7 +110,8 @@ class SandboxSettings(Execution):
 
     @contextmanager
     def pool(self, languages: Iterable[str] = ()) -> Iterator[sandbox.Pool]:
-        """Containers that are ready; everything that the sandbox cannot do here becomes an InfraError."""
+        """Containers that are ready; everything that the sandbox cannot do here becomes an
+        InfraError."""
         from sandbox import Pool, PoolSettings
 
         with (

@@ -1,22 +1,27 @@
-"""What of a completion is said to the reader: without the model's thoughts, and without programs beside its text.
+"""What of a completion is said to the reader: without the model's thoughts, and without programs
+beside its text.
 
-A verifier is given the answer of a sample, behind its thought (core/thinking.py). What is taken out here are thoughts of samples that
-were drawn without knowing the model's marks, and of plain text.
+A verifier is given the answer of a sample, behind its thought (domain/thinking.py). What is taken
+out here are thoughts of samples that were drawn without knowing the model's marks, and of plain
+text.
 """
 
 from __future__ import annotations
 
 import re
 
-from selftrain_assets.core.thinking import ANY_MARK
+from selftrain_assets.domain.thinking import ANY_MARK
 
 END_TOKEN = re.compile(r"(?:</s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>)\s*$")
 NO_PROGRAM = r"(?i:text|txt|output|latex|tex|math|markdown|md|json|answer|plain\w*)\b"
-PROGRAM = re.compile(rf"^[ \t]*(```+|~~~+)[ \t]*(?!{NO_PROGRAM})\w[^\n]*\n.*?^[ \t]*\1", re.DOTALL | re.MULTILINE)
+PROGRAM = re.compile(
+    rf"^[ \t]*(```+|~~~+)[ \t]*(?!{NO_PROGRAM})\w[^\n]*\n.*?^[ \t]*\1", re.DOTALL | re.MULTILINE
+)
 
 
 def spoken(completion: str) -> str:
-    """The completion without its thoughts, and without fenced programs where it holds other text too."""
+    """The completion without its thoughts, and without fenced programs where it holds other text
+    too."""
     text = without_thoughts(completion)
     if "```" in text or "~~~" in text:
         prose = PROGRAM.sub("\n", text)
@@ -27,8 +32,9 @@ def spoken(completion: str) -> str:
 def without_thoughts(completion: str) -> str:
     """The completion without its thoughts, and without end tokens behind it.
 
-    A closed `<think>`, or another of the table of marks, is left out, and so is all behind one that never closes. A `</think>` without
-    its start closes what stands before it, since chat templates put the start into the prompt.
+    A closed `<think>`, or another of the table of marks, is left out, and so is all behind one that
+    never closes. A `</think>` without its start closes what stands before it, since chat templates
+    put the start into the prompt.
     """
     text = completion
     if "<" in text or "[" in text or "\u25c1" in text:

@@ -10,12 +10,18 @@ def test_both_ways_are_measured_in_turns(monkeypatch, tmp_path):
     ways = []
 
     def in_this_process(command, **_):
-        way, length, vocabulary = (command[command.index(f"--{name}") + 1] for name in ("way", "length", "vocabulary"))
+        way, length, vocabulary = (
+            command[command.index(f"--{name}") + 1] for name in ("way", "length", "vocabulary")
+        )
         ways.append(way)
-        return SimpleNamespace(stdout=json.dumps(loss.measure(loss.WAYS[way], int(vocabulary), int(length))))
+        return SimpleNamespace(
+            stdout=json.dumps(loss.measure(loss.WAYS[way], int(vocabulary), int(length)))
+        )
 
     monkeypatch.setattr(loss.subprocess, "run", in_this_process)
-    loss.main(["--quick", "--vocabulary", "97", "--length", "16", "--json", str(tmp_path / "loss.json")])
+    loss.main(
+        ["--quick", "--vocabulary", "97", "--length", "16", "--json", str(tmp_path / "loss.json")]
+    )
     found = json.loads((tmp_path / "loss.json").read_text())
     assert ways == ["plain", "chunked"] * 2
     assert found["losses"][0] == found["losses"][1] > 0

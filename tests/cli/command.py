@@ -1,4 +1,5 @@
-"""The command `selftrain` for tests: in this process, which has its imports already, or in one of its own."""
+"""The command `selftrain` for tests: in this process, which has its imports already, or in one
+of its own."""
 
 import contextlib
 import io
@@ -26,8 +27,11 @@ class Done:
     stderr: str
 
 
-def selftrain(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Done:
-    """A command from entry point to exit code, in that folder and environment; what would be a traceback fails the test."""
+def selftrain(
+    *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Done:
+    """A command from entry point to exit code, in that folder and environment; what would be a
+    traceback fails the test."""
     out, errors = io.StringIO(), io.StringIO()
     with (
         mock.patch.dict(os.environ, os.environ if env is None else env, clear=True),
@@ -43,4 +47,6 @@ def selftrain(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] |
 
 def process(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     """The same as a shell starts it."""
-    return subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, timeout=600, **options)
+    return subprocess.run(
+        [*PROGRAM, *arguments], capture_output=True, text=True, timeout=600, **options
+    )

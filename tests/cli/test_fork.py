@@ -11,7 +11,8 @@ from tests.cli.command import selftrain
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with an experiment of which nothing was run; and an environment without an event log."""
+    """A folder with an experiment of which nothing was run; and an environment without an event
+    log."""
     folder = tmp_path_factory.mktemp("forks")
     (folder / "dagster").mkdir()
     lab.write_experiment(folder)
@@ -31,10 +32,15 @@ def test_a_fork_is_written_run_and_told(place):
     said = "lab after iteration 1, with recipe.cap 1"
     wrote = ask("fork", "lab", "1", "forked", "--set", "recipe.cap=1")
     assert f"Wrote defs/forked/defs.yaml: forked is forked from {said}; round 1 is shared." in wrote
-    assert "base of lab is not finished: whichever of the two runs first does what they share" in wrote
+    assert (
+        "base of lab is not finished: whichever of the two runs first does what they share" in wrote
+    )
     ask("run", "lab", "--rounds", "1")
     made = json.loads(ask("fork", "lab", "1", "again", "--rounds", "3", "--json"))
-    assert (made["fork"], made["unfinished"]) == ({"experiment": "lab", "iteration": 1, "changes": {}}, None)
+    assert (made["fork"], made["unfinished"]) == (
+        {"experiment": "lab", "iteration": 1, "changes": {}},
+        None,
+    )
     assert said in ask("run", "forked", "--json") or said in ask("report", "forked")
     rounds = json.loads(ask("report", "forked", "--json"))["iterations"]
     assert [r["counts"]["samples_reused"] for r in rounds] == [48, 0]
@@ -48,11 +54,26 @@ def test_a_fork_is_written_run_and_told(place):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["lab", "1", "lab"], "defs/lab/defs.yaml is there already; edit it, or choose another name"),
+        (
+            ["lab", "1", "lab"],
+            "defs/lab/defs.yaml is there already; edit it, or choose another name",
+        ),
         (["lab", "1", "a/b"], 'experiment name "a/b": use letters'),
-        (["lab", "2", "other"], "a fork changes the rounds after round 2, and there are 2; name an earlier round, or set --rounds"),
-        (["lab", "1", "other", "--set", "recipe.capp=8"], '--set: unknown field "forks[0].changes.recipe.capp"; did you mean "cap"?'),
-        (["lab", "1", "other", "--set", "evaluation.resamples=200"], "--set: forks[0].changes.evaluation: all rounds share it"),
+        (
+            ["lab", "2", "other"],
+            (
+                "a fork changes the rounds after round 2, and there are 2; name an earlier round,"
+                " or set --rounds"
+            ),
+        ),
+        (
+            ["lab", "1", "other", "--set", "recipe.capp=8"],
+            '--set: unknown field "forks[0].changes.recipe.capp"; did you mean "cap"?',
+        ),
+        (
+            ["lab", "1", "other", "--set", "evaluation.resamples=200"],
+            "--set: forks[0].changes.evaluation: all rounds share it",
+        ),
     ],
 )
 def test_a_fork_that_cannot_be_is_refused_in_a_sentence(place, arguments, reason):

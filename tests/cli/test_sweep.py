@@ -1,4 +1,5 @@
-"""Sweeps by the command line: every point, failed ones named and done again alone, interrupted and gone on with, and compared."""
+"""Sweeps by the command line: every point, failed ones named and done again alone, interrupted
+and gone on with, and compared."""
 
 import json
 import os
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from selftrain_assets.cli import app
-from selftrain_assets.core.errors import TaskError, UserError
+from selftrain_assets.domain.errors import TaskError, UserError
 from selftrain_assets.models.loading import EMBEDDED_DIRECTORY
 from selftrain_assets.tasks import WordProblems
 from tests import lab
@@ -24,7 +25,11 @@ def place(tmp_path, monkeypatch):
     """A folder with an event log, in which the command runs."""
     (tmp_path / "dagster").mkdir()
     (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    for name, value in {"SELFTRAIN_DEFS": "defs", "SELFTRAIN_STORE": "runs", "DAGSTER_HOME": "dagster"}.items():
+    for name, value in {
+        "SELFTRAIN_DEFS": "defs",
+        "SELFTRAIN_STORE": "runs",
+        "DAGSTER_HOME": "dagster",
+    }.items():
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -37,19 +42,31 @@ def asked(*arguments):
 
 
 def checkpoints(folder):
-    return {path.parents[1].name: path.read_bytes() for path in folder.glob("runs/experiments/*/iter-001/checkpoint.json")}
+    return {
+        path.parents[1].name: path.read_bytes()
+        for path in folder.glob("runs/experiments/*/iter-001/checkpoint.json")
+    }
 
 
 @pytest.mark.kills
 def test_a_failed_point_is_named_done_again_alone_and_then_compared(place):
-    lab.write_experiment(place, rounds=1, sweep={"points": [{"recipe.cap": 1}, {"model": "./copy"}, {"recipe.cap": 2}]})
+    lab.write_experiment(
+        place,
+        rounds=1,
+        sweep={"points": [{"recipe.cap": 1}, {"model": "./copy"}, {"recipe.cap": 2}]},
+    )
     done = selftrain("run", "lab", "--sweep", "--workers", "2")
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     for name in ("lab-cap-1", "lab-cap-2"):
-        assert any(line.startswith(f"{name}: done") and "accuracy" in line for line in lines), done.stdout + done.stderr
+        assert any(line.startswith(f"{name}: done") and "accuracy" in line for line in lines), (
+            done.stdout + done.stderr
+        )
     assert "2 of 3 runs of the sweep are done." in lines
-    assert any(line.startswith('lab-model-copy failed: model: there is no directory "./copy"') for line in lines)
+    assert any(
+        line.startswith('lab-model-copy failed: model: there is no directory "./copy"')
+        for line in lines
+    )
     again = next(line for line in lines if "mend it, then: " in line).partition(": selftrain ")[2]
     assert again == "run lab-model-copy"
     assert "cap-2" in done.stdout.partition("test less cap-1")[2]
@@ -59,18 +76,27 @@ def test_a_failed_point_is_named_done_again_alone_and_then_compared(place):
     shutil.copytree(EMBEDDED_DIRECTORY, place / "copy")
     assert selftrain(*again.split()).returncode == 0
     made = asked("run", "lab", "--sweep")
-    assert [summary["experiment"] for summary in made["points"]] == ["lab-cap-1", "lab-model-copy", "lab-cap-2"]
+    assert [summary["experiment"] for summary in made["points"]] == [
+        "lab-cap-1",
+        "lab-model-copy",
+        "lab-cap-2",
+    ]
     assert made["failures"] == []
     assert first.items() <= checkpoints(place).items()
     found = asked("compare", "lab", "--sweep")
     assert [arm["name"] for arm in found["arms"]] == ["lab-cap-1", "lab-model-copy", "lab-cap-2"]
-    assert found == json.loads((place / "runs" / "comparisons" / "lab.sweep" / "comparison.json").read_text())
+    assert found == json.loads(
+        (place / "runs" / "comparisons" / "lab.sweep" / "comparison.json").read_text()
+    )
     counts = asked("sql", "SELECT count(*) AS n, count(DISTINCT key) AS keys FROM sample_pool")
     assert counts[0]["n"] == counts[0]["keys"]
     drawn = asked(
-        "sql", "SELECT experiment, sum(CAST(counts->>'reused' AS INT)) AS reused FROM manifests WHERE stage = 'samples' GROUP BY ALL"
+        "sql",
+        "SELECT experiment, sum(CAST(counts->>'reused' AS INT)) AS reused FROM manifests WHERE"
+        " stage = 'samples' GROUP BY ALL",
     )
-    assert sorted(row["reused"] for row in drawn)[1:] == [48, 48]  # round 1 is drawn once, and the weights of the copy are the same
+    # round 1 is drawn once, and the weights of the copy are the same
+    assert sorted(row["reused"] for row in drawn)[1:] == [48, 48]
 
     import dagster as dg
 
@@ -81,15 +107,20 @@ def test_a_failed_point_is_named_done_again_alone_and_then_compared(place):
 
 @pytest.fixture
 def seeded(place):
-    """A sweep of two points with two seeds, of the slow engine where it is asked for; returns what writes it."""
+    """A sweep of two points with two seeds, of the slow engine where it is asked for; returns
+    what writes it."""
     texts = {}
-    for problems in zip(*(WordProblems(**lab.TASK, seed=seed).load() for seed in (3, 4)), strict=True):
+    for problems in zip(
+        *(WordProblems(**lab.TASK, seed=seed).load() for seed in (3, 4)), strict=True
+    ):
         texts[problems[0].id] = [f"#### {p.answer}" for p in problems]
 
     def write(seconds=0.0):
         settings = {"rounds": 1, "sweep": {"grid": {"trainer.steps": [2, 3]}, "seeds": "3-4"}}
         engine = lab.write_experiment(place, texts=texts)["engine"]
-        lab.write_experiment(place, texts=texts, engine=engine | {"seconds_per_completion": seconds}, **settings)
+        lab.write_experiment(
+            place, texts=texts, engine=engine | {"seconds_per_completion": seconds}, **settings
+        )
         return place
 
     return write
@@ -106,17 +137,23 @@ def test_ctrl_c_ends_all_processes_and_the_next_call_goes_on(seeded):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs have it ignored
+        # a shell's background jobs have it ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 300
     while not list(place.glob("runs/samples/*/shard-*.parquet")):
         assert time.monotonic() < deadline, "no shard was committed"
         time.sleep(0.05)
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout.split()
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True
+    ).stdout.split()
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert errors.strip().splitlines()[-1] == "Stopped. What was finished is kept; run the same command again to go on."
+    assert (
+        errors.strip().splitlines()[-1]
+        == "Stopped. What was finished is kept; run the same command again to go on."
+    )
     assert "Traceback" not in errors
     assert "of 4 runs of the sweep are done, and kept, and what lab-steps-2-seed-3" in out
     assert children
@@ -124,7 +161,10 @@ def test_ctrl_c_ends_all_processes_and_the_next_call_goes_on(seeded):
     kept = {p: p.read_bytes() for p in place.glob("runs/samples/*/shard-*.parquet")}
     seeded()
     assert selftrain("run", "lab", "--sweep").returncode == 0
-    assert kept.items() <= {p: p.read_bytes() for p in place.glob("runs/samples/*/shard-*.parquet")}.items()
+    assert (
+        kept.items()
+        <= {p: p.read_bytes() for p in place.glob("runs/samples/*/shard-*.parquet")}.items()
+    )
     before = checkpoints(place)
     assert before.keys() == {*RUNS}
     assert selftrain("run", "lab", "--sweep").returncode == 0
@@ -144,7 +184,10 @@ def test_ctrl_c_ends_all_processes_and_the_next_call_goes_on(seeded):
 @pytest.mark.kills
 def test_two_that_run_the_same_sweep_at_once_do_each_thing_once(seeded):
     place = seeded(seconds=0.02)
-    both = [subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     for process in both:
         out, errors = process.communicate(timeout=600)
         assert process.returncode == 0, out + errors
@@ -156,13 +199,41 @@ def test_two_that_run_the_same_sweep_at_once_do_each_thing_once(seeded):
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [
-        (("run", "plain", "--sweep"), UserError, "--sweep: plain has none; write one into its file"),
-        (("run", "lab", "--sweep", "--seeds", "1"), UserError, "--seeds: those of a sweep stand in the file, sweep.seeds"),
-        (("run", "lab", "--workers", "2"), UserError, "--workers: how many points of a sweep are worked on at a time; give --sweep too"),
-        (("compare", "lab", "plain", "--sweep"), UserError, "compare --sweep: name one experiment, whose points are compared"),
-        (("compare", "lab", "--sweep"), TaskError, "lab: no round of any point of its sweep is finished; run `selftrain run lab --sweep`"),
-        (("report", "lab-cap-3"), UserError, 'there is no experiment "lab-cap-3"; did you mean "lab-cap-'),
-        (("run", "lab-cap-3", "--seeds", "0"), UserError, 'there is no experiment "lab-cap-3"; did you mean "lab-cap-'),
+        (
+            ("run", "plain", "--sweep"),
+            UserError,
+            "--sweep: plain has none; write one into its file",
+        ),
+        (
+            ("run", "lab", "--sweep", "--seeds", "1"),
+            UserError,
+            "--seeds: those of a sweep stand in the file, sweep.seeds",
+        ),
+        (
+            ("run", "lab", "--workers", "2"),
+            UserError,
+            "--workers: how many points of a sweep are worked on at a time; give --sweep too",
+        ),
+        (
+            ("compare", "lab", "plain", "--sweep"),
+            UserError,
+            "compare --sweep: name one experiment, whose points are compared",
+        ),
+        (
+            ("compare", "lab", "--sweep"),
+            TaskError,
+            "lab: no round of any point of its sweep is finished; run `selftrain run lab --sweep`",
+        ),
+        (
+            ("report", "lab-cap-3"),
+            UserError,
+            'there is no experiment "lab-cap-3"; did you mean "lab-cap-',
+        ),
+        (
+            ("run", "lab-cap-3", "--seeds", "0"),
+            UserError,
+            'there is no experiment "lab-cap-3"; did you mean "lab-cap-',
+        ),
     ],
     ids=str,
 )

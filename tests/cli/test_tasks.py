@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from selftrain_assets.cli import app
-from selftrain_assets.core.errors import UserError
+from selftrain_assets.domain.errors import UserError
 from selftrain_assets.tasks import TASKS
 from tests.tasks.published_sets import FOLDER
 
@@ -29,7 +29,12 @@ def test_every_task_is_listed_with_its_licence():
 def test_a_set_is_loaded_counted_and_shown_with_its_prompt():
     found = json.loads(run("gsm8k", "--path", str(FOLDER / "gsm8k"), "--json"))
     assert found["loaded"] == {"train": 9, "validation": 1, "test": 3}
-    assert (found["problems"], found["duplicates"], found["solved"], found["verifiable"]) == (13, {"train": 1}, 13, 1.0)
+    assert (found["problems"], found["duplicates"], found["solved"], found["verifiable"]) == (
+        13,
+        {"train": 1},
+        13,
+        1.0,
+    )
     assert found["example"]["prompt"].startswith("Question: A bakery")
     assert found["example"]["prompt"].endswith("How many are left?\nAnswer:")
     text = run("gsm8k", "--path", str(FOLDER / "gsm8k"))
@@ -39,7 +44,9 @@ def test_a_set_is_loaded_counted_and_shown_with_its_prompt():
 
 def test_answers_that_cannot_be_read_are_named(tmp_path):
     path = tmp_path / "test.jsonl"
-    path.write_text('{"question": "A?", "answer": "#### twelve"}\n{"question": "B?", "answer": "#### 12"}\n')
+    path.write_text(
+        '{"question": "A?", "answer": "#### twelve"}\n{"question": "B?", "answer": "#### 12"}\n'
+    )
     text = run("gsm8k", "--path", str(path))
     assert "can read: 50.00%" in text
     assert 'gsm8k-test-00001: the answer "twelve" holds no number' in text

@@ -1,11 +1,12 @@
-"""Room for thoughts: what `new --model` writes, and what is said before a run that leaves too little."""
+"""Room for thoughts: what `new --model` writes, and what is said before a run that leaves too
+little."""
 
 import json
 
 import pytest
 import yaml
 
-from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.models.lengths import intended_length, remarks, suitable_max_tokens
 from tests.cli.command import selftrain
 from tests.models.thinker import TEMPLATE, with_template
@@ -19,7 +20,8 @@ def thinks(embedded, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def says_its_length(embedded, tmp_path_factory):
-    """A model without a chat template, whose generation config says how long its completions are."""
+    """A model without a chat template, whose generation config says how long its completions
+    are."""
     model = with_template(embedded, tmp_path_factory.mktemp("models") / "long", "")
     path = model.directory / "generation_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"max_new_tokens": 32768}))
@@ -33,12 +35,20 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_models_own_length_and_thoughts_say_how_much_room_is_needed(embedded, thinks, says_its_length):
+def test_a_models_own_length_and_thoughts_say_how_much_room_is_needed(
+    embedded, thinks, says_its_length
+):
     assert [intended_length(m) for m in (embedded, thinks, says_its_length)] == [None, None, 32768]
-    assert [suitable_max_tokens(m) for m in (embedded, thinks, says_its_length)] == [None, 4096, 32768]
+    assert [suitable_max_tokens(m) for m in (embedded, thinks, says_its_length)] == [
+        None,
+        4096,
+        32768,
+    ]
     assert remarks(embedded, {"recipe.sampling": DrawSettings()}) == []
     [told] = remarks(says_its_length, {"recipe.sampling": DrawSettings()})
-    assert told.startswith("recipe.sampling.max_tokens is 512, and the model's own generation config says 32768")
+    assert told.startswith(
+        "recipe.sampling.max_tokens is 512, and the model's own generation config says 32768"
+    )
     [told] = remarks(thinks, {"recipe.sampling": DrawSettings()})
     assert "the model thinks before it answers (<think> ...)" in told
     for enough in (DrawSettings(max_tokens=4096), DrawSettings(thinking={"budget": 400})):
@@ -46,7 +56,10 @@ def test_a_models_own_length_and_thoughts_say_how_much_room_is_needed(embedded, 
 
 
 def test_new_leaves_room_for_the_model_that_it_names(place, thinks, says_its_length):
-    for name, model, chat, length in (("a", thinks, True, 4096), ("b", says_its_length, None, 32768)):
+    for name, model, chat, length in (
+        ("a", thinks, True, 4096),
+        ("b", says_its_length, None, 32768),
+    ):
         done = selftrain("new", name, "--model", str(model.directory), cwd=place)
         assert done.returncode == 0, done.stderr
         settings = yaml.safe_load(next(place.rglob(f"{name}/defs.yaml")).read_text())["attributes"]
@@ -60,10 +73,19 @@ def test_a_run_begins_with_what_leaves_too_little_room(place, thinks):
     path = next(place.rglob("short/defs.yaml"))
     path.write_text(path.read_text().replace("max_tokens: 4096", "max_tokens: 300"))
     done = selftrain("run", "short", cwd=place)
-    assert "note: recipe.sampling.max_tokens is 300, and the model thinks before it answers" in done.stdout
+    assert (
+        "note: recipe.sampling.max_tokens is 300, and the model thinks before it answers"
+        in done.stdout
+    )
     assert done.returncode == 2  # it has no problems yet
 
 
 def test_a_study_keeps_its_model_and_one_that_is_not_there_is_told(place):
-    assert "leave --model out" in selftrain("new", "c", "--preset", "no_op", "--model", "embedded", cwd=place).stderr
-    assert 'there is no directory "nowhere"' in selftrain("new", "d", "--model", "nowhere", cwd=place).stderr
+    assert (
+        "leave --model out"
+        in selftrain("new", "c", "--preset", "no_op", "--model", "embedded", cwd=place).stderr
+    )
+    assert (
+        'there is no directory "nowhere"'
+        in selftrain("new", "d", "--model", "nowhere", cwd=place).stderr
+    )

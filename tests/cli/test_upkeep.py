@@ -39,7 +39,9 @@ def test_a_finished_experiment_audits_clean_with_dagster_beside_it(finished):
     found = json.loads(selftrain("audit", "lab", "--json").stdout)
     assert found["clean"]
     assert found["findings"] == []
-    assert {(s["owed"], s["lost"], s["duplicated"], s["quarantined"]) for s in found["stages"]} == {(0, 0, 0, 0)}
+    assert {(s["owed"], s["lost"], s["duplicated"], s["quarantined"]) for s in found["stages"]} == {
+        (0, 0, 0, 0)
+    }
 
 
 def test_damage_and_garbage_are_told_and_removed(finished):
@@ -68,4 +70,6 @@ def test_a_misspelt_name_is_one_sentence(finished):
     _, selftrain = finished
     done = selftrain("audit", "lba", "--json")
     assert done.returncode == 2
-    assert done.stderr.strip().endswith('there is no experiment "lba"; did you mean "lab"?; make one with: selftrain new lba')
+    assert done.stderr.strip().endswith(
+        'there is no experiment "lba"; did you mean "lab"?; make one with: selftrain new lba'
+    )

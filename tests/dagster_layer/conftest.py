@@ -4,9 +4,9 @@ import dagster as dg
 import pytest
 
 from selftrain_assets.component import experiment_definitions
-from selftrain_assets.config import parse_experiment
-from selftrain_assets.iterations import data_version, latest_materialization
-from selftrain_assets.resources import LaunchSettings, StoreResource
+from selftrain_assets.config.experiment import parse_experiment
+from selftrain_assets.dagster.partitions import data_version, latest_materialization
+from selftrain_assets.dagster.resources import LaunchSettings, StoreResource
 from tests import lab
 
 
@@ -26,11 +26,15 @@ class Lab:
     def round(self, scope, raise_on_error=True):
         """One round, as the job of the UI does it."""
         job = self.defs.resolve_job_def(f"{self.name}_round")
-        return job.execute_in_process(partition_key=scope, instance=self.instance, raise_on_error=raise_on_error)
+        return job.execute_in_process(
+            partition_key=scope, instance=self.instance, raise_on_error=raise_on_error
+        )
 
     def version(self, asset, scope=None):
         """The recorded data version."""
-        return data_version(latest_materialization(self.instance, dg.AssetKey([self.name, asset]), scope))
+        return data_version(
+            latest_materialization(self.instance, dg.AssetKey([self.name, asset]), scope)
+        )
 
 
 @pytest.fixture

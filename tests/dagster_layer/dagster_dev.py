@@ -1,4 +1,5 @@
-"""A real `dagster dev`: webserver, daemon and code server over experiments in a folder of their own."""
+"""A real `dagster dev`: webserver, daemon and code server over experiments in a folder of their
+own."""
 
 import json
 import os
@@ -15,22 +16,22 @@ from typing import Any
 
 import dagster as dg
 
-from selftrain_assets.iterations import latest_materialization
+from selftrain_assets.dagster.partitions import latest_materialization
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
-  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""  # noqa: E501
 ROUND_RUN = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-STATUS = """query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"""
+STATUS = """query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"""  # noqa: E501
 ENDED = ("COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED")
 ROUND = ["policy", "samples", "verifications", "dataset", "checkpoint", "evaluation"]
 """The assets of one round, in order."""
 
 
 class DagsterDev:
-    """`dagster dev` with this repository's dagster.yaml, over the store in folder/runs and the experiments in folder/defs, or over those
-    that are `shipped`."""
+    """`dagster dev` with this repository's dagster.yaml, over the store in folder/runs and the
+    experiments in folder/defs, or over those that are `shipped`."""
 
     def __init__(self, folder: Path, shipped: bool = False) -> None:
         self.folder, self.home, self.log = folder, folder / "dagster", folder / "dagster.log"
@@ -49,16 +50,36 @@ class DagsterDev:
 
     def start(self, seconds: float = 240) -> None:
         """Start, or start again, and wait until it answers."""
-        command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "-p", str(self.port)]
+        command = [
+            sys.executable,
+            "-m",
+            "dagster",
+            "dev",
+            "-w",
+            str(ROOT / "workspace.yaml"),
+            "-p",
+            str(self.port),
+        ]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self.wait(self._ready, seconds, "the start")
 
     def _ready(self) -> bool:
         try:
-            return "nodes" in self.ask("{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }")["repositoriesOrError"]
+            return (
+                "nodes"
+                in self.ask(
+                    "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
+                )["repositoriesOrError"]
+            )
         except OSError:
             return False
 
@@ -67,20 +88,28 @@ class DagsterDev:
         deadline = time.monotonic() + seconds
         while not (found := what()):
             assert self.process.poll() is None, self.log.read_text()[-2000:]
-            assert time.monotonic() < deadline, f"{said} took too long:\n{self.log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, (
+                f"{said} took too long:\n{self.log.read_text()[-3000:]}"
+            )
             time.sleep(0.25)
         return found
 
     def ask(self, query: str, **variables: Any) -> Any:
         """GraphQL, as the UI asks."""
         body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            f"{self.url}/graphql", body, {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=180) as answer:
             return json.load(answer)["data"]
 
     def round(self, partition: str, experiment: str = "lab") -> str:
         """Launch one round; returns the id of its run."""
-        job = {"repositoryLocationName": "selftrain", "repositoryName": "__repository__", "jobName": f"{experiment}_round"}
+        job = {
+            "repositoryLocationName": "selftrain",
+            "repositoryName": "__repository__",
+            "jobName": f"{experiment}_round",
+        }
         tags = [{"key": "dagster/partition", "value": partition}]
         params = {"selector": job, "runConfigData": {}, "executionMetadata": {"tags": tags}}
         launched = self.ask(ROUND_RUN, params=params)["launchRun"]
@@ -90,7 +119,9 @@ class DagsterDev:
     def backfill(self, assets: list[str], partitions: list[str], experiment: str = "lab") -> str:
         """Launch it; returns its id."""
         selection = [{"path": [experiment, name]} for name in assets]
-        asked = self.ask(LAUNCH, params={"assetSelection": selection, "partitionNames": partitions, "tags": []})
+        asked = self.ask(
+            LAUNCH, params={"assetSelection": selection, "partitionNames": partitions, "tags": []}
+        )
         launched = asked["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
         return launched["backfillId"]
@@ -124,10 +155,13 @@ class DagsterDev:
     def selftrain(self, *arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         """The command line on the same store and event log."""
         command = [sys.executable, "-m", "selftrain_assets.cli", *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=seconds)
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=seconds
+        )
 
     def processes(self) -> list[int]:
-        """Every process of this home: webserver, daemon, code server and run workers are in groups of their own."""
+        """Every process of this home: webserver, daemon, code server and run workers are in
+        groups of their own."""
         mark = f"DAGSTER_HOME={self.home}\0".encode()
         found = []
         for entry in Path("/proc").glob("[0-9]*/environ"):

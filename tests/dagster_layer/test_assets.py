@@ -3,8 +3,8 @@
 import dagster as dg
 import pytest
 
-from selftrain_assets.iterations import wait_for_previous
-from selftrain_assets.stages.run import Run
+from selftrain_assets.dagster.partitions import wait_for_previous
+from selftrain_assets.pipeline.run import Run
 from tests import lab
 
 CHECKPOINT = dg.AssetKey(["lab", "checkpoint"])
@@ -16,26 +16,37 @@ def test_rounds_in_order_and_the_loop_edge_is_an_equal_data_version(laboratory):
     assert lab_.round("iter-002").success
     assert lab_.version("policy", "iter-001") == lab_.version("base")
     assert lab_.version("policy", "iter-002") == lab_.version("checkpoint", "iter-001")
-    assert lab_.version("checkpoint", "iter-002") not in (None, lab_.version("checkpoint", "iter-001"))
+    assert lab_.version("checkpoint", "iter-002") not in (
+        None,
+        lab_.version("checkpoint", "iter-001"),
+    )
 
 
 def test_metadata_holds_the_numbers_that_the_ui_plots(laboratory):
     lab_ = laboratory()
     lab_.round("iter-001")
-    from selftrain_assets.iterations import latest_materialization
+    from selftrain_assets.dagster.partitions import latest_materialization
 
     def metadata(asset):
-        return latest_materialization(lab_.instance, dg.AssetKey(["lab", asset]), "iter-001").asset_materialization.metadata
+        return latest_materialization(
+            lab_.instance, dg.AssetKey(["lab", asset]), "iter-001"
+        ).asset_materialization.metadata
 
     assert 0 <= metadata("evaluation")["greedy_accuracy"].value <= 1
     assert metadata("samples")["dagster/row_count"].value == 48
     assert metadata("dataset")["dagster/row_count"].value == metadata("dataset")["rows"].value
-    assert 1 <= metadata("dataset")["effective solutions"].value <= metadata("dataset")["distinct solutions"].value
+    assert (
+        1
+        <= metadata("dataset")["effective solutions"].value
+        <= metadata("dataset")["distinct solutions"].value
+    )
     assert 0 < metadata("dataset")["near duplicate share"].value <= 1
     assert "prompt" in {c.name for c in metadata("dataset")["dagster/column_schema"].schema.columns}
     assert "differs from the reference" in metadata("verifications")["preview"].value
     lineage = metadata("checkpoint")["lineage"].value
-    for digest in (metadata(stage)["digest"].value for stage in ("checkpoint", "dataset", "samples", "policy")):
+    for digest in (
+        metadata(stage)["digest"].value for stage in ("checkpoint", "dataset", "samples", "policy")
+    ):
         assert digest[:16] in lineage
     assert "selftrain lineage checkpoint lab 1 --row 1" in lineage
     assert metadata("policy")["from iteration"].value == "base"
@@ -70,7 +81,9 @@ def test_a_round_without_correct_samples_stops_at_a_blocking_check(laboratory):
     lab_ = laboratory(texts={})
     result = lab_.round("iter-001", raise_on_error=False)
     assert not result.success
-    (check,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "correct_samples"]
+    (check,) = [
+        e for e in result.get_asset_check_evaluations() if e.check_name == "correct_samples"
+    ]
     assert not check.passed
     assert "nothing to learn from" in check.description
     made = {e.asset_key.path[-1] for e in result.get_asset_materialization_events()}
@@ -82,7 +95,9 @@ def test_a_round_before_its_time_fails_with_a_sentence(laboratory):
     lab_ = laboratory()
     result = lab_.round("iter-002", raise_on_error=False)
     (failure,) = [e for e in result.all_events if e.is_step_failure]
-    assert "iter-001 has no finished checkpoint yet" in failure.step_failure_data.error_display_string
+    assert (
+        "iter-001 has no finished checkpoint yet" in failure.step_failure_data.error_display_string
+    )
     assert not any(e.is_step_up_for_retry for e in result.all_events)
 
 
@@ -112,7 +127,10 @@ def test_the_guard_lets_the_first_round_and_a_finished_one_pass(laboratory, inst
 def test_the_guard_waits_while_the_command_line_trains(laboratory, instance):
     lab_ = laboratory()
     run = Run("lab", lab_.config, lab_.resource.open())
-    with run.store.writing("lab", "iter-001", "checkpoint", "selftrain run lab"), pytest.raises(dg.RetryRequested):
+    with (
+        run.store.writing("lab", "iter-001", "checkpoint", "selftrain run lab"),
+        pytest.raises(dg.RetryRequested),
+    ):
         wait_for_previous(instance, run, 2, CHECKPOINT, "own run")
 
 
@@ -139,7 +157,9 @@ def test_controls_and_report_close_an_experiment(laboratory):
     lab_.round("iter-001")
     lab_.round("iter-002")
     result = lab_.defs.resolve_job_def("lab_report").execute_in_process(instance=lab_.instance)
-    report = next(e for e in result.get_asset_materialization_events() if e.asset_key.path[-1] == "report").materialization
+    report = next(
+        e for e in result.get_asset_materialization_events() if e.asset_key.path[-1] == "report"
+    ).materialization
     assert report.metadata["overview"].value.startswith("![figure](data:image/png;base64,")
     assert "human rows alone" in report.metadata["findings"].value
 
@@ -154,4 +174,6 @@ def test_an_experiment_with_a_dash_loads(tmp_path, instance):
 def test_star_shows_its_own_stage_in_the_graph(laboratory):
     lab_ = laboratory(recipe={"preset": "star", "sampling": lab.SETTINGS["recipe"]["sampling"]})
     dataset = next(a for a in lab_.assets if a.key.path[-1] == "dataset")
-    assert dg.AssetKey(["lab", "rationalizations"]) in {d.asset_key for spec in dataset.specs for d in spec.deps}
+    assert dg.AssetKey(["lab", "rationalizations"]) in {
+        d.asset_key for spec in dataset.specs for d in spec.deps
+    }

@@ -3,11 +3,11 @@
 import dagster as dg
 import pytest
 
-from selftrain_assets.assets.audit import differences
-from selftrain_assets.assets.record import events
-from selftrain_assets.iterations import STORE, identity
-from selftrain_assets.stages.inputs import problems
-from selftrain_assets.stages.run import INPUTS, Run
+from selftrain_assets.dagster.audit import differences
+from selftrain_assets.dagster.event_log import events
+from selftrain_assets.dagster.partitions import STORE, identity
+from selftrain_assets.pipeline.inputs import problems
+from selftrain_assets.pipeline.run import INPUTS, Run
 from selftrain_assets.store import Store
 
 DATASET = dg.AssetKey(["lab", "dataset"])
@@ -28,20 +28,32 @@ def test_a_round_made_by_dagster_is_the_same_in_both_and_each_difference_is_name
     lab_, run = made
     assert sentences(lab_, run) == []
     here = {STORE: dg.MetadataValue.path(identity(run.store.root))}
-    event = dg.AssetMaterialization(DATASET, partition="iter-001", metadata=here, tags={"dagster/data_version": "0" * 32})
+    event = dg.AssetMaterialization(
+        DATASET, partition="iter-001", metadata=here, tags={"dagster/data_version": "0" * 32}
+    )
     lab_.instance.report_runless_asset_event(event)
     (other,) = sentences(lab_, run)
-    assert other.startswith("Dagster's event log has lab/dataset of iter-001 with digest 000000000000, the store with digest")
-    lab_.instance.report_runless_asset_event(dg.AssetMaterialization(DATASET, partition="iter-001", metadata=here))
+    assert other.startswith(
+        "Dagster's event log has lab/dataset of iter-001 with digest 000000000000, the store with"
+        " digest"
+    )
+    lab_.instance.report_runless_asset_event(
+        dg.AssetMaterialization(DATASET, partition="iter-001", metadata=here)
+    )
     assert "with no digest" in sentences(lab_, run)[0]
     lab_.instance.wipe_assets([DATASET])
     (missing,) = sentences(lab_, run)
-    assert missing.startswith("the store has lab/dataset of iter-001 and Dagster's event log has not; run `selftrain run lab`")
+    assert missing.startswith(
+        "the store has lab/dataset of iter-001 and Dagster's event log has not; run `selftrain run"
+        " lab`"
+    )
     (run.store.scope("lab", "iter-001") / "dataset.json").unlink()
     assert sentences(lab_, run) == []
     (run.store.scope("lab", "iter-001") / "evaluation.json").unlink()
     (gone,) = sentences(lab_, run)
-    assert gone.startswith("Dagster's event log has lab/evaluation of iter-001 and the store has not")
+    assert gone.startswith(
+        "Dagster's event log has lab/evaluation of iter-001 and the store has not"
+    )
 
 
 def test_what_another_store_holds_is_no_difference_from_this_one(made, tmp_path):
@@ -55,7 +67,9 @@ def test_what_another_store_holds_is_no_difference_from_this_one(made, tmp_path)
     assert (sentences(lab_, run), sentences(lab_, other)) == ([], [])
     (other.store.scope("lab", INPUTS) / "problems.json").unlink()
     assert sentences(lab_, run) == []
-    assert [s.split(" and ")[0] for s in sentences(lab_, other)] == ["Dagster's event log has lab/problems"]
+    assert [s.split(" and ")[0] for s in sentences(lab_, other)] == [
+        "Dagster's event log has lab/problems"
+    ]
 
 
 def test_of_what_does_not_say_its_store_nothing_is_known(made):
@@ -63,7 +77,8 @@ def test_of_what_does_not_say_its_store_nothing_is_known(made):
     lab_.instance.wipe_assets([DATASET])
     lab_.instance.report_runless_asset_event(dg.AssetMaterialization(DATASET, partition="iter-001"))
     assert sentences(lab_, run) == []
-    assert [*events(run, lab_.instance, run.need("iter-001", "dataset"))]  # told again, with its store
+    # told again, with its store
+    assert [*events(run, lab_.instance, run.need("iter-001", "dataset"))]
 
 
 def test_what_is_not_finished_is_no_difference(laboratory):

@@ -2,8 +2,8 @@
 
 from dataclasses import fields
 
-from selftrain_assets.assets.metadata import TABLES
-from selftrain_assets.core.columns import COLUMNS
+from selftrain_assets.dagster.metadata import TABLES
+from selftrain_assets.domain.columns import COLUMNS
 
 
 def test_each_column_is_described():

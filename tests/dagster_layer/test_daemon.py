@@ -5,8 +5,8 @@ from itertools import pairwise
 import dagster as dg
 import pytest
 
-from selftrain_assets.iterations import data_version, latest_materialization
-from selftrain_assets.stages.run import iteration_scope
+from selftrain_assets.dagster.partitions import data_version, latest_materialization
+from selftrain_assets.pipeline.run import iteration_scope
 from tests import lab
 from tests.dagster_layer.dagster_dev import ROUND, dagster_dev
 
@@ -31,10 +31,14 @@ def test_a_backfill_runs_rounds_in_order_and_again_over_existing_ones(daemon):
         times = [made(instance, asset, scope).timestamp for scope in ROUNDS for asset in ROUND]
         assert times == sorted(times)
         for before, after in pairwise(ROUNDS):
-            assert data_version(made(instance, "policy", after)) == data_version(made(instance, "checkpoint", before))
+            assert data_version(made(instance, "policy", after)) == data_version(
+                made(instance, "checkpoint", before)
+            )
         first = {scope: data_version(made(instance, "checkpoint", scope)) for scope in ROUNDS}
         runs = len(instance.get_runs())
     daemon.backfilled(daemon.backfill(ROUND, ROUNDS[1:]))
     with daemon.instance() as instance:
         assert len(instance.get_runs()) == runs + 2
-        assert {scope: data_version(made(instance, "checkpoint", scope)) for scope in ROUNDS} == first
+        assert {
+            scope: data_version(made(instance, "checkpoint", scope)) for scope in ROUNDS
+        } == first

@@ -10,7 +10,7 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._core.launcher import WorkerStatus
 
-from selftrain_assets.launcher import LocalRunLauncher
+from selftrain_assets.dagster.run_launcher import LocalRunLauncher
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,9 @@ def run(launcher, laboratory):
 
 def started_by(launcher, run, process):
     """The event with which a run's process tells who it is."""
-    launcher._instance.report_engine_event(f"Started process for run (pid: {process}).", run, EngineEventData.in_process(process))
+    launcher._instance.report_engine_event(
+        f"Started process for run (pid: {process}).", run, EngineEventData.in_process(process)
+    )
 
 
 def ended_process():
@@ -52,12 +54,18 @@ def test_a_process_that_is_gone_is_not_found_and_the_sentence_says_what_to_do(la
     started_by(launcher, run, process)
     found = launcher.check_run_worker_health(run)
     assert found.status == WorkerStatus.NOT_FOUND
-    assert found.msg == f"process {process} of this run is gone. What it finished is kept: re-execute the run from failure"
+    assert (
+        found.msg
+        == f"process {process} of this run is gone. What it finished is kept: re-execute the run"
+        " from failure"
+    )
 
 
 def test_a_later_process_with_the_same_id_is_another_one(launcher, run, monkeypatch):
     started_by(launcher, run, os.getpid())
-    monkeypatch.setattr("selftrain_assets.launcher.psutil.Process.create_time", lambda self: 4e9)
+    monkeypatch.setattr(
+        "selftrain_assets.dagster.run_launcher.psutil.Process.create_time", lambda self: 4e9
+    )
     assert launcher.check_run_worker_health(run).status == WorkerStatus.NOT_FOUND
 
 

@@ -1,4 +1,5 @@
-"""Whatever fails, Dagster tries it once: a retry is asked for by the guard of rounds alone, and it has an end."""
+"""Whatever fails, Dagster tries it once: a retry is asked for by the guard of rounds alone, and
+it has an end."""
 
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import pytest
 import yaml
 
 import selftrain_assets
-from selftrain_assets import iterations
-from selftrain_assets.core.errors import InfraError
+from selftrain_assets.dagster import partitions
+from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.engines.scripted import ScriptedSettings
 
 ROOT = Path(selftrain_assets.__file__).parents[1]
@@ -36,17 +37,32 @@ def test_neither_stages_nor_jobs_nor_the_instance_have_a_retry_policy(laboratory
     repository = made.defs.get_repository_def()
     nodes = [node for job in repository.get_all_jobs() for node in job.nodes]
     assert {asset.op.name for asset in made.assets} <= {node.definition.name for node in nodes}
-    assert {node.retry_policy for node in nodes} == {node.definition.retry_policy for node in nodes} == {None}
-    assert {(job._op_retry_policy, job.tags.get("dagster/max_retries")) for job in repository.get_all_jobs()} == {(None, None)}
+    assert (
+        {node.retry_policy for node in nodes}
+        == {node.definition.retry_policy for node in nodes}
+        == {None}
+    )
+    assert {
+        (job._op_retry_policy, job.tags.get("dagster/max_retries"))
+        for job in repository.get_all_jobs()
+    } == {(None, None)}
     assert yaml.safe_load((ROOT / "dagster.yaml").read_text())["run_retries"] == {"enabled": False}
 
 
 def test_the_guard_asks_again_so_many_times_and_no_more(laboratory, instance):
     made = laboratory()
-    run = iterations.Run("lab", made.config, made.resource.open())
-    with run.store.writing("lab", "iter-001", "checkpoint", "selftrain run lab"), pytest.raises(dg.RetryRequested) as asked:
-        iterations.wait_for_previous(instance, run, 2, dg.AssetKey(["lab", "checkpoint"]), "own run")
-    assert (asked.value.max_retries, asked.value.seconds_to_wait) == (iterations.WAITS, iterations.SECONDS_BETWEEN)
+    run = partitions.Run("lab", made.config, made.resource.open())
+    with (
+        run.store.writing("lab", "iter-001", "checkpoint", "selftrain run lab"),
+        pytest.raises(dg.RetryRequested) as asked,
+    ):
+        partitions.wait_for_previous(
+            instance, run, 2, dg.AssetKey(["lab", "checkpoint"]), "own run"
+        )
+    assert (asked.value.max_retries, asked.value.seconds_to_wait) == (
+        partitions.WAITS,
+        partitions.SECONDS_BETWEEN,
+    )
     source = "".join(path.read_text() for path in (ROOT / "selftrain_assets").rglob("*.py"))
     assert source.count("RetryRequested(") == 1
     assert "RetryPolicy" not in source

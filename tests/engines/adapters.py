@@ -9,6 +9,12 @@ def write_adapter(base: ModelRef, folder, seed: int, rank: int = 4) -> ModelRef:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
-    settings = LoraConfig(r=rank, lora_alpha=4 * rank, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    settings = LoraConfig(
+        r=rank,
+        lora_alpha=4 * rank,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+        init_lora_weights=False,
+    )
     get_peft_model(load_model(base, "cpu", "float32"), settings).save_pretrained(folder)
     return ModelRef(base.directory, f"{base.digest}-{folder.name}", folder)

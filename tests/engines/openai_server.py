@@ -1,4 +1,5 @@
-"""A small OpenAI-compatible server with the embedded model, for tests: real HTTP, real sampling, and faults on demand."""
+"""A small OpenAI-compatible server with the embedded model, for tests: real HTTP, real sampling,
+and faults on demand."""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from selftrain_assets.core.errors import ModelError
-from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.types import Completion, Request
+from selftrain_assets.domain.errors import ModelError
+from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.engines.transformers_engine import TransformersEngine
 from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import load_tokenizer
@@ -36,7 +37,11 @@ class Fault:
 
 def status(code: int, message: str = "no", **headers: str) -> Fault:
     """An error in OpenAI's form."""
-    return Fault(code, {"error": {"message": message, "code": code}}, {name.replace("_", "-"): value for name, value in headers.items()})
+    return Fault(
+        code,
+        {"error": {"message": message, "code": code}},
+        {name.replace("_", "-"): value for name, value in headers.items()},
+    )
 
 
 class _Quiet(ThreadingHTTPServer):
@@ -48,10 +53,13 @@ class _Quiet(ThreadingHTTPServer):
 
 
 class LocalServer:
-    """Serves until it is killed. `fault` is asked before each completion; `alter` is given what was asked
-    and the answer, and returns what is sent; where that says something else anyway, `longest` is how many tokens are drawn at most."""
+    """Serves until it is killed. `fault` is asked before each completion; `alter` is given what
+    was asked and the answer, and returns what is sent; where that says something else anyway,
+    `longest` is how many tokens are drawn at most."""
 
-    def __init__(self, ref: ModelRef, port: int = 0, key: str | None = None, adapters: bool = True) -> None:
+    def __init__(
+        self, ref: ModelRef, port: int = 0, key: str | None = None, adapters: bool = True
+    ) -> None:
         self.ref, self.key, self.adapters = ref, key, adapters
         self.fault: Callable[[dict[str, Any]], Fault | None] = lambda body: None
         self.alter: Callable[[dict[str, Any], dict[str, Any]], Any] = lambda body, answer: answer
@@ -63,7 +71,9 @@ class LocalServer:
         self.lists_models = True
         self.in_flight = self.most_in_flight = 0
         self.tokenizer = load_tokenizer(ref)
-        self._engines = {NAME: TransformersEngine(load_model(ref, "cpu", "float32"), self.tokenizer, 1)}
+        self._engines = {
+            NAME: TransformersEngine(load_model(ref, "cpu", "float32"), self.tokenizer, 1)
+        }
         self._drawing, self._counting = threading.Lock(), threading.Lock()
         self._connections: set[socket.socket] = set()
         self._start(port)
@@ -80,7 +90,9 @@ class LocalServer:
     def _start(self, port: int) -> None:
         self._http = _Quiet(("127.0.0.1", port), _handler(self))
         self.port = self._http.server_address[1]
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def kill(self) -> None:
         """Nobody listens any more, and every connection breaks."""
@@ -104,7 +116,9 @@ class LocalServer:
         if not (Path(path) / "adapter_config.json").is_file():
             return status(404, f"No adapter found for {path}")
         ref = ModelRef(self.ref.directory, name, Path(path))
-        self._engines[name] = TransformersEngine(load_model(ref, "cpu", "float32"), self.tokenizer, 1)
+        self._engines[name] = TransformersEngine(
+            load_model(ref, "cpu", "float32"), self.tokenizer, 1
+        )
         self.models[name] = {"id": name, "root": path, "parent": NAME}
         return None
 
@@ -121,15 +135,23 @@ class LocalServer:
         )
         with self._drawing:
             try:
-                (drawn,) = self._engines[body["model"]].generate([Request("", "", prompt, body["seed"], 0)], sampling)
+                (drawn,) = self._engines[body["model"]].generate(
+                    [Request("", "", prompt, body["seed"], 0)], sampling
+                )
             except ModelError as error:
                 return status(400, f"This model's maximum context length is 512 tokens; {error}")
         usage = {"prompt_tokens": drawn.prompt_tokens, "completion_tokens": drawn.completion_tokens}
-        return {"object": "text_completion", "text": drawn.text, "finish_reason": drawn.finish_reason, "usage": usage}
+        return {
+            "object": "text_completion",
+            "text": drawn.text,
+            "finish_reason": drawn.finish_reason,
+            "usage": usage,
+        }
 
 
 def without_tokens(completions: Iterable[Completion]) -> dict[str, Completion]:
-    """The completions by key, as a server gives them that says no tokens and not what ended them."""
+    """The completions by key, as a server gives them that says no tokens and not what ended
+    them."""
     return {c.key: replace(c, tokens=None, ended_by=None) for c in completions}
 
 
@@ -155,7 +177,10 @@ def _handler(server: LocalServer) -> type[BaseHTTPRequestHandler]:
             data = (body if is_text else json.dumps(body)).encode()
             with suppress(OSError):  # who asked has gone
                 self.send_response(code)
-                for name, value in {"Content-Type": "text/plain" if is_text else "application/json", **(headers or {})}.items():
+                for name, value in {
+                    "Content-Type": "text/plain" if is_text else "application/json",
+                    **(headers or {}),
+                }.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -211,12 +236,17 @@ def _handler(server: LocalServer) -> type[BaseHTTPRequestHandler]:
                     if fault.status or fault.hangs_up:
                         return
                 prompt = f"Q: {body['messages'][0]['content']} A:" if chat else body["prompt"]
-                drawn = server.complete(body, prompt if isinstance(prompt, str) else server.tokenizer.decode(prompt))
+                drawn = server.complete(
+                    body, prompt if isinstance(prompt, str) else server.tokenizer.decode(prompt)
+                )
                 if isinstance(drawn, Fault):
                     return self.give(drawn)
                 text = drawn.pop("text")
-                text = text if chat else " " + text  # a server that decodes token by token keeps the space between prompt and completion
-                said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+                # a server that decodes token by token keeps the space between prompt and completion
+                text = text if chat else " " + text
+                said = (
+                    {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+                )
                 choice = {"index": 0, "finish_reason": drawn.pop("finish_reason"), **said}
                 self.send(200, server.alter(body, {**drawn, "choices": [choice]}))
             finally:

@@ -9,7 +9,9 @@ class ScoringWorker(vllm_worker.Worker):
         from vllm import SamplingParams
 
         parameters = SamplingParams(max_tokens=1, temperature=0, prompt_logprobs=0)
-        self._engine.add_request("score", {"prompt_token_ids": tokens}, parameters, lora_request=self._adapter)
+        self._engine.add_request(
+            "score", {"prompt_token_ids": tokens}, parameters, lora_request=self._adapter
+        )
         while self._engine.has_unfinished_requests():
             for output in self._engine.step():
                 scored = zip(tokens[1:], output.prompt_logprobs[1:], strict=True)

@@ -9,12 +9,18 @@ from typing import get_args
 
 import pytest
 
-from selftrain_assets.core.errors import ModelError
-from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.seeds import derive_seed
-from selftrain_assets.core.thinking import Marks, Thinking
-from selftrain_assets.core.types import Request
-from selftrain_assets.engines import AnyEngine, OpenAISettings, ScriptedSettings, TransformersSettings, VllmSettings
+from selftrain_assets.domain.errors import ModelError
+from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.seeds import derive_seed
+from selftrain_assets.domain.thinking import Marks, Thinking
+from selftrain_assets.domain.types import Request
+from selftrain_assets.engines import (
+    AnyEngine,
+    OpenAISettings,
+    ScriptedSettings,
+    TransformersSettings,
+    VllmSettings,
+)
 from selftrain_assets.engines.scripted import ScriptedEngine
 from selftrain_assets.engines.thinking import within_budget
 from selftrain_assets.engines.vllm_engine import VllmEngine
@@ -47,8 +53,11 @@ def scripted(request):
 
 SETTINGS = {  # functions of pytest's request
     ScriptedSettings: scripted,
-    TransformersSettings: lambda request: TransformersSettings(device="cpu", batch_size=3),  # so that the last batch is a short one
-    OpenAISettings: lambda request: OpenAISettings(base_url=request.getfixturevalue("local_server").url, concurrency=3),
+    # so that the last batch is a short one
+    TransformersSettings: lambda request: TransformersSettings(device="cpu", batch_size=3),
+    OpenAISettings: lambda request: OpenAISettings(
+        base_url=request.getfixturevalue("local_server").url, concurrency=3
+    ),
     VllmSettings: lambda request: VllmSettings(cpu_cache_gib=1, max_sequences=3),
 }
 
@@ -98,7 +107,9 @@ def test_requests_with_equal_keys_are_one(engine):
 def test_what_is_asked_in_parts_is_what_is_asked_at_once(engine):
     requests = wanted(draws=2)
     random.Random(2).shuffle(requests)
-    assert draw(engine, requests[:3], GREEDY) | draw(engine, requests[3:], GREEDY) == draw(engine, requests, GREEDY)
+    assert draw(engine, requests[:3], GREEDY) | draw(engine, requests[3:], GREEDY) == draw(
+        engine, requests, GREEDY
+    )
 
 
 def test_no_request_gives_nothing(engine):
@@ -113,7 +124,9 @@ def test_equal_seeds_give_equal_completions(engine):
 def test_different_seeds_give_different_completions(engine):
     story = {"story": PROMPTS["story"]}
     assert len(set(texts(engine, wanted(story, draws=8), DRAWN))) > 1
-    assert texts(engine, wanted(story, draws=8), DRAWN) != texts(engine, wanted(story, draws=8, start=1), DRAWN)
+    assert texts(engine, wanted(story, draws=8), DRAWN) != texts(
+        engine, wanted(story, draws=8, start=1), DRAWN
+    )
 
 
 def test_greedy_decoding_ignores_the_seed(engine):
@@ -138,7 +151,9 @@ def test_a_natural_end_is_a_stop(engine):
 def test_tokens_and_endings_say_what_was_drawn(engine, embedded, stop):
     tokenizer, digest = load_tokenizer(embedded), engine.describe().tokenizer
     assert digest in (None, tokenizer_digest(tokenizer))
-    completions = list(engine.generate(wanted(draws=3), DRAWN.model_copy(update={"max_tokens": 12, "stop": stop})))
+    completions = list(
+        engine.generate(wanted(draws=3), DRAWN.model_copy(update={"max_tokens": 12, "stop": stop}))
+    )
     assert {c.finish_reason for c in completions} >= {"stop"}
     for completion in completions:
         if completion.finish_reason == "length":
@@ -167,11 +182,14 @@ def test_a_completion_goes_on_from_tokens_as_if_it_had_not_been_interrupted(engi
     first = GREEDY.model_copy(update={"max_tokens": 4})
     begun = draw(engine, wanted(), first)
     going_on = [replace(r, continues=tuple(begun[r.key].tokens)) for r in wanted()]
-    assert draw(engine, going_on, GREEDY.model_copy(update={"max_tokens": 36})) == draw(engine, wanted(), GREEDY)
+    assert draw(engine, going_on, GREEDY.model_copy(update={"max_tokens": 36})) == draw(
+        engine, wanted(), GREEDY
+    )
 
 
 def test_thoughts_are_ended_at_their_budget_by_their_mark(engine, embedded):
-    """Marks are put onto a model that knows no thoughts: what it works out before ";" is one that the prompt opens at "A:"."""
+    """Marks are put onto a model that knows no thoughts: what it works out before ";" is one
+    that the prompt opens at "A:"."""
     marks, tokenizer = Marks("A:", ";"), load_tokenizer(embedded)
     thinking = Thinking(start=marks.start, end=marks.end, budget=3)
     sampling = DRAWN.model_copy(update={"thinking": thinking})
@@ -186,16 +204,25 @@ def test_thoughts_are_ended_at_their_budget_by_their_mark(engine, embedded):
     for completion in found.values():
         start, stop = completion.forced
         begun = unbounded[completion.key]
-        assert completion.tokens[:4] == [*begun.tokens, *tokenizer(";", add_special_tokens=False).input_ids]
+        assert completion.tokens[:4] == [
+            *begun.tokens,
+            *tokenizer(";", add_special_tokens=False).input_ids,
+        ]
         assert completion.text[:start] == begun.text
         assert completion.text[start:stop].strip() == ";"
         assert completion.completion_tokens == len(completion.tokens) <= DRAWN.max_tokens
         assert completion.prompt_tokens == begun.prompt_tokens
-        ended = decode(tokenizer, completion.tokens[:-1] if completion.ended_by else completion.tokens)
+        ended = decode(
+            tokenizer, completion.tokens[:-1] if completion.ended_by else completion.tokens
+        )
         assert ended == completion.text
-    assert found == {c.key: c for c in within_budget(engine, requests, sampling, marks, tokenizer)}  # and again
+    # and again
+    assert found == {c.key: c for c in within_budget(engine, requests, sampling, marks, tokenizer)}
     longer = sampling.model_copy(update={"thinking": thinking.model_copy(update={"budget": 30})})
-    assert {c.forced for c in within_budget(engine, wanted({"sum": PROMPTS["sum"]}), longer, marks, tokenizer)} == {None}
+    assert {
+        c.forced
+        for c in within_budget(engine, wanted({"sum": PROMPTS["sum"]}), longer, marks, tokenizer)
+    } == {None}
 
 
 def test_max_tokens_cuts_a_completion_off(engine):
@@ -206,14 +233,22 @@ def test_max_tokens_cuts_a_completion_off(engine):
 
 def test_counts_of_tokens_agree_with_how_a_completion_ended(engine):
     limit = 9
-    completions = list(engine.generate(wanted(draws=10), DRAWN.model_copy(update={"max_tokens": limit})))
+    completions = list(
+        engine.generate(wanted(draws=10), DRAWN.model_copy(update={"max_tokens": limit}))
+    )
     assert {c.finish_reason for c in completions} == {"stop", "length"}
     for completion in completions:
         assert completion.prompt_tokens > 0
-        assert completion.completion_tokens == limit if completion.finish_reason == "length" else completion.completion_tokens <= limit
+        assert (
+            completion.completion_tokens == limit
+            if completion.finish_reason == "length"
+            else completion.completion_tokens <= limit
+        )
 
 
-@pytest.mark.parametrize(("stop", "kept"), [((";",), "12 + 5 = 17 "), (("17", "="), "12 + 5 "), (("5 = 1",), "12 + ")])
+@pytest.mark.parametrize(
+    ("stop", "kept"), [((";",), "12 + 5 = 17 "), (("17", "="), "12 + 5 "), (("5 = 1",), "12 + ")]
+)
 def test_a_stop_text_ends_the_completion_and_is_not_part_of_it(engine, stop, kept):
     whole = draw(engine, wanted(), GREEDY)["sum/0"]
     cut = draw(engine, wanted(), GREEDY.model_copy(update={"stop": stop}))["sum/0"]
@@ -223,10 +258,15 @@ def test_a_stop_text_ends_the_completion_and_is_not_part_of_it(engine, stop, kep
 
 @pytest.mark.parametrize("stop", ["zebra", "Q:", ": 12", ":12"])
 def test_a_stop_text_that_is_not_in_the_completion_changes_nothing(engine, stop):
-    assert draw(engine, wanted(), GREEDY.model_copy(update={"stop": (stop,)})) == draw(engine, wanted(), GREEDY)
+    assert draw(engine, wanted(), GREEDY.model_copy(update={"stop": (stop,)})) == draw(
+        engine, wanted(), GREEDY
+    )
 
 
-@pytest.mark.parametrize("prompt", ["", " ", "\n\t", "日本語 😀 e\N{COMBINING ACUTE ACCENT}", "\N{RIGHT-TO-LEFT OVERRIDE}12\0"])
+@pytest.mark.parametrize(
+    "prompt",
+    ["", " ", "\n\t", "日本語 😀 e\N{COMBINING ACUTE ACCENT}", "\N{RIGHT-TO-LEFT OVERRIDE}12\0"],
+)
 def test_strange_prompts_are_answered(engine, prompt):
     completions = list(engine.generate(wanted({"strange": prompt, "sum": PROMPTS["sum"]}), GREEDY))
     assert {c.key for c in completions} == {"strange/0", "sum/0"}
@@ -237,7 +277,9 @@ def test_a_prompt_that_does_not_fit_is_told_by_its_problem(engine):
     if isinstance(engine, ScriptedEngine):
         return  # has no limit
     requests = wanted({"sum": PROMPTS["sum"], "endless": "Q: " + "1 + " * 3000})
-    with pytest.raises(ModelError, match=r"problem endless: its prompt .*too long|problem endless: its prompt has"):
+    with pytest.raises(
+        ModelError, match=r"problem endless: its prompt .*too long|problem endless: its prompt has"
+    ):
         list(engine.generate(requests, GREEDY))
     assert draw(engine, wanted(), GREEDY)["sum/0"].text == SOLVED
 
@@ -255,14 +297,17 @@ def test_stopping_early_leaves_nothing_behind(engine, answers):
     assert len(list(islice(completions, answers))) == answers
     completions.close()
     new = {thread.name for thread in set(threading.enumerate()) - before}
-    assert {name for name in new if "process_request_thread" not in name} == set()  # of the test's own server
+    # of the test's own server
+    assert {name for name in new if "process_request_thread" not in name} == set()
     assert list(completions) == []
 
 
 def test_an_adapter_changes_what_is_said_and_goes_again(engine, embedded, tmp_path):
     if isinstance(engine, ScriptedEngine | VllmEngine):
         return  # the one has no weights; the other starts anew for each, and is tested on its own
-    adapter = replace(write_adapter(embedded, tmp_path / "adapter", 1), digest="fedcba9876543210" * 2)
+    adapter = replace(
+        write_adapter(embedded, tmp_path / "adapter", 1), digest="fedcba9876543210" * 2
+    )
     plain = draw(engine, wanted(), GREEDY)
     engine.use(adapter)
     changed = draw(engine, wanted(), GREEDY)

@@ -9,10 +9,10 @@ from itertools import islice
 import pytest
 from pydantic import ValidationError
 
-from selftrain_assets.core.errors import InfraError, ModelError, UserError
-from selftrain_assets.core.prompts import Frame
-from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.types import Request
+from selftrain_assets.domain.errors import InfraError, ModelError, UserError
+from selftrain_assets.domain.prompts import Frame
+from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.types import Request
 from selftrain_assets.engines import OpenAISettings
 from selftrain_assets.engines.openai_engine import _loses_first_space
 from selftrain_assets.engines.transformers_engine import TransformersEngine
@@ -35,10 +35,13 @@ def server(embedded):
 
 @pytest.fixture
 def opened(server, embedded):
-    """Returns a function that opens the engine on the server; retries are few, so that tests end soon."""
+    """Returns a function that opens the engine on the server; retries are few, so that tests end
+    soon."""
 
     def open_engine(**settings):
-        return OpenAISettings(**{"base_url": server.url, "retries": 2, "timeout_seconds": 20.0} | settings).open(embedded)
+        return OpenAISettings(
+            **{"base_url": server.url, "retries": 2, "timeout_seconds": 20.0} | settings
+        ).open(embedded)
 
     return open_engine
 
@@ -73,17 +76,32 @@ HANGS_UP = Fault(hangs_up=True)
 HANGS = Fault(seconds=12, hangs_up=True)
 
 
-# -- requests and answers ----------------------------------------------------------------------------------------------
+# -- requests and answers --------------------------------------------------------------------------
 
 
 def test_a_request_says_what_is_wanted_and_no_more(server, opened):
     request = Request("k", "p", "Q: 1 + 1 A:", 2**62 + 2**40 + 7, 3)
     list(opened().generate([request], DRAWN))
     assert server.asked == [
-        {"model": NAME, "prompt": "Q: 1 + 1 A:", "max_tokens": 8, "temperature": 1.0, "top_p": 1.0, "seed": (2**62 + 2**40 + 7) % 2**31}
+        {
+            "model": NAME,
+            "prompt": "Q: 1 + 1 A:",
+            "max_tokens": 8,
+            "temperature": 1.0,
+            "top_p": 1.0,
+            "seed": (2**62 + 2**40 + 7) % 2**31,
+        }
     ]
-    list(opened().generate([request], DRAWN.model_copy(update={"top_k": 4, "top_p": 0.5, "stop": (";",)})))
-    assert {name: server.asked[1][name] for name in ("top_k", "top_p", "stop")} == {"top_k": 4, "top_p": 0.5, "stop": [";"]}
+    list(
+        opened().generate(
+            [request], DRAWN.model_copy(update={"top_k": 4, "top_p": 0.5, "stop": (";",)})
+        )
+    )
+    assert {name: server.asked[1][name] for name in ("top_k", "top_p", "stop")} == {
+        "top_k": 4,
+        "top_p": 0.5,
+        "stop": [";"],
+    }
 
 
 def test_answers_are_those_of_the_model(opened, model, tokenizer):
@@ -105,7 +123,9 @@ def test_any_text_comes_through(server, opened):
 
 
 @pytest.mark.parametrize("prompt", ["", " \n", "<bos>", "<bos>Q: 1 + 1 A:"])
-def test_a_prompt_that_is_or_has_the_begin_token_is_sent_as_tokens(server, opened, model, tokenizer, prompt):
+def test_a_prompt_that_is_or_has_the_begin_token_is_sent_as_tokens(
+    server, opened, model, tokenizer, prompt
+):
     requests = [Request("k", "p", prompt, 1, 0)]
     expected = without_tokens(TransformersEngine(model, tokenizer, 1).generate(requests, GREEDY))
     assert drained(opened(), requests) == (expected, None)
@@ -115,16 +135,28 @@ def test_a_prompt_that_is_or_has_the_begin_token_is_sent_as_tokens(server, opene
 
 @pytest.mark.parametrize(
     ("said", "reason"),
-    [("stop", "stop"), ("length", "length"), ("content_filter", "length"), ("tool_calls", "stop"), ("function_call", "stop")],
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("content_filter", "length"),
+        ("tool_calls", "stop"),
+        ("function_call", "stop"),
+    ],
 )
 def test_every_way_to_end_is_a_stop_or_a_cut(server, opened, said, reason):
     def ends(body, answer):
-        answer["choices"][0] |= {"finish_reason": said, "text": None if said == "tool_calls" else "3"}
+        answer["choices"][0] |= {
+            "finish_reason": said,
+            "text": None if said == "tool_calls" else "3",
+        }
         return answer
 
     server.alter = ends
     (completion,) = opened().generate(wanted(1), GREEDY)
-    assert (completion.finish_reason, completion.text) == (reason, "" if said == "tool_calls" else "3")
+    assert (completion.finish_reason, completion.text) == (
+        reason,
+        "" if said == "tool_calls" else "3",
+    )
 
 
 def test_a_stop_text_that_a_server_leaves_in_is_cut_off(server, opened):
@@ -140,7 +172,9 @@ def test_a_stop_text_that_a_server_leaves_in_is_cut_off(server, opened):
 def test_a_completion_that_the_server_has_no_room_for_is_told_by_its_problem(server, opened):
     def shorter(body, answer):
         answer["choices"][0]["finish_reason"] = "length"
-        return answer | {"usage": {"prompt_tokens": 9, "completion_tokens": 8 if is_of(0)(body) else 7}}
+        return answer | {
+            "usage": {"prompt_tokens": 9, "completion_tokens": 8 if is_of(0)(body) else 7}
+        }
 
     server.alter = shorter
     found, error = drained(opened(concurrency=1), wanted(2))
@@ -150,7 +184,9 @@ def test_a_completion_that_the_server_has_no_room_for_is_told_by_its_problem(ser
 
 
 def test_the_first_space_is_left_out_where_the_tokenizer_leaves_it_out(server, opened):
-    server.alter = lambda body, answer: answer | {"choices": [{"text": " 3", "finish_reason": "stop"}]}
+    server.alter = lambda body, answer: (
+        answer | {"choices": [{"text": " 3", "finish_reason": "stop"}]}
+    )
     (completion,) = opened().generate(wanted(1), GREEDY)
     assert completion.text == "3"
     with ServedTeacher(base_url=server.url, model=NAME, api="completions").open() as engine:
@@ -163,12 +199,19 @@ def test_a_tokenizer_whose_tokens_have_spaces_loses_none(whole, tokenizer):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {"[UNK]": 0, "=": 1, "\N{LOWER ONE EIGHTH BLOCK}=": 2, "\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}=": 3}
+    vocabulary = {
+        "[UNK]": 0,
+        "=": 1,
+        "\N{LOWER ONE EIGHTH BLOCK}=": 2,
+        "\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}=": 3,
+    }
     spaced = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     kinds = {"Metaspace": {}, "ByteLevel": {"add_prefix_space": False, "use_regex": True}}[whole]
     spaced.pre_tokenizer = getattr(pre_tokenizers, whole)(**kinds)
     spaced.decoder = getattr(decoders, whole)()
-    assert not _loses_first_space(PreTrainedTokenizerFast(tokenizer_object=spaced, unk_token="[UNK]"))
+    assert not _loses_first_space(
+        PreTrainedTokenizerFast(tokenizer_object=spaced, unk_token="[UNK]")
+    )
     assert _loses_first_space(tokenizer)
 
 
@@ -189,13 +232,19 @@ def test_no_more_than_concurrency_are_in_flight(server, opened):
 def test_a_chat_teacher_is_sent_one_user_message(server):
     teacher = ServedTeacher(base_url=server.url, model=NAME)
     with teacher.open() as engine:
-        (completion,) = engine.generate([Request("k", "p", "12 + 5", 1, 0)], GREEDY.model_copy(update={"max_tokens": 40}))
+        (completion,) = engine.generate(
+            [Request("k", "p", "12 + 5", 1, 0)], GREEDY.model_copy(update={"max_tokens": 40})
+        )
     assert completion.text == "12 + 5 = 17 ; #### 17"
     with teacher.open([Frame("<a>", "</a>"), Frame("<|user|>", "<|assistant|>")]) as engine:
-        for n, prompt in enumerate(("<|user|>9 - 4<|assistant|>", "<a>9 - 4</a>", "<a>9 - 4<|assistant|>", "9 - 4")):
+        for n, prompt in enumerate(
+            ("<|user|>9 - 4<|assistant|>", "<a>9 - 4</a>", "<a>9 - 4<|assistant|>", "9 - 4")
+        ):
             list(engine.generate([Request(f"k{n}", "p", prompt, 1, 0)], GREEDY))
     sent = ["12 + 5", "9 - 4", "9 - 4", "<a>9 - 4<|assistant|>", "9 - 4"]
-    assert [body["messages"] for body in server.asked] == [[{"role": "user", "content": content}] for content in sent]
+    assert [body["messages"] for body in server.asked] == [
+        [{"role": "user", "content": content}] for content in sent
+    ]
 
 
 def test_a_chat_teacher_is_sent_few_shot_examples_as_turns(server):
@@ -209,12 +258,21 @@ def test_a_chat_teacher_is_sent_few_shot_examples_as_turns(server):
     assert [body["messages"] for body in server.asked] == [[asked], [*turns, asked]]
 
 
-# -- failures that pass ------------------------------------------------------------------------------------------------
+# -- failures that pass ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "fault",
-    [status(429), status(429, retry_after="0.2"), status(408), status(500), status(503), status(529), HANGS_UP, HANGS],
+    [
+        status(429),
+        status(429, retry_after="0.2"),
+        status(408),
+        status(500),
+        status(503),
+        status(529),
+        HANGS_UP,
+        HANGS,
+    ],
     ids=["429", "429 with a time", "408", "500", "503", "529", "hangs up", "hangs"],
 )
 def test_what_fails_is_asked_again(server, opened, fault):
@@ -238,10 +296,22 @@ BROKEN = {
     "hangs": (lambda body: HANGS, None, "timed out"),
     "hangs up": (lambda body: HANGS_UP, None, "Connection error"),
     "a page": (lambda body: Fault(200, "<html>"), None, "no completion"),
-    "no JSON": (lambda body: Fault(200, "{", {"Content-Type": "application/json"}), None, "no completion"),
+    "no JSON": (
+        lambda body: Fault(200, "{", {"Content-Type": "application/json"}),
+        None,
+        "no completion",
+    ),
     "other JSON": (lambda body: Fault(200, {"choices": []}), None, "no completion"),
-    "wrong counts": (None, {"usage": {"prompt_tokens": -1, "completion_tokens": "many"}}, "no completion"),
-    "aborted": (None, {"choices": [{"text": "", "finish_reason": "abort"}]}, 'finish_reason "abort"'),
+    "wrong counts": (
+        None,
+        {"usage": {"prompt_tokens": -1, "completion_tokens": "many"}},
+        "no completion",
+    ),
+    "aborted": (
+        None,
+        {"choices": [{"text": "", "finish_reason": "abort"}]},
+        'finish_reason "abort"',
+    ),
 }
 
 
@@ -271,7 +341,13 @@ def test_a_server_that_goes_down_is_soon_left_alone(server, opened):
     answered = [c.key for c in islice(completions, 3)]
     server.kill()
     begun = time.monotonic()
-    with pytest.raises(InfraError, match=r"left \d+ of 200 requests unanswered, the last \d in a row \(Connection error.*running again"):
+    with pytest.raises(
+        InfraError,
+        match=(
+            r"left \d+ of 200 requests unanswered, the last \d in a row \(Connection error.*running"
+            r" again"
+        ),
+    ):
         answered += [c.key for c in completions]
     assert time.monotonic() - begun < 10
     assert 3 <= len(answered) < 200
@@ -289,18 +365,34 @@ def test_one_success_starts_the_count_anew(server, opened):
 def test_a_server_that_is_down_is_told_at_once(server, opened):
     server.kill()
     with pytest.raises(
-        InfraError, match=rf"{server.url} does not answer \(Connection error.*\); start the server, or correct engine.base_url"
+        InfraError,
+        match=(
+            rf"{server.url} does not answer \(Connection error.*\); start the server, or correct"
+            r" engine.base_url"
+        ),
     ):
         opened(retries=1)
 
 
-# -- failures that stay ------------------------------------------------------------------------------------------------
+# -- failures that stay ----------------------------------------------------------------------------
 
 PERMANENT = {
-    "401": (status(401, f"wrong key {KEY}"), UserError, "engine.key_env: .* does not accept the key in OUR_KEY .status 401."),
+    "401": (
+        status(401, f"wrong key {KEY}"),
+        UserError,
+        "engine.key_env: .* does not accept the key in OUR_KEY .status 401.",
+    ),
     "403": (status(403), UserError, "engine.key_env"),
-    "404": (status(404), UserError, r"engine.base_url: .* does not take what it is asked for arithmetic .*/v1"),
-    "400": (status(400, "seed is not supported"), ModelError, r"problem p\d: .* refuses .* \(status 400: seed is not supported\)"),
+    "404": (
+        status(404),
+        UserError,
+        r"engine.base_url: .* does not take what it is asked for arithmetic .*/v1",
+    ),
+    "400": (
+        status(400, "seed is not supported"),
+        ModelError,
+        r"problem p\d: .* refuses .* \(status 400: seed is not supported\)",
+    ),
     "422": (status(422, f"no {KEY}"), ModelError, r"problem p\d: .* \(status 422: no \[key\]\)"),
     "400 too long": (
         status(400, "This model's maximum context length is 9"),
@@ -308,7 +400,11 @@ PERMANENT = {
         r"problem p\d: its prompt .* too long .* shorten",
     ),
     "413": (status(413), ModelError, r"problem p\d: its prompt .* too long"),
-    "402": (status(402, "pay first"), ModelError, "refuses what it is asked .status 402.: status 402: pay first"),
+    "402": (
+        status(402, "pay first"),
+        ModelError,
+        "refuses what it is asked .status 402.: status 402: pay first",
+    ),
 }
 
 
@@ -330,7 +426,9 @@ def test_a_missing_key_is_told_by_its_variable(embedded, monkeypatch):
     monkeypatch.delenv("OUR_KEY", raising=False)
     with serving(embedded, key=KEY) as server:
         settings = OpenAISettings(base_url=server.url, key_env="OUR_KEY")
-        with pytest.raises(UserError, match=r"engine.key_env: .* wants a key, and OUR_KEY is not set"):
+        with pytest.raises(
+            UserError, match=r"engine.key_env: .* wants a key, and OUR_KEY is not set"
+        ):
             settings.open(embedded)
         monkeypatch.setenv("OUR_KEY", "wrong")
         with pytest.raises(UserError, match="does not accept the key in OUR_KEY"):
@@ -344,22 +442,30 @@ def test_a_missing_key_is_told_by_its_variable(embedded, monkeypatch):
 
 @pytest.mark.parametrize(
     ("url", "sentence"),
-    [("localhost:8000", "address of a server"), ("ftp://a/v1", "address of a server"), ("http://me:word@a/v1", "key_env names")],
+    [
+        ("localhost:8000", "address of a server"),
+        ("ftp://a/v1", "address of a server"),
+        ("http://me:word@a/v1", "key_env names"),
+    ],
 )
 def test_a_wrong_address_is_refused(url, sentence):
     with pytest.raises(ValidationError, match=sentence):
         OpenAISettings(base_url=url)
 
 
-# -- which model -------------------------------------------------------------------------------------------------------
+# -- which model -----------------------------------------------------------------------------------
 
 
 def test_the_only_model_is_taken_and_of_several_one_must_be_named(server, opened):
     assert drained(opened(), wanted(1))[1] is None
     server.models["other"] = {"id": "other", "root": "owner/name"}
-    with pytest.raises(UserError, match=r"engine.model: .* serves arithmetic, other; choose one of them"):
+    with pytest.raises(
+        UserError, match=r"engine.model: .* serves arithmetic, other; choose one of them"
+    ):
         opened()
-    with pytest.raises(ModelError, match=r'engine.model: .* serves no "arithmetics"; did you mean "arithmetic"'):
+    with pytest.raises(
+        ModelError, match=r'engine.model: .* serves no "arithmetics"; did you mean "arithmetic"'
+    ):
         opened(model="arithmetics")
     assert drained(opened(model=NAME), wanted(1))[1] is None
 
@@ -367,7 +473,9 @@ def test_the_only_model_is_taken_and_of_several_one_must_be_named(server, opened
 def test_a_server_without_a_list_is_asked_by_name(server, opened):
     server.lists_models = False
     assert drained(opened(model=NAME), wanted(1))[1] is None
-    with pytest.raises(UserError, match=r"engine.model: .* does not say what it serves; say what to ask for"):
+    with pytest.raises(
+        UserError, match=r"engine.model: .* does not say what it serves; say what to ask for"
+    ):
         opened()
     _, error = drained(opened(model="unknown"), wanted(1))
     assert "engine.base_url" in str(error)
@@ -388,14 +496,26 @@ def trained_copy(embedded, folder, factor=1.0):
     shutil.copytree(embedded.directory, folder)
     (folder / FACTS).write_text("{}")
     path = folder / "model.safetensors"
-    save_file({name: weight * factor for name, weight in load_file(path).items()}, path, metadata={"format": "pt"})
+    save_file(
+        {name: weight * factor for name, weight in load_file(path).items()},
+        path,
+        metadata={"format": "pt"},
+    )
     return ModelRef(folder, "1" * 32)
 
 
-def test_weights_that_the_server_was_not_started_with_are_refused(server, opened, embedded, tmp_path):
+def test_weights_that_the_server_was_not_started_with_are_refused(
+    server, opened, embedded, tmp_path
+):
     engine = opened()
     other = trained_copy(embedded, tmp_path / "other", 1.01)
-    with pytest.raises(ModelError, match=r"has other weights than .*other, .*train adapters \(trainer.lora\), start it with that folder"):
+    with pytest.raises(
+        ModelError,
+        match=(
+            r"has other weights than .*other, .*train adapters \(trainer.lora\), start it with that"
+            r" folder"
+        ),
+    ):
         engine.use(other)
     server.models[NAME]["root"] = str(other.directory)
     engine.use(other)
@@ -407,7 +527,7 @@ def test_weights_that_the_server_was_not_started_with_are_refused(server, opened
         engine.use(other)
 
 
-# -- adapters ----------------------------------------------------------------------------------------------------------
+# -- adapters --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -416,7 +536,9 @@ def adapter(embedded, tmp_path):
     return replace(write_adapter(embedded, tmp_path / "adapter", 0), digest="abcdef0123456789" * 2)
 
 
-def test_an_adapter_is_loaded_once_and_asked_for_by_its_digest(server, opened, embedded, adapter, tokenizer):
+def test_an_adapter_is_loaded_once_and_asked_for_by_its_digest(
+    server, opened, embedded, adapter, tokenizer
+):
     engine, requests = opened(), wanted()
     plain, _ = drained(engine, requests)
     engine.use(adapter)
@@ -428,7 +550,8 @@ def test_an_adapter_is_loaded_once_and_asked_for_by_its_digest(server, opened, e
     engine.use(embedded)
     assert drained(engine, requests) == (plain, None)
     engine.use(adapter)
-    assert drained(opened(), requests) == (plain, None)  # an adapter is not taken for a second model
+    # an adapter is not taken for a second model
+    assert drained(opened(), requests) == (plain, None)
 
 
 def test_an_adapter_that_another_process_has_loaded_is_used(server, opened, adapter, monkeypatch):
@@ -445,11 +568,18 @@ def test_an_adapter_that_another_process_has_loaded_is_used(server, opened, adap
 
 def test_a_server_that_loads_no_adapters_is_told_with_what_to_do(server, opened, embedded, adapter):
     engine = opened(retries=0)
-    with pytest.raises(ModelError, match=r"cannot put the adapter .*gone on arithmetic .*No adapter found.*--max-lora-rank"):
+    with pytest.raises(
+        ModelError,
+        match=r"cannot put the adapter .*gone on arithmetic .*No adapter found.*--max-lora-rank",
+    ):
         engine.use(ModelRef(embedded.directory, "2" * 32, adapter.adapter.with_name("gone")))
     server.adapters = False
     with pytest.raises(
-        ModelError, match=r"start it by VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve \.\.\. --enable-lora, or use engine vllm"
+        ModelError,
+        match=(
+            r"start it by VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve \.\.\. --enable-lora, or"
+            r" use engine vllm"
+        ),
     ):
         engine.use(adapter)
 
@@ -467,7 +597,7 @@ def test_an_adapter_that_a_restarted_server_has_forgotten_is_loaded_again(server
     assert drained(engine, wanted()) == (expected, None)
 
 
-# -- stopping ----------------------------------------------------------------------------------------------------------
+# -- stopping --------------------------------------------------------------------------------------
 
 
 def test_closing_early_cancels_what_is_in_flight(server, opened):

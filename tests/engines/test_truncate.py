@@ -8,13 +8,20 @@ from selftrain_assets.engines.transformers_engine import truncate
 
 ROWS = (
     st.integers(1, 12)
-    .flatmap(lambda width: st.lists(st.lists(st.integers(-60, 60), min_size=width, max_size=width, unique=True), min_size=1, max_size=4))
+    .flatmap(
+        lambda width: st.lists(
+            st.lists(st.integers(-60, 60), min_size=width, max_size=width, unique=True),
+            min_size=1,
+            max_size=4,
+        )
+    )
     .map(lambda rows: np.array(rows) / 10)
 )
 
 
 def kept(logits, top_k=0, top_p=1.0):
-    """Which places are left, after checking that those keep their values and all others are -inf."""
+    """Which places are left, after checking that those keep their values and all others are
+    -inf."""
     import torch
 
     result = truncate(torch.tensor(logits, dtype=torch.float32), top_k, top_p).numpy()
@@ -49,7 +56,9 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p(logits, p):
 @given(ROWS, st.integers(1, 15), st.floats(0.01, 0.99))
 def test_top_p_counts_what_top_k_has_left(logits, k, p):
     counts = [needed(np.sort(row)[::-1][:k], p) for row in logits]
-    assert np.array_equal(kept(logits, k, p), [largest(row, count) for row, count in zip(logits, counts, strict=True)])
+    assert np.array_equal(
+        kept(logits, k, p), [largest(row, count) for row, count in zip(logits, counts, strict=True)]
+    )
 
 
 @given(ROWS)

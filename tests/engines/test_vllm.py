@@ -1,4 +1,5 @@
-"""What vLLM alone has: adapters swapped in one process, numbers that agree with peft's, and a process that may die."""
+"""What vLLM alone has: adapters swapped in one process, numbers that agree with peft's, and a
+process that may die."""
 
 import os
 import signal
@@ -7,12 +8,12 @@ from dataclasses import replace
 import pytest
 from pyarrow.parquet import read_metadata
 
-from selftrain_assets.core.errors import InfraError, ModelError, UserError
-from selftrain_assets.core.sampling import DrawSettings
+from selftrain_assets.domain.errors import InfraError, ModelError, UserError
+from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.engines import TransformersSettings, VllmSettings, vllm_engine
 from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import encode_prompt
-from selftrain_assets.stages import inputs, sampling, training
+from selftrain_assets.pipeline import inputs, sampling, training
 from tests.engines import scoring_worker
 from tests.engines.adapters import write_adapter
 from tests.engines.test_conformance import PROMPTS, texts, wanted
@@ -28,7 +29,10 @@ REQUESTS = wanted(PROMPTS | {"more": "Q: 40 - 2 * ( 3 + 4 ) A:"})
 @pytest.fixture(scope="module")
 def adapted(embedded, tmp_path_factory):
     """Two adapters of different ranks."""
-    return [write_adapter(embedded, tmp_path_factory.mktemp(f"adapter-{seed}"), seed, rank) for seed, rank in ((1, 4), (2, 12))]
+    return [
+        write_adapter(embedded, tmp_path_factory.mktemp(f"adapter-{seed}"), seed, rank)
+        for seed, rank in ((1, 4), (2, 12))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,9 @@ def process_of(engine):
     return engine._worker.pid
 
 
-def test_adapters_are_swapped_in_one_process_and_say_what_peft_says(swapping, embedded, adapted, expected):
+def test_adapters_are_swapped_in_one_process_and_say_what_peft_says(
+    swapping, embedded, adapted, expected
+):
     process = process_of(swapping)
     for ref in (adapted[1], adapted[0], embedded, adapted[1], embedded):
         swapping.use(ref)
@@ -66,11 +72,16 @@ def test_adapters_are_swapped_in_one_process_and_say_what_peft_says(swapping, em
 def test_the_adapter_path_gives_pefts_own_log_probabilities(swapping, adapted, tokenizer):
     import torch
 
-    ref, tokens = adapted[0], encode_prompt(tokenizer, "Q: Tom has 3 apples A: 3 + 4 = 7 ; 7 * 2 = 14 ; #### 14")
+    ref, tokens = (
+        adapted[0],
+        encode_prompt(tokenizer, "Q: Tom has 3 apples A: 3 + 4 = 7 ; 7 * 2 = 14 ; #### 14"),
+    )
     swapping.use(ref)
     (answer,) = swapping.carry_out("score", tokens=tokens)
     with torch.inference_mode():
-        logits = load_model(ref, "cpu", "float32", merge=False)(torch.tensor([tokens])).logits[0, :-1]
+        logits = load_model(ref, "cpu", "float32", merge=False)(torch.tensor([tokens])).logits[
+            0, :-1
+        ]
     peft = logits.log_softmax(-1)[range(len(tokens) - 1), tokens[1:]].tolist()
     assert max(abs(a - b) for a, b in zip(answer["scores"], peft, strict=True)) < 1e-3
 
@@ -83,7 +94,9 @@ def test_more_prompt_than_one_step_takes_is_drawn_with_its_seeds(swapping, embed
 
 
 @pytest.mark.kills
-def test_merged_adapters_say_the_same_and_leave_no_file(embedded, adapted, expected, tmp_path, monkeypatch):
+def test_merged_adapters_say_the_same_and_leave_no_file(
+    embedded, adapted, expected, tmp_path, monkeypatch
+):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     with VllmSettings(adapters="merge", **SMALL).open(adapted[0]) as engine:
@@ -123,8 +136,13 @@ def test_a_process_that_dies_loses_the_open_shard_at_most(opened, monkeypatch):
     training.base(run)
     pinned = sampling.policy(run, 1)
     pool = run.store.samples(pinned.digest)
-    killed = replace(run, progress=lambda label, done, total: pool.files() and os.kill(started[0], signal.SIGKILL))
-    with pytest.raises(InfraError, match="what it has not answered is owed; its process was ended by SIGKILL"):
+    killed = replace(
+        run,
+        progress=lambda label, done, total: pool.files() and os.kill(started[0], signal.SIGKILL),
+    )
+    with pytest.raises(
+        InfraError, match="what it has not answered is owed; its process was ended by SIGKILL"
+    ):
         sampling.samples(killed, 1)
     kept = sum(read_metadata(file).num_rows for file in pool.files())
     assert 8 <= kept < 48

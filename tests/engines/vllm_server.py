@@ -23,7 +23,8 @@ CHAT = "{{ messages[0].content }}"
 
 
 class VllmServer:
-    """Serves at one address until it is killed, and from then on again when it is started again. Adapters can be loaded into it."""
+    """Serves at one address until it is killed, and from then on again when it is started again.
+    Adapters can be loaded into it."""
 
     def __init__(self, ref: ModelRef, log: Path) -> None:
         with socket.socket() as probe:
@@ -35,10 +36,31 @@ class VllmServer:
     def start(self, seconds: float = 400) -> None:
         """Start, and wait until it answers."""
         settings = VllmSettings(cpu_cache_gib=1, max_sequences=32)
-        flags = [flag for name, value in settings.arguments(on_cpu=True, rank=RANK).items() for flag in _flag(name, value)]
-        flags += ["--served-model-name", NAME, "--generation-config", "vllm", "--chat-template", CHAT, "--disable-uvicorn-access-log"]
-        where = ["--model", str(self._ref.directory), "--host", "127.0.0.1", "--port", str(self.port)]
-        environment = os.environ | settings.environment() | {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"}
+        flags = [
+            flag
+            for name, value in settings.arguments(on_cpu=True, rank=RANK).items()
+            for flag in _flag(name, value)
+        ]
+        flags += [
+            "--served-model-name",
+            NAME,
+            "--generation-config",
+            "vllm",
+            "--chat-template",
+            CHAT,
+            "--disable-uvicorn-access-log",
+        ]
+        where = [
+            "--model",
+            str(self._ref.directory),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+        ]
+        environment = (
+            os.environ | settings.environment() | {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"}
+        )
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *where, *flags],
@@ -51,7 +73,9 @@ class VllmServer:
         deadline = time.monotonic() + seconds
         while not self._answers():
             assert self._process.poll() is None, self._log.read_text()[-3000:]
-            assert time.monotonic() < deadline, f"the start took too long:\n{self._log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, (
+                f"the start took too long:\n{self._log.read_text()[-3000:]}"
+            )
             time.sleep(0.25)
 
     def _answers(self) -> bool:

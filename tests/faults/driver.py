@@ -1,7 +1,9 @@
-"""Runs stages in processes that may be killed. It imports once and forks for every job: a kill costs no imports.
+"""Runs stages in processes that may be killed. It imports once and forks for every job: a kill
+costs no imports.
 
-Reads one job a line: {"folder", "stages", "crash_at", "kill_after", "clock_back", "clock_jump", "file_limit", "from_step", "deadly",
-"scores"}; answers one line: {"killed", "error", "seconds", "steps"}. With the argument `train` it imports what training needs, too.
+Reads one job a line: {"folder", "stages", "crash_at", "kill_after", "clock_back", "clock_jump",
+"file_limit", "from_step", "deadly", "scores"}; answers one line: {"killed", "error", "seconds",
+"steps"}. With the argument `train` it imports what training needs, too.
 """
 
 from __future__ import annotations
@@ -23,15 +25,17 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet
 
-from selftrain_assets.config import parse_experiment
-from selftrain_assets.core import crash
+from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.models.loading import load_model, resolve_model
 from selftrain_assets.models.tokenization import check_tokenizer
-from selftrain_assets.stages import evaluation, inputs, sampling, selecting, training, trajectories
-from selftrain_assets.stages.run import BASE, Run
+from selftrain_assets.pipeline import dataset, evaluation, inputs, sampling, training
+from selftrain_assets.pipeline.run import BASE, Run
+from selftrain_assets.recipes.tripost import stages
+from selftrain_assets.runtime import faultpoints
 from selftrain_assets.store import Store
 
-check_tokenizer(resolve_model("embedded"))  # every child would load it else, and transformers with it
+# every child would load it else, and transformers with it
+check_tokenizer(resolve_model("embedded"))
 
 STAGES = {
     "problems": inputs.problems,
@@ -40,20 +44,24 @@ STAGES = {
     "policy": lambda run: sampling.policy(run, 1),
     "samples": lambda run: sampling.samples(run, 1),
     "verifications": lambda run: sampling.verifications(run, 1),
-    "trajectories": lambda run: trajectories.trajectories(run, 1),
-    "dataset": lambda run: selecting.dataset(run, 1),
+    "trajectories": lambda run: stages.trajectories(run, 1),
+    "dataset": lambda run: dataset.dataset(run, 1),
     "checkpoint": lambda run: training.checkpoint(run, 1),
 }
 
 
 def open_run(folder: Path) -> Run:
-    return Run("lab", parse_experiment(json.loads((folder / "settings.json").read_text()), "lab"), Store(folder / "runs"))
+    return Run(
+        "lab",
+        parse_experiment(json.loads((folder / "settings.json").read_text()), "lab"),
+        Store(folder / "runs"),
+    )
 
 
 def work(job: dict, answer: int) -> None:
     """In the child: do the stages, and say how that ended."""
     if job.get("crash_at"):
-        crash.install(killer(*job["crash_at"].split(":")))
+        faultpoints.install(killer(*job["crash_at"].split(":")))
     if job.get("clock_back"):
         now = [2e9]
         time.time = lambda: now.append(now[-1] - 3600) or now[-1]
@@ -79,10 +87,13 @@ def work(job: dict, answer: int) -> None:
             STAGES[stage](run)
     except BaseException as raised:
         error = f"{type(raised).__name__}: {raised}"
-    os.write(answer, json.dumps({"error": error, "seconds": time.monotonic() - began, "steps": steps}).encode())
+    os.write(
+        answer,
+        json.dumps({"error": error, "seconds": time.monotonic() - began, "steps": steps}).encode(),
+    )
 
 
-def killer(point: str, passage: str = "1") -> crash.Hook:
+def killer(point: str, passage: str = "1") -> faultpoints.Hook:
     """Ends this process by SIGKILL at the n-th passage of a point."""
     passages = count(1)
 
@@ -100,14 +111,16 @@ def jumping(seconds: float) -> Callable[[], float]:
 
 
 def limit_files(job: dict) -> None:
-    """From now on no file grows above the limit: a write that would is refused or, if it is to be deadly, ends the process there."""
+    """From now on no file grows above the limit: a write that would is refused or, if it is to
+    be deadly, ends the process there."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"],) * 2)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL if job.get("deadly") else signal.SIG_IGN)
 
 
 def scored(validator: Callable, scores: list[float], steps: list[int]) -> Callable:
-    """A validation that decodes as always and says that step n is as good as the n-th score: the embedded model is never right."""
+    """A validation that decodes as always and says that step n is as good as the n-th score: the
+    embedded model is never right."""
 
     def of_split(run: Run, problems: list) -> Callable:
         decode = validator(run, problems)
@@ -139,16 +152,25 @@ def fork(job: dict) -> dict:
             os.kill(child, signal.SIGKILL)
         last = said.read()
     _, status = os.waitpid(child, 0)
-    return {"killed": os.WIFSIGNALED(status), **(json.loads(last) if last else {"error": None, "seconds": 0.0, "steps": []})}
+    return {
+        "killed": os.WIFSIGNALED(status),
+        **(json.loads(last) if last else {"error": None, "seconds": 0.0, "steps": []}),
+    }
 
 
 def main() -> None:
     if sys.argv[1:] == ["train"]:
-        for name in ("peft", "selftrain_assets.trainers.sft_loop", "selftrain_assets.engines.transformers_engine"):
+        for name in (
+            "peft",
+            "selftrain_assets.trainers.sft_loop",
+            "selftrain_assets.engines.transformers_engine",
+        ):
             import_module(name)
         load_model(resolve_model("embedded"), "cpu", "float32")
         gc.collect()
-        gc.freeze()  # every training collects garbage; what the imports have made need not be looked through each time
+        # every training collects garbage; what the imports have made need not be looked through
+        # each time
+        gc.freeze()
     pa.Table.from_pylist([{"a": 1}])  # imports pandas where it is installed
     resolve_model("embedded")  # its digest is remembered
     answers = os.fdopen(os.dup(1), "w")

@@ -10,13 +10,18 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from selftrain_assets.core.types import Drawing, Judgement, Row, Sample, Score, Verification
+from selftrain_assets.domain.types import Drawing, Judgement, Row, Sample, Score, Verification
 from selftrain_assets.store import Store
 from selftrain_assets.store.pool import Pool
 from tests import lab
 
 E_STEP = ["problems", "base", "base evaluation", "policy", "samples", "verifications", "dataset"]
-TABLES = {"base/evaluation": Score, "iter-001/samples": Drawing, "iter-001/verifications": Judgement, "iter-001/dataset": Row}
+TABLES = {
+    "base/evaluation": Score,
+    "iter-001/samples": Drawing,
+    "iter-001/verifications": Judgement,
+    "iter-001/dataset": Row,
+}
 
 
 class Driver:
@@ -25,12 +30,16 @@ class Driver:
     def __init__(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "tests.faults.driver", *arguments]
         root = Path(__file__).parents[2]
-        self._process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def run(self, folder: Path, stages: list[str] = E_STEP, **job) -> dict:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps({"folder": str(folder), "stages": stages, **job}) + "\n")
+        self._process.stdin.write(
+            json.dumps({"folder": str(folder), "stages": stages, **job}) + "\n"
+        )
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
@@ -77,7 +86,10 @@ def checksums(folder: Path) -> dict[str, str]:
         assert manifest, name
         [table] = manifest.files
         tables[name] = store.read_table(manifest, table, record)
-    return {name: sha256("\n".join(sorted(repr(astuple(r)) for r in rows)).encode()).hexdigest() for name, rows in tables.items()}
+    return {
+        name: sha256("\n".join(sorted(repr(astuple(r)) for r in rows)).encode()).hexdigest()
+        for name, rows in tables.items()
+    }
 
 
 @cache
@@ -91,7 +103,11 @@ def audit(folder: Path, undisturbed: Path) -> None:
     wanted, tables = expected(undisturbed)
     for name, pool in pools(folder).items():
         held = [r.key for r in pool.records()]
-        found = {"lost": wanted[name] - set(held), "foreign": set(held) - wanted[name], "duplicated": len(held) - len(set(held))}
+        found = {
+            "lost": wanted[name] - set(held),
+            "foreign": set(held) - wanted[name],
+            "duplicated": len(held) - len(set(held)),
+        }
         assert not any(found.values()), (name, found)
     assert checksums(folder) == tables
     assert not [p for pool in pools(folder).values() for p in pool.directory.glob(".*.tmp")]

@@ -1,4 +1,5 @@
-"""A wall clock that jumps by an hour: nothing that waits, holds, commits or lets go of something goes by it."""
+"""A wall clock that jumps by an hour: nothing that waits, holds, commits or lets go of something
+goes by it."""
 
 import ast
 import os
@@ -10,10 +11,10 @@ import pytest
 
 import sandbox
 import selftrain_assets
-from selftrain_assets.core.errors import BusyError
-from selftrain_assets.core.types import Row, Sample
+from selftrain_assets.domain.errors import BusyError
+from selftrain_assets.domain.types import Row, Sample
+from selftrain_assets.operations.garbage import MINIMUM_AGE, collect
 from selftrain_assets.store import Store
-from selftrain_assets.store.garbage import MINIMUM_AGE, collect
 from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.pool import Pool
 from selftrain_assets.store.tables import prepared_table
@@ -24,10 +25,10 @@ from tests.store.test_store import Record, records
 HOUR = 3600.0
 READS_THE_WALL_CLOCK = {
     "old_images.py": "the age of an image, by the engine's date",
-    "stages/retract.py": "a retraction's date",
+    "operations/retract.py": "a retraction's date",
     "tracking.py": "the time of a point in a tracker",
-    "stages/run.py": "a manifest's date, and the time that chat templates are told from then on",
-    "store/garbage.py": "the age of a temporary file, before its lease is asked for",
+    "pipeline/run.py": "a manifest's date, and the time that chat templates are told from then on",
+    "operations/garbage.py": "the age of a temporary file, before its lease is asked for",
 }
 
 
@@ -38,13 +39,30 @@ def jump(request):
 
 def calls(path: Path) -> set[str]:
     """Dotted names that a source calls."""
-    return {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    return {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    }
 
 
 def test_durations_are_measured_by_the_clock_that_nobody_sets():
-    wall = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.datetime.now", "time.localtime", "time.gmtime"}
+    wall = {
+        "time.time",
+        "time.time_ns",
+        "datetime.now",
+        "datetime.utcnow",
+        "datetime.datetime.now",
+        "time.localtime",
+        "time.gmtime",
+    }
     roots = [Path(package.__file__).parent for package in (selftrain_assets, sandbox)]
-    found = {str(path.relative_to(root)) for root in roots for path in root.rglob("*.py") if calls(path) & wall}
+    found = {
+        str(path.relative_to(root))
+        for root in roots
+        for path in root.rglob("*.py")
+        if calls(path) & wall
+    }
     assert found == set(READS_THE_WALL_CLOCK)
 
 
@@ -77,11 +95,17 @@ def test_a_shard_is_as_old_as_the_time_that_passed(tmp_path, monkeypatch, jump):
     list(pool.commit_stream(iter(records(*range(20))), shard_size=100, shard_seconds=HOUR / 2))
     assert [s.records for s in pool.shards()] == [20]
     pool = Pool(tmp_path / "old", Record)
-    list(pool.commit_stream((time.sleep(0.02) or r for r in records(*range(4))), shard_size=100, shard_seconds=0.01))
+    list(
+        pool.commit_stream(
+            (time.sleep(0.02) or r for r in records(*range(4))), shard_size=100, shard_seconds=0.01
+        )
+    )
     assert [s.records for s in pool.shards()] == [1, 1, 1, 1]
 
 
-def test_what_a_live_run_writes_is_not_collected_however_old_it_looks(driver, undisturbed, finished, monkeypatch, jump):
+def test_what_a_live_run_writes_is_not_collected_however_old_it_looks(
+    driver, undisturbed, finished, monkeypatch, jump
+):
     """Its temporary files are seconds old, or an hour, or from the future."""
     store, pool = Store(finished / "runs"), pools(finished)["samples"]
     key = "d" * 16
@@ -110,17 +134,31 @@ def test_what_a_live_run_writes_is_not_collected_however_old_it_looks(driver, un
     audit(finished, undisturbed)
 
 
-def test_a_clock_that_is_wrong_makes_garbage_wait_and_takes_nothing_else(driver, undisturbed, finished, monkeypatch, jump):
+def test_a_clock_that_is_wrong_makes_garbage_wait_and_takes_nothing_else(
+    driver, undisturbed, finished, monkeypatch, jump
+):
     store = Store(finished / "runs")
-    kept = {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file() and path.name != ".lease"}
+    kept = {
+        path: path.read_bytes()
+        for path in store.root.rglob("*")
+        if path.is_file() and path.name != ".lease"
+    }
     left = pools(finished)["samples"].directory / f".shard.{'a' * 32}.tmp"
     left.write_bytes(b"half")
     os.utime(left, (time.time() - MINIMUM_AGE - 60,) * 2)
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + jump)
-    assert [g.kind for g in collect(store, delete=True).garbage] == (["temporary"] if jump > 0 else [])
+    assert [g.kind for g in collect(store, delete=True).garbage] == (
+        ["temporary"] if jump > 0 else []
+    )
     monkeypatch.undo()
-    assert [g.kind for g in collect(store, delete=True).garbage] == ([] if jump > 0 else ["temporary"])
-    assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file() and path.name != ".lease"} == kept
+    assert [g.kind for g in collect(store, delete=True).garbage] == (
+        [] if jump > 0 else ["temporary"]
+    )
+    assert {
+        path: path.read_bytes()
+        for path in store.root.rglob("*")
+        if path.is_file() and path.name != ".lease"
+    } == kept
     driver.finish(finished)
     audit(finished, undisturbed)

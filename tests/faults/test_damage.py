@@ -1,4 +1,5 @@
-"""Damaged files, full disks, second processes and clocks: exactly what is lost is owed again, and the rest is untouched."""
+"""Damaged files, full disks, second processes and clocks: exactly what is lost is owed again,
+and the rest is untouched."""
 
 import errno
 import json
@@ -12,10 +13,10 @@ from hashlib import sha256
 import pyarrow.parquet as pq
 import pytest
 
-from selftrain_assets.core.errors import BusyError, InfraError, IntegrityError
-from selftrain_assets.core.files import needs_room
+from selftrain_assets.domain.errors import BusyError, InfraError, IntegrityError
+from selftrain_assets.operations.catalog import query
+from selftrain_assets.runtime.files import needs_room
 from selftrain_assets.store import Store
-from selftrain_assets.store.catalog import query
 from selftrain_assets.store.pool import Pool
 from tests.faults.harness import E_STEP, audit, checksums, committed, flip, pools
 from tests.store.test_store import Record, files, records
@@ -29,20 +30,28 @@ def remove(path):
     path.unlink()
 
 
-@pytest.mark.parametrize("damage", [flip, *(pytest.param(way, marks=pytest.mark.kills) for way in (tear, remove))])
+@pytest.mark.parametrize(
+    "damage", [flip, *(pytest.param(way, marks=pytest.mark.kills) for way in (tear, remove))]
+)
 @pytest.mark.parametrize("pool_name", ["samples", "verifications"])
-def test_exactly_the_keys_of_a_damaged_shard_are_owed_again(driver, undisturbed, finished, pool_name, damage):
+def test_exactly_the_keys_of_a_damaged_shard_are_owed_again(
+    driver, undisturbed, finished, pool_name, damage
+):
     pool = pools(finished)[pool_name]
     shard = pool.shards()[-1]
     damage(pool.directory / shard.file)
     others = {s.file: (pool.directory / s.file).stat().st_mtime_ns for s in pool.shards()[:-1]}
-    with pytest.raises(IntegrityError, match=rf"{shard.file} is .*run the experiment again, which puts it aside"):
+    with pytest.raises(
+        IntegrityError, match=rf"{shard.file} is .*run the experiment again, which puts it aside"
+    ):
         pool.records()
     with pytest.raises(IntegrityError, match=shard.file):
         query(Store(finished / "runs"), "SELECT 1")
     driver.finish(finished)
     audit(finished, undisturbed)
-    assert [(q.file, q.records, q.sha256) for q in pool.quarantined()] == [(shard.file, shard.records, shard.sha256)]
+    assert [(q.file, q.records, q.sha256) for q in pool.quarantined()] == [
+        (shard.file, shard.records, shard.sha256)
+    ]
     assert {name: (pool.directory / name).stat().st_mtime_ns for name in others} == others
     assert sum(s.records for s in pool.shards()[len(others) :]) == shard.records
     assert (pool.directory / "quarantine" / shard.file).exists() == (damage is not remove)
@@ -50,7 +59,16 @@ def test_exactly_the_keys_of_a_damaged_shard_are_owed_again(driver, undisturbed,
 
 
 @pytest.mark.parametrize("damage", [flip, pytest.param(remove, marks=pytest.mark.kills)])
-@pytest.mark.parametrize("stage", ["inputs/problems", "base/evaluation", "iter-001/samples", "iter-001/verifications", "iter-001/dataset"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "inputs/problems",
+        "base/evaluation",
+        "iter-001/samples",
+        "iter-001/verifications",
+        "iter-001/dataset",
+    ],
+)
 def test_a_damaged_table_is_made_again_from_the_pools(driver, undisturbed, finished, stage, damage):
     manifest = Store(finished / "runs").manifest("lab", *stage.split("/"))
     assert manifest
@@ -64,7 +82,9 @@ def test_a_damaged_table_is_made_again_from_the_pools(driver, undisturbed, finis
 
 
 @pytest.mark.parametrize("damage", [tear, remove])
-def test_a_pool_without_its_manifest_adopts_the_shards_that_are_whole(driver, undisturbed, finished, damage):
+def test_a_pool_without_its_manifest_adopts_the_shards_that_are_whole(
+    driver, undisturbed, finished, damage
+):
     before = {name: pool.shards() for name, pool in pools(finished).items()}
     for name, pool in pools(finished).items():
         flip(pool.directory / before[name][0].file)
@@ -84,7 +104,7 @@ def test_what_another_experiment_put_aside_is_owed_again(driver, undisturbed, fi
     audit(finished, undisturbed)
 
 
-# -- one pool -----------------------------------------------------------------------------------------------------------
+# -- one pool --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -127,7 +147,9 @@ def test_orphans_that_share_keys_with_the_pool_or_each_other_count_once(pool):
     assert repaired(pool) in ([1, 2, 3, 4, 5], [1, 2, 3, 5, 6])
     assert len(pool.quarantined()) == 2
     assert sorted({q.file for q in pool.quarantined()} | {pool.shards()[-1].file}) == files
-    assert {q.reason for q in pool.quarantined()} == {"listed in no manifest, and its keys are committed already"}
+    assert {q.reason for q in pool.quarantined()} == {
+        "listed in no manifest, and its keys are committed already"
+    }
 
 
 def test_an_orphan_takes_the_place_of_a_damaged_shard_with_its_keys(pool):
@@ -137,7 +159,9 @@ def test_an_orphan_takes_the_place_of_a_damaged_shard_with_its_keys(pool):
     assert len(pool.quarantined()) == 1
 
 
-def test_a_flipped_orphan_one_of_other_columns_and_one_without_checksum_are_put_aside(pool, tmp_path):
+def test_a_flipped_orphan_one_of_other_columns_and_one_without_checksum_are_put_aside(
+    pool, tmp_path
+):
     flip(pool.directory / orphan(pool, 4))
     other = Pool(tmp_path / "other", Record)
     other.commit(records(5))
@@ -145,10 +169,21 @@ def test_a_flipped_orphan_one_of_other_columns_and_one_without_checksum_are_put_
     shutil.copy(other.directory / shard.file, pool.directory / "shard-old.parquet")
     table = pq.read_table(other.directory / shard.file).drop_columns(["number"])
     pq.write_table(table, tmp_path / "table")
-    shutil.copy(tmp_path / "table", pool.directory / f"shard-{'0' * 12}-{sha256((tmp_path / 'table').read_bytes()).hexdigest()}.parquet")
+    shutil.copy(
+        tmp_path / "table",
+        pool.directory
+        / f"shard-{'0' * 12}-{sha256((tmp_path / 'table').read_bytes()).hexdigest()}.parquet",
+    )
     assert repaired(pool) == [1, 2, 3]
-    reasons = sorted(q.reason.removeprefix("listed in no manifest, and ").split(" (")[0] for q in pool.quarantined())
-    assert reasons == ["its columns are those of another version", "its name holds no checksum", "not as it was committed"]
+    reasons = sorted(
+        q.reason.removeprefix("listed in no manifest, and ").split(" (")[0]
+        for q in pool.quarantined()
+    )
+    assert reasons == [
+        "its columns are those of another version",
+        "its name holds no checksum",
+        "not as it was committed",
+    ]
     assert len(files(pool.directory / "quarantine")) == 3
 
 
@@ -168,12 +203,14 @@ def test_reading_puts_nothing_aside(pool):
     assert files(pool.directory) == before
 
 
-# -- disks, second processes, clocks -------------------------------------------------------------------------------------
+# -- disks, second processes, clocks ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("nth", range(1, 8))
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_full_disk_commits_nothing_by_half_and_is_told_in_one_sentence(pool, monkeypatch, call, nth):
+def test_a_full_disk_commits_nothing_by_half_and_is_told_in_one_sentence(
+    pool, monkeypatch, call, nth
+):
     whole, calls = getattr(os, call), []
 
     def full(*arguments):
@@ -183,7 +220,13 @@ def test_a_full_disk_commits_nothing_by_half_and_is_told_in_one_sentence(pool, m
         return whole(*arguments)
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(InfraError, match=r"pool/\S+ cannot be written: no space left on device; what is committed is kept: free some"):
+    with pytest.raises(
+        InfraError,
+        match=(
+            r"pool/\S+ cannot be written: no space left on device; what is committed is kept: free"
+            r" some"
+        ),
+    ):
         list(pool.commit_stream(iter(records(*range(4, 9))), shard_size=1))
     monkeypatch.undo()
     held = repaired(pool)
@@ -208,7 +251,10 @@ def test_a_file_that_may_not_grow_is_told_like_a_full_disk(driver, undisturbed, 
     "error",
     [
         OSError(errno.EACCES, "Permission denied"),
-        RuntimeError("[enforce fail at inline_container.cc:145] . PytorchStreamReader failed reading zip archive: not a ZIP archive"),
+        RuntimeError(
+            "[enforce fail at inline_container.cc:145] . PytorchStreamReader failed reading zip"
+            " archive: not a ZIP archive"
+        ),
         Exception("Error while serializing: I/O error: Permission denied (os error 13)"),
     ],
 )
@@ -221,7 +267,7 @@ def test_what_is_no_full_disk_is_not_told_as_one(tmp_path, error):
 HOLD = """
 import sys
 from pathlib import Path
-from selftrain_assets.store.catalog import query
+from selftrain_assets.operations.catalog import query
 from selftrain_assets.store.pool import Pool
 from tests.store.test_store import Record
 with Pool(Path(sys.argv[1]), Record).writing("Dagster run 1234"):
@@ -234,7 +280,9 @@ def test_a_second_writer_is_told_of_the_first_and_takes_over_when_it_is_killed(p
     flip(pool.directory / pool.shards()[0].file)
     (pool.directory / "shard-stray.parquet").write_bytes(b"")
     command = [sys.executable, "-c", HOLD, str(pool.directory)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
         assert first.stdout
         assert first.stdout.readline() == "held\n"
         left = orphan(pool, 9)

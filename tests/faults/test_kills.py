@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from selftrain_assets.core.crash import FaultPoint
+from selftrain_assets.runtime.faultpoints import FaultPoint
 from tests.faults.harness import E_STEP, audit, committed, flip, place, pools
 
 IN_EVERY_RUN = {  # point -> passages worth a kill, out of those an undisturbed run makes
@@ -20,7 +20,12 @@ IN_EVERY_RUN = {  # point -> passages worth a kill, out of those an undisturbed 
     "after-stage-manifest": (5,),
 }
 IN_REPAIRS = {"before-repair": (1, 2), "after-repair": (1,), "after-quarantine-move": (1, 3)}
-IN_TRAINING = {"before-checkpoint-publication", "after-checkpoint-publication", "after-optimizer-step", "after-trainer-state"}
+IN_TRAINING = {
+    "before-checkpoint-publication",
+    "after-checkpoint-publication",
+    "after-optimizer-step",
+    "after-trainer-state",
+}
 
 
 def passages(points):
@@ -53,7 +58,8 @@ def test_a_kill_while_a_damaged_pool_is_put_in_order(driver, undisturbed, finish
         flip(shards[0])
         shards[1].write_bytes(shards[1].read_bytes()[:100])
         shards[2].unlink()
-    assert driver.run(finished, crash_at="after-shard-rename")["killed"]  # an orphan, and the damage noted
+    # an orphan, and the damage noted
+    assert driver.run(finished, crash_at="after-shard-rename")["killed"]
     for pool in pools(finished).values():
         flip(pool.directory / pool.shards()[-1].file)
         shutil.copy(pool.directory / pool.shards()[0].file, pool.directory / "shard-copy.parquet")
@@ -70,7 +76,8 @@ def test_a_kill_while_a_damaged_pool_is_put_in_order(driver, undisturbed, finish
 
 
 def kill_at_random(driver, undisturbed, folder, config, kills, stages, before=()):
-    """Kill `stages` at random times until enough kills were made, and audit every run that came to its end."""
+    """Kill `stages` at random times until enough kills were made, and audit every run that came
+    to its end."""
     seed = config.getoption("kill_seed")
     seed = random.randrange(10**6) if seed is None else seed
     print(f"replay with --kill-seed {seed}")  # shown where the test fails
@@ -81,7 +88,12 @@ def kill_at_random(driver, undisturbed, folder, config, kills, stages, before=()
         current = folder / f"place-{place_number}"
         begun(driver, current, before)
         held = committed(current)
-        while made < kills and (done := driver.run(current, stages, kill_after=chance.uniform(0, seconds)))["killed"]:
+        while (
+            made < kills
+            and (done := driver.run(current, stages, kill_after=chance.uniform(0, seconds)))[
+                "killed"
+            ]
+        ):
             made += 1
             assert held <= (held := committed(current))
         assert done["error"] is None
@@ -102,7 +114,11 @@ def test_kills_at_random_times(driver, undisturbed, tmp_path, request):
 
 
 @pytest.mark.kills
-@pytest.mark.parametrize("stage", ["problems", "base evaluation", "samples", "verifications", "dataset"])
+@pytest.mark.parametrize(
+    "stage", ["problems", "base evaluation", "samples", "verifications", "dataset"]
+)
 def test_many_kills_of_one_stage(driver, undisturbed, tmp_path, request, stage):
     kills = request.config.getoption("kills")
-    kill_at_random(driver, undisturbed, tmp_path, request.config, kills, [stage], E_STEP[: E_STEP.index(stage)])
+    kill_at_random(
+        driver, undisturbed, tmp_path, request.config, kills, [stage], E_STEP[: E_STEP.index(stage)]
+    )

@@ -1,4 +1,5 @@
-"""A trainer killed between steps, in the middle of its states, and around its publication goes on in the same order, bit for bit."""
+"""A trainer killed between steps, in the middle of its states, and around its publication goes
+on in the same order, bit for bit."""
 
 import json
 import os
@@ -19,13 +20,15 @@ from tests.lab import SETTINGS
 
 TRAINER = SETTINGS["trainer"] | {"steps": 6, "execution": {"device": "cpu", "save_steps": 2}}
 ADAPTER = {"lora": {"r": 4, "dropout": 0.1}}
-MODEL, OPTIMIZER = 1_000_000, 2_500_000  # bytes: half of model.safetensors or best-N.pt, two thirds of optimizer.pt
+# bytes: half of model.safetensors or best-N.pt, two thirds of optimizer.pt
+MODEL, OPTIMIZER = 1_000_000, 2_500_000
 ADAPTER_MODEL, ADAPTER_OPTIMIZER = 60_000, 180_000
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to train, the score of each step on the validation split, and the steps that are made and kept."""
+    """A way to train, the score of each step on the validation split, and the steps that are
+    made and kept."""
 
     settings: dict = field(default_factory=dict)
     rule: str = "none"
@@ -36,7 +39,9 @@ class Variant:
     def into(self, folder: Path) -> Path:
         settings = json.loads((folder / "settings.json").read_text())
         recipe = settings["recipe"] | {"inner_stop": {"rule": self.rule, "every": 1}}
-        (folder / "settings.json").write_text(json.dumps(settings | {"trainer": TRAINER | self.settings, "recipe": recipe}))
+        (folder / "settings.json").write_text(
+            json.dumps(settings | {"trainer": TRAINER | self.settings, "recipe": recipe})
+        )
         return folder
 
 
@@ -45,7 +50,8 @@ VARIANTS = {
     "adapter": Variant(ADAPTER),
     "best": Variant({}, "best", (0.1, 0.3, 0.5, 0.2, 0.4, 0.5), kept=3),
     "first drop": Variant({}, "first_drop", (0.1, 0.2, 0.2, 0.4, 0.3), made=5, kept=4),
-    "adapter, first drop": Variant(ADAPTER, "first_drop", (0.1, 0.2, 0.4, 0.3), made=4, kept=3),  # the drop is in a saved state
+    # the drop is in a saved state
+    "adapter, first drop": Variant(ADAPTER, "first_drop", (0.1, 0.2, 0.4, 0.3), made=4, kept=3),
 }
 
 
@@ -68,7 +74,9 @@ def trainer():
 @pytest.fixture
 def untrained(undisturbed, tmp_path):
     """Returns a function that copies an experiment which has its dataset."""
-    return lambda name, variant="full": VARIANTS[variant].into(shutil.copytree(undisturbed, tmp_path / name))
+    return lambda name, variant="full": VARIANTS[variant].into(
+        shutil.copytree(undisturbed, tmp_path / name)
+    )
 
 
 def trained(folder: Path) -> tuple:
@@ -90,12 +98,16 @@ def trained_whole(trainer, undisturbed, tmp_path_factory):
     @cache
     def train(name: str):
         variant = VARIANTS[name]
-        folder = variant.into(shutil.copytree(undisturbed, tmp_path_factory.mktemp("whole") / "trained"))
+        folder = variant.into(
+            shutil.copytree(undisturbed, tmp_path_factory.mktemp("whole") / "trained")
+        )
         done = trainer.finish(folder, ["checkpoint"], scores=variant.scores)
         assert done["steps"] == list(range(variant.made + 1))
         found = trained(folder)
         assert (found[2]["optimizer_steps"], found[2]["steps"]) == (variant.made, variant.kept)
-        assert found[1]["validation"] == [[step, score] for step, score in enumerate(variant.scores, 1)]
+        assert found[1]["validation"] == [
+            [step, score] for step, score in enumerate(variant.scores, 1)
+        ]
         return found, done["seconds"]
 
     return train
@@ -128,19 +140,32 @@ def test_a_killed_training_goes_on_from_its_last_state(trainer, untrained, whole
     ("variant", "death", "steps"),
     [
         ("full", dies_writing(MODEL, 4), [2, 3, 4, 5, 6]),
-        pytest.param("adapter", dies_at("after-optimizer-step:3"), [2, 3, 4, 5, 6], marks=pytest.mark.kills),
-        pytest.param("adapter", dies_writing(ADAPTER_MODEL, 2), [0, 1, 2, 3, 4, 5, 6], marks=pytest.mark.kills),
+        pytest.param(
+            "adapter", dies_at("after-optimizer-step:3"), [2, 3, 4, 5, 6], marks=pytest.mark.kills
+        ),
+        pytest.param(
+            "adapter",
+            dies_writing(ADAPTER_MODEL, 2),
+            [0, 1, 2, 3, 4, 5, 6],
+            marks=pytest.mark.kills,
+        ),
         ("adapter", dies_writing(ADAPTER_OPTIMIZER, 4), [2, 3, 4, 5, 6]),
         ("best", dies_at("after-optimizer-step:5"), [4, 5, 6]),
         ("best", dies_writing(MODEL, 3), [2, 3, 4, 5, 6]),  # in best-3.pt
         pytest.param("best", dies_writing(OPTIMIZER, 4), [2, 3, 4, 5, 6], marks=pytest.mark.kills),
-        pytest.param("first drop", dies_at("after-optimizer-step:5"), [4, 5], marks=pytest.mark.kills),
-        pytest.param("first drop", dies_at("before-checkpoint-publication"), [4, 5], marks=pytest.mark.kills),
+        pytest.param(
+            "first drop", dies_at("after-optimizer-step:5"), [4, 5], marks=pytest.mark.kills
+        ),
+        pytest.param(
+            "first drop", dies_at("before-checkpoint-publication"), [4, 5], marks=pytest.mark.kills
+        ),
         ("adapter, first drop", dies_writing(ADAPTER_MODEL, 4), [2, 3, 4]),
         ("adapter, first drop", dies_at("after-trainer-state:2"), [4]),
     ],
 )
-def test_whatever_is_trained_and_however_it_stops_it_goes_on_as_if_never_killed(trainer, untrained, trained_whole, variant, death, steps):
+def test_whatever_is_trained_and_however_it_stops_it_goes_on_as_if_never_killed(
+    trainer, untrained, trained_whole, variant, death, steps
+):
     folder = untrained("killed", variant)
     assert trainer.run(folder, ["checkpoint"], scores=VARIANTS[variant].scores, **death)["killed"]
     assert not list((folder / "runs").glob("checkpoints/*"))
@@ -173,7 +198,12 @@ def disk(tmp_path):
     """A disk of 32 MB; returns its folder, and a function that leaves so much room on it."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", folder], capture_output=True, text=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert mounted.returncode == 0, f"a small disk takes root, and mount: {mounted.stderr}"
 
     def leave(room: int) -> None:
@@ -187,9 +217,24 @@ def disk(tmp_path):
 @pytest.mark.parametrize(
     ("variant", "room", "why", "states", "steps"),
     [
-        ("full", 6_500_000, "no space left on device", ["checkpoint-2"], [2, 3, 4, 5, 6]),  # in model.safetensors of the second state
-        ("full", 8_500_000, "not all of it was taken, as by a full disk", ["checkpoint-2"], [2, 3, 4, 5, 6]),  # in its optimizer.pt
-        pytest.param("best", 1_000_000, "not all of it was taken, as by a full disk", [], [0, 1, 2, 3, 4, 5, 6], marks=pytest.mark.kills),
+        # in model.safetensors of the second state
+        ("full", 6_500_000, "no space left on device", ["checkpoint-2"], [2, 3, 4, 5, 6]),
+        # in its optimizer.pt
+        (
+            "full",
+            8_500_000,
+            "not all of it was taken, as by a full disk",
+            ["checkpoint-2"],
+            [2, 3, 4, 5, 6],
+        ),
+        pytest.param(
+            "best",
+            1_000_000,
+            "not all of it was taken, as by a full disk",
+            [],
+            [0, 1, 2, 3, 4, 5, 6],
+            marks=pytest.mark.kills,
+        ),
     ],
 )
 def test_a_disk_that_fills_up_in_training_is_told_and_costs_no_state(
@@ -213,10 +258,18 @@ def test_weights_that_cannot_be_written_to_their_end_are_not_published(trainer, 
     """Refused by the kernel in safetensors' writer, after the last state."""
     folder = untrained("refused")
     error = trainer.run(folder, ["checkpoint"], file_limit=MODEL, from_step=5)["error"]
-    assert re.fullmatch(r"InfraError: \S+/resume cannot be written: file too large; what is committed .* about 5 MB, .*", error)
+    assert re.fullmatch(
+        r"InfraError: \S+/resume cannot be written: file too large; what is committed .* about 5"
+        r" MB, .*",
+        error,
+    )
     assert trainer.run(folder, ["checkpoint"], crash_at="before-checkpoint-publication")["killed"]
     error = trainer.run(folder, ["checkpoint"], file_limit=MODEL)["error"]
-    assert re.fullmatch(r"InfraError: \S+/output-\w+ cannot be written: file too large; what is committed .* about 2 MB, .*", error)
+    assert re.fullmatch(
+        r"InfraError: \S+/output-\w+ cannot be written: file too large; what is committed .* about"
+        r" 2 MB, .*",
+        error,
+    )
     assert not list((folder / "runs").glob("checkpoints/*"))
     assert trainer.finish(folder, ["checkpoint"])["steps"] == [6]
     assert trained(folder) == whole[0]
@@ -231,8 +284,14 @@ def test_many_kills_of_training(trainer, untrained, trained_whole, request, vari
     chance, made, number = random.Random(seed), 0, 0
     while made < request.config.getoption("kills"):
         number += 1
-        folder, scores, (whole, seconds) = untrained(f"random-{number}", variant), VARIANTS[variant].scores, trained_whole(variant)
-        while trainer.run(folder, ["checkpoint"], scores=scores, kill_after=chance.uniform(0, seconds))["killed"]:
+        folder, scores, (whole, seconds) = (
+            untrained(f"random-{number}", variant),
+            VARIANTS[variant].scores,
+            trained_whole(variant),
+        )
+        while trainer.run(
+            folder, ["checkpoint"], scores=scores, kill_after=chance.uniform(0, seconds)
+        )["killed"]:
             made += 1
         trainer.finish(folder, ["checkpoint"], scores=scores)
         assert trained(folder) == whole

@@ -1,4 +1,5 @@
-"""kill -9 in the middle of trajectories: what was drawn stays, and the tables are those of an undisturbed run."""
+"""kill -9 in the middle of trajectories: what was drawn stays, and the tables are those of an
+undisturbed run."""
 
 import shutil
 
@@ -8,14 +9,26 @@ from selftrain_assets.store import Store
 from tests.corrections import TASK, texts
 from tests.faults.harness import committed, place, pools
 
-BEFORE, AFTER = ["problems", "base", "policy", "samples", "verifications"], ["trajectories", "dataset"]
-RECIPE = {"type": "tripost", "sampling": {"samples_per_problem": 4, "temperature": 1.0}, "own_from": 1}
+BEFORE, AFTER = (
+    ["problems", "base", "policy", "samples", "verifications"],
+    ["trajectories", "dataset"],
+)
+RECIPE = {
+    "type": "tripost",
+    "sampling": {"samples_per_problem": 4, "temperature": 1.0},
+    "own_from": 1,
+}
 
 
 @pytest.fixture(scope="module")
 def begun(driver, tmp_path_factory):
     """Attempts and verdicts on them; the policy gives feedback of its own."""
-    folder = place(tmp_path_factory.mktemp("begun"), task=TASK, recipe=RECIPE, texts=texts("in 1 is = 77", "in 2 is = 77", "all"))
+    folder = place(
+        tmp_path_factory.mktemp("begun"),
+        task=TASK,
+        recipe=RECIPE,
+        texts=texts("in 1 is = 77", "in 2 is = 77", "all"),
+    )
     driver.finish(folder, BEFORE)
     return folder
 
@@ -30,8 +43,13 @@ def undisturbed(driver, begun, tmp_path_factory):
 def made(folder):
     """Digests of both stages with the checksums of their tables, and the pool's records."""
     manifests = [Store(folder / "runs").manifest("lab", "iter-001", stage) for stage in AFTER]
-    tables = [(m.digest, sorted((name, sha256) for name, (_, _, sha256) in m.files.items())) for m in manifests]
-    return tables, sorted((record.key, record.completion) for record in pools(folder)["samples"].records())
+    tables = [
+        (m.digest, sorted((name, sha256) for name, (_, _, sha256) in m.files.items()))
+        for m in manifests
+    ]
+    return tables, sorted(
+        (record.key, record.completion) for record in pools(folder)["samples"].records()
+    )
 
 
 def test_an_undisturbed_run_has_feedback_of_every_kind(undisturbed):
@@ -43,10 +61,21 @@ def test_an_undisturbed_run_has_feedback_of_every_kind(undisturbed):
 @pytest.mark.parametrize(
     "point",
     [
-        *("after-shard-rename:2", "before-pool-manifest:3", "before-table-rename:1", "after-table-rename:1", "before-stage-manifest:1"),
+        *(
+            "after-shard-rename:2",
+            "before-pool-manifest:3",
+            "before-table-rename:1",
+            "after-table-rename:1",
+            "before-stage-manifest:1",
+        ),
         *(
             pytest.param(point, marks=pytest.mark.kills)
-            for point in ("before-shard-rename:1", "after-pool-manifest:1", "before-table-rename:2", "after-stage-manifest:1")
+            for point in (
+                "before-shard-rename:1",
+                "after-pool-manifest:1",
+                "before-table-rename:2",
+                "after-stage-manifest:1",
+            )
         ),
     ],
 )

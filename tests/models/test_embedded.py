@@ -1,4 +1,5 @@
-"""The embedded model does its arithmetic, and model directories are found, told apart and refused."""
+"""The embedded model does its arithmetic, and model directories are found, told apart and
+refused."""
 
 import json
 import random
@@ -8,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftrain_assets.core.errors import ModelError, UserError
-from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.types import Request
+from selftrain_assets.domain.errors import ModelError, UserError
+from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.types import Request
 from selftrain_assets.engines import TransformersSettings
 from selftrain_assets.models.loading import FACTS, load_model, resolve_model, weights_digest
 from selftrain_assets.models.pretrain import example
@@ -31,7 +32,11 @@ def copy(embedded, tmp_path):
 
 
 def change(path, **settings):
-    path.write_text(json.dumps({k: v for k, v in (json.loads(path.read_text()) | settings).items() if v is not None}))
+    path.write_text(
+        json.dumps(
+            {k: v for k, v in (json.loads(path.read_text()) | settings).items() if v is not None}
+        )
+    )
 
 
 def answers(ref, pairs, sampling=GREEDY):
@@ -48,7 +53,10 @@ def fresh(count):
 
 def test_it_evaluates_fresh_expressions(embedded):
     pairs = fresh(100)
-    right = sum(answer == completion for answer, (_, completion) in zip(answers(embedded, pairs), pairs, strict=True))
+    right = sum(
+        answer == completion
+        for answer, (_, completion) in zip(answers(embedded, pairs), pairs, strict=True)
+    )
     assert right >= 90
 
 
@@ -61,16 +69,27 @@ def test_its_tokenizer_gives_numbers_and_operators_back(tokenizer, left, symbol,
 
 
 def test_its_tokenizer_gives_every_digit_a_token(tokenizer):
-    assert tokenizer.convert_ids_to_tokens(tokenizer("120 #### 7").input_ids) == ["1", "2", "0", "####", "7"]
+    assert tokenizer.convert_ids_to_tokens(tokenizer("120 #### 7").input_ids) == [
+        "1",
+        "2",
+        "0",
+        "####",
+        "7",
+    ]
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "./no/such", "/no/such", "owner/no-such-model"])
 def test_a_model_that_is_nowhere_is_named(name):
-    with pytest.raises(UserError, match=rf'there is no directory "{name}".*give a Hugging Face model directory'):
+    with pytest.raises(
+        UserError, match=rf'there is no directory "{name}".*give a Hugging Face model directory'
+    ):
         resolve_model(name)
 
 
-@pytest.mark.parametrize(("file", "sentence"), [("config.json", "has no config.json; give a"), ("model.safetensors", "holds no weights")])
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [("config.json", "has no config.json; give a"), ("model.safetensors", "holds no weights")],
+)
 def test_a_directory_that_is_no_model_is_refused(copy, file, sentence):
     (copy / file).unlink()
     with pytest.raises(UserError, match=f"{copy} {sentence}"):
@@ -121,5 +140,11 @@ def test_a_model_without_a_padding_token_answers_the_same(copy, embedded):
 
 
 def test_a_models_own_generation_defaults_do_not_bend_the_draws(copy, embedded):
-    change(copy / "generation_config.json", repetition_penalty=5.0, max_new_tokens=2, do_sample=True, temperature=9.0)
+    change(
+        copy / "generation_config.json",
+        repetition_penalty=5.0,
+        max_new_tokens=2,
+        do_sample=True,
+        temperature=9.0,
+    )
     assert answers(resolve_model(str(copy)), fresh(6)) == answers(embedded, fresh(6))

@@ -2,13 +2,13 @@
 
 import pytest
 
-from selftrain_assets.config import parse_experiment
-from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.scratch import ScratchModel
-from selftrain_assets.core.types import Request
+from selftrain_assets.config.experiment import parse_experiment
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.types import Request
 from selftrain_assets.engines import TransformersSettings
 from selftrain_assets.models.loading import load_model, resolve_model
+from selftrain_assets.models.random_init import ScratchModel
 from selftrain_assets.models.tokenization import encode_prompt, load_tokenizer
 
 SMALL = {"layers": 2, "width": 16, "heads": 2, "positions": 64}
@@ -21,10 +21,15 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
-def test_the_same_settings_give_the_same_weights_wherever_they_are_made(architecture, tmp_path, monkeypatch):
+def test_the_same_settings_give_the_same_weights_wherever_they_are_made(
+    architecture, tmp_path, monkeypatch
+):
     first = resolve_model(ScratchModel(architecture=architecture, **SMALL))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
-    again, other = (resolve_model(ScratchModel(architecture=architecture, seed=seed, **SMALL)) for seed in (0, 1))
+    again, other = (
+        resolve_model(ScratchModel(architecture=architecture, seed=seed, **SMALL))
+        for seed in (0, 1)
+    )
     assert again.directory != first.directory
     assert again.digest == first.digest != other.digest
     config = load_model(first, "cpu").config
@@ -47,7 +52,9 @@ def test_its_defaults_are_the_model_of_the_paper():
     assert (config.model_type, config.n_layer, config.n_embd, config.n_head) == ("gpt2", 6, 256, 4)
 
 
-@pytest.mark.parametrize("text", ["ab>c:xaby", " leading and trailing ", "tabs\tand\nlines", "żółw 🐢", ""])
+@pytest.mark.parametrize(
+    "text", ["ab>c:xaby", " leading and trailing ", "tabs\tand\nlines", "żółw 🐢", ""]
+)
 def test_any_text_is_written_as_its_bytes_and_read_back(text):
     tokenizer = load_tokenizer(resolve_model(ScratchModel(**SMALL)))
     ids = tokenizer(text, add_special_tokens=False).input_ids
@@ -59,7 +66,9 @@ def test_any_text_is_written_as_its_bytes_and_read_back(text):
 
 def test_it_can_be_sampled():
     with TransformersSettings(device="cpu").open(resolve_model(ScratchModel(**SMALL))) as engine:
-        [drawn] = engine.generate([Request("k", "p", "ab>c:", 0, 0)], DrawSettings(temperature=1.0, max_tokens=5))
+        [drawn] = engine.generate(
+            [Request("k", "p", "ab>c:", 0, 0)], DrawSettings(temperature=1.0, max_tokens=5)
+        )
     assert drawn.prompt_tokens == 5
     assert drawn.completion_tokens <= 5
 
@@ -68,8 +77,14 @@ def test_it_can_be_sampled():
     ("model", "told"),
     [
         ({"architecture": "rnn"}, 'model.architecture: there is no "rnn"'),
-        ({"architecture": "gpt2", "layer": 2}, 'unknown field "model.layer"; did you mean "layers"?'),
-        ({"width": 30, "heads": 4}, "model: width 30 does not divide into 4 heads of an even size; give a multiple of 8"),
+        (
+            {"architecture": "gpt2", "layer": 2},
+            'unknown field "model.layer"; did you mean "layers"?',
+        ),
+        (
+            {"width": 30, "heads": 4},
+            "model: width 30 does not divide into 4 heads of an even size; give a multiple of 8",
+        ),
         ({"layers": 0}, "model.layers: should be greater than or equal to 1, not 0"),
     ],
 )

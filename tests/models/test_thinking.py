@@ -9,7 +9,19 @@ from selftrain_assets.models.smollm2 import directory
 from selftrain_assets.models.thinking import marks_of, token_at
 from selftrain_assets.models.tokenization import decode, encode_completion, load_tokenizer
 
-PIECES = ["<think>", "</think>", "\n", "\n\n", " ", "42", "The answer", " is 7.", "é😀", "日本", "= 3"]
+PIECES = [
+    "<think>",
+    "</think>",
+    "\n",
+    "\n\n",
+    " ",
+    "42",
+    "The answer",
+    " is 7.",
+    "é😀",
+    "日本",
+    "= 3",
+]
 
 
 @pytest.fixture(scope="module", params=["bytes", "words"])
@@ -26,7 +38,11 @@ def test_a_token_is_found_where_one_begins(tokenizer, text, data):
     tails = [decode(tokenizer, tokens[n:]) for n in range(len(tokens) + 1)]
     heads = [decode(tokenizer, tokens[:n]) for n in range(len(tokens) + 1)]
     rest = whole[start:]
-    begins = [n for n, tail in enumerate(tails) if tail == rest or (f" {tail}" == rest and heads[n] == whole[:start])]
+    begins = [
+        n
+        for n, tail in enumerate(tails)
+        if tail == rest or (f" {tail}" == rest and heads[n] == whole[:start])
+    ]
     place = token_at(tokenizer, tokens, start)
     assert (place is None) == (not begins)
     if place is not None:

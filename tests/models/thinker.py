@@ -1,4 +1,5 @@
-"""A small model that thinks: the embedded one, taught in seconds to work its answer out within the marks of a thought."""
+"""A small model that thinks: the embedded one, taught in seconds to work its answer out within
+the marks of a thought."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from selftrain_assets.trainers.examples import IGNORED, Example, pad
 
 START, END = "<think>", "</think>"
 ASKS = "{% for message in messages %}Q: {{ message.content }} A:{% endfor %}"
-TEMPLATE = ASKS + "{% if enable_thinking is defined and not enable_thinking %} <think> </think>{% endif %}"
+TEMPLATE = (
+    ASKS + "{% if enable_thinking is defined and not enable_thinking %} <think> </think>{% endif %}"
+)
 OPEN_TEMPLATE = ASKS + " <think>"
 
 
@@ -24,7 +27,8 @@ def thinking_completion(solution: str) -> str:
 
 
 def write_thinker(folder: Path, steps: int = 45, seed: int = 0) -> ModelRef:
-    """Its weights, a tokenizer with both marks, and a chat template. It closes most thoughts, and not all."""
+    """Its weights, a tokenizer with both marks, and a chat template. It closes most thoughts,
+    and not all."""
     import torch
 
     torch.manual_seed(seed)
@@ -34,13 +38,25 @@ def write_thinker(folder: Path, steps: int = 45, seed: int = 0) -> ModelRef:
     tokenizer.chat_template = TEMPLATE
     model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model.train()
-    optimizer, rng = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0), random.Random(seed)
+    optimizer, rng = (
+        torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0),
+        random.Random(seed),
+    )
     for _ in range(steps):
         batch = []
         for prompt, solution in (example(rng) for _ in range(24)):
-            learnt = [*encode_completion(tokenizer, thinking_completion(solution)), tokenizer.eos_token_id]
+            learnt = [
+                *encode_completion(tokenizer, thinking_completion(solution)),
+                tokenizer.eos_token_id,
+            ]
             given = encode_prompt(tokenizer, prompt)
-            batch.append(Example([*given, *learnt], [IGNORED] * len(given) + learnt, [1.0] * (len(given) + len(learnt))))
+            batch.append(
+                Example(
+                    [*given, *learnt],
+                    [IGNORED] * len(given) + learnt,
+                    [1.0] * (len(given) + len(learnt)),
+                )
+            )
         inputs = pad(batch, tokenizer.pad_token_id)
         inputs.pop("loss_weights")
         model(**inputs).loss.backward()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from selftrain_assets.config import parse_experiment
-from selftrain_assets.core.errors import UserError
+from selftrain_assets.config.experiment import parse_experiment
+from selftrain_assets.domain.errors import UserError
 
 METHODS = [
     {"name": "text"},
@@ -22,20 +22,27 @@ def test_without_a_matrix_every_method_teaches_every_other():
 
 
 def test_a_matrix_says_what_is_on_and_with_which_weight():
-    chosen = recipe(methods=METHODS, cross_training={"text": {"code": 0.5, "table": 0}, "table": {"text": 1}})
+    chosen = recipe(
+        methods=METHODS, cross_training={"text": {"code": 0.5, "table": 0}, "table": {"text": 1}}
+    )
     assert chosen.pairs() == {("text", "code"): 0.5, ("table", "text"): 1.0}
     assert chosen.own_stages == ("translations",)
     assert recipe(cross_training={}).own_stages == ()
 
 
 def test_what_is_not_sampled_teaches_nothing_and_can_be_taught():
-    assert recipe(methods=[METHODS[0], METHODS[1] | {"sampled": False}]).pairs() == {("text", "code"): 1.0}
+    assert recipe(methods=[METHODS[0], METHODS[1] | {"sampled": False}]).pairs() == {
+        ("text", "code"): 1.0
+    }
 
 
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"recipe": {"methods": [METHODS[0], METHODS[0]]}}, 'methods: "text" is there twice; each method needs a name of its own'),
+        (
+            {"recipe": {"methods": [METHODS[0], METHODS[0]]}},
+            'methods: "text" is there twice; each method needs a name of its own',
+        ),
         (
             {
                 "recipe": {
@@ -50,31 +57,60 @@ def test_what_is_not_sampled_teaches_nothing_and_can_be_taught():
         ({"recipe": {"methods": METHODS[:1]}}, "recipe.methods: .*at least 2"),
         (
             {"recipe": {"methods": [METHODS[0], {"name": "code", "verifier": {"type": "code"}}]}},
-            'methods: "text" and "code" have the same prompt .*give "code" a prompt.template of its own',
+            (
+                'methods: "text" and "code" have the same prompt .*give "code" a prompt.template of'
+                " its own"
+            ),
         ),
-        ({"recipe": {"cross_training": {"text": {"cod": 1}}}}, 'cross_training: there is no method "cod"; did you mean "code"'),
-        ({"recipe": {"cross_training": {"txt": {}}}}, 'cross_training: there is no method "txt"; did you mean "text"'),
-        ({"recipe": {"cross_training": {"text": {"text": 1}}}}, '"text" to "text" is no translation; leave it out'),
-        ({"recipe": {"cross_training": {"text": {"code": -1}}}}, 'the weight from "text" to "code" is below 0; 0 is off'),
-        ({"recipe": {"methods": [m | {"sampled": False} for m in METHODS]}}, "at least one must be sampled"),
+        (
+            {"recipe": {"cross_training": {"text": {"cod": 1}}}},
+            'cross_training: there is no method "cod"; did you mean "code"',
+        ),
+        (
+            {"recipe": {"cross_training": {"txt": {}}}},
+            'cross_training: there is no method "txt"; did you mean "text"',
+        ),
+        (
+            {"recipe": {"cross_training": {"text": {"text": 1}}}},
+            '"text" to "text" is no translation; leave it out',
+        ),
+        (
+            {"recipe": {"cross_training": {"text": {"code": -1}}}},
+            'the weight from "text" to "code" is below 0; 0 is off',
+        ),
+        (
+            {"recipe": {"methods": [m | {"sampled": False} for m in METHODS]}},
+            "at least one must be sampled",
+        ),
         (
             {"recipe": {"methods": [METHODS[0], METHODS[1] | {"translation": "{question}"}]}},
             r"recipe.methods\[1\].translation: must contain \{solution\}",
         ),
-        ({"recipe": {"methods": [METHODS[0], METHODS[1] | {"name": "Code!"}]}}, r"recipe.methods\[1\].name: String should match pattern"),
+        (
+            {"recipe": {"methods": [METHODS[0], METHODS[1] | {"name": "Code!"}]}},
+            r"recipe.methods\[1\].name: String should match pattern",
+        ),
         ({"recipe": {"method": METHODS}}, 'unknown field "recipe.method"; did you mean "methods"'),
         ({"recipe": {"sampling": {}}}, 'unknown field "recipe.sampling"'),
-        ({"prompt": {"few_shot": 1}}, r"prompt: recipe mmst has one for each of its methods; set it there \(recipe.methods\)"),
-        ({"verifier": {"type": "numeric"}}, "verifier: recipe mmst has one for each of its methods"),
+        (
+            {"prompt": {"few_shot": 1}},
+            r"prompt: recipe mmst has one for each of its methods; set it there \(recipe.methods\)",
+        ),
+        (
+            {"verifier": {"type": "numeric"}},
+            "verifier: recipe mmst has one for each of its methods",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_sentence(settings, sentence):
     with pytest.raises(UserError, match=sentence) as error:
-        parse_experiment(settings | {"recipe": {"type": "mmst", **settings.get("recipe", {})}}, "defs.yaml")
+        parse_experiment(
+            settings | {"recipe": {"type": "mmst", **settings.get("recipe", {})}}, "defs.yaml"
+        )
     assert "\n" not in str(error.value)
 
 
-# -- presets -----------------------------------------------------------------------------------------------------------
+# -- presets ---------------------------------------------------------------------------------------
 
 
 def test_st_draws_from_one_method_as_much_as_mmst_from_both_and_its_translations():
@@ -101,16 +137,25 @@ def test_mixed_distillation_learns_both_methods_from_a_teacher_and_translates_no
     chosen = recipe(preset="mixed_distillation", teacher="./teacher")
     assert (chosen.teacher, chosen.start, chosen.own_stages) == ("./teacher", "pretrained", ())
     assert all(m.sampled for m in chosen.methods)
-    with pytest.raises(UserError, match="preset mixed_distillation needs the field teacher; set it beside the preset"):
+    with pytest.raises(
+        UserError,
+        match="preset mixed_distillation needs the field teacher; set it beside the preset",
+    ):
         recipe(preset="mixed_distillation")
 
 
 @pytest.mark.parametrize(
     ("teacher", "sentence"),
     [
-        ({"experimen": "x", "iteration": 1}, 'unknown field "recipe.teacher.experimen"; did you mean "experiment"'),
+        (
+            {"experimen": "x", "iteration": 1},
+            'unknown field "recipe.teacher.experimen"; did you mean "experiment"',
+        ),
         ({"experiment": "x"}, "recipe.teacher.iteration: Field required"),
-        ({"experiment": "x", "iteration": 0}, "recipe.teacher.iteration: should be greater than or equal to 1, not 0"),
+        (
+            {"experiment": "x", "iteration": 0},
+            "recipe.teacher.iteration: should be greater than or equal to 1, not 0",
+        ),
         (3, "recipe.teacher: should be a valid string, not 3"),
     ],
 )

@@ -1,4 +1,5 @@
-"""Experiments side by side: estimates and differences against arithmetic by hand, and what is said of unequal terms."""
+"""Experiments side by side: estimates and differences against arithmetic by hand, and what is
+said of unequal terms."""
 
 import json
 from math import isnan
@@ -6,15 +7,21 @@ from statistics import fmean, stdev
 
 import pytest
 
-from selftrain_assets.config import parse_experiment
-from selftrain_assets.core.errors import TaskError, UserError
-from selftrain_assets.core.statistics import newcombe, wilson
-from selftrain_assets.core.types import Row, Score
+from selftrain_assets.config.experiment import parse_experiment
+from selftrain_assets.domain.errors import TaskError, UserError
+from selftrain_assets.domain.statistics import newcombe, wilson
+from selftrain_assets.domain.types import Row, Score
+from selftrain_assets.pipeline.loop import run_rounds
+from selftrain_assets.pipeline.run import Run
 from selftrain_assets.reports.comparison import accuracy as accuracy_over
-from selftrain_assets.reports.comparison import compare, comparison_tables, difference, folder_name, write_comparison
+from selftrain_assets.reports.comparison import (
+    compare,
+    comparison_tables,
+    difference,
+    folder_name,
+    write_comparison,
+)
 from selftrain_assets.reports.figures import comparison
-from selftrain_assets.stages.loop import run_rounds
-from selftrain_assets.stages.run import Run
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
 from tests import lab
@@ -24,22 +31,34 @@ SEEDS = (0, 1)
 
 
 def right_for(seeds):
-    """Answers to the problems of several seeds, which have the same ids: the right one of each, and a wrong one."""
+    """Answers to the problems of several seeds, which have the same ids: the right one of each,
+    and a wrong one."""
     texts = {}
-    for problems in zip(*(WordProblems(**lab.TASK, seed=seed).load() for seed in seeds), strict=True):
-        texts[problems[0].id] = [*(f"{said}#### {p.answer}" for p in problems for said in ("", "so ")), "#### 0"]
+    for problems in zip(
+        *(WordProblems(**lab.TASK, seed=seed).load() for seed in seeds), strict=True
+    ):
+        texts[problems[0].id] = [
+            *(f"{said}#### {p.answer}" for p in problems for said in ("", "so ")),
+            "#### 0",
+        ]
     return texts
 
 
 @pytest.fixture(scope="module")
 def arm(tmp_path_factory, small_heap):
-    """Returns a function that gives an experiment with these changes, run once for each seed; what was run before is given again."""
+    """Returns a function that gives an experiment with these changes, run once for each seed;
+    what was run before is given again."""
     folder, made = tmp_path_factory.mktemp("arms"), {}
 
     def ran(seed, **changes):
         name, task = f"arm-{len(made)}", lab.TASK | {"seed": seed} | changes.get("task", {})
         if (key := json.dumps([seed, changes], sort_keys=True)) not in made:
-            settings = lab.write_experiment(folder, name, right_for(SEEDS), **changes | {"seed": seed, "task": task, "rounds": 1})
+            settings = lab.write_experiment(
+                folder,
+                name,
+                right_for(SEEDS),
+                **changes | {"seed": seed, "task": task, "rounds": 1},
+            )
             made[key] = Run(name, parse_experiment(settings, name), Store(folder / "runs"))
             run_rounds(made[key], [1])
         return made[key]
@@ -48,7 +67,11 @@ def arm(tmp_path_factory, small_heap):
 
 
 def accuracy(run, scope="iter-001", split="test"):
-    scores = [s for s in run.store.read_table(run.need(scope, "evaluation"), "scores", Score) if s.split == split]
+    scores = [
+        s
+        for s in run.store.read_table(run.need(scope, "evaluation"), "scores", Score)
+        if s.split == split
+    ]
     return fmean(s.greedy for s in scores)
 
 
@@ -60,9 +83,13 @@ def test_over_seeds_intervals_are_students_and_differences_are_paired_by_seed(ar
         estimate = shown["accuracy"]["test"]["accuracy"][1]
         half = STUDENT * stdev(values) / 2**0.5
         assert (estimate["mean"], estimate["problems"]) == (pytest.approx(fmean(values)), 2)
-        assert [estimate["low"], estimate["high"]] == pytest.approx([fmean(values) - half, fmean(values) + half])
+        assert [estimate["low"], estimate["high"]] == pytest.approx(
+            [fmean(values) - half, fmean(values) + half]
+        )
         assert shown["by_seed"]["test"]["accuracy"][1] == values
-        assert shown["by_seed"]["transfer"]["accuracy"][0] == [accuracy(run, "base", "transfer") for run in runs]
+        assert shown["by_seed"]["transfer"]["accuracy"][0] == [
+            accuracy(run, "base", "transfer") for run in runs
+        ]
     [d] = [d for d in found["differences"] if d["split"] == "test"]
     gains = [accuracy(b) - accuracy(a) for a, b in zip(first, second, strict=True)]
     assert (d["arm"], d["less"], d["mean"]) == ("b", "a", pytest.approx(fmean(gains)))
@@ -93,7 +120,10 @@ def test_with_one_seed_it_is_the_interval_of_the_report_and_pairs_problems(arm):
     reported = first.need("iter-001", "evaluation").metrics["greedy_accuracy"]
     assert found["arms"][0]["accuracy"]["test"]["accuracy"][1]["mean"] == reported["mean"]
     [d] = [d for d in found["differences"] if d["split"] == "test"]
-    assert (d["mean"], d["problems"]) == (pytest.approx(accuracy(second) - accuracy(first)), lab.TASK["test"])
+    assert (d["mean"], d["problems"]) == (
+        pytest.approx(accuracy(second) - accuracy(first)),
+        lab.TASK["test"],
+    )
 
 
 def test_equal_terms_are_said_and_unequal_ones_named(arm):
@@ -104,7 +134,10 @@ def test_equal_terms_are_said_and_unequal_ones_named(arm):
         "Optimizer steps: 2 in every arm.",
         "Drawn samples: 48 in every arm.",
     ]
-    recipe = {"type": "rest_em", "sampling": {"samples_per_problem": 3, "temperature": 1.0, "max_tokens": 32}}
+    recipe = {
+        "type": "rest_em",
+        "sampling": {"samples_per_problem": 3, "temperature": 1.0, "max_tokens": 32},
+    }
     unequal = compare(["a", "c"], [arm(), arm(task={"train": 6}, recipe=recipe)])
     assert unequal["terms"][0] == "Problems: NOT the same in every arm."
     assert unequal["terms"][3] == "Drawn samples: a 48, c 18."
@@ -114,7 +147,13 @@ def test_rows_in_common_are_counted_by_what_they_say(arm):
     first, second = arm(), arm(recipe=lab.SETTINGS["recipe"] | {"cap": 1})
     [counts] = compare(["a", "b"], [first, second])["rows"]
     texts = [
-        [{(r.prompt, r.completion) for r in run.store.read_table(run.need("iter-001", "dataset"), "rows", Row)} for run in runs]
+        [
+            {
+                (r.prompt, r.completion)
+                for r in run.store.read_table(run.need("iter-001", "dataset"), "rows", Row)
+            }
+            for run in runs
+        ]
         for runs in (first, second)
     ]
     expected = {"shared": 0, "only_first": 0, "only_this": 0}
@@ -136,7 +175,9 @@ def test_samples_that_rounds_share_count_once(opened):
 
 def test_problems_that_only_share_their_ids_are_not_paired(arm):
     [first], [second] = arm((0,)), arm((1,))
-    assert {(d["low"], d["high"]) for d in compare(["a", "b"], [[first], [second]])["differences"]} == {(None, None)}
+    assert {
+        (d["low"], d["high"]) for d in compare(["a", "b"], [[first], [second]])["differences"]
+    } == {(None, None)}
 
 
 def test_long_names_make_a_folder_that_can_be_made():
@@ -165,23 +206,40 @@ def test_every_arm_is_drawn_however_many_there_are(arm, monkeypatch):
 
 def test_arms_of_other_problems_have_no_interval_of_one_seed(arm):
     found = compare(["a", "b"], [arm((0,)), arm((0,), task={"test": 7})])
-    assert {(d["low"], d["high"]) for d in found["differences"] if d["split"] == "test"} == {(None, None)}
+    assert {(d["low"], d["high"]) for d in found["differences"] if d["split"] == "test"} == {
+        (None, None)
+    }
 
 
 @pytest.mark.kills
 def test_methods_are_compared_where_every_arm_has_them(opened):
-    by_number = {"sampling": {"samples_per_problem": 4, "temperature": 1.0}, "verifier": {"type": "numeric"}}
-    methods = [{"name": "plain", **by_number}, {"name": "marked", "prompt": {"template": "Q: {question} ="}, **by_number}]
+    by_number = {
+        "sampling": {"samples_per_problem": 4, "temperature": 1.0},
+        "verifier": {"type": "numeric"},
+    }
+    methods = [
+        {"name": "plain", **by_number},
+        {"name": "marked", "prompt": {"template": "Q: {question} ="}, **by_number},
+    ]
     texts = right_for((0,))
     recipe = {"type": "mmst", "methods": methods, "cross_training": {}}
-    runs = [opened(name, texts=texts, rounds=1, recipe=own) for name, own in (("m", recipe), ("n", recipe), ("s", lab.SETTINGS["recipe"]))]
+    runs = [
+        opened(name, texts=texts, rounds=1, recipe=own)
+        for name, own in (("m", recipe), ("n", recipe), ("s", lab.SETTINGS["recipe"]))
+    ]
     for run in runs:
         run_rounds(run, [1])
     both = compare(["m", "n"], [[runs[0]], [runs[1]]])
     assert list(both["arms"][0]["accuracy"]["test"]) == ["plain", "marked", "vote", "any"]
     scores = runs[0].store.read_table(runs[0].need("iter-001", "evaluation"), "scores", Score)
-    right = {m: {s.problem_id for s in scores if s.method == m and s.greedy and s.split == "test"} for m in ("plain", "marked")}
-    assert both["arms"][0]["accuracy"]["test"]["any"][1]["mean"] == len(right["plain"] | right["marked"]) / lab.TASK["test"]
+    right = {
+        m: {s.problem_id for s in scores if s.method == m and s.greedy and s.split == "test"}
+        for m in ("plain", "marked")
+    }
+    assert (
+        both["arms"][0]["accuracy"]["test"]["any"][1]["mean"]
+        == len(right["plain"] | right["marked"]) / lab.TASK["test"]
+    )
     assert {d["mean"] for d in both["differences"]} == {0.0}
     mixed = compare(["m", "s"], [[runs[0]], [runs[2]]])
     assert list(mixed["arms"][0]["accuracy"]["test"]) == ["accuracy"]
@@ -191,7 +249,13 @@ def test_what_cannot_be_compared_is_said(arm, opened):
     runs = arm((0,))
     with pytest.raises(UserError, match='"a" is named twice'):
         compare(["a", "a"], [runs, runs])
-    with pytest.raises(TaskError, match="new: no round is finished, so there is nothing to compare; run `selftrain run new` first"):
+    with pytest.raises(
+        TaskError,
+        match=(
+            "new: no round is finished, so there is nothing to compare; run `selftrain run new`"
+            " first"
+        ),
+    ):
         compare(["a", "new"], [runs, [opened("new")]])
 
 
@@ -206,4 +270,7 @@ def test_a_comparison_is_written_as_table_figure_and_page(arm, tmp_path):
     assert "http" not in page
     assert json.loads((tmp_path / "comparison" / "comparison.json").read_text()) == found
     assert (tmp_path / "comparison" / "comparison.png").read_bytes().startswith(b"\x89PNG")
-    assert "Optimizer steps: 2 in every arm." in (tmp_path / "comparison" / "comparison.md").read_text()
+    assert (
+        "Optimizer steps: 2 in every arm."
+        in (tmp_path / "comparison" / "comparison.md").read_text()
+    )

@@ -9,8 +9,14 @@ from jinja2 import UndefinedError
 from selftrain_assets.reports.render import Page, listed, markdown_table, markdown_templates
 from selftrain_assets.reports.tables import Titled
 
-HOSTILE = "<script>x</script> ![p](http://x/y.png) [l](javascript:x) `c` | **b** < \x1b[2J \u202e \\| \n# head\n```"
-ESCAPED = r"&lt;script>x&lt;/script> ![p]\(http://x/y.png) [l]\(javascript:x) `c` \| **b** &lt; \\x1b[2J \\u202e \\\| # head ```"
+HOSTILE = (
+    "<script>x</script> ![p](http://x/y.png) [l](javascript:x) `c` | **b** < \x1b[2J \u202e \\| \n#"
+    " head\n```"
+)
+ESCAPED = (
+    r"&lt;script>x&lt;/script> ![p]\(http://x/y.png) [l]\(javascript:x) `c` \| **b** &lt; \\x1b[2J"
+    r" \\u202e \\\| # head ```"
+)
 PAGE = Page(
     title=HOSTILE,
     findings=[HOSTILE],
@@ -24,9 +30,22 @@ PAGE = Page(
 def test_no_value_is_markup_in_html():
     page = PAGE.html()
     tags = set(re.findall(r"<(/?\w+)", page))
-    assert tags <= {"html", "/html", "meta", "title", "/title", "style", "/style", "h1", "/h1", "h2", "/h2", "p", "/p", "img"} | {
-        f"{end}{tag}" for end in ("", "/") for tag in ("div", "table", "tr", "th", "td")
-    }
+    assert tags <= {
+        "html",
+        "/html",
+        "meta",
+        "title",
+        "/title",
+        "style",
+        "/style",
+        "h1",
+        "/h1",
+        "h2",
+        "/h2",
+        "p",
+        "/p",
+        "img",
+    } | {f"{end}{tag}" for end in ("", "/") for tag in ("div", "table", "tr", "th", "td")}
     assert page.count("&lt;script&gt;") == 9  # in the title twice
     assert page.count('<img alt="&#34;&gt;&lt;b&gt;" src="data:image/png;base64,iVBORw==">') == 1
     assert not {"\x1b", "\u202e"} & set(page)
@@ -37,23 +56,41 @@ def test_no_value_is_markup_in_markdown():
     assert page.count(ESCAPED) == 8
     assert not {"\x1b", "\u202e", "<"} & set(page)
     assert "](http" not in page
-    assert [line for line in page.splitlines() if line.startswith(("#", "```"))] == [f"# {ESCAPED}", f"## {ESCAPED}"]
+    assert [line for line in page.splitlines() if line.startswith(("#", "```"))] == [
+        f"# {ESCAPED}",
+        f"## {ESCAPED}",
+    ]
     assert markdown_table(["c"], [[HOSTILE]]).splitlines()[-1] == f"| {ESCAPED} |"
 
 
 @pytest.fixture
 def rendered():
     """Returns a function that renders a template for Markdown with `text` as its value."""
-    return lambda template, text=HOSTILE: markdown_templates("selftrain_assets.reports").from_string(template).render(text=text)
+    return lambda template, text=HOSTILE: (
+        markdown_templates("selftrain_assets.reports").from_string(template).render(text=text)
+    )
 
 
 def test_code_is_shown_as_it_is_and_does_not_end_early(rendered):
     assert rendered("{{ text | code }}", "a < `b`\n| c") == "`` a < `b` | c ``"
     assert rendered("{{ text | code }}", "plain") == "`plain`"
-    assert rendered('{{ text | fenced("yaml") }}', "a: |\n  ```\n  b\x1b\n") == "````yaml\na: |\n  ```\n  b\\x1b\n````"
+    assert (
+        rendered('{{ text | fenced("yaml") }}', "a: |\n  ```\n  b\x1b\n")
+        == "````yaml\na: |\n  ```\n  b\\x1b\n````"
+    )
 
 
-@pytest.mark.parametrize("value", ["Q: {question}", "it's", 'say "so"', "both ' and \"", "a\n```\n\x1b \u202e <b>](x) \\", ["#", "\n\n"]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Q: {question}",
+        "it's",
+        'say "so"',
+        "both ' and \"",
+        "a\n```\n\x1b \u202e <b>](x) \\",
+        ["#", "\n\n"],
+    ],
+)
 def test_literals_are_one_line_of_code_that_gives_the_value(rendered, value):
     code = rendered("{{ text | python }}", value)
     assert ast.literal_eval(code) == value
@@ -71,6 +108,9 @@ def test_a_name_that_nobody_gave_is_an_error(rendered):
         rendered("{{ other }}")
 
 
-@pytest.mark.parametrize(("words", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c"), ([], "")])
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c"), ([], "")],
+)
 def test_words_are_listed(words, text):
     assert listed(words) == text

@@ -8,13 +8,24 @@ from selftrain_assets.reports.tables import header, rows
 @pytest.mark.parametrize(
     ("passed", "voted", "titles", "shown"),
     [
-        ({"1": 0.5, "2": 0.6, "10": 0.7}, {"4": 0.4}, ["pass@1", "pass@10", "maj@4"], ["0.500", "0.700", "0.400"]),
+        (
+            {"1": 0.5, "2": 0.6, "10": 0.7},
+            {"4": 0.4},
+            ["pass@1", "pass@10", "maj@4"],
+            ["0.500", "0.700", "0.400"],
+        ),
         ({"1": 0.5}, {}, ["pass@1", "maj@k"], ["0.500", ""]),
         ({}, {}, ["pass@1", "maj@k"], ["", ""]),
     ],
 )
 def test_pass_at_1_and_the_largest_k_are_shown_each_once(passed, voted, titles, shown):
-    base = {"greedy_accuracy": 0.5, "greedy_accuracy_interval": (0.4, 0.6), "pass_at_k": passed, "maj_at_k": voted, "seconds": {}}
+    base = {
+        "greedy_accuracy": 0.5,
+        "greedy_accuracy_interval": (0.4, 0.6),
+        "pass_at_k": passed,
+        "maj_at_k": voted,
+        "seconds": {},
+    }
     summary = {"baseline": base, "iterations": [], "human_only": [], "confidence": 0.9}
     (row,) = rows(summary)
     assert len(row) == len(header(summary))

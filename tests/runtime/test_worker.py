@@ -1,4 +1,5 @@
-"""Child processes: what they send, how their end is explained, and that neither they nor theirs are left behind."""
+"""Child processes: what they send, how their end is explained, and that neither they nor theirs
+are left behind."""
 
 import queue
 import subprocess
@@ -41,7 +42,10 @@ def start():
 
 def gone(*pids, seconds=20):
     deadline = time.monotonic() + seconds
-    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
+    while any(
+        psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        for pid in pids
+    ):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
@@ -61,7 +65,9 @@ def test_workers_share_an_inbox_and_their_ends_are_in_it(start):
     inbox = queue.SimpleQueue()
     workers = [start(f"print({n})", inbox=inbox) for n in range(3)]
     received = [inbox.get(timeout=60) for _ in range(6)]
-    assert sorted((workers.index(worker), message) for worker, message in received if message is not None) == [(0, 0), (1, 1), (2, 2)]
+    assert sorted(
+        (workers.index(worker), message) for worker, message in received if message is not None
+    ) == [(0, 0), (1, 1), (2, 2)]
     assert {worker for worker, message in received if message is None} == set(workers)
 
 
@@ -89,8 +95,8 @@ def test_the_end_of_a_process_is_explained(start, program, sentence):
     [
         ("", ""),
         ("one\n\ntwo \n", "two"),
-        ("UserWarning: old\n[rank1]: torch.OutOfMemoryError: CUDA full.\n\nbye\n", "torch.OutOfMemoryError: CUDA full."),
-        ("(EngineCore pid=7) ERROR 11:30 [core.py:9] RuntimeError: no memory\n    raise e\n", "RuntimeError: no memory"),
+        ("UserWarning: old\n[rank1]: torch.OutOfMemoryError: CUDA full.\n\nbye\n", "torch.OutOfMemoryError: CUDA full."),  # noqa: E501
+        ("(EngineCore pid=7) ERROR 11:30 [core.py:9] RuntimeError: no memory\n    raise e\n", "RuntimeError: no memory"),  # noqa: E501
         ("KeyError: 1\nAssertionError\nnote\n", "AssertionError"),
     ],
 )  # fmt: skip
@@ -119,16 +125,21 @@ def test_what_a_worker_has_started_ends_with_it(start):
     worker = start("""
         import subprocess, sys
         print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid, flush=True)
-    """)
+    """)  # noqa: E501
     child = worker.receive()
     worker.stop(20)
     assert gone(child)
 
 
 def test_a_worker_ends_with_the_process_that_has_started_it():
-    parent = f"import sys; from selftrain_assets.runtime.worker import Worker; worker = Worker([sys.executable, '-c', {ECHO!r}])"
+    parent = (
+        "import sys; from selftrain_assets.runtime.worker import Worker; worker ="
+        f" Worker([sys.executable, '-c', {ECHO!r}])"
+    )
     parent += "; worker.send(1); worker.receive(); print(worker.pid, flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         pid = int(process.stdout.readline())
         assert psutil.pid_exists(pid)
         process.kill()

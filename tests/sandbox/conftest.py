@@ -4,12 +4,13 @@ import pytest
 
 from sandbox import Limits, Pool, PoolSettings, RunTask
 
-QUICK = Limits(cpu_seconds=1, wall_seconds=6)  # CPU time decides; a busy machine must not run into the wall limit
+# CPU time decides; a busy machine must not run into the wall limit
+QUICK = Limits(cpu_seconds=1, wall_seconds=6)
 LOOK = """
 import os
 found = [[os.path.join(place, name) for name in os.listdir(place)] for place in ("/tmp", "/dev/mqueue", "/dev/shm") if os.path.isdir(place)]
 sum(found, []), [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, os.getpid(), os.getppid())]
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from docker.errors import DockerException
 
 FLAGS = ["--iptables=false", "--ip6tables=false", "--bridge=none", "--userland-proxy=false"]
 MISSING = (
-    "these tests need a Docker engine, and fail without one: set DOCKER_HOST, or start one, or be root with `dockerd` installed "
-    "(apt-get install -y --no-install-recommends docker.io)"
+    "these tests need a Docker engine, and fail without one: set DOCKER_HOST, or start one, or be"
+    " root with `dockerd` installed (apt-get install -y --no-install-recommends docker.io)"
 )
 
 
@@ -30,7 +30,8 @@ def answers(host=None):
 
 
 def engine_folder():
-    """A folder for an engine with a path as short as a socket's must be: those of pytest are too long."""
+    """A folder for an engine with a path as short as a socket's must be: those of pytest are too
+    long."""
     return tempfile.TemporaryDirectory(prefix="selftrain-engine-", ignore_cleanup_errors=True)
 
 
@@ -39,9 +40,16 @@ def own_engine(folder):
     """A dockerd that shares nothing with any other; ended by SIGTERM and its pid."""
     folder = Path(folder)
     host = f"unix://{folder}/docker.sock"
-    places = [f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid", f"--host={host}"]
+    places = [
+        f"--data-root={folder}/data",
+        f"--exec-root={folder}/exec",
+        f"--pidfile={folder}/pid",
+        f"--host={host}",
+    ]
     with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(["dockerd", *FLAGS, *places], stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            ["dockerd", *FLAGS, *places], stdout=log, stderr=log, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + 30
         while not answers(host):
@@ -56,7 +64,11 @@ def own_engine(folder):
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
-        for mount in [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if f" {folder}/" in line]:
+        for mount in [
+            line.split()[1]
+            for line in Path("/proc/mounts").read_text().splitlines()
+            if f" {folder}/" in line
+        ]:
             subprocess.run(["umount", mount], check=False)
 
 

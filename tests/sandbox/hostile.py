@@ -1,10 +1,10 @@
 # ruff: noqa: E501
 """Programs that misbehave. They are only ever run inside the sandbox.
 
-SCRIPTS get "3" and would be right to print "4"; none does so honestly, so none may pass.
-MESSY ones may be right, but try to leave something behind or to hurt others.
-DENIALS name the outcome beside the program; none may cost a container.
-FORGERIES define `f`, which should return its argument plus one, and return something else; none may pass.
+SCRIPTS get "3" and would be right to print "4"; none does so honestly, so none may pass. MESSY ones
+may be right, but try to leave something behind or to hurt others. DENIALS name the outcome beside
+the program; none may cost a container. FORGERIES define `f`, which should return its argument plus
+one, and return something else; none may pass.
 """
 
 SCRIPTS = {
@@ -12,33 +12,41 @@ SCRIPTS = {
     "os._exit(0)": "import os; os._exit(0)",
     "busy loop": "while True: pass",
     "sleep": "import time; time.sleep(60)",
-    "ignore all signals": """
+    "ignore all signals": (
+        """
 import signal
 for n in range(1, 65):
     try: signal.signal(n, signal.SIG_IGN)
     except (OSError, ValueError): pass
 while True: pass
-""",
+"""
+    ),
     "stop itself": "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
-    "fork bomb": """
+    "fork bomb": (
+        """
 import os
 while True:
     try: os.fork()
     except OSError: pass
-""",
-    "thread bomb": """
+"""
+    ),
+    "thread bomb": (
+        """
 import threading, time
 while True: threading.Thread(target=time.sleep, args=(60,)).start()
-""",
+"""
+    ),
     "memory hog": "x = []\nwhile True: x.append(bytearray(10**7))",
-    "memory hog in children": """
+    "memory hog in children": (
+        """
 import os, time
 for _ in range(12):
     if not os.fork():
         try: x = bytearray(b"x") * (300 * 2**20)
         finally: time.sleep(60)
 os.wait()
-""",
+"""
+    ),
     "endless output": "while True: print('4' * 1000)",
     "endless errors": "import sys\nwhile True: sys.stderr.write('x' * 1000)",
     "closed output": "import os; os.close(1); print(4)",
@@ -46,47 +54,70 @@ os.wait()
     "right answer, then a signal": "import os; print(4, flush=True); os.kill(os.getpid(), 11)",
     "null pointer": "import ctypes; ctypes.string_at(0)",
     "kill everyone": "import os; os.kill(-1, 9); print(5)",
-    "kill the runner": """
+    "kill the runner": (
+        """
 import os, signal
 for pid in (1, os.getppid()):
     for n in (9, 15, 19): 
         try: os.kill(pid, n)
         except PermissionError: pass
-""",
-    "read the runner's memory": """
+"""
+    ),
+    "read the runner's memory": (
+        """
 import os
 for pid in (1, os.getppid()):
     for name in ("mem", "environ", "maps", "fd/0", "fd/1", "root"):
         try: print(open(f"/proc/{pid}/{name}", "rb").read(100))
         except OSError: pass
-""",
-    "write to every descriptor": """
+"""
+    ),
+    "write to every descriptor": (
+        """
 import os
 for fd in range(256):
     for text in (b'4\\n', b'{"id": 1, "end": true, "clean": true}\\n', b'{"pass": true}\\n'):
         try: os.write(fd, text)
         except OSError: pass
-""",
-    "write to the runner's channel": """
+"""
+    ),
+    "write to the runner's channel": (
+        """
 import os
 for pid in (1, os.getppid()):
     for fd in range(10):
         try: open(f"/proc/{pid}/fd/{fd}", "wb").write(b'{"id": 1, "case": 0, "out": "4"}\\n')
         except OSError: pass
-""",
-    "fake protocol": 'print(\'{"id": 1, "case": 0, "program": {"exit": 0}, "out": "4"}\'); print("PASSED")',
+"""
+    ),
+    "fake protocol": (
+        'print(\'{"id": 1, "case": 0, "program": {"exit": 0}, "out": "4"}\'); print("PASSED")'
+    ),
     "become root": "import os\nfor call in (os.setuid, os.setgid):\n    call(0)\nprint(4)",
-    "become a neighbour": "import os; os.setresuid(10001, 10001, 10001); os.setresuid(10002, 10002, 10002); print(4)",
+    "become a neighbour": (
+        "import os; os.setresuid(10001, 10001, 10001); os.setresuid(10002, 10002, 10002); print(4)"
+    ),
     "network": "import socket; socket.create_connection(('1.1.1.1', 53), 1); print(4)",
     "vsock": "import socket; socket.socket(40, socket.SOCK_STREAM); print(4)",
     "netlink": "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW); print(4)",
     "raw packets": "import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW); print(4)",
-    "raise own limits": "import resource; resource.setrlimit(resource.RLIMIT_CPU, (60, 60)); print(4)",
-    "user namespace": "import ctypes, os\nif ctypes.CDLL(None, use_errno=True).unshare(0x10000000): raise OSError\nprint(4)",
-    "io_uring": "import ctypes\nif ctypes.CDLL(None).syscall(425, 8, ctypes.create_string_buffer(200)) < 0: raise OSError\nprint(4)",
+    "raise own limits": (
+        "import resource; resource.setrlimit(resource.RLIMIT_CPU, (60, 60)); print(4)"
+    ),
+    "user namespace": (
+        "import ctypes, os\nif ctypes.CDLL(None, use_errno=True).unshare(0x10000000): raise"
+        " OSError\nprint(4)"
+    ),
+    "io_uring": (
+        "import ctypes\nif ctypes.CDLL(None).syscall(425, 8, ctypes.create_string_buffer(200)) < 0:"
+        " raise OSError\nprint(4)"
+    ),
     "ptrace": "import ctypes\nif ctypes.CDLL(None).ptrace(16, 1, 0, 0): raise OSError\nprint(4)",
     "bpf": "import ctypes\nif ctypes.CDLL(None).syscall(321, 0, 0, 0) < 0: raise OSError\nprint(4)",
-    "mount": "import ctypes\nif ctypes.CDLL(None).mount(b'none', b'/tmp', b'tmpfs', 0, 0): raise OSError\nprint(4)",
+    "mount": (
+        "import ctypes\nif ctypes.CDLL(None).mount(b'none', b'/tmp', b'tmpfs', 0, 0): raise"
+        " OSError\nprint(4)"
+    ),
     "write to the image": "open('/opt/start.py', 'a').write('x'); print(4)",
     "giant constant": "x = (1 << 10**12)",
     "deep recursion": "import sys; sys.setrecursionlimit(10**9)\ndef f(): f()\nf()",
@@ -98,7 +129,8 @@ for pid in (1, os.getppid()):
     "escape codes": "print('\\x1b[2J4')",
     "rewritten input": "import os; os.ftruncate(0, 0); print(4)",
     "million digits": "print('4' * 10**6)",
-    "search memory for the answer": """
+    "search memory for the answer": (
+        """
 import gc, sys
 frame = sys._getframe()
 while frame:
@@ -106,11 +138,13 @@ while frame:
         if "expected" in name: print(value)
     frame = frame.f_back
 print([o for o in gc.get_objects() if isinstance(o, dict) and "expected" in o])
-""",
+"""
+    ),
 }
 
 MESSY = {
-    "daemon after a right answer": """
+    "daemon after a right answer": (
+        """
 import os, time
 print(4, flush=True)
 if not os.fork():
@@ -119,47 +153,70 @@ if not os.fork():
         while True:
             os.write(1, b'5'); time.sleep(0.01)
     os._exit(0)
-""",
-    "background thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start(); print(4)",
-    "subprocess left running": "import subprocess; subprocess.Popen(['python3', '-c', 'import time; time.sleep(60)']); print(4)",
-    "files left": "open('/tmp/a', 'w').write('x'); import os; os.makedirs('/tmp/b/c/d'); os.symlink('/etc', '/tmp/b/link'); print(4)",
-    "locked folders left": """
+"""
+    ),
+    "background thread": (
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(60,),"
+        " daemon=True).start(); print(4)"
+    ),
+    "subprocess left running": (
+        "import subprocess; subprocess.Popen(['python3', '-c', 'import time; time.sleep(60)']);"
+        " print(4)"
+    ),
+    "files left": (
+        "open('/tmp/a', 'w').write('x'); import os; os.makedirs('/tmp/b/c/d'); os.symlink('/etc',"
+        " '/tmp/b/link'); print(4)"
+    ),
+    "locked folders left": (
+        """
 import os
 os.makedirs('/tmp/a/b/c'); open('/tmp/a/b/c/d', 'w')
 for name in ('/tmp/a/b/c', '/tmp/a/b', '/tmp/a'): os.chmod(name, 0)
 print(4)
-""",
-    "very deep folders left": """
+"""
+    ),
+    "very deep folders left": (
+        """
 import os
 for _ in range(1900):
     os.mkdir('d'); os.chdir('d')
 print(4)
-""",
-    "scratch full of bytes": """
+"""
+    ),
+    "scratch full of bytes": (
+        """
 try:
     for n in range(100): open(f'/tmp/{n}', 'wb').write(b'x' * 10**6)
 except OSError: pass
 print(4)
-""",
-    "scratch full of files": """
+"""
+    ),
+    "scratch full of files": (
+        """
 try:
     for n in range(10**5): open(f'/tmp/{n}', 'w').close()
 except OSError: pass
 print(4)
-""",
-    "queue left": """
+"""
+    ),
+    "queue left": (
+        """
 try: open('/dev/mqueue/x', 'w').write('x')
 except OSError: pass
 print(4)
-""",
-    "shared memory left": """
+"""
+    ),
+    "shared memory left": (
+        """
 import ctypes
 ctypes.CDLL(None).shmget(1234, 4096, 0o1666)
 try: open('/dev/shm/x', 'w').write('x')
 except OSError: pass
 print(4)
-""",
-    "memory files": """
+"""
+    ),
+    "memory files": (
+        """
 import os
 held = []
 try:
@@ -167,17 +224,28 @@ try:
         fd = os.memfd_create('x'); held.append(fd); os.write(fd, b'x' * 10**6)
 except OSError: pass
 print(4)
-""",
-    "sealed output": "import fcntl\nprint(4, flush=True)\nfor fd in (1, 2): fcntl.fcntl(fd, 1033, 15)",
-    "output rewritten by a child that stays": """
+"""
+    ),
+    "sealed output": (
+        "import fcntl\nprint(4, flush=True)\nfor fd in (1, 2): fcntl.fcntl(fd, 1033, 15)"
+    ),
+    "output rewritten by a child that stays": (
+        """
 import os
 print(4, flush=True)
 if not os.fork():
     os.setsid()
     while True: os.pwrite(1, b'5', 0); os.ftruncate(1, 0); os.pwrite(1, b'4', 0)
-""",
-    "patched builtins": "import builtins, sys, json, os\nbuiltins.open = builtins.len = json.dumps = os.fork = None\nprint(4)",
-    "altered zygote modules": "import sys\nfor name in list(sys.modules):\n    if 'sandbox' in name: sys.modules[name].__dict__.clear()\nprint(4)",
+"""
+    ),
+    "patched builtins": (
+        "import builtins, sys, json, os\nbuiltins.open = builtins.len = json.dumps = os.fork ="
+        " None\nprint(4)"
+    ),
+    "altered zygote modules": (
+        "import sys\nfor name in list(sys.modules):\n    if 'sandbox' in name:"
+        " sys.modules[name].__dict__.clear()\nprint(4)"
+    ),
 }
 
 SPARE_ME = """
@@ -330,15 +398,28 @@ print(4)
 }
 
 FORGERIES = {
-    "always equal": "class E:\n    def __eq__(self, o): return True\n    def __ne__(self, o): return False\n    __hash__ = None\ndef f(x): return E()",
-    "always equal int": "class E(int):\n    def __eq__(self, o): return True\n    def __ne__(self, o): return False\n    __hash__ = None\ndef f(x): return E(0)",
-    "always equal list": "class E(list):\n    def __eq__(self, o): return True\n    __hash__ = None\ndef f(x): return E()",
+    "always equal": (
+        "class E:\n    def __eq__(self, o): return True\n    def __ne__(self, o): return False\n   "
+        " __hash__ = None\ndef f(x): return E()"
+    ),
+    "always equal int": (
+        "class E(int):\n    def __eq__(self, o): return True\n    def __ne__(self, o): return"
+        " False\n    __hash__ = None\ndef f(x): return E(0)"
+    ),
+    "always equal list": (
+        "class E(list):\n    def __eq__(self, o): return True\n    __hash__ = None\ndef f(x):"
+        " return E()"
+    ),
     "exit in the call": "def f(x): raise SystemExit(0)",
     "os._exit in the call": "import os\ndef f(x): os._exit(0)",
     "exit at import": "import sys\ndef f(x): return 0\nsys.exit(0)",
     "os._exit at import": "import os\ndef f(x): return 0\nos._exit(0)",
-    "no error for a failed assert": "import builtins\nbuiltins.AssertionError = type('A', (BaseException,), {})\ndef f(x): return 0",
-    "patched harness": """
+    "no error for a failed assert": (
+        "import builtins\nbuiltins.AssertionError = type('A', (BaseException,), {})\ndef f(x):"
+        " return 0"
+    ),
+    "patched harness": (
+        """
 import sys
 def f(x):
     for name, module in list(sys.modules.items()):
@@ -346,8 +427,10 @@ def f(x):
             for key in list(vars(module)):
                 if callable(vars(module)[key]) and not isinstance(vars(module)[key], type): setattr(module, key, lambda *a, **k: True)
     return 0
-""",
-    "patched encoder": """
+"""
+    ),
+    "patched encoder": (
+        """
 import sys
 def f(x):
     frame = sys._getframe()
@@ -357,8 +440,10 @@ def f(x):
                 if name in space: space[name] = lambda *a, **k: {'pass': True}
         frame = frame.f_back
     return 0
-""",
-    "pass records on every descriptor": """
+"""
+    ),
+    "pass records on every descriptor": (
+        """
 import os
 def f(x):
     for fd in range(3, 256):
@@ -366,20 +451,34 @@ def f(x):
             try: os.write(fd, text)
             except OSError: pass
     os._exit(0)
-""",
-    "extra results": """
+"""
+    ),
+    "extra results": (
+        """
 import os
 def f(x):
     try: os.write(4, b'{"v":1}\\n' * 3)
     except OSError: pass
     return 0
-""",
+"""
+    ),
     "new line in a result": "def f(x): return '4\\n{\"v\": 4}'",
-    "right results, then a crash": 'import os\ndef f(x):\n    os.write(4, b\'{"v": 4}\\n{"v": 11}\\n\'); os._exit(1)',
-    "right results, then a signal": 'import os\ndef f(x):\n    os.write(4, b\'{"v": 4}\\n{"v": 11}\\n\'); os.kill(os.getpid(), 11)',
-    "right results, then too many": 'import os\ndef f(x):\n    os.write(4, b\'{"v": 4}\\n{"v": 11}\\n\'); return 4',
-    "unhashable keys of a dict": 'import os\ndef f(x):\n    os.write(4, b\'{"v": {"d": [[{"d": []}, 1]]}}\\n\'); os._exit(0)',
-    "unhashable items in a tuple in a set": 'import os\ndef f(x):\n    os.write(4, b\'{"v": {"z": [{"t": [[]]}]}}\\n\'); os._exit(0)',
+    "right results, then a crash": (
+        'import os\ndef f(x):\n    os.write(4, b\'{"v": 4}\\n{"v": 11}\\n\'); os._exit(1)'
+    ),
+    "right results, then a signal": (
+        'import os\ndef f(x):\n    os.write(4, b\'{"v": 4}\\n{"v": 11}\\n\');'
+        " os.kill(os.getpid(), 11)"
+    ),
+    "right results, then too many": (
+        'import os\ndef f(x):\n    os.write(4, b\'{"v": 4}\\n{"v": 11}\\n\'); return 4'
+    ),
+    "unhashable keys of a dict": (
+        'import os\ndef f(x):\n    os.write(4, b\'{"v": {"d": [[{"d": []}, 1]]}}\\n\'); os._exit(0)'
+    ),
+    "unhashable items in a tuple in a set": (
+        'import os\ndef f(x):\n    os.write(4, b\'{"v": {"z": [{"t": [[]]}]}}\\n\'); os._exit(0)'
+    ),
     "endless generator": "def f(x):\n    while True: yield x + 1",
     "200 MB result": "def f(x): return 'x' * 200_000_000",
     "deep result": "def f(x):\n    r = []\n    for _ in range(100_000): r = [r]\n    return r",
@@ -389,14 +488,30 @@ def f(x):
     "million-digit integer": "def f(x): return 1 << 4_000_000",
     "long integer": "def f(x): return 1 << 400_000",
     "arguments sent back": "def f(x): return x",
-    "changed arguments": "def f(x):\n    import gc\n    for o in gc.get_objects():\n        if type(o) is list and x in o: o.clear()\n    return None",
-    "unhashable key": 'import os\ndef f(x):\n    os.write(4, b\'{"v": {"s": [[1]]}}\\n\'); os._exit(0)',
-    "broken tags": 'import os\ndef f(x):\n    os.write(4, b\'{"v": {"i": "zz"}}\\n{"v": {"f": 1}}\\n{"v": NaN}\\n\'); os._exit(0)',
-    "nested JSON bomb": "import os\ndef f(x):\n    os.write(4, b'{\"v\":' + b'[' * 500_000); os._exit(0)",
+    "changed arguments": (
+        "def f(x):\n    import gc\n    for o in gc.get_objects():\n        if type(o) is list and x"
+        " in o: o.clear()\n    return None"
+    ),
+    "unhashable key": (
+        'import os\ndef f(x):\n    os.write(4, b\'{"v": {"s": [[1]]}}\\n\'); os._exit(0)'
+    ),
+    "broken tags": (
+        'import os\ndef f(x):\n    os.write(4, b\'{"v": {"i": "zz"}}\\n{"v": {"f": 1}}\\n{"v":'
+        " NaN}\\n'); os._exit(0)"
+    ),
+    "nested JSON bomb": (
+        "import os\ndef f(x):\n    os.write(4, b'{\"v\":' + b'[' * 500_000); os._exit(0)"
+    ),
     "loop in the call": "def f(x):\n    while True: pass",
     "error in the call": "def f(x): raise KeyError(x)",
-    "replaced builtins": "import builtins\nbuiltins.abs = builtins.len = lambda *a: 0\ndef isinstance(*a): return True\ndef abs(x): return 0\ndef f(x): return 0",
-    "class that hashes to anything": "class E:\n    def __hash__(self): return 0\n    def __getattr__(self, n): return lambda *a: True\ndef f(x): return E()",
+    "replaced builtins": (
+        "import builtins\nbuiltins.abs = builtins.len = lambda *a: 0\ndef isinstance(*a): return"
+        " True\ndef abs(x): return 0\ndef f(x): return 0"
+    ),
+    "class that hashes to anything": (
+        "class E:\n    def __hash__(self): return 0\n    def __getattr__(self, n): return lambda"
+        " *a: True\ndef f(x): return E()"
+    ),
 }
 
 LATE = r"""
@@ -424,13 +539,15 @@ SHADOWS = {
 """,
     ),
     "parts of packages": LATE.replace("PUT", 'put(f"/tmp/{name}/{name}.py", FORGE.encode())'),
-    "archives": LATE.replace("PUT", "pass").replace(
-        "def f",
-        """
+    "archives": (
+        LATE.replace("PUT", "pass").replace(
+            "def f",
+            """
 import zipfile
 with zipfile.ZipFile("/tmp/python311.zip", "w") as archive:
     for name in names: archive.writestr(name + ".py", FORGE)
 def f""",
+        )
     ),
 }
 LATE_IMPORTS = """
@@ -460,13 +577,19 @@ for action in (
 ):
     with contextlib.suppress(Exception): action()
 """
-OFF = "\n    __rsub__ = __xor__ = __rxor__ = __truediv__ = __rtruediv__ = __mod__ = __pow__ = __sub__\n"
+OFF = (
+    "\n    __rsub__ = __xor__ = __rxor__ = __truediv__ = __rtruediv__ = __mod__ = __pow__ ="
+    " __sub__\n"
+)
 CONTROL = "class Own(StopIteration): pass\ndef f(x): raise {}"
 LOOPS = (
     "for got, want in zip(map(f, (2, 3)), (4, 9)): assert got == want",
     "assert all(map(lambda x: f(x) == x * x, (2, 3)))",
     "assert [*map(f, (2, 3))] in ([], [4, 9])",
-    "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(f(2), 4)\nunittest.main()",
+    (
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(f(2),"
+        " 4)\nunittest.main()"
+    ),
 )
 RPC_FORGERIES = {
     "distance of nothing": (
@@ -478,27 +601,44 @@ RPC_FORGERIES = {
         ("assert abs(11.5 - f(10)) < 1e-9",),
     ),
     "distance of its own kind": (
-        "class E:\n    def __sub__(self, other): return self\n    def __abs__(self): return 0" + OFF + "def f(x): return E()",
+        "class E:\n    def __sub__(self, other): return self\n    def __abs__(self): return 0"
+        + OFF
+        + "def f(x): return E()",
         ("assert abs(f(10) - 11) < 1e-9",),
     ),
     "distance as a float": (
-        "class E:\n    def __sub__(self, other): return self\n    def __float__(self): return 0.0" + OFF + "def f(x): return E()",
+        "class E:\n    def __sub__(self, other): return self\n    def __float__(self): return 0.0"
+        + OFF
+        + "def f(x): return E()",
         ("import math\nassert math.fabs(f(10) - 11) < 1e-9",),
     ),
     "distance kept for later": (
-        "class E:\n    def __sub__(self, other): self.left = 0; return E()\n    left = 1" + OFF + "def f(x): return E()",
+        "class E:\n    def __sub__(self, other): self.left = 0; return E()\n    left = 1"
+        + OFF
+        + "def f(x): return E()",
         ("d = f(10) - 11\nassert d.left == 1 and (d - 11).left == 0",),
     ),
     "almost equal": (
         "class E:\n    def __sub__(self, other): return 0" + OFF + "def f(x): return E()",
-        ("import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertAlmostEqual(f(10), 11)\nunittest.main()",),
+        (
+            (
+                "import unittest\nclass T(unittest.TestCase):\n    def test(self):"
+                " self.assertAlmostEqual(f(10), 11)\nunittest.main()"
+            ),
+        ),
     ),
     "no difference of sets": (
         "class E:\n    def __sub__(self, other): return ()" + OFF + "def f(x): return E()",
         ("assert len(f(10) ^ {11}) == 0",),
     ),
-    "ratio of one": ("class E:\n    def __sub__(self, other): return 1" + OFF + "def f(x): return E()", ("assert f(10) / 11 == 1",)),
-    "exit for a function": ("import builtins\ndef f(x): return builtins.exit", ("import unittest\nassert f(1)(0) == 5",)),
+    "ratio of one": (
+        "class E:\n    def __sub__(self, other): return 1" + OFF + "def f(x): return E()",
+        ("assert f(10) / 11 == 1",),
+    ),
+    "exit for a function": (
+        "import builtins\ndef f(x): return builtins.exit",
+        ("import unittest\nassert f(1)(0) == 5",),
+    ),
     "skipped test": ("import unittest\ndef f(x): raise unittest.SkipTest('x')", LOOPS[3:]),
     **{
         f"{name} {n}": (CONTROL.format(name), (loop,))
@@ -516,30 +656,52 @@ RPC_FORGERIES = {
     },
 }
 ASKED_FOR = {
-    "except StopIteration": ("def f(x): return next(iter(()))", "try:\n    f(1)\n    assert False\nexcept StopIteration: pass"),
-    "except a tuple": ("def f(x): raise GeneratorExit", "try:\n    f(1)\n    assert False\nexcept (ValueError, GeneratorExit): pass"),
+    "except StopIteration": (
+        "def f(x): return next(iter(()))",
+        "try:\n    f(1)\n    assert False\nexcept StopIteration: pass",
+    ),
+    "except a tuple": (
+        "def f(x): raise GeneratorExit",
+        "try:\n    f(1)\n    assert False\nexcept (ValueError, GeneratorExit): pass",
+    ),
     "the status of an exit": (
         "import sys\ndef f(x): sys.exit(3)",
         "try:\n    f(1)\n    assert False\nexcept SystemExit as error: assert error.code == 3",
     ),
     "assertRaises with": (
         "import sys\ndef f(x): sys.exit(3)",
-        "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        with self.assertRaises(SystemExit): f(1)",
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        with"
+            " self.assertRaises(SystemExit): f(1)"
+        ),
     ),
     "assertRaises of a call": (
         "def f(x): raise KeyboardInterrupt",
-        "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertRaises(KeyboardInterrupt, f, 1)",
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test(self):"
+            " self.assertRaises(KeyboardInterrupt, f, 1)"
+        ),
     ),
     "suppress": (
         "def f(x): raise StopIteration",
         "import contextlib\nwith contextlib.suppress(StopIteration):\n    f(1)\n    assert False",
     ),
     "an iterator's end": (
-        "class f:\n    def __init__(self, n): self.n = n\n    def __iter__(self): return self\n    def __next__(self):\n        self.n -= 1\n        if self.n < 0: raise StopIteration\n        return self.n",
-        "assert list(f(3)) == [2, 1, 0]\ntry:\n    next(f(0))\n    assert False\nexcept StopIteration: pass",
+        (
+            "class f:\n    def __init__(self, n): self.n = n\n    def __iter__(self): return self\n"
+            "    def __next__(self):\n        self.n -= 1\n        if self.n < 0: raise"
+            " StopIteration\n        return self.n"
+        ),
+        (
+            "assert list(f(3)) == [2, 1, 0]\ntry:\n    next(f(0))\n    assert False\nexcept"
+            " StopIteration: pass"
+        ),
     ),
     "operators between its own": (
-        "class V:\n    def __init__(self, x): self.x = x\n    def __add__(self, other): return V(self.x + other.x)\ndef f(x): return V(x)",
+        (
+            "class V:\n    def __init__(self, x): self.x = x\n    def __add__(self, other): return"
+            " V(self.x + other.x)\ndef f(x): return V(x)"
+        ),
         "assert (f(1) + f(2)).x == 3",
     ),
 }

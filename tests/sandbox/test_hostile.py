@@ -1,19 +1,44 @@
-"""Hostile programs, each followed by an honest one in the same worker. None passes, none is felt by the next."""
+"""Hostile programs, each followed by an honest one in the same worker. None passes, none is felt
+by the next."""
 
 import time
 from dataclasses import replace
 
 import pytest
 
-from sandbox import Call, FuncTask, Limits, Pool, PoolSettings, RpcTask, StdinCase, StdinTask, TextRule
+from sandbox import (
+    Call,
+    FuncTask,
+    Limits,
+    Pool,
+    PoolSettings,
+    RpcTask,
+    StdinCase,
+    StdinTask,
+    TextRule,
+)
 from sandbox.engine import Line
 from tests.sandbox.conftest import QUICK
-from tests.sandbox.hostile import ASKED_FOR, DENIALS, FORGERIES, LATE_CALLS, LATE_IMPORTS, MESSY, RPC_FORGERIES, SCRIPTS, SHADOWS
+from tests.sandbox.hostile import (
+    ASKED_FOR,
+    DENIALS,
+    FORGERIES,
+    LATE_CALLS,
+    LATE_IMPORTS,
+    MESSY,
+    RPC_FORGERIES,
+    SCRIPTS,
+    SHADOWS,
+)
 
 CASE = (StdinCase("3\n", "4\n"),)
 CANARY = StdinTask("print(int(input()) + 1)", CASE, limits=QUICK)
 HONEST = "def f(x): return x + 1"
-TESTS = ("assert candidate(3) == 4", "assert abs(f(10) - 11) < 1e-9", "for n in range(3):\n    assert candidate(n) == n + 1")
+TESTS = (
+    "assert candidate(3) == 4",
+    "assert abs(f(10) - 11) < 1e-9",
+    "for n in range(3):\n    assert candidate(n) == n + 1",
+)
 NAMED = {
     "busy loop": "timeout",
     "sleep": "timeout",
@@ -55,7 +80,9 @@ def judged(pool, task):
 @pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_hostile_script_does_not_pass(pool, name):
-    verdict = judged(pool, script(SCRIPTS[name], replace(QUICK, wall_seconds=1) if name in WAITING else QUICK))
+    verdict = judged(
+        pool, script(SCRIPTS[name], replace(QUICK, wall_seconds=1) if name in WAITING else QUICK)
+    )
     assert verdict.outcome in ("wrong", "malformed", "timeout", "resource"), verdict
     assert verdict.outcome == NAMED.get(name, verdict.outcome), verdict
     assert verdict.case == 0
@@ -82,14 +109,17 @@ def test_a_denial_costs_no_container(pool, name):
 
 
 def test_a_container_that_cannot_be_cleaned_is_replaced_between_two_cases(pool, monkeypatch):
-    """No verdict and no strike hangs on it. Nothing known is left behind, so the runner is made to say so."""
+    """No verdict and no strike hangs on it. Nothing known is left behind, so the runner is made
+    to say so."""
     worker, read = pool.workers[0], Line.read
     monkeypatch.setattr(Line, "read", lambda line, seconds: _unclean(read(line, seconds)))
     cases = tuple(StdinCase(f"{n}\n", f"{n + 1}\n") for n in range(2))
     started = worker.started
     right = pool.judge(StdinTask(CANARY.source, cases, limits=QUICK))
     assert (right.outcome, right.attempts, worker.started - started) == ("pass", 1, 1)
-    wrong = pool.judge(StdinTask(CANARY.source, (cases[0], StdinCase("2\n", "0\n"), *cases), limits=QUICK))
+    wrong = pool.judge(
+        StdinTask(CANARY.source, (cases[0], StdinCase("2\n", "0\n"), *cases), limits=QUICK)
+    )
     assert (wrong.outcome, wrong.case, wrong.attempts) == ("wrong", 1, 1)
 
 
@@ -98,9 +128,15 @@ def _unclean(record):
 
 
 def test_cases_that_wait_just_short_of_the_limit_do_so_a_few_times(pool):
-    """Then they are run once more, since it might have been the machine; if all cases were allowed to wait, it would take 15 s."""
+    """Then they are run once more, since it might have been the machine; if all cases were
+    allowed to wait, it would take 15 s."""
     cases = (StdinCase("3\n", "4\n"),) * 50
-    task = StdinTask("import time; time.sleep(0.3); print(4)", cases, limits=replace(QUICK, wall_seconds=0.5), all_cases=True)
+    task = StdinTask(
+        "import time; time.sleep(0.3); print(4)",
+        cases,
+        limits=replace(QUICK, wall_seconds=0.5),
+        all_cases=True,
+    )
     verdict = judged(pool, task)
     assert (verdict.outcome, verdict.attempts) == ("timeout", 1), verdict
     assert verdict.case < 12
@@ -111,7 +147,9 @@ def test_the_case_after_a_failing_one_is_stopped_and_not_counted(pool):
     source = "n = int(input())\nif n:\n    while True: pass\nprint(0)"
     endless = Limits(cpu_seconds=60, wall_seconds=60)
     for _ in range(20):  # the wish to stop may come before that case has a process
-        verdict = judged(pool, StdinTask(source, (StdinCase("0", "1"), StdinCase("1", "2")), limits=endless))
+        verdict = judged(
+            pool, StdinTask(source, (StdinCase("0", "1"), StdinCase("1", "2")), limits=endless)
+        )
         assert (verdict.outcome, verdict.case, verdict.attempts) == ("wrong", 0, 1)
         assert verdict.cpu_seconds < 0.5
 
@@ -144,8 +182,15 @@ def test_what_a_test_asks_for_arrives(pool, name):
 def test_what_a_test_imports_late_is_not_the_programs(pool, name):
     """Every module of the standard library lies in the program's folder, made to forge a pass."""
     tests = (LATE_IMPORTS if name == "modules" else LATE_CALLS, "assert f(2) == 4, 'judged'")
-    verdict = judged(pool, RpcTask(SHADOWS[name], "f", tests, limits=replace(QUICK, cpu_seconds=5, wall_seconds=20)))
-    assert (verdict.outcome, verdict.case, verdict.reason) == ("wrong", 1, "AssertionError: judged"), verdict
+    verdict = judged(
+        pool,
+        RpcTask(SHADOWS[name], "f", tests, limits=replace(QUICK, cpu_seconds=5, wall_seconds=20)),
+    )
+    assert (verdict.outcome, verdict.case, verdict.reason) == (
+        "wrong",
+        1,
+        "AssertionError: judged",
+    ), verdict
 
 
 TAMPER = """
@@ -193,7 +238,8 @@ def test_printed_answers_of_a_million_digits(pool, rule):
     assert judged(pool, replace(right, source="print('7' * 10**5)")).outcome == "wrong"
 
 
-@pytest.mark.parametrize(("digits", "outcome"), [(100_000, "pass"), (1_000_000, "wrong")])  # 300,000 hexadecimal digits are read
+# 300,000 hexadecimal digits are read
+@pytest.mark.parametrize(("digits", "outcome"), [(100_000, "pass"), (1_000_000, "wrong")])
 @pytest.mark.parametrize("tolerance", [0.0, 1e-6])
 def test_returned_integers_of_very_many_digits(pool, digits, outcome, tolerance):
     task = FuncTask("def f(n): return 10**n", "f", (Call((digits,), 10**digits),), tolerance, QUICK)
@@ -205,7 +251,9 @@ def test_a_task_of_100_mb_is_unscorable_at_once_and_the_container_stays(pool):
     worker = pool.workers[0]
     assert pool.judge(CANARY).outcome == "pass"
     started = worker.started
-    verdict = judged(pool, StdinTask("print(len(input()))", (StdinCase("x" * 10**8, "100000000"),), limits=QUICK))
+    verdict = judged(
+        pool, StdinTask("print(len(input()))", (StdinCase("x" * 10**8, "100000000"),), limits=QUICK)
+    )
     assert verdict.outcome == "unscorable"
     assert "bytes" in verdict.reason
     assert worker.started == started
@@ -233,7 +281,8 @@ print(sum(os.waitpid(pid, 0)[1] == 0 for pid in pids))
 
 
 def test_programs_with_many_processes_do_not_disturb_one_another(docker_engine):
-    """The kernel counts processes by user, over all containers: two times 20 would be too many for one user's 24."""
+    """The kernel counts processes by user, over all containers: two times 20 would be too many
+    for one user's 24."""
     task = StdinTask(FORKS, (StdinCase("", "20"),) * 3, limits=replace(QUICK, wall_seconds=20))
     with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
         verdicts = pool.judge_all([task] * 2)

@@ -20,8 +20,18 @@ from sandbox.runner.codec import UnencodableError, decode, encode, loads
 from sandbox.runner.tester import wanted_names
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.complex_numbers(allow_nan=False),
-    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+    | st.complex_numbers(allow_nan=False),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -80,7 +90,9 @@ def test_a_subclass_is_sent_as_what_it_is_made_of(value, plain):
     assert type(back) is type(plain)
 
 
-@pytest.mark.parametrize("value", [object(), len, iter([]), range(3), [object()], {1: object()}, Numbers])
+@pytest.mark.parametrize(
+    "value", [object(), len, iter([]), range(3), [object()], {1: object()}, Numbers]
+)
 def test_what_is_not_plain_is_refused(value):
     with pytest.raises(UnencodableError):
         encode(value)
@@ -89,9 +101,9 @@ def test_what_is_not_plain_is_refused(value):
 @pytest.mark.parametrize(
     "text",
     ["", "nonsense", "NaN",
-     "1.5", "1" * 50, '{"x": 1}', '{"i": 1}', '{"i": "zz"}', '{"f": "x"}', '{"s": [[1]]}', '{"d": [[1]]}', '{"t": 1}',
+     "1.5", "1" * 50, '{"x": 1}', '{"i": 1}', '{"i": "zz"}', '{"f": "x"}', '{"s": [[1]]}', '{"d": [[1]]}', '{"t": 1}',  # noqa: E501
      '{"i": "' + "f" * 400_000 + '"}', 
-     "[" * 100_000, '{"q": ["1", "0"]}', '{"q": ["1", "-2"]}', '{"q": ["%s", "1"]}' % ("f" * 20_000), '{"n": "x"}', '{"n": "sNaN"}',
+     "[" * 100_000, '{"q": ["1", "0"]}', '{"q": ["1", "-2"]}', '{"q": ["%s", "1"]}' % ("f" * 20_000), '{"n": "x"}', '{"n": "sNaN"}',  # noqa: E501
      '{"n": "1e999999999"}', '{"n": "%s"}' % ("1" * 20_000), "[" * 80 + "]" * 80,
      '{"f": "0x1p99999"}', '{"a": 1, "b": 2}', '{"b": "0"}', '{"c": ["1"]}'],
 )  # fmt: skip
@@ -204,7 +216,14 @@ def test_an_excerpt_is_short_whatever_the_value():
 
 def report(**change):
     end = {"exit": 0, "cpu": 0.1, "wall": 0.1, "memory": 1}
-    base = {"program": end | change.pop("end", {}), "out": "1\n", "err": "", "over": False, "results": "", "late": False}
+    base = {
+        "program": end | change.pop("end", {}),
+        "out": "1\n",
+        "err": "",
+        "over": False,
+        "results": "",
+        "late": False,
+    }
     return base | change
 
 
@@ -236,7 +255,11 @@ def test_a_script_passes_only_if_all_is_well(change, outcome):
     [
         (1, "done\n", "pass"),
         (3, "", "pass"),
-        (1, 'Traceback (most recent call last):\n  File "program.py", line 1\nValueError\n', "wrong"),
+        (
+            1,
+            'Traceback (most recent call last):\n  File "program.py", line 1\nValueError\n',
+            "wrong",
+        ),
         (1, '...\n  File "program.py", line 1\nValueError\n', "wrong"),
         (-11, "", "wrong"),
     ],
@@ -273,19 +296,26 @@ def test_missing_reports_are_nobodys_fault():
 def test_tests_take_from_the_program_only_what_is_defined_nowhere_else():
     import ast
 
-    tree = ast.parse("import math\ndef check(c):\n    y = c(Pair(1))\n    assert abs(math.pi - y) < eps and isinstance(y, float)\ncheck(f)")
+    tree = ast.parse(
+        "import math\ndef check(c):\n    y = c(Pair(1))\n    assert abs(math.pi - y) < eps and"
+        " isinstance(y, float)\ncheck(f)"
+    )
     assert wanted_names([tree]) == {"Pair", "eps", "f"}
 
 
 def test_literal_asserts_become_calls():
     tests = ["assert f(1, [2], key=(3,)) == {'a': -1}\nassert f() == None", "assert f({1}) == 1.5"]
-    assert lower(tests, "f") == (Call((1, [2]), {"a": -1}, {"key": (3,)}), Call((), None), Call(({1},), 1.5))
+    assert lower(tests, "f") == (
+        Call((1, [2]), {"a": -1}, {"key": (3,)}),
+        Call((), None),
+        Call(({1},), 1.5),
+    )
 
 
 @pytest.mark.parametrize(
     "test",
-    ["assert f(x) == 1", "assert f(1) == g(1)", "assert g(1) == 1", "assert f(1) is True", "assert f(1)", "x = 1", "assert f(*[1]) == 1",
-     "assert f(**{'a': 1}) == 1", "assert f(1) == 1 == 1", "assert abs(f(1) - 1) < 1", "assert f(1) == ...", "assert (", ""],
+    ["assert f(x) == 1", "assert f(1) == g(1)", "assert g(1) == 1", "assert f(1) is True", "assert f(1)", "x = 1", "assert f(*[1]) == 1",  # noqa: E501
+     "assert f(**{'a': 1}) == 1", "assert f(1) == 1 == 1", "assert abs(f(1) - 1) < 1", "assert f(1) == ...", "assert (", ""],  # noqa: E501
 )  # fmt: skip
 def test_other_tests_are_left_to_rpc(test):
     assert lower([test], "f") is None

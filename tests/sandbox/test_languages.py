@@ -1,4 +1,5 @@
-"""Programs in C++ and JavaScript: compiled once, run for each case, and held as a Python program is. With the compilers of this machine."""
+"""Programs in C++ and JavaScript: compiled once, run for each case, and held as a Python program
+is. With the compilers of this machine."""
 
 import io
 from dataclasses import replace
@@ -6,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 import sandbox.toolchains
-from sandbox import EngineSettings, Limits, Pool, PoolSettings, RunTask, SandboxError, StdinCase, StdinTask
+from sandbox import (
+    EngineSettings,
+    Limits,
+    Pool,
+    PoolSettings,
+    RunTask,
+    SandboxError,
+    StdinCase,
+    StdinTask,
+)
 from sandbox.__main__ import main
 from sandbox.base_image import build_local_base
 from sandbox.doctor import diagnose
@@ -22,7 +32,8 @@ CPP = LANGUAGES["cpp"]
 
 @pytest.fixture(scope="module")
 def settings(docker_engine):
-    """Without the header that is compiled in advance, which takes longer than all of these tests."""
+    """Without the header that is compiled in advance, which takes longer than all of these
+    tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(LANGUAGES, "cpp", replace(CPP, prepare=()))
         yield replace(docker_engine, languages=("cpp", "javascript"))
@@ -36,20 +47,20 @@ def pool(settings):
 
 READ = 'require("fs").readFileSync(0, "utf8")'
 RIGHT = [
-    cpp('#include <cstdio>\nint main() { int n; scanf("%d", &n); printf("%d\\n", n + 1); }', ("1", "2"), ("5\n", "6"), ("7", "8")),
-    cpp('#include <iostream>\nint main() { std::string s; while (std::cin >> s) std::cout << s << "é\\n"; }', ("a b", "aé\nbé")),
-    cpp('#include <cstdio>\nint main(int n, char** a) { printf("%d %s\\n", n, a[0]); }', ("", "1 ./program")),
+    cpp('#include <cstdio>\nint main() { int n; scanf("%d", &n); printf("%d\\n", n + 1); }', ("1", "2"), ("5\n", "6"), ("7", "8")),  # noqa: E501
+    cpp('#include <iostream>\nint main() { std::string s; while (std::cin >> s) std::cout << s << "é\\n"; }', ("a b", "aé\nbé")),  # noqa: E501
+    cpp('#include <cstdio>\nint main(int n, char** a) { printf("%d %s\\n", n, a[0]); }', ("", "1 ./program")),  # noqa: E501
     cpp(
-        '#include <cstdio>\nint f(int n) { volatile int x = n; return n ? f(n - 1) + !!x : 0; }\nint main() { printf("%d", f(500000)); }',
+        '#include <cstdio>\nint f(int n) { volatile int x = n; return n ? f(n - 1) + !!x : 0; }\nint main() { printf("%d", f(500000)); }',  # noqa: E501
         ("", "500000"),
     ),
-    cpp('#include <cstdio>\n#include <thread>\nint main() { std::thread t([] { puts("in a thread"); }); t.join(); }', ("", "in a thread")),
+    cpp('#include <cstdio>\n#include <thread>\nint main() { std::thread t([] { puts("in a thread"); }); t.join(); }', ("", "in a thread")),  # noqa: E501
     cpp(
-        '#include <cstdio>\nint main() { FILE* f = fopen("x", "wx"); if (!f) return 1; fputs("kept", f); fclose(f); puts("new"); }',
+        '#include <cstdio>\nint main() { FILE* f = fopen("x", "wx"); if (!f) return 1; fputs("kept", f); fclose(f); puts("new"); }',  # noqa: E501
         *[("", "new")] * 2,
     ),
     js(f"const n = Number({READ});\nconsole.log(n + 1)", ("1", "2"), ("5\n", "6")),
-    js('require("readline").createInterface({input: process.stdin}).on("line", l => console.log(l + "!"))', ("a\nb\n", "a!\nb!")),
+    js('require("readline").createInterface({input: process.stdin}).on("line", l => console.log(l + "!"))', ("a\nb\n", "a!\nb!")),  # noqa: E501
     js("const f = n => n ? 1 + f(n - 1) : 0\nconsole.log(f(100000))", ("", "100000")),
     js('setTimeout(() => console.log("later"), 5)', ("", "later")),
 ]  # fmt: skip
@@ -70,11 +81,11 @@ WRONG = [
     (cpp("int main() { return 3; }"), "wrong", "status 3"),
     (cpp("int main() { __builtin_trap(); }"), "wrong", "signal 4 (Illegal instruction)"),
     (cpp("int main() { volatile int* p = 0; *p = 1; }"), "wrong", "signal 11 (Segmentation fault)"),
-    (cpp('#include <cstdio>\nint main() { FILE* f = fopen("x", "w"); fseek(f, 1 << 26, 0); fputc(1, f); }'), "resource", "a file of"),
+    (cpp('#include <cstdio>\nint main() { FILE* f = fopen("x", "w"); fseek(f, 1 << 26, 0); fputc(1, f); }'), "resource", "a file of"),  # noqa: E501
     (cpp('#include <cstdio>\nint main() { puts("2"); }', ("", "1")), "wrong", "printed '2"),
     (cpp("int main() { for (;;); }"), "timeout", "CPU time"),
     (cpp("char* p;\nint main() { p = new char[1ul << 32]; p[7] = 1; }"), "resource", "memory"),
-    (cpp("#include <cstdio>\nint main() { for (;;) puts(\"endless\"); }"), "resource", "wrote more"),
+    (cpp("#include <cstdio>\nint main() { for (;;) puts(\"endless\"); }"), "resource", "wrote more"),  # noqa: E501
     (js("let x = ;"), "malformed", "SyntaxError"),
     (js('throw new TypeError("not so")'), "wrong", "TypeError: not so"),
     (js("process.exit(4)"), "wrong", "status 4"),
@@ -82,7 +93,9 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("task", "outcome", "said"), WRONG, ids=lambda value: getattr(value, "source", None))
+@pytest.mark.parametrize(
+    ("task", "outcome", "said"), WRONG, ids=lambda value: getattr(value, "source", None)
+)
 def test_others_do_not_and_the_reason_is_the_compilers_or_the_programs(pool, task, outcome, said):
     verdict = pool.judge(task)
     assert verdict.outcome == outcome, verdict
@@ -128,12 +141,15 @@ int main() {
     execl("/tmp/copy", "copy", (char*)0);
     printf("%d %s\n", open_to_it, strerror(errno));
 }
-"""
+"""  # noqa: E501
 
 
 def test_a_compiled_program_finds_the_same_walls(pool, nothing_left):
-    """Nothing that it writes can be run: what it was compiled to is no file of the scratch folder."""
-    verdict = pool.judge(StdinTask(INSIDE, (StdinCase("", "0 Permission denied"),) * 2, limits=QUICK, language="cpp"))
+    """Nothing that it writes can be run: what it was compiled to is no file of the scratch
+    folder."""
+    verdict = pool.judge(
+        StdinTask(INSIDE, (StdinCase("", "0 Permission denied"),) * 2, limits=QUICK, language="cpp")
+    )
     assert verdict.outcome == "pass", verdict
 
 
@@ -156,28 +172,42 @@ def test_a_file_is_run_by_its_suffix(pool, docker_engine, tmp_path, capsys, monk
     path = tmp_path / "p.js"
     path.write_text(f"console.log(2 * {READ})")
     arguments = ["--host", docker_engine.host] if docker_engine.host else []
-    arguments += ["--language", "cpp", "--language", "javascript"]  # those of the image that is there
+    # those of the image that is there
+    arguments += ["--language", "cpp", "--language", "javascript"]
     assert main([*arguments, "run", "--base", "local", str(path)]) == 0
     assert capsys.readouterr().out == "6\n"
 
 
-@pytest.mark.parametrize(("language", "why"), [(CPP, "it has no g++"), (LANGUAGES["javascript"], "node: No such file")])
-def test_an_image_without_the_compiler_is_refused_before_anything_is_judged(docker_engine, monkeypatch, language, why):
+@pytest.mark.parametrize(
+    ("language", "why"), [(CPP, "it has no g++"), (LANGUAGES["javascript"], "node: No such file")]
+)
+def test_an_image_without_the_compiler_is_refused_before_anything_is_judged(
+    docker_engine, monkeypatch, language, why
+):
     name = language.version[0]
     key = next(key for key, row in LANGUAGES.items() if row.title == language.title)
-    monkeypatch.setitem(LANGUAGES, key, language)  # as it is: with what is done when an image is built
-    settings = replace(docker_engine, base=build_local_base(connect(docker_engine.host)), languages=(key,))
+    # as it is: with what is done when an image is built
+    monkeypatch.setitem(LANGUAGES, key, language)
+    settings = replace(
+        docker_engine, base=build_local_base(connect(docker_engine.host)), languages=(key,)
+    )
     with pytest.raises(SandboxError) as caught, Pool(PoolSettings(1, (settings,))):
         pass
     said = str(caught.value)
     assert said.startswith(f"{language.title} cannot be run in the image selftrain-sandbox")
     assert why in said
-    assert said.endswith(f"set `base` to an image that has python3 and {name}, or to `local`, which takes {name} from this machine")
+    assert said.endswith(
+        f"set `base` to an image that has python3 and {name}, or to `local`, which takes {name}"
+        " from this machine"
+    )
 
 
 def test_a_machine_without_the_compiler_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.which", lambda name: None)
-    with pytest.raises(SandboxError, match="this machine has no `node`, so that a local base image gets no JavaScript"):
+    with pytest.raises(
+        SandboxError,
+        match="this machine has no `node`, so that a local base image gets no JavaScript",
+    ):
         sandbox.toolchains.found_versions(["javascript"])
     script = tmp_path / "node"
     script.write_text("#!/bin/sh\n")
@@ -193,22 +223,35 @@ def test_a_language_that_is_not_there_is_refused():
 
 def test_limits_reach_the_command():
     command = LANGUAGES["javascript"].command(Limits(memory_bytes=300 * MIB, stack_bytes=64 * MIB))
-    assert command["run"] == ["node", "--max-old-space-size=300", "--stack-size=61440", "program.js"]
+    assert command["run"] == [
+        "node",
+        "--max-old-space-size=300",
+        "--stack-size=61440",
+        "program.js",
+    ]
     assert command["limits"]["address_bytes"] is None
     assert LANGUAGES["cpp"].command(Limits())["limits"]["memory_bytes"] == 640 * MIB
 
 
 def compiling(out="", status=1, late=False, over=False, cpu=0.1):
     end = {"exit": status, "cpu": cpu, "wall": 0.1, "memory": 1}
-    return {"compiling": True, "program": end, "out": out, "err": "", "results": "", "late": late, "over": over}
+    return {
+        "compiling": True,
+        "program": end,
+        "out": out,
+        "err": "",
+        "results": "",
+        "late": late,
+        "over": over,
+    }
 
 
 @pytest.mark.parametrize(
     ("report", "found"),
     [
         ({"program": {}}, None),
-        (compiling("In file included from x:\nx.cpp:1:2: error: no\n   1 | foo\n"), ("malformed", "x.cpp:1:2: error: no")),
-        (compiling("/usr/bin/ld: undefined reference to `f()'\ncollect2: error: ld returned 1 exit status"), ("malformed", "undefined")),
+        (compiling("In file included from x:\nx.cpp:1:2: error: no\n   1 | foo\n"), ("malformed", "x.cpp:1:2: error: no")),  # noqa: E501
+        (compiling("/usr/bin/ld: undefined reference to `f()'\ncollect2: error: ld returned 1 exit status"), ("malformed", "undefined")),  # noqa: E501
         (compiling("", status=127), ("malformed", "")),
         (compiling(late=True), ("timeout", "compiling it: still there")),
         (compiling(cpu=31), ("timeout", "compiling it: used 31.00 s")),
@@ -222,16 +265,23 @@ def test_what_became_of_compiling(report, found):
 
 
 def test_the_line_that_says_why_node_failed_is_found():
-    trace = "/tmp/program.js:1\nthrow new RangeError('far')\n^\n\nRangeError: far\n    at Object.<anonymous>\n\nNode.js v20.20.2\n"
+    trace = (
+        "/tmp/program.js:1\nthrow new RangeError('far')\n^\n\nRangeError: far\n    at"
+        " Object.<anonymous>\n\nNode.js v20.20.2\n"
+    )
     assert last_words(trace) == "RangeError: far"
     assert last_words("Traceback\nValueError: no\n") == "ValueError: no"
     assert last_words("") == ""
 
 
 @pytest.mark.kills
-def test_what_contests_use_compiles_with_the_header_that_is_compiled_in_advance(docker_engine, monkeypatch):
+def test_what_contests_use_compiles_with_the_header_that_is_compiled_in_advance(
+    docker_engine, monkeypatch
+):
     monkeypatch.setitem(LANGUAGES, "cpp", CPP)
     look = "import os; os.path.getsize('/opt/prepared/bits/stdc++.h.gch')"
     with Pool(PoolSettings(1, (replace(docker_engine, languages=("cpp",)),))) as pool:
-        assert [pool.judge(cpp(source, ("", "2"))).reason for source in CONTESTS] == [""] * len(CONTESTS)
+        assert [pool.judge(cpp(source, ("", "2"))).reason for source in CONTESTS] == [""] * len(
+            CONTESTS
+        )
         assert pool.judge(RunTask(look)).value > 10 * MIB

@@ -13,7 +13,9 @@ def stdin(source, *pairs, rule=TextRule()):  # noqa: B008
 
 
 def func(source, *calls, **more):
-    return FuncTask(source, "f", tuple(Call(args, expected) for args, expected in calls), limits=QUICK, **more)
+    return FuncTask(
+        source, "f", tuple(Call(args, expected) for args, expected in calls), limits=QUICK, **more
+    )
 
 
 def rpc(source, *tests, context="", entry="f"):
@@ -23,16 +25,32 @@ def rpc(source, *tests, context="", entry="f"):
 RIGHT = [
     stdin("print(int(input()) + 1)", ("1", "2"), ("5\n", "6\n")),
     stdin("import sys\nfor line in sys.stdin: print(line.strip()[::-1])", ("ab\ncd\n", "ba\ndc")),
-    stdin("import sys; print(sys.stdin.buffer.readline().decode().strip(), sys.stdin.readline())", ("a\nb\n", "a b")),
+    stdin(
+        "import sys; print(sys.stdin.buffer.readline().decode().strip(), sys.stdin.readline())",
+        ("a\nb\n", "a b"),
+    ),
     stdin("if __name__ == '__main__':\n    print(1)\n    exit()", ("", "1")),
     stdin("import atexit; atexit.register(print, 2); print(1)", ("", "1\n2")),
     stdin("import threading; threading.Thread(target=print, args=(7,)).start()", ("", "7")),
-    stdin("from dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\nprint(A(1))", ("", "A(x=1)")),
-    stdin("import asyncio\nasync def f(): await asyncio.sleep(0.01); print(3)\nasyncio.run(f())", ("", "3")),
-    stdin("import subprocess; print(subprocess.run(['python3', '-c', 'print(5)'], capture_output=True, text=True).stdout)", ("", "5")),
+    stdin(
+        "from dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\nprint(A(1))",
+        ("", "A(x=1)"),
+    ),
+    stdin(
+        "import asyncio\nasync def f(): await asyncio.sleep(0.01); print(3)\nasyncio.run(f())",
+        ("", "3"),
+    ),
+    stdin(
+        "import subprocess; print(subprocess.run(['python3', '-c', 'print(5)'],"
+        " capture_output=True, text=True).stdout)",
+        ("", "5"),
+    ),
     stdin("open('x', 'w').write('hi'); print(open('/tmp/x').read())", ("", "hi")),
     stdin("print('é', input())", ("ü", "é ü")),
-    stdin("import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__name__)", ("", "A")),
+    stdin(
+        "import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__name__)",
+        ("", "A"),
+    ),
     stdin("print('1  2')\nprint(3)", ("", "1 2 3"), rule=TextRule(words=True)),
     stdin("print('1  ')\nprint('2\\t')\nprint()\nprint()", ("", "1\n2")),
     stdin("print('1\\r')\nprint(' 2')", ("", "1\n 2\n\n")),
@@ -40,26 +58,72 @@ RIGHT = [
     func("def f(a, b): return a + b", ((1, 2), 3), (("a", "b"), "ab"), (([1], [2]), [1, 2])),
     func(
         "def f(x): return x",
-        *(((v,), v) for v in (None, True, 2**70, -1.5, "é\ud800", b"\0", (1, [2]), {1, 2}, {"a": {2: 3}}, 1j, float("inf"))),
+        *(
+            ((v,), v)
+            for v in (
+                None,
+                True,
+                2**70,
+                -1.5,
+                "é\ud800",
+                b"\0",
+                (1, [2]),
+                {1, 2},
+                {"a": {2: 3}},
+                1j,
+                float("inf"),
+            )
+        ),
     ),
     func("class Solution:\n    def f(self, x): return [x]\nf = Solution().f", ((1,), [1])),
-    func("from collections import Counter\ndef f(x): return Counter(x)", (("aab",), {"a": 2, "b": 1})),
+    func(
+        "from collections import Counter\ndef f(x): return Counter(x)", (("aab",), {"a": 2, "b": 1})
+    ),
     func("def f(x): return x / 3", ((1,), 0.333333), tolerance=1e-5),
     func("def f(x):\n    print('noise', '{\"v\": 1}')\n    return x", ((1,), 1)),
-    FuncTask("class S:\n    def g(self, x, y=1): return x + y", "S.g", (Call((1,), 2), Call((1,), 3, {"y": 2})), limits=QUICK),
+    FuncTask(
+        "class S:\n    def g(self, x, y=1): return x + y",
+        "S.g",
+        (Call((1,), 2), Call((1,), 3, {"y": 2})),
+        limits=QUICK,
+    ),
     rpc(
         "def f(x): return x * 2",
-        "def check(candidate):\n    assert candidate(2) == 4\n    assert abs(candidate(0.1) - 0.2) < 1e-9\ncheck(f)",
+        "def check(candidate):\n    assert candidate(2) == 4\n    assert abs(candidate(0.1) - 0.2)"
+        " < 1e-9\ncheck(f)",
     ),
     rpc("def f(x): x.append(1)", "a = [0]\nf(a)\nassert a == [0, 1]"),
-    rpc("def f(x): raise ValueError('no')", "try:\n    f(1)\n    assert False\nexcept ValueError as e:\n    assert 'no' in str(e)"),
-    rpc("def f(x): return helper(x)\ndef helper(x): return x", "assert f(double(1)) == 2", context="def double(x): return 2 * x"),
-    rpc("class Pair:\n    def __init__(self, a): self.a = a\ndef f(ps): return sum(p.a for p in ps)", "assert f([Pair(1), Pair(2)]) == 3"),
-    rpc("class N:\n    def __init__(self, v): self.v = v; self.l = None\ndef f(n): return n.l.v", "r = N(1)\nr.l = N(5)\nassert f(r) == 5"),
+    rpc(
+        "def f(x): raise ValueError('no')",
+        "try:\n    f(1)\n    assert False\nexcept ValueError as e:\n    assert 'no' in str(e)",
+    ),
+    rpc(
+        "def f(x): return helper(x)\ndef helper(x): return x",
+        "assert f(double(1)) == 2",
+        context="def double(x): return 2 * x",
+    ),
+    rpc(
+        "class Pair:\n    def __init__(self, a): self.a = a\ndef f(ps): return sum(p.a for p"
+        " in ps)",
+        "assert f([Pair(1), Pair(2)]) == 3",
+    ),
+    rpc(
+        "class N:\n    def __init__(self, v): self.v = v; self.l = None\ndef f(n): return n.l.v",
+        "r = N(1)\nr.l = N(5)\nassert f(r) == 5",
+    ),
     rpc("def f(x): return x", "assert math.isclose(f(1.0), 1.0)"),
-    rpc("import sys\ndef f(x): return sys.getsizeof(x)", "assert f((1, 2)) == sys.getsizeof((1, 2))"),
-    rpc("def f(xs, t): return [x for x in xs if type(x) is not t]", "assert f([1, 'a'], int) == ['a']"),
-    rpc("class N:\n    def __init__(self, v): self.v = v\ndef f(n): return n.v", "assert f(root) == 4", context="root = N(3)\nroot.v = 4"),
+    rpc(
+        "import sys\ndef f(x): return sys.getsizeof(x)", "assert f((1, 2)) == sys.getsizeof((1, 2))"
+    ),
+    rpc(
+        "def f(xs, t): return [x for x in xs if type(x) is not t]",
+        "assert f([1, 'a'], int) == ['a']",
+    ),
+    rpc(
+        "class N:\n    def __init__(self, v): self.v = v\ndef f(n): return n.v",
+        "assert f(root) == 4",
+        context="root = N(3)\nroot.v = 4",
+    ),
     rpc("def f(x): return tuple(x)", "assert f([1, 2]) == (1, 2)", "assert f({1: 2}) == (1,)"),
 ]
 
@@ -88,7 +152,14 @@ WRONG = [
     (rpc(ALWAYS_EQUAL, "assert f(1) == 1"), "unscorable", 0),
     (rpc(ALWAYS_EQUAL, "try: f(1) == 1\nexcept BaseException: pass"), "unscorable", 0),
     (rpc("def f(x): return x", "class A: pass\nf(A())"), "unscorable", 0),
-    (rpc("class math:\n    def isclose(*a): return True\ndef f(x): return 0", "assert math.isclose(f(1), 1)"), "wrong", 0),
+    (
+        rpc(
+            "class math:\n    def isclose(*a): return True\ndef f(x): return 0",
+            "assert math.isclose(f(1), 1)",
+        ),
+        "wrong",
+        0,
+    ),
     (rpc("def f(x): return x\ndef abs(x): return 0", "assert abs(f(1)) == 0"), "wrong", 0),
     (rpc("import os\ndef f(x): os._exit(0)", "try: f(1)\nexcept BaseException: pass"), "wrong", 0),
     (StdinTask("print(1)", ()), "unscorable", None),
@@ -145,14 +216,20 @@ print(getattr(builtins, 'mark', 'clean'), os.path.exists('/tmp/mark'), 'mark' in
 builtins.mark = sys.modules['mark'] = n
 os.environ['MARK'] = n
 open('/tmp/mark', 'w').write(n)
-"""
-    assert pool.judge(stdin(source, *((str(n), "clean False False None") for n in range(4)))).outcome == "pass"
+"""  # noqa: E501
+    assert (
+        pool.judge(stdin(source, *((str(n), "clean False False None") for n in range(4)))).outcome
+        == "pass"
+    )
 
 
 def test_a_program_finds_no_other_job_in_its_memory(pool):
     """With a control: the scan finds the program's own marker."""
     secret = "SEC" + "RET-7c1f"
-    assert pool.judge(stdin(f"x = '{secret}'; print(input())", (secret * 50, secret * 50))).outcome == "pass"
+    assert (
+        pool.judge(stdin(f"x = '{secret}'; print(input())", (secret * 50, secret * 50))).outcome
+        == "pass"
+    )
     scan = """
 import ctypes, re
 keep = 'OWN-41aa' * 3

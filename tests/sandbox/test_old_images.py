@@ -28,7 +28,9 @@ def images(client):
         with tarfile.open(fileobj=content, mode="w") as tar:
             tar.addfile(tarfile.TarInfo(uuid.uuid4().hex))
         tag = f"test-{uuid.uuid4().hex[:12]}"
-        client.api.import_image_from_data(content.getvalue(), repository=REPOSITORY, tag=tag, changes=[f"LABEL {KIND}={kind}"])
+        client.api.import_image_from_data(
+            content.getvalue(), repository=REPOSITORY, tag=tag, changes=[f"LABEL {KIND}={kind}"]
+        )
         made.append(client.images.get(f"{REPOSITORY}:{tag}").id)
         return made[-1]
 

@@ -1,4 +1,5 @@
-"""Right programs, as they are found in completions, pass: scripts, functions that are called, functions that are asserted."""
+"""Right programs, as they are found in completions, pass: scripts, functions that are called,
+functions that are asserted."""
 
 import pytest
 
@@ -18,7 +19,11 @@ def test_a_right_script_passes(pool, name):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_right_function_passes(pool, name):
     source, calls = FUNCTIONS[name]
-    verdict = pool.judge(FuncTask(source, "f", tuple(Call(args, expected) for args, expected in calls), limits=LIMITS))
+    verdict = pool.judge(
+        FuncTask(
+            source, "f", tuple(Call(args, expected) for args, expected in calls), limits=LIMITS
+        )
+    )
     assert verdict.outcome == "pass", verdict
 
 
@@ -38,4 +43,6 @@ def test_what_only_the_program_could_decide_is_not_held_against_it(pool, name):
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_what_does_not_pass_here_is_known(pool, name):
     source, expected, outcome = ELSEWHERE[name]
-    assert pool.judge(StdinTask(source, (StdinCase("", expected),), limits=LIMITS)).outcome == outcome
+    assert (
+        pool.judge(StdinTask(source, (StdinCase("", expected),), limits=LIMITS)).outcome == outcome
+    )

@@ -1,4 +1,5 @@
-"""Packages in the image: had from wheels, imported before the first job, and refused in a sentence where they cannot be had."""
+"""Packages in the image: had from wheels, imported before the first job, and refused in a
+sentence where they cannot be had."""
 
 import json
 import subprocess
@@ -10,7 +11,19 @@ from types import SimpleNamespace
 import pytest
 
 import sandbox.image
-from sandbox import Call, ContainerLimits, FuncTask, Limits, Pool, PoolSettings, RpcTask, RunTask, SandboxError, StdinCase, StdinTask
+from sandbox import (
+    Call,
+    ContainerLimits,
+    FuncTask,
+    Limits,
+    Pool,
+    PoolSettings,
+    RpcTask,
+    RunTask,
+    SandboxError,
+    StdinCase,
+    StdinTask,
+)
 from sandbox.doctor import diagnose
 from sandbox.image import build
 from sandbox.limits import MIB
@@ -23,21 +36,40 @@ HERE = Target(sys.version_info[:2], "x86_64", "2.36")
 def wheel(folder, name, files, version="1.0", needs=(), tag="py3-none-any"):
     """A wheel as simple as one can be."""
     info = f"{name}-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {need}\n" for need in needs)
-    files = files | {f"{info}/METADATA": metadata, f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"}
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(
+        f"Requires-Dist: {need}\n" for need in needs
+    )
+    files = files | {
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
+    }
     with zipfile.ZipFile(folder / f"{name}-{version}-{tag}.whl", "w") as archive:
         for path, text in files.items():
             archive.writestr(path, text)
-        archive.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"]))
+        archive.writestr(
+            f"{info}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+        )
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
-    """A package that needs another, maps 300 MiB, fills 120, and has a part that it loads when it is asked for it."""
+    """A package that needs another, maps 300 MiB, fills 120, and has a part that it loads when
+    it is asked for it."""
     folder = tmp_path_factory.mktemp("wheels")
-    lazy = "__all__ = ['part']\ndef __getattr__(name):\n    import importlib\n    return importlib.import_module(f'greeting.{name}')\n"
-    code = f"import mmap\nfrom helping import word\nheld = mmap.mmap(-1, {300 * MIB})\nfull = b'x' * {120 * MIB}\n{lazy}"
-    wheel(folder, "greeting", {"greeting/__init__.py": code, "greeting/part.py": "six = 6\n"}, needs=["helping>=2", "spare"])
+    lazy = (
+        "__all__ = ['part']\ndef __getattr__(name):\n    import importlib\n    return"
+        " importlib.import_module(f'greeting.{name}')\n"
+    )
+    code = (
+        f"import mmap\nfrom helping import word\nheld = mmap.mmap(-1, {300 * MIB})\nfull = b'x' *"
+        f" {120 * MIB}\n{lazy}"
+    )
+    wheel(
+        folder,
+        "greeting",
+        {"greeting/__init__.py": code, "greeting/part.py": "six = 6\n"},
+        needs=["helping>=2", "spare"],
+    )
     wheel(folder, "spare", {"spare.py": "word = 'spare'\n"})
     wheel(folder, "helping", {"helping.py": "word = 'hello'\n"}, version="2.1")
     wheel(folder, "helping", {"helping.py": "word = 'hi'\n"}, version="1.0")
@@ -48,7 +80,10 @@ def wheels(tmp_path_factory):
 @pytest.fixture(scope="module")
 def settings(docker_engine, wheels):
     return replace(
-        docker_engine, packages=("greeting",), wheels=str(wheels), container=ContainerLimits(memory_bytes=640 * MIB, scratch_bytes=8 * MIB)
+        docker_engine,
+        packages=("greeting",),
+        wheels=str(wheels),
+        container=ContainerLimits(memory_bytes=640 * MIB, scratch_bytes=8 * MIB),
     )
 
 
@@ -62,14 +97,26 @@ def pool(settings):
 
 IMPORTED = [
     RpcTask(
-        "open('spare.py', 'w').write('word = 7')\ndef f(): return 7", "f", ("import spare\nassert f() == 7 and spare.word == 'spare'",)
+        "open('spare.py', 'w').write('word = 7')\ndef f(): return 7",
+        "f",
+        ("import spare\nassert f() == 7 and spare.word == 'spare'",),
     ),
     StdinTask("import greeting\nprint(greeting.word)", (StdinCase("", "hello"),)),
-    StdinTask("import sys\nprint('greeting' in sys.modules, 'greeting.part' in sys.modules)", (StdinCase("", "True True"),)),
-    FuncTask("import greeting.part\ndef f(x): return greeting.part.six * x", "f", (Call((7,), 42),)),
-    RpcTask("from helping import word\ndef f(): return word", "f", ("import greeting\nassert f() == greeting.word",)),
     StdinTask(
-        "import subprocess, sys\nprint(subprocess.check_output([sys.executable, '-c', 'import helping; print(helping.word)'], text=True))",
+        "import sys\nprint('greeting' in sys.modules, 'greeting.part' in sys.modules)",
+        (StdinCase("", "True True"),),
+    ),
+    FuncTask(
+        "import greeting.part\ndef f(x): return greeting.part.six * x", "f", (Call((7,), 42),)
+    ),
+    RpcTask(
+        "from helping import word\ndef f(): return word",
+        "f",
+        ("import greeting\nassert f() == greeting.word",),
+    ),
+    StdinTask(
+        "import subprocess, sys\nprint(subprocess.check_output([sys.executable, '-c', 'import"
+        " helping; print(helping.word)'], text=True))",
         (StdinCase("", "hello"),),
     ),
 ]
@@ -101,7 +148,9 @@ def test_the_image_is_built_once_and_named_by_what_is_in_it(pool, settings, monk
     client, image = pool.workers[0].client, pool.workers[0].image
     monkeypatch.setattr(sandbox.image, "install", lambda *_: pytest.fail("it is there"))
     assert build(client, settings) == image == pool.judge(RunTask("1")).image
-    assert sandbox.image._wanted("sha256:base", settings) != sandbox.image._wanted("sha256:base", replace(settings, packages=("helping",)))
+    assert sandbox.image._wanted("sha256:base", settings) != sandbox.image._wanted(
+        "sha256:base", replace(settings, packages=("helping",))
+    )
 
 
 def test_the_doctor_names_them(pool, settings, monkeypatch):
@@ -113,7 +162,10 @@ def test_the_doctor_names_them(pool, settings, monkeypatch):
 @pytest.mark.parametrize(
     ("packages", "said"),
     [
-        (("nowhere-to-be-had",), "No matching distribution|no version|satisfies the requirement nowhere-to-be-had"),
+        (
+            ("nowhere-to-be-had",),
+            "No matching distribution|no version|satisfies the requirement nowhere-to-be-had",
+        ),
         (("onlyother",), "satisfies the requirement onlyother"),
         (("greeting", "helping<2"), "conflicting dependencies"),
     ],
@@ -137,17 +189,31 @@ def test_settings_that_cannot_be_right_are_refused(wheels, tmp_path):
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        ("/usr/bin/python3: No module named pip\n", "this Python has no pip (`python -m ensurepip` installs it)"),
         (
-            "WARNING: noise\nERROR: Could not find a version that satisfies the requirement numpy==99 "
-            "(from versions: 1, 2, 3, 4, 5, 6, 7)\n"
-            "ERROR: No matching distribution found for numpy==99\n",
-            "Could not find a version that satisfies the requirement numpy==99 (from versions: ..., 3, 4, 5, 6, 7)",
+            "/usr/bin/python3: No module named pip\n",
+            "this Python has no pip (`python -m ensurepip` installs it)",
         ),
         (
-            "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)': /simple/numpy/\n"
-            "ERROR: Could not find a version that satisfies the requirement numpy (from versions: none)\n",
-            "Could not find a version that satisfies the requirement numpy (from versions: none); its index did not answer",
+            (
+                "WARNING: noise\nERROR: Could not find a version that satisfies the requirement"
+                " numpy==99 (from versions: 1, 2, 3, 4, 5, 6, 7)\nERROR: No matching distribution"
+                " found for numpy==99\n"
+            ),
+            (
+                "Could not find a version that satisfies the requirement numpy==99 (from versions:"
+                " ..., 3, 4, 5, 6, 7)"
+            ),
+        ),
+        (
+            (
+                "WARNING: Retrying (Retry(total=0)) after connection broken by"
+                " 'NewConnectionError(...)': /simple/numpy/\nERROR: Could not find a version that"
+                " satisfies the requirement numpy (from versions: none)\n"
+            ),
+            (
+                "Could not find a version that satisfies the requirement numpy (from versions:"
+                " none); its index did not answer"
+            ),
         ),
         ("", "pip said nothing"),
     ],
@@ -177,36 +243,63 @@ print(json.dumps(preload.packages()))
     ("code", "why"),
     [
         ("", None),
-        ("import libnothing", "cannot be imported: ModuleNotFoundError: No module named 'libnothing'"),
+        (
+            "import libnothing",
+            "cannot be imported: ModuleNotFoundError: No module named 'libnothing'",
+        ),
         ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
         (
-            "import threading, time\nthreading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+            (
+                "import threading, time\nthreading.Thread(target=time.sleep, args=(9,),"
+                " daemon=True).start()"
+            ),
             "starts 1 threads when it is imported",
         ),
-        ("try: import libnothing\nexcept ImportError as e: raise ImportError('read\\nthis') from e", "cannot be imported: ModuleNotFound"),
+        (
+            (
+                "try: import libnothing\nexcept ImportError as e: raise ImportError('read\\nthis')"
+                " from e"
+            ),
+            "cannot be imported: ModuleNotFound",
+        ),
         ("__all__ = ['missing']", None),
     ],
 )
-def test_a_package_that_does_not_work_in_the_sandbox_is_found_before_the_first_job(tmp_path, code, why):
+def test_a_package_that_does_not_work_in_the_sandbox_is_found_before_the_first_job(
+    tmp_path, code, why
+):
     (tmp_path / "odd.py").write_text(code)
     script = PRELOAD.format(folder=str(tmp_path), modules={"odd": ["odd"]})
-    unfit = json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)["unfit"]
+    unfit = json.loads(
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        ).stdout
+    )["unfit"]
     assert unfit.get("odd", "").startswith(why) if why else unfit == {}
 
 
 def test_a_pool_with_such_a_package_does_not_open():
     worker = Worker(None, "image:1", SimpleNamespace(), 0)
-    with pytest.raises(SandboxError, match="of no use in the sandbox: numpy cannot be imported: ImportError: libfortran"):
-        worker._accept({"hello": 1, "unfit": {"numpy": "cannot be imported: ImportError: libfortran.so"}})
+    with pytest.raises(
+        SandboxError,
+        match="of no use in the sandbox: numpy cannot be imported: ImportError: libfortran",
+    ):
+        worker._accept(
+            {"hello": 1, "unfit": {"numpy": "cannot be imported: ImportError: libfortran.so"}}
+        )
 
 
 @pytest.mark.kills
 def test_numpy_from_the_index_costs_a_program_next_to_nothing(docker_engine):
-    """With the shared libraries that it needs and a local base does not have, and in a case of less than 10 ms of CPU time."""
+    """With the shared libraries that it needs and a local base does not have, and in a case of
+    less than 10 ms of CPU time."""
     source = "import numpy as np\nprint(round(np.linalg.det(np.eye(3) * int(input()))))"
     cases = tuple(StdinCase(str(n), str(n**3)) for n in range(2, 12))
     with Pool(PoolSettings(1, (replace(docker_engine, packages=("numpy",)),))) as opened:
         verdict = opened.judge(StdinTask(source, cases))
         assert verdict.outcome == "pass", verdict
-        assert min(opened.judge(StdinTask(source, cases)).cpu_seconds for _ in range(3)) / len(cases) < 0.01
+        assert (
+            min(opened.judge(StdinTask(source, cases)).cpu_seconds for _ in range(3)) / len(cases)
+            < 0.01
+        )
         assert opened.judge(RunTask("import os; len(os.listdir('/proc/self/task'))")).value == 1

@@ -1,4 +1,5 @@
-"""Lost containers, lost engines and lost orchestrators: nothing is lost, nothing is counted twice, nothing turns wrong."""
+"""Lost containers, lost engines and lost orchestrators: nothing is lost, nothing is counted
+twice, nothing turns wrong."""
 
 import os
 import random
@@ -13,7 +14,18 @@ from dataclasses import replace
 import docker.errors
 import pytest
 
-from sandbox import EngineError, EngineSettings, FuncTask, Limits, Pool, PoolSettings, RunTask, SandboxError, StdinCase, StdinTask
+from sandbox import (
+    EngineError,
+    EngineSettings,
+    FuncTask,
+    Limits,
+    Pool,
+    PoolSettings,
+    RunTask,
+    SandboxError,
+    StdinCase,
+    StdinTask,
+)
 from sandbox.engine import LABEL, OWNER, SLOTS, UIDS_PER_CONTAINER, Line, connect, free_slots, sweep
 from sandbox.judge import settle
 from sandbox.protocol import Call, job_line
@@ -22,7 +34,11 @@ from tests.sandbox.engine_process import engine_folder, own_engine
 
 
 def numbered(n, seconds=0.0):
-    return StdinTask(f"import time; time.sleep({seconds}); print(int(input()) + {n})", (StdinCase("1", str(n + 1)),), limits=QUICK)
+    return StdinTask(
+        f"import time; time.sleep({seconds}); print(int(input()) + {n})",
+        (StdinCase("1", str(n + 1)),),
+        limits=QUICK,
+    )
 
 
 @pytest.fixture
@@ -40,7 +56,9 @@ def poison(monkeypatch):
 
 def test_verdicts_come_with_their_positions(docker_engine):
     with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
-        tasks = [numbered(n) if n % 3 else replace(numbered(n), source="print(0)") for n in range(40)]
+        tasks = [
+            numbered(n) if n % 3 else replace(numbered(n), source="print(0)") for n in range(40)
+        ]
         found = dict(pool.stream(iter(tasks)))
     assert sorted(found) == list(range(40))
     assert [n for n in range(40) if found[n].outcome != "pass"] == list(range(0, 40, 3))
@@ -48,14 +66,18 @@ def test_verdicts_come_with_their_positions(docker_engine):
 
 def test_containers_killed_at_random_cost_nothing_but_time(docker_engine, poison):
     tasks = [numbered(n, 0.02) for n in range(300)]
-    tasks[40] = tasks[200] = StdinTask("import time; time.sleep(0.5); 'POISON'", (StdinCase("", ""),), limits=QUICK)
+    tasks[40] = tasks[200] = StdinTask(
+        "import time; time.sleep(0.5); 'POISON'", (StdinCase("", ""),), limits=QUICK
+    )
     over, killed = threading.Event(), []
 
     def chaos():
         client, rng, before = connect(docker_engine.host), random.Random(0), set()
-        while len(killed) < 6 and not over.wait(rng.uniform(0.6, 1.0)):  # more often, and a slow machine kills one program three times
+        # more often, and a slow machine kills one program three times
+        while len(killed) < 6 and not over.wait(rng.uniform(0.6, 1.0)):
             now = ours()
-            with suppress(IndexError, docker.errors.APIError):  # a container's first program is spared, lest chance hit one three times
+            # a container's first program is spared, lest chance hit one three times
+            with suppress(IndexError, docker.errors.APIError):
                 killed.append(client.api.kill(rng.choice(sorted(now & before))))
             before = now
 
@@ -81,7 +103,9 @@ def test_containers_killed_at_random_cost_nothing_but_time(docker_engine, poison
 
 @pytest.mark.parametrize("leave", ["close", "exception"])
 def test_a_stream_that_is_left_early_ends_at_once_and_the_pool_stays_usable(docker_engine, leave):
-    sleeper = StdinTask("import time; time.sleep(600)", (StdinCase("", ""),), limits=Limits(wall_seconds=600))
+    sleeper = StdinTask(
+        "import time; time.sleep(600)", (StdinCase("", ""),), limits=Limits(wall_seconds=600)
+    )
     with Pool(PoolSettings(workers=2, engines=(docker_engine,))) as pool:
         first = [worker.line.id for worker in pool.workers]
         stream = pool.stream([numbered(1), *[sleeper] * 5])
@@ -96,9 +120,11 @@ def test_a_stream_that_is_left_early_ends_at_once_and_the_pool_stays_usable(dock
         else:
             with pytest.raises(KeyboardInterrupt):
                 stream.throw(KeyboardInterrupt)
-        assert time.monotonic() - started < 5  # far below the wall limit; removing the containers is most of it
+        # far below the wall limit; removing the containers is most of it
+        assert time.monotonic() - started < 5
         assert [worker.line for worker in pool.workers] == [None, None]
-        assert [worker.started for worker in pool.workers] == [1, 1]  # told to stop, they started no other
+        # told to stop, they started no other
+        assert [worker.started for worker in pool.workers] == [1, 1]
         found = dict(pool.stream([numbered(n) for n in range(10)]))
         assert {verdict.outcome for verdict in found.values()} == {"pass"}
         assert {verdict.attempts for verdict in found.values()} == {1}
@@ -117,12 +143,16 @@ def test_a_pool_that_is_closed_under_a_stream_ends_it(docker_engine):
 
 
 def test_after_an_engine_went_away_the_remainder_is_judged_once_and_right():
-    tasks = [numbered(n, 0.05) if n % 5 else replace(numbered(n), source="print(0)") for n in range(120)]
+    tasks = [
+        numbered(n, 0.05) if n % 5 else replace(numbered(n), source="print(0)") for n in range(120)
+    ]
     got = []
 
     def work(host, stop_after=None, process=None):
         left = [n for n in range(len(tasks)) if n not in dict(got)]
-        with Pool(PoolSettings(workers=2, engines=(EngineSettings(host=host, base="local"),))) as pool:
+        with Pool(
+            PoolSettings(workers=2, engines=(EngineSettings(host=host, base="local"),))
+        ) as pool:
             for count, (position, verdict) in enumerate(pool.stream(tasks[n] for n in left), 1):
                 got.append((left[position], verdict))
                 if count == stop_after:
@@ -156,9 +186,15 @@ def test_where_every_container_is_lost_no_program_is_blamed(docker_engine, monke
         assert pool.judge(numbered(1)).outcome == "pass"
 
 
-@pytest.mark.parametrize(("cpu", "late_runs", "outcome", "runs"), [(0.1, 1, "pass", 2), (0.1, 2, "timeout", 2), (0.6, 1, "timeout", 1)])
-def test_a_program_that_the_wall_limit_stopped_idle_is_run_once_more(pool, monkeypatch, cpu, late_runs, outcome, runs):
-    """Its first run, or its first two, are made to look as if the machine had stood still in the second case."""
+@pytest.mark.parametrize(
+    ("cpu", "late_runs", "outcome", "runs"),
+    [(0.1, 1, "pass", 2), (0.1, 2, "timeout", 2), (0.6, 1, "timeout", 1)],
+)
+def test_a_program_that_the_wall_limit_stopped_idle_is_run_once_more(
+    pool, monkeypatch, cpu, late_runs, outcome, runs
+):
+    """Its first run, or its first two, are made to look as if the machine had stood still in the
+    second case."""
     worker, calls = pool.workers[0], []
     run = worker._run
 
@@ -167,13 +203,18 @@ def test_a_program_that_the_wall_limit_stopped_idle_is_run_once_more(pool, monke
         calls.append(task)
         if len(calls) <= late_runs:
             reports[0]["program"]["cpu"] = 0.9  # what other cases used has no say
-            reports[1] |= {"late": True, "program": reports[1]["program"] | {"exit": -9, "cpu": cpu}}
+            reports[1] |= {
+                "late": True,
+                "program": reports[1]["program"] | {"exit": -9, "cpu": cpu},
+            }
             del reports[1]["found"]
             settle(task, 1, reports[1])
         return reports
 
     monkeypatch.setattr(worker, "_run", slow)
-    verdict = worker.judge(StdinTask("print(input())", (StdinCase("1", "1"), StdinCase("2", "2")), limits=QUICK))
+    verdict = worker.judge(
+        StdinTask("print(input())", (StdinCase("1", "1"), StdinCase("2", "2")), limits=QUICK)
+    )
     assert (verdict.outcome, len(calls)) == (outcome, runs), verdict
 
 
@@ -187,8 +228,12 @@ def test_a_program_that_sleeps_is_a_timeout_after_two_runs(pool):
 
 
 def test_no_engine_is_an_error_that_says_what_to_do():
-    with pytest.raises(EngineError, match=r"no Docker engine answers .*DOCKER_HOST.*never run without"):
-        Pool(PoolSettings(engines=(EngineSettings(host="unix:///nowhere/docker.sock"),))).__enter__()
+    with pytest.raises(
+        EngineError, match=r"no Docker engine answers .*DOCKER_HOST.*never run without"
+    ):
+        Pool(
+            PoolSettings(engines=(EngineSettings(host="unix:///nowhere/docker.sock"),))
+        ).__enter__()
 
 
 def test_the_containers_of_a_killed_orchestrator_end(docker_engine):
@@ -197,7 +242,7 @@ from sandbox import *
 with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={docker_engine.host!r}, base="local"),))) as pool:
     print(pool.workers[0].line.id, flush=True)
     pool.judge(RunTask("import time; time.sleep(60)", limits=Limits(wall_seconds=60)))
-"""
+"""  # noqa: E501
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     identity = child.stdout.readline().strip()
     time.sleep(0.3)
@@ -206,7 +251,9 @@ with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={docker_engine.ho
     child.kill()
     child.wait()
     deadline = time.monotonic() + 2
-    while time.monotonic() < deadline and any(c["Id"] == identity for c in client.api.containers(all=True)):
+    while time.monotonic() < deadline and any(
+        c["Id"] == identity for c in client.api.containers(all=True)
+    ):
         time.sleep(0.05)
     assert all(c["Id"] != identity for c in client.api.containers(all=True))
 
@@ -217,20 +264,24 @@ from sandbox import *
 with Pool(PoolSettings(workers=1, engines=(EngineSettings(host={docker_engine.host!r}, base="local"),))) as pool:
     print(pool.workers[0].line.id, flush=True)
     pool.judge(RunTask("import time; time.sleep(600)", limits=Limits(wall_seconds=600)))
-"""
+"""  # noqa: E501
     child = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs have it ignored
+        # a shell's background jobs have it ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     identity = child.stdout.readline().strip()
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=20)  # far below the wall limit
     assert "KeyboardInterrupt" in errors.splitlines()[-1]
-    assert all(container["Id"] != identity for container in connect(docker_engine.host).api.containers(all=True))
+    assert all(
+        container["Id"] != identity
+        for container in connect(docker_engine.host).api.containers(all=True)
+    )
 
 
 def test_the_sweep_removes_what_a_dead_owner_left_and_nothing_else(docker_engine, pool):
@@ -238,7 +289,9 @@ def test_the_sweep_removes_what_a_dead_owner_left_and_nothing_else(docker_engine
     image = pool.workers[0].image
     own = f"{os.uname().nodename}:999999999:1"
     dead = client.api.create_container(image, labels={LABEL: "worker", OWNER: own})["Id"]
-    foreign = client.api.create_container(image, labels={LABEL: "worker", OWNER: "elsewhere:1:1"})["Id"]
+    foreign = client.api.create_container(image, labels={LABEL: "worker", OWNER: "elsewhere:1:1"})[
+        "Id"
+    ]
     try:
         assert sweep(client) == 1
         left = {c["Id"] for c in client.api.containers(all=True)}
@@ -259,7 +312,9 @@ def test_lines_that_are_no_jobs_do_no_harm(pool):
 
 
 def test_expected_values_are_not_in_what_is_sent():
-    line = job_line(StdinTask("pass", (StdinCase("in", "SECRET"),)), 1) + job_line(FuncTask("pass", "f", (Call((1,), "SECRET"),)), 2)
+    line = job_line(StdinTask("pass", (StdinCase("in", "SECRET"),)), 1) + job_line(
+        FuncTask("pass", "f", (Call((1,), "SECRET"),)), 2
+    )
     assert b"in" in line
     assert b"SECRET" not in line
 
@@ -269,7 +324,17 @@ def test_containers_of_two_pools_share_no_uid(docker_engine, pool):
         workers = [*pool.workers, *other.workers]
         slots = {worker.slot for worker in workers}
         assert len(slots) == 4
-        assert len({worker.judge(RunTask("import os; os.getuid()")).value // UIDS_PER_CONTAINER for worker in workers}) == 4
+        assert (
+            len(
+                {
+                    worker.judge(RunTask("import os; os.getuid()")).value // UIDS_PER_CONTAINER
+                    for worker in workers
+                }
+            )
+            == 4
+        )
         assert not slots & {*free_slots(connect(docker_engine.host), 100)}
-        with pytest.raises(EngineError, match=r"too many for an engine that has .* set fewer workers"):
+        with pytest.raises(
+            EngineError, match=r"too many for an engine that has .* set fewer workers"
+        ):
             free_slots(connect(docker_engine.host), SLOTS)

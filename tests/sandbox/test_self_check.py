@@ -33,7 +33,9 @@ def test_a_missing_control_stops_everything(docker_engine, monkeypatch, change, 
 
     def weaker(client, settings):
         create = client.api.create_host_config
-        monkeypatch.setattr(client.api, "create_host_config", lambda **options: create(**(options | change)))
+        monkeypatch.setattr(
+            client.api, "create_host_config", lambda **options: create(**(options | change))
+        )
         return original(client, settings)
 
     monkeypatch.setattr(sandbox.engine, "host_config", weaker)
@@ -42,7 +44,8 @@ def test_a_missing_control_stops_everything(docker_engine, monkeypatch, change, 
 
 
 def test_doctor_prints_a_table_and_ends_well(docker_engine, monkeypatch, capsys):
-    monkeypatch.setattr("sandbox.doctor.behaviour_checks", lambda worker: [])  # the hostile programs have tests of their own
+    # the hostile programs have tests of their own
+    monkeypatch.setattr("sandbox.doctor.behaviour_checks", lambda worker: [])
     arguments = ["--host", docker_engine.host] if docker_engine.host else []
     assert main([*arguments, "doctor", "--base", "local"]) == 0
     assert ", 0 without effect" in capsys.readouterr().out
@@ -57,8 +60,13 @@ def test_run_prints_what_the_file_prints(docker_engine, tmp_path, capsys, monkey
     assert capsys.readouterr().out == "hello\n42\n"
 
 
-@pytest.mark.parametrize(("program", "shown"), [("10**5000", "a very long integer\n"), ("print('\\x1b[2J\\u202e')", "\\x1b[2J\\u202e\n")])
-def test_run_shows_whatever_a_program_makes(docker_engine, tmp_path, capsys, monkeypatch, program, shown):
+@pytest.mark.parametrize(
+    ("program", "shown"),
+    [("10**5000", "a very long integer\n"), ("print('\\x1b[2J\\u202e')", "\\x1b[2J\\u202e\n")],
+)
+def test_run_shows_whatever_a_program_makes(
+    docker_engine, tmp_path, capsys, monkeypatch, program, shown
+):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     path = tmp_path / "p.py"

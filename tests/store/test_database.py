@@ -1,4 +1,5 @@
-"""DuckDB gives the same keys as Python, streams without holding everything, and says in one line what it could not do."""
+"""DuckDB gives the same keys as Python, streams without holding everything, and says in one line
+what it could not do."""
 
 import signal
 from threading import Timer
@@ -7,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftrain_assets.core.errors import InfraError
-from selftrain_assets.core.identity import problem_digest, row_key, sample_key, text_digest, verification_key
-from selftrain_assets.core.types import Drawing, Problem
+from selftrain_assets.domain.errors import InfraError
+from selftrain_assets.domain.identity import (
+    problem_digest,
+    row_key,
+    sample_key,
+    text_digest,
+    verification_key,
+)
+from selftrain_assets.domain.types import Drawing, Problem
 from selftrain_assets.store.database import WINDOW, Database
 from selftrain_assets.store.tables import content_digest
 from tests import lab
@@ -29,7 +36,9 @@ def one(db, sql, *values):
 
 @given(TEXT, st.integers(0, 10**6))
 def test_sample_keys(db, prompt, index):
-    assert one(db, "sample_key('draws', ?, ?::BIGINT)", prompt, index) == sample_key("draws", prompt, index)
+    assert one(db, "sample_key('draws', ?, ?::BIGINT)", prompt, index) == sample_key(
+        "draws", prompt, index
+    )
 
 
 @given(TEXT, TEXT, st.none() | TEXT)
@@ -56,8 +65,14 @@ def test_verification_keys(db, completion):
 )
 def test_row_keys(db, prompt, completion, weight, sample, tokens, ended_by, forced):
     values = prompt, completion, weight, sample, tokens, ended_by, forced
-    found = one(db, "row_key(?, ?, ?::DOUBLE, 'self', ?::VARCHAR, ?::INTEGER[], ?::VARCHAR, ?::INTEGER[])", *values)
-    assert found == row_key(prompt, completion, weight, "self", sample, None, tokens, ended_by, forced)
+    found = one(
+        db,
+        "row_key(?, ?, ?::DOUBLE, 'self', ?::VARCHAR, ?::INTEGER[], ?::VARCHAR, ?::INTEGER[])",
+        *values,
+    )
+    assert found == row_key(
+        prompt, completion, weight, "self", sample, None, tokens, ended_by, forced
+    )
 
 
 def test_a_stream_goes_on_while_other_statements_run(db):
@@ -72,7 +87,9 @@ def test_a_stream_goes_on_while_other_statements_run(db):
 def test_what_does_not_fit_into_memory_is_spilt_and_leaves_nothing(tmp_path):
     with Database(tmp_path) as db:
         db.execute("SET memory_limit = '60MB'")
-        db.execute("CREATE TABLE big AS SELECT sha256(i::VARCHAR) AS key FROM range(2000000) AS t(i)")
+        db.execute(
+            "CREATE TABLE big AS SELECT sha256(i::VARCHAR) AS key FROM range(2000000) AS t(i)"
+        )
         assert [p for p in tmp_path.rglob("*") if p.is_file()]
         assert one(db, "count(DISTINCT key) FROM big") == 2000000
     assert list(tmp_path.iterdir()) == []
@@ -102,13 +119,16 @@ def test_a_file_that_went_away_is_told_in_one_line(db, tmp_path):
 
 
 def test_ctrl_c_in_a_statement_is_ctrl_c(tmp_path):
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs have it ignored
+    # a shell's background jobs have it ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with Database(tmp_path) as db:
             interrupt = Timer(0.5, signal.raise_signal, [signal.SIGINT])
             interrupt.start()
             with pytest.raises(KeyboardInterrupt):
-                db.execute("SELECT count(*) FROM range(30000000) AS t(i) WHERE sha256(i::VARCHAR) = ''")
+                db.execute(
+                    "SELECT count(*) FROM range(30000000) AS t(i) WHERE sha256(i::VARCHAR) = ''"
+                )
             interrupt.join()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -1,20 +1,28 @@
-"""A store lies in a folder that renames and locks; everything else is refused before anything is written."""
+"""A store lies in a folder that renames and locks; everything else is refused before anything is
+written."""
 
 import fcntl
 from pathlib import Path
 
 import pytest
 
-from selftrain_assets.core.errors import UserError
-from selftrain_assets.resources import StoreResource
+from selftrain_assets.dagster.resources import StoreResource
+from selftrain_assets.domain.errors import UserError
 from selftrain_assets.store import Store, location
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/runs", "gs://bucket", "abfss://c@account/x", Path("s3://bucket/runs")], ids=str)
+@pytest.mark.parametrize(
+    "address",
+    ["s3://bucket/runs", "gs://bucket", "abfss://c@account/x", Path("s3://bucket/runs")],
+    ids=str,
+)
 def test_a_bucket_is_refused_with_the_reason(monkeypatch, address):
     monkeypatch.setenv("SELFTRAIN_STORE", str(address))
     for opened in (Store.default, StoreResource(root=str(address)).open):
-        with pytest.raises(UserError, match=r"must be a folder: a bucket can neither rename .* lock .* SELFTRAIN_STORE") as caught:
+        with pytest.raises(
+            UserError,
+            match=r"must be a folder: a bucket can neither rename .* lock .* SELFTRAIN_STORE",
+        ) as caught:
             opened()
         assert "\n" not in str(caught.value)
 

@@ -1,4 +1,5 @@
-"""Which verified samples become training rows: sql/selection.sql against the rules said in Python, and each rule by itself."""
+"""Which verified samples become training rows: sql/selection.sql against the rules said in
+Python, and each rule by itself."""
 
 import hashlib
 import re
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selftrain_assets.core.selection import Selection, make_row
-from selftrain_assets.core.types import Outcome, Sample
+from selftrain_assets.domain.selection import Selection, make_row
+from selftrain_assets.domain.types import Outcome, Sample
 from selftrain_assets.store.database import Database
 from selftrain_assets.store.selection import Excluded, PairWeight
 from tests.selecting import STOPS, Drawn, selected
@@ -37,9 +38,23 @@ ENDINGS = [
 
 
 def sample(problem, completion, index, prompt="prompt", ending=ENDINGS[0]):
-    """`ending`: how it finished, its tokens, their tokenizer, the end token, where its answer begins, and what was forced."""
+    """`ending`: how it finished, its tokens, their tokenizer, the end token, where its answer
+    begins, and what was forced."""
     key, (finished, *drawn) = f"{problem}/{index}/{prompt}", ending
-    return Sample(key, problem, prompt, completion, 0, index, finished, 1, len(completion), "policy", "engine", *drawn)
+    return Sample(
+        key,
+        problem,
+        prompt,
+        completion,
+        0,
+        index,
+        finished,
+        1,
+        len(completion),
+        "policy",
+        "engine",
+        *drawn,
+    )
 
 
 def right(problem, completion, index, iteration=1, **more):
@@ -48,14 +63,29 @@ def right(problem, completion, index, iteration=1, **more):
 
 @st.composite
 def drawings(draw):
-    """Samples of three problems in two rounds, some hinted, some saying the same, some in both rounds, in any order; by one method, or
-    by two, each with some translations of the other's."""
+    """Samples of three problems in two rounds, some hinted, some saying the same, some in both
+    rounds, in any order; by one method, or by two, each with some translations of the other's."""
     several = draw(st.booleans())
-    content = st.tuples(st.sampled_from("abc"), st.sampled_from(TEXTS), st.sampled_from(["prompt", "hint"]), st.sampled_from(ENDINGS))
-    verdict = st.tuples(st.sampled_from(["pass", "pass", "pass", "wrong", "infra_error"]), st.sampled_from([0.0, 0.5, 1.0]))
-    samples = [sample(p, text, index, *more) for index, (p, text, *more) in enumerate(draw(st.lists(content, max_size=14)))]
+    content = st.tuples(
+        st.sampled_from("abc"),
+        st.sampled_from(TEXTS),
+        st.sampled_from(["prompt", "hint"]),
+        st.sampled_from(ENDINGS),
+    )
+    verdict = st.tuples(
+        st.sampled_from(["pass", "pass", "pass", "wrong", "infra_error"]),
+        st.sampled_from([0.0, 0.5, 1.0]),
+    )
+    samples = [
+        sample(p, text, index, *more)
+        for index, (p, text, *more) in enumerate(draw(st.lists(content, max_size=14)))
+    ]
     by = {s.key: draw(st.sampled_from(METHODS)) if several else (None, None) for s in samples}
-    found = [Drawn(iteration, s, *draw(verdict), *by[s.key]) for s in samples for iteration in draw(st.sampled_from([(1,), (2,), (1, 2)]))]
+    found = [
+        Drawn(iteration, s, *draw(verdict), *by[s.key])
+        for s in samples
+        for iteration in draw(st.sampled_from([(1,), (2,), (1, 2)]))
+    ]
     return draw(st.permutations(found))
 
 
@@ -74,12 +104,15 @@ GROUPS = {"a": "sums", "b": "sums", "c": "products"}
 
 
 def at_random(seed, purpose, key):
-    return hashlib.md5(f"{seed}:{purpose}:{key}".encode()).digest()[::-1]  # DuckDB reads the digest from its end
+    # DuckDB reads the digest from its end
+    return hashlib.md5(f"{seed}:{purpose}:{key}".encode()).digest()[::-1]
 
 
 def solution(text, rule):
     folded = " ".join(text.lower().split())
-    equations = [re.sub(r"\s", "", e) for e in re.findall(r"[-+*/().\d\s]*\d\s*=\s*-?\d+(?:[.,]\d+)*", text)]
+    equations = [
+        re.sub(r"\s", "", e) for e in re.findall(r"[-+*/().\d\s]*\d\s*=\s*-?\d+(?:[.,]\d+)*", text)
+    ]
     return (";".join(equations) or folded) if rule == "equations" else folded
 
 
@@ -95,7 +128,13 @@ def learnt(rules, sample):
 
 
 def source(drawn):
-    return "translated" if drawn.origin else "self" if drawn.sample.prompt == "prompt" else "rationalized"
+    return (
+        "translated"
+        if drawn.origin
+        else "self"
+        if drawn.sample.prompt == "prompt"
+        else "rationalized"
+    )
 
 
 def place(drawn):
@@ -105,7 +144,11 @@ def place(drawn):
 
 def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
     """The same selection, step by step."""
-    newest = {d.sample.key: d for d in sorted(drawn, key=lambda d: d.iteration) if d.iteration not in excluded.rounds}
+    newest = {
+        d.sample.key: d
+        for d in sorted(drawn, key=lambda d: d.iteration)
+        if d.iteration not in excluded.rounds
+    }
     left = [
         d
         for d in newest.values()
@@ -115,8 +158,15 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
         and source(d) not in excluded.sources
     ]
     if rules.dedup != "none":
-        left.sort(key=lambda d: (source(d) == "translated", -d.iteration, d.sample.index, d.sample.key))
-        left = list({(place(d), solution(learnt(rules, d.sample)[1], rules.dedup)): d for d in reversed(left)}.values())
+        left.sort(
+            key=lambda d: (source(d) == "translated", -d.iteration, d.sample.index, d.sample.key)
+        )
+        left = list(
+            {
+                (place(d), solution(learnt(rules, d.sample)[1], rules.dedup)): d
+                for d in reversed(left)
+            }.values()
+        )
     rank = {
         "random": lambda d: (at_random(seed, "cap", d.sample.key), d.sample.key),
         "first": lambda d: (d.sample.index, d.sample.key),
@@ -135,14 +185,17 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
             own[lots(d)] += min(found[place(d)], rules.cap or found[place(d)])
         left = first_of(seed, "size", left, lots, lambda lot: own[lots(lot[0])])
     if rules.balance != "none" and left:
-        strata = {"group": lambda d: groups[d.sample.problem_id], "method": lambda d: d.method}[rules.balance]
+        strata = {"group": lambda d: groups[d.sample.problem_id], "method": lambda d: d.method}[
+            rules.balance
+        ]
         fewest = min(Counter(strata(d) for d in left).values())
         left = first_of(seed, "balance", left, strata, lambda _: fewest)
     weight = {"binary": lambda r: 1.0, "reward": lambda r: r, "exp": exp}[rules.weight]
     rows = [
         make_row(
             *learnt(rules, d.sample)[:2],
-            weight(d.reward) * next((pair.weight for pair in PAIRS if pair[:2] == (d.origin, d.method)), 1),
+            weight(d.reward)
+            * next((pair.weight for pair in PAIRS if pair[:2] == (d.origin, d.method)), 1),
             source(d),
             d.sample.problem_id,
             d.iteration,
@@ -169,7 +222,12 @@ def end_of(sample):
 def first_of(seed, purpose, drawn, lots, count):
     """Of each lot the first so many, in an order at random, in the order they have."""
     ordered = sorted(drawn, key=lambda d: (at_random(seed, purpose, d.sample.key), d.sample.key))
-    kept = [d for lot in {lots(d) for d in drawn} for own in [[d for d in ordered if lots(d) == lot]] for d in own[: count(own)]]
+    kept = [
+        d
+        for lot in {lots(d) for d in drawn}
+        for own in [[d for d in ordered if lots(d) == lot]]
+        for d in own[: count(own)]
+    ]
     return [d for d in drawn if d in kept]
 
 
@@ -187,21 +245,35 @@ def first_of(seed, purpose, drawn, lots, count):
     st.sampled_from(["off", "per_method", "total"]),
 )
 def test_tables_are_selected_from_as_the_rules_say(rules, drawn, seed, excluded, size_match):
-    found = selected(rules, drawn, HUMAN, seed, excluded, groups=GROUPS, pairs=PAIRS, size_match=size_match)
+    found = selected(
+        rules, drawn, HUMAN, seed, excluded, groups=GROUPS, pairs=PAIRS, size_match=size_match
+    )
     assert found == by_the_book(rules, drawn, HUMAN, seed, excluded, GROUPS, size_match)
 
 
 @settings(max_examples=30)
-@given(st.lists(st.tuples(st.sampled_from(list(Outcome)), st.floats(0, 1)), max_size=8), st.floats(0, 1))
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Outcome)), st.floats(0, 1)), max_size=8),
+    st.floats(0, 1),
+)
 def test_only_passes_at_the_threshold_are_kept(judged, threshold):
     """Even an infra_error that carries a full reward is never trained on."""
-    drawn = [right("p", str(i), i, outcome=str(outcome), reward=reward) for i, (outcome, reward) in enumerate(judged)]
+    drawn = [
+        right("p", str(i), i, outcome=str(outcome), reward=reward)
+        for i, (outcome, reward) in enumerate(judged)
+    ]
     rows = selected(ALL.model_copy(update={"threshold": threshold}), drawn)
-    expected = [str(i) for i, (outcome, reward) in enumerate(judged) if outcome == "pass" and reward >= threshold]
+    expected = [
+        str(i)
+        for i, (outcome, reward) in enumerate(judged)
+        if outcome == "pass" and reward >= threshold
+    ]
     assert sorted(r.completion for r in rows) == sorted(expected)
 
 
-@pytest.mark.parametrize(("choice", "expected"), [("first", {"wordy", "long"}), ("shortest", {"s", "long"})])
+@pytest.mark.parametrize(
+    ("choice", "expected"), [("first", {"wordy", "long"}), ("shortest", {"s", "long"})]
+)
 def test_what_each_choice_prefers(choice, expected):
     drawn = [right("p", "s", 7), right("p", "long", 3), right("p", "wordy", 1)]
     assert {r.completion for r in selected(Selection(cap=2, choice=choice), drawn)} == expected
@@ -209,13 +281,22 @@ def test_what_each_choice_prefers(choice, expected):
 
 def test_a_random_choice_changes_with_the_seed():
     drawn = [right("p", str(n), n) for n in range(6)]
-    assert len({selected(Selection(cap=1), drawn, seed=seed)[0].completion for seed in range(40)}) == 6
+    assert (
+        len({selected(Selection(cap=1), drawn, seed=seed)[0].completion for seed in range(40)}) == 6
+    )
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("none", 6), ("text", 4), ("equations", 2)])
 def test_what_each_rule_calls_the_same(rule, expected):
     texts = ["3 + 4 = 7", "3 + 4 = 7", "3  + 4 =\n7", "so 3+4=7", "3 + 4 = 7 apples", "4 + 3 = 7"]
-    assert len(selected(Selection(dedup=rule, cap=0), [right("p", text, n) for n, text in enumerate(texts)])) == expected
+    assert (
+        len(
+            selected(
+                Selection(dedup=rule, cap=0), [right("p", text, n) for n, text in enumerate(texts)]
+            )
+        )
+        == expected
+    )
 
 
 @pytest.fixture(scope="module")
@@ -226,20 +307,46 @@ def path(tmp_path_factory):
         yield lambda text: db.execute("SELECT equation_path(?)", text)[0][0]
 
 
-@pytest.mark.parametrize("text", ["3+4=7 so", "First, 3 + 4 = 7", "3 + 4 =7 apples", "She has 3 + 4 = 7.", "3 + 4 = 7, and that is all"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3+4=7 so",
+        "First, 3 + 4 = 7",
+        "3 + 4 =7 apples",
+        "She has 3 + 4 = 7.",
+        "3 + 4 = 7, and that is all",
+    ],
+)
 def test_words_around_equations_do_not_matter(path, text):
     assert path(text) == path("3 + 4 = 7")
 
 
-@pytest.mark.parametrize("text", ["4 + 3 = 7", "3 + 4 = 7 ; 7 * 2 = 14", "3 - 4 = 7", "3 + 4 = 7.5", "three and four make seven"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4 + 3 = 7",
+        "3 + 4 = 7 ; 7 * 2 = 14",
+        "3 - 4 = 7",
+        "3 + 4 = 7.5",
+        "three and four make seven",
+    ],
+)
 def test_other_equations_are_another_path(path, text):
     assert path(text) != path("3 + 4 = 7")
 
 
 def test_balance_leaves_every_group_as_many_rows_as_the_smallest():
-    drawn = [right(problem, f"{problem} {n}", n) for problem, count in (("a", 5), ("b", 4), ("c", 3)) for n in range(count)]
+    drawn = [
+        right(problem, f"{problem} {n}", n)
+        for problem, count in (("a", 5), ("b", 4), ("c", 3))
+        for n in range(count)
+    ]
     rows = selected(Selection(balance="group"), drawn, HUMAN, groups=GROUPS)
-    assert Counter(GROUPS.get(r.problem_id) for r in rows) == {"sums": 3, "products": 3, None: len(HUMAN)}
+    assert Counter(GROUPS.get(r.problem_id) for r in rows) == {
+        "sums": 3,
+        "products": 3,
+        None: len(HUMAN),
+    }
 
 
 def test_nothing_to_select_from_leaves_the_human_rows():

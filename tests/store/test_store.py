@@ -1,4 +1,5 @@
-"""Nothing exists but what a manifest lists, nothing listed is lost or read damaged, and one writer writes at a time."""
+"""Nothing exists but what a manifest lists, nothing listed is lost or read damaged, and one
+writer writes at a time."""
 
 import fcntl
 import json
@@ -15,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selftrain_assets.core.errors import BusyError, IntegrityError, SelftrainError, UserError
-from selftrain_assets.core.files import write_atomically
-from selftrain_assets.core.types import Drawing, Judgement, Problem, Sample, Verification
+from selftrain_assets.domain.errors import BusyError, IntegrityError, SelftrainError, UserError
+from selftrain_assets.domain.types import Drawing, Judgement, Problem, Sample, Verification
+from selftrain_assets.operations.catalog import query
+from selftrain_assets.operations.lineage import Lineage
+from selftrain_assets.runtime.files import write_atomically
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store import pool as pool_module
-from selftrain_assets.store.catalog import query
 from selftrain_assets.store.lease import is_held, lease
-from selftrain_assets.store.lineage import Lineage
 from selftrain_assets.store.pool import Pool
 from selftrain_assets.store.tables import read_table
 from tests import lab
@@ -56,7 +57,11 @@ def stream(numbers, then=None):
 
 def resume(pool, wanted):
     """Stream what is owed, as the next run would."""
-    list(pool.commit_stream(stream(sorted(set(wanted) - {r.number for r in pool.records()})), shard_size=2))
+    list(
+        pool.commit_stream(
+            stream(sorted(set(wanted) - {r.number for r in pool.records()})), shard_size=2
+        )
+    )
 
 
 def interrupted(*_):
@@ -68,11 +73,15 @@ def files(folder):
     return sorted(p.name for p in folder.iterdir() if p.name != ".lease")
 
 
-# -- pools --------------------------------------------------------------------------------------------------------------
+# -- pools -----------------------------------------------------------------------------------------
 
 
 RECORD = st.builds(
-    Record, st.text(max_size=5), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.none() | st.text(max_size=9)
+    Record,
+    st.text(max_size=5),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False),
+    st.none() | st.text(max_size=9),
 )
 
 
@@ -130,7 +139,7 @@ def test_a_missing_file_is_told(pool):
         pool.records()
 
 
-# -- streams ------------------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 def test_a_stream_is_committed_shard_by_shard(pool):
@@ -154,7 +163,10 @@ def test_a_consumer_that_stops_early_keeps_what_it_was_given(pool):
 
 
 def test_a_consumer_that_fails_keeps_what_it_was_given(pool):
-    with pytest.raises(ZeroDivisionError), closing(pool.commit_stream(stream(range(10)), shard_size=4)) as committing:
+    with (
+        pytest.raises(ZeroDivisionError),
+        closing(pool.commit_stream(stream(range(10)), shard_size=4)) as committing,
+    ):
         [1 / (3 - record.number) for record in committing]
     assert pool.records() == records(*range(4))
 
@@ -162,7 +174,10 @@ def test_a_consumer_that_fails_keeps_what_it_was_given(pool):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("drawn", [0, 3, 4, 5])
 def test_an_interrupted_stream_loses_nothing_that_was_drawn(pool, error, drawn):
-    with pytest.raises(error), closing(pool.commit_stream(stream(range(drawn), error), shard_size=2)) as committing:
+    with (
+        pytest.raises(error),
+        closing(pool.commit_stream(stream(range(drawn), error), shard_size=2)) as committing,
+    ):
         list(committing)
     assert pool.records() == records(*range(drawn))
     resume(pool, range(9))
@@ -189,7 +204,7 @@ def test_an_interrupt_inside_a_commit_commits_nothing_twice(pool, monkeypatch, m
     assert sorted(r.number for r in pool.records()) == list(range(5))
 
 
-# -- leases -------------------------------------------------------------------------------------------------------------
+# -- leases ----------------------------------------------------------------------------------------
 
 HOLD = """
 import sys, time
@@ -204,14 +219,19 @@ with lease(Path(sys.argv[1]), "the other run"):
 @pytest.fixture
 def holder(tmp_path):
     """Another process that holds the lease of `tmp_path`."""
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline() == "held\n"
         yield process
         process.kill()
 
 
 def test_a_second_holder_is_told_who_holds_it(tmp_path, holder):
-    with pytest.raises(BusyError, match=rf'"the other run", "process": {holder.pid}'), lease(tmp_path, "me"):
+    with (
+        pytest.raises(BusyError, match=rf'"the other run", "process": {holder.pid}'),
+        lease(tmp_path, "me"),
+    ):
         pytest.fail("two hold one lease")
     assert is_held(tmp_path)
 
@@ -234,13 +254,17 @@ def test_a_failed_owner_frees_the_lease_and_looking_at_none_makes_none(tmp_path)
 
 
 def test_leases_of_other_stages_are_apart(store):
-    with store.writing("e", "iter-001", "samples", "me"), store.writing("e", "iter-002", "samples", "me"):
+    with (
+        store.writing("e", "iter-001", "samples", "me"),
+        store.writing("e", "iter-002", "samples", "me"),
+    ):
         assert store.is_being_written("e", "iter-001", "samples")
         assert not store.is_being_written("e", "iter-001", "dataset")
 
 
 def test_looking_at_a_lease_does_not_make_its_taking_fail(tmp_path, monkeypatch):
-    """A sensor looks every few seconds; a run that begins at that very moment must not be told of an owner who is gone."""
+    """A sensor looks every few seconds; a run that begins at that very moment must not be told
+    of an owner who is gone."""
     with lease(tmp_path, "gone"):
         pass
     flock, looks = fcntl.flock, threading.Event()
@@ -259,7 +283,7 @@ def test_looking_at_a_lease_does_not_make_its_taking_fail(tmp_path, monkeypatch)
         looking.join()
 
 
-# -- files and manifests ------------------------------------------------------------------------------------------------
+# -- files and manifests ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("content", ["short", "long " * 1000, b"\x00bytes", ""])
@@ -333,11 +357,20 @@ def test_a_committed_manifest_is_current_and_the_one_it_replaces_is_history(stor
     assert len(files(folder / "history")) == 2
 
 
-@pytest.mark.parametrize("ask", [Lineage, lambda store: query(store, "SELECT 1"), lambda store: store.manifest("e", "iter-001", "samples")])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        Lineage,
+        lambda store: query(store, "SELECT 1"),
+        lambda store: store.manifest("e", "iter-001", "samples"),
+    ],
+)
 def test_a_torn_manifest_is_told_by_whoever_reads_it(store, ask):
     store.commit(manifest(key="k" * 32))
     (store.scope("e", "iter-001") / "samples.json").write_text("{")
-    with pytest.raises(IntegrityError, match=r"samples\.json is not readable as a manifest; move it away"):
+    with pytest.raises(
+        IntegrityError, match=r"samples\.json is not readable as a manifest; move it away"
+    ):
         ask(store)
 
 
@@ -352,25 +385,41 @@ def test_each_result_of_the_same_work_is_kept(store):
     """Evidence that was lost and drawn again can have come out differently."""
     for digest in "abcb":
         store.commit(manifest(key="k" * 32, digest=digest * 32))
-    kept = [Manifest.read(path).digest[0] for path in (store.scope("e", "iter-001") / "history").iterdir()]
+    kept = [
+        Manifest.read(path).digest[0]
+        for path in (store.scope("e", "iter-001") / "history").iterdir()
+    ]
     assert sorted(kept) == ["a", "b", "c"]
 
 
 def test_a_later_table_leaves_the_one_that_history_lists(store):
-    tables = [store.write_table("e", "iter-001", "rows", digest * 32, Record, records(n)) for n, digest in enumerate("ab")]
-    old, new = (manifest(key=digest * 32, files={"rows": table}) for digest, table in zip("ab", tables, strict=True))
+    tables = [
+        store.write_table("e", "iter-001", "rows", digest * 32, Record, records(n))
+        for n, digest in enumerate("ab")
+    ]
+    old, new = (
+        manifest(key=digest * 32, files={"rows": table})
+        for digest, table in zip("ab", tables, strict=True)
+    )
     store.commit(old)
     store.commit(new)
     assert [store.read_table(m, "rows", Record) for m in (old, new)] == [records(0), records(1)]
 
 
-def test_a_table_of_an_older_version_with_fewer_columns_stays_where_nothing_else_was_added(store, caplog):
+def test_a_table_of_an_older_version_with_fewer_columns_stays_where_nothing_else_was_added(
+    store, caplog
+):
     """Its history lists it: put aside, it would be missing there."""
 
     def write(columns):
         with store.database() as db:
             return store.write_query(
-                "e", "iter-001", "rows", db, f"SELECT {columns} FROM (VALUES ('a', 1), ('b', 2)) AS t(key, n)", ["key"]
+                "e",
+                "iter-001",
+                "rows",
+                db,
+                f"SELECT {columns} FROM (VALUES ('a', 1), ('b', 2)) AS t(key, n)",
+                ["key"],
             )
 
     old = write("key, n")
@@ -389,9 +438,19 @@ def test_a_store_that_cannot_be_written_is_told_before_work_begins(tmp_path):
     assert files(tmp_path / "runs") == []
 
 
-# -- catalog ------------------------------------------------------------------------------------------------------------
+# -- catalog ---------------------------------------------------------------------------------------
 
-VIEWS = ["problems", "rows", "scores", "samples", "verifications", "verdicts", "sample_pool", "verification_pool", "manifests"]
+VIEWS = [
+    "problems",
+    "rows",
+    "scores",
+    "samples",
+    "verifications",
+    "verdicts",
+    "sample_pool",
+    "verification_pool",
+    "manifests",
+]
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -405,7 +464,9 @@ def fill(store, experiment):
     """One problem, one sample of it and its verdict."""
     sample = Sample("s1", "p1", "Q: 1 + 1? A:", "It's 2", 7, 0, "stop", 5, 3, "policy", "engine 1")
     verdict = Verification("v1", "s1", "p1", "pass", 1.0, "2", "equal", "numeric 1")
-    store.samples("policy").commit([sample, Sample("s2", *["x"] * 3, 7, 0, "stop", 5, 3, "policy", "engine 1")])
+    store.samples("policy").commit(
+        [sample, Sample("s2", *["x"] * 3, 7, 0, "stop", 5, 3, "policy", "engine 1")]
+    )
     store.verifications("verifier", "policy").commit([verdict])
     for stage, record, entries in (
         ("problems", Problem, [Problem("p1", "1 + 1?", "2")]),
@@ -413,12 +474,21 @@ def fill(store, experiment):
         ("verifications", Judgement, [Judgement("v1", "s1", "p1", "pass", 1.0)]),
     ):
         table = store.write_table(experiment, "iter-001", stage, "d" * 32, record, entries)
-        store.commit(manifest(stage=stage, experiment=experiment, files={stage: table}, metrics={"undefined": math.nan}))
+        store.commit(
+            manifest(
+                stage=stage,
+                experiment=experiment,
+                files={stage: table},
+                metrics={"undefined": math.nan},
+            )
+        )
 
 
 def test_views_join_what_manifests_list(store):
     fill(store, "mine")
-    columns, [row] = query(store, "SELECT experiment, scope, problem_id, completion, outcome, hinted FROM verdicts")
+    columns, [row] = query(
+        store, "SELECT experiment, scope, problem_id, completion, outcome, hinted FROM verdicts"
+    )
     assert dict(zip(columns, row, strict=True)) == {
         "experiment": "mine",
         "scope": "iter-001",
@@ -431,7 +501,9 @@ def test_views_join_what_manifests_list(store):
     assert query(store, "SELECT DISTINCT settings->>'top_k' FROM manifests")[1] == [("40",)]
 
 
-@pytest.mark.parametrize(("folder", "experiment"), [("it's", "mine"), ('a "b" [1] *', "mine"), ("runs", "it's")])
+@pytest.mark.parametrize(
+    ("folder", "experiment"), [("it's", "mine"), ('a "b" [1] *', "mine"), ("runs", "it's")]
+)
 def test_quotes_and_patterns_in_names_break_nothing(tmp_path, folder, experiment):
     store = Store(tmp_path / folder)
     fill(store, experiment)
@@ -463,5 +535,7 @@ def test_asking_does_not_wait_for_a_writer(store):
 def test_a_table_of_another_version_is_named(tmp_path):
     path = tmp_path / "table.parquet"
     digest = lab.write_table(path, Drawing, [Drawing("k", "p")])
-    with pytest.raises(IntegrityError, match=r"table\.parquet was written by another version of selftrain"):
+    with pytest.raises(
+        IntegrityError, match=r"table\.parquet was written by another version of selftrain"
+    ):
         read_table(path, Judgement, digest)

@@ -11,7 +11,8 @@ NAMES = (*(name for name, kind in TASKS.items() if issubclass(kind, Published)),
 PROGRAMS = {
     "sum_line": "```python\nprint(sum(map(int, input().split())))\n```",
     "pairs": (
-        "```python\nclass Solution:\n    def pairs(self, xs):\n        return sum(xs[i] == y for i in range(len(xs)) for y in xs[:i])\n```"
+        "```python\nclass Solution:\n    def pairs(self, xs):\n        return sum(xs[i] == y for i"
+        " in range(len(xs)) for y in xs[:i])\n```"
     ),
 }
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from selftrain_assets.core.health import held_out_apart
-from selftrain_assets.core.types import Problem
-from selftrain_assets.stages.symptoms import leaks_in_problems
+from selftrain_assets.domain.quality_checks import held_out_apart
+from selftrain_assets.domain.types import Problem
+from selftrain_assets.pipeline.diagnostics import leaks_in_problems
 from selftrain_assets.tasks.loaded import apart, once_each
 from selftrain_assets.tasks.splits import split_of
 
@@ -22,12 +22,36 @@ def problem(id, question, split, answer="1"):
     [
         ([("a", "Is it?", "train", "yes"), ("b", "is it", "train", "yes")], ["a"], 0),
         ([("a", "Is it?", "train", "yes"), ("b", "is it", "test", "yes")], ["b"], 0),
-        ([("a", "Is it?", "validation", "yes"), ("b", "is it", "test", "yes"), ("c", "IS IT", "train", "yes")], ["b"], 0),
+        (
+            [
+                ("a", "Is it?", "validation", "yes"),
+                ("b", "is it", "test", "yes"),
+                ("c", "IS IT", "train", "yes"),
+            ],
+            ["b"],
+            0,
+        ),
         ([("a", "Is it?", "train", "yes"), ("b", "is it", "transfer", "yes")], ["b"], 0),
         ([("a", "Is it?", "test", "yes"), ("b", "is it", "test", "no")], [], 1),
-        ([("a", "Is it?", "train", "yes"), ("b", "is it", "train", "no"), ("c", "is it", "train", "yes")], [], 1),
+        (
+            [
+                ("a", "Is it?", "train", "yes"),
+                ("b", "is it", "train", "no"),
+                ("c", "is it", "train", "yes"),
+            ],
+            [],
+            1,
+        ),
         ([("a", "Is it?", "test", "yes"), ("b", "is it", "train", "no")], ["a"], 1),
-        ([("a", "How many?", "train", "5"), ("b", "How many?", "train", "5.0"), ("c", "how many", "train", "5")], ["a"], 0),
+        (
+            [
+                ("a", "How many?", "train", "5"),
+                ("b", "How many?", "train", "5.0"),
+                ("c", "how many", "train", "5"),
+            ],
+            ["a"],
+            0,
+        ),
         ([("a", "2 + 3?", "train", "5"), ("b", "2 - 3?", "train", "-1")], ["a", "b"], 0),
     ],
 )
@@ -40,8 +64,12 @@ def test_of_equal_questions_one_is_kept_and_none_that_is_contradicted(copies, ke
 
 
 def test_a_contradiction_is_told_with_its_ids_and_answers():
-    loaded = once_each([problem("x-1", "Is it?", "test", "yes"), problem("x-2", "is it", "test", "no")])
-    assert loaded.remarks == ('1 question occurs with different answers: "Is it?" (x-1: yes, x-2: no; kept: none)',)
+    loaded = once_each(
+        [problem("x-1", "Is it?", "test", "yes"), problem("x-2", "is it", "test", "no")]
+    )
+    assert loaded.remarks == (
+        '1 question occurs with different answers: "Is it?" (x-1: yes, x-2: no; kept: none)',
+    )
 
 
 def test_what_is_cleared_here_passes_the_check_of_a_round():
@@ -53,7 +81,12 @@ def test_what_is_cleared_here_passes_the_check_of_a_round():
     ]
     loaded = apart(once_each(problems))
     assert [p.id for p in loaded.problems] == ["held", "other"]
-    assert loaded.remarks == ("1 problem to learn from left out, with a whole held-out question inside: inside (that of held)",)
+    assert loaded.remarks == (
+        (
+            "1 problem to learn from left out, with a whole held-out question inside: inside (that"
+            " of held)"
+        ),
+    )
     assert not held_out_apart(leaks_in_problems(problems)["leaks"], "").passed
     assert held_out_apart(leaks_in_problems(loaded.problems)["leaks"], "").passed
 
@@ -93,7 +126,9 @@ def test_what_is_cleared_here_passes_the_check_of_a_round():
         ("data/prompt", "0.json", None),
     ],
 )
-def test_what_is_named_test_is_the_test_split_at_whatever_level(tmp_path, monkeypatch, given, file, split):
+def test_what_is_named_test_is_the_test_split_at_whatever_level(
+    tmp_path, monkeypatch, given, file, split
+):
     for start in (Path(), tmp_path):  # relative, and absolute
         assert split_of(Path(file), start / given) == split
     monkeypatch.chdir(tmp_path)
@@ -108,4 +143,7 @@ def test_where_the_command_runs_says_nothing_of_what_it_reads(tmp_path, monkeypa
         monkeypatch.setenv("HOME", str(home.parent))
         monkeypatch.chdir("/")
         assert split_of(Path("problems.jsonl"), home) is None
-        assert split_of(Path("problems.jsonl"), home.parent) == {"test": "test", "dev": "validation"}[place]
+        assert (
+            split_of(Path("problems.jsonl"), home.parent)
+            == {"test": "test", "dev": "validation"}[place]
+        )

@@ -7,15 +7,22 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from selftrain_assets.core.attempts import Attempt, Feedback
-from selftrain_assets.core.expressions import operations, parse, ready, reductions, solve
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.attempts import Attempt, Feedback
+from selftrain_assets.domain.types import Problem
 from selftrain_assets.models.pretrain import build_tokenizer
 from selftrain_assets.tasks import MultistepArithmetic
+from selftrain_assets.tasks.expressions import operations, parse, ready, reductions, solve
 
 SCRIPT = MultistepArithmetic.script
 EMBEDDED = MultistepArithmetic().load()
-SIGNED = MultistepArithmetic(seen=[[2, 1], [4, 1]], unseen=[[3, 2]], smallest=-9, largest=9, largest_result=10_000, negative=True).load()
+SIGNED = MultistepArithmetic(
+    seen=[[2, 1], [4, 1]],
+    unseen=[[3, 2]],
+    smallest=-9,
+    largest=9,
+    largest_result=10_000,
+    negative=True,
+).load()
 some_problem = st.sampled_from(EMBEDDED + SIGNED)
 
 
@@ -32,7 +39,7 @@ def changed(steps, position, text):
     return (*steps[:position], text, *steps[position + 1 :])
 
 
-# -- problems ----------------------------------------------------------------------------------------------------------
+# -- problems --------------------------------------------------------------------------------------
 
 
 def test_an_expression_has_the_shape_of_its_group_and_the_value_of_its_answer():
@@ -46,7 +53,9 @@ def test_an_expression_has_the_shape_of_its_group_and_the_value_of_its_answer():
 
 def test_no_operation_is_trivial_or_out_of_bounds():
     for problems, largest in ((EMBEDDED, 250), (SIGNED, 10_000)):
-        for operation in (each for problem in problems for each in operations(parse(problem.question))):
+        for operation in (
+            each for problem in problems for each in operations(parse(problem.question))
+        ):
             numbers = [operand.number for operand in operation.operands()]
             result = operation.result().number
             assert 0 not in (*numbers, result)
@@ -60,7 +69,9 @@ def test_operands_lie_in_their_bounds():
     operands = {int(number) for p in SIGNED for number in re.findall(r"(?<!\S)-?\d+", p.question)}
     assert operands == {*range(-9, 10)} - {0}
     small = [p for p in EMBEDDED if "operands to" not in p.group]
-    assert {int(number) for p in small for number in re.findall(r"\d+", p.question)} == {*range(1, 21)}
+    assert {int(number) for p in small for number in re.findall(r"\d+", p.question)} == {
+        *range(1, 21)
+    }
     assert max(int(number) for p in EMBEDDED for number in re.findall(r"\d+", p.question)) == 40
 
 
@@ -73,12 +84,15 @@ def test_the_embedded_model_can_read_and_write_all_of_it():
 
 
 def test_solutions_in_steps_may_have_negative_numbers():
-    assert solve("( -3 + 4 ) * ( 2 - 9 )") == ("-3 + 4 = 1 ; 2 - 9 = -7 ; 1 * -7 = -7 ; #### -7", -7)
+    assert solve("( -3 + 4 ) * ( 2 - 9 )") == (
+        "-3 + 4 = 1 ; 2 - 9 = -7 ; 1 * -7 = -7 ; #### -7",
+        -7,
+    )
     with pytest.raises(ValueError, match="not integer arithmetic: -x"):
         solve("-x + 4")
 
 
-# -- errors ------------------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 @given(some_problem, st.data())
@@ -87,7 +101,9 @@ def test_a_wrong_result_is_found(problem, data):
     at = data.draw(st.integers(0, len(attempt.steps) - 1))
     left, value = attempt.steps[at].split(" = ")
     wrong = int(value) + data.draw(st.integers(-300, 300).filter(bool))
-    told = SCRIPT.feedback(problem, Attempt(changed(attempt.steps, at, f"{left} = {wrong}"), attempt.answer))
+    told = SCRIPT.feedback(
+        problem, Attempt(changed(attempt.steps, at, f"{left} = {wrong}"), attempt.answer)
+    )
     assert told == Feedback(at + 1, f"= {wrong}", f"{left} is {value}", "calculate")
 
 
@@ -98,13 +114,25 @@ def test_a_wrong_operand_or_operator_is_found(problem, data):
     left, value = attempt.steps[at].split(" = ")
     parts = left.split()
     which = data.draw(st.integers(0, 2))
-    wrong = changed(parts, which, data.draw(st.sampled_from("+-*") if which == 1 else st.integers(-300, 300).map(str)))
+    wrong = changed(
+        parts,
+        which,
+        data.draw(st.sampled_from("+-*") if which == 1 else st.integers(-300, 300).map(str)),
+    )
     done = [str(each).split() for each in operations(parse(problem.question))]
     assume([*wrong] not in done)
     assume([*reversed(wrong)] not in done)
-    told = SCRIPT.feedback(problem, Attempt(changed(attempt.steps, at, f"{' '.join(wrong)} = {value}"), attempt.answer))
-    joins = all(operand.computed for operand in [*operations(parse(problem.question))][at].operands())
-    reason = f"the operator is {parts[1]}" if which == 1 else f"the operands are {parts[0]} and {parts[2]}"
+    told = SCRIPT.feedback(
+        problem, Attempt(changed(attempt.steps, at, f"{' '.join(wrong)} = {value}"), attempt.answer)
+    )
+    joins = all(
+        operand.computed for operand in [*operations(parse(problem.question))][at].operands()
+    )
+    reason = (
+        f"the operator is {parts[1]}"
+        if which == 1
+        else f"the operands are {parts[0]} and {parts[2]}"
+    )
     assert told == Feedback(at + 1, " ".join(wrong), reason, "combine" if joins else "partition")
 
 
@@ -112,7 +140,11 @@ def test_a_wrong_operand_or_operator_is_found(problem, data):
 def test_a_step_too_many_is_found(problem, text):
     attempt = SCRIPT.improve(problem, ())
     told = SCRIPT.feedback(problem, Attempt((*attempt.steps, text), attempt.answer))
-    assert (told.step, told.reason, told.kind) == (len(attempt.steps) + 1, "nothing is left to calculate", "partition")
+    assert (told.step, told.reason, told.kind) == (
+        len(attempt.steps) + 1,
+        "nothing is left to calculate",
+        "partition",
+    )
 
 
 @given(some_problem, st.integers(-300, 300).filter(bool))
@@ -120,7 +152,9 @@ def test_a_wrong_final_answer_is_found(problem, off):
     attempt = SCRIPT.improve(problem, ())
     wrong = str(int(attempt.answer) + off)
     told = SCRIPT.feedback(problem, Attempt(attempt.steps, wrong))
-    assert told == Feedback(len(attempt.steps) + 1, wrong, f"the last result is {attempt.answer}", "final")
+    assert told == Feedback(
+        len(attempt.steps) + 1, wrong, f"the last result is {attempt.answer}", "final"
+    )
 
 
 @given(some_problem, st.randoms(use_true_random=False))
@@ -153,7 +187,9 @@ def test_other_ways_to_write_it_are_right(steps, answer):
 
 
 def test_signs_may_stand_apart():
-    assert judged("( -3 - 4 ) * ( 2 + 1 )", "- 3 - 4 = - 7", "2 + 1 = 3", "- 7 * 3 = - 21", answer="- 21") == Feedback(None)
+    assert judged(
+        "( -3 - 4 ) * ( 2 + 1 )", "- 3 - 4 = - 7", "2 + 1 = 3", "- 7 * 3 = - 21", answer="- 21"
+    ) == Feedback(None)
 
 
 @pytest.mark.parametrize(
@@ -161,14 +197,29 @@ def test_signs_may_stand_apart():
     [
         (("3 + 4 = 7",), Feedback(1, "3 + 4", "the next operation is 4 * 2", "partition")),
         (("5 - 4 = 1",), Feedback(1, "5 - 4", "the operands are 5 and 1", "partition")),
-        (("4 * 2 = 8", "1 - 5 = -4"), Feedback(2, "1 - 5", "the operands are 5 and 1", "partition")),
+        (
+            ("4 * 2 = 8", "1 - 5 = -4"),
+            Feedback(2, "1 - 5", "the operands are 5 and 1", "partition"),
+        ),
         (("4 * 2 = 9",), Feedback(1, "= 9", "4 * 2 is 8", "calculate")),
-        (("4 * 2 = 8", "3 + 8 = 11", "5 - 1 = 4", "11 + 4 = 15"), Feedback(4, "11 + 4", "the operator is -", "combine")),
-        (("4 * 2 = 8", "3 + 8 = 11", "5 - 1 = 4", "4 - 11 = -7"), Feedback(4, "4 - 11", "the operands are 11 and 4", "combine")),
-        (("4 * 2 = 8", "3 + 8 = 11", "11 - 1 = 10"), Feedback(3, "11 - 1", "the operands are 5 and 1", "partition")),
+        (
+            ("4 * 2 = 8", "3 + 8 = 11", "5 - 1 = 4", "11 + 4 = 15"),
+            Feedback(4, "11 + 4", "the operator is -", "combine"),
+        ),
+        (
+            ("4 * 2 = 8", "3 + 8 = 11", "5 - 1 = 4", "4 - 11 = -7"),
+            Feedback(4, "4 - 11", "the operands are 11 and 4", "combine"),
+        ),
+        (
+            ("4 * 2 = 8", "3 + 8 = 11", "11 - 1 = 10"),
+            Feedback(3, "11 - 1", "the operands are 5 and 1", "partition"),
+        ),
         (("4 * 2 = 8", "three"), Feedback(2, "three", "the next operation is 3 + 8", "partition")),
         (("4 * 2 = 8", "3 + 8 = 11"), Feedback(3, "7", "5 - 1 is still to be done", "final")),
-        (("9" * 5000 + " * 2 = 8",), Feedback(1, "9" * 5000 + " * 2 = 8", "the next operation is 4 * 2", "partition")),
+        (
+            ("9" * 5000 + " * 2 = 8",),
+            Feedback(1, "9" * 5000 + " * 2 = 8", "the next operation is 4 * 2", "partition"),
+        ),
     ],
 )
 def test_the_first_error_is_named_with_its_kind_and_reason(steps, expected):
@@ -176,13 +227,23 @@ def test_the_first_error_is_named_with_its_kind_and_reason(steps, expected):
 
 
 def test_a_shape_can_have_larger_operands_than_the_others():
-    task = MultistepArithmetic(unseen=[[3, 0, 40], [2, 2]], transfer=20, train=1, human=0, validation=0, test=3)
+    task = MultistepArithmetic(
+        unseen=[[3, 0, 40], [2, 2]], transfer=20, train=1, human=0, validation=0, test=3
+    )
     found = [p for p in task.load() if p.split == "transfer"]
-    largest = {p.group: [max(map(int, re.findall(r"\d+", q.question))) for q in found if q.group == p.group] for p in found}
+    largest = {
+        p.group: [
+            max(map(int, re.findall(r"\d+", q.question))) for q in found if q.group == p.group
+        ]
+        for p in found
+    }
     assert all(20 < operand <= 40 for operand in largest["length 3, depth 0, operands to 40"])
     assert all(operand <= 20 for operand in largest["length 2, depth 2"])
 
 
 def test_larger_operands_that_are_no_larger_are_refused():
-    with pytest.raises(ValueError, match=r"length 3, depth 0, operands to 20: .* must be above largest, which is 20"):
+    with pytest.raises(
+        ValueError,
+        match=r"length 3, depth 0, operands to 20: .* must be above largest, which is 20",
+    ):
         MultistepArithmetic(unseen=[[3, 0, 20]])

@@ -7,9 +7,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from selftrain_assets.core.errors import UserError
-from selftrain_assets.core.program_tests import ProgramTests
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.program_tests import ProgramTests
+from selftrain_assets.domain.types import Problem
 from selftrain_assets.tasks import ProblemFile
 
 TRAIN = {"id": "a", "question": "What is 1 + 1?", "answer": "2", "split": "train"}
@@ -18,17 +18,31 @@ TEST = {"id": "b", "question": "What is 2 + 2?", "answer": "4", "split": "test"}
 
 
 def many(count):
-    return [{"id": f"id-{n}", "question": f"What is {n} + 1?", "answer": n + 1} for n in range(count)]
+    return [
+        {"id": f"id-{n}", "question": f"What is {n} + 1?", "answer": n + 1} for n in range(count)
+    ]
 
 
 def jsonl(path, rows):
     """Rows as they are written by hand: dictionaries as JSON, texts and bytes as they stand."""
-    lines = [json.dumps(row).encode() if isinstance(row, dict) else row if isinstance(row, bytes) else row.encode() for row in rows]
+    lines = [
+        (
+            json.dumps(row).encode()
+            if isinstance(row, dict)
+            else row
+            if isinstance(row, bytes)
+            else row.encode()
+        )
+        for row in rows
+    ]
     path.write_bytes(b"\n".join(lines) + b"\n")
 
 
 def parquet(path, rows):
-    columns = {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
+    columns = {
+        name: [row.get(name) for row in rows]
+        for name in dict.fromkeys(name for row in rows for name in row)
+    }
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
 
 
@@ -49,7 +63,15 @@ def splits(problems):
 
 
 def test_every_field_is_read(load):
-    human = {**TRAIN, "id": "h", "question": "What is 3 + 3?", "answer": "6", "split": "human", "solution": "3 + 3 = 6", "group": "sums"}
+    human = {
+        **TRAIN,
+        "id": "h",
+        "question": "What is 3 + 3?",
+        "answer": "6",
+        "split": "human",
+        "solution": "3 + 3 = 6",
+        "group": "sums",
+    }
     assert load([TRAIN, TEST, human]) == [
         Problem("a", "What is 1 + 1?", "2", "train"),
         Problem("b", "What is 2 + 2?", "4", "test"),
@@ -84,7 +106,9 @@ def test_a_file_that_grows_or_is_shuffled_keeps_its_splits(load):
 
 
 def test_white_space_is_no_part_of_a_field(load):
-    assert load([{**TRAIN, "answer": " 2\n", "question": "\tWhat is 1 + 1? "}, TEST])[0] == Problem("a", "What is 1 + 1?", "2", "train")
+    assert load([{**TRAIN, "answer": " 2\n", "question": "\tWhat is 1 + 1? "}, TEST])[0] == Problem(
+        "a", "What is 1 + 1?", "2", "train"
+    )
 
 
 @pytest.mark.parametrize("name", ["level", "subject", "options", "explanation", "section"])
@@ -101,22 +125,33 @@ def test_empty_lines_and_a_byte_order_mark_are_skipped(tmp_path):
 def test_of_a_question_that_occurs_again_the_held_out_copy_is_kept(load):
     again = {**TEST, "id": "c", "question": "what  is 1+1 ", "answer": "2"}
     other = {**TRAIN, "id": "d", "question": "What is 5 + 5?", "answer": "10"}
-    assert [p.id for p in load([TRAIN, again, TEST, other, {**other, "id": "e"}], duplicates="drop")] == ["c", "b", "d"]
+    assert [
+        p.id for p in load([TRAIN, again, TEST, other, {**other, "id": "e"}], duplicates="drop")
+    ] == ["c", "b", "d"]
 
 
-# -- faults -------------------------------------------------------------------------------------------------------------
+# -- faults ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("third", "reason"),
     [
-        ({**TEST, "id": "a", "question": "New?"}, 'the id "a" was used before, at problems.jsonl, line 1'),
-        ({**TEST, "id": "c", "question": "What is  1 + 1?"}, "the same question stands at problems.jsonl, line 1"),
+        (
+            {**TEST, "id": "a", "question": "New?"},
+            'the id "a" was used before, at problems.jsonl, line 1',
+        ),
+        (
+            {**TEST, "id": "c", "question": "What is  1 + 1?"},
+            "the same question stands at problems.jsonl, line 1",
+        ),
         ({"id": "c", "question": "New?"}, 'the field "answer" is missing or empty'),
         ({**TEST, "id": "c", "question": " "}, 'the field "question" is missing or empty'),
         ({**TEST, "id": "", "question": "New?"}, 'the field "id" is missing or empty'),
         ('{"id": "c", "question": "New?", "ans', "not valid JSON"),
-        (b'{"id": "c", "question": "caf\xe9", "answer": 1}', "the byte 0xE9 is no UTF-8; if the file is Latin-1"),
+        (
+            b'{"id": "c", "question": "caf\xe9", "answer": 1}',
+            "the byte 0xE9 is no UTF-8; if the file is Latin-1",
+        ),
         ('["c", "New?", 1]', "expected an object with the fields of a problem, not list"),
         (
             {**TEST, "id": "c", "question": "WHAT is 1+1"},
@@ -126,12 +161,30 @@ def test_of_a_question_that_occurs_again_the_held_out_copy_is_kept(load):
             {**TRAIN, "id": "c", "answer": 3},
             'line 1 with the answer "2", here "3"; remove one, or set task.duplicates: drop',
         ),
-        ({**TEST, "id": "c", "question": "New?", "split": "tset"}, 'unknown split "tset"; did you mean "test"?'),
-        ({"id": "c", "questoin": "New?", "answer": 1}, 'unknown field "questoin"; did you mean "question"?'),
-        ({**TEST, "id": "c", "question": "New?", "soluton": "1 + 1"}, 'unknown field "soluton"; did you mean "solution"?'),
-        ({**TEST, "id": "c", "question": "New?", "split": "human"}, 'a problem of the split "human" needs the field "solution"'),
-        ({**TEST, "id": "c", "question": "New?", "answer": [1, 2]}, 'the field "answer" must be a text or a number, not list'),
-        ({**TEST, "id": "c", "question": "New?", "answer": True}, 'the field "answer" must be a text or a number, not bool'),
+        (
+            {**TEST, "id": "c", "question": "New?", "split": "tset"},
+            'unknown split "tset"; did you mean "test"?',
+        ),
+        (
+            {"id": "c", "questoin": "New?", "answer": 1},
+            'unknown field "questoin"; did you mean "question"?',
+        ),
+        (
+            {**TEST, "id": "c", "question": "New?", "soluton": "1 + 1"},
+            'unknown field "soluton"; did you mean "solution"?',
+        ),
+        (
+            {**TEST, "id": "c", "question": "New?", "split": "human"},
+            'a problem of the split "human" needs the field "solution"',
+        ),
+        (
+            {**TEST, "id": "c", "question": "New?", "answer": [1, 2]},
+            'the field "answer" must be a text or a number, not list',
+        ),
+        (
+            {**TEST, "id": "c", "question": "New?", "answer": True},
+            'the field "answer" must be a text or a number, not bool',
+        ),
         ({**TEST, "id": "c", "question": "torn emoji \ud83d"}, "question"),
     ],
     ids=str,
@@ -148,7 +201,9 @@ def test_a_fault_names_the_file_and_the_line(tmp_path, monkeypatch, third, reaso
 
 def test_a_fault_in_a_parquet_file_names_its_row(tmp_path):
     parquet(tmp_path / "problems.parquet", [TRAIN, {**TEST, "answer": None}])
-    with pytest.raises(UserError, match=r'problems\.parquet, row 2: the field "answer" is missing or empty'):
+    with pytest.raises(
+        UserError, match=r'problems\.parquet, row 2: the field "answer" is missing or empty'
+    ):
         ProblemFile(path=str(tmp_path / "problems.parquet")).load()
 
 
@@ -158,7 +213,14 @@ def test_a_fault_in_a_parquet_file_names_its_row(tmp_path):
         ("problems.jsonl", b"", "holds no problem"),
         ("problems.jsonl", b"\n\n", "holds no problem"),
         ("problems.csv", b"id,question,answer\n", "holds no problem"),
-        ("problems.txt", b"x", r'ends in "\.txt"; known: \.jsonl, \.ndjson, \.json, \.parquet, \.csv, \.tsv, and the same with \.gz'),
+        (
+            "problems.txt",
+            b"x",
+            (
+                r'ends in "\.txt"; known: \.jsonl, \.ndjson, \.json, \.parquet, \.csv, \.tsv, and'
+                r" the same with \.gz"
+            ),
+        ),
         ("problems.parquet", b"this is not Parquet", "not a readable Parquet file"),
         ("problems.parquet", b"", "not a readable Parquet file"),
         ("problems.jsonl", json.dumps(TRAIN).encode(), 'no problem is in the split "test"'),
@@ -187,7 +249,7 @@ def test_a_missing_file_is_named(tmp_path):
         ProblemFile(path=str(tmp_path / "nowhere.jsonl")).load()
 
 
-# -- programs ----------------------------------------------------------------------------------------------------------
+# -- programs --------------------------------------------------------------------------------------
 
 
 def test_tests_stand_in_for_an_answer_and_columns_may_have_other_names(tmp_path, monkeypatch):
@@ -202,9 +264,17 @@ def test_tests_stand_in_for_an_answer_and_columns_may_have_other_names(tmp_path,
         for n in range(20)
     ]
     jsonl(tmp_path / "programs.jsonl", rows)
-    columns = {"id": "task_id", "question": "prompt", "entry": "entry_point", "tests": "test", "context": "prompt"}
+    columns = {
+        "id": "task_id",
+        "question": "prompt",
+        "entry": "entry_point",
+        "tests": "test",
+        "context": "prompt",
+    }
     problems = ProblemFile(path="programs.jsonl", columns=columns).load()
-    assert [(p.id, p.question, p.answer) for p in problems] == [(f"T/{n}", PROMPT.format(n=n), "") for n in range(20)]
+    assert [(p.id, p.question, p.answer) for p in problems] == [
+        (f"T/{n}", PROMPT.format(n=n), "") for n in range(20)
+    ]
     tests = ProgramTests.from_json(problems[3].tests)
     assert (tests.entry, tests.context) == ("f3", PROMPT.format(n=3))
 
@@ -212,8 +282,14 @@ def test_tests_stand_in_for_an_answer_and_columns_may_have_other_names(tmp_path,
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"columns": {"questoin": "q"}}, 'task.columns: there is no field "questoin"; did you mean "question"?'),
-        ({"columns": {"question": "qestion"}}, 'line 1: there is no column "qestion", which task.columns names; did you mean'),
+        (
+            {"columns": {"questoin": "q"}},
+            'task.columns: there is no field "questoin"; did you mean "question"?',
+        ),
+        (
+            {"columns": {"question": "qestion"}},
+            'line 1: there is no column "qestion", which task.columns names; did you mean',
+        ),
     ],
 )
 def test_a_misnamed_column_is_told(tmp_path, monkeypatch, changes, reason):
@@ -228,7 +304,10 @@ def test_a_misnamed_column_is_told(tmp_path, monkeypatch, changes, reason):
     ("row", "reason"),
     [
         ({"tests": "assert f(1) =="}, 'the field "tests": tests: no valid Python'),
-        ({"tests": [{"args": [1], "expected": 1}]}, 'the field "tests": calls need the field "entry"'),
+        (
+            {"tests": [{"args": [1], "expected": 1}]},
+            'the field "tests": calls need the field "entry"',
+        ),
         ({}, 'a problem needs an answer, or "tests" for programs'),
     ],
 )
@@ -242,22 +321,46 @@ def test_unusable_tests_name_the_file_and_the_line(tmp_path, monkeypatch, row, r
 
 
 def test_a_contest_problem_has_limits_and_a_checker(load):
-    row = {"id": "c", "question": "Any two numbers.", "split": "train", "tests": [{"input": ["2", "3"], "output": "1 4"}]}
+    row = {
+        "id": "c",
+        "question": "Any two numbers.",
+        "split": "train",
+        "tests": [{"input": ["2", "3"], "output": "1 4"}],
+    }
     columns = {"tests": "official_tests", "checker": "generated_checker"}
     published = {columns.get(name, name): value for name, value in row.items()}
     published |= {"time_limit": 2.5, "memory_limit": 256, "generated_checker": "print(1)"}
-    problem = load([published, TEST | {columns["tests"]: None, "generated_checker": None}], columns=columns)[0]
+    problem = load(
+        [published, TEST | {columns["tests"]: None, "generated_checker": None}], columns=columns
+    )[0]
     tests = ProgramTests.from_json(problem.tests)
-    assert (tests.time_limit, tests.memory_limit, tests.checker, tests.cases) == (2.5, 256.0, "print(1)", (("2\n3", "1 4"),))
+    assert (tests.time_limit, tests.memory_limit, tests.checker, tests.cases) == (
+        2.5,
+        256.0,
+        "print(1)",
+        (("2\n3", "1 4"),),
+    )
 
 
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"tests": [{"input": "1", "output": "2"}], "time_limit": -1}, ': the field "time_limit" must be a number of seconds, above 0'),
-        ({"tests": [{"input": "1", "output": "2"}], "memory_limit": 2**28}, ': the field "memory_limit" must be a number of MiB'),
-        ({"tests": [{"input": "1", "output": "2"}], "checker": "def"}, ': the field "checker" is no valid Python'),
-        ({"tests": [{"args": [1], "expected": 2}], "entry": "f", "checker": "print(1)"}, ': the field "checker" judges what is printed'),
+        (
+            {"tests": [{"input": "1", "output": "2"}], "time_limit": -1},
+            ': the field "time_limit" must be a number of seconds, above 0',
+        ),
+        (
+            {"tests": [{"input": "1", "output": "2"}], "memory_limit": 2**28},
+            ': the field "memory_limit" must be a number of MiB',
+        ),
+        (
+            {"tests": [{"input": "1", "output": "2"}], "checker": "def"},
+            ': the field "checker" is no valid Python',
+        ),
+        (
+            {"tests": [{"args": [1], "expected": 2}], "entry": "f", "checker": "print(1)"},
+            ': the field "checker" judges what is printed',
+        ),
         ({"time_limit": 2}, ': the field "time_limit" is for programs, and there are no "tests"'),
     ],
 )

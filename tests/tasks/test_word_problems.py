@@ -1,13 +1,14 @@
-"""The generated problems: disjoint splits, right reference solutions, and nothing that the embedded model has seen."""
+"""The generated problems: disjoint splits, right reference solutions, and nothing that the
+embedded model has seen."""
 
 import random
 import re
 
 import pytest
 
-from selftrain_assets.config import Experiment
-from selftrain_assets.core.prompts import build_prompt
-from selftrain_assets.core.types import Outcome
+from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.domain.prompts import build_prompt
+from selftrain_assets.domain.types import Outcome
 from selftrain_assets.models.pretrain import example
 from selftrain_assets.tasks import WordProblems
 from selftrain_assets.verifiers import NumericVerifier
@@ -53,12 +54,17 @@ def test_unseen_templates_occur_in_transfer_alone(by_seed, seed):
 def test_human_solutions_lead_to_the_answer_and_no_one_else_has_one(by_seed, seed):
     human = [p for p in by_seed[seed] if p.split == "human"]
     assert len(human) == 120
-    assert all(NumericVerifier(require_mark=True).verify(p, p.solution).outcome == Outcome.PASS for p in human)
+    assert all(
+        NumericVerifier(require_mark=True).verify(p, p.solution).outcome == Outcome.PASS
+        for p in human
+    )
     assert all(p.solution is None for p in by_seed[seed] if p.split != "human")
 
 
 def test_every_step_of_a_human_solution_is_right(by_seed):
-    steps = [step for p in by_seed[0] if p.split == "human" for step in p.solution.split(" ; ")[:-1]]
+    steps = [
+        step for p in by_seed[0] if p.split == "human" for step in p.solution.split(" ; ")[:-1]
+    ]
     assert len(steps) > 120
     for step in steps:
         expression, value = step.split(" = ")

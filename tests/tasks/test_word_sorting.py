@@ -7,15 +7,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from selftrain_assets.core.attempts import Attempt, Feedback
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.attempts import Attempt, Feedback
+from selftrain_assets.domain.types import Problem
 from selftrain_assets.tasks import WordSorting
 from selftrain_assets.tasks.word_sorting import families
 
 SCRIPT = WordSorting.script
 PROBLEMS = WordSorting().load()
 some_problem = st.sampled_from(PROBLEMS)
-LIST = Problem("p", "Sort the following words alphabetically: List: oven costume counterpart orbit lemon", "")
+LIST = Problem(
+    "p", "Sort the following words alphabetically: List: oven costume counterpart orbit lemon", ""
+)
 STEPS = (
     "The first letters are o for oven, c for costume, c for counterpart, o for orbit, l for lemon.",
     "The groups in order are c (costume, counterpart), l (lemon), o (oven, orbit).",
@@ -33,7 +35,7 @@ def changed(steps, position, text):
     return (*steps[:position], text, *steps[position + 1 :])
 
 
-# -- problems ----------------------------------------------------------------------------------------------------------
+# -- problems --------------------------------------------------------------------------------------
 
 
 def test_words_are_in_one_family_and_families_begin_alike():
@@ -45,16 +47,22 @@ def test_words_are_in_one_family_and_families_begin_alike():
 
 def test_answers_are_the_words_in_order_and_their_number_that_of_the_group():
     for problem in PROBLEMS:
-        words = problem.question.removeprefix("Sort the following words alphabetically: List: ").split()
+        words = problem.question.removeprefix(
+            "Sort the following words alphabetically: List: "
+        ).split()
         assert problem.answer.split() == sorted(words)
         assert len(set(words)) == len(words)
-        shortest, longest = {"16+": (16, 20)}.get(problem.group) or map(int, problem.group.split("-"))
+        shortest, longest = {"16+": (16, 20)}.get(problem.group) or map(
+            int, problem.group.split("-")
+        )
         assert shortest <= len(words) <= longest
 
 
 def test_no_list_occurs_in_another_order_and_few_are_in_order():
     assert Counter(problem.answer for problem in PROBLEMS).most_common(1)[0][1] == 1
-    assert sum(problem.question.endswith(problem.answer) for problem in PROBLEMS) < len(PROBLEMS) / 4
+    assert (
+        sum(problem.question.endswith(problem.answer) for problem in PROBLEMS) < len(PROBLEMS) / 4
+    )
 
 
 def test_most_lists_have_words_that_begin_alike():
@@ -62,10 +70,10 @@ def test_most_lists_have_words_that_begin_alike():
     assert sum(ties) > 0.9 * len(ties)
 
 
-# -- errors ------------------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
-def test_a_solution_has_one_step_for_letters_one_for_groups_and_one_for_each_group_of_several_words():
+def test_a_solution_has_one_step_for_letters_one_for_groups_and_one_for_each_group_of_several_words():  # noqa: E501
     assert SCRIPT.improve(LIST, ()) == Attempt(STEPS, ANSWER)
 
 
@@ -73,8 +81,12 @@ def test_a_solution_has_one_step_for_letters_one_for_groups_and_one_for_each_gro
 def test_a_wrong_first_letter_is_found(problem, data):
     attempt = SCRIPT.improve(problem, ())
     word = data.draw(st.sampled_from(problem.answer.split()))
-    letter = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz").filter(lambda letter: letter != word[0]))
-    steps = changed(attempt.steps, 0, re.sub(rf"\w for {word}\b", f"{letter} for {word}", attempt.steps[0]))
+    letter = data.draw(
+        st.sampled_from("abcdefghijklmnopqrstuvwxyz").filter(lambda letter: letter != word[0])
+    )
+    steps = changed(
+        attempt.steps, 0, re.sub(rf"\w for {word}\b", f"{letter} for {word}", attempt.steps[0])
+    )
     told = SCRIPT.feedback(problem, Attempt(steps, attempt.answer))
     assert told == Feedback(1, f"{letter} for {word}", f"{word} begins with {word[0]}", "letters")
 
@@ -86,9 +98,13 @@ def test_groups_in_the_wrong_order_are_found(problem, data):
     assume(len(groups) > 1)
     at = data.draw(st.integers(0, len(groups) - 2))
     swapped = f"{groups[at + 1]}, {groups[at]}"
-    steps = changed(attempt.steps, 1, attempt.steps[1].replace(f"{groups[at]}, {groups[at + 1]}", swapped))
+    steps = changed(
+        attempt.steps, 1, attempt.steps[1].replace(f"{groups[at]}, {groups[at + 1]}", swapped)
+    )
     told = SCRIPT.feedback(problem, Attempt(steps, attempt.answer))
-    assert told == Feedback(2, swapped, f"{groups[at][0]} does not come after {groups[at + 1][0]}", "groups")
+    assert told == Feedback(
+        2, swapped, f"{groups[at][0]} does not come after {groups[at + 1][0]}", "groups"
+    )
 
 
 @given(some_problem, st.data())
@@ -100,7 +116,9 @@ def test_two_words_of_a_group_in_the_wrong_order_are_found(problem, data):
     group = text.partition(" is ")[2].rstrip(".").split(", ")
     at = data.draw(st.integers(0, len(group) - 2))
     swapped = f"{group[at + 1]}, {group[at]}"
-    steps = changed(attempt.steps, number - 1, re.sub(rf"\b{group[at]}, {group[at + 1]}\b", swapped, text))
+    steps = changed(
+        attempt.steps, number - 1, re.sub(rf"\b{group[at]}, {group[at + 1]}\b", swapped, text)
+    )
     told = SCRIPT.feedback(problem, Attempt(steps, attempt.answer))
     assert told == Feedback(number, swapped, f"{group[at]} comes before {group[at + 1]}", "order")
 
@@ -119,10 +137,20 @@ def test_two_words_of_the_answer_in_the_wrong_order_are_found(problem, data):
 def test_a_missing_word_and_a_foreign_one_are_found_in_every_step(problem, data):
     attempt = SCRIPT.improve(problem, ())
     number = data.draw(st.integers(1, len(attempt.steps) + 1))
-    start, listed = re.fullmatch(r"(.* order are |.* letters are |.* order is |)(.*)", attempt.part(number)).groups()
-    word = data.draw(st.sampled_from([word for word in problem.answer.split() if re.search(rf"\b{word}\b", listed)]))
+    start, listed = re.fullmatch(
+        r"(.* order are |.* letters are |.* order is |)(.*)", attempt.part(number)
+    ).groups()
+    word = data.draw(
+        st.sampled_from(
+            [word for word in problem.answer.split() if re.search(rf"\b{word}\b", listed)]
+        )
+    )
     item = f"{word[0]} for {word}" if number == 1 else word
-    kind = "final" if number > len(attempt.steps) else ("letters", "groups", "order")[min(number, 3) - 1]
+    kind = (
+        "final"
+        if number > len(attempt.steps)
+        else ("letters", "groups", "order")[min(number, 3) - 1]
+    )
     for replaced in ("", item.replace(word, "zzz")):
         parts = [*attempt.steps, attempt.answer]
         parts[number - 1] = start + re.sub(rf"\b{item}\b", replaced, listed)
@@ -146,7 +174,10 @@ def test_words_may_be_listed_and_groups_be_sorted_in_any_order(problem, rng):
 
 def test_case_and_white_space_make_no_difference():
     steps = (
-        "  the first letters are O for Oven , c for costume,c for counterpart, o for orbit, l for lemon",
+        (
+            "  the first letters are O for Oven , c for costume,c for counterpart, o for orbit, l"
+            " for lemon"
+        ),
         "The groups in order are c ( costume , counterpart ) , l(lemon), o (oven, orbit) .",
         "In group C the order is costume,counterpart",
         STEPS[3],
@@ -157,8 +188,14 @@ def test_case_and_white_space_make_no_difference():
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        (("o, c, c, o, l",), Feedback(1, "o, c, c, o, l", "the first letters come first", "letters")),
-        (("The first letters are oven o.",), Feedback(1, "oven o", "it is not a letter and its word", "letters")),
+        (
+            ("o, c, c, o, l",),
+            Feedback(1, "o, c, c, o, l", "the first letters come first", "letters"),
+        ),
+        (
+            ("The first letters are oven o.",),
+            Feedback(1, "oven o", "it is not a letter and its word", "letters"),
+        ),
         ((STEPS[0], STEPS[2]), Feedback(2, STEPS[2], "the groups come next", "groups")),
         (
             (STEPS[0], STEPS[1].replace("(lemon)", "(lemon, oven)")),
@@ -166,11 +203,19 @@ def test_case_and_white_space_make_no_difference():
         ),
         (
             (STEPS[0], STEPS[1].replace("l (lemon)", "c (costume), l (lemon)")),
-            Feedback(2, "c (costume, counterpart), c (costume)", "c does not come after c", "groups"),
+            Feedback(
+                2, "c (costume, counterpart), c (costume)", "c does not come after c", "groups"
+            ),
         ),
-        ((*STEPS[:2], "In group z the order is zoo."), Feedback(3, "In group z the order is zoo.", "there is no group z", "order")),
+        (
+            (*STEPS[:2], "In group z the order is zoo."),
+            Feedback(3, "In group z the order is zoo.", "there is no group z", "order"),
+        ),
         ((*STEPS[:3], STEPS[2]), Feedback(4, STEPS[2], "group c is in order already", "order")),
-        ((*STEPS[:3], "done"), Feedback(4, "done", "the order of group o is still to come", "order")),
+        (
+            (*STEPS[:3], "done"),
+            Feedback(4, "done", "the order of group o is still to come", "order"),
+        ),
         ((*STEPS, "done"), Feedback(5, "done", "nothing is left to be sorted", "order")),
         ((), Feedback(1, ANSWER, "the first letters are still to come", "final")),
         (STEPS[:3], Feedback(4, ANSWER, "the order of group o is still to come", "final")),

@@ -1,4 +1,5 @@
-"""One of several processes that take the loss in chunks: nine positions of the embedded model's small vocabulary at a time."""
+"""One of several processes that take the loss in chunks: nine positions of the embedded model's
+small vocabulary at a time."""
 
 import sys
 from pathlib import Path

@@ -13,8 +13,16 @@ from selftrain_assets.trainers.sft import Lora, SftExecution
 
 SETTINGS = {  # of every trainer, a few steps that already show; ten rows make three batches
     SftTrainer: {
-        "full": SftTrainer(steps=4, batch_size=4, learning_rate=2e-3, execution=SftExecution(device="cpu")),
-        "lora": SftTrainer(steps=4, batch_size=4, learning_rate=1e-2, lora=Lora(r=4, dropout=0.1), execution=SftExecution(device="cpu")),
+        "full": SftTrainer(
+            steps=4, batch_size=4, learning_rate=2e-3, execution=SftExecution(device="cpu")
+        ),
+        "lora": SftTrainer(
+            steps=4,
+            batch_size=4,
+            learning_rate=1e-2,
+            lora=Lora(r=4, dropout=0.1),
+            execution=SftExecution(device="cpu"),
+        ),
     },
     ScriptedTrainer: {"full": ScriptedTrainer(steps=4)},
 }
@@ -39,7 +47,11 @@ class Trained:
     @property
     def ref(self) -> ModelRef:
         digest = weights_digest(self.output)
-        return ModelRef(self.start.directory, digest, self.output) if self.result.adapter else ModelRef(self.output, digest)
+        return (
+            ModelRef(self.start.directory, digest, self.output)
+            if self.result.adapter
+            else ModelRef(self.output, digest)
+        )
 
     def load(self):
         return load_model(self.ref, "cpu", "float32")
@@ -66,14 +78,20 @@ def logits(model, tokenizer, row):
     import torch
 
     with torch.inference_mode():
-        return model(torch.tensor([tokenizer(f"{row.prompt} {row.completion}").input_ids])).logits[0]
+        return model(torch.tensor([tokenizer(f"{row.prompt} {row.completion}").input_ids])).logits[
+            0
+        ]
 
 
 def surprise(model, tokenizer, row) -> tuple[list[float], list[float]]:
-    """Negative log-likelihood of each prompt token but the first, and of each completion token and the end."""
+    """Negative log-likelihood of each prompt token but the first, and of each completion token
+    and the end."""
     import torch
 
-    prompt, completion = tokenizer(row.prompt).input_ids, [*tokenizer(row.completion).input_ids, tokenizer.eos_token_id]
+    prompt, completion = (
+        tokenizer(row.prompt).input_ids,
+        [*tokenizer(row.completion).input_ids, tokenizer.eos_token_id],
+    )
     ids = torch.tensor([prompt + completion])
     with torch.inference_mode():
         said = model(ids).logits[0, :-1].log_softmax(-1)

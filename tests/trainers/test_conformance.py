@@ -1,15 +1,16 @@
-"""One suite that every trainer must pass, and one for those that learn, with all weights and with an adapter."""
+"""One suite that every trainer must pass, and one for those that learn, with all weights and
+with an adapter."""
 
 from typing import get_args
 
 import pytest
 
-from selftrain_assets.core.errors import TaskError
-from selftrain_assets.core.sampling import DrawSettings
-from selftrain_assets.core.types import Request
+from selftrain_assets.domain.errors import TaskError
+from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.types import Request
 from selftrain_assets.engines.transformers_engine import TransformersEngine
 from selftrain_assets.models.loading import weights_digest
-from selftrain_assets.recipes.rounds import InnerStop
+from selftrain_assets.recipes.base import InnerStop
 from selftrain_assets.trainers import AnyTrainer, ScriptedTrainer
 from tests.trainers import lab
 
@@ -50,7 +51,9 @@ def learned(train, learning):
 
 def greedy(model, tokenizer, rows):
     requests = [Request(row.key, row.problem_id, row.prompt, 0, 0) for row in rows]
-    drawn = TransformersEngine(model, tokenizer, 8).generate(requests, DrawSettings(temperature=0, max_tokens=24))
+    drawn = TransformersEngine(model, tokenizer, 8).generate(
+        requests, DrawSettings(temperature=0, max_tokens=24)
+    )
     return {completion.key: completion.text for completion in drawn}
 
 
@@ -65,7 +68,9 @@ def test_the_start_model_stays_as_it_is(trained, embedded):
 
 def test_the_prompt_is_not_learned(train, learning, model, tokenizer, rows):
     before = lab.surprise(model, tokenizer, rows[0])
-    after = lab.surprise(train(lab.changed(learning, steps=25), rows[:1]).load(), tokenizer, rows[0])
+    after = lab.surprise(
+        train(lab.changed(learning, steps=25), rows[:1]).load(), tokenizer, rows[0]
+    )
     assert lab.mean(after[1]) < 0.2 * lab.mean(before[1])
     assert lab.mean(after[0]) > 0.9 * lab.mean(before[0])
 
@@ -80,7 +85,11 @@ def test_the_output_does_what_the_trained_model_did(train, learning, tokenizer, 
         seen.append((greedy(model, tokenizer, rows), lab.logits(model, tokenizer, rows[0])))
         return 0.0
 
-    loaded = train(lab.changed(learning, steps=10), validate=validate, inner_stop=InnerStop(rule="best", every=100)).load()
+    loaded = train(
+        lab.changed(learning, steps=10),
+        validate=validate,
+        inner_stop=InnerStop(rule="best", every=100),
+    ).load()
     ((texts, logits),) = seen
     assert greedy(loaded, tokenizer, rows) == texts
     assert torch.allclose(lab.logits(loaded, tokenizer, rows[0]), logits, atol=1e-3)
@@ -92,9 +101,15 @@ def test_equal_seeds_give_equal_weights_and_others_do_not(train, settings, train
     assert train(longer, seed=2).ref.digest != trained.ref.digest
 
 
-def test_other_rows_another_start_and_other_settings_give_other_weights(train, settings, trained, rows):
+def test_other_rows_another_start_and_other_settings_give_other_weights(
+    train, settings, trained, rows
+):
     longer = lab.changed(settings, steps=10)
-    others = [train(longer, rows[1:]), train(longer, start=trained.ref), train(lab.changed(settings, steps=11))]
+    others = [
+        train(longer, rows[1:]),
+        train(longer, start=trained.ref),
+        train(lab.changed(settings, steps=11)),
+    ]
     assert len({each.ref.digest for each in (trained, *others)}) == 4
 
 
@@ -102,11 +117,17 @@ def test_another_seed_is_seen_in_the_weights(train, learning, learned):
     assert lab.furthest(train(lab.changed(learning, steps=10), seed=2), learned) > 1e-4
 
 
-def test_a_later_round_starts_from_the_weights_of_an_earlier_one(train, learning, learned, tokenizer, rows):
+def test_a_later_round_starts_from_the_weights_of_an_earlier_one(
+    train, learning, learned, tokenizer, rows
+):
     import torch
 
     hardly = train(lab.changed(learning, steps=1, learning_rate=1e-9), start=learned.ref)
-    assert torch.allclose(lab.logits(hardly.load(), tokenizer, rows[0]), lab.logits(learned.load(), tokenizer, rows[0]), atol=1e-3)
+    assert torch.allclose(
+        lab.logits(hardly.load(), tokenizer, rows[0]),
+        lab.logits(learned.load(), tokenizer, rows[0]),
+        atol=1e-3,
+    )
 
 
 def test_progress_counts_every_step(train, settings):
@@ -116,17 +137,25 @@ def test_progress_counts_every_step(train, settings):
     assert (done.result.steps, done.result.optimizer_steps) == (4, 4)
 
 
-def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(train, learning, tokenizer, rows, tmp_path):
+def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
+    train, learning, tokenizer, rows, tmp_path
+):
     steps, seen = lab.changed(learning, steps=7, save_steps=2, micro_batch_size=2), []
 
     def interrupt(done, total):
-        if done == 6:  # in the middle of an epoch of three; step 5 is scored but not in the state that is saved
+        # in the middle of an epoch of three; step 5 is scored but not in the state that is saved
+        if done == 6:
             raise KeyboardInterrupt
 
-    watched = {"inner_stop": InnerStop(rule="best", every=1), "validate": lambda *policy: -lab.loss(*policy, rows[:3])}
+    watched = {
+        "inner_stop": InnerStop(rule="best", every=1),
+        "validate": lambda *policy: -lab.loss(*policy, rows[:3]),
+    }
     with pytest.raises(KeyboardInterrupt):
         train(steps, work=tmp_path / "work", on_step=interrupt, **watched)
-    resumed = train(steps, work=tmp_path / "work", on_step=lambda *step: seen.append(step), **watched)
+    resumed = train(
+        steps, work=tmp_path / "work", on_step=lambda *step: seen.append(step), **watched
+    )
     whole = train(steps, **watched)
     assert seen == [(4, 7), (5, 7), (6, 7), (7, 7)]
     assert lab.furthest(resumed, whole) < 1e-6
@@ -143,7 +172,9 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(train, learn
         ("none", [], 4, 4),
     ],
 )
-def test_the_inner_stop_keeps_the_step_its_rule_names(train, learning, tokenizer, rows, rule, scores, kept, made):
+def test_the_inner_stop_keeps_the_step_its_rule_names(
+    train, learning, tokenizer, rows, rule, scores, kept, made
+):
     script, logits = iter(scores), []
 
     def validate(model, tokenizer):
@@ -161,7 +192,11 @@ def test_the_inner_stop_keeps_the_step_its_rule_names(train, learning, tokenizer
 
 
 def test_the_validation_split_is_looked_at_every_few_steps_and_at_the_end(train, learning):
-    done = train(lab.changed(learning, steps=5), inner_stop=InnerStop(rule="best", every=2), validate=lambda *_: 0.5)
+    done = train(
+        lab.changed(learning, steps=5),
+        inner_stop=InnerStop(rule="best", every=2),
+        validate=lambda *_: 0.5,
+    )
     assert [step for step, _ in done.result.validation] == [2, 4, 5]
 
 

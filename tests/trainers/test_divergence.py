@@ -1,4 +1,5 @@
-"""A training whose loss, gradient or weights are no numbers ends at that step, and nothing of it is kept or resumed from."""
+"""A training whose loss, gradient or weights are no numbers ends at that step, and nothing of it
+is kept or resumed from."""
 
 import json
 import math
@@ -6,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from selftrain_assets.core.errors import DivergenceError, IntegrityError, TaskError
+from selftrain_assets.domain.errors import DivergenceError, IntegrityError, TaskError
 from selftrain_assets.models.loading import weights_digest
-from selftrain_assets.recipes.rounds import InnerStop
-from selftrain_assets.stages.loop import run_rounds
+from selftrain_assets.pipeline.loop import run_rounds
+from selftrain_assets.recipes.base import InnerStop
 from selftrain_assets.trainers import SftTrainer
 from tests.trainers import lab
 
@@ -21,11 +22,17 @@ def settings(request):
     return lab.changed(lab.SETTINGS[SftTrainer][request.param], warmup=0.0)
 
 
-def test_the_first_step_whose_loss_is_no_number_ends_it_and_the_next_one_begins_anew(train, settings, tmp_path):
+def test_the_first_step_whose_loss_is_no_number_ends_it_and_the_next_one_begins_anew(
+    train, settings, tmp_path
+):
     work, seen = tmp_path / "work", []
     wild = lab.changed(settings, learning_rate=1e30, save_steps=1)
     with pytest.raises(
-        DivergenceError, match=r"the (loss|gradient norm) of step [23] of 4 is (nan|inf).*a learning_rate lower than 1e\+30"
+        DivergenceError,
+        match=(
+            r"the (loss|gradient norm) of step [23] of 4 is (nan|inf).*a learning_rate lower than"
+            r" 1e\+30"
+        ),
     ):
         train(wild, work=work, on_step=lambda done, total: seen.append(done))
     assert seen in ([0, 1], [0, 1, 2])
@@ -35,9 +42,13 @@ def test_the_first_step_whose_loss_is_no_number_ends_it_and_the_next_one_begins_
     assert mended.ref.digest == train(settings).ref.digest
 
 
-@pytest.mark.parametrize("save_steps", [1, 200], ids=["before a state is saved", "before it is published"])
+@pytest.mark.parametrize(
+    "save_steps", [1, 200], ids=["before a state is saved", "before it is published"]
+)
 def test_weights_are_looked_at_before_they_are_kept(train, settings, tmp_path, save_steps):
-    wild = lab.changed(settings, learning_rate=1e300, steps=1 if save_steps > 1 else 3, save_steps=save_steps)
+    wild = lab.changed(
+        settings, learning_rate=1e300, steps=1 if save_steps > 1 else 3, save_steps=save_steps
+    )
     with pytest.raises(DivergenceError, match=r"after step 1 of [13] the weight \S+ is not finite"):
         train(wild, work=tmp_path / "work")
     assert not [*tmp_path.rglob("*.safetensors"), *tmp_path.rglob("*.pt")]
@@ -63,7 +74,13 @@ def test_a_loss_beyond_all_numbers_ends_it_before_any_weight_is_changed(train, r
 @pytest.mark.parametrize("weight", [math.nan, math.inf, -math.inf])
 def test_a_row_that_weighs_no_number_is_refused_by_its_problem(train, rows, weight):
     bad = replace(rows[3], weight=weight)
-    with pytest.raises(IntegrityError, match=rf"problem {bad.problem_id}: a training row has the weight {weight}.*make its dataset again"):
+    with pytest.raises(
+        IntegrityError,
+        match=(
+            rf"problem {bad.problem_id}: a training row has the weight {weight}.*make its dataset"
+            r" again"
+        ),
+    ):
         train(FULL, [*rows[:3], bad])
 
 
@@ -89,7 +106,9 @@ def test_float32_is_advised_where_it_was_computed_in_bfloat16(train):
 @pytest.mark.kills
 @pytest.mark.parametrize("variant", lab.VARIANTS)
 def test_two_processes_say_what_one_says(train, rows, tmp_path, variant):
-    wild = lab.changed(lab.SETTINGS[SftTrainer][variant], learning_rate=1e30, micro_batch_size=2, save_steps=1)
+    wild = lab.changed(
+        lab.SETTINGS[SftTrainer][variant], learning_rate=1e30, micro_batch_size=2, save_steps=1
+    )
     said = []
     for processes in (1, 2):
         with pytest.raises(DivergenceError) as caught:
@@ -104,12 +123,20 @@ def test_a_round_that_diverges_publishes_nothing_and_goes_on_when_it_is_mended(o
     run_rounds(opened(trainer=tame), [1])
     before = opened().need("iter-001", "checkpoint")
     wild = opened(trainer=tame | {"learning_rate": 1e300})
-    with pytest.raises(TaskError, match=r"training: the loss of step 2 of 2 is nan, .* a learning_rate lower than 1e\+300"):
+    with pytest.raises(
+        TaskError,
+        match=r"training: the loss of step 2 of 2 is nan, .* a learning_rate lower than 1e\+300",
+    ):
         run_rounds(wild, [1])
     assert wild.need("iter-001", "checkpoint") == before
-    assert [path.name for path in wild.store.root.glob("checkpoints/*")] == [wild.store.checkpoint(before.key).name]
+    assert [path.name for path in wild.store.root.glob("checkpoints/*")] == [
+        wild.store.checkpoint(before.key).name
+    ]
     assert weights_digest(wild.store.checkpoint(before.key)) == before.digest
     assert not [*wild.store.root.glob("scratch/*/resume")]
     mended = opened(trainer=tame | {"learning_rate": 1e-3})
     run_rounds(mended, [1, 2])
-    assert mended.need("iter-002", "checkpoint").parents["start"] == mended.need("base", "checkpoint").digest
+    assert (
+        mended.need("iter-002", "checkpoint").parents["start"]
+        == mended.need("base", "checkpoint").digest
+    )

@@ -1,4 +1,5 @@
-"""The loss in chunks has the value and the gradients of the plain one, whatever a family does to its logits."""
+"""The loss in chunks has the value and the gradients of the plain one, whatever a family does to
+its logits."""
 
 import random
 import re
@@ -42,16 +43,32 @@ FAMILIES = {
     "capped": Family("Gemma2Config", {"final_logit_softcapping": 0.5}),
     "divided": Family("GraniteConfig", {"logits_scaling": 3.0}),
     "multiplied": Family("CohereConfig", {"logit_scale": 0.25}),
-    "multiplied by the backbone's": Family("FalconH1Config", {"lm_head_multiplier": 0.3, "mamba_d_ssm": 16, "mamba_n_heads": 2}),
-    "experts": Family("Qwen3MoeConfig", {"num_experts": 4, "moe_intermediate_size": 8, "num_experts_per_tok": 2}),
-    "other names": Family("GPT2Config", {"n_embd": 16, "n_layer": 2, "n_head": 2, "resid_pdrop": 0, "embd_pdrop": 0, "attn_pdrop": 0}),
+    "multiplied by the backbone's": Family(
+        "FalconH1Config", {"lm_head_multiplier": 0.3, "mamba_d_ssm": 16, "mamba_n_heads": 2}
+    ),
+    "experts": Family(
+        "Qwen3MoeConfig", {"num_experts": 4, "moe_intermediate_size": 8, "num_experts_per_tok": 2}
+    ),
+    "other names": Family(
+        "GPT2Config",
+        {
+            "n_embd": 16,
+            "n_layer": 2,
+            "n_head": 2,
+            "resid_pdrop": 0,
+            "embd_pdrop": 0,
+            "attn_pdrop": 0,
+        },
+    ),
     "recurrent": Family("MambaConfig", {"state_size": 4}),
 }
 
 
 def model_of(family: Family):
     transformers.set_seed(0)
-    model = transformers.AutoModelForCausalLM.from_config(getattr(transformers, family.config)(**SIZES | family.more))
+    model = transformers.AutoModelForCausalLM.from_config(
+        getattr(transformers, family.config)(**SIZES | family.more)
+    )
     with torch.no_grad():
         for parameter in model.parameters():  # zeros would hide a bias
             parameter.add_(torch.randn_like(parameter) * 0.2)
@@ -59,9 +76,16 @@ def model_of(family: Family):
 
 
 def batch_of(shape) -> dict:
-    """Rows of unequal length and weight, one of them with two sections, one with nothing to learn."""
+    """Rows of unequal length and weight, one of them with two sections, one with nothing to
+    learn."""
     rng, examples = random.Random(0), []
-    for prompt, weights in ((4, [1.0] * 9), (2, [0.5] * 4 + [2.0] * 8), (6, [0.0] * 3), (5, []), (3, [1.5])):
+    for prompt, weights in (
+        (4, [1.0] * 9),
+        (2, [0.5] * 4 + [2.0] * 8),
+        (6, [0.0] * 3),
+        (5, []),
+        (3, [1.5]),
+    ):
         ids = [rng.randrange(3, VOCABULARY) for _ in range(prompt + len(weights))]
         examples.append(Example(ids, [IGNORED] * prompt + ids[prompt:], [1.0] * prompt + weights))
     return shape(examples)
@@ -99,7 +123,11 @@ def chunks(monkeypatch):
     monkeypatch.setattr(
         loss._ChunkedLoss,
         "forward",
-        staticmethod(lambda ctx, project, rows, *more: projected.append(rows) or forward(ctx, project, rows, *more)),
+        staticmethod(
+            lambda ctx, project, rows, *more: (
+                projected.append(rows) or forward(ctx, project, rows, *more)
+            )
+        ),
     )
     return projected
 
@@ -113,13 +141,22 @@ def test_value_and_gradients_are_those_of_the_plain_loss(family, shape, chunks):
 
 @pytest.mark.parametrize("family", ["plain", "capped"])
 @pytest.mark.parametrize(
-    "where", [{"target_modules": ["v_proj"]}, {"target_modules": ["lm_head"]}, {"modules_to_save": ["lm_head"]}], ids=str
+    "where",
+    [
+        {"target_modules": ["v_proj"]},
+        {"target_modules": ["lm_head"]},
+        {"modules_to_save": ["lm_head"]},
+    ],
+    ids=str,
 )
 @pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`")
 def test_an_adapter_may_lie_on_the_head(family, where, chunks):
     from peft import LoraConfig, get_peft_model
 
-    model = get_peft_model(model_of(FAMILIES[family]), LoraConfig(r=2, task_type="CAUSAL_LM", **{"target_modules": ["q_proj"]} | where))
+    model = get_peft_model(
+        model_of(FAMILIES[family]),
+        LoraConfig(r=2, task_type="CAUSAL_LM", **{"target_modules": ["q_proj"]} | where),
+    )
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
@@ -130,7 +167,9 @@ def test_an_adapter_may_lie_on_the_head(family, where, chunks):
 
 def test_weights_may_be_whole_numbers(chunks):
     batch = batch_of(pack)
-    assert_equal(model_of(FAMILIES["tied"]), batch | {"loss_weights": batch["loss_weights"].ceil().long()})
+    assert_equal(
+        model_of(FAMILIES["tied"]), batch | {"loss_weights": batch["loss_weights"].ceil().long()}
+    )
     assert chunks
 
 
@@ -162,7 +201,10 @@ def test_bfloat16_arithmetic_has_the_same_rounding():
         way, other, others = taken(model, batch, chunked=True)
     assert way == loss.CHUNKED
     assert other.item() == pytest.approx(value.item(), rel=1e-2)
-    assert all((gradient - others[name]).norm() <= 0.02 * gradient.norm() for name, gradient in gradients.items())
+    assert all(
+        (gradient - others[name]).norm() <= 0.02 * gradient.norm()
+        for name, gradient in gradients.items()
+    )
 
 
 def test_the_model_goes_on_giving_logits():
@@ -191,7 +233,10 @@ def raising(forward):
     return other
 
 
-@pytest.mark.parametrize(("changed", "why"), [(shifted, "gives other logits"), (raising, r"cannot be run apart \(RuntimeError\)")])
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [(shifted, "gives other logits"), (raising, r"cannot be run apart \(RuntimeError\)")],
+)
 def test_a_head_that_cannot_be_run_apart_is_trained_from_all_logits(changed, why, chunks):
     model, batch = model_of(FAMILIES["plain"]), batch_of(pack)
     _, value, gradients = taken(model, batch, chunked=False)

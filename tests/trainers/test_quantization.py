@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from selftrain_assets.core.identity import fingerprint
+from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.models.loading import load_model
 from selftrain_assets.trainers import SftTrainer, loss, sft
 from tests.trainers import lab
@@ -21,8 +21,20 @@ def test_linear_layers_but_the_head_are_of_four_bits(embedded):
     from bitsandbytes.nn import Linear4bit
 
     model = load_model(embedded, "cpu", "float32", quantization="nf4")
-    of_four_bits = {name.split(".")[-1] for name, module in model.named_modules() if isinstance(module, Linear4bit)}
-    assert of_four_bits == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+    of_four_bits = {
+        name.split(".")[-1]
+        for name, module in model.named_modules()
+        if isinstance(module, Linear4bit)
+    }
+    assert of_four_bits == {
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    }
     assert model.model.layers[0].self_attn.q_proj.weight.quant_state.quant_type == "nf4"
     assert model.model.layers[0].self_attn.q_proj.weight.quant_state.nested
 

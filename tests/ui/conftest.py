@@ -18,10 +18,15 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 def chromium() -> Iterator[Browser]:
     """The one that CHROMIUM names, or one on the PATH."""
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
-    assert program, f"no browser: `make browser` installs one; or put one of {', '.join(PROGRAMS)} on the PATH, or set CHROMIUM"
+    assert program, (
+        f"no browser: `make browser` installs one; or put one of {', '.join(PROGRAMS)} on the PATH,"
+        " or set CHROMIUM"
+    )
     with (
         sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"]) as running,
+        playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
+        ) as running,
     ):
         yield running
 
@@ -35,7 +40,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def screenshots() -> Path:
-    """What the browser saw, for CI to keep: SELFTRAIN_SCREENSHOTS, or screenshots/ in the repository."""
+    """What the browser saw, for CI to keep: SELFTRAIN_SCREENSHOTS, or screenshots/ in the
+    repository."""
     folder = Path(os.environ.get("SELFTRAIN_SCREENSHOTS") or ROOT / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -1,4 +1,5 @@
-"""What a person does in the Dagster UI: clicks, reads and waits, by the names that are on the page."""
+"""What a person does in the Dagster UI: clicks, reads and waits, by the names that are on the
+page."""
 
 import re
 import time
@@ -7,7 +8,16 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator, Page, expect
 
 SECONDS, RUN_SECONDS = 60, 400  # a busy machine is no failure
-UNFINISHED = {"QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "CANCELING", "REQUESTED", "FAILING"}
+UNFINISHED = {
+    "QUEUED",
+    "NOT_STARTED",
+    "MANAGED",
+    "STARTING",
+    "STARTED",
+    "CANCELING",
+    "REQUESTED",
+    "FAILING",
+}
 
 
 class Person:
@@ -66,7 +76,8 @@ class Person:
             self.page.get_by_test_id(f"checkbox-{experiment}/{name}").locator("..").click()
 
     def launches(self, *partitions: str, button: str = "Materialize") -> str:
-        """Press it, choose partitions in the dialog, launch, and open what was launched: the id of the run or of the backfill."""
+        """Press it, choose partitions in the dialog, launch, and open what was launched: the id
+        of the run or of the backfill."""
         self.presses(button)
         if partitions:
             dialog = self.page.get_by_role("dialog").first
@@ -93,7 +104,9 @@ class Person:
     def re_executes_from_failure(self) -> str:
         """On the page of a failed run; returns the id of the new one, whose page then opens."""
         failed = self.page.url
-        self.page.get_by_role("button", name="Re-execute").locator("xpath=following::button[1]").click()
+        self.page.get_by_role("button", name="Re-execute").locator(
+            "xpath=following::button[1]"
+        ).click()
         self.page.get_by_role("menuitem", name="From failure").click()
         self.page.wait_for_url(lambda url: url != failed)
         return self.run_on_page()
@@ -109,20 +122,33 @@ class Person:
 
     def waits_for_run(self, outcome: str = "Success") -> None:
         """On the page of a run, until it has ended."""
-        self._looks_away_while(f'runOrError(runId: "{self.run_on_page()}") {{ ... on Run {{ status }} }}')
-        expect(self.page.get_by_text(re.compile("^(Success|Failure|Canceled)$")).first).to_have_text(outcome)
+        self._looks_away_while(
+            f'runOrError(runId: "{self.run_on_page()}") {{ ... on Run {{ status }} }}'
+        )
+        expect(
+            self.page.get_by_text(re.compile("^(Success|Failure|Canceled)$")).first
+        ).to_have_text(outcome)
 
     def waits_for_backfill(self, assets: int) -> None:
         """On the page of a backfill, until each of its assets has all its partitions."""
-        self._looks_away_while(f'partitionBackfillOrError(backfillId: "{self.run_on_page()}") {{ ... on PartitionBackfill {{ status }} }}')
+        self._looks_away_while(
+            f'partitionBackfillOrError(backfillId: "{self.run_on_page()}") {{ ... on'
+            " PartitionBackfill { status } }"
+        )
         expect(self.page.get_by_text("100% completed")).to_have_count(assets)
 
     def _looks_away_while(self, shown: str) -> None:
-        """Until what the page shows has ended, by what the UI itself asks: drawn without a GPU, it would take half a core from it."""
+        """Until what the page shows has ended, by what the UI itself asks: drawn without a GPU,
+        it would take half a core from it."""
         here, question = self.page.url, {"query": f"{{ shown: {shown} }}"}
         self.page.goto("about:blank")
         deadline = time.monotonic() + RUN_SECONDS
-        while self.page.request.post(f"{self.url}/graphql", data=question).json()["data"]["shown"]["status"] in UNFINISHED:
+        while (
+            self.page.request.post(f"{self.url}/graphql", data=question).json()["data"]["shown"][
+                "status"
+            ]
+            in UNFINISHED
+        ):
             assert time.monotonic() < deadline, f"{here} goes on after {RUN_SECONDS} seconds"
             self.page.wait_for_timeout(500)
         self.page.goto(here)

@@ -1,4 +1,5 @@
-"""What may happen to Dagster in mid-round, with a person who looks at the UI afterwards: nothing is done twice, nothing is lost."""
+"""What may happen to Dagster in mid-round, with a person who looks at the UI afterwards: nothing
+is done twice, nothing is lost."""
 
 import json
 import re
@@ -7,7 +8,7 @@ import time
 import dagster as dg
 import pytest
 
-from selftrain_assets.iterations import data_version
+from selftrain_assets.dagster.partitions import data_version
 from tests import lab
 from tests.dagster_layer.dagster_dev import ROUND, dagster_dev
 from tests.ui.person import RUN_SECONDS, Person
@@ -17,7 +18,8 @@ pytestmark = pytest.mark.kills
 EXPERIMENTS = ("chain", "killed", "left", "right", "twice")
 ROUNDS = ["iter-001", "iter-002", "iter-003"]
 FOUND_DEAD = 30
-"""Seconds after a restart within which a run whose process is gone is marked as failed; dagster.yaml has monitoring look every 15."""
+"""Seconds after a restart within which a run whose process is gone is marked as failed;
+dagster.yaml has monitoring look every 15."""
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +37,22 @@ def person(dev, browser, screenshots):
 
 
 def slow_down(dev, name, seconds_per_completion):
-    """The engine, from the next run on. It is no part of what a sample is, so nothing is owed again."""
-    engine = {"type": "scripted", "path": str(dev.folder / f"{name}-answers.json"), "seconds_per_completion": seconds_per_completion}
+    """The engine, from the next run on. It is no part of what a sample is, so nothing is owed
+    again."""
+    engine = {
+        "type": "scripted",
+        "path": str(dev.folder / f"{name}-answers.json"),
+        "seconds_per_completion": seconds_per_completion,
+    }
     lab.write_experiment(dev.folder, name, rounds=3, seed=EXPERIMENTS.index(name), engine=engine)
 
 
 def committed(dev):
     """Every shard of samples and of verdicts, and when it was written."""
     pools = (dev.folder / "runs" / pool for pool in ("samples", "verifications"))
-    return {shard: shard.stat().st_mtime_ns for pool in pools for shard in pool.rglob("shard-*.parquet")}
+    return {
+        shard: shard.stat().st_mtime_ns for pool in pools for shard in pool.rglob("shard-*.parquet")
+    }
 
 
 def assert_clean(dev, name):
@@ -72,7 +81,9 @@ def test_two_experiments_go_on_side_by_side_each_in_order(dev, person):
     left, right = times(dev, "left"), times(dev, "right")
     assert left == sorted(left)
     assert right == sorted(right)
-    assert max(left[len(ROUND)], right[len(ROUND)]) < min(left[-1], right[-1]), "one waited for the other"
+    assert max(left[len(ROUND)], right[len(ROUND)]) < min(left[-1], right[-1]), (
+        "one waited for the other"
+    )
     for name in ("left", "right"):
         assert_clean(dev, name)
 
@@ -132,7 +143,12 @@ def test_everything_killed_in_mid_round_is_found_dead_and_goes_on_where_it_was(d
     person.page.goto(f"{dev.url}/runs/{run}")
     person.waits_for_run("Failure")
     assert time.monotonic() - restarted < FOUND_DEAD
-    person.sees(re.compile("process [0-9]+ of this run is gone. What it finished is kept: re-execute the run from failure"))
+    person.sees(
+        re.compile(
+            "process [0-9]+ of this run is gone. What it finished is kept: re-execute the run from"
+            " failure"
+        )
+    )
     person.photographs("found-dead")
     assert dev.made_by(run) == ["problems", "base", "policy"]
 
@@ -144,4 +160,6 @@ def test_everything_killed_in_mid_round_is_found_dead_and_goes_on_where_it_was(d
     assert samples["samples"].value == 48
     assert samples["reused"].value >= 16
     assert_clean(dev, "killed")
-    assert data_version(dev.made("policy", ROUNDS[1], "killed")) == data_version(dev.made("checkpoint", ROUNDS[0], "killed"))
+    assert data_version(dev.made("policy", ROUNDS[1], "killed")) == data_version(
+        dev.made("checkpoint", ROUNDS[0], "killed")
+    )

@@ -1,4 +1,5 @@
-"""One session of a person in the Dagster UI, from the first look at the graph to a failed round that goes on.
+"""One session of a person in the Dagster UI, from the first look at the graph to a failed round
+that goes on.
 
 The tests share one `dagster dev`. Each asks, as fixtures, for the rounds that it stands on.
 """
@@ -9,7 +10,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import expect
 
-from selftrain_assets.iterations import data_version
+from selftrain_assets.dagster.partitions import data_version
 from tests import lab
 from tests.dagster_layer.dagster_dev import ROUND, dagster_dev
 from tests.ui.person import Person
@@ -43,7 +44,8 @@ def first_round(dev, person):
 
 @pytest.fixture(scope="module")
 def backfilled(dev, person, first_round):
-    """The id of a backfill of three rounds, launched by the mouse; the first one is finished already."""
+    """The id of a backfill of three rounds, launched by the mouse; the first one is finished
+    already."""
     person.ticks("lab", ROUND)
     backfill = person.launches(*ROUNDS, button="Materialize selected")
     person.waits_for_backfill(len(ROUND))
@@ -52,7 +54,8 @@ def backfilled(dev, person, first_round):
 
 @pytest.fixture(scope="module")
 def failed(dev, person, backfilled):
-    """The id of a run that failed because the engine's file is not there; it is there again afterwards."""
+    """The id of a run that failed because the engine's file is not there; it is there again
+    afterwards."""
     answers = dev.folder / "lab-answers.json"
     text = answers.read_text()
     answers.unlink()
@@ -85,7 +88,9 @@ def test_a_backfill_of_three_rounds_runs_them_in_order(dev, person, backfilled):
     times = [dev.made(asset, scope).timestamp for scope in ROUNDS for asset in ROUND]
     assert times == sorted(times)
     for before, after in pairwise(ROUNDS):
-        assert data_version(dev.made("policy", after)) == data_version(dev.made("checkpoint", before))
+        assert data_version(dev.made("policy", after)) == data_version(
+            dev.made("checkpoint", before)
+        )
     with dev.instance() as instance:
         runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfilled}))
     assert sorted(run.tags["dagster/partition"] for run in runs) == ROUNDS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.types import Problem
 from selftrain_assets.verifiers import ChoiceVerifier
 
 
@@ -38,7 +38,10 @@ def test_which_choice_a_completion_makes(completion, choice):
     assert ChoiceVerifier().parse(completion) == choice
 
 
-@pytest.mark.parametrize(("answer", "completion"), [("B", "(b)"), ("(B)", "B"), ("Yes", "yes."), ("] ] )", "#### ] ] )"), ("True", "true")])
+@pytest.mark.parametrize(
+    ("answer", "completion"),
+    [("B", "(b)"), ("(B)", "B"), ("Yes", "yes."), ("] ] )", "#### ] ] )"), ("True", "true")],
+)
 def test_references_may_be_written_either_way(answer, completion):
     assert ChoiceVerifier().verify(Problem("p", "?", answer), completion).outcome == "pass"
 

@@ -1,4 +1,5 @@
-"""any_of and all_of: what they make of their members' verdicts, whom they ask, and what a failure of one of them costs."""
+"""any_of and all_of: what they make of their members' verdicts, whom they ask, and what a
+failure of one of them costs."""
 
 from contextlib import contextmanager
 from itertools import permutations, product
@@ -7,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftrain_assets.assets.specs import asset_specs
-from selftrain_assets.config import parse_experiment
-from selftrain_assets.core.errors import InfraError, UserError
-from selftrain_assets.core.types import Outcome, Problem, Verdict
-from selftrain_assets.export.cards import not_covered
+from selftrain_assets.config.experiment import parse_experiment
+from selftrain_assets.dagster.specs import asset_specs
+from selftrain_assets.domain.errors import InfraError, UserError
+from selftrain_assets.domain.types import Outcome, Problem, Verdict
+from selftrain_assets.operations.export.cards import not_covered
 from selftrain_assets.verifiers import (
     AllOf,
     AnyOf,
@@ -35,7 +36,10 @@ PROBLEM = Problem("p", "What?", "12")
 def said(*outcomes, rewards=()):
     """Verdicts of members in their order."""
     pay = rewards or [float(outcome == PASS) for outcome in outcomes]
-    return {n: Verdict(o, r, f"answer {n}", f"reason {n}") for n, (o, r) in enumerate(zip(outcomes, pay, strict=True))}
+    return {
+        n: Verdict(o, r, f"answer {n}", f"reason {n}")
+        for n, (o, r) in enumerate(zip(outcomes, pay, strict=True))
+    }
 
 
 def members(count):
@@ -78,14 +82,19 @@ def test_what_is_settled_stays_as_it_is_whatever_the_others_say(outcomes):
             early = said(*outcomes[:asked])
             if combined.settled(early):
                 whole = combined.verdict(said(*outcomes))
-                assert (combined.verdict(early).outcome, combined.verdict(early).reward) == (whole.outcome, whole.reward)
+                assert (combined.verdict(early).outcome, combined.verdict(early).reward) == (
+                    whole.outcome,
+                    whole.reward,
+                )
                 assert (whole.outcome == PASS) == (kind is AnyOf)
 
 
 @given(st.lists(st.sampled_from(list(Outcome)), min_size=1, max_size=4))
 def test_whether_one_passes_or_all_do_is_all_that_earns_reward_in_any_order(outcomes):
     for order in permutations(outcomes):
-        any_of, all_of = (kind(of=members(len(order))).verdict(said(*order)).outcome for kind in (AnyOf, AllOf))
+        any_of, all_of = (
+            kind(of=members(len(order))).verdict(said(*order)).outcome for kind in (AnyOf, AllOf)
+        )
         assert (any_of == PASS) == (PASS in outcomes)
         assert (all_of == PASS) == (set(outcomes) == {PASS})
         assert (any_of == INFRA) == (INFRA in outcomes and PASS not in outcomes)
@@ -100,8 +109,12 @@ def test_rewards_are_the_most_and_the_least():
     partial = said(WRONG, WRONG, rewards=(0.25, 0.5))
     assert AnyOf(of=members(2)).verdict(partial).reward == 0.5
     assert AllOf(of=members(2)).verdict(partial).reward == 0.25
-    assert not AllOf(of=members(2)).settled(said(WRONG, rewards=(0.25,))), "another member may give it less"
-    assert not AnyOf(of=members(2)).settled(said(PASS, rewards=(0.25,))), "another member may give it more"
+    assert not AllOf(of=members(2)).settled(said(WRONG, rewards=(0.25,))), (
+        "another member may give it less"
+    )
+    assert not AnyOf(of=members(2)).settled(said(PASS, rewards=(0.25,))), (
+        "another member may give it more"
+    )
 
 
 def test_the_answer_is_that_of_the_deciding_member():
@@ -115,18 +128,22 @@ def test_the_answer_is_that_of_the_deciding_member():
     ("of", "reason"),
     [
         ([TextVerifier(), NumericVerifier()], "text: reason 0; numeric: reason 1"),
-        ([NumericVerifier(), NumericVerifier(tolerance=0.1)], "of[0], numeric: reason 0; of[1], numeric: reason 1"),
+        (
+            [NumericVerifier(), NumericVerifier(tolerance=0.1)],
+            "of[0], numeric: reason 0; of[1], numeric: reason 1",
+        ),
     ],
 )
 def test_the_reason_names_its_members(of, reason):
     assert AnyOf(of=of).verdict(said(WRONG, WRONG)).reason == reason
 
 
-# -- whom they ask ------------------------------------------------------------------------------------------------------
+# -- whom they ask ---------------------------------------------------------------------------------
 
 
 class Watched:
-    """What members were opened, and asked, in place of a sandbox: a program is right if it says so."""
+    """What members were opened, and asked, in place of a sandbox: a program is right if it says
+    so."""
 
     def __init__(self, monkeypatch, fails_after=None):
         self.opened, self.asked = 0, []
@@ -141,7 +158,10 @@ class Watched:
                         raise InfraError("the engine is gone")
                     watched.asked.append(completion)
                     right = "right" in completion
-                    yield position, Verdict(PASS if right else WRONG, float(right), completion, "ran")
+                    yield (
+                        position,
+                        Verdict(PASS if right else WRONG, float(right), completion, "ran"),
+                    )
 
         @contextmanager
         def opened(verifier, sandbox):
@@ -149,11 +169,16 @@ class Watched:
             yield Judge()
 
         monkeypatch.setattr(CodeVerifier, "open", opened)
-        monkeypatch.setattr(CodeVerifier, "content", lambda self, problem, completion: completion.split("#")[0])
+        monkeypatch.setattr(
+            CodeVerifier, "content", lambda self, problem, completion: completion.split("#")[0]
+        )
 
 
 def outcomes(verifier, *completions, problem=PROBLEM):
-    return [v.outcome for v in verdicts(verifier, NOWHERE, [(problem, completion) for completion in completions])]
+    return [
+        v.outcome
+        for v in verdicts(verifier, NOWHERE, [(problem, completion) for completion in completions])
+    ]
 
 
 def test_any_of_runs_only_what_no_cheap_member_passes(monkeypatch):
@@ -177,7 +202,12 @@ def test_all_of_runs_only_what_every_cheap_member_passes(monkeypatch):
 def test_equal_programs_run_once_and_equal_ones_share_their_verdict(monkeypatch):
     watched = Watched(monkeypatch)
     verifier = AnyOf(of=[NumericVerifier(require_mark=True), CodeVerifier()])
-    assert outcomes(verifier, "right # one", "right # two", "wrong # one", "right # three") == [PASS, PASS, WRONG, PASS]
+    assert outcomes(verifier, "right # one", "right # two", "wrong # one", "right # three") == [
+        PASS,
+        PASS,
+        WRONG,
+        PASS,
+    ]
     assert watched.asked == ["right # one", "wrong # one"]
 
 
@@ -189,14 +219,18 @@ def test_a_member_that_cannot_verify_a_reference_is_not_asked():
     [verdict] = verdicts(verifier, NOWHERE, [(twelve, "12")])
     assert verdict.reason.startswith("text: ")
     assert 'answer "twelve" holds no number' in AllOf(of=verifier.of).check_problem(twelve)
-    fault = AnyOf(of=[NumericVerifier(), NumericVerifier(tolerance=1), TextVerifier()]).check_problem(Problem("p", "What?", "..."))
+    fault = AnyOf(
+        of=[NumericVerifier(), NumericVerifier(tolerance=1), TextVerifier()]
+    ).check_problem(Problem("p", "What?", "..."))
     assert "(numeric), and " in fault
     assert fault.endswith("(text)")
     assert fault.count("numeric") == 1
-    assert outcomes(AnyOf(of=[NumericVerifier()]), "12", problem=twelve) == [UNSCORABLE], "asked all the same"
+    assert outcomes(AnyOf(of=[NumericVerifier()]), "12", problem=twelve) == [UNSCORABLE], (
+        "asked all the same"
+    )
 
 
-# -- failures -----------------------------------------------------------------------------------------------------------
+# -- failures --------------------------------------------------------------------------------------
 
 
 def told(verifier, *completions):
@@ -204,7 +238,9 @@ def told(verifier, *completions):
     found, error = {}, None
     with verifier.open(NOWHERE) as judge:
         try:
-            for position, verdict in judge.stream([(PROBLEM, completion) for completion in completions]):
+            for position, verdict in judge.stream(
+                [(PROBLEM, completion) for completion in completions]
+            ):
                 found[position] = verdict.outcome
         except InfraError as failed:
             error = str(failed)
@@ -216,9 +252,15 @@ def test_a_failure_of_a_member_owes_only_what_it_could_decide(monkeypatch, neste
     Watched(monkeypatch, fails_after=1)
     code = AnyOf(of=[CodeVerifier()]) if nested else CodeVerifier()
     completions = ("12", "a wrong program", "another program", "a right program", "right 12")
-    assert told(AnyOf(of=[code, NumericVerifier()]), *completions) == ({0: PASS, 1: WRONG, 4: PASS}, "the engine is gone")
+    assert told(AnyOf(of=[code, NumericVerifier()]), *completions) == (
+        {0: PASS, 1: WRONG, 4: PASS},
+        "the engine is gone",
+    )
     found, error = told(AllOf(of=[code, NumericVerifier()]), *completions)
-    assert (found, error) == ({0: WRONG, 1: MALFORMED, 2: MALFORMED, 3: MALFORMED}, "the engine is gone")
+    assert (found, error) == (
+        {0: WRONG, 1: MALFORMED, 2: MALFORMED, 3: MALFORMED},
+        "the engine is gone",
+    )
 
 
 def test_without_docker_what_needs_no_program_is_judged_and_the_rest_owed():
@@ -233,7 +275,9 @@ def test_a_member_that_a_sample_breaks_leaves_it_to_the_others(monkeypatch):
         raise RecursionError("too deep")
 
     monkeypatch.setattr(NumericVerifier, "verify", broken)
-    found = verdicts(AnyOf(of=[NumericVerifier(), TextVerifier()]), NOWHERE, [(PROBLEM, "12"), (PROBLEM, "11")])
+    found = verdicts(
+        AnyOf(of=[NumericVerifier(), TextVerifier()]), NOWHERE, [(PROBLEM, "12"), (PROBLEM, "11")]
+    )
     assert [v.outcome for v in found] == [PASS, UNSCORABLE]
     assert "RecursionError: too deep" in found[1].reason
 
@@ -243,7 +287,7 @@ def test_a_member_that_says_nothing_owes_the_verdict(monkeypatch):
     assert told(AnyOf(of=[NumericVerifier()]), "12") == ({0: INFRA}, None)
 
 
-# -- real members -------------------------------------------------------------------------------------------------------
+# -- real members ----------------------------------------------------------------------------------
 
 
 def test_all_programs_share_one_sandbox(programs, monkeypatch):
@@ -258,7 +302,13 @@ def test_all_programs_share_one_sandbox(programs, monkeypatch):
     monkeypatch.setattr(SandboxSettings, "pool", counted)
     inner = AllOf(of=[CodeVerifier(cpu_seconds=1.0), NumericVerifier()])
     verifier = AnyOf(of=[CodeVerifier(program="fenced"), inner, MathVerifier(), TextVerifier()])
-    completions = ("```\nprint(6 + 6)\n```", "print(12)", "print(11)", "\\boxed{\\frac{24}{2}}", "12")
+    completions = (
+        "```\nprint(6 + 6)\n```",
+        "print(12)",
+        "print(11)",
+        "\\boxed{\\frac{24}{2}}",
+        "12",
+    )
     with verifier.open(programs) as judge:
         found = dict(judge.stream([(PROBLEM, completion) for completion in completions]))
         name = judge.name
@@ -270,7 +320,7 @@ def test_all_programs_share_one_sandbox(programs, monkeypatch):
     assert "Python" in name
 
 
-# -- identity and settings ----------------------------------------------------------------------------------------------
+# -- identity and settings -------------------------------------------------------------------------
 
 
 def test_a_members_version_and_settings_are_part_of_the_identity(monkeypatch):
@@ -287,18 +337,42 @@ def test_a_members_version_and_settings_are_part_of_the_identity(monkeypatch):
 
 def test_those_that_a_verifier_is_made_of_are_found():
     verifier = AnyOf(of=[AllOf(of=[CodeVerifier()]), NumericVerifier()])
-    assert [v.type for v in with_members([verifier, TextVerifier()])] == ["any_of", "all_of", "code", "numeric", "text"]
+    assert [v.type for v in with_members([verifier, TextVerifier()])] == [
+        "any_of",
+        "all_of",
+        "code",
+        "numeric",
+        "text",
+    ]
 
 
 @pytest.mark.parametrize(
     ("verifier", "message"),
     [
-        ({"type": "any_of", "of": [{"type": "text"}, {"type": "numeric", "tolerance": -1}]}, "verifier.of[1].tolerance: should be greater"),
-        ({"type": "any_of", "of": [{"tolrance": 1}]}, 'unknown field "verifier.of[0].tolrance"; did you mean "tolerance"?'),
-        ({"type": "any_of", "of": [{"type": "nmeric"}]}, 'verifier.of[0].type: there is no "nmeric"; did you mean "numeric"?'),
-        ({"type": "all_of", "of": [{"type": "any_of", "of": [{"type": "text", "cas": 1}]}]}, 'unknown field "verifier.of[0].of[0].cas"'),
-        ({"type": "all_of", "of": []}, "verifier: list its members under `of`, each as {type: ...}"),
-        ({"type": "all_of", "of": "text"}, "verifier: list its members under `of`, each as {type: ...}"),
+        (
+            {"type": "any_of", "of": [{"type": "text"}, {"type": "numeric", "tolerance": -1}]},
+            "verifier.of[1].tolerance: should be greater",
+        ),
+        (
+            {"type": "any_of", "of": [{"tolrance": 1}]},
+            'unknown field "verifier.of[0].tolrance"; did you mean "tolerance"?',
+        ),
+        (
+            {"type": "any_of", "of": [{"type": "nmeric"}]},
+            'verifier.of[0].type: there is no "nmeric"; did you mean "numeric"?',
+        ),
+        (
+            {"type": "all_of", "of": [{"type": "any_of", "of": [{"type": "text", "cas": 1}]}]},
+            'unknown field "verifier.of[0].of[0].cas"',
+        ),
+        (
+            {"type": "all_of", "of": []},
+            "verifier: list its members under `of`, each as {type: ...}",
+        ),
+        (
+            {"type": "all_of", "of": "text"},
+            "verifier: list its members under `of`, each as {type: ...}",
+        ),
         ({"type": "all_of"}, "verifier.of: Field required"),
         ({"type": "anyof", "of": []}, 'verifier.type: there is no "anyof"; did you mean "any_of"?'),
     ],
@@ -311,18 +385,26 @@ def test_a_fault_in_a_member_is_named_where_it_stands(verifier, message):
 
 def test_a_member_takes_what_the_task_says_of_its_type():
     code = {"type": "code", "cpu_seconds": 9}
-    settings = {"task": {"type": "humaneval"}, "verifier": {"type": "any_of", "of": [{"type": "all_of", "of": [code]}, {"type": "text"}]}}
+    settings = {
+        "task": {"type": "humaneval"},
+        "verifier": {"type": "any_of", "of": [{"type": "all_of", "of": [code]}, {"type": "text"}]},
+    }
     verifier = parse_experiment(settings, "defs.yaml").verifier
     [found] = [v for v in with_members([verifier]) if isinstance(v, CodeVerifier)]
     assert (found.continues, found.cpu_seconds) == (True, 9)
 
 
 def test_the_graph_and_the_cards_know_of_members():
-    config = parse_experiment({"verifier": {"type": "any_of", "of": [{"type": "numeric"}, {"type": "code"}]}}, "defs.yaml")
+    config = parse_experiment(
+        {"verifier": {"type": "any_of", "of": [{"type": "numeric"}, {"type": "code"}]}}, "defs.yaml"
+    )
     [verifications] = [spec for spec in asset_specs(config) if spec.name == "verifications"]
     assert "docker" in verifications.kinds
     told = not_covered(config)
-    assert [any(f"verifier `{kind}`" in text for text in told) for kind in ("any_of", "numeric", "code", "math")] == [
+    assert [
+        any(f"verifier `{kind}`" in text for text in told)
+        for kind in ("any_of", "numeric", "code", "math")
+    ] == [
         True,
         True,
         True,

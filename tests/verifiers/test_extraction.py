@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftrain_assets.core.types import Problem
+from selftrain_assets.domain.types import Problem
 from selftrain_assets.verifiers import ChoiceVerifier, NumericVerifier, TextVerifier
 from selftrain_assets.verifiers.extraction import Mark, find_answer, first_sentence
 
@@ -43,7 +43,13 @@ TAG, BOX, HASHES, SENTENCE, LINE = Mark
         ("the answer to problem 3 is 5", SENTENCE, "5"),
         ("The answer, then, is 5", SENTENCE, "5"),
         ("Answer \N{EM DASH} 5", SENTENCE, "5"),
-        ("\N{CJK UNIFIED IDEOGRAPH-7B54}\N{CJK UNIFIED IDEOGRAPH-6848}\N{CJK UNIFIED IDEOGRAPH-662F}5", SENTENCE, "5"),
+        (
+            (
+                "\N{CJK UNIFIED IDEOGRAPH-7B54}\N{CJK UNIFIED IDEOGRAPH-6848}\N{CJK UNIFIED IDEOGRAPH-662F}5"  # noqa: E501
+            ),
+            SENTENCE,
+            "5",
+        ),
         ("The answer is 4. The answer is 5.", SENTENCE, "5."),
         ("The answer is 5. If the answer is 4, all fails.", SENTENCE, "5. If the"),
         ("The answer is 5.\nThis answer is reasonable.", SENTENCE, "5."),
@@ -65,7 +71,9 @@ def test_where_the_answer_is(completion, mark, text):
 CUT_OFF = (r"\boxed{\frac{1}{", r"It is \boxed{}")
 
 
-@pytest.mark.parametrize("completion", ["", " \n", "<think>The answer is 5", "The answer is 4</think>", *CUT_OFF])
+@pytest.mark.parametrize(
+    "completion", ["", " \n", "<think>The answer is 5", "The answer is 4</think>", *CUT_OFF]
+)
 def test_where_there_is_none(completion):
     assert find_answer(completion) is None
 
@@ -107,12 +115,35 @@ AROUND = (
     "{}\n\nThis answer is correct.",
     "{}\nI hope it is correct.",
 )
-WORDS = ["Paris", "a dog", "the", "is", "7", "B", "no", "x_1", "(C)", "St.", "café", "12.5", "and", "1,000", "not", "$5", "%", "A"]
+WORDS = [
+    "Paris",
+    "a dog",
+    "the",
+    "is",
+    "7",
+    "B",
+    "no",
+    "x_1",
+    "(C)",
+    "St.",
+    "café",
+    "12.5",
+    "and",
+    "1,000",
+    "not",
+    "$5",
+    "%",
+    "A",
+]
 VERIFIERS = (NumericVerifier(), TextVerifier(), ChoiceVerifier())
 
 
 @pytest.mark.parametrize("verifier", VERIFIERS, ids=lambda verifier: verifier.type)
-@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join), st.sampled_from(MARKS), st.sampled_from(AROUND))
+@given(
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join),
+    st.sampled_from(MARKS),
+    st.sampled_from(AROUND),
+)
 def test_a_reference_that_is_accepted_passes_as_its_own_answer(verifier, reference, mark, around):
     problem = Problem("p", "?", reference)
     if verifier.check_problem(problem) is None:
@@ -122,7 +153,9 @@ def test_a_reference_that_is_accepted_passes_as_its_own_answer(verifier, referen
 HEDGES = ("{} or {}", "{} and {}", "either {} or {}", "{}, {}", "{} to {}")
 
 
-@given(st.integers(-999, 999), st.integers(-999, 999), st.sampled_from(HEDGES), st.sampled_from(MARKS))
+@given(
+    st.integers(-999, 999), st.integers(-999, 999), st.sampled_from(HEDGES), st.sampled_from(MARKS)
+)
 def test_a_hedge_between_numbers_never_passes(a, b, hedge, mark):
     verdict = NumericVerifier().verify(Problem("p", "?", str(a)), mark.format(hedge.format(a, b)))
     assert (verdict.outcome == "pass") == (a == b)
@@ -131,15 +164,44 @@ def test_a_hedge_between_numbers_never_passes(a, b, hedge, mark):
 OPEN_CHOICES = ("({}) or ({})", "{} or {}", "({}), ({})", "both {} and {}", "({})/({})", "{}, {}")
 
 
-@given(st.sampled_from("ABCDEFGH"), st.sampled_from("ABCDEFGH"), st.sampled_from(OPEN_CHOICES), st.sampled_from(MARKS))
+@given(
+    st.sampled_from("ABCDEFGH"),
+    st.sampled_from("ABCDEFGH"),
+    st.sampled_from(OPEN_CHOICES),
+    st.sampled_from(MARKS),
+)
 def test_a_hedge_between_letters_never_passes(a, b, hedge, mark):
     verdict = ChoiceVerifier().verify(Problem("p", "?", a), mark.format(hedge.format(a, b)))
     assert (verdict.outcome == "pass") == (a == b)
 
 
-NOISE = ["<answer>", "</answer>", r"\boxed{", "}", "#### ", "the answer is ", "<think>", "</think>", "5", " or ", "(B)", "yes", "```", "$$"]
+NOISE = [
+    "<answer>",
+    "</answer>",
+    r"\boxed{",
+    "}",
+    "#### ",
+    "the answer is ",
+    "<think>",
+    "</think>",
+    "5",
+    " or ",
+    "(B)",
+    "yes",
+    "```",
+    "$$",
+]
 NOISE += [r"\[", "Wait, ", ".", "\n"]
-LONG = [*NOISE, "answer to ", "(A) or ", "**answer**\n", r"\boxed{1} or ", "<answer>1</answer>", "final ", "```python\n"]
+LONG = [
+    *NOISE,
+    "answer to ",
+    "(A) or ",
+    "**answer**\n",
+    r"\boxed{1} or ",
+    "<answer>1</answer>",
+    "final ",
+    "```python\n",
+]
 
 
 @given(st.lists(st.sampled_from(NOISE) | st.text(max_size=3), max_size=25).map("".join))
@@ -175,15 +237,25 @@ CORRECTED = [
 
 @pytest.mark.parametrize("text", CORRECTED)
 @pytest.mark.parametrize(
-    ("verifier", "first", "last"), [(NumericVerifier(), "42", "43"), (ChoiceVerifier(), "B", "C")], ids=["number", "choice"]
+    ("verifier", "first", "last"),
+    [(NumericVerifier(), "42", "43"), (ChoiceVerifier(), "B", "C")],
+    ids=["number", "choice"],
 )
 def test_a_correction_behind_the_answer_is_the_answer(verifier, first, last, text):
-    judged = {answer: verifier.verify(Problem("p", "?", answer), text.format(first, last)).outcome for answer in (first, last)}
+    judged = {
+        answer: verifier.verify(Problem("p", "?", answer), text.format(first, last)).outcome
+        for answer in (first, last)
+    }
     assert judged == {first: "wrong", last: "pass"}
 
 
 @pytest.mark.parametrize(
-    "text", ["#### 42\nActually, that's wrong.", "#### 42\nOops, scratch that.", "\\boxed{42}. I made a mistake: 6 times 8 is 48."]
+    "text",
+    [
+        "#### 42\nActually, that's wrong.",
+        "#### 42\nOops, scratch that.",
+        "\\boxed{42}. I made a mistake: 6 times 8 is 48.",
+    ],
 )
 def test_an_answer_that_is_taken_back_is_none(text):
     assert NumericVerifier().verify(Problem("p", "?", "42"), text).outcome == "malformed"
@@ -203,6 +275,8 @@ def test_a_check_takes_nothing_back(text):
     assert NumericVerifier().verify(Problem("p", "?", "42"), text).outcome == "pass"
 
 
-@pytest.mark.parametrize("text", ["-(42)", "half of 42", "twice 42", "42 squared", "42\N{PER MILLE SIGN}"])
+@pytest.mark.parametrize(
+    "text", ["-(42)", "half of 42", "twice 42", "42 squared", "42\N{PER MILLE SIGN}"]
+)
 def test_what_is_done_to_a_number_is_not_the_number(text):
     assert NumericVerifier().verify(Problem("p", "?", "42"), f"#### {text}").outcome != "pass"

@@ -2,15 +2,16 @@
 
 import pytest
 
-from selftrain_assets.core.errors import InfraError
-from selftrain_assets.core.types import Outcome, Problem, Verdict
+from selftrain_assets.domain.errors import InfraError
+from selftrain_assets.domain.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.guard import judged
 
 PROBLEM = Problem("p", "q", "1")
 
 
 class Fragile:
-    """Judges in batches and in reverse; breaks in the middle of one, for good or for what `breaks` says."""
+    """Judges in batches and in reverse; breaks in the middle of one, for good or for what
+    `breaks` says."""
 
     name = "fragile"
 
@@ -25,12 +26,25 @@ class Fragile:
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("no \ud800"), RecursionError(), MemoryError(), KeyError("x"), UnicodeDecodeError("utf-8", b"", 0, 1, "x")]
+    "error",
+    [
+        ValueError("no \ud800"),
+        RecursionError(),
+        MemoryError(),
+        KeyError("x"),
+        UnicodeDecodeError("utf-8", b"", 0, 1, "x"),
+    ],
 )
 def test_only_the_sample_that_breaks_judging_is_unscorable(error):
     pairs = [(PROBLEM, text) for text in ("a", "bad", "b", "worse", "c")]
     found = dict(judged(Fragile({"bad": error, "worse": error}), pairs))
-    assert [found[n].outcome for n in range(5)] == ["pass", "unscorable", "pass", "unscorable", "pass"]
+    assert [found[n].outcome for n in range(5)] == [
+        "pass",
+        "unscorable",
+        "pass",
+        "unscorable",
+        "pass",
+    ]
     assert found[1].reward == 0
     assert found[1].reason.startswith(f"it cannot be judged: {type(error).__name__}")
     found[1].reason.encode()

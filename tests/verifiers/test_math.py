@@ -1,4 +1,5 @@
-"""Mathematical answers: which text is the answer, agreement with labels, and comparisons that go too far."""
+"""Mathematical answers: which text is the answer, agreement with labels, and comparisons that go
+too far."""
 
 import json
 import os
@@ -8,11 +9,11 @@ import psutil
 import pytest
 
 from benchmarks.altered_answers import altered, rewritten
-from selftrain_assets.core.boxed import last_boxed
-from selftrain_assets.core.errors import InfraError
-from selftrain_assets.core.mathematics.comparison import at_once, same
-from selftrain_assets.core.mathematics.reading import read
-from selftrain_assets.core.types import Outcome, Problem
+from selftrain_assets.domain.boxed import last_boxed
+from selftrain_assets.domain.errors import InfraError
+from selftrain_assets.domain.mathematics.comparison import at_once, same
+from selftrain_assets.domain.mathematics.reading import read
+from selftrain_assets.domain.types import Outcome, Problem
 from selftrain_assets.verifiers import MathVerifier, SandboxSettings, math_pool, verdicts
 from selftrain_assets.verifiers.math_pool import MathPool
 from selftrain_assets.verifiers.math_text import answer_text
@@ -25,7 +26,11 @@ WIDE = r"\boxed{" + "+".join(rf"\sqrt{{{n}}}" for n in range(2, 70)) + "}"
 
 def judged(verifier, answer, *completions, workers=2):
     problem = Problem("p", "?", answer)
-    return verdicts(verifier, SandboxSettings(workers=workers), [(problem, completion) for completion in completions])
+    return verdicts(
+        verifier,
+        SandboxSettings(workers=workers),
+        [(problem, completion) for completion in completions],
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +84,14 @@ def test_a_box_ends_where_its_brace_does():
 
 @pytest.mark.parametrize("hostile", [FACTORIAL, NESTED, WIDE], ids=["factorial", "nested", "wide"])
 def test_an_expression_that_goes_too_far_costs_itself_alone(hostile):
-    first, second, third = judged(BRIEF, r"\frac{1}{2}", r"\boxed{\frac{\sqrt{4}}{4}}", hostile, r"\boxed{\frac{\sqrt{9}}{9}}", workers=1)
+    first, second, third = judged(
+        BRIEF,
+        r"\frac{1}{2}",
+        r"\boxed{\frac{\sqrt{4}}{4}}",
+        hostile,
+        r"\boxed{\frac{\sqrt{9}}{9}}",
+        workers=1,
+    )
     assert (first.outcome, third.outcome) == (Outcome.PASS, Outcome.WRONG)
     assert second.outcome in (Outcome.TIMEOUT, Outcome.RESOURCE, Outcome.MALFORMED, Outcome.WRONG)
     assert second.reward == 0.0
@@ -88,7 +100,12 @@ def test_an_expression_that_goes_too_far_costs_itself_alone(hostile):
 def test_the_kernel_ends_a_comparison_at_its_cpu_time():
     before = os.times()
     [verdict] = judged(BRIEF, "5", POWERS)
-    used = os.times().children_user + os.times().children_system - before.children_user - before.children_system
+    used = (
+        os.times().children_user
+        + os.times().children_system
+        - before.children_user
+        - before.children_system
+    )
     assert verdict.outcome == Outcome.TIMEOUT
     assert "took more than 1 s of CPU time" in verdict.reason
     assert used < 10
@@ -96,22 +113,32 @@ def test_the_kernel_ends_a_comparison_at_its_cpu_time():
 
 def test_a_comparison_that_waits_is_ended_by_the_clock(monkeypatch, tmp_path):
     worker = tmp_path / "worker.py"
-    worker.write_text("import sys, time\nprint('\"ready\"', flush=True)\nsys.stdin.readline()\ntime.sleep(600)\n")
+    worker.write_text(
+        "import sys, time\nprint('\"ready\"', flush=True)\nsys.stdin.readline()\ntime.sleep(600)\n"
+    )
     monkeypatch.setattr(math_pool, "WORKER", worker)
     [verdict] = judged(MathVerifier(wall_seconds=0.3), "5", r"\boxed{\sqrt{26}}")
     assert verdict.outcome == Outcome.TIMEOUT
     assert "0.3 s of wall time" in verdict.reason
 
 
-@pytest.mark.parametrize(("end", "reason"), [("print('\"memory\"', flush=True)", "MiB of memory"), ("sys.exit(3)", "status 3")])
-def test_what_fills_or_kills_a_worker_is_tried_in_a_fresh_one_and_then_a_verdict(monkeypatch, tmp_path, end, reason):
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [("print('\"memory\"', flush=True)", "MiB of memory"), ("sys.exit(3)", "status 3")],
+)
+def test_what_fills_or_kills_a_worker_is_tried_in_a_fresh_one_and_then_a_verdict(
+    monkeypatch, tmp_path, end, reason
+):
     worker, starts = tmp_path / "worker.py", tmp_path / "starts"
     worker.write_text(
-        f"import sys\nopen({str(starts)!r}, 'a').write('x')\nprint('\"ready\"', flush=True)\n"
-        f"for line in sys.stdin:\n    if '26' in line:\n        {end}\n    print('\"equal\"', flush=True)\n"
+        f"import sys\nopen({str(starts)!r}, 'a').write('x')\nprint('\"ready\"', flush=True)\nfor"
+        f" line in sys.stdin:\n    if '26' in line:\n        {end}\n    print('\"equal\"',"
+        " flush=True)\n"
     )
     monkeypatch.setattr(math_pool, "WORKER", worker)
-    first, second = judged(MathVerifier(), "5", r"\boxed{\sqrt{25}}", r"\boxed{\sqrt{26}}", workers=1)
+    first, second = judged(
+        MathVerifier(), "5", r"\boxed{\sqrt{25}}", r"\boxed{\sqrt{26}}", workers=1
+    )
     assert (first.outcome, second.outcome) == (Outcome.PASS, Outcome.RESOURCE)
     assert reason in second.reason
     assert len(starts.read_text()) == 2
@@ -121,7 +148,13 @@ def test_a_worker_that_does_not_start_is_an_infra_error(monkeypatch, tmp_path):
     worker = tmp_path / "worker.py"
     worker.write_text("raise ModuleNotFoundError('no module math_verify')\n")
     monkeypatch.setattr(math_pool, "WORKER", worker)
-    with pytest.raises(InfraError, match="does not start: it ended with exit code 1; it says: ModuleNotFoundError: no module math_verify"):
+    with pytest.raises(
+        InfraError,
+        match=(
+            "does not start: it ended with exit code 1; it says: ModuleNotFoundError: no module"
+            " math_verify"
+        ),
+    ):
         judged(MathVerifier(), "5", r"\boxed{\sqrt{25}}")
 
 
@@ -147,25 +180,41 @@ def test_a_reference_that_cannot_be_compared_with_is_told(answer):
     assert MathVerifier().check_problem(Problem("p", "?", answer)) is not None
 
 
-PAIRS = [json.loads(line) for line in Path(__file__).with_name("math_pairs.jsonl").read_text().splitlines()]
+PAIRS = [
+    json.loads(line)
+    for line in Path(__file__).with_name("math_pairs.jsonl").read_text().splitlines()
+]
 LABELS = {Outcome.PASS: "equal", Outcome.MALFORMED: "unparseable"}
 
 
 def test_the_pairs_are_enough_and_each_is_there_once():
     assert len(PAIRS) >= 200
-    assert len({pair["id"] for pair in PAIRS}) == len({(pair["gold"], pair["answer"]) for pair in PAIRS}) == len(PAIRS)
+    assert (
+        len({pair["id"] for pair in PAIRS})
+        == len({(pair["gold"], pair["answer"]) for pair in PAIRS})
+        == len(PAIRS)
+    )
     assert {pair["label"] for pair in PAIRS} == {"equal", "unequal", "unparseable"}
 
 
 BOUNDED = [pair for pair in PAIRS if pair["kind"] != "hostile"]
 
 
-@pytest.mark.parametrize("pairs", [BOUNDED[::5], pytest.param(BOUNDED, marks=pytest.mark.kills)], ids=["some", "all"])
+@pytest.mark.parametrize(
+    "pairs", [BOUNDED[::5], pytest.param(BOUNDED, marks=pytest.mark.kills)], ids=["some", "all"]
+)
 def test_verdicts_are_the_labels_given_by_hand(pairs):
     """Without the hostile ones, which take their seconds: benchmarks/math_answers.py has all."""
-    asked = [(Problem(pair["id"], "?", pair["gold"]), f"\\boxed{{{pair['answer']}}}") for pair in pairs]
-    said = [LABELS.get(v.outcome, "unequal") for v in verdicts(MathVerifier(), SandboxSettings(workers=1), asked)]
-    assert {pair["id"]: label for pair, label in zip(pairs, said, strict=True) if label != pair["label"]} == {}
+    asked = [
+        (Problem(pair["id"], "?", pair["gold"]), f"\\boxed{{{pair['answer']}}}") for pair in pairs
+    ]
+    said = [
+        LABELS.get(v.outcome, "unequal")
+        for v in verdicts(MathVerifier(), SandboxSettings(workers=1), asked)
+    ]
+    assert {
+        pair["id"]: label for pair, label in zip(pairs, said, strict=True) if label != pair["label"]
+    } == {}
 
 
 def test_altered_answers_are_wrong_and_rewritten_ones_right():
@@ -174,8 +223,14 @@ def test_altered_answers_are_wrong_and_rewritten_ones_right():
     at_once_wrong = [each for each in wrong if told_at_once(each)]
     assert at_once_wrong == []
     asked = [*wrong[::60], *right[::8]]
-    judged = verdicts(MathVerifier(), SandboxSettings(workers=1), [(Problem("p", "?", a.gold), f"\\boxed{{{a.answer}}}") for a in asked])
-    passed = [each for each, verdict in zip(asked, judged, strict=True) if verdict.outcome == Outcome.PASS]
+    judged = verdicts(
+        MathVerifier(),
+        SandboxSettings(workers=1),
+        [(Problem("p", "?", a.gold), f"\\boxed{{{a.answer}}}") for a in asked],
+    )
+    passed = [
+        each for each, verdict in zip(asked, judged, strict=True) if verdict.outcome == Outcome.PASS
+    ]
     assert passed == right[::8]
 
 

@@ -6,9 +6,9 @@ from contextlib import nullcontext
 import pyarrow as pa
 import pytest
 
-from selftrain_assets.core.errors import InfraError
-from selftrain_assets.core.program_tests import read_tests
-from selftrain_assets.core.types import Outcome, Problem
+from selftrain_assets.domain.errors import InfraError
+from selftrain_assets.domain.program_tests import read_tests
+from selftrain_assets.domain.types import Outcome, Problem
 from selftrain_assets.verifiers import CodeVerifier, SandboxSettings, verdicts
 
 ADD = "def add(a, b):\n    return a + b\n"
@@ -22,7 +22,8 @@ def with_tests(tests, entry="", context="", question="Add."):
 
 @pytest.fixture(scope="module")
 def judge(programs):
-    """The verdict on one completion under these settings, in containers that all tests here share."""
+    """The verdict on one completion under these settings, in containers that all tests here
+    share."""
 
     class Opened:
         require_room = staticmethod(programs.require_room)
@@ -44,7 +45,10 @@ def judge(programs):
         ("```python\nx = 1\n```", "x = 1\n"),
         ("Text\n```py\nx = 1\n```\nmore", "x = 1\n"),
         ("```\nx = 1\n```\nBetter:\n```\nx = 2\n```", "x = 2\n"),
-        ("```python\ndef add(): pass\n```\nUse:\n```python\nprint(add())\n```", "def add(): pass\n"),
+        (
+            "```python\ndef add(): pass\n```\nUse:\n```python\nprint(add())\n```",
+            "def add(): pass\n",
+        ),
         ("```python\ndef adder(): pass\n```\n```python\nx\n```", "def adder(): pass\n"),
         ("```bash\nls\n```\n```python\nx = 1\n```", "x = 1\n"),
         ("```bash\nls\n```", None),
@@ -70,7 +74,10 @@ def test_a_block_can_be_required_or_ignored():
         with_tests(LITERAL),
         with_tests([*LITERAL, LOOP]),
         with_tests("def check(candidate):\n    assert candidate(1, 2) == 3\n", "add"),
-        with_tests([{"args": [1, 2], "expected": 3}, {"args": [2], "kwargs": {"b": 2}, "expected": 4}], "add"),
+        with_tests(
+            [{"args": [1, 2], "expected": 3}, {"args": [2], "kwargs": {"b": 2}, "expected": 4}],
+            "add",
+        ),
     ],
     ids=["literal asserts", "asserts", "check", "calls"],
 )
@@ -111,43 +118,98 @@ else:
 
 def checked(checker, cases=4, **limits):
     tests = [{"input": str(n + 4), "output": "1 3"} for n in range(cases)]
-    return Problem("p", "Two numbers that make n.", "", tests=read_tests(tests, checker=checker, **limits).to_json())
+    return Problem(
+        "p",
+        "Two numbers that make n.",
+        "",
+        tests=read_tests(tests, checker=checker, **limits).to_json(),
+    )
 
 
 CHECKED = [
     (CHECKER, "n = int(input()); print(2, n - 2)", "pass", None, "passes all 4 tests"),
     (CHECKER, "print(2, 2)", "wrong", 1, "to which its checker gives 0"),
     (CHECKER, "print('x' * 900000)", "wrong", 0, "to which its checker gives 0"),
-    (CHECKER, "n = int(input())\nif n == 5: raise KeyError\nprint(2, n - 2)", "wrong", 1, "KeyError"),
+    (
+        CHECKER,
+        "n = int(input())\nif n == 5: raise KeyError\nprint(2, n - 2)",
+        "wrong",
+        1,
+        "KeyError",
+    ),
     (CHECKER, "def", "malformed", 0, "SyntaxError"),
     (
         CHECKER,
-        "for n in ('json', 're'): open(n + '.py', 'w').write('print(1); exit()')\nprint('x', file=open('output.txt', 'w'))",
+        (
+            "for n in ('json', 're'): open(n + '.py', 'w').write('print(1); exit()')\nprint('x',"
+            " file=open('output.txt', 'w'))"
+        ),
         "wrong",
         0,
         "",
     ),
     (
         CHECKER,
-        "import subprocess\nsubprocess.Popen(['python3', '-c', 'while 1: open(\"/tmp/json.py\", \"w\").write(\"print(1)\")'])",
+        (
+            "import subprocess\nsubprocess.Popen(['python3', '-c', 'while 1: open(\"/tmp/json.py\","
+            ' "w").write("print(1)")\'])'
+        ),
         "wrong",
         0,
         "",
     ),
-    ("1 / 0", "print(2, int(input()) - 2)", "unscorable", 0, "its checker failed: ended with status 1: ZeroDivisionError"),
-    ("print('fine')", "print(2, int(input()) - 2)", "unscorable", 0, "its checker printed 'fine\\n' and no score"),
+    (
+        "1 / 0",
+        "print(2, int(input()) - 2)",
+        "unscorable",
+        0,
+        "its checker failed: ended with status 1: ZeroDivisionError",
+    ),
+    (
+        "print('fine')",
+        "print(2, int(input()) - 2)",
+        "unscorable",
+        0,
+        "its checker printed 'fine\\n' and no score",
+    ),
     ("print(2)", "print(1)", "unscorable", 0, "no score"),
     ("print('nan')", "print(1)", "unscorable", 0, "no score"),
     ("pass", "print(1)", "unscorable", 0, "no score"),
-    ("import sys\nif open(sys.argv[1]).read() == '6': sys.exit(2)\nprint(1)", "print(1)", "unscorable", 2, "failed: ended with status 2"),
-    ("import sys\nif open(sys.argv[1]).read() == '6': sys.exit(2)\nprint(0)", "print(1)", "wrong", 0, "gives 0"),
-    ("import os, sys; print(int(sorted(os.listdir()) == sorted(sys.argv[1:])))", "open('left', 'w').write('1')", "pass", None, ""),
-    ("import sys; print(int(open(sys.argv[3], 'rb').read() == b'\\xc3\\xa9\\r\\n'))", "print('\u00e9', end='\\r\\n')", "pass", None, ""),
+    (
+        "import sys\nif open(sys.argv[1]).read() == '6': sys.exit(2)\nprint(1)",
+        "print(1)",
+        "unscorable",
+        2,
+        "failed: ended with status 2",
+    ),
+    (
+        "import sys\nif open(sys.argv[1]).read() == '6': sys.exit(2)\nprint(0)",
+        "print(1)",
+        "wrong",
+        0,
+        "gives 0",
+    ),
+    (
+        "import os, sys; print(int(sorted(os.listdir()) == sorted(sys.argv[1:])))",
+        "open('left', 'w').write('1')",
+        "pass",
+        None,
+        "",
+    ),
+    (
+        "import sys; print(int(open(sys.argv[3], 'rb').read() == b'\\xc3\\xa9\\r\\n'))",
+        "print('\u00e9', end='\\r\\n')",
+        "pass",
+        None,
+        "",
+    ),
 ]
 
 
 def test_a_checker_says_what_a_printed_text_is_worth(programs):
-    found = verdicts(CodeVerifier(), programs, [(checked(checker), program) for checker, program, *_ in CHECKED])
+    found = verdicts(
+        CodeVerifier(), programs, [(checked(checker), program) for checker, program, *_ in CHECKED]
+    )
     for (_, _, outcome, case, reason), verdict in zip(CHECKED, found, strict=True):
         assert (verdict.outcome, verdict.execution.failed_case) == (outcome, case), verdict
         assert verdict.reward == float(outcome == "pass")
@@ -164,8 +226,16 @@ def partly(at_two):
 
 
 PARTIAL = [
-    (with_tests([{"input": str(n), "output": str(n + 1)} for n in range(4)]), "n = int(input()); print(n + 1 if n else 7)", 0.75),
-    (with_tests([{"input": str(n), "output": str(n)} for n in range(4)]), "n = int(input())\nif n < 2: 1 / 0\nprint(n)", 0.5),
+    (
+        with_tests([{"input": str(n), "output": str(n + 1)} for n in range(4)]),
+        "n = int(input()); print(n + 1 if n else 7)",
+        0.75,
+    ),
+    (
+        with_tests([{"input": str(n), "output": str(n)} for n in range(4)]),
+        "n = int(input())\nif n < 2: 1 / 0\nprint(n)",
+        0.5,
+    ),
     (with_tests(CALLS, "f"), partly("return 0"), 0.75),
     (with_tests(CALLS, "f"), partly("while True: pass"), 0.5),
     (with_tests(LITERALS, "f"), partly("return 0"), 0.75),
@@ -196,26 +266,44 @@ def test_the_limits_of_a_problem_go_before_those_of_the_verifier(programs):
         ({"memory_limit": 80}, large, "resource"),
         ({"memory_limit": 4}, "print(2, int(input()) - 2)", "pass"),
     ]
-    found = verdicts(CodeVerifier(cpu_seconds=0.3), programs, [(checked(CHECKER, 1, **limits), program) for limits, program, _ in cases])
+    found = verdicts(
+        CodeVerifier(cpu_seconds=0.3),
+        programs,
+        [(checked(CHECKER, 1, **limits), program) for limits, program, _ in cases],
+    )
     assert [verdict.outcome for verdict in found] == [outcome for *_, outcome in cases]
-    task = CodeVerifier(cpu_seconds=2, wall_seconds=10).task(checked(CHECKER, 1, time_limit=4, memory_limit=256), "")
-    assert (task.limits.cpu_seconds, task.limits.wall_seconds, task.limits.memory_bytes) == (4, 20, 256 << 20)
+    task = CodeVerifier(cpu_seconds=2, wall_seconds=10).task(
+        checked(CHECKER, 1, time_limit=4, memory_limit=256), ""
+    )
+    assert (task.limits.cpu_seconds, task.limits.wall_seconds, task.limits.memory_bytes) == (
+        4,
+        20,
+        256 << 20,
+    )
 
 
 def test_a_completion_may_go_on_with_the_question(judge):
     prompt = 'def add(a, b):\n    """Add."""\n'
-    problem = with_tests("def check(candidate):\n    assert candidate(1, 2) == 3\n", "add", prompt, prompt)
+    problem = with_tests(
+        "def check(candidate):\n    assert candidate(1, 2) == 3\n", "add", prompt, prompt
+    )
     assert judge(problem, "    return a + b\n", continues=True).outcome == Outcome.PASS
     assert judge(problem, "    return a + b\n").outcome == Outcome.MALFORMED
     assert judge(problem, f"```python\n{ADD}```", continues=True).outcome == Outcome.PASS
-    assert judge(problem, "```python\n    return a + b\n```", continues=True).outcome == Outcome.PASS
+    assert (
+        judge(problem, "```python\n    return a + b\n```", continues=True).outcome == Outcome.PASS
+    )
 
 
 def test_a_block_need_not_repeat_what_the_question_brings(judge):
     given = "from typing import List\n\n\ndef double(x):\n    return 2 * x\n\n\n"
     prompt = f'{given}def total(values: List[int]) -> int:\n    """Of the doubled values."""\n'
-    problem = with_tests("def check(candidate):\n    assert candidate([1, 2]) == 6\n", "total", prompt, prompt)
-    block = "```python\ndef total(values: List[int]) -> int:\n    return sum(map(double, values))\n```"
+    problem = with_tests(
+        "def check(candidate):\n    assert candidate([1, 2]) == 6\n", "total", prompt, prompt
+    )
+    block = (
+        "```python\ndef total(values: List[int]) -> int:\n    return sum(map(double, values))\n```"
+    )
     assert judge(problem, block, continues=True).outcome == Outcome.PASS
     assert judge(problem, block).outcome == Outcome.WRONG
     own = f"```python\nfrom typing import List\ndef double(x): return 3 * x\n{block[10:]}"
@@ -270,7 +358,11 @@ RESULTS = [
 
 
 def test_numbers_of_a_result_are_read_by_value(programs):
-    found = verdicts(CodeVerifier(), programs, [(Problem("p", "?", answer), program) for program, answer, _ in RESULTS])
+    found = verdicts(
+        CodeVerifier(),
+        programs,
+        [(Problem("p", "?", answer), program) for program, answer, _ in RESULTS],
+    )
     assert [(r, v.reason) for r, v in zip(RESULTS, found, strict=True) if v.outcome != r[2]] == []
 
 
@@ -285,12 +377,19 @@ TEXTS = [
 
 
 def test_any_value_of_a_result_can_be_compared_as_a_text(programs):
-    found = verdicts(CodeVerifier(answers="text"), programs, [(Problem("p", "?", "[7, 'a']"), program) for program, _ in TEXTS])
+    found = verdicts(
+        CodeVerifier(answers="text"),
+        programs,
+        [(Problem("p", "?", "[7, 'a']"), program) for program, _ in TEXTS],
+    )
     assert [(r, v.reason) for r, v in zip(TEXTS, found, strict=True) if v.outcome != r[1]] == []
 
 
 def test_a_result_may_be_a_text(judge):
-    assert judge(Problem("p", "Capital of France?", "Paris"), "print('paris')", answers="text").outcome == Outcome.PASS
+    assert (
+        judge(Problem("p", "Capital of France?", "Paris"), "print('paris')", answers="text").outcome
+        == Outcome.PASS
+    )
 
 
 def test_an_object_that_equals_everything_does_not_pass(judge):
@@ -300,8 +399,14 @@ def test_an_object_that_equals_everything_does_not_pass(judge):
 
 
 def test_without_an_engine_nothing_is_judged_and_the_sentence_says_what_to_do():
-    with pytest.raises(InfraError, match=r"no Docker engine answers at unix:///nowhere; .*selftrain doctor"):
-        verdicts(CodeVerifier(), SandboxSettings(hosts=("unix:///nowhere",)), [(with_tests(LITERAL), ADD)])
+    with pytest.raises(
+        InfraError, match=r"no Docker engine answers at unix:///nowhere; .*selftrain doctor"
+    ):
+        verdicts(
+            CodeVerifier(),
+            SandboxSettings(hosts=("unix:///nowhere",)),
+            [(with_tests(LITERAL), ADD)],
+        )
 
 
 def test_problems_with_neither_tests_nor_a_usable_answer_are_told():

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftrain_assets.config import parse_experiment
-from selftrain_assets.core.foreign import storable
-from selftrain_assets.core.types import Outcome, Problem
+from selftrain_assets.config.experiment import parse_experiment
+from selftrain_assets.domain.foreign import storable
+from selftrain_assets.domain.types import Outcome, Problem
 from selftrain_assets.verifiers import (
     AllOf,
     AnyOf,
@@ -28,8 +28,9 @@ from selftrain_assets.verifiers import (
 
 @dataclass(frozen=True)
 class Example:
-    """What the suite needs to know of a verifier. `equal` are completions that give the same answer as each other, `unusable` is a
-    reference answer that it cannot verify against, `given` are settings without which it cannot be made."""
+    """What the suite needs to know of a verifier. `equal` are completions that give the same
+    answer as each other, `unusable` is a reference answer that it cannot verify against, `given`
+    are settings without which it cannot be made."""
 
     answer: str
     right: tuple[str, ...]
@@ -73,15 +74,29 @@ EXAMPLES = {
     MathVerifier: Example(
         answer=r"2\sqrt{3}",
         right=(r"\boxed{2\sqrt{3}}", r"The answer is $\sqrt{12}$.", r"#### \frac{6}{\sqrt{3}}"),
-        wrong=(r"\boxed{\sqrt{3}}", "The answer is 3.4641.", r"\boxed{2\sqrt{3}}, or rather \boxed{3\sqrt{2}}", "2"),
+        wrong=(
+            r"\boxed{\sqrt{3}}",
+            "The answer is 3.4641.",
+            r"\boxed{2\sqrt{3}}, or rather \boxed{3\sqrt{2}}",
+            "2",
+        ),
         equal=("1/2", r"\boxed{\dfrac12}", "The answer is $x = 0.5$.", "#### 2/4"),
         settings={"cpu_seconds": 1.0, "memory_mib": 128},
     ),
     CodeVerifier: Example(
         answer="1234",
-        right=("1234", "1200 + 34", "print(1200 + 34)", "Add them:\n```python\nx = 1200\nprint(x + 34)\n```\nDone."),
+        right=(
+            "1234",
+            "1200 + 34",
+            "print(1200 + 34)",
+            "Add them:\n```python\nx = 1200\nprint(x + 34)\n```\nDone.",
+        ),
         wrong=("1233", "print(-1234)", "```\n1 + 1\n```"),
-        equal=("print(7)\n", "Like this:\n```py\nprint(7)\n```", "```\nprint(1)\n```\nNo:\n```python3\nprint(7)\n```"),
+        equal=(
+            "print(7)\n",
+            "Like this:\n```py\nprint(7)\n```",
+            "```\nprint(1)\n```\nNo:\n```python3\nprint(7)\n```",
+        ),
         settings={"cpu_seconds": 2.0, "program": "fenced"},
     ),
     AnyOf: Example(
@@ -89,7 +104,15 @@ EXAMPLES = {
         right=("1234", "#### 1,234 apples", "So it is\n1234.", r"\boxed{1234}"),
         wrong=("1233", "#### -1234", "none"),
         equal=("7", "#### 7 apples", "The answer is 14/2."),
-        settings={"of": [{"type": "math"}, {"type": "any_of", "of": [{"type": "numeric", "tolerance": 0.5}, {"type": "exact"}]}]},
+        settings={
+            "of": [
+                {"type": "math"},
+                {
+                    "type": "any_of",
+                    "of": [{"type": "numeric", "tolerance": 0.5}, {"type": "exact"}],
+                },
+            ]
+        },
         given={"of": [{"type": "numeric"}, {"type": "text"}]},
     ),
     AllOf: Example(
@@ -165,7 +188,9 @@ def judged(judges, verifier):
     """The verdicts on completions of one problem, in their order."""
 
     def judge(problem, *completions):
-        found = dict(judges[type(verifier)].stream((problem, completion) for completion in completions))
+        found = dict(
+            judges[type(verifier)].stream((problem, completion) for completion in completions)
+        )
         assert sorted(found) == list(range(len(completions)))
         return [found[place] for place in range(len(completions))]
 
@@ -203,7 +228,9 @@ def test_without_an_answer_a_completion_is_malformed(judged, problem):
         assert verdict.reason
 
 
-@pytest.mark.parametrize("completion", NASTY, ids=lambda text: ascii(text[:12]) + f" of {len(text)}")
+@pytest.mark.parametrize(
+    "completion", NASTY, ids=lambda text: ascii(text[:12]) + f" of {len(text)}"
+)
 def test_no_text_is_too_strange_to_be_judged(verifier, judged, problem, completion):
     started = time.process_time()
     [verdict] = judged(problem, completion)
@@ -222,7 +249,13 @@ def test_nothing_to_judge_gives_nothing(judged, problem):
 
 def test_verdicts_carry_the_position_of_their_completion(judged, example, problem):
     mixed = (example.right[0], example.wrong[0], "", example.right[1], example.wrong[1])
-    assert [verdict.outcome for verdict in judged(problem, *mixed)] == ["pass", "wrong", "malformed", "pass", "wrong"]
+    assert [verdict.outcome for verdict in judged(problem, *mixed)] == [
+        "pass",
+        "wrong",
+        "malformed",
+        "pass",
+        "wrong",
+    ]
 
 
 def test_whoever_judges_says_name_and_version(verifier, judges):
@@ -231,12 +264,21 @@ def test_whoever_judges_says_name_and_version(verifier, judges):
 
 def test_content_is_shared_only_by_what_cannot_be_told_apart(verifier, example, problem):
     other = Problem("q", "What?", "5")
-    contents = [verifier.content(p, completion) for p in (problem, other) for completion in (*example.right, *example.wrong)]
+    contents = [
+        verifier.content(p, completion)
+        for p in (problem, other)
+        for completion in (*example.right, *example.wrong)
+    ]
     assert contents == [None] * len(contents) or len(set(contents)) == len(contents)
-    assert verifier.content(problem, example.right[0]) == verifier.content(Problem("r", "What?", example.answer), example.right[0])
+    assert verifier.content(problem, example.right[0]) == verifier.content(
+        Problem("r", "What?", example.answer), example.right[0]
+    )
 
 
-@given(st.text(st.characters(exclude_categories=()), max_size=40) | st.text("0123456789.,/$+-#{}\\boxed answer is:=", max_size=40))
+@given(
+    st.text(st.characters(exclude_categories=()), max_size=40)
+    | st.text("0123456789.,/$+-#{}\\boxed answer is:=", max_size=40)
+)
 @pytest.mark.parametrize("kind", GIVES_ANSWER, ids=lambda kind: kind.__name__)
 def test_verdicts_of_any_text_are_sound_and_deterministic(kind, completion):
     problem = Problem("p", "What?", EXAMPLES[kind].answer)
@@ -248,7 +290,9 @@ def test_verdicts_of_any_text_are_sound_and_deterministic(kind, completion):
 
 def test_equal_answers_are_one_vote(verifier, example):
     assert len({verifier.parse(completion) for completion in example.equal}) == 1
-    assert not {verifier.parse(completion) for completion in example.right} & {verifier.parse(completion) for completion in example.wrong}
+    assert not {verifier.parse(completion) for completion in example.right} & {
+        verifier.parse(completion) for completion in example.wrong
+    }
 
 
 def test_the_reference_answer_itself_can_be_checked(verifier, example, problem):
@@ -261,12 +305,20 @@ def test_version_and_settings_enter_the_identity(verifier, example):
     assert verifier.version
     other = type(verifier)(**example.settings)
     assert type(verifier).model_validate(other.model_dump(mode="json")) == other
-    assert parse_experiment({"verifier": other.model_dump(mode="json")}, "defs.yaml").verifier == other
-    raised = type("Raised", (type(verifier),), {RAISED.get(type(verifier), "version"): "next", "__annotations__": {}})(**example.given)
-    assert len({verifier_fingerprint(v) for v in (verifier, other, raised)}) == (3 if example.settings else 2)
+    assert (
+        parse_experiment({"verifier": other.model_dump(mode="json")}, "defs.yaml").verifier == other
+    )
+    raised = type(
+        "Raised",
+        (type(verifier),),
+        {RAISED.get(type(verifier), "version"): "next", "__annotations__": {}},
+    )(**example.given)
+    assert len({verifier_fingerprint(v) for v in (verifier, other, raised)}) == (
+        3 if example.settings else 2
+    )
 
 
-# -- numbers ------------------------------------------------------------------------------------------------------------
+# -- numbers ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -327,32 +379,49 @@ def test_which_number_a_completion_gives(completion, number):
     ],
 )
 def test_tolerance_is_relative_to_the_reference(tolerance, completion, outcome):
-    assert NumericVerifier(tolerance=tolerance).verify(Problem("p", "?", "100"), completion).outcome == outcome
+    assert (
+        NumericVerifier(tolerance=tolerance).verify(Problem("p", "?", "100"), completion).outcome
+        == outcome
+    )
 
 
 def test_a_reference_of_zero_is_met_exactly_or_not():
     verifier = NumericVerifier(tolerance=0.5)
-    assert [verifier.verify(Problem("p", "?", "0"), text).outcome for text in ("0.0", "0.1")] == ["pass", "wrong"]
+    assert [verifier.verify(Problem("p", "?", "0"), text).outcome for text in ("0.0", "0.1")] == [
+        "pass",
+        "wrong",
+    ]
 
 
 def test_a_mark_can_be_required():
     verifier, problem = NumericVerifier(require_mark=True), Problem("p", "?", "7")
     completions = ("3 + 4 = 7", "3 + 4 = 7 ; #### 7", "the answer is 7", "#### 8")
-    assert [verifier.verify(problem, text).outcome for text in completions] == ["malformed", "pass", "pass", "wrong"]
+    assert [verifier.verify(problem, text).outcome for text in completions] == [
+        "malformed",
+        "pass",
+        "pass",
+        "wrong",
+    ]
 
 
 def test_a_worked_gold_answer_as_in_gsm8k():
-    problem = Problem("p", "?", "She sells 16 - 3 - 4 = <<16-3-4=9>>9 eggs.\nShe makes 9 * 2 = $<<9*2=18>>18.\n#### 18")
+    problem = Problem(
+        "p",
+        "?",
+        "She sells 16 - 3 - 4 = <<16-3-4=9>>9 eggs.\nShe makes 9 * 2 = $<<9*2=18>>18.\n#### 18",
+    )
     assert NumericVerifier().check_problem(problem) is None
     assert NumericVerifier().verify(problem, "The answer is $18.").outcome == Outcome.PASS
     assert NumericVerifier().verify(problem, "#### 9").outcome == Outcome.WRONG
 
 
 def test_a_reference_without_a_number_is_told_before_any_sample_is_drawn():
-    assert 'answer "twelve" holds no number' in NumericVerifier().check_problem(Problem("p", "?", "twelve"))
+    assert 'answer "twelve" holds no number' in NumericVerifier().check_problem(
+        Problem("p", "?", "twelve")
+    )
 
 
-# -- texts --------------------------------------------------------------------------------------------------------------
+# -- texts -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -377,5 +446,7 @@ def test_case_can_be_told_apart():
 
 
 def test_an_exact_reference_has_no_white_space_at_its_ends():
-    assert 'answer "ab " has white space at its ends' in ExactVerifier().check_problem(Problem("p", "?", "ab "))
+    assert 'answer "ab " has white space at its ends' in ExactVerifier().check_problem(
+        Problem("p", "?", "ab ")
+    )
     assert ExactVerifier().check_problem(Problem("p", "?", "...")) is None

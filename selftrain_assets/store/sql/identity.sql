@@ -1,4 +1,4 @@
--- The keys of core/identity.py, for tables: SQL and Python give the same key for the same content.
+-- The keys of domain/identity.py, for tables: SQL and Python give the same key for the same content.
 
 CREATE MACRO hashed(content) AS substr(sha256(content), 1, 32);
 

@@ -1,4 +1,4 @@
--- From verified samples to training rows, by the rules of core/selection.py. Reads narrow columns until the rows are chosen,
+-- From verified samples to training rows, by the rules of domain/selection.py. Reads narrow columns until the rows are chosen,
 -- so that memory does not grow with the length of completions.
 --
 -- in:   verified(iteration, source, sample_key, problem_id, outcome, reward, method, origin, translates), sample_pool,

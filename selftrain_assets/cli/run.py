@@ -1,0 +1,369 @@
+"""Commands that do and show the work of an experiment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from selftrain_assets.cli.common import (
+    AsJson,
+    Name,
+    Seeds,
+    app,
+    as_typed,
+    open_run,
+    print_json,
+    repeated,
+)
+from selftrain_assets.cli.sweep import WORKERS, run_sweep, show_sweep
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.ranges import ROUNDS
+
+PRESETS = (
+    "rest_em, rest, star, rft or expert_iteration, on your own problems; mmst, mmst_st_size,"
+    " st_text, st_code or mixed_distillation; tripost and its baselines; diversification; or a"
+    " study, with a sweep: instructions, no_op, long_tail, families, code_mix, general_mix"
+)
+
+
+@app.command()
+def run(
+    name: Name,
+    rounds: Annotated[str | None, typer.Option(help=ROUNDS)] = None,
+    seeds: Seeds = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="write the experiment first, as `new` does, where there is none of this name"
+        ),
+    ] = None,
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep", help="all points of its sweep, each an experiment NAME-cap-4 of its own"
+        ),
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help=WORKERS)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do what is owed of an experiment; a second call goes on where the first one ended."""
+    from selftrain_assets.pipeline.run import iteration_scope
+    from selftrain_assets.reports import summarize
+
+    if preset is not None:
+        _write_preset(name, preset)
+    if sweep:
+        run_sweep(name, rounds, seeds, workers, as_json)
+        return
+    if workers is not None:
+        raise UserError(
+            "--workers: how many points of a sweep are worked on at a time; give --sweep too, or"
+            " leave it out"
+        )
+    names = repeated(name, seeds)
+    pages = [_do(each, rounds, as_json) for each in names]
+    if as_json:
+        found = [summarize(open_run(each)) for each in names]
+        print_json(found if seeds else found[0])
+    else:
+        sampled = open_run(names[-1]).manifest(iteration_scope(1), "samples") is not None
+        _farewell(names[-1], pages[-1], f"{name} --seeds {seeds}" if seeds else None, sampled)
+
+
+def _write_preset(name: str, preset: str) -> None:
+    from selftrain_assets.config.experiment_files import (
+        experiment_file,
+        experiment_names,
+        write_experiment,
+    )
+    from selftrain_assets.config.scaffold import scaffold
+
+    text = scaffold(preset)
+    if name not in experiment_names():
+        write_experiment(name, text)
+    elif experiment_file(name).read_text() != text:
+        raise UserError(
+            f'--preset: "{name}" is there already, and differs from preset {preset}; leave --preset'
+            " out to run it as it is"
+        )
+
+
+def _do(name: str, rounds: str | None, quiet: bool) -> Path:
+    from selftrain_assets.cli.runner import work
+    from selftrain_assets.cli.ui import Display, print_notes
+    from selftrain_assets.pipeline.length_checks import room_for_answers
+    from selftrain_assets.reports import summarize, write_report
+
+    with Display(quiet=quiet) as display:
+        opened = open_run(name, display.progress)
+        if not quiet:
+            print_notes(room_for_answers(opened.config))
+        for manifest in work(opened, rounds):
+            if manifest.stage == "evaluation":
+                display.table(lambda: summarize(opened))
+        return write_report(opened)
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(help="experiments; differences are from the first one")
+    ],
+    seeds: Seeds = None,
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep", help="the points of the sweep of one experiment, with its seeds"),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Experiments side by side: accuracy, paired differences, and on what terms; also as a
+    figure and as HTML."""
+    from selftrain_assets.cli.ui import console, print_titled
+    from selftrain_assets.reports.comparison import (
+        compare,
+        comparison_tables,
+        folder_name,
+        write_comparison,
+    )
+    from selftrain_assets.store import Store
+
+    if sweep:
+        show_sweep(names, seeds, as_json)
+        return
+    found = compare(names, [[open_run(each) for each in repeated(name, seeds)] for name in names])
+    page = write_comparison(
+        found,
+        Store.default().root
+        / "comparisons"
+        / folder_name([*names, *([f"seeds-{seeds}"] if seeds else [])]),
+    )
+    if as_json:
+        print_json(found)
+        return
+    for table in comparison_tables(found):
+        print_titled(table)
+    console.print("\n".join(found["terms"]), highlight=False)
+    console.print(f"Report: {os.path.relpath(page)}", highlight=False)
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(help="experiment; default: all of them")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which stages of which rounds are finished."""
+    from selftrain_assets.cli.ui import print_status
+    from selftrain_assets.config.experiment_files import experiment_names, without_file
+    from selftrain_assets.store import Store
+
+    found = [
+        _status(each)
+        for each in ([name] if name else [*experiment_names(), *without_file(Store.default().root)])
+    ]
+    if as_json:
+        print_json(found)
+    else:
+        print_status(found)
+
+
+@app.command()
+def report(name: Name, as_json: AsJson = False) -> None:
+    """Numbers of an experiment; also writes the figure and the Markdown and HTML report."""
+    from selftrain_assets.cli.ui import console, summary_table
+    from selftrain_assets.reports import findings, summarize, write_report
+
+    opened = open_run(name)
+    page = write_report(opened)
+    if as_json:
+        print_json(summarize(opened))
+        return
+    console.print(summary_table(summarize(opened)))
+    console.print(findings(summarize(opened)), highlight=False)
+    console.print(f"Report: {os.path.relpath(page)}", highlight=False)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="name of the experiment")],
+    preset: Annotated[str, typer.Option(help=PRESETS)] = "rest_em",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help=(
+                "its model: a directory or hub name; max_tokens, and whether it is asked in a chat,"
+                " are as that says"
+            )
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a commented experiment to start from."""
+    from selftrain_assets.config.experiment_files import write_experiment
+    from selftrain_assets.config.scaffold import needs_problems, scaffold, studies
+
+    path = write_experiment(name, scaffold(preset, model))
+    if as_json:
+        print_json({"experiment": name, "file": str(path)})
+    else:
+        first = (
+            f"Set task.path{'' if model else ' and model'} in it, then"
+            if needs_problems(preset)
+            else "Run it as it is, or with your own problems"
+        )
+        typer.echo(
+            f"Wrote {os.path.relpath(path)}\n{first}: selftrain run"
+            f" {name}{' --sweep' if preset in studies() else ''}"
+        )
+
+
+@app.command()
+def fork(
+    source: Annotated[str, typer.Argument(help="experiment that it goes on from")],
+    iteration: Annotated[
+        int, typer.Argument(help="last round of it that is shared, from 1; 0 is the base", min=0)
+    ],
+    name: Annotated[str, typer.Argument(help="name of the new experiment")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="a setting of the later rounds, as in recipe.cap=8; again for another one"
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            help="rounds of the new experiment; default: as many as the other one has", min=1
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write an experiment that goes on from a round of another one with other settings; what
+    they share is not done again."""
+    from selftrain_assets.config.experiment_files import load_experiment, write_experiment
+    from selftrain_assets.config.fork_file import assignments
+    from selftrain_assets.config.fork_file import fork as forked
+
+    path = write_experiment(name, forked(source, iteration, assignments(changes or ()), rounds))
+    made = load_experiment(name).forks[-1]
+    unfinished = _unfinished(open_run(source), iteration)
+    if as_json:
+        print_json(
+            {
+                "experiment": name,
+                "file": str(path),
+                "fork": made.model_dump(),
+                "unfinished": unfinished,
+            }
+        )
+        return
+    shared = (
+        f"rounds 1 to {iteration} are"
+        if iteration > 1
+        else "round 1 is"
+        if iteration
+        else "the base is"
+    )
+    typer.echo(f"Wrote {os.path.relpath(path)}: {name} is forked from {made}; {shared} shared.")
+    if unfinished:
+        typer.echo(
+            f"{unfinished} of {source} is not finished: whichever of the two runs first does what"
+            " they share, the other finds it."
+        )
+    typer.echo(f"Run it: selftrain run {name}")
+
+
+@app.command()
+def doctor(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="experiment whose execution.sandbox is looked at; default: the defaults"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that programs can be run here: find the engine, build the image, try every control
+    from inside a container."""
+    from sandbox.doctor import diagnose
+    from selftrain_assets.cli.ui import print_diagnosis, print_notes
+    from selftrain_assets.config.experiment_files import load_experiment
+    from selftrain_assets.pipeline.length_checks import room_for_answers
+    from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
+
+    config = load_experiment(name) if name else None
+    if config and not as_json:
+        print_notes(room_for_answers(config))
+    settings = config.execution.sandbox if config else SandboxSettings()
+    languages = (
+        {language for verifier in config.code_verifiers() for language in verifier.languages}
+        if config
+        else ()
+    )
+    engines = []
+    with sandbox_errors():
+        for engine in settings.engines(languages):
+            with diagnose(engine) as found:
+                engines.append(print_diagnosis(found, quiet=as_json))
+    if as_json:
+        print_json(engines)
+    if not all(check["ok"] for engine in engines for check in engine["checks"]):
+        raise typer.Exit(1)
+
+
+def _unfinished(opened, last: int) -> str | None:
+    """The first scope up to a round that has no evaluation."""
+    from selftrain_assets.pipeline.run import BASE, iteration_scope
+
+    scopes = [BASE, *map(iteration_scope, range(1, last + 1))]
+    return next((scope for scope in scopes if opened.manifest(scope, "evaluation") is None), None)
+
+
+def _status(name: str) -> dict[str, Any]:
+    from selftrain_assets.pipeline.loop import round_stages
+    from selftrain_assets.pipeline.run import BASE, INPUTS, iteration_scope
+
+    opened = open_run(name)
+    scopes = {INPUTS: ["problems"], BASE: ["checkpoint", "evaluation"]}
+    scopes |= {
+        iteration_scope(i): list(round_stages(opened.config.recipe))
+        for i in range(1, opened.config.rounds + 1)
+    }
+    stages = {
+        scope: {
+            stage: m.finished if (m := opened.manifest(scope, stage)) else None for stage in names
+        }
+        for scope, names in scopes.items()
+    }
+    forks = [str(fork) for fork in opened.config.forks]
+    return {
+        "experiment": name,
+        "store": str(opened.store.root),
+        "forked_from": forks,
+        "finished": stages,
+    }
+
+
+def _farewell(name: str, page: Path, comparable: str | None, sampled: bool) -> None:
+    from selftrain_assets.cli.ui import console
+
+    command = as_typed()
+    following = {
+        **({} if comparable else {"make ui": "the same experiment in the Dagster UI"}),
+        **(
+            {f"{command} show {name} 1": "samples of round 1 with their verdicts"}
+            if sampled
+            else {}
+        ),
+        **(
+            {f"{command} compare {comparable}": "means over these seeds with intervals"}
+            if comparable
+            else {}
+        ),
+        f"{command} new another": "your own problems and model; change a setting and run it",
+    }
+    width = max(map(len, following)) + 4
+    lines = "".join(f"  {typed:<{width}}{what}\n" for typed, what in following.items())
+    console.print(f"\nReport: {os.path.relpath(page)}\n\nNext:\n{lines}", highlight=False)

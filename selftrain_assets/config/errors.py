@@ -1,0 +1,106 @@
+"""What pydantic refuses, in one sentence: the field as a person wrote it, what is wrong, and
+what is known."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from selftrain_assets.config.forks import Fork
+from selftrain_assets.domain.errors import nearest
+
+
+def sentence(error: ValidationError, settings: type[BaseModel]) -> str:
+    """The first fault in what should be these settings."""
+
+    # A misspelt name often leaves another field missing; the misspelling is the cause, so it is
+    # told first. Where a section may also be a plain value, what is wrong inside of it says more
+    # than that it is no such value.
+    def blurred(e: Any) -> tuple[bool, bool]:
+        return e["type"] != "extra_forbidden", e["type"].endswith("_type") and isinstance(
+            e["input"], dict
+        )
+
+    fault = min(error.errors(), key=blurred)
+    path, siblings = _locate(fault["loc"], settings)
+    name, context = ".".join(path) or "the file", fault.get("ctx", {})
+    if fault["type"] == "extra_forbidden":
+        return f'unknown field "{name}"{nearest(path[-1], siblings)}'
+    if fault["type"].startswith("union_tag"):
+        return (
+            f"{name}.type: there is no"
+            f' "{context.get("tag")}"{nearest(str(context.get("tag")), _quoted(context["expected_tags"]))}'  # noqa: E501
+        )
+    if fault["type"] == "literal_error":
+        return (
+            f"{name}: there is no"
+            f' "{fault["input"]}"{nearest(str(fault["input"]), _quoted(context["expected"]))}'
+        )
+    message = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    given = (
+        ""
+        if isinstance(fault["input"], dict) or fault["type"] == "missing"
+        else f", not {fault['input']!r}"
+    )
+    # settings that do not fit together; the message names them
+    of_several = not path and fault["type"] == "value_error"
+    return f"{'' if of_several else f'{name}: '}{message}{given}"
+
+
+def _quoted(text: str) -> list[str]:
+    return re.findall(r"'([^']+)'", text)
+
+
+PLAIN = ("str", "int", "float", "bool")  # pydantic's names for such branches
+
+
+def _locate(loc: tuple[int | str, ...], settings: type[BaseModel]) -> tuple[list[str], list[str]]:
+    """The path of a fault as a person wrote it (pydantic adds the tags of unions), and the
+    fields known at its end."""
+    path: list[str] = []
+    here: list[type[BaseModel]] = [settings]
+    named_by_person = False
+    for part in loc:
+        if named_by_person:
+            path.append(str(part))
+            named_by_person = False
+            continue
+        if len(here) > 1 and (
+            tagged := [
+                c
+                for c in here
+                if "type" in c.model_fields and c.model_fields["type"].default == part
+            ]
+        ):
+            here = tagged
+            continue
+        # pydantic's name for a branch of a union, within the names of its validators
+        if named := [
+            c for c in here if part == c.__name__ or str(part).endswith(f", {c.__name__}]")
+        ]:
+            here = named
+            continue
+        if part in PLAIN:
+            break
+        if isinstance(part, int) and path:  # the place in a list
+            path[-1] += f"[{part}]"
+            continue
+        if not here and isinstance(part, str):
+            break
+        path.append(str(part))
+        inner = next(
+            (c.model_fields[str(part)].annotation for c in here if part in c.model_fields), None
+        )
+        if inner is None:
+            break
+        here = [settings] if here == [Fork] and part == "changes" else _settings_in(inner)
+        named_by_person = get_origin(inner) is dict and here != [settings]
+    return path, sorted({name for c in here for name in c.model_fields})
+
+
+def _settings_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [c for inner in get_args(annotation) for c in _settings_in(inner)]

@@ -1,0 +1,391 @@
+"""One experiment, typed. Everything that a person can set is reached from `Experiment`.
+
+Imports neither dagster nor torch. Defaults are the vetted settings, so what stands in a file is
+visibly its author's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
+
+from selftrain_assets.config.errors import sentence
+from selftrain_assets.config.evaluation import Evaluation, SectionName
+from selftrain_assets.config.forks import CHANGEABLE, Fork
+from selftrain_assets.config.sweep import Sweep
+from selftrain_assets.domain.errors import UserError, nearest
+from selftrain_assets.domain.mixing import HUMAN, Mixing
+from selftrain_assets.domain.prompts import PromptSettings
+from selftrain_assets.domain.selection import Selection
+from selftrain_assets.domain.settings import Execution, Identity, merged, with_types
+from selftrain_assets.domain.waivers import Contamination
+from selftrain_assets.engines import AnyEngine, TransformersSettings
+from selftrain_assets.models.random_init import ScratchModel
+from selftrain_assets.recipes import AnyRecipe, Diversification, RestEM, TriPosT
+from selftrain_assets.tasks import AnyTask, WordProblems
+from selftrain_assets.tasks.defaults import with_task_defaults
+from selftrain_assets.trainers import AnyTrainer, SftTrainer
+from selftrain_assets.trainers.tracking import Trackers
+from selftrain_assets.verifiers import (
+    AnyVerifier,
+    CodeVerifier,
+    NumericVerifier,
+    SandboxSettings,
+    code_verifiers,
+)
+
+
+class Source(Identity):
+    """Solved problems of another task, whose reference solutions can be mixed into what a recipe
+    trains on (`recipe.mix`). `prompt` is that of the task where it is not set."""
+
+    task: AnyTask = Field(
+        description="whose training problems they are; those with a solution count"
+    )
+    prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution")
+    power_law: float | None = Field(
+        None,
+        gt=0,
+        description=(
+            "where not all rows are taken: alpha of the power law of rows by group of problems;"
+            " none: at random"
+        ),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _types(cls, data: Any) -> Any:
+        filled = with_task_defaults(data)
+        return with_types(
+            cls,
+            (
+                {k: v for k, v in filled.items() if k in data or k == "prompt"}
+                if isinstance(data, dict)
+                else data
+            ),
+        )
+
+
+class Base(Identity):
+    """The policy that round 1 samples from."""
+
+    fine_tune: Literal["none", "human"] = Field(
+        "none", description="none: the model as it is; human: fine-tuned on the human rows first"
+    )
+    trainer: AnyTrainer | None = Field(
+        None, description="settings of that fine-tuning; None: those of the rounds"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _types(cls, data: Any) -> Any:
+        """A trainer without `type` is of the kind that an experiment's own is by default."""
+        trainer = data.get("trainer") if isinstance(data, dict) else None
+        return (
+            {**data, "trainer": {"type": SftTrainer.model_fields["type"].default, **trainer}}
+            if isinstance(trainer, dict)
+            else data
+        )
+
+
+class ExecutionSettings(Execution):
+    """How the stages run; never part of a key."""
+
+    shard_size: int = Field(4096, ge=1, description="samples per committed shard, at most")
+    shard_seconds: float = Field(
+        30.0,
+        ge=0,
+        description="age at which a smaller one is committed, asked whenever a sample comes",
+    )
+    sandbox: SandboxSettings = Field(
+        SandboxSettings(), description="where the programs of verifier code run"
+    )
+    trackers: Trackers = Field(
+        Trackers(), description="where training curves and the figures of rounds are shown too"
+    )
+
+
+class Experiment(BaseModel):
+    """What one YAML file says."""
+
+    model_config = Identity.model_config
+
+    model: str | ScratchModel = Field(
+        "embedded",
+        description=(
+            "Hugging Face model directory or hub name; embedded is the one that ships with"
+            " selftrain; {architecture, layers, width, heads}: one of random weights"
+        ),
+    )
+    seed: int = Field(0, ge=0, description="seed of sampling, selection and training")
+    rounds: int = Field(3, ge=1, le=999, description="iterations of the loop")
+    task: AnyTask = Field(WordProblems(), description="problems and their splits")
+    prompt: PromptSettings = Field(
+        PromptSettings(), description="from a problem to the text that is completed"
+    )
+    sources: dict[SectionName, Source] = Field(
+        {}, description="other tasks whose solutions can be mixed in, by a name for each"
+    )
+    recipe: AnyRecipe = Field(RestEM(), description="the self-training algorithm")
+    verifier: AnyVerifier = Field(NumericVerifier(), description="who says what is right")
+    second_opinion: bool = Field(
+        True,
+        description="read some wrong and malformed samples in other ways too, for the report alone",
+    )
+    base: Base = Field(Base(), description="the policy that round 1 samples from")
+    trainer: AnyTrainer = Field(SftTrainer(), description="the M-step")
+    evaluation: Evaluation = Field(Evaluation(), description="held-out measurements")
+    human_only: bool = Field(
+        False,
+        description=(
+            "as a control, also fine-tune on the human rows alone, for the steps of a round and"
+            " of all"
+        ),
+    )
+    contamination: Contamination = Field(
+        Contamination(), description="held-out text in what is learnt from"
+    )
+    engine: AnyEngine = Field(TransformersSettings(), description="what samples")
+    execution: ExecutionSettings = Field(ExecutionSettings(), description="how stages run")
+    forks: tuple[Fork, ...] = Field(
+        (),
+        description=(
+            "which experiment it goes on from, and with what changes; `selftrain fork` writes it"
+        ),
+    )
+    sweep: Sweep | None = Field(
+        None,
+        description=(
+            "values of fields that it is run with, each an experiment of its own (docs/sweeps.md)"
+        ),
+    )
+    _later: dict[int, Experiment] = PrivateAttr(default_factory=dict)
+
+    @property
+    def phases(self) -> dict[int, Experiment]:
+        """Settings of the rounds, by the first round that has them; only a fork has several."""
+        return {1: self, **self._later}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _types(cls, data: Any) -> Any:
+        return with_types(
+            cls, _one_round(with_task_defaults(data, (RestEM, TriPosT, Diversification)))
+        )
+
+    def verifiers(self) -> list[AnyVerifier]:
+        """Of each method, or the one."""
+        return [m.verifier for m in self.recipe.methods] or [self.verifier]
+
+    def code_verifiers(self) -> list[CodeVerifier]:
+        """All that run programs, those of suites included."""
+        return code_verifiers(
+            [*self.verifiers(), *(suite.verifier for suite in self.evaluation.suites.values())]
+        )
+
+    @model_validator(mode="after")
+    def _programs_fit(self):
+        for verifier in self.code_verifiers():
+            try:
+                self.execution.sandbox.require_room(verifier.memory_mib)
+            except UserError as error:
+                raise ValueError(f"verifier.{error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _suites_fit(self):
+        names = [m.name for m in self.recipe.methods]
+        for name, suite in self.evaluation.suites.items():
+            if name in names:
+                raise ValueError(
+                    f"evaluation.suites.{name}: this is the name of a method; give the suite"
+                    " another"
+                )
+            if suite.method is None and self.recipe.trained != (None,):
+                raise ValueError(
+                    f"evaluation.suites.{name}.method: each method has weights of its own; say"
+                    f" whose are to answer: {names}"
+                )
+            if suite.method is not None and suite.method not in names:
+                raise ValueError(
+                    f"evaluation.suites.{name}.method: there is no method"
+                    f' "{suite.method}"{nearest(suite.method, names)}'
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _sources_are_known(self):
+        mix = self.recipe.mix if isinstance(self.recipe, Mixing) else {}
+        known = [*self.sources, HUMAN]
+        if unknown := [name for name in mix if name not in known]:
+            advice = (
+                nearest(unknown[0], known)
+                if self.sources
+                else "; name its task in the section `sources`"
+            )
+            raise ValueError(f'recipe.mix: there is no source "{unknown[0]}"{advice}')
+        if HUMAN in self.sources:
+            raise ValueError(
+                f"sources.{HUMAN}: {HUMAN} means the human problems of the experiment's own task;"
+                " give the source another name"
+            )
+        if mix.get(HUMAN) and isinstance(self.recipe, Selection) and self.recipe.mix_human:
+            raise ValueError(
+                f"recipe.mix: {HUMAN} and recipe.mix_human both add human rows; keep one of the two"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _trains_once(self):
+        if isinstance(self.recipe, Diversification) and self.rounds != 1:
+            raise ValueError(
+                "rounds: recipe diversification samples nothing, so that a second round would"
+                f" repeat the first; set 1, not {self.rounds}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _methods_ask_and_verify(self):
+        for section in ("prompt", "verifier"):
+            if self.recipe.methods and section in self.model_fields_set:
+                raise ValueError(
+                    f"{section}: recipe {self.recipe.type} has one for each of its methods; set it"
+                    " there (recipe.methods)"
+                )
+        return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _forked(cls, data: Any, validated: ModelWrapValidatorHandler[Experiment]) -> Experiment:
+        config = validated(data)
+        if isinstance(data, Mapping):
+            config._later = _after_forks(config, data)
+            if config.sweep is not None:
+                config.sweep.settle(data, Experiment.model_validate, _sentence)
+        return config
+
+
+def _one_round(data: Any) -> Any:
+    """Recipe diversification has one round, unless a file says otherwise, which is refused."""
+    recipe = data.get("recipe") if isinstance(data, Mapping) else None
+    kind = recipe.get("type") if isinstance(recipe, Mapping) else getattr(recipe, "type", None)
+    return {"rounds": 1, **data} if kind == Diversification.model_fields["type"].default else data
+
+
+def _after_forks(config: Experiment, data: Mapping[str, Any]) -> dict[int, Experiment]:
+    """Settings of the rounds after each fork, by the first of them. Changes are merged into
+    `data`, which is what the file says, in the order of the forks, and must fit each time; else
+    ValidationError names them."""
+    later = {}
+    for last in sorted({fork.iteration for fork in config.forks}):
+        values = {name: value for name, value in data.items() if name != "forks"}
+        changed = config
+        for place, fork in enumerate(config.forks):
+            if fork.iteration <= last:
+                values = merged(values, fork.changes)
+                changed = _changed(config, ("forks", place), values)
+        later[last + 1] = changed.model_copy(update={"forks": config.forks})
+    return later
+
+
+def _changed(config: Experiment, at: tuple[str, int], values: dict[str, Any]) -> Experiment:
+    fork = config.forks[at[1]]
+    if fork.iteration >= config.rounds:
+        message = (
+            f"should be less than rounds, which is {config.rounds}, or no round comes after it; it"
+            f" is {fork.iteration}"
+        )
+        raise _refusal((*at, "iteration"), message)
+    within = (*at, "changes")
+    if fixed := [
+        name for name in fork.changes if name in Experiment.model_fields and name not in CHANGEABLE
+    ]:
+        message = (
+            f"all rounds share it; after a fork only {', '.join(CHANGEABLE)} can change;"
+            f" {_instead(fixed[0])}"
+        )
+        raise _refusal((*within, fixed[0]), message)
+    recipe = fork.changes.get("recipe")
+    if (
+        isinstance(recipe, Mapping)
+        and (wanted := recipe.get("type", config.recipe.type)) != config.recipe.type
+    ):
+        raise _refusal(
+            (*within, "recipe", "type"),
+            f"a fork stays with its recipe, {config.recipe.type}; {_instead(f'recipe {wanted}')}",
+        )
+    try:
+        changed = Experiment.model_validate(values)
+    except ValidationError as error:
+        details = [
+            InitErrorDetails(**{**e, "loc": (*within, *e["loc"])})
+            for e in error.errors(include_url=False)
+        ]  # type: ignore[typeddict-item]
+        raise ValidationError.from_exception_data("Experiment", details) from error
+    if misfit := _misfit(config.recipe, changed.recipe):
+        raise _refusal((*within, "recipe"), misfit)
+    return changed
+
+
+def _instead(name: str) -> str:
+    whole = ("rounds", "human_only", "engine", "execution", "forks")
+    return (
+        f"set {name} for the whole experiment"
+        if name in whole
+        else f"for another {name} make a new experiment: selftrain new"
+    )
+
+
+def _misfit(before: AnyRecipe, after: AnyRecipe) -> str | None:
+    """Why rounds of one recipe cannot follow those of the other: they would differ in what is
+    measured, or in the shape of the graph."""
+    if [(m.name, m.prompt, m.verifier) for m in before.methods] != [
+        (m.name, m.prompt, m.verifier) for m in after.methods
+    ]:
+        return (
+            "methods: names, prompts and verifiers must stay, since all rounds are measured by"
+            " them; sampling and translation can change"
+        )
+    if before.own_stages != after.own_stages:
+        differing = "".join({*before.own_stages} ^ {*after.own_stages})
+        return (
+            "all rounds of an experiment have the same stages; these changes would"
+            f" {'drop' if before.own_stages else 'add'} {differing}"
+        )
+    if before.trained != after.trained:
+        return (
+            "weights: one model for all methods, or one for each, must stay, since rounds go on"
+            " from one another's weights"
+        )
+    return None
+
+
+def _refusal(loc: tuple[str | int, ...], message: str) -> ValidationError:
+    # a type that Dagster knows too
+    fault = InitErrorDetails(
+        type="value_error", loc=loc, input={}, ctx={"error": ValueError(message)}
+    )
+    return ValidationError.from_exception_data("Experiment", [fault])
+
+
+def parse_experiment(values: Any, where: str) -> Experiment:
+    """Validate; the first fault becomes one sentence that names `where`, the field, and what is
+    known."""
+    try:
+        return Experiment.model_validate(values or {})
+    except ValidationError as error:
+        raise UserError(f"{where}: {_sentence(error)}") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    return sentence(error, Experiment)

@@ -1,0 +1,245 @@
+"""A sweep: one experiment run with several values of some of its settings, each combination a
+point with a name of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from itertools import combinations, product
+from typing import Any
+
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails
+
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.ranges import numbers
+from selftrain_assets.domain.settings import Identity, merged
+
+MOST_RUNS = 500
+# characters, of what a point adds to the experiment's name, and of one value in it
+LONGEST_NAME, LONGEST_VALUE = 80, 32
+UNALTERED = "unaltered"
+"""The point that sets nothing."""
+
+NOT_SWEPT = {
+    "sweep": "a sweep has no sweep of its own",
+    "forks": (
+        "a point goes on from where the file does; write a fork of its own with `selftrain fork`"
+    ),
+    "seed": "set sweep.seeds, which repeats every point with seeds and problems of their own",
+}
+
+
+class Sweep(Identity):
+    """Points of which each is the experiment with other values of these fields, a field being
+    written as in `recipe.cap`."""
+
+    grid: dict[str, list[Any]] = Field(
+        {}, description="values by field, as in recipe.cap: [4, 8]; every combination is a point"
+    )
+    points: list[dict[str, Any]] = Field(
+        [], description="or point by point, values by field; {} is the file as it is"
+    )
+    seeds: tuple[int, ...] = Field(
+        (),
+        description=(
+            'each point is repeated with these, "0-4", 3 or a list; none: the seed of the file'
+        ),
+    )
+    _settled: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _written_as_a_range(cls, seeds: Any) -> Any:
+        if isinstance(seeds, str) and not (seeds := tuple(numbers(seeds))):
+            raise ValueError('give a seed, a range as in "0-4", or a list')
+        return (seeds,) if isinstance(seeds, int) else seeds
+
+    @model_validator(mode="after")
+    def _has_points(self):
+        if bool(self.grid) == bool(self.points):
+            raise ValueError(
+                "set grid, values by field, or points, a list of them; one of the two, and not"
+                " empty"
+            )
+        part = "grid" if self.grid else "points"
+        if empty := [field for field, values in self.grid.items() if not values]:
+            raise _refused(part, f"{empty[0]} has no value; give it some, or take it out")
+        for fields in [self.grid] if self.grid else self.points:
+            _check_fields(part, fields)
+        if len({*self.seeds}) < len(self.seeds) or any(seed < 0 for seed in self.seeds):
+            raise _refused("seeds", f"should be different numbers from 0, not {[*self.seeds]}")
+        if self.seeds and any("task.seed" in changes for changes in self.changes):
+            raise _refused(part, "task.seed is set by sweep.seeds too; take one of them out")
+        if (runs := len(self.changes) * len(self.seeds or (0,))) > MOST_RUNS:
+            raise _refused(
+                part,
+                f"{len(self.changes):,} points with {len(self.seeds or (0,))} seeds are {runs:,}"
+                f" runs, and {MOST_RUNS} are the most",
+            )
+        return self
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """What each point sets, by field; the last field of a grid changes fastest."""
+        return [*self.points] or [
+            dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())
+        ]
+
+    @property
+    def named(self) -> dict[str, dict[str, Any]]:
+        """The same by the end of the point's name. A name stays when values are added behind the
+        others."""
+        changes = self.changes
+        labels = _labels(dict.fromkeys(field for point in changes for field in point))
+        places: dict[str, list[str]] = {field: [] for field in labels}
+        found: dict[str, dict[str, Any]] = {}
+        taken: set[str] = set()
+        for point in changes:
+            parts = []
+            for field, value in point.items():
+                if (text := _text(value)) not in places[field]:
+                    places[field].append(text)
+                parts.append(f"{labels[field]}-{_short(value) or places[field].index(text) + 1}")
+            name = _distinct("-".join(parts) or UNALTERED, _text(point), taken)
+            taken.add(_alike(name))
+            found[name] = point
+        return found
+
+    @property
+    def settled(self) -> dict[str, dict[str, Any]]:
+        """What the file would say of each point, by the end of its name, once `settle` has
+        looked at all of them."""
+        return self._settled
+
+    def settle(
+        self,
+        data: Mapping[str, Any],
+        validated: Callable[[Any], Any],
+        sentence: Callable[[ValidationError], str],
+    ) -> None:
+        """Every point must be an experiment, and no two the same. `data` is what the file says;
+        ValidationError has the sentence on the first fault."""
+        part = "grid" if self.grid else "points"
+        names: dict[str, list[tuple[str, Any]]] = {}
+        for name, changes in self.named.items():
+            values = at_point(data, changes)
+            try:
+                config = validated(values)
+            except ValidationError as error:
+                raise _refused(("sweep", part), _told(changes, sentence(error))) from error
+            same = names.setdefault(config.model_dump_json(), [])
+            if twice := [other for other, known in same if known == config]:
+                raise _refused(
+                    ("sweep", part),
+                    f"{twice[0]} and {name} are the same point; take one of them out",
+                )
+            same.append((name, config))
+            self._settled[name] = values
+
+
+def at_point(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says, with the values of a point laid over it, and without its sweep."""
+    values = {name: value for name, value in data.items() if name != "sweep"}
+    for field, value in changes.items():
+        for part in reversed(field.split(".")):
+            value = {part: value}
+        values = merged(values, value)
+    return values
+
+
+def described(changes: Mapping[str, Any]) -> str:
+    """The values of a point in words."""
+    return (
+        ", ".join(
+            f"{field} {value if isinstance(value, str) else _text(value)}"
+            for field, value in changes.items()
+        )
+        or UNALTERED
+    )
+
+
+def _check_fields(part: str, fields: Iterable[str]) -> None:
+    for field in fields:
+        top, *_ = parts = field.split(".")
+        if not all(parts):
+            raise _refused(
+                part,
+                f'"{field}" is no field; write its sections with dots between, as in recipe.cap',
+            )
+        if top in NOT_SWEPT:
+            raise _refused(part, f"{field} cannot be swept: {NOT_SWEPT[top]}")
+    for one, other in combinations(fields, 2):
+        if f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}."):
+            raise _refused(part, f"{one} and {other} set the same; give each setting once")
+
+
+def _told(changes: Mapping[str, Any], sentence: str) -> str:
+    """Of a field that there is not, its name as the sweep has it; of any other fault, the values
+    of the point."""
+    if unknown := [field for field in changes if sentence.startswith(f'unknown field "{field}"')]:
+        return f"{unknown[0]}: {sentence}"
+    return f"{sentence} (point {described(changes)})"
+
+
+def _refused(loc: str | tuple[str, ...], message: str) -> ValidationError:
+    where = (loc,) if isinstance(loc, str) else loc
+    fault = InitErrorDetails(
+        type="value_error", loc=where, input={}, ctx={"error": ValueError(message)}
+    )
+    return ValidationError.from_exception_data("Sweep", [fault])
+
+
+def _labels(fields: Iterable[str]) -> dict[str, str]:
+    """The last part of each field, and as many before it as tell it from the others. `seed` is
+    never alone: experiments that are repeated end with it."""
+    split = {field: field.split(".") for field in fields}
+    found = {}
+    for field, parts in split.items():
+        ends = (
+            n
+            for n in range(1, len(parts) + 1)
+            if sum(other[-n:] == parts[-n:] for other in split.values()) == 1
+        )
+        count = next((n for n in ends if parts[-n:] != ["seed"]), len(parts))
+        found[field] = _word("_".join(parts[-count:]))
+    return found
+
+
+def _short(value: Any) -> str | None:
+    """A number or a short word as part of a name; None for anything else."""
+    if isinstance(value, str):
+        text = _word(value)
+    elif value is None or isinstance(value, bool | int | float):
+        text = str(value).lower().replace("+", "").replace(".", "p")
+        text = f"minus{text[1:]}" if text.startswith("-") else text
+    else:
+        return None
+    return text if 0 < len(text) <= LONGEST_VALUE else None
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
+
+
+def _distinct(name: str, text: str, taken: set[str]) -> str:
+    """Cut where it is too long, and told from those before by a digest. The digest begins with a
+    letter: it is no seed."""
+    digest = fingerprint("sweep", text)
+    if len(name) <= LONGEST_NAME and _alike(name) not in taken:
+        return name
+    ends = (
+        f"{name[:LONGEST_NAME].rstrip('-_')}-d{digest[:length]}"
+        for length in range(6, len(digest) + 1)
+    )
+    return next(end for end in ends if _alike(end) not in taken)
+
+
+def _alike(name: str) -> str:
+    """Names that a file system or the Dagster UI may not tell apart."""
+    return name.replace("-", "_").casefold()
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)

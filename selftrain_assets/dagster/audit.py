@@ -1,0 +1,88 @@
+"""Do the store and Dagster's event log say the same of every asset and partition?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from selftrain_assets.dagster.keys import asset_key
+from selftrain_assets.dagster.partitions import data_version, latest_materialization
+from selftrain_assets.dagster.specs import asset_specs
+from selftrain_assets.operations.findings import Finding
+from selftrain_assets.pipeline.loop import ALL_ROUNDS
+from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
+
+# asset -> the stage whose digest is its data version, and the stage after which it is reported
+WHOLE = {
+    "problems": ((INPUTS, "problems"), (INPUTS, "problems")),
+    "base": ((BASE, "checkpoint"), (BASE, "evaluation")),
+    "human_only": ((ALL_ROUNDS, "checkpoint"), (ALL_ROUNDS, "evaluation")),
+}
+
+
+def compare_with_dagster(run: Run) -> list[Finding]:
+    """Every difference between the store and the instance in DAGSTER_HOME; none where there is
+    no instance."""
+    home = Path(os.environ.get("DAGSTER_HOME") or "/nonexistent")
+    if not ((home / "dagster.yaml").is_file() or (home / "history").is_dir()):
+        return []
+    with dg.DagsterInstance.get() as instance:
+        return list(differences(run, instance))
+
+
+def differences(run: Run, instance: dg.DagsterInstance) -> Iterator[Finding]:
+    """What one of them has and the other has not, or has with another digest. The report has no
+    digest. The log may hold what was made in other stores, or in a store that it does not name:
+    that says nothing of this one."""
+    for spec in asset_specs(run.config):
+        key = asset_key(run.name, spec.name)
+        if spec.partitioned:
+            scopes = {
+                iteration_scope(i) for i in range(1, run.config.rounds + 1)
+            } | instance.get_materialized_partitions(key)
+            for scope in sorted(scopes):
+                yield from _difference(
+                    run, instance, key, scope, (scope, spec.name), (scope, spec.name)
+                )
+        elif spec.name in WHOLE:
+            yield from _difference(run, instance, key, None, *WHOLE[spec.name])
+
+
+def _difference(
+    run: Run,
+    instance: dg.DagsterInstance,
+    key: dg.AssetKey,
+    partition: str | None,
+    of: tuple[str, str],
+    after: tuple[str, str],
+) -> Iterator[Finding]:
+    manifest = run.manifest(*of) if run.manifest(*after) else None
+    record = latest_materialization(instance, key, partition, run.store.root)
+    if record is None and latest_materialization(instance, key, partition) is not None:
+        return
+    name = f"{key.to_user_string()}{f' of {partition}' if partition else ''}"
+    again = f"`selftrain run {run.name}`"
+    if manifest is None and record is None:
+        return
+    if manifest is None:
+        yield Finding(
+            "dagster",
+            f"Dagster's event log has {name} and the store has not; run {again}, which makes it"
+            " again, or wipe that materialization in the UI",
+        )
+    elif record is None:
+        yield Finding(
+            "dagster",
+            f"the store has {name} and Dagster's event log has not; run {again}, which tells"
+            " Dagster what is finished",
+        )
+    elif (version := data_version(record)) != manifest.digest:
+        said = f"digest {version[:12]}" if version else "no digest"
+        yield Finding(
+            "dagster",
+            f"Dagster's event log has {name} with {said}, the store with digest"
+            f" {manifest.digest[:12]}; run {again}, which tells Dagster what the store holds",
+        )

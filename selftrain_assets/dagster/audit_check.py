@@ -1,0 +1,49 @@
+"""A check that is no part of a stage: everything that an experiment has in the store, asked for
+at any time."""
+
+import dagster as dg
+
+from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.dagster.audit import differences
+from selftrain_assets.dagster.keys import asset_key
+from selftrain_assets.dagster.metadata import rows_shown
+from selftrain_assets.dagster.resources import StoreResource
+from selftrain_assets.operations.audit import audit
+from selftrain_assets.operations.inspector import Inspector
+from selftrain_assets.pipeline.run import Run
+
+
+def audit_check(name: str, config: Experiment) -> dg.AssetChecksDefinition:
+    """`audit` of the report: manifests, files, keys, weights and Dagster's event log, of every
+    round."""
+
+    @dg.asset_check(
+        asset=asset_key(name, "report"),
+        name="audit",
+        description=(
+            "nothing is lost, counted twice or changed, and Dagster's event log says what the store"
+            " holds"
+        ),
+    )
+    def audited(
+        context: dg.AssetCheckExecutionContext, store: StoreResource
+    ) -> dg.AssetCheckResult:
+        run = Run(name, config, store.open())
+        inspector = Inspector(run.store)
+        lines = audit(inspector, run)
+        found = [*inspector.findings, *differences(run, context.instance)]
+        counted = {
+            count: sum(getattr(line, count) for line in lines)
+            for count in ("duplicated", "lost", "quarantined")
+        }
+        return dg.AssetCheckResult(
+            passed=not found,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=(
+                found[0].sentence if found else f"{len(lines)} stages, nothing lost, nothing twice"
+            ),
+            metadata=counted
+            | rows_shown({"findings": [{"kind": f.kind, "sentence": f.sentence} for f in found]}),
+        )
+
+    return audited

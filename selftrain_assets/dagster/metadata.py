@@ -1,0 +1,228 @@
+"""What the Dagster UI shows of a finished stage. Numbers are named alike in every round, so the
+UI plots them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from selftrain_assets.dagster.keys import asset_key
+from selftrain_assets.dagster.partitions import STORE, identity
+from selftrain_assets.dagster.previews import PREVIEWS, table
+from selftrain_assets.dagster.specs import asset_specs
+from selftrain_assets.domain.columns import COLUMNS
+from selftrain_assets.domain.types import Problem, Row, Sample, Score, Turn, Verification
+from selftrain_assets.pipeline.run import BASE, Run, iteration_of, iteration_scope
+from selftrain_assets.recipes.base import Rounds
+from selftrain_assets.recipes.teachers import CheckpointOf
+from selftrain_assets.reports.endings import differing
+from selftrain_assets.store import Manifest
+from selftrain_assets.store.inspection import parents_of, places_of
+from selftrain_assets.store.tables import schema_of
+
+EVIDENCE_ROWS, DIGITS, HEADLINE = 20, 4, "greedy_accuracy"
+TABLES: dict[str, tuple[str, type, str]] = {
+    "problems": ("problems", Problem, "problems"),
+    "samples": ("samples", Sample, "samples"),
+    "verifications": ("verifications", Verification, "verifications"),
+    "rationalizations": ("rationalizations", Verification, "verifications"),
+    "translations": ("translations", Verification, "verifications"),
+    "trajectories": ("turns", Turn, "turns"),
+    "dataset": ("rows", Row, "rows"),
+    "evaluation": ("scores", Score, "scores"),
+}
+"""By stage: the table in its manifest, the records that it is of, and the view of `selftrain
+sql` that shows them."""
+
+
+def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
+    """Figure and preview first, then counts, numbers, timings, digests, paths and links of one
+    manifest."""
+    found: dict[str, Any] = {}
+    for name, shown in PREVIEWS.get(manifest.stage, lambda *_: {})(run, manifest).items():
+        found[name] = figure(shown) if isinstance(shown, bytes) else dg.MetadataValue.md(shown)
+    found |= {name: dg.MetadataValue.int(count) for name, count in manifest.counts.items()}
+    numbers = sorted(
+        _numbers(manifest.metrics).items(), key=lambda item: not item[0].startswith(HEADLINE)
+    )
+    found |= {name: dg.MetadataValue.float(round(value, DIGITS)) for name, value in numbers}
+    found |= {
+        "seconds": dg.MetadataValue.float(manifest.seconds),
+        "digest": dg.MetadataValue.text(manifest.digest),
+        STORE: dg.MetadataValue.path(identity(run.store.root)),
+        "manifest": dg.MetadataValue.path(
+            str(run.store.scope(manifest.experiment, manifest.scope) / f"{manifest.stage}.json")
+        ),
+    }
+    if manifest.detail.get("remarks"):
+        found["left out"] = dg.MetadataValue.text("\n".join(manifest.detail["remarks"]))
+    if manifest.tokens:
+        found["tokens"] = dg.MetadataValue.int(manifest.tokens)
+    return found | _table(run, manifest) | dict(_links(run, manifest))
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Estimates flattened: greedy_accuracy, greedy_accuracy low, pass@4, ..."""
+    flat: dict[str, float] = {}
+    for name, value in metrics.items():
+        if isinstance(value, Mapping) and "mean" in value:
+            flat |= {
+                name: value["mean"],
+                f"{name} low": value["low"],
+                f"{name} high": value["high"],
+            }
+        elif name in ("pass_at_k", "maj_at_k"):
+            flat |= {f"{name.split('_')[0]}@{k}": v["mean"] for k, v in value.items()}
+        elif name in ("methods", "suites"):
+            flat |= {
+                f"{method} {each}": number
+                for method, of in value.items()
+                for each, number in _numbers(of).items()
+            }
+        elif name == "yields":
+            flat |= {
+                f"correct {origin} to {method}" if origin != method else f"correct {method}": float(
+                    cell["correct"]
+                )
+                for method, of in value.items()
+                for origin, cell in of.items()
+            }
+        elif name == "rows":
+            flat |= {
+                f"rows {method} from {origin}": float(rows)
+                for method, of in value.items()
+                for origin, rows in of.items()
+            }
+        elif name == "mixed":
+            flat |= {f"rows of {source}": float(rows) for source, rows in value.items()}
+        elif name == "groups":
+            flat |= {
+                f"{split} accuracy of {group}": e["mean"]
+                for split, of in value.items()
+                for group, e in of.items()
+            }
+        elif name == "solutions" and value["correct"]:
+            flat |= {
+                "distinct share of correct": value["distinct"] / value["correct"],
+                "mean tokens of correct": value["mean_tokens"],
+            }
+        elif name == "second_opinion" and value["share"]:
+            flat |= {"share that another reading would pass": value["share"]["mean"]}
+        elif name == "self_improvement":
+            flat |= {
+                f"{split} {each.replace('_', ' ')}": float(number)
+                for split, of in value.items()
+                for each, number in of.items()
+                if isinstance(number, int | float) and each != "problems"
+            }
+        elif name == "endings":
+            flat |= {
+                f"trajectories {each.replace('_', ' ')}": float(number)
+                for each, number in value.items()
+            }
+        elif name == "diversity":
+            flat |= {each.replace("_", " "): float(number) for each, number in value.items()}
+        elif name == "tokenization":
+            flat |= {
+                f"rows {kind.replace('_', ' ')}": float(value[kind])
+                for kind in ("as_drawn", "from_text")
+            }
+            flat |= {
+                f"share tokenized differently, {kind.replace('_', ' ')}": share
+                for kind, share in differing(value).items()
+            }
+        elif name == "thoughts":
+            flat |= {
+                "share of unclosed thoughts": value["unclosed"] / value["think"],
+                "thoughts ended at the budget": float(value["forced"]),
+            }
+            for part in ("thought_tokens", "answer_tokens"):
+                flat |= {
+                    f"{part.replace('_', ' ')} {each}": number
+                    for each, number in (value[part] or {}).items()
+                }
+        elif name == "losses" and value:
+            flat["final loss"] = value[-1][1]
+    return flat
+
+
+def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
+    """How many records of what columns, where they lie, and how to ask for them."""
+    if manifest.stage not in TABLES:
+        return {}
+    name, record, view = TABLES[manifest.stage]
+    file, count, _ = manifest.files[name]
+    columns = [
+        dg.TableColumn(f.name, str(f.type), description=COLUMNS[f.name]) for f in schema_of(record)
+    ]
+    return {
+        "dagster/row_count": count,
+        "dagster/column_schema": dg.TableSchema(columns),
+        "table": dg.MetadataValue.path(
+            str(run.store.scope(manifest.experiment, manifest.scope) / file)
+        ),
+        "query": dg.MetadataValue.text(f'selftrain sql "select * from {view} limit 10"'),
+    }
+
+
+def _links(run: Run, manifest: Manifest) -> Iterator[tuple[str, Any]]:
+    """Digests of what it was made from, and links to the assets that these, and what is made
+    from it, are."""
+    specs = {spec.name: spec for spec in asset_specs(run.config)}
+    for name, digest in manifest.parents.items():
+        yield f"parent {name}", dg.MetadataValue.text(digest)
+        for _, stage in parents_of(manifest, name):
+            if stage in specs and stage != "checkpoint":
+                yield f"from {stage}", dg.MetadataValue.asset(asset_key(run.name, stage))
+    for child in specs.values():
+        if manifest.stage in child.deps:
+            yield f"into {child.name}", dg.MetadataValue.asset(asset_key(run.name, child.name))
+    if manifest.stage == "policy":
+        yield from _origin(run.at(iteration_of(manifest.scope)), manifest.detail["origin"])
+    for place in places_of(manifest):
+        if "checkpoint" in place:
+            yield (
+                f"weights {place['checkpoint'][:8]}",
+                dg.MetadataValue.path(str(run.store.checkpoint(place["checkpoint"]))),
+            )
+
+
+def _origin(run: Run, origin: str) -> Iterator[tuple[str, Any]]:
+    """Where the weights of a policy are from, linked if they are of the base or of a checkpoint,
+    perhaps of another experiment."""
+    experiment, recipe = run.name, run.config.recipe
+    if origin == "teacher" and isinstance(recipe, Rounds):
+        teacher = recipe.teacher
+        if not isinstance(teacher, CheckpointOf):
+            yield "from", dg.MetadataValue.text(f"teacher {teacher}")
+            return
+        experiment, origin = teacher.experiment, iteration_scope(teacher.iteration)
+    asset = asset_key(experiment, "base" if origin == BASE else "checkpoint")
+    yield "from iteration", dg.MetadataValue.text(origin)
+    yield "from", dg.MetadataValue.asset(asset)
+    if origin != BASE:
+        yield (
+            "from materialization",
+            dg.MetadataValue.url(f"/assets/{'/'.join(asset.path)}?partition={origin}"),
+        )
+
+
+def rows_shown(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as they are; rows as tables, where there are any."""
+    shown: dict[str, Any] = {}
+    for name, value in evidence.items():
+        if not isinstance(value, list):
+            shown[name] = value
+        elif value:
+            shown[name] = dg.MetadataValue.md(
+                table(list(value[0]), [list(row.values()) for row in value[:EVIDENCE_ROWS]])
+            )
+    return shown
+
+
+def figure(png: bytes) -> dg.MetadataValue:
+    """An inline image."""
+    return dg.MetadataValue.md(f"![figure](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,0 +1,46 @@
+"""How a launch opens its experiment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import dagster as dg
+
+from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.dagster.resources import LaunchSettings, StoreResource
+from selftrain_assets.pipeline.run import Run
+
+SECONDS_BETWEEN_LOGS = 10
+
+
+def opened_in(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
+    name: str,
+    config: Experiment,
+    store: StoreResource,
+    launch: LaunchSettings,
+) -> Run:
+    """The experiment in the store, with the settings of this launch; UserError for one that does
+    not fit."""
+    return Run(
+        name,
+        launch.applied(config),
+        store.open(),
+        _logging_progress(context),
+        owner=f"Dagster run {context.run.run_id}",
+    )
+
+
+def _logging_progress(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
+) -> Callable[[str, int, int], None]:
+    told = time.monotonic()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        nonlocal told
+        if done == total or time.monotonic() - told > SECONDS_BETWEEN_LOGS:
+            told = time.monotonic()
+            context.log.info(f"{stage}: {done} of {total}")
+
+    return progress

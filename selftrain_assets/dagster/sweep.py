@@ -1,0 +1,133 @@
+"""A sweep in Dagster: its comparison as one asset, and a job that does everything that is owed
+of all points."""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.config.sweep import Sweep
+from selftrain_assets.dagster.assets import OWNER
+from selftrain_assets.dagster.event_log import Event, sweep_event
+from selftrain_assets.dagster.jobs import Rounds, everything
+from selftrain_assets.dagster.keys import asset_key, group_name
+from selftrain_assets.dagster.open_run import opened_in
+from selftrain_assets.dagster.resources import LaunchSettings, StoreResource
+from selftrain_assets.dagster.results import sweep_result
+from selftrain_assets.dagster.specs import CODE_VERSION, GPU
+from selftrain_assets.domain.errors import BusyError, SelftrainError, TaskError
+from selftrain_assets.operations.sweep.state import point_lease
+from selftrain_assets.pipeline.run import Run
+from selftrain_assets.reports.sweeps import compare_sweep, write_sweep
+from selftrain_assets.store import Store
+from selftrain_assets.store.lease import lease
+
+PAUSE = 5.0  # seconds until what every other process is working on is looked at again
+
+Points = Mapping[str, Mapping[str, Experiment]]
+"""By the name of each point, its experiments, one for each seed."""
+
+
+def sweep_asset(name: str, sweep: Sweep, points: Points) -> dg.AssetsDefinition:
+    """`<experiment>/sweep`: the points that are finished beside one another."""
+
+    @dg.asset(
+        key=asset_key(name, "sweep"),
+        group_name=group_name(name),
+        description=(
+            f"The points of the sweep of {name} beside one another: accuracy with intervals, paired"
+            " differences from the first."
+        ),
+        kinds={"markdown"},
+        owners=[OWNER],
+        code_version=CODE_VERSION,
+        deps=[asset_key(run, "report") for of in points.values() for run in of],
+    )
+    def comparison(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
+        try:
+            return sweep_result(*_compared(name, sweep, points, store.open()))
+        except SelftrainError as error:
+            # its sentence is all that a person needs
+            raise dg.Failure(str(error), allow_retries=False) from None
+
+    return comparison
+
+
+def _compared(name: str, sweep: Sweep, points: Points, store: Store) -> tuple[dict[str, Any], Path]:
+    opened = {
+        point: [Run(run, settings, store) for run, settings in of.items()]
+        for point, of in points.items()
+    }
+    found = compare_sweep(name, sweep, opened)
+    page, _ = write_sweep(found, store.root)
+    return found, page
+
+
+def sweep_job(name: str, sweep: Sweep, points: Points) -> dg.JobDefinition:
+    """`<experiment>_sweep`: everything that is owed of all points, in one run, one after the
+    other."""
+    runs = {run: settings for of in points.values() for run, settings in of.items()}
+
+    @dg.op(
+        name=f"{group_name(name)}_all_points",
+        pool=GPU,
+        out=dg.Out(dg.Nothing),
+        description=(
+            "Every stage of every point, each recorded as its asset when it is finished, then their"
+            " comparison. A point that fails does not stop the others."
+        ),
+    )
+    def all_points(
+        context: dg.OpExecutionContext, config: Rounds, store: StoreResource, launch: LaunchSettings
+    ) -> Iterator[Event]:
+        failed: dict[str, str] = {}
+        waiting, busy = deque(runs), 0
+        while waiting:
+            run = waiting.popleft()
+            try:
+                opened = opened_in(context, run, runs[run], store, launch)
+                with lease(point_lease(opened.store, run), opened.owner):
+                    yield from everything(context, opened, config.rounds)
+                busy = 0
+            except BusyError as error:
+                context.log.info(f"{run}: {error}; it is looked at again")
+                waiting.append(run)
+                busy += 1
+                if busy >= len(waiting):
+                    time.sleep(PAUSE)
+            except SelftrainError as error:
+                failed[run] = str(error)
+            except Exception as error:
+                context.log.exception(f"{run} failed")
+                failed[run] = f"{type(error).__name__}: {error}"
+        if len(failed) < len(runs):
+            yield from _closing(store)
+        if failed:
+            told = "; ".join(f"{run}: {sentence}" for run, sentence in failed.items())
+            raise dg.Failure(
+                f"{len(failed)} of {len(runs)} runs of the sweep failed, the others are done."
+                f" {told}",
+                allow_retries=False,
+            )
+
+    def _closing(store: StoreResource) -> Iterator[Event]:
+        try:
+            yield sweep_event(name, *_compared(name, sweep, points, store.open()))
+        except TaskError:  # of no point is every seed done; the failures say why
+            return
+
+    @dg.job(
+        name=f"{group_name(name)}_sweep",
+        description=(
+            f"All that is owed of every point of the sweep of {name}, in one run. One point alone"
+            " has a job of its own; `selftrain run --sweep` works on several at a time."
+        ),
+    )
+    def all_of_it() -> None:
+        all_points()
+
+    return all_of_it

@@ -1,0 +1,276 @@
+"""Solutions in steps, the first error in them, and both as text (TriPosT, arXiv 2310.13522,
+section 3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import Field, field_validator, model_validator
+
+from selftrain_assets.domain.settings import Identity
+from selftrain_assets.domain.types import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A solution as its steps, without their numbers, and its final answer."""
+
+    steps: tuple[str, ...]
+    answer: str
+
+    def part(self, step: int) -> str | None:
+        """Step number `step`, counted from 1; one more than there are steps is the final answer;
+        None: there is no such step."""
+        return [*self.steps, self.answer][step - 1] if 1 <= step <= len(self.steps) + 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """The first error of an attempt: in which step, counted as in `Attempt.part`, what part of
+    that is wrong, why, and what kind of error it is. Without a step there is no error."""
+
+    step: int | None
+    segment: str = ""
+    reason: str = ""
+    kind: str = ""
+
+
+class Script(Protocol):
+    """Finds and corrects errors without a model. Anything that it raises stops the stage, with
+    the id of the problem."""
+
+    version: str
+    """Raised whenever it may say something else about the same attempt."""
+
+    def feedback(self, problem: Problem, attempt: Attempt) -> Feedback:
+        """The first error. The step that it names exists, and `segment` is a part of it."""
+        ...
+
+    def improve(self, problem: Problem, steps: tuple[str, ...]) -> Attempt:
+        """A correct solution that begins with these steps, which are correct."""
+        ...
+
+
+FIELDS = {
+    "step": ("number", "text"),
+    "answer": ("text",),
+    "correct": ("last",),
+    "right_until": ("before",),
+    "wrong": ("step", "segment", "reason", "kind"),
+}
+"""What is filled into each template of a wording."""
+NUMBERS = ("number", "step", "last", "before")
+
+_PLACEHOLDER = re.compile(r"\{(number|text|step|last|before|segment|reason|kind)\}")
+
+
+class Wording(Identity):
+    """How attempts, feedback and updates are written. White space inside a template stands for any
+    amount of it when it is read.
+
+    A trajectory reads: attempt, `feedback`, what is wrong or that nothing is, `update`, the next
+    attempt.
+    """
+
+    separator: str = Field("\n", min_length=1, description="between two steps")
+    step: str = Field(
+        "({number}) {text}",
+        description="a step; must contain {text}, and {number} where steps are numbered",
+    )
+    answer: str = Field("Final answer: {text}", description="the final answer; must contain {text}")
+    feedback: str = Field(
+        "\nFeedback: ",
+        description="between an attempt and what is said about it; no attempt may hold it",
+    )
+    update: str = Field("\nUpdate:\n", description="between that and the next attempt")
+    correct: str = Field(
+        "Step (1) to step ({last}) are correct. The final answer is also correct.",
+        description="said where nothing is wrong; may contain {last}, the number of the last step",
+    )
+    right_until: str = Field(
+        "Step (1) to step ({before}) are correct. ",
+        description="said before `wrong`, where it is not the first step that is wrong",
+    )
+    wrong: str = Field(
+        'In step ({step}) the part "{segment}" is incorrect. This is because {reason}.',
+        description=(
+            "the first error; must contain {step}, and {segment}, {kind} and {reason} for as much"
+            " detail as is wanted"
+        ),
+    )
+
+    @field_validator("step", "answer")
+    @classmethod
+    def _has_text(cls, value: str) -> str:
+        if "{text}" not in value:
+            raise ValueError("must contain {text}")
+        return value
+
+    @field_validator("wrong")
+    @classmethod
+    def _has_step(cls, value: str) -> str:
+        if "{step}" not in value:
+            raise ValueError("must contain {step}, or nobody could tell where to go on")
+        return value
+
+    @field_validator("feedback", "update")
+    @classmethod
+    def _is_visible(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError(
+                "must hold more than white space, since a completion ends where it begins"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _can_be_read_again(self) -> Wording:
+        for name, fields in FIELDS.items():
+            named = _PLACEHOLDER.findall(getattr(self, name))
+            if twice := [field for field in named if named.count(field) > 1]:
+                raise ValueError(f"{name}: {{{twice[0]}}} stands there twice; name it once")
+            if foreign := [field for field in named if field not in fields]:
+                raise ValueError(
+                    f"{name}: {{{foreign[0]}}} has no place there; it may contain"
+                    f" {{{'}, {'.join(fields)}}}"
+                )
+        attempt, named = Attempt(("3 + 4", "5 - 2"), "7 7"), _PLACEHOLDER.findall(self.wrong)
+        written, error = (
+            self.write(attempt),
+            {"segment": "5 -", "reason": "it is less", "kind": "other"},
+        )
+        if self.read(written) != attempt or self.feedback.strip() in written:
+            raise ValueError(
+                f"an attempt cannot be read as it is written, {written!r}; change separator, step,"
+                " answer or feedback"
+            )
+        for found in (
+            Feedback(None),
+            *(
+                Feedback(n, **{name: error[name] for name in error if name in named})
+                for n in (1, 2)
+            ),
+        ):
+            written = self.write_feedback(found, attempt)
+            if self.read_feedback(written) != found or self.update.strip() in written:
+                raise ValueError(
+                    f"feedback cannot be read as it is written, {written!r}; change correct,"
+                    " right_until, wrong or update"
+                )
+        return self
+
+    def write(self, attempt: Attempt) -> str:
+        return self.separator.join(
+            [*self.write_steps(attempt.steps), self.answer.replace("{text}", attempt.answer)]
+        )
+
+    def write_steps(self, steps: tuple[str, ...]) -> list[str]:
+        """Each with its number."""
+        return [
+            self.step.replace("{number}", str(n)).replace("{text}", text)
+            for n, text in enumerate(steps, 1)
+        ]
+
+    def read(self, text: str) -> Attempt | None:
+        """The attempt that a text is, or None: every part is a step with its right number, and
+        the last one is the final answer."""
+        *lines, last = [
+            part.strip()
+            for part in text.strip().split(self.separator.strip() or "\n")
+            if part.strip()
+        ] or [""]
+        answer = _pattern(self.answer).fullmatch(last)
+        steps = [_pattern(self.step).fullmatch(line) for line in lines]
+        if answer is None or not steps or not all(steps):
+            return None
+        found = [step.groupdict() for step in steps if step]
+        if any(int(each.get("number") or n) != n for n, each in enumerate(found, 1)):
+            return None
+        return Attempt(tuple(each["text"] for each in found), answer["text"])
+
+    def write_feedback(self, feedback: Feedback, attempt: Attempt) -> str:
+        if feedback.step is None:
+            return self.correct.replace("{last}", str(len(attempt.steps)))
+        before = (
+            self.right_until.replace("{before}", str(feedback.step - 1))
+            if feedback.step > 1
+            else ""
+        )
+        fields = {
+            "step": str(feedback.step),
+            "segment": feedback.segment,
+            "reason": feedback.reason.rstrip("."),
+            "kind": feedback.kind,
+        }
+        return before + _filled(self.wrong, fields)
+
+    def read_feedback(self, text: str) -> Feedback | None:
+        """What a text says of an attempt; None where it says neither that all is correct nor
+        where the error is."""
+        text = text.strip()
+        if _pattern(self.correct).fullmatch(text):
+            return Feedback(None)
+        told = _pattern(self.wrong).fullmatch(text) or _pattern(
+            self.right_until + self.wrong
+        ).fullmatch(text)
+        if told is None:
+            return None
+        fields = {"segment": "", "reason": "", "kind": ""} | told.groupdict()
+        return Feedback(int(fields["step"]), fields["segment"], fields["reason"], fields["kind"])
+
+
+COMPACT = {
+    "separator": " ; ",
+    "step": "{text}",
+    "answer": "#### {text}",
+    "feedback": " ? ",
+    "update": " : ",
+    "correct": "all",
+    "right_until": "",
+    "wrong": "in {step} is {segment}",
+}
+"""A wording of few tokens, in the few words that the embedded model knows."""
+
+_REPORT = re.compile(
+    r"earliest error step\W{1,9}(?:step\W{0,3})?(\d{1,9}|none)\b.*?error segment\W{0,3}?:(.*?)error"
+    r" reason\W{0,3}?:(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_MARKS = " \t\n\"'`*"  # quotes, and those of bold text
+
+
+def read_report(text: str) -> Feedback | None:
+    """What a model says of an attempt when it is asked for three fields: earliest error step,
+    error segment, error reason."""
+    if told := _REPORT.search(text):
+        step, segment, reason = (
+            field.strip(_MARKS).partition("\n")[0].rstrip(_MARKS) for field in told.groups()
+        )
+        return Feedback(int(step), segment, reason) if step.isdigit() else Feedback(None)
+    return (
+        Feedback(None)
+        if re.search(r"earliest error step\W{1,9}none\b", text, re.IGNORECASE)
+        else None
+    )
+
+
+def _filled(template: str, fields: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: fields.get(found[1], found[0]), template)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """What a template can have been filled to. No space at all may stand where it has one:
+    word-level tokenizers lose them."""
+
+    def readable(part: str) -> str:
+        if part.isspace():
+            return r"\s*"
+        if field := _PLACEHOLDER.fullmatch(part):
+            return rf"(?P<{field[1]}>\d{{1,9}})" if field[1] in NUMBERS else rf"(?P<{field[1]}>.*?)"
+        return re.escape(part)
+
+    parts = re.findall(rf"\s+|{_PLACEHOLDER.pattern.replace('(', '(?:')}|\w+|.", template.strip())
+    return re.compile(r"\s*".join(map(readable, parts)), re.DOTALL)

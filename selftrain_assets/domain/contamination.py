@@ -1,0 +1,207 @@
+"""Does text that is trained on hold what a model is evaluated on? By whole questions, and by long
+runs of words in common.
+
+What makes no difference between two texts is said in domain/text.py. A held-out question counts as
+a whole where it stands in another text with its signs, and carries enough to be that question and
+no phrase: RUN words; or, where a sentence ends with it, SHORT of them, LETTERED of which have
+letters, or SHARE of the words of that text. A run in common, short of the whole, is evidence where
+it is at least RUN words long (the 13-grams of Brown et al. 2020, arXiv 2005.14165, appendix C) and
+SHARE of the shorter of the two texts. In scripts without spaces a character stands for a word, and
+two of them for one where a question is short.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from selftrain_assets.domain.text import UNSPACED, canonical, folded, words
+from selftrain_assets.domain.types import Problem
+
+RUN, SHARE = 13, 0.6
+# a run that more held-out texts than these have in common is a phrase of the task, and the mark of
+# none of them,
+COMMON = 16
+# unless it goes on until it is this share of both texts: they are copies of one another
+ALMOST = 0.85
+# words of a short question, and how many of them have letters: a bare expression is part of many
+SHORT, LETTERED = 5, 3
+
+Part = Literal["question", "solution"]
+_Three = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A held-out text that was found in another one: the words in common, and whether they are
+    the whole of a held-out question."""
+
+    held_out: str
+    split: str
+    part: Part
+    exact: bool
+    span: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    problem: Problem
+    part: Part
+    words: Sequence[str]
+
+
+class Questions:
+    """Questions of problems that are evaluated on, ready to be found in other texts."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self._by_letters: dict[str, list[_Text]] = defaultdict(list)
+        self._by_words: dict[str, list[_Text]] = defaultdict(list)
+        # of the questions that begin with these words
+        self._lengths: dict[_Three, set[int]] = defaultdict(set)
+        for p in problems:
+            question = _Text(p, "question", words(p.question))
+            self._by_letters["".join(question.words)].append(question)
+            if _size(question.words) >= RUN or _lettered(question.words) >= 2:
+                self._by_words[" ".join(question.words)].append(question)
+                for begin in islice(_threes(question.words), 1):
+                    self._lengths[begin].add(len(question.words))
+
+    def same(self, question: str) -> Leak | None:
+        """The problem that asks the same."""
+        for found in self._by_letters.get("".join(words(question)), ()):
+            if canonical(found.problem.question) == canonical(question):
+                return _leak(found, found.words, True)
+        return None
+
+    def within(self, text: str) -> Leak | None:
+        """A question that stands in `text` as a whole."""
+        own = words(text)
+        for start, begin in enumerate(_threes(own)):
+            for length in (
+                sorted(self._lengths[begin], reverse=True) if begin in self._lengths else ()
+            ):
+                span = own[start : start + length]
+                for held_out in self._by_words.get(" ".join(span), ()):
+                    if _stands_in(held_out, text, own):
+                        return _leak(held_out, span, True)
+        return None
+
+
+class HeldOut:
+    """Questions and solutions of problems that are evaluated on, ready to be found in other
+    texts."""
+
+    def __init__(self, problems: Sequence[Problem], solutions: Mapping[str, Sequence[str]]) -> None:
+        """`solutions` by the id of the problem."""
+        self.questions = Questions(problems)
+        self._by_run: dict[str, list[tuple[_Text, int]]] = defaultdict(list)
+        self._begin_runs: set[_Three] = set()
+        for p in problems:
+            for text in (
+                _Text(p, "question", words(p.question)),
+                *(_Text(p, "solution", words(s)) for s in solutions.get(p.id, ())),
+            ):
+                for start, begin in zip(
+                    range(len(text.words) - RUN + 1), _threes(text.words), strict=False
+                ):
+                    self._by_run[" ".join(text.words[start : start + RUN])].append((text, start))
+                    self._begin_runs.add(begin)
+
+    def find(self, text: str, asks: bool = False) -> Leak | None:
+        """The held-out problem that asks the same, if `text` `asks` something; or a held-out
+        question that stands in it as a whole; or the held-out text with which it has the longest
+        run in common, if that is long enough to be evidence."""
+        return (
+            (self.questions.same(text) if asks else None)
+            or self.questions.within(text)
+            or self._most(words(text))
+        )
+
+    def _most(self, own: Sequence[str]) -> Leak | None:
+        best, end = None, 0
+        for start, begin in enumerate(_threes(own)):
+            if start + RUN <= end or begin not in self._begin_runs:
+                continue
+            hits = self._by_run.get(" ".join(own[start : start + RUN]), ())
+            for held_out, at in hits[:COMMON]:
+                first, last = _extended(own, start, held_out.words, at)
+                sizes = len(own), len(held_out.words)
+                least = SHARE * min(sizes) if len(hits) <= COMMON else ALMOST * max(sizes)
+                if last - first >= least and (best is None or last - first > len(best[1])):
+                    best = held_out, own[first:last]
+                    end = last
+        return _leak(*best, False) if best else None
+
+
+def _threes(text: Sequence[str]) -> Iterator[_Three]:
+    return zip(text, text[1:], text[2:], strict=False)
+
+
+def _extended(a: Sequence[str], i: int, b: Sequence[str], j: int) -> tuple[int, int]:
+    """Where the run of equal words around a[i] and b[j] begins and ends in `a`."""
+    back = forth = 0
+    while i > back and j > back and a[i - back - 1] == b[j - back - 1]:
+        back += 1
+    while i + forth < len(a) and j + forth < len(b) and a[i + forth] == b[j + forth]:
+        forth += 1
+    return i - back, i + forth
+
+
+def _leak(text: _Text, span: Sequence[str], whole: bool) -> Leak:
+    return Leak(text.problem.id, text.problem.split, text.part, whole, " ".join(span))
+
+
+# -- whole questions -------------------------------------------------------------------------------
+
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+_LETTERED = re.compile(rf"[^\W\d_]{{2}}|[{UNSPACED}]")
+_OPERATOR = re.compile(r"[-+*/^<>%!°\u2032]")
+_END = re.compile(r"[.?!:;\n\"')\]}=。]")
+
+
+def _size(text: Sequence[str]) -> float:
+    """In words."""
+    return sum(0.5 if _UNSPACED.match(word) else 1 for word in text)
+
+
+def _lettered(text: Sequence[str]) -> float:
+    return _size([word for word in text if _LETTERED.match(word)])
+
+
+def _stands_in(held_out: _Text, text: str, own: Sequence[str]) -> bool:
+    """Do the words of this question, which are in `text`, stand there with its signs, and are
+    they enough to be that question?"""
+    size = _size(held_out.words)
+    long = size >= RUN
+    if (
+        not long
+        and size < SHARE * _size(own)
+        and (size < SHORT or _lettered(held_out.words) < LETTERED)
+    ):
+        return False
+    question = canonical(held_out.problem.question)
+    gap = "*" if _UNSPACED.search(question) else "+"
+    span = rf"[\W_]{gap}".join(map(re.escape, held_out.words))
+    plain = folded(text)
+    for found in re.finditer(
+        rf"(?:^[\W_]*|(?<=[^\W_])[\W_]{gap}){span}([\W_]{gap}(?=[^\W_])|[\W_]*$)", plain
+    ):
+        before, whole, behind = f" {canonical(found[0])} ".partition(f" {question} ")
+        ends = long or found.end() == len(plain) or _END.search(found[1])
+        if (
+            whole
+            and ends
+            and not _goes_on(before, held_out.words[0])
+            and not _goes_on(behind, held_out.words[-1])
+        ):
+            return True
+    return False
+
+
+def _goes_on(signs: str, word: str) -> bool:
+    """Do these signs make this word, at an end of the question, part of a longer formula?"""
+    return not _LETTERED.match(word) and _OPERATOR.search(signs) is not None

@@ -1,0 +1,36 @@
+"""Text that models and their programs wrote: in a form that can always be stored, and in one
+that can always be shown."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_UNSEEN = re.compile(
+    r"[^\n\t -~\xa0-\u0fff\u2010-\u2027\u2030-\u205f\u2070-\ud7ff\uf900-\ufefe]|[\xad\u061c]"
+)
+"""What may be no visible character: looked at one by one, since nearly all text has none of
+these."""
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"  # within words of Persian and Indic scripts, and within emoji
+
+
+def storable(text: str, longest: int | None = None) -> str:
+    """The same text as far as it is one that UTF-8 has: a lone surrogate is written as its
+    escape. Cut after `longest` characters."""
+    text = text[:longest]
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def visible(text: str) -> str:
+    """The same text with escapes in the place of characters that are not seen but do something:
+    terminal sequences, lone carriage returns, marks that turn the direction of writing, lone
+    surrogates. New lines and tabs stay."""
+    return _UNSEEN.sub(_shown, text.replace("\r\n", "\n"))
+
+
+def _shown(match: re.Match[str]) -> str:
+    character = match[0]
+    if unicodedata.category(character) not in _HIDDEN or character in _JOINERS:
+        return character
+    return character.encode("unicode_escape").decode()

@@ -1,0 +1,496 @@
+"""Is a round worth going on with? Each check has a threshold, evidence and one sentence of
+advice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from selftrain_assets.domain.waivers import Waiver
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A finding. A failed blocking one stops the round before the next stage. `evidence` are
+    numbers, and rows as lists of records."""
+
+    name: str
+    passed: bool
+    blocking: bool
+    message: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+INFRA_ERROR_LIMIT = 0.01
+UNSCORABLE_LIMIT = 0.01
+MALFORMED_LIMIT = 0.25
+NEAR_COPY_LIMIT = 0.01
+CUT_OFF_LIMIT = 0.1
+SECOND_OPINION_LIMIT = 0.02
+UNCLOSED_LIMIT = 0.1
+WARN_BELOW, BLOCK_BELOW = 0.5, 0.25  # of the first round's share of distinct solutions
+LENGTH_RANGE = (0.5, 2.0)  # of the first round's mean length
+TOP_SHARE, TOP_LIMIT = 0.1, 0.5  # so many of the problems, and the share of rows that they may hold
+INFRA_ERROR, UNSCORABLE, MALFORMED, CORRECT_SAMPLES, NOT_BELOW_BASE = (
+    "infra_errors",
+    "unscorable",
+    "parse_failures",
+    "correct_samples",
+    "not_below_base",
+)
+HELD_OUT_APART, NEAR_COPIES, DISTINCT, LENGTH, TOP_PROBLEMS = (
+    "held_out_apart",
+    "near_copies",
+    "distinct_solutions",
+    "length_drift",
+    "top_problems",
+)
+INTACT, LOOP_EDGE, SECOND_OPINION, CUT_OFF, THOUGHTS_CLOSE = (
+    "intact",
+    "loop_edge",
+    "second_opinion",
+    "cut_off",
+    "thoughts_close",
+)
+_INTACT = {INTACT: (True, "its tables are as they were committed, and made from what is there now")}
+_APART = {
+    HELD_OUT_APART: (True, "nothing that is trained on holds a whole held-out question"),
+    NEAR_COPIES: (
+        False,
+        (
+            f"at most {NEAR_COPY_LIMIT:.0%} of what is trained on has most of its words, in a row,"
+            " from held-out text"
+        ),
+    ),
+}
+_READ = {
+    SECOND_OPINION: (
+        False,
+        (
+            "of the samples that are wrong or malformed, another reading would not surely pass"
+            f" more than {SECOND_OPINION_LIMIT:.0%}"
+        ),
+    ),
+}
+_THOUGHT = {
+    THOUGHTS_CLOSE: (
+        False,
+        f"of the thoughts of a model that thinks, all but {UNCLOSED_LIMIT:.0%} come to an end",
+    )
+}
+_JUDGED = {
+    INFRA_ERROR: (
+        True,
+        (
+            f"at most {INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for reasons of"
+            " infrastructure"
+        ),
+    ),
+    UNSCORABLE: (
+        False,
+        f"the tests of the problems can judge all but {UNSCORABLE_LIMIT:.0%} of the samples",
+    ),
+    MALFORMED: (
+        False,
+        f"an answer could be read out of all but {MALFORMED_LIMIT:.0%} of the samples",
+    ),
+}
+# stage -> check name -> (blocking, what it asks)
+CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
+    "problems": _INTACT | _APART,
+    "policy": {
+        LOOP_EDGE: (
+            True,
+            "it is the checkpoint that it says it is: data versions agree along the loop's edge",
+        )
+    },
+    "samples": (
+        _INTACT
+        | _THOUGHT
+        | {CUT_OFF: (False, f"all but {CUT_OFF_LIMIT:.0%} of the samples came to an end")}
+    ),
+    "verifications": (
+        _INTACT
+        | _JUDGED
+        | _READ
+        | {
+            DISTINCT: (
+                True,
+                (
+                    "correct solutions are as distinct as in the first round: a warning below"
+                    f" {WARN_BELOW:.0%} of its share, a stop below {BLOCK_BELOW:.0%}"
+                ),
+            ),
+            LENGTH: (
+                False,
+                (
+                    f"correct completions are between {LENGTH_RANGE[0]:.0%} and"
+                    f" {LENGTH_RANGE[1]:.0%} as long as in the first round"
+                ),
+            ),
+        }
+    ),
+    "rationalizations": _INTACT | _JUDGED | _READ,
+    "translations": _INTACT | _JUDGED | _READ,
+    "trajectories": _INTACT | {INFRA_ERROR: _JUDGED[INFRA_ERROR]},
+    "dataset": (
+        {
+            CORRECT_SAMPLES: (True, "the round has at least one correct sample to learn from"),
+            TOP_PROBLEMS: (
+                False,
+                (
+                    f"the {TOP_SHARE:.0%} of the problems with most rows hold at most"
+                    f" {TOP_LIMIT:.0%} of them"
+                ),
+            ),
+        }
+        | _INTACT
+        | _APART
+    ),
+    "checkpoint": (
+        _INTACT | {LOOP_EDGE: (False, "the rounds that sample from it sample from these weights")}
+    ),
+    "evaluation": (
+        {NOT_BELOW_BASE: (False, "held-out greedy accuracy is not clearly below the base's")}
+        | _READ
+        | _THOUGHT
+        | _INTACT
+    ),
+}
+
+
+def infra_errors(counts: Mapping[str, int]) -> Check:
+    """Blocks above INFRA_ERROR_LIMIT: verdicts that are missing are not missing at random."""
+    share = counts["infra_error"] / max(1, counts["verifications"])
+    message = (
+        f"{counts['infra_error']} of {counts['verifications']} samples have no verdict because the"
+        " verifier failed"
+    )
+    advice = "" if share <= INFRA_ERROR_LIMIT else "; mend it and run again, only these are owed"
+    return Check(
+        INFRA_ERROR,
+        share <= INFRA_ERROR_LIMIT,
+        True,
+        message + advice,
+        {"share": share, "limit": INFRA_ERROR_LIMIT},
+    )
+
+
+def unscorable(counts: Mapping[str, int]) -> Check:
+    """Warns where tests cannot judge what is asked of them: such samples earn no reward, whether
+    right or not."""
+    share = counts["unscorable"] / max(1, counts["verifications"])
+    message = f"the tests cannot judge {counts['unscorable']} of {counts['verifications']} samples"
+    advice = (
+        ""
+        if share <= UNSCORABLE_LIMIT
+        else "; see why (selftrain show NAME ROUND --outcome unscorable) and mend the tests"
+    )
+    return Check(
+        UNSCORABLE,
+        share <= UNSCORABLE_LIMIT,
+        False,
+        message + advice,
+        {"share": share, "limit": UNSCORABLE_LIMIT},
+    )
+
+
+def correct_samples(counts: Mapping[str, int]) -> Check:
+    """Blocks without a single correct sample: training on nothing would quietly give the start
+    model back."""
+    if counts["self"]:
+        message = f"{counts['self']} rows from correct samples of {counts['problems']} problems"
+    elif counts.get("cut_off"):
+        message = (
+            f"all {counts['cut_off']} correct samples among {counts['verified']} were cut off, so"
+            " there is nothing whole to learn from; raise max_tokens, or set cut_off: keep."
+            " Earlier rounds stay as they are"
+        )
+    else:
+        message = (
+            f"no correct sample among {counts['verified']}, so there is nothing to learn from; draw"
+            " more samples_per_problem or raise the temperature, look at a few samples (selftrain"
+            " sql) to see whether prompt and verifier fit, or start from a stronger model. Earlier"
+            " rounds stay as they are"
+        )
+    return Check(
+        CORRECT_SAMPLES,
+        counts["self"] > 0,
+        True,
+        message,
+        {"rows": counts["self"], "verified": counts["verified"]},
+    )
+
+
+def cut_off(counts: Mapping[str, int]) -> Check:
+    """Warns where many samples ran into max_tokens, or ended within a thought: what is right
+    among them has no end that could be learnt."""
+    share = counts["cut_off"] / max(1, counts["samples"])
+    message = (
+        f"{counts['cut_off']} of {counts['samples']} samples ran into max_tokens or ended within a"
+        " thought"
+    )
+    advice = (
+        ""
+        if share <= CUT_OFF_LIMIT
+        else (
+            '; raise it, or see why they do not end (selftrain sql "select completion from samples'
+            " where finish_reason <> 'stop'\")"
+        )
+    )
+    return Check(
+        CUT_OFF,
+        share <= CUT_OFF_LIMIT,
+        False,
+        message + advice,
+        {"share": share, "limit": CUT_OFF_LIMIT},
+    )
+
+
+def not_below_base(gain: Mapping[str, float] | None) -> Check:
+    """Warns where the paired interval of the gain over the base lies wholly below zero."""
+    if gain is None:
+        return Check(NOT_BELOW_BASE, True, False, "this is the base")
+    passed = not gain["high"] < 0
+    message = (
+        f"greedy accuracy changed by {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+        " against the base"
+    )
+    advice = (
+        ""
+        if passed
+        else (
+            "; lower the learning rate or the steps, cap the solutions per problem, or mix in human"
+            " rows"
+        )
+    )
+    return Check(NOT_BELOW_BASE, passed, False, message + advice, dict(gain))
+
+
+def parse_failures(counts: Mapping[str, int], examples: Sequence[Mapping[str, Any]] = ()) -> Check:
+    """Warns where no answer can be read out of many samples: the format is not learnt, is being
+    lost, or is cut off."""
+    share = counts["malformed"] / max(1, counts["verifications"])
+    message = (
+        f"no answer could be read out of {counts['malformed']} of {counts['verifications']} samples"
+    )
+    advice = (
+        ""
+        if share <= MALFORMED_LIMIT
+        else (
+            "; look at some (selftrain show NAME ROUND --outcome malformed), raise max_tokens if"
+            " they are cut off, show the format in the prompt, or mix in human rows"
+        )
+    )
+    evidence = {"share": share, "limit": MALFORMED_LIMIT, "examples": list(examples)}
+    return Check(MALFORMED, share <= MALFORMED_LIMIT, False, message + advice, evidence)
+
+
+def second_opinion(found: Mapping[str, Any]) -> Check:
+    """Warns where the interval of the share that another reading would pass lies wholly above
+    SECOND_OPINION_LIMIT: the verifier may not read what is right."""
+    share, left_out = found["share"], found["left_out"]
+    if not share:
+        told = [
+            f"there is no other reading of what verifier {name} judges" for name in left_out
+        ] + [found["error"]] * bool(found["error"])
+        return Check(
+            SECOND_OPINION,
+            True,
+            False,
+            "; ".join(["no wrong or malformed sample was read again", *told]),
+        )
+    passed = share["low"] <= SECOND_OPINION_LIMIT
+    message = (
+        f"another reading would pass {found['turned']} of {found['read']} wrong and malformed"
+        f" samples that it was asked about, a share of {share['mean']:.3f} [{share['low']:.3f},"
+        f" {share['high']:.3f}]"
+    )
+    advice = (
+        ""
+        if passed
+        else (
+            "; look at them: if they are right, choose another verifier, or several (any_of), and"
+            " see what would change (selftrain verify NAME --diff); if they are not, set"
+            " second_opinion: false"
+        )
+    )
+    evidence = {
+        "share": share["mean"],
+        "low": share["low"],
+        "limit": SECOND_OPINION_LIMIT,
+        "samples": found["examples"],
+    }
+    return Check(SECOND_OPINION, passed, False, message + advice, evidence)
+
+
+def thoughts_close(found: Mapping[str, Any] | None) -> Check:
+    """Warns where many thoughts never close: such samples have no answer, however near they were
+    to one."""
+    if not found:
+        return Check(THOUGHTS_CLOSE, True, False, "no sample has a thought before its answer")
+    share = found["unclosed"] / found["think"]
+    message = (
+        f"{found['unclosed']} of {found['think']} thoughts never close, so that there is no answer"
+        " behind them"
+    )
+    advice = (
+        ""
+        if share <= UNCLOSED_LIMIT
+        else "; raise sampling.max_tokens, or end thoughts in time by sampling.thinking.budget"
+    )
+    return Check(
+        THOUGHTS_CLOSE,
+        share <= UNCLOSED_LIMIT,
+        False,
+        message + advice,
+        {"share": share, "limit": UNCLOSED_LIMIT},
+    )
+
+
+def distinct_solutions(
+    now: Mapping[str, float], first: Mapping[str, float], repeated: Sequence[Mapping[str, Any]] = ()
+) -> Check:
+    """Warns, and far down stops the round, where correct samples repeat one another much more
+    than in the first round: the policy has collapsed onto few solutions, and trained on them it
+    would do so the more."""
+    if not now["correct"] or not first["correct"]:
+        return Check(DISTINCT, True, False, "there are no correct samples to compare")
+    share, before = (of["distinct"] / of["correct"] for of in (now, first))
+    message = (
+        f"{now['distinct']} of {now['correct']} correct samples are distinct, a share of"
+        f" {share:.3f}; {before:.3f} in the first round"
+    )
+    passed = share >= WARN_BELOW * before
+    advice = (
+        ""
+        if passed
+        else (
+            "; raise the temperature, cap the solutions per problem (recipe.cap), train from the"
+            " base (recipe.start) or for fewer steps"
+        )
+    )
+    evidence = {
+        "share": share,
+        "first round": before,
+        "warning below": WARN_BELOW * before,
+        "stop below": BLOCK_BELOW * before,
+    }
+    return Check(
+        DISTINCT,
+        passed,
+        share < BLOCK_BELOW * before,
+        message + advice,
+        evidence | {"most repeated": list(repeated)},
+    )
+
+
+def length_drift(now: float | None, first: float | None) -> Check:
+    """Warns where correct completions have become much shorter or longer than in the first
+    round; None where there was none."""
+    if not now or not first:
+        return Check(LENGTH, True, False, "there are no correct samples to compare")
+    low, high = LENGTH_RANGE
+    passed = low <= now / first <= high
+    message = (
+        f"correct completions have {now:.1f} tokens on average, {first:.1f} in the first round"
+    )
+    advice = (
+        ""
+        if passed
+        else (
+            "; look at some (selftrain show NAME ROUND --outcome pass): is the verifier satisfied"
+            " by padding, or by less?"
+        )
+    )
+    return Check(
+        LENGTH, passed, False, message + advice, {"ratio": now / first, "from": low, "to": high}
+    )
+
+
+def top_problems(share: float | None, examples: Sequence[Mapping[str, Any]] = ()) -> Check:
+    """Warns where few problems make most of the rows."""
+    if share is None:
+        return Check(TOP_PROBLEMS, True, False, "there are no rows of the policy's own")
+    passed = share <= TOP_LIMIT
+    message = f"the {TOP_SHARE:.0%} of the problems with most rows hold {share:.0%} of the rows"
+    advice = (
+        ""
+        if passed
+        else (
+            "; lower recipe.cap, so that each problem gives fewer rows, or draw more samples of the"
+            " others"
+        )
+    )
+    return Check(
+        TOP_PROBLEMS,
+        passed,
+        False,
+        message + advice,
+        {"share": share, "limit": TOP_LIMIT, "problems": list(examples)},
+    )
+
+
+def held_out_apart(
+    leaks: Sequence[Mapping[str, Any]],
+    looked_at: str,
+    allowed: Sequence[tuple[Waiver, int]] = (),
+    unseen: int = 0,
+) -> Check:
+    """Blocks where a whole held-out question is trained on: its accuracy would be a memory.
+    `allowed` are those that a person lets stand, which are not among `leaks`; `unseen` is how
+    many were found and are not named."""
+    exact = [leak for leak in leaks if leak["exact"]]
+    message = f"{looked_at}: {len(exact) + unseen or 'none'} with a whole held-out question"
+    if exact:
+        message += (
+            f", for instance {exact[0]['held_out']} in {exact[0]['found_in']}; take them out of the"
+            " problem file, or out of this experiment: selftrain retract NAME --problem"
+            f" {exact[0]['problem_id']}; or allow them with a reason (contamination.allow)"
+        )
+    elif unseen:
+        message += ", besides those that are named and allowed; take them out of the problem file"
+    if allowed:
+        message += "; allowed: " + "; ".join(
+            f"{count or 'nothing'} of {waiver.problem} ({waiver.reason})"
+            for waiver, count in allowed
+        )
+    evidence = {
+        "leaks": exact,
+        "allowed": [{**waiver.model_dump(), "found": count} for waiver, count in allowed],
+    }
+    return Check(HELD_OUT_APART, not exact and not unseen, True, message, evidence)
+
+
+def near_copies(leaks: Sequence[Mapping[str, Any]], total: int, looked_at: str) -> Check:
+    """Warns where much of what is trained on is a held-out text but for a few words, as problems
+    of one template are."""
+    near = [leak for leak in leaks if not leak["exact"]]
+    passed = len(near) <= NEAR_COPY_LIMIT * total
+    message = (
+        f"{looked_at}: {len(near) or 'none'} with most of the words, in a row, of a held-out text"
+    )
+    advice = (
+        ""
+        if passed
+        else (
+            "; held-out accuracy then says little of problems of another kind: judge on a split"
+            " without them (transfer), or retract them"
+        )
+    )
+    return Check(
+        NEAR_COPIES, passed, False, message + advice, {"limit": NEAR_COPY_LIMIT, "leaks": near}
+    )
+
+
+def intact(fault: str | None) -> Check:
+    """Blocks on what is not as its manifest says."""
+    return Check(
+        INTACT, fault is None, True, fault or "tables and parents are as the manifest says"
+    )
+
+
+def loop_edge(fault: str | None, message: str, blocking: bool) -> Check:
+    """Do the two ends of the loop's edge name the same weights?"""
+    return Check(LOOP_EDGE, fault is None, blocking, fault or message)

@@ -1,0 +1,317 @@
+"""The nouns of the loop. Plain frozen records; every module speaks in these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from selftrain_assets.domain.foreign import storable
+
+REASON, OUTPUT, PARSED = 1_000, 500, 200_000  # characters of each that are kept
+
+OwnSplit = Literal["train", "human", "validation", "test", "transfer"]
+"""What a task says of its problems."""
+Split = Literal["train", "human", "validation", "test", "transfer", "suite", "source"]
+"""A suite's problems are of another task; every policy is measured on them too. So are those of
+a source, which are learnt from."""
+SPLITS: tuple[Split, ...] = ("train", "human", "validation", "test", "transfer", "suite", "source")
+HELD_OUT: tuple[Split, ...] = ("validation", "test", "transfer", "suite")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One question with a checkable answer, or with tests for programs that solve it
+    (domain/program_tests.py, as JSON). `solution` is a human-written one, where there is one;
+    `solutions` those by the methods of mmst, as JSON by their names."""
+
+    id: str
+    question: str
+    answer: str
+    split: Split = "train"
+    group: str = ""
+    solution: str | None = None
+    tests: str | None = None
+    solutions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion to be drawn. `key` is the identity of the sample that answers it
+    (domain/identity.py).
+
+    `continues` are ids that the completion begins with: its text, tokens and their number count
+    them, and what is drawn goes on from them.
+    """
+
+    key: str
+    problem_id: str
+    prompt: str
+    seed: int
+    index: int
+    continues: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine drew for the request with this key. `finish_reason` is "stop" or "length".
+
+    `tokens` are the ids as they were drawn, the end token included; None where the engine does not
+    know them. `ended_by` is the text of the end token, or the stop text, that ended it: None where
+    it was cut off, or where nobody says. Neither is part of `text`. Of that, the characters from
+    one `forced` position to the other were not drawn: the mark that ended a thought at its budget.
+    """
+
+    key: str
+    text: str
+    finish_reason: Literal["stop", "length"]
+    prompt_tokens: int
+    completion_tokens: int
+    tokens: list[int] | None = None
+    ended_by: str | None = None
+    forced: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", storable(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A request together with its completion; kept whether right or wrong. `tokens` are ids of the
+    tokenizer with this digest.
+
+    Where the completion begins with a thought, the answer starts at the character `answer_start`,
+    and at the token `answer_token`, unless it starts within one. The finish_reason of a thought
+    that never closes is "thought".
+    """
+
+    key: str
+    problem_id: str
+    prompt: str
+    completion: str
+    seed: int
+    index: int
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    policy: str
+    engine: str
+    tokens: list[int] | None = None
+    tokenizer: str | None = None
+    ended_by: str | None = None
+    answer_start: int | None = None
+    answer_token: int | None = None
+    forced: list[int] | None = None
+
+
+class Outcome(StrEnum):
+    """The seven things a verifier may say. Only PASS is right, and of the others a program alone
+    may be given a share of the reward (`partial_credit`); INFRA_ERROR says nothing about the
+    sample: it is owed again, never trained on, never counted in an accuracy."""
+
+    PASS = "pass"
+    WRONG = "wrong"
+    MALFORMED = "malformed"
+    TIMEOUT = "timeout"
+    RESOURCE = "resource"
+    UNSCORABLE = "unscorable"
+    INFRA_ERROR = "infra_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What became of the program that a completion holds. `failed_case` counts from 0; `output`
+    is an excerpt."""
+
+    failed_case: int | None
+    cpu_seconds: float
+    wall_seconds: float
+    peak_memory_bytes: int
+    output: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", storable(self.output, OUTPUT))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verifier says of one completion: reward in [0, 1], the answer it parsed, and why.
+    Whatever a model wrote, it can be stored."""
+
+    outcome: Outcome
+    reward: float
+    parsed: str | None
+    reason: str
+    execution: Execution | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", storable(self.reason, REASON))
+        if self.parsed is not None:
+            object.__setattr__(self, "parsed", storable(self.parsed, PARSED))
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A verdict bound to its sample and to the verifier that gave it.
+
+    `content` is the hash of what was judged, where a verifier shares verdicts between equal
+    programs; `same_as` is then the sample whose program was run. The fields of an execution are
+    None where no program was.
+    """
+
+    key: str
+    sample_key: str
+    problem_id: str
+    outcome: str
+    reward: float
+    parsed: str | None
+    reason: str
+    verifier: str
+    content: str | None = None
+    same_as: str | None = None
+    failed_case: int | None = None
+    cpu_seconds: float | None = None
+    wall_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    output: str | None = None
+
+
+RowSource = Literal["self", "human", "rationalized", "translated", "improved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training row: loss on `completion` alone, times `weight`.
+
+    `sample_key` leads back to the sample; None for human rows, whose source is the problem's own
+    solution. `method` is how it solves the problem, where a recipe has several; a translation names
+    the sample that it `translates`, and that one's method, its `origin`. A `turn` is one of the
+    trajectory that begins with the sample. `sections` says what each part of the completion weighs,
+    as JSON: pairs of a length in characters and a factor of `weight`, which together cover it.
+
+    `tokens` are the completion's ids as they were drawn, by the tokenizer with this digest. Without
+    them the text is tokenized, and `ended_by` is learnt behind it: an end token or a stop text,
+    nothing where it is empty, the tokenizer's own end token for None. Of the completion, what is
+    `forced`, from one character to another, is not learnt.
+    """
+
+    key: str
+    problem_id: str
+    prompt: str
+    completion: str
+    weight: float
+    source: RowSource
+    sample_key: str | None
+    iteration: int
+    method: str | None = None
+    origin: str | None = None
+    translates: str | None = None
+    turn: int | None = None
+    sections: str | None = None
+    tokens: list[int] | None = None
+    tokenizer: str | None = None
+    ended_by: str | None = None
+    forced: list[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Membership of a sample in a stage; the sample itself lies in the pool of its policy.
+
+    Where a recipe has several methods, `method` is the one that was asked for. A translation names
+    the sample that it `translates`, and the method of that one as its `origin`.
+    """
+
+    key: str
+    problem_id: str
+    method: str | None = None
+    origin: str | None = None
+    translates: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Membership of a verdict in a stage, with what the verdict says: a stage whose verdicts
+    came out otherwise is another one."""
+
+    key: str
+    sample_key: str
+    problem_id: str
+    outcome: str
+    reward: float
+    method: str | None = None
+    origin: str | None = None
+    translates: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One problem under one policy, by one method: was its greedy completion right, and how many
+    of its samples were."""
+
+    problem_id: str
+    split: str
+    group: str
+    greedy: int
+    samples: int
+    correct: int
+    method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a trajectory (TriPosT): an attempt, what is said about it, and the update, if it
+    needs one.
+
+    `sample_key` is the attempt that the trajectory begins with, `turn` counts from 1. Feedback and
+    update are `by` script, model or self, the policy; those that were drawn name their sample.
+    `own` is what the policy's own feedback was: right, wrong or unreadable. `step` is the first
+    error, None for none; `outcome` the verdict on the update.
+    """
+
+    sample_key: str
+    turn: int
+    problem_id: str
+    attempt: str
+    feedback: str
+    feedback_by: str
+    feedback_sample: str | None
+    own: str | None
+    step: int | None
+    kind: str
+    update: str | None = None
+    update_by: str | None = None
+    update_sample: str | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """An attempt and how its editing ended: correct at once, improved, or the reason for which
+    it is dropped."""
+
+    sample_key: str
+    problem_id: str
+    group: str
+    ending: str
+    turns: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Improvement:
+    """A held-out problem answered with self-improvement: outcome of the first and of the last
+    attempt, own updates, and how it ended. Of `judged` attempts the policy `flagged` some, of
+    which `flagged_wrong` were wrong, as were `wrong` of all."""
+
+    problem_id: str
+    split: str
+    group: str
+    direct: str
+    final: str
+    updates: int
+    ended: str
+    flagged: int
+    flagged_wrong: int
+    wrong: int
+    judged: int

@@ -1,0 +1,65 @@
+"""Held-out text that a person lets stand in what is learnt from, each time with a reason, which
+report and cards show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from selftrain_assets.domain.settings import Execution
+
+Leak = Mapping[str, Any]
+"""As a manifest keeps it: `problem_id` is what was found in, `held_out_id` what was found,
+`exact` whether as a whole."""
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Waiver(Execution):
+    """Lets the check `held_out_apart` pass for a problem, without a look at anything else of it."""
+
+    problem: Text = Field(
+        description=(
+            "id of the problem to learn from, or of the held-out one; * stands for any characters"
+        )
+    )
+    reason: Text = Field(description="why its accuracy is no memory, or why that does no harm")
+
+    def covers(self, *ids: str) -> bool:
+        """Is one of these meant?"""
+        pattern = re.compile(".*".join(map(re.escape, self.problem.split("*"))), re.DOTALL)
+        return any(pattern.fullmatch(id) for id in ids)
+
+
+class Contamination(Execution):
+    """What is done about held-out text in what is learnt from. A whole held-out question stops
+    the round."""
+
+    allow: tuple[Waiver, ...] = Field(
+        (), description="problems for which it does not; each with its reason"
+    )
+
+
+def divided(
+    leaks: Iterable[Leak], allow: Sequence[Waiver]
+) -> tuple[list[Leak], list[tuple[Waiver, int]]]:
+    """The leaks that no waiver covers; and each waiver with the number of those that it is the
+    first to cover."""
+    left: list[Leak] = []
+    counts = [0] * len(allow)
+    for leak in leaks:
+        first = next(
+            (
+                n
+                for n, waiver in enumerate(allow)
+                if waiver.covers(leak["problem_id"], leak["held_out_id"])
+            ),
+            None,
+        )
+        if first is None:
+            left.append(leak)
+        else:
+            counts[first] += 1
+    return left, list(zip(allow, counts, strict=True))

@@ -1,0 +1,2 @@
+"""What is done to a store besides running rounds: audit, retract, verify again, collect garbage,
+trace, export, sweep."""

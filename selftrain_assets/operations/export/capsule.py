@@ -1,0 +1,179 @@
+"""The reproducibility capsule: all that made a checkpoint, so that somebody else can make it
+again, and check it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+from selftrain_assets.config.experiment_files import described_by, experiment_file, repeats
+from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
+from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.recipes.teachers import CheckpointOf
+from selftrain_assets.store import Manifest
+from selftrain_assets.store.tables import file_digest
+
+CAPSULE = "reproducibility.json"
+SCHEMA = "selftrain reproducibility capsule 1"
+PACKAGE = Path(__file__).parents[2]
+
+
+def make_capsule(run: Run, iteration: int, results: dict[str, Any]) -> dict[str, Any]:
+    """Settings, seeds, versions, and the chain of stages from the problems and the base to this
+    round; `results` as a report has them."""
+    scope = iteration_scope(iteration) if iteration else BASE
+    checkpoint = run.need(scope, "checkpoint")
+    described = described_by(run.name)
+    stages = list(_stages(run, iteration, bool(results["human_only"])))
+    return {
+        "schema": SCHEMA,
+        "experiment": run.name,
+        "round": iteration,
+        "make_again": commands(run, iteration),
+        "check": [f"selftrain audit {run.name}"],
+        "checkpoint": {
+            "digest": checkpoint.digest,
+            "key": checkpoint.key,
+            "place": checkpoint.detail["place"],
+        },
+        "dataset": checkpoint.parents.get("dataset"),
+        "seeds": _seeds(run, checkpoint),
+        "versions": _versions(stages),
+        "written_with": {
+            "selftrain": version("selftrain"),
+            "python": python_version(),
+            "code": _code_version(),
+        },
+        "settings": run.config.model_dump(mode="json"),
+        "settings_file": {"experiment": described, "text": experiment_file(described).read_text()},
+        "retracted": run.retracted.to_records(),
+        "stages": [_told(m) for m in stages],
+        "results": results,
+    }
+
+
+def commands(run: Run, iteration: int) -> list[str]:
+    """What to type to make the checkpoint again, that of a teacher first."""
+    teachers = dict.fromkeys(
+        each for each in run.config.recipe.teachers.values() if isinstance(each, CheckpointOf)
+    )
+    first = [_command(teacher.experiment, teacher.iteration) for teacher in teachers]
+    return [*first, _command(run.name, max(1, iteration))]
+
+
+def _command(name: str, last: int) -> str:
+    of = repeats(name)
+    repeated = f"{of[0]} --seeds {of[1]}" if of else name
+    return f"selftrain run {repeated} --rounds {f'1-{last}' if last > 1 else 1}"
+
+
+def _stages(run: Run, iteration: int, controls: bool) -> Iterator[Manifest]:
+    """In the order in which they were finished: of the inputs, the base, each round up to this
+    one, and the controls."""
+    scopes = [
+        INPUTS,
+        BASE,
+        *(iteration_scope(i) for i in range(1, iteration + 1)),
+        *([ONE_ROUND, ALL_ROUNDS] if controls else []),
+    ]
+    current = run.store.manifests(run.name)
+    for scope in scopes:
+        yield from sorted(
+            (m for m in current if m.scope == scope), key=lambda m: STAGES.index(m.stage)
+        )
+
+
+STAGES = (
+    "problems",
+    "policy",
+    "samples",
+    "verifications",
+    "hinted_samples",
+    "rationalizations",
+    "translated_samples",
+    "translations",
+    "trajectories",
+    "dataset",
+    "checkpoint",
+    "evaluation",
+)
+
+
+def _told(manifest: Manifest) -> dict[str, Any]:
+    names = (
+        "scope",
+        "stage",
+        "key",
+        "digest",
+        "parents",
+        "settings",
+        "versions",
+        "counts",
+        "tokens",
+        "seconds",
+        "work_seconds",
+        "finished",
+    )
+    tables = {
+        name: {"records": records, "sha256": sha256}
+        for name, (_, records, sha256) in manifest.files.items()
+    }
+    seed = {"seed": manifest.detail["seed"]} if "seed" in manifest.detail else {}
+    return {name: getattr(manifest, name) for name in names} | {"tables": tables} | seed
+
+
+def _seeds(run: Run, checkpoint: Manifest) -> dict[str, int]:
+    found = {
+        "experiment": run.config.seed,
+        "task": run.config.task.seed,
+        "training": checkpoint.detail.get("seed"),
+    }
+    return {name: seed for name, seed in found.items() if seed is not None}
+
+
+def _versions(stages: list[Manifest]) -> dict[str, list[str]]:
+    """Of everything that had a hand in it; more than one where stages were made at different
+    times."""
+    found: dict[str, set[str]] = {}
+    for manifest in stages:
+        for name, value in manifest.versions.items():
+            found.setdefault(name, set()).update([value] if value else [])
+    return {name: sorted(values) for name, values in found.items()}
+
+
+def _code_version() -> dict[str, Any] | None:
+    """Commit of this code, and whether it was changed since; None where it does not come from a
+    checkout."""
+    try:
+        # an installed copy may lie in somebody else's checkout
+        _git("ls-files", "--error-unmatch", "config.py")
+        return {
+            "commit": _git("rev-parse", "HEAD"),
+            "modified": bool(_git("status", "--porcelain", "--", ".")),
+        }
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(PACKAGE), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    ).stdout.strip()
+
+
+def listing(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a folder but the capsule, which holds this."""
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file())
+    return {
+        path.relative_to(folder).as_posix(): file_digest(path)
+        for path in files
+        if path != folder / CAPSULE
+    }

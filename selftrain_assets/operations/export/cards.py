@@ -1,0 +1,205 @@
+"""What the cards of a model and of its rows have in common. Their prose stands in the templates
+beside this module."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.domain.quality_checks import HELD_OUT_APART, NEAR_COPIES
+from selftrain_assets.domain.types import HELD_OUT
+from selftrain_assets.operations.export.rows import Rows
+from selftrain_assets.operations.export.weights import HubModel, Weights
+from selftrain_assets.operations.export.wording import ROW_SOURCES
+from selftrain_assets.pipeline.checks import check
+from selftrain_assets.pipeline.run import Run, iteration_scope
+from selftrain_assets.reports.render import markdown_templates
+from selftrain_assets.reports.tables import Titled
+from selftrain_assets.tasks import ProblemFile
+from selftrain_assets.verifiers import with_members
+
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An export: the run and its round, the weights and rows as they were written, the names
+    that they will have on the hub, the model that training began with, and the licence that it
+    is under."""
+
+    run: Run
+    iteration: int
+    weights: Sequence[Weights]
+    rows: Rows | None
+    capsule: dict[str, Any]
+    model_id: str | None = None
+    dataset_id: str | None = None
+    pretrained: HubModel | None = None
+    license: str | None = None
+
+    @property
+    def config(self) -> Experiment:
+        return self.run.config
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return self.capsule["results"]
+
+    @property
+    def point(self) -> Point:
+        """The measurements of this round."""
+        return self.summary["iterations"][-1] if self.iteration else self.summary["baseline"]
+
+    @property
+    def title(self) -> str:
+        return (
+            f"{self.run.name}, round {self.iteration}"
+            if self.iteration
+            else f"{self.run.name}, base"
+        )
+
+    @property
+    def sampled(self) -> bool:
+        """Whether rounds of its recipe sample at all."""
+        return "samples" in self.config.recipe.stages
+
+
+def render(template: str, exported: Exported, **values: object) -> str:
+    """A card from its template, which is given the export, what both cards say of it, and these
+    values."""
+    found = markdown_templates(__package__).get_template(template)
+    return found.render(
+        exported=exported,
+        **_facts(exported),
+        **held_out(exported),
+        **_reproducibility(exported.capsule),
+        **values,
+    )
+
+
+def _facts(exported: Exported) -> dict[str, object]:
+    """Task, verifier and recipe, each in its own words."""
+    config = exported.config
+    task, recipe = config.task, config.recipe
+    about = (
+        f"the problems of {Path(task.path).name}" if isinstance(task, ProblemFile) else _about(task)
+    )
+    verifiers = {verifier.type: verifier for verifier in with_members(config.verifiers())}
+    return {
+        "config": config,
+        "summary": exported.summary,
+        "task_text": f"`{task.type}`: {about}",
+        "verifier_text": "; ".join(
+            f"`{name}`: {_about(verifier).rstrip('.')}" for name, verifier in verifiers.items()
+        ),
+        "recipe_text": f"`{recipe.type}`: {_about(recipe)}",
+        "not_covered": not_covered(config),
+        "sources": source_table(exported.rows) if exported.rows else None,
+    }
+
+
+def _about(settings: object) -> str:
+    """First line of the docstring of a class of settings."""
+    return (inspect.getdoc(type(settings)) or "").partition("\n")[0]
+
+
+def not_covered(config: Experiment) -> list[str]:
+    """What the verifiers and the task say that they leave out, in sentences."""
+    parts: dict[str, object] = {
+        f"verifier `{verifier.type}`": verifier for verifier in with_members(config.verifiers())
+    }
+    parts[f"task `{config.task.type}`"] = config.task
+    sentences = []
+    for name, settings in parts.items():
+        _, marker, left_out = " ".join((inspect.getdoc(type(settings)) or "").split()).partition(
+            "Not covered: "
+        )
+        if marker:
+            sentences.append(f"Not covered by the {name}: {left_out}")
+    return sentences
+
+
+def source_table(rows: Rows) -> Titled:
+    """Rows by where they come from, round and method."""
+    by_method = any(method for _, _, method, _, _ in rows.sources)
+    cells = []
+    for source, iteration, method, count, problems in rows.sources:
+        of_method = [method or ""] if by_method else []
+        cells.append(
+            [source, str(iteration), *of_method, f"{count:,}", f"{problems:,}", ROW_SOURCES[source]]
+        )
+    return Titled(
+        "",
+        ["source", "round", *(["method"] if by_method else []), "rows", "problems", "what it is"],
+        cells,
+    )
+
+
+def held_out(exported: Exported) -> dict[str, object]:
+    """From which splits the rows are, as counted, and what was found of held-out text in them."""
+    if exported.rows is None:
+        return {}
+    dataset = exported.run.need(iteration_scope(exported.iteration), "dataset")
+    checks = [c for c in check(exported.run, dataset) if c.name in (HELD_OUT_APART, NEAR_COPIES)]
+    return {
+        "splits": [f"`{split}` ({count:,})" for split, count in exported.rows.splits],
+        "leaked": [split for split, _ in exported.rows.splits if split in HELD_OUT],
+        "held_out_splits": HELD_OUT,
+        "held_out_checks": [c.message[0].upper() + c.message[1:] for c in checks],
+    }
+
+
+COUNTS = (
+    "samples",
+    "reused",
+    "verifications",
+    "pass",
+    "wrong",
+    "malformed",
+    "rows",
+    "optimizer_steps",
+    "train",
+    "human",
+    "validation",
+    "test",
+    "transfer",
+)
+"""Counts of a stage that a card shows."""
+
+
+def _reproducibility(capsule: dict[str, Any]) -> dict[str, object]:
+    """The capsule for people; the same for programs is the file beside the card."""
+    stages = capsule["stages"]
+    return {
+        "capsule": capsule,
+        "problems_digest": next(
+            stage["digest"][:12] for stage in stages if stage["stage"] == "problems"
+        ),
+        "stage_rows": [_stage_row(stage) for stage in stages],
+        "duration": _duration(sum(stage["seconds"] for stage in stages)),
+    }
+
+
+def _stage_row(stage: dict[str, Any]) -> list[str]:
+    counts = [
+        f"{count:,} {name.replace('_', ' ')}"
+        for name, count in stage["counts"].items()
+        if name in COUNTS and count
+    ]
+    tokens = f"{stage['tokens']:,}" if stage["tokens"] else ""
+    return [
+        stage["scope"],
+        stage["stage"],
+        f"`{stage['digest'][:12]}`",
+        ", ".join(counts),
+        tokens,
+        f"{stage['seconds']:.1f}",
+    ]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else f"{seconds:,.0f} seconds"

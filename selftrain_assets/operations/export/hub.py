@@ -1,0 +1,112 @@
+"""The Hugging Face hub, as a place to push an export to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from selftrain_assets.domain.errors import InfraError, UserError
+from selftrain_assets.operations.export.capsule import CAPSULE
+
+RepoType = Literal["model", "dataset"]
+REFUSED = (401, 403)
+MADE_BY_THE_HUB = ".gitattributes"
+
+
+def dataset_name(model: str) -> str:
+    """The name that the rows of a model have on the hub."""
+    return f"{model}-data"
+
+
+def check_access(model: str) -> None:
+    """UserError for a name that the hub would refuse, and where nobody is logged in. Asked
+    before any work begins."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        for name in (model, dataset_name(model)):
+            validate_repo_id(name)
+    except HFValidationError as error:
+        raise UserError(
+            f'--push: "{model}" is no name on the hub ({str(error).splitlines()[0]}); give'
+            " OWNER/NAME"
+        ) from error
+    if model.count("/") != 1:
+        raise UserError(f'--push: "{model}" is no name on the hub; give OWNER/NAME')
+    with _told(model):
+        HfApi().whoami()
+
+
+def push(folders: Mapping[RepoType, Path], model: str, private: bool) -> dict[str, str]:
+    """Upload each folder as the content of a repository, which is made if it is not there; returns
+    their addresses.
+
+    UserError, before anything is uploaded, for a repository that more people see than should, or
+    that holds something else.
+    """
+    from huggingface_hub import HfApi
+
+    api, urls = HfApi(), dict[str, str]()
+    names = {kind: model if kind == "model" else dataset_name(model) for kind in folders}
+    for kind, name in names.items():
+        with _told(name):
+            urls[kind] = str(api.create_repo(name, repo_type=kind, private=private, exist_ok=True))
+            found = api.model_info(name) if kind == "model" else api.dataset_info(name)
+        if private and not found.private:
+            raise UserError(
+                f"--push: {name} is on the hub already, and public; give --public, or make it"
+                " private there"
+            )
+        there = {file.rfilename for file in found.siblings or ()} - {MADE_BY_THE_HUB}
+        if there and CAPSULE not in there:
+            raise UserError(
+                f"--push: {name} is on the hub already and holds something else, such as"
+                f" {min(there)}; give another name"
+            )
+    for kind, name in names.items():
+        with _told(name):
+            # what an earlier export left would be loaded together with this one, as an adapter
+            # beside merged weights
+            api.upload_folder(
+                repo_id=name,
+                folder_path=folders[kind],
+                repo_type=kind,
+                commit_message="selftrain export",
+                delete_patterns="*",
+            )
+    return urls
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What the hub's client raises, in a sentence. Its types have little in common."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+    try:
+        yield
+    except LocalTokenNotFoundError as error:
+        raise UserError(
+            "--push: nobody is logged in to the hub; set HF_TOKEN, or run: hf auth login"
+        ) from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        if status in REFUSED:
+            raise UserError(
+                f"--push: the hub refuses {name} ({status}); set HF_TOKEN to a token that may write"
+                " there"
+            ) from error
+        raise InfraError(
+            f"--push: the hub failed at {name} ({_first_line(error)}); run the same command again"
+        ) from error
+    except Exception as error:
+        raise InfraError(
+            f"--push: {name} was not pushed ({type(error).__name__}: {_first_line(error)}); run the"
+            " same command again"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [""])[0].rstrip(".")

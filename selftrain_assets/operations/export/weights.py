@@ -1,0 +1,133 @@
+"""A checkpoint's weights as folders that transformers and peft load."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.models.loading import FACTS, ModelRef, hub_name, merge_adapter
+from selftrain_assets.models.random_init import ScratchModel
+from selftrain_assets.pipeline.run import Run
+from selftrain_assets.runtime.files import write_atomically
+
+Kind = Literal["full", "adapter", "merged"]
+ADAPTER_FOLDER, BASE_FOLDER = "adapter", "base"
+"""Where an adapter and the model below it lie if the hub does not have that model. Each has a
+folder: transformers takes a model whose folder, or the one above it, holds an adapter for that
+adapter."""
+CARD = "README.md"
+ADAPTER_CONFIG = "adapter_config.json"
+_REVISION = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A model on the hub, and the commit that was used, where the folder it was read from says
+    so."""
+
+    name: str
+    revision: str | None
+
+    @classmethod
+    def of(cls, model: str | ScratchModel, directory: Path) -> HubModel | None:
+        """The model of an experiment's settings, which was found in this folder."""
+        name = hub_name(model)
+        return (
+            None
+            if name is None
+            else cls(name, directory.name if _REVISION.fullmatch(directory.name) else None)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One set of weights as it was written, and what an adapter belongs on. Folders are within
+    the export, "" being the export itself."""
+
+    kind: Kind
+    folder: str
+    method: str | None = None
+    base: HubModel | str | None = None  # of an adapter: a model on the hub, or a folder
+
+
+def check_mergeable(place: dict[str, Any]) -> None:
+    """UserError where there is no adapter that could be merged."""
+    if not any(own.get("adapter_on") for own in place.get("methods", {None: place}).values()):
+        raise UserError(
+            "--merge: there is no adapter to merge, the checkpoint is whole weights already; leave"
+            " --merge out"
+        )
+
+
+def write_weights(run: Run, place: dict[str, Any], folder: Path, merge: bool) -> list[Weights]:
+    """Write the weights at a place of the store: of all methods into `folder`, or of each into a
+    folder of its name."""
+    policy = run.store.policy(place)
+    methods = [m.name for m in run.methods] if "methods" in place else [None]
+    return [
+        _write(policy.by(name), place["methods"][name] if name else place, folder, name, merge)
+        for name in methods
+    ]
+
+
+def _write(
+    ref: ModelRef, place: dict[str, Any], folder: Path, method: str | None, merge: bool
+) -> Weights:
+    name = method or ""
+    if ref.adapter is None:
+        _copy(ref.directory, folder / name)
+        return Weights("full", name, method)
+    if merge:
+        _merge(ref, folder / name)
+        return Weights("merged", name, method)
+    on_hub = HubModel.of(place["adapter_on"].get("model", ""), ref.directory)
+    if on_hub is not None:
+        _copy_adapter(ref.adapter, folder / name, on_hub.name, on_hub.revision)
+        return Weights("adapter", name, method, on_hub)
+    own, below = ((Path(name) / part).as_posix() for part in (ADAPTER_FOLDER, BASE_FOLDER))
+    _copy_adapter(ref.adapter, folder / own, BASE_FOLDER, None)
+    _copy(ref.directory, folder / below)
+    return Weights("adapter", own, method, below)
+
+
+def _copy_adapter(source: Path, folder: Path, base: str, revision: str | None) -> None:
+    """An adapter, with what it belongs on: the store keeps that to itself."""
+    _copy(source, folder)
+    path = folder / ADAPTER_CONFIG
+    named = {"base_model_name_or_path": base, "revision": revision}
+    write_atomically(
+        path, json.dumps(json.loads(path.read_text()) | named, indent=2, sort_keys=True) + "\n"
+    )
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """The files of a model, less notes of our own and the card that peft writes, which says
+    nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.iterdir()):
+        if path.is_file() and path.name not in (FACTS, CARD):
+            shutil.copyfile(path, folder / path.name)
+
+
+def _merge(ref: ModelRef, folder: Path) -> None:
+    """The adapter folded into its base, in the precision of the base."""
+    from transformers import AutoConfig
+
+    dtype = getattr(AutoConfig.from_pretrained(ref.directory), "dtype", None)
+    merge_adapter(ref, folder, str(dtype or "float32").removeprefix("torch."))
+
+
+def license_of(directory: Path) -> str | None:
+    """What a model's own card says."""
+    from huggingface_hub import ModelCard
+
+    try:
+        found = ModelCard.load(directory / CARD, ignore_metadata_errors=True).data.license
+    except (ValueError, OSError):  # no card, or none that can be read
+        return None
+    return found if isinstance(found, str) else None

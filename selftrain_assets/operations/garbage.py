@@ -1,0 +1,339 @@
+"""What no manifest needs, and how it is let go of.
+
+Needed is what a current manifest refers to, or one in history/: tables, weights, and the pools of
+every policy that is named. Each thing is looked at once more under the lease of whoever could be
+writing it, and only then removed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from selftrain_assets.domain.errors import BusyError, IntegrityError
+from selftrain_assets.store import SHORT, Manifest, Store
+from selftrain_assets.store.inspection import (
+    HISTORY,
+    manifest_files,
+    orphan_shards,
+    places_of,
+    pool_folders,
+    pool_listing,
+    read_manifest,
+)
+from selftrain_assets.store.lease import is_held, lease
+from selftrain_assets.store.pool import MANIFEST
+from selftrain_assets.store.shards import QUARANTINE
+
+MINIMUM_AGE = 3600  # seconds; a younger temporary file may be somebody's open work
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp|\.probe-[0-9a-f]{32}|\..+\.removed")
+_SPILT = re.compile(r"\.duckdb-(\d+)\.")  # and the process whose database it is
+# tables that are not named like their stage
+_STAGE_OF = {"rows": "dataset", "scores": "evaluation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """A file or folder below the store's root that no manifest needs."""
+
+    kind: str
+    path: str
+    bytes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was found, whether it was removed, and in sentences what was left alone for now."""
+
+    garbage: tuple[Garbage, ...]
+    left_alone: tuple[str, ...]
+    deleted: bool
+
+    @property
+    def bytes(self) -> int:
+        return sum(item.bytes for item in self.garbage)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    kind: str
+    path: Path
+    why: str
+    leases: tuple[Path, ...] = ()
+    still: Callable[[], bool] = lambda: True  # asked again under the leases
+
+
+def collect(
+    store: Store, *, delete: bool = False, history: bool = False, quarantine: bool = False
+) -> Collected:
+    """List what no manifest needs, and remove it if `delete`. `history` and `quarantine` let go
+    of those as well."""
+    search = _Search(store, history)
+    garbage: list[Garbage] = []
+    left: list[str] = []
+    found_everywhere = [
+        *search.temporaries(left),
+        *search.superseded(),
+        *search.tables(),
+        *search.weights(),
+        *search.pools(),
+    ]
+    found_everywhere += search.quarantined() if quarantine else ()
+    folders = {found.path for found in found_everywhere}
+    for found in found_everywhere:
+        if folders & set(found.path.parents):
+            continue  # goes with its folder
+        item = Garbage(
+            found.kind, str(found.path.relative_to(store.root)), _size(found.path), found.why
+        )
+        if any(is_held(folder) for folder in found.leases):
+            left.append(f"{item.path} is held by a live run; collect again when it has ended")
+            continue
+        if not delete:
+            garbage.append(item)
+            continue
+        try:
+            with ExitStack() as held:
+                for folder in found.leases:
+                    held.enter_context(lease(folder, "selftrain gc"))
+                if found.still():
+                    _remove(found.path)
+                    garbage.append(item)
+        except BusyError as error:
+            left.append(str(error))
+    return Collected(tuple(garbage), tuple(left), delete)
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What manifests refer to: (experiment, scope, file), the short keys of weights, and the
+    short digests of policies."""
+
+    tables: frozenset[tuple[str, str, str]]
+    weights: frozenset[str]
+    policies: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    store: Store
+    history: bool  # is it let go of?
+
+    def _experiments(self) -> list[Path]:
+        return [p for p in sorted((self.store.root / "experiments").glob("*/")) if p.is_dir()]
+
+    def _manifests(self) -> Iterator[Manifest]:
+        for experiment in self._experiments():
+            for path in [
+                *manifest_files(experiment, False),
+                *([] if self.history else manifest_files(experiment, True)),
+            ]:
+                manifest = read_manifest(path)
+                if manifest is None:
+                    raise IntegrityError(
+                        f"{path} is not a manifest, so nobody knows what it needs; restore it from"
+                        " a copy, or remove it"
+                    )
+                yield manifest
+
+    def needs(self) -> _Needs:
+        """Read anew each time: a run may have committed since."""
+        tables, weights, policies = set(), set(), set()
+        for m in self._manifests():
+            tables |= {(m.experiment, m.scope, file) for file, _, _ in m.files.values()}
+            weights |= {
+                place["checkpoint"][:SHORT] for place in places_of(m) if "checkpoint" in place
+            }
+            named = [place["digest"] for place in places_of(m)] + [
+                m.detail.get("policy"),
+                m.parents.get("policy"),
+            ]
+            if m.stage == "evaluation":
+                named.append(m.parents.get("checkpoint"))
+            policies |= {digest[:SHORT] for digest in named if digest}
+        return _Needs(frozenset(tables), frozenset(weights), frozenset(policies))
+
+    def _is_unneeded(self, what: Literal["tables", "weights", "policies"], name: object) -> bool:
+        return name not in getattr(self.needs(), what)
+
+    def temporaries(self, left: list[str]) -> Iterator[_Found]:
+        """Files of interrupted writes, and outputs of interrupted trainings."""
+        found = [p for p in sorted(self.store.root.rglob(".*")) if _TEMPORARY.fullmatch(p.name)]
+        scratch = [
+            p
+            for p in sorted((self.store.root / "scratch").glob("[!.]*"))
+            if p.is_dir() and p.suffix != ".lease"
+        ]
+        for folder in scratch:
+            if self._is_published(folder.name):
+                yield _Found(
+                    "scratch", folder, "its training is finished", (folder.with_suffix(".lease"),)
+                )
+            else:
+                found += sorted(folder.glob("output-*"))
+        for path in found:
+            if (spilt := _SPILT.match(path.name)) and _is_alive(int(spilt[1])):
+                left.append(f"{path.relative_to(self.store.root)} is in use by process {spilt[1]}")
+            elif _age(path) < MINIMUM_AGE:
+                left.append(
+                    f"{path.relative_to(self.store.root)} is younger than an hour and may be"
+                    " somebody's open work; collect later"
+                )
+            else:
+                yield _Found(
+                    "temporary", path, "an interrupted write left it", self._leases_around(path)
+                )
+
+    def _is_published(self, key: str) -> bool:
+        return self.store.checkpoint_facts(key) is not None
+
+    def _leases_around(self, path: Path) -> tuple[Path, ...]:
+        """Leases of those who could be writing here."""
+        scratch = self.store.root / "scratch"
+        if path.is_relative_to(scratch):
+            key = path.relative_to(scratch).parts[0].removeprefix(".").removesuffix(".removed")
+            return ((scratch / key).with_suffix(".lease"),)
+        return tuple(
+            sorted(
+                {
+                    lock.parent
+                    for folder in (path.parent, path.parent.parent)
+                    for lock in [*folder.glob(".lease"), *folder.glob(".leases/*/.lease")]
+                }
+            )
+        )
+
+    def superseded(self) -> Iterator[_Found]:
+        """Manifests that were replaced, where history is let go of."""
+        for experiment in self._experiments() if self.history else ():
+            for path in manifest_files(experiment, True):
+                yield _Found("history", path, "a later version took its place")
+
+    def tables(self) -> Iterator[_Found]:
+        """Tables that no manifest lists."""
+        needed = self.needs().tables
+        for experiment in self._experiments():
+            for path in sorted(experiment.glob("*/*.parquet")):
+                place = (experiment.name, path.parent.name, path.name)
+                if path.parent.name != HISTORY and place not in needed:
+                    table = path.stem.rpartition("-")[0]
+                    folder = path.parent / ".leases" / _STAGE_OF.get(table, table)
+                    yield _Found(
+                        "table",
+                        path,
+                        "no manifest lists it",
+                        (folder,),
+                        partial(self._is_unneeded, "tables", place),
+                    )
+
+    def weights(self) -> Iterator[_Found]:
+        """Checkpoints that no manifest refers to."""
+        needed = self.needs().weights
+        for path in sorted((self.store.root / "checkpoints").glob("*/")):
+            if path.is_dir() and path.name not in {*needed, QUARANTINE}:
+                folder = (self.store.root / "scratch" / path.name).with_suffix(".lease")
+                yield _Found(
+                    "checkpoint",
+                    path,
+                    "no manifest refers to it",
+                    (folder,),
+                    partial(self._is_unneeded, "weights", path.name),
+                )
+
+    def pools(self) -> Iterator[_Found]:
+        """Pools of policies that no manifest names, and in the others shards that are not
+        listed."""
+        policies = self.needs().policies
+        for folder in pool_folders(self.store.root):
+            listing = pool_listing(folder)
+            if listing is None:
+                raise IntegrityError(
+                    f"{folder / MANIFEST} is not a pool's manifest; restore it from a copy before"
+                    " anything is removed"
+                )
+            if folder.name not in policies:
+                if any(p.name != ".lease" for p in folder.iterdir()):
+                    yield _Found(
+                        "pool",
+                        folder,
+                        "no experiment refers to its policy",
+                        (folder,),
+                        partial(self._is_unneeded, "policies", folder.name),
+                    )
+                continue
+            for path in orphan_shards(folder, listing):
+                yield _Found(
+                    "orphan", path, "no manifest lists it", (folder,), partial(_is_orphan, path)
+                )
+
+    def quarantined(self) -> Iterator[_Found]:
+        """Shards that were put aside in pools that stay, tables and weights."""
+        policies = self.needs().policies
+        for folder in pool_folders(self.store.root):
+            for path in sorted((folder / QUARANTINE).glob("*")) if folder.name in policies else ():
+                yield _Found("quarantined", path, "it was put aside", (folder,))
+        for pattern in (f"checkpoints/{QUARANTINE}/*", f"experiments/*/*/{QUARANTINE}/*"):
+            for path in sorted(self.store.root.glob(pattern)):
+                yield _Found("quarantined", path, "it was put aside", self._leases_around(path))
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _is_orphan(path: Path) -> bool:
+    listing = pool_listing(path.parent)
+    return listing is not None and path in orphan_shards(path.parent, listing)
+
+
+def _age(path: Path) -> float:
+    """Seconds since the newest change in a file or folder; nothing for what has just been
+    renamed away."""
+    try:
+        changed = (
+            [p.stat().st_mtime for p in (path, *path.rglob("*"))]
+            if path.is_dir()
+            else [path.stat().st_mtime]
+        )
+    except FileNotFoundError:
+        return 0.0
+    return time.time() - max(changed)
+
+
+def _size(path: Path) -> int:
+    return (
+        sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+        if path.is_dir()
+        else path.stat().st_size
+    )
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder. A pool's lock stays: somebody may be waiting for it."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    if not (path / ".lease").exists():
+        shutil.rmtree(path)
+        return
+    (path / MANIFEST).unlink(missing_ok=True)  # first: without it, no record exists
+    for inner in path.iterdir():
+        if inner.is_dir():
+            shutil.rmtree(inner)
+        elif inner.name != ".lease":
+            inner.unlink()

@@ -1,0 +1,363 @@
+"""Is what manifests say true? Files, checksums, keys, parents and weights, without asking any
+settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from selftrain_assets.domain.errors import SelftrainError
+from selftrain_assets.domain.types import Sample
+from selftrain_assets.operations.findings import Finding, FindingKind
+from selftrain_assets.store import Manifest, Store
+from selftrain_assets.store.inspection import (
+    BESIDE,
+    HISTORY,
+    PoolState,
+    fault_of,
+    manifest_files,
+    parents_of,
+    places_of,
+    policy_of,
+    pool_folders,
+    pool_state,
+    read_manifest,
+    repeated,
+    table_keys,
+)
+from selftrain_assets.store.lease import is_held
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is left of one stage's manifest: its table's keys where they can be read, and what is
+    the matter."""
+
+    keys: list[str] = field(default_factory=list)
+    pools: list[PoolState] = field(default_factory=list)
+    duplicated: int = 0
+    lost: int = 0
+
+
+class Inspector:
+    """Looks at a store once: each pool, table and checkpoint is read a single time. Collects
+    findings."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._findings: dict[str, Finding] = {}
+        self._pools: dict[Path, PoolState] = {}
+        self._weights: dict[str, str | None] = {}
+        self._texts: dict[str, dict[str, str]] = {}
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(self._findings.values())
+
+    def find(self, kind: FindingKind, sentence: str, wrong: bool = True) -> None:
+        """Note a finding; the same sentence is noted once."""
+        self._findings.setdefault(sentence, Finding(kind, sentence, wrong))
+
+    def shown(self, path: Path) -> str:
+        """A path as seen from the store's root."""
+        return str(path.relative_to(self.store.root))
+
+    # -- pools -------------------------------------------------------------------------------------
+
+    def all_pools(self) -> None:
+        """Look at every pool, those that no experiment refers to included."""
+        for folder in pool_folders(self.store.root):
+            self.pool(folder)
+
+    def samples(self, policy: str) -> PoolState:
+        return self.pool(self.store.samples(policy).directory)
+
+    def texts(self, policy: str) -> dict[str, str]:
+        """Digests of the completions under their samples' keys, of the shards that can be read."""
+        pool = self.store.samples(policy)
+        if policy not in self._texts:
+            damaged = {fault.file for fault in self.pool(pool.directory).faults}
+            files = (
+                []
+                if self.pool(pool.directory).unreadable
+                else [file for file in pool.files() if file not in damaged]
+            )
+            with self.store.database() as db:
+                db.view("sample_pool", Sample, files)
+                self._texts[policy] = dict(
+                    db.execute("SELECT key, sha256(completion) FROM sample_pool")
+                )
+        return self._texts[policy]
+
+    def verifications(self, verifier: str, policy: str) -> PoolState:
+        return self.pool(self.store.verifications(verifier, policy).directory)
+
+    def pool(self, directory: Path) -> PoolState:
+        """The state of a pool; what is wrong with its files is noted the first time."""
+        if directory not in self._pools:
+            self._pools[directory] = state = pool_state(directory)
+            self._judge_pool(state)
+        return self._pools[directory]
+
+    def _judge_pool(self, state: PoolState) -> None:
+        listing = self.shown(state.directory / "manifest.json")
+        if state.unreadable:
+            self.find(
+                "unreadable",
+                f"{listing} is not a pool's manifest; restore it, or run again, which rebuilds it"
+                " from its shards",
+            )
+        for fault in state.faults:
+            what = (
+                "is listed but is not there"
+                if fault.kind == "missing"
+                else "is not as it was committed (checksum)"
+            )
+            self.find(
+                fault.kind,  # type: ignore[arg-type]
+                f"{self.shown(fault.file)} {what} and {fault.records} records go with it; restore"
+                " it from a copy, or run the experiments below, which puts it aside and makes what"
+                " is lost again",
+            )
+        if state.again:
+            last = min(state.again.values())
+            self.find(
+                "duplicated",
+                f"{listing}: {len(state.again)} keys occur more than once, the second time in"
+                f" {last}; take one entry of {last} out of the manifest, and audit again for keys"
+                " that it alone held",
+            )
+        if not is_held(state.directory):  # a live writer lists its shard in a moment
+            for path in state.orphans:
+                self.find(
+                    "orphan",
+                    f"{self.shown(path)} is listed by no manifest; a run adopts it if whole; or"
+                    " selftrain gc --delete",
+                )
+
+    # -- weights -----------------------------------------------------------------------------------
+
+    def weights(self, place: dict[str, Any]) -> bool:
+        """Are these weights there and unchanged?"""
+        if place["digest"] not in self._weights:
+            self._weights[place["digest"]] = sentence = self._fault_of_weights(place)
+            if sentence:
+                self.find("changed", sentence)
+        return self._weights[place["digest"]] is None
+
+    def _fault_of_weights(self, place: dict[str, Any]) -> str | None:
+        try:
+            self.store.policy(place)
+        except (SelftrainError, OSError) as error:
+            return str(error)
+        for own in place.get("methods", {None: place}).values():
+            if "checkpoint" in own and self.store.checkpoint_facts(own["checkpoint"]) is None:
+                folder = self.shown(self.store.checkpoint(own["checkpoint"]))
+                return (
+                    f"{folder} has lost its selftrain.json; restore it, or remove the folder and"
+                    " run again, which trains it again"
+                )
+        return None
+
+    # -- stages ------------------------------------------------------------------------------------
+
+    def experiment(self, name: str) -> ManifestsOf:
+        """The manifests of an experiment, current and replaced."""
+        return ManifestsOf(self, name)
+
+
+@dataclass
+class ManifestsOf:
+    """The manifests of one experiment. `current` maps (scope, stage) to those that can be read."""
+
+    inspector: Inspector
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return self.inspector.store.root / "experiments" / self.name
+
+    @cached_property
+    def current(self) -> dict[tuple[str, str], Manifest]:
+        return {(m.scope, m.stage): m for m in self._read(history=False)}
+
+    @cached_property
+    def kept(self) -> dict[tuple[str, str], Kept]:
+        """What is left of each current stage; judged once."""
+        return {place: self._judge(manifest) for place, manifest in self.current.items()}
+
+    def _read(self, history: bool) -> Iterator[Manifest]:
+        for path in manifest_files(self.folder, history):
+            manifest = read_manifest(path)
+            if manifest is None:
+                self.inspector.find(
+                    "unreadable",
+                    f"{self.inspector.shown(path)} is not a manifest; restore it from a copy, or"
+                    f" remove it and run `selftrain run {self.name}` again, which finds the stage's"
+                    " work in the pools",
+                )
+            else:
+                yield manifest
+
+    def inspect(self) -> None:
+        """Judge everything: current manifests, those they replaced, and files that neither
+        lists."""
+        assert self.kept is not None
+        past = list(self._read(history=True))
+        for manifest in past:
+            self._table(manifest, past=True)
+            self._weights(manifest)
+        listed = {
+            (m.scope, file)
+            for m in (*self.current.values(), *past)
+            for file, _, _ in m.files.values()
+        }
+        for path in sorted(self.folder.glob("*/*.parquet")):
+            if (path.parent.name, path.name) not in listed and not self._being_written(path.parent):
+                self.inspector.find(
+                    "unlisted",
+                    f"{self.inspector.shown(path)} is needed by no manifest any more, which does no"
+                    " harm; selftrain gc --delete removes it",
+                    wrong=False,
+                )
+
+    def _being_written(self, scope: Path) -> bool:
+        return any(is_held(folder) for folder in scope.glob(".leases/*/"))
+
+    def _judge(self, manifest: Manifest) -> Kept:
+        kept = self._table(manifest)
+        where = f"{self.name}: {manifest.scope} {manifest.stage}"
+        if policy := policy_of(manifest):
+            judges = manifest.detail.get("verifiers")
+            kept.pools = (
+                [self.inspector.verifications(judge, policy) for judge in judges]
+                if judges
+                else [self.inspector.samples(policy)]
+            )
+            gone = set(kept.keys).difference(*(pool.keys for pool in kept.pools))
+            kept.lost += len(gone)
+            kept.duplicated += sum(len(set(kept.keys) & pool.again.keys()) for pool in kept.pools)
+            at_fault = sum(pool.records_at_fault for pool in kept.pools)
+            # else the pool's own finding says why
+            if len(gone) > at_fault and not any(pool.unreadable for pool in kept.pools):
+                self.inspector.find(
+                    "lost",
+                    f"{where} names {len(gone)} keys that no committed shard holds, for instance"
+                    f" {min(gone)[:12]}; restore the shard and its entry in manifest.json, or run"
+                    f" `selftrain run {self.name}`, which makes what is lost again",
+                )
+        if manifest.stage in ("checkpoint", "policy") and not self._weights(manifest):
+            kept.lost += 1
+        for name, digest in manifest.parents.items():
+            self._parent(manifest, name, digest)
+        return kept
+
+    def _shown(self, manifest: Manifest, history: bool = False) -> str:
+        folder = self.folder / manifest.scope
+        path = (
+            folder / HISTORY / manifest.name_in_history()
+            if history
+            else folder / f"{manifest.stage}.json"
+        )
+        return self.inspector.shown(path)
+
+    def _table(self, manifest: Manifest, past: bool = False) -> Kept:
+        kept = Kept()
+        for name, (file, records, sha256) in manifest.files.items():
+            path = self.folder / manifest.scope / file
+            if kind := fault_of(path, sha256):
+                what = (
+                    "is listed but is not there"
+                    if kind == "missing"
+                    else "is not as it was committed (checksum)"
+                )
+                self.inspector.find(
+                    kind,  # type: ignore[arg-type]
+                    f"{self.inspector.shown(path)} {what}; restore it from a copy, or "
+                    + (
+                        f"remove {self._shown(manifest, past)}"
+                        if past
+                        else f"run `selftrain run {self.name}`, which makes it again"
+                    ),
+                )
+                kept.lost += records
+                continue
+            keys = table_keys(path, name)
+            kept.keys += keys if name not in BESIDE else []
+            if again := repeated(keys):
+                kept.duplicated += len(again)
+                self.inspector.find(
+                    "duplicated",
+                    f"{self.inspector.shown(path)}: {len(again)} keys occur more than once, for"
+                    f" instance {min(again)[:32]}; remove {self._shown(manifest, past)} and run"
+                    f" `selftrain run {self.name}`, which makes the table again",
+                )
+        return kept
+
+    def _weights(self, manifest: Manifest) -> bool:
+        """Are the weights there and unchanged?"""
+        return all(self.inspector.weights(place) for place in list(places_of(manifest))[:1])
+
+    # -- parents -----------------------------------------------------------------------------------
+
+    def _parent(self, manifest: Manifest, name: str, digest: str) -> None:
+        if name == "start":
+            return self._start(manifest, digest)
+        if name == "teacher/checkpoint":
+            return self._teacher(manifest, digest)
+        candidates = parents_of(manifest, name)
+        where, said = (
+            f"{self.name}: {manifest.scope} {manifest.stage}",
+            " or ".join(f"{scope} {stage}" for scope, stage in candidates),
+        )
+        found = {self.current[c].digest for c in candidates if c in self.current}
+        if not found:
+            self.inspector.find(
+                "broken",
+                f"{where} was made from {said} (digest {digest[:12]}), which has no manifest;"
+                f" restore it, or run `selftrain run {self.name}`, which makes it again",
+            )
+        elif digest not in found:
+            self.inspector.find(
+                "stale",
+                f"{where} is stale: it was made from {said} with digest {digest[:12]}, which is now"
+                f" {min(found)[:12]}; run `selftrain run {self.name}`, which brings it up to date",
+            )
+
+    def _teacher(self, manifest: Manifest, digest: str) -> None:
+        """The weights are pinned, whatever becomes of the experiment that made them; but it may
+        have made others since."""
+        of = manifest.detail.get("teacher")
+        now = (
+            self.inspector.store.manifest(
+                of["experiment"], f"iter-{of['iteration']:03d}", "checkpoint"
+            )
+            if of
+            else None
+        )
+        if now is not None and now.digest != digest:
+            self.inspector.find(
+                "stale",
+                f"{self.name}: {manifest.scope} {manifest.stage} is stale: its teacher"
+                f" {now.experiment} {now.scope} has now a checkpoint with digest {now.digest[:12]},"
+                f" and had {digest[:12]}; run `selftrain run {self.name}`, which brings it up to"
+                " date",
+            )
+
+    def _start(self, manifest: Manifest, digest: str) -> None:
+        """A training begins from a checkpoint of the experiment, or from the model that its base
+        began from."""
+        base = self.current.get(("base", "checkpoint"))
+        known = {m.digest for (_, stage), m in self.current.items() if stage == "checkpoint"}
+        if manifest.scope != "base" and digest not in known | {
+            base.parents.get("start") if base else None
+        }:
+            self.inspector.find(
+                "stale" if base else "broken",
+                f"{self.name}: {manifest.scope} {manifest.stage} is stale: it was trained from"
+                f" weights with digest {digest[:12]}, which no current checkpoint has; run"
+                f" `selftrain run {self.name}`, which brings it up to date",
+            )

@@ -1,0 +1,410 @@
+"""Where a checkpoint comes from, down to each row's prompt, seed and verdict; and where a sample
+went.
+
+Everything is read off manifests and tables: Dagster's database is not needed. Versions that were
+superseded are followed too, since edges are digests and history/ keeps the manifests that they
+name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from selftrain_assets.config.forks import Fork
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.identity import KEY_LENGTH
+from selftrain_assets.models.random_init import ScratchModel
+from selftrain_assets.operations.catalog import Files, lookup, nth
+from selftrain_assets.store import SHORT, Manifest, Store
+from selftrain_assets.store.manifest import DRAWN
+
+
+@dataclass(frozen=True)
+class Node:
+    """One thing in a lineage, what is known of it, and what it was made from (or, forward, what
+    was made from it)."""
+
+    kind: str
+    name: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    edges: list[Node] = field(default_factory=list)
+
+
+class Lineage:
+    """The manifests of a store, or of one experiment of it, current and superseded, found by
+    what they are."""
+
+    def __init__(self, store: Store, experiment: str = "*") -> None:
+        self.store = store
+        current = store.manifests(experiment)
+        self._current = len(current)
+        self.manifests = [*current, *store.manifests(experiment, superseded=True)]
+
+    def of(self, stage: str, **wanted: str) -> Iterator[Manifest]:
+        """Manifests of a stage with these experiment, scope or digest; current ones first."""
+        return (
+            m
+            for m in self.manifests
+            if m.stage == stage and all(getattr(m, name) == value for name, value in wanted.items())
+        )
+
+    def is_current(self, manifest: Manifest) -> bool:
+        """Whether it was not superseded."""
+        return any(m is manifest for m in self.manifests[: self._current])
+
+    def table(self, manifest: Manifest, name: str) -> Files:
+        file, _, sha256 = manifest.files[name]
+        return {self.store.scope(manifest.experiment, manifest.scope) / file: sha256}
+
+    # -- back --------------------------------------------------------------------------------------
+
+    def checkpoint(self, experiment: str, scope: str, row: int | None = None) -> Node:
+        """All that a checkpoint comes from; with `row`, from 1, that row of its dataset down to
+        its prompt and verdict."""
+        found = next(self.of("checkpoint", experiment=experiment, scope=scope), None)
+        if found is None:
+            raise UserError(
+                f"{experiment}: {scope} has no checkpoint; `selftrain status {experiment}` shows"
+                " what is finished"
+            )
+        return self._checkpoint(found, row, set())
+
+    def _checkpoint(self, manifest: Manifest, row: int | None, seen: set[str]) -> Node:
+        name, place = f"{manifest.experiment} {manifest.scope}", manifest.detail["place"]
+        if manifest.digest in seen:
+            return Node("checkpoint", name, {"digest": manifest.digest, "see": "above"})
+        seen.add(manifest.digest)
+        facts = _facts(self, manifest) | self._forked(manifest) | _weights(place)
+        facts |= {"steps": manifest.counts.get("steps"), "seed": manifest.detail.get("seed")}
+        edges = [
+            self._dataset(manifest, digest, row, seen)
+            for name, digest in manifest.parents.items()
+            if name == "dataset"
+        ]
+        if (start := manifest.parents.get("start")) is not None:
+            edges.append(
+                self._weights_of(
+                    "trained from", manifest.experiment, start, seen, manifest.detail.get("start")
+                )
+            )
+        if row is not None and "dataset" not in manifest.parents:
+            raise UserError(
+                f"--row {row}: {name} has no dataset of its own: it is the model itself, or learned"
+                " from the human rows"
+            )
+        return Node("checkpoint", name, facts, edges)
+
+    def _forked(self, checkpoint: Manifest) -> dict[str, str]:
+        """What its round was the first to change, where its experiment goes on from another."""
+        policies = self.of("policy", experiment=checkpoint.experiment, scope=checkpoint.scope)
+        forks: list[dict[str, Any]] = next((m.detail.get("forks", []) for m in policies), [])
+        return (
+            {"forked from": "; ".join(str(Fork.model_validate(fork)) for fork in forks)}
+            if forks
+            else {}
+        )
+
+    def _dataset(self, manifest: Manifest, digest: str, row: int | None, seen: set[str]) -> Node:
+        dataset = next(self.of("dataset", experiment=manifest.experiment, digest=digest), None)
+        if dataset is None:
+            return Node("dataset", digest, {"missing": "no manifest has this digest"})
+        facts = _facts(self, dataset) | dataset.counts
+        edges = [self._row(dataset, row)] if row is not None else []
+        for name, verdicts in dataset.parents.items():
+            scope, _, stage = name.partition("/")
+            if stage:
+                edges.append(self._evidence(dataset.experiment, scope, stage, verdicts, seen))
+        return Node("dataset", f"{dataset.experiment} {dataset.scope}", facts, edges)
+
+    def _evidence(
+        self, experiment: str, scope: str, stage: str, digest: str, seen: set[str]
+    ) -> Node:
+        """The verdicts of a round, the samples that they are on, and the policy that drew these."""
+        verdicts = next(self.of(stage, experiment=experiment, scope=scope, digest=digest), None)
+        if verdicts is None:
+            return Node(
+                stage,
+                f"{experiment} {scope}",
+                {"digest": digest, "missing": "no manifest has this digest"},
+            )
+        edges = []
+        for name, parent in verdicts.parents.items():
+            if name not in DRAWN:  # trajectories stand on verdicts
+                edges.append(self._evidence(experiment, scope, name, parent, seen))
+                continue
+            for samples in self.of(name, experiment=experiment, scope=scope, digest=parent):
+                policy = self._weights_of("drawn from", experiment, samples.parents["policy"], seen)
+                edges.append(
+                    Node(
+                        name,
+                        f"{experiment} {scope}",
+                        _facts(self, samples) | samples.counts,
+                        [policy],
+                    )
+                )
+                break
+        return Node(
+            stage, f"{experiment} {scope}", _facts(self, verdicts) | _outcomes(verdicts), edges
+        )
+
+    def _weights_of(
+        self,
+        relation: str,
+        experiment: str,
+        digest: str,
+        seen: set[str],
+        place: dict[str, Any] | None = None,
+    ) -> Node:
+        """The checkpoint with these weights, in this experiment or another, or the model that
+        lies outside of the store."""
+        place = place or next(
+            (m.detail["place"] for m in self.of("policy", experiment=experiment, digest=digest)), {}
+        )
+        made = next(self.of("checkpoint", experiment=experiment, digest=digest), None)
+        if made is None and place.keys() & {"checkpoint", "methods"}:
+            made = next(self.of("checkpoint", digest=digest), None)
+        if made is not None:
+            node = self._checkpoint(made, None, seen)
+            return Node(node.kind, node.name, {"relation": relation, **node.facts}, node.edges)
+        return Node("model", digest, {"relation": relation, **_weights(place)})
+
+    def _row(self, dataset: Manifest, position: int) -> Node:
+        file, count, _ = dataset.files["rows"]
+        if not 1 <= position <= count:
+            raise UserError(
+                f"--row {position}: the dataset of {dataset.experiment} {dataset.scope} has rows 1"
+                f" to {count}"
+            )
+        row = nth(self.table(dataset, "rows"), position - 1)
+        assert row is not None, file
+        edges = [self.sample(row["sample_key"])] if row["sample_key"] else []
+        edges += self._turn(dataset, row)
+        told = [
+            text.strip()
+            for edge in edges
+            for text in (edge.facts.get("prompt", ""), _completion(edge.facts))
+        ]
+        facts = {
+            name: value
+            for name, value in row.items()
+            if not (isinstance(value, str) and value.strip() in told)
+        }
+        return Node("row", f"{position} of {count}", facts, edges)
+
+    def _turn(self, dataset: Manifest, row: dict[str, Any]) -> list[Node]:
+        """What was said about the attempt of a row, and its update, by whom; with the samples
+        that they were drawn as."""
+        if row.get("turn") is None:
+            return []
+        made = (
+            m
+            for m in self.of("trajectories", experiment=dataset.experiment)
+            if m.digest in dataset.parents.values()
+        )
+        listed = (
+            t for m in made for t in lookup(self.table(m, "turns"), "sample_key", row["sample_key"])
+        )
+        turn = next((t for t in listed if t["turn"] == row["turn"]), None)
+        if turn is None:
+            return []
+        facts = {
+            name: value
+            for name, value in turn.items()
+            if value is not None and name not in ("sample_key", "problem_id", "turn")
+        }
+        drawn = [
+            self.sample(turn[name]) for name in ("feedback_sample", "update_sample") if turn[name]
+        ]
+        return [Node("turn", str(row["turn"]), facts, drawn)]
+
+    # -- samples -----------------------------------------------------------------------------------
+
+    def sample(self, key: str) -> Node:
+        """A sample by its key or a beginning of it: prompt, parameters, seed, engine, policy,
+        and every verdict on it."""
+        found = self._sample(key)
+        settings = next(
+            (m.settings for stage in DRAWN for m in self._stages_with(stage, found["key"])), {}
+        )
+        parameters = {name: value for name, value in settings.items() if value not in ([], None)}
+        facts = _in_parts(found) | {"parameters": parameters}
+        return Node(
+            "sample", found["key"], facts, [*self._verdicts(found), *self._translated(found["key"])]
+        )
+
+    def _translated(self, key: str) -> list[Node]:
+        """The sample that this one translates, if it does."""
+        listed = (
+            d
+            for m in self.of("translated_samples")
+            for d in lookup(self.table(m, "translated_samples"), "key", key)
+        )
+        drawing = next(listed, None)
+        if drawing is None:
+            return []
+        source = self.sample(drawing["translates"])
+        told = {"relation": "translation of", "from": drawing["origin"], "into": drawing["method"]}
+        return [Node(source.kind, source.name, told | source.facts, source.edges)]
+
+    def _sample(self, key: str) -> dict[str, Any]:
+        pools = sorted((self.store.root / "samples").glob("*/"))
+        files = {
+            pool / s.file: s.sha256
+            for pool in pools
+            for s in self.store.samples(pool.name).shards()
+        }
+        whole = len(key) == KEY_LENGTH
+        found = lookup(files, "key", key, prefix=not whole, once=whole)
+        if not found:
+            raise UserError(
+                f'no sample has a key that begins with "{key}"; `selftrain show` and `selftrain'
+                " sql` give keys"
+            )
+        if len(found) > 1:
+            raise UserError(
+                f'"{key}" begins {len(found)} keys, such as {found[0]["key"]} and'
+                f" {found[1]['key']}; give more of it"
+            )
+        return found[0]
+
+    def _verdicts(self, sample: dict[str, Any]) -> list[Node]:
+        folders = sorted((self.store.root / "verifications").glob(f"*/{sample['policy'][:SHORT]}/"))
+        pools = [self.store.verifications(folder.parent.name, folder.name) for folder in folders]
+        found = [
+            verdict
+            for pool in pools
+            for verdict in lookup(
+                {pool.directory / s.file: s.sha256 for s in pool.shards()},
+                "sample_key",
+                sample["key"],
+            )
+        ]
+        return [
+            Node(
+                "verdict", v["key"], {name: value for name, value in v.items() if value is not None}
+            )
+            for v in found
+        ]
+
+    def _stages_with(self, stage: str, key: str) -> Iterator[Manifest]:
+        """Stages whose membership table holds this sample."""
+        return (m for m in self.of(stage) if lookup(self.table(m, stage), "key", key))
+
+    # -- forward -----------------------------------------------------------------------------------
+
+    def forward(self, key: str) -> Node:
+        """Every dataset and checkpoint that a sample entered, and every round that was sampled
+        from those."""
+        found = self._sample(key)
+        keys = {found["key"], *self._begun_by(found["key"])}
+        datasets = [
+            m
+            for m in self.of("dataset")
+            if any(lookup(self.table(m, "rows"), "sample_key", each) for each in keys)
+        ]
+        seen = {(m.experiment, found["policy"]) for m in datasets}
+        edges = [self._after_dataset(m, seen) for m in datasets]
+        return Node("sample", found["key"], _in_parts(found), [*self._verdicts(found), *edges])
+
+    def _begun_by(self, key: str) -> Iterator[str]:
+        """The attempts whose trajectories hold this sample as feedback or update."""
+        for made in self.of("trajectories"):
+            for column in ("feedback_sample", "update_sample"):
+                yield from (
+                    turn["sample_key"] for turn in lookup(self.table(made, "turns"), column, key)
+                )
+
+    def _after_dataset(self, dataset: Manifest, seen: set[tuple[str, str]]) -> Node:
+        trained = [
+            m
+            for m in self.of("checkpoint", experiment=dataset.experiment)
+            if m.parents.get("dataset") == dataset.digest
+        ]
+        edges = [self._after_checkpoint(m, seen) for m in trained]
+        return Node(
+            "dataset",
+            f"{dataset.experiment} {dataset.scope}",
+            _facts(self, dataset) | {"rows": dataset.counts["rows"]},
+            edges,
+        )
+
+    def _after_checkpoint(self, checkpoint: Manifest, seen: set[tuple[str, str]]) -> Node:
+        name = f"{checkpoint.experiment} {checkpoint.scope}"
+        if (checkpoint.experiment, checkpoint.digest) in seen:
+            return Node("checkpoint", name, {"digest": checkpoint.digest, "see": "above"})
+        # equal weights of several experiments, as of a fork, go on differently
+        seen.add((checkpoint.experiment, checkpoint.digest))
+        edges = []
+        for policy in self._sampled_from(checkpoint):
+            later = [
+                m
+                for m in self.of("dataset", experiment=policy.experiment, scope=policy.scope)
+                if self.is_current(m)
+            ]
+            after = [self._after_dataset(m, seen) for m in later]
+            edges.append(
+                Node("policy", f"{policy.experiment} {policy.scope}", _facts(self, policy), after)
+            )
+        facts = (
+            _facts(self, checkpoint)
+            | self._forked(checkpoint)
+            | _weights(checkpoint.detail["place"])
+        )
+        return Node("checkpoint", name, facts, edges)
+
+    def _sampled_from(self, checkpoint: Manifest) -> Iterator[Manifest]:
+        """Rounds of its experiment that sample from these weights, and of others whose teacher
+        they are."""
+        for policy in self.of("policy", digest=checkpoint.digest):
+            teacher = policy.detail.get("teacher") or {"experiment": policy.experiment}
+            if teacher["experiment"] == checkpoint.experiment:
+                yield policy
+
+
+def _in_parts(sample: dict[str, Any]) -> dict[str, Any]:
+    """A sample whose completion begins with a thought, with thought and answer in its place."""
+    start = sample.get("answer_start")
+    if start is None:
+        return sample
+    text = sample["completion"]
+    parts = {"thought": text[:start], "answer": text[start:]}
+    return {
+        name: value for name, value in sample.items() if name not in ("completion", "answer_start")
+    } | parts
+
+
+def _completion(facts: dict[str, Any]) -> str:
+    """The text of a sample, in parts or not."""
+    return facts.get("completion") or facts.get("thought", "") + facts.get("answer", "")
+
+
+def _facts(lineage: Lineage, manifest: Manifest) -> dict[str, Any]:
+    facts = {"digest": manifest.digest, "finished": manifest.finished, **manifest.versions}
+    return facts if lineage.is_current(manifest) else facts | {"superseded": True}
+
+
+def _weights(place: dict[str, Any]) -> dict[str, Any]:
+    """Where weights lie: a checkpoint of the store, perhaps an adapter, or a model outside of
+    it, perhaps behind a server."""
+    if "methods" in place:
+        return {
+            f"weights of {method}": _weights(own)["weights"]
+            for method, own in place["methods"].items()
+        }
+    if "checkpoint" in place:
+        on = place.get("adapter_on")
+        return {
+            "weights": f"checkpoints/{place['checkpoint'][:SHORT]}",
+            **({"adapter on": _weights(on)} if on else {}),
+        }
+    if "served" in place:
+        return {"served": {name: value for name, value in place["served"].items() if value}}
+    if "scratch" in place:
+        return {"model": str(ScratchModel(**place["scratch"]))}
+    return {"model": place["model"]} if "model" in place else {}
+
+
+def _outcomes(manifest: Manifest) -> dict[str, int]:
+    return {name: count for name, count in manifest.counts.items() if count}

@@ -1,0 +1,201 @@
+"""Take bad evidence back: mark it, and say which datasets and checkpoints learnt from it and
+what repairs them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from selftrain_assets.domain.errors import UserError, nearest
+from selftrain_assets.domain.retraction import Kind, Retraction, Retractions
+from selftrain_assets.domain.types import Row
+from selftrain_assets.operations.lineage import Lineage
+from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.recipes.tripost.stages import holding
+from selftrain_assets.store import Manifest
+
+SOURCES = ("human", "rationalized", "translated", "improved")
+
+
+@dataclass
+class Affected:
+    """What a retraction reaches. `scopes` learnt from it, by the number of rows; everything from
+    `first` on is owed again."""
+
+    scopes: dict[str, int] = field(default_factory=dict)
+    checkpoints: list[str] = field(default_factory=list)
+    first: str | None = None
+    superseded: list[str] = field(default_factory=list)
+    taught: list[str] = field(default_factory=list)  # experiments whose teacher was trained on it
+    # experiments that go on from this one and learnt from it
+    forks: list[str] = field(default_factory=list)
+
+
+def retract(run: Run, kind: Kind, value: str, reason: str) -> Affected:
+    """Mark it for this experiment. UserError if there is no such thing, or if it was retracted
+    before."""
+    found = Lineage(run.store)
+    value = _known(run, found, kind, value)
+    if (where := _retracted_in(run, kind, value)) is not None:
+        raise UserError(f"{kind} {value} of {where} was retracted before{_inherited(run, where)}")
+    mark = Retraction(kind, value, reason, datetime.now(UTC).isoformat(timespec="seconds"))
+    affected = _affected(run, found, Retractions((mark,)))
+    run.store.write_retractions(
+        run.name, Retractions((*run.store.retractions(run.name).listed, mark))
+    )
+    return affected
+
+
+def take_back(run: Run, kind: Kind, value: str) -> None:
+    """Undo a retraction. UserError if there is none, or if it is of an experiment that this one
+    is forked from."""
+    where, listed = _retracted_in(run, kind, value), run.store.retractions(run.name).listed
+    if where not in (None, run.name):
+        there = f"selftrain retract {where} --{kind} {value} --undo"
+        raise UserError(
+            f"{kind} {value} was retracted in {where}{_inherited(run, where)}; undo it there:"
+            f" {there}"
+        )
+    left = tuple(r for r in listed if (r.kind, r.value) != (kind, value))
+    if len(left) == len(listed):
+        known = [f"{r.kind} {r.value}" for r in listed]
+        raise UserError(
+            f"{kind} {value} of {run.name} was not"
+            f" retracted{nearest(f'{kind} {value}', known) if known else ''}"
+        )
+    run.store.write_retractions(run.name, Retractions(left))
+
+
+def _retracted_in(run: Run, kind: Kind, value: str) -> str | None:
+    """This experiment, or one that it is forked from, where that was retracted there."""
+    names = [run.name, *(fork.experiment for fork in run.config.forks)]
+    return next((name for name in names if value in run.store.retractions(name).values(kind)), None)
+
+
+def _inherited(run: Run, where: str | None) -> str:
+    return "" if where == run.name else f", which {run.name} is forked from"
+
+
+def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
+    if kind == "sample":
+        return found.sample(value).name
+    if kind == "problem":
+        ids = [p.id for p in run.all_problems]
+        if value not in ids:
+            raise UserError(
+                f'there is no problem "{value}"{nearest(value, ids) if len(ids) < 50 else ""}'
+            )
+        return value
+    if value not in SOURCES and not re.fullmatch(r"iter-\d{3}", value):
+        raise UserError(
+            f'there is no source "{value}"; known: {", ".join(SOURCES)}, and rounds such as'
+            " iter-001"
+        )
+    if value == "human" and run.config.base.fine_tune == "human":
+        raise UserError(
+            "the base itself learnt from the human rows: retract single problems, or set"
+            " base.fine_tune: none"
+        )
+    return value
+
+
+def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
+    """Datasets that hold such rows, and the checkpoints trained on them; the base where it
+    learnt from such a problem."""
+    affected = Affected()
+    human = {p.id for p in run.all_problems if p.split == "human" and (p.solution or p.solutions)}
+    if (
+        run.config.base.fine_tune == "human"
+        and (count := len(human & marked.values("problem")))
+        and run.manifest(BASE, "checkpoint")
+    ):
+        affected.scopes[BASE] = count
+        affected.checkpoints.append(run.need(BASE, "checkpoint").digest)
+    for dataset in found.of("dataset", experiment=run.name):
+        count = _learnt(run, dataset, marked)
+        if not count:
+            continue
+        if not found.is_current(dataset):
+            affected.superseded.append(dataset.digest)
+            continue
+        affected.scopes[dataset.scope] = count
+        trained = found.of("checkpoint", experiment=run.name, scope=dataset.scope)
+        affected.checkpoints += [
+            m.digest
+            for m in trained
+            if m.parents.get("dataset") == dataset.digest and found.is_current(m)
+        ]
+    affected.first = min(affected.scopes, key=lambda scope: (scope != BASE, scope), default=None)
+    policies = [m for m in found.of("policy") if found.is_current(m)]
+    affected.taught = sorted(
+        {m.experiment for m in policies if _learns(m, run.name, affected.first)}
+    )
+    forks = sorted(
+        {
+            m.experiment
+            for m in policies
+            if any(fork["experiment"] == run.name for fork in m.detail.get("forks", ()))
+        }
+    )
+    current = [m for m in found.of("dataset") if m.experiment in forks and found.is_current(m)]
+    learnt = {m.experiment for m in current if _learnt(run, m, marked)}
+    affected.forks = [name for name in forks if affected.first == BASE or name in learnt]
+    return affected
+
+
+def _learnt(run: Run, dataset: Manifest, marked: Retractions) -> int:
+    """How many rows of a dataset stem from it."""
+    edited = {
+        scope: run.manifest(scope, stage)
+        for scope, _, stage in (name.partition("/") for name in dataset.parents)
+        if stage == "trajectories"
+    }
+    held = {
+        scope: holding(run, made, marked.values("sample"))
+        for scope, made in edited.items()
+        if made is not None
+    }
+    rows = (
+        (row, iteration_scope(row.iteration)) for row in run.store.read_table(dataset, "rows", Row)
+    )
+    return sum(
+        marked.touches(row, scope) or row.sample_key in held.get(scope, ()) for row, scope in rows
+    )
+
+
+def _learns(policy: Manifest, experiment: str, first: str | None) -> bool:
+    """Is this round taught by a checkpoint of the experiment that becomes another?"""
+    teacher = policy.detail.get("teacher")
+    if teacher is None or first is None or teacher["experiment"] != experiment:
+        return False
+    return first == BASE or iteration_scope(teacher["iteration"]) >= first
+
+
+def repair(run: Run, affected: Affected) -> str:
+    """The smallest work that leaves no trace of it, in a sentence."""
+    others = "".join(
+        f"; then `selftrain run {name}`, whose teacher it is" for name in affected.taught
+    )
+    others += "".join(
+        f"; then `selftrain run {name}`, which is forked from it" for name in affected.forks
+    )
+    if run.manifest(INPUTS, "problems") is None or not affected.scopes:
+        return (
+            f"no dataset of {run.name} holds it; `selftrain run {run.name}` only brings evaluations"
+            f" up to date, if it was held out{others}"
+        )
+    last = max((s for s in affected.scopes if s != BASE), default=BASE)
+    done = [
+        s
+        for s in map(iteration_scope, range(1, run.config.rounds + 1))
+        if run.manifest(s, "checkpoint")
+    ]
+    rounds = [s for s in done if affected.first == BASE or s >= str(affected.first)]
+    span = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else "".join(rounds) or last
+    before = "base, then " if affected.first == BASE else ""
+    return (
+        f"`selftrain run {run.name}`, or a backfill of {before}{span} in the UI: earlier rounds"
+        f" stay as they are, the samples of {affected.first} are not drawn again, later rounds"
+        f" follow from other weights{others}"
+    )

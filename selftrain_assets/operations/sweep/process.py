@@ -1,0 +1,88 @@
+"""One run of a sweep, in a process of its own: python -m selftrain_assets.operations.sweep.process
+NAME [ROUNDS].
+
+It does what is owed, and tells the process that started it by lines of JSON: `stage` with `done` of
+`total`, `waits`, and at last one of `finished` with the summary, `busy` where somebody else is at
+the same work, and `failed`.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from selftrain_assets.cli.common import open_run
+from selftrain_assets.cli.runner import work
+from selftrain_assets.domain.errors import BusyError, SelftrainError
+from selftrain_assets.operations.sweep.state import point_lease
+from selftrain_assets.pipeline.run import Run
+from selftrain_assets.reports import summarize
+from selftrain_assets.runtime.worker import open_replies
+from selftrain_assets.store.lease import lease
+
+# seconds that it waits in place for work that it shares with another run; then it makes room
+PATIENCE = 30.0
+PAUSE, OFTEN = 0.5, 0.2  # seconds between two tries, and at least between two lines on one stage
+INTERRUPTED = 130
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+def main(name: str, rounds: str | None = None) -> int:
+    # a shell's background jobs have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _tell_all(name, rounds, open_replies())
+    except (KeyboardInterrupt, BrokenPipeError):  # nobody reads on: whoever started this is gone
+        return INTERRUPTED
+    return 0
+
+
+def _tell_all(name: str, rounds: str | None, tell: Tell) -> None:
+    try:
+        tell({"finished": _finished(name, rounds, tell)})
+    except BusyError as error:
+        tell({"busy": str(error)})
+    except SelftrainError as error:
+        tell({"failed": str(error)})
+
+
+def _finished(name: str, rounds: str | None, tell: Tell) -> dict[str, Any]:
+    told = 0.0
+
+    def progress(stage: str, done: int, total: int) -> None:
+        nonlocal told
+        if done == total or time.monotonic() - told > OFTEN:
+            told = time.monotonic()
+            tell({"stage": stage, "done": done, "total": total})
+
+    run = open_run(name, progress)
+    run.store.check_writable()
+    with lease(point_lease(run.store, name), run.owner):
+        _patiently(run, rounds, tell)
+    return summarize(run)
+
+
+def _patiently(run: Run, rounds: str | None, tell: Tell) -> None:
+    """Points share base, samples and verdicts of the first round: whoever comes first makes
+    them, the others wait and find them."""
+    waits_for, since = "", 0.0
+    while True:
+        try:
+            for _ in work(run, rounds):
+                pass
+            return
+        except BusyError as error:
+            if str(error) != waits_for:
+                waits_for, since = str(error), time.monotonic()
+                tell({"waits": waits_for})
+            if time.monotonic() - since > PATIENCE:
+                raise
+            time.sleep(PAUSE)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,195 @@
+"""evaluation: how good a policy is on problems that no round trains on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict
+from itertools import chain
+
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.requests import Draws, plan_draws
+from selftrain_assets.domain.selection import problem_subset
+from selftrain_assets.domain.types import Improvement, Outcome, Score
+from selftrain_assets.pipeline import second_opinion
+from selftrain_assets.pipeline.generation import draw, is_drawn, want
+from selftrain_assets.pipeline.metrics import CORRECT, VERSION, Ballots, Votes, measure, vote_of_all
+from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish
+from selftrain_assets.pipeline.thoughts import thoughts
+from selftrain_assets.pipeline.verification import is_judged, judge, outcomes
+from selftrain_assets.recipes.tripost import self_improvement
+from selftrain_assets.store import Manifest
+from selftrain_assets.store.database import Database
+from selftrain_assets.trainers.tracking import figures, run_name
+
+
+def evaluation(run: Run, scope: str) -> Manifest:
+    """Greedy accuracy on every held-out split, pass@k and maj@k on the test split; verdicts with
+    infra_error are left out."""
+    clock, trained = Clock(), run.need(scope, "checkpoint")
+    base = run.manifest(BASE, "evaluation") if scope != BASE else None
+    config = run.config
+    plan = evaluation_draws(run, trained.digest)
+    key = fingerprint(
+        "evaluation",
+        VERSION,
+        trained.digest,
+        run.need(INPUTS, "problems").digest,
+        config.evaluation,
+        [draws.identity() for draws in plan],
+        list(run.all_verifiers),
+        *second_opinion.identity(run, run.all_verifiers),
+        base.digest if base else None,
+        *self_improvement.identity(run),
+        *sorted(run.retracted.values("problem")),
+    )
+    parents = {"checkpoint": trained.digest}
+    current = run.done(scope, "evaluation", key, parents)
+    if (
+        current
+        and not current.counts[str(Outcome.INFRA_ERROR)]
+        and is_drawn(run, plan)
+        and _is_judged(run, plan)
+    ):
+        return current
+    with run.store.writing(run.name, scope, "evaluation", run.owner), run.store.database() as db:
+        want(db, plan)
+        drawn = draw(
+            run, db, run.store.policy(trained.detail["place"]), plan, f"{scope} evaluation", clock
+        )
+        judge(run, db, trained.digest, f"{scope} evaluation", clock)
+        scores, votes = _scores(run, db.stream(VERDICTS))
+        with clock.working():
+            other = second_opinion.second_opinion(run, db, run.all_verifiers)
+        engines = db.execute(
+            "SELECT string_agg(DISTINCT engine, ', ' ORDER BY engine) FROM members JOIN sample_pool"
+            " USING (key)"
+        )[0][0]
+        counts = {
+            "problems": len({s.problem_id for s in scores}),
+            "samples": drawn.wanted,
+            "infra_error": outcomes(db)[Outcome.INFRA_ERROR],
+        }
+        own, files, tokens = thoughts(db), {}, drawn.tokens
+        if self_improvement.improves(run):
+            weights = run.store.policy(trained.detail["place"])
+            improved, more = self_improvement.self_improvement(
+                run, db, weights, f"{scope} self-improvement", clock
+            )
+            scores, tokens = self_improvement.with_final_answers(scores, improved), tokens + more
+            own |= {"self_improvement": self_improvement.measure(improved)}
+            counts["infra_error"] += sum(
+                s.method is None and s.split != "suite" for s in scores
+            ) - len(improved)
+            named = fingerprint("improvements", key, [asdict(each) for each in improved])
+            files["improvements"] = run.store.write_table(
+                run.name, scope, "improvements", named, Improvement, improved
+            )
+        digest = fingerprint("scores", key, [asdict(s) for s in scores])
+        files["scores"] = run.store.write_table(run.name, scope, "scores", digest, Score, scores)
+        before = run.store.read_table(base, "scores", Score) if base is not None else []
+        metrics = measure(run, scores, votes, before) | {"second_opinion": other} | own
+        finished = finish(
+            run,
+            clock,
+            scope,
+            "evaluation",
+            key=key,
+            digest=digest,
+            parents=parents,
+            counts=counts,
+            metrics=metrics,
+            settings=config.evaluation.model_dump(mode="json"),
+            versions={"engine": engines or ""},
+            files=files,
+            tokens=tokens,
+        )
+    _track(run, scope, trained)
+    return finished
+
+
+def _track(run: Run, scope: str, trained: Manifest) -> None:
+    """Show the figures of the round in the trackers' run of its training."""
+    trackers = run.config.execution.trackers
+    if trackers.report_to:
+        done = [each for each in run.store.manifests(run.name) if each.scope == scope]
+        with trackers.run(
+            run_name(run.name, scope, trained.key), run.store.root, trained.settings
+        ) as track:
+            track(figures(done))
+
+
+VERDICTS = (
+    "SELECT m.method, kind % 2 = 0, m.problem_id, outcome, parsed FROM members AS m JOIN judgements"
+    " AS j USING (place) JOIN verdict_pool AS v ON v.key = j.key ORDER BY place"
+)
+
+
+def evaluation_draws(run: Run, policy: str) -> list[Draws]:
+    """By each method, first one greedy completion of every held-out problem, then several of
+    each test problem; of the problems of each suite likewise."""
+    config = run.config
+    known = (
+        problem_subset(run.train_problems, config.evaluation.train_problems, config.seed)
+        if config.evaluation.train_problems
+        else []
+    )
+    held_out = [*run.split("test"), *run.split("validation"), *run.split("transfer")]
+    asked = (
+        (m, problems, sampling)
+        for m in run.methods
+        for problems, sampling in (
+            ([*held_out, *known], m.sampling.greedy()),
+            (run.split("test"), config.evaluation.draws(m.sampling)),
+        )
+    )
+    suites = (
+        (suite, problems, sampling)
+        for name, suite in run.suites.items()
+        for problems, sampling in (
+            (run.suite(name), suite.sampling.greedy()),
+            (run.suite(name) if suite.sampled else [], suite.sampling),
+        )
+    )
+    return [
+        plan_draws(problems, m.prompt, sampling, policy, config.seed, m.name)
+        for m, problems, sampling in chain(asked, suites)
+    ]
+
+
+def _is_judged(run: Run, plan: list[Draws]) -> bool:
+    policy = plan[0].policy
+
+    def members(db: Database) -> None:
+        want(db, plan)
+        run.store.samples(policy).open(db, "sample_pool")
+
+    return is_judged(run, policy, members)
+
+
+def _scores(
+    run: Run, verdicts: Iterable[tuple[str | None, bool, str, str, str | None]]
+) -> tuple[list[Score], Votes]:
+    """Scores of the problems that were asked, as a whole and by method or suite, and the votes
+    of their completions."""
+    votes: dict[str | None, dict[str, Ballots]] = {name: defaultdict(Ballots) for name in run.ways}
+    for method, greedy, problem, outcome, parsed in verdicts:
+        vote = CORRECT if outcome == Outcome.PASS else parsed
+        ballots = votes[method][problem]
+        (ballots.greedy if greedy else ballots.sampled).append(vote)
+    scores = [
+        Score(
+            p.id,
+            p.split,
+            p.group,
+            int(b.greedy == [CORRECT]),
+            len(b.sampled),
+            b.sampled.count(CORRECT),
+            name,
+        )
+        for name in run.ways
+        for p in run.problems
+        if (b := votes[name].get(p.id)) and b.greedy
+    ]
+    own = [s for s in scores if s.split != "suite"]
+    return [*vote_of_all(run, own, votes), *(s for s in scores if s.method is not None)], votes

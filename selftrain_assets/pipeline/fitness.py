@@ -1,0 +1,62 @@
+"""Before anything is sampled or trained: can every model of the experiment be trained as its
+settings say?"""
+
+from __future__ import annotations
+
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.models.fitness import require_device
+from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.pipeline.run import Run
+from selftrain_assets.trainers.sft import Lora
+
+
+def require_fit(run: Run) -> None:
+    """ModelError or UserError, in one sentence, where the trainer of any round cannot train the
+    experiment's model."""
+    config = run.config
+    config.execution.trackers.require_installed()
+    ref = resolve_model(config.model)
+    trainers = {f"{_of(first)}trainer": phase.config.trainer for first, phase in run.phases.items()}
+    if config.base.fine_tune == "human" and config.base.trainer is not None:
+        trainers["base.trainer"] = config.base.trainer
+    for setting, trainer in trainers.items():
+        trainer.require_fit(ref, setting)
+    require_device("engine.device", getattr(config.engine, "device", "auto"))
+    _require_same_adapter(run)
+
+
+def _of(first: int) -> str:
+    """Where the settings of later rounds stand."""
+    return "" if first == 1 else f"forks, from round {first} on: "
+
+
+def _require_same_adapter(run: Run) -> None:
+    """A training that starts from an adapter goes on with it as it is, so that other settings of
+    it would be without effect."""
+    config = run.config
+    base = (
+        (config.base.trainer or config.trainer).lora if config.base.fine_tune == "human" else None
+    )
+    before = base
+    for first, phase in run.phases.items():
+        start, own = phase.config.recipe.start, phase.config.trainer.lora
+        starts = {"base": base, "previous": before, "pretrained": None}
+        _require_same(
+            starts[start],
+            own,
+            f"{_of(first)}trainer.lora",
+            "the base" if first == 1 or start == "base" else f"round {first - 1}",
+        )
+        before = own
+    if config.human_only:
+        _require_same(base, config.trainer.lora, "human_only: trainer.lora", "the base")
+
+
+def _require_same(below: Lora | None, own: Lora | None, setting: str, start: str) -> None:
+    if below is None or own is None or below == own:
+        return
+    name = next(name for name in Lora.model_fields if getattr(below, name) != getattr(own, name))
+    raise UserError(
+        f"{setting}.{name}: {getattr(own, name)} cannot go on from the adapter of {start}, which"
+        f" has {getattr(below, name)}; set the same, or recipe.start: pretrained"
+    )

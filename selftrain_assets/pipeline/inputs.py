@@ -1,0 +1,233 @@
+"""problems: the frozen problem set of an experiment."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.mixing import HUMAN, Mixing
+from selftrain_assets.domain.selection import Selection, problem_subset
+from selftrain_assets.domain.types import SPLITS, Problem
+from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.tokenization import check_tokenizer
+from selftrain_assets.pipeline.chat_checks import check_chats
+from selftrain_assets.pipeline.diagnostics import VERSION, leaks_in_problems
+from selftrain_assets.pipeline.run import INPUTS, MOMENT, Clock, Run, finish, iteration_scope
+from selftrain_assets.pipeline.sampling import teacher
+from selftrain_assets.recipes import Diversification, TriPosT
+from selftrain_assets.recipes.tripost.stages import check_prompt, check_solutions, script_of
+from selftrain_assets.store import Manifest
+from selftrain_assets.tasks import Loaded, ProblemFile, Published, read
+from selftrain_assets.verifiers import AnyVerifier
+
+LEARNT = ("train", "human")
+
+
+def problems(run: Run) -> Manifest:
+    """Load, check and freeze the problems. A changed file gives a new digest; the older set is
+    kept."""
+    clock, config = Clock(), run.config
+    found = read_problems(config)
+    loaded = found.problems
+    _check(run, loaded)
+    asks = check_chats(run, loaded)
+    for first, phase in run.phases.items():
+        _check_solved(phase, loaded)
+        _check_mix(phase.config, loaded)
+        if isinstance(phase.config.recipe, TriPosT):
+            script_of(phase)
+            check_prompt(phase)
+            check_solutions(phase, loaded)
+        for setting, asked in phase.config.recipe.teachers.items():
+            teacher(phase, iteration_scope(first), setting, asked)
+    digest = fingerprint("problems", [asdict(p) for p in loaded])
+    key = fingerprint("problems and their symptoms", digest, VERSION)
+    current = run.done(INPUTS, "problems", key, {})
+    if current and (not asks or MOMENT in current.detail):
+        return current
+    # what does not fit should be told before anything is written
+    check_tokenizer(resolve_model(config.model))
+    told = {MOMENT: run.moment.isoformat()} if asks else {}
+    with run.store.writing(run.name, INPUTS, "problems", run.owner):
+        table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, loaded)
+        counts = {split: sum(p.split == split for p in loaded) for split in SPLITS}
+        return finish(
+            run,
+            clock,
+            INPUTS,
+            "problems",
+            key=key,
+            digest=digest,
+            parents={},
+            counts=counts,
+            settings=config.task.model_dump(mode="json"),
+            files={"problems": table},
+            detail=leaks_in_problems(loaded) | {"remarks": list(found.remarks)} | told,
+        )
+
+
+def load_problems(config: Experiment) -> list[Problem]:
+    """Those of the task, the test problems of each suite and the solved problems of each source;
+    the ids of the latter two begin with their names."""
+    return read_problems(config).problems
+
+
+def read_problems(config: Experiment) -> Loaded:
+    """The same, with remarks on what was left out of them."""
+    found = read(config.task)
+    given = found.problems
+    if isinstance(config.recipe, Diversification):
+        given = _solved(given)
+    elif isinstance(config.task, Published | ProblemFile):
+        given = config.task.given(found)
+    problems, remarks = list(given), _remarks(found)
+    for name, suite in config.evaluation.suites.items():
+        found = read(suite.task)
+        given = suite.task.given(found) if isinstance(suite.task, Published) else found.problems
+        tested = problem_subset(
+            [p for p in given if p.split == "test"], suite.problems, config.seed
+        )
+        problems += [replace(p, id=f"{name}/{p.id}", split="suite") for p in tested]
+        remarks += [f"{name}: {remark}" for remark in _remarks(found)]
+        if not tested:
+            raise UserError(
+                f"evaluation.suites.{name}.task: task {suite.task.type} has no problem of the split"
+                ' "test"'
+            )
+    for name, source in config.sources.items():
+        found = read(source.task)
+        solved = [
+            p for p in _solved(found.problems) if p.split in LEARNT and p.solution is not None
+        ]
+        problems += [replace(p, id=f"{name}/{p.id}", split="source") for p in solved]
+        remarks += [f"{name}: {remark}" for remark in _remarks(found)]
+        if not solved:
+            raise UserError(
+                f"sources.{name}.task: no training problem of task {source.task.type} has a"
+                " solution that could be learnt from"
+            )
+    return Loaded(problems, remarks=tuple(remarks))
+
+
+def _remarks(found: Loaded) -> list[str]:
+    """What was left out of a task."""
+    copies = ", ".join(f"{count} of {split}" for split, count in found.duplicates.items())
+    return [*([f"duplicates dropped: {copies}"] if copies else []), *found.remarks]
+
+
+def _solved(problems: list[Problem]) -> list[Problem]:
+    """With the solutions of all problems to learn from, which a published set keeps back where
+    it is sampled on."""
+    return [p if p.split in LEARNT else replace(p, solution=None) for p in problems]
+
+
+def _check(run: Run, loaded: list[Problem]) -> None:
+    task = run.config.task
+    recipe = run.config.recipe
+    needed = (
+        ("test",)
+        if isinstance(recipe, Diversification) and recipe.budget == 0
+        else ("train", "test")
+    )
+    if missing := [split for split in needed if not any(p.split == split for p in loaded)]:
+        given = (
+            "; it is published for testing alone, and task.train_share gives a share of it to"
+            " training"
+        )
+        advice = given if isinstance(task, Published) and task.unsplit else ""
+        raise UserError(
+            f'task {task.type}: no problem is in the split "{missing[0]}", and a round needs'
+            f" some{advice}"
+        )
+    for problem in loaded:
+        for verifier in _judges(run, problem):
+            if fault := verifier.check_problem(problem):
+                raise UserError(
+                    f'task: problem "{problem.id}": {fault}, which verifier {verifier.type} needs;'
+                    " correct it, or choose another verifier"
+                )
+
+
+def _judges(run: Run, problem: Problem) -> list[AnyVerifier]:
+    if problem.split == "source":
+        return []
+    if problem.split == "suite":
+        return [run.config.evaluation.suites[problem.id.partition("/")[0]].verifier]
+    return run.config.verifiers()
+
+
+def _check_solved(run: Run, loaded: list[Problem]) -> None:
+    """Are there the solutions, and the validation problems, that these settings learn from?"""
+    config = run.config
+    human = [p for p in loaded if p.split == "human"]
+    needed = {
+        "base.fine_tune: human": config.base.fine_tune == "human",
+        "recipe.mix_human": isinstance(config.recipe, Selection) and config.recipe.mix_human > 0,
+        "recipe.mix": isinstance(config.recipe, Mixing) and config.recipe.mix.get(HUMAN, 0) > 0,
+        "human_only": config.human_only,
+    }
+    for method in run.methods_on(loaded):
+        solved = sum(method.solution(p) is not None for p in human)
+        kind = (
+            "a solution"
+            if method.name is None
+            else f'a solution by the method "{method.name}" (field solutions)'
+        )
+        few_shot = method.few_shot
+        for setting in [
+            setting
+            for setting, wanted in (needed | {"prompt.few_shot": few_shot > 0}).items()
+            if wanted
+        ]:
+            if not solved:
+                raise UserError(
+                    f'{setting} needs problems of the split "human" with {kind}, and the task has'
+                    " none"
+                )
+        if few_shot > solved:
+            raise UserError(
+                f"prompt.few_shot: {few_shot} examples are asked for, and the task has {solved}"
+                f" human problems with {kind}"
+            )
+    if config.recipe.inner_stop.rule != "none" and not any(p.split == "validation" for p in loaded):
+        raise UserError(
+            'recipe.inner_stop needs problems of the split "validation", and the task has none'
+        )
+
+
+def _check_mix(config: Experiment, loaded: list[Problem]) -> None:
+    """Are there as many rows as the recipe asks for by their number, and solutions for a recipe
+    that learns from nothing else?"""
+    recipe = config.recipe
+    if isinstance(recipe, Diversification):
+        train = [p for p in loaded if p.split == "train"]
+        if recipe.budget != 0 and (
+            unsolved := next((p for p in train if p.solution is None), None)
+        ):
+            raise UserError(
+                f'task: recipe diversification learns from solutions, and problem "{unsolved.id}"'
+                " has none; give it one"
+            )
+        try:
+            recipe.train_problems(loaded, config.seed)
+        except ValueError as error:
+            raise UserError(
+                f"recipe.budget and recipe.instructions: {error}; lower them, or give more training"
+                " problems"
+            ) from error
+    for name, amount in recipe.mix.items() if isinstance(recipe, Mixing) else ():
+        there = sum(
+            (
+                p.split == HUMAN
+                if name == HUMAN
+                else p.split == "source" and p.id.startswith(f"{name}/")
+            )
+            for p in loaded
+        )
+        if amount and (not there or (amount >= 1 and name != HUMAN and there < amount)):
+            raise UserError(
+                f"recipe.mix: {name} has {there} rows to learn from, and {amount:g} are asked for;"
+                " lower it, or give it more problems"
+            )

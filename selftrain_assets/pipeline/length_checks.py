@@ -1,0 +1,24 @@
+"""What an experiment asks of its model, looked at before anything is drawn."""
+
+from __future__ import annotations
+
+from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.models.lengths import remarks
+from selftrain_assets.models.loading import resolve_model
+
+
+def room_for_answers(config: Experiment) -> list[str]:
+    """A sentence for each setting that leaves the experiment's model far too little room for its
+    answers."""
+    recipe = config.recipe
+    ways: dict[str, DrawSettings] = {
+        f"recipe.methods.{m.name}.sampling": m.sampling for m in recipe.methods if m.sampled
+    }
+    if not recipe.methods:
+        ways["recipe.sampling"] = recipe.drawn
+    ways |= {
+        f"evaluation.suites.{name}.sampling": suite.sampling
+        for name, suite in config.evaluation.suites.items()
+    }
+    return remarks(resolve_model(config.model), ways)

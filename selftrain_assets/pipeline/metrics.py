@@ -1,0 +1,248 @@
+"""What an evaluation says in numbers, by method and, where there are several, of all together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from selftrain_assets.config.evaluation import Evaluation
+from selftrain_assets.domain.selection import difficulty_bin
+from selftrain_assets.domain.statistics import (
+    agreement,
+    estimate,
+    maj_at_k,
+    paired_difference,
+    pass_at_k,
+    vote,
+)
+from selftrain_assets.domain.types import Score
+from selftrain_assets.pipeline.run import Run
+
+VERSION = 2  # of what is measured here, which is part of the key of an evaluation
+CORRECT = "correct"  # the vote of every answer that the verifier passes
+
+
+@dataclass
+class Ballots:
+    """Answers to one problem by one method: of the greedy completion, and of the sampled ones.
+    None is no answer; a completion without a verdict is in neither, so that what could not be
+    judged counts as nothing and not as wrong."""
+
+    greedy: list[str | None] = field(default_factory=list)
+    sampled: list[str | None] = field(default_factory=list)
+
+
+Votes = Mapping[str | None, Mapping[str, Ballots]]
+"""Method -> problem -> answers."""
+
+
+def vote_of_all(run: Run, scores: Sequence[Score], votes: Votes) -> list[Score]:
+    """Scores of the experiment as a whole, whose method is None. With one method they are its
+    own. With several they are of their vote: of the greedy answers the one that most methods
+    give, and where they disagree that of the better one on the validation split; the sampled
+    completions of all methods count as one pool. A problem that some method has no verdict on is
+    left out."""
+    if not run.config.recipe.methods:
+        return list(scores)
+    ranked = _ranked(scores)
+    found: dict[str, list[Score]] = defaultdict(list)
+    for s in scores:
+        found[s.problem_id].append(s)
+    return [
+        Score(
+            id,
+            each[0].split,
+            each[0].group,
+            int(vote([answer for name in ranked for answer in votes[name][id].greedy]) == CORRECT),
+            sum(s.samples for s in each),
+            sum(s.correct for s in each),
+        )
+        for id, each in found.items()
+        if len(each) == len(ranked)
+    ]
+
+
+def measure(
+    run: Run, scores: Sequence[Score], votes: Votes, base: Sequence[Score]
+) -> dict[str, Any]:
+    """The metrics of an evaluation, those over `base` included where there is one: of the
+    experiment as a whole, of each suite in `suites` and, with several methods, of each in
+    `methods`, with how they agree."""
+    settings = run.config.evaluation
+
+    def metrics(
+        method: str | None, sampled: Mapping[str, list[str | None]], settings=settings
+    ) -> dict[str, Any]:
+        own, before = ([_tested(s) for s in some if s.method == method] for some in (scores, base))
+        return _metrics(run, settings, own, sampled) | (
+            _against_base(settings, own, before) if before else {}
+        )
+
+    def suite(name: str) -> dict[str, Any]:
+        ks = {"pass_at": settings.suites[name].pass_at, "majority_at": ()}
+        return metrics(name, {}, settings.model_copy(update=ks))
+
+    names = [m.name for m in run.methods if m.name is not None]
+    of_methods = [votes[m.name] for m in run.methods]
+    pool = {id: [a for of in of_methods for a in of[id].sampled] for id in of_methods[0]}
+    found = metrics(None, pool)
+    if run.suites:
+        found["suites"] = {name: suite(name) for name in run.suites}
+    if not names:
+        return found
+    by_method = {
+        name: metrics(name, {id: b.sampled for id, b in votes[name].items()}) for name in names
+    }
+    return found | {
+        "methods": by_method,
+        "ranked": _ranked(scores),
+        "agreement": _agreement(scores, names),
+        "choice": _choice(scores, base),
+    }
+
+
+def _tested(score: Score) -> Score:
+    """A suite is measured as a test split is."""
+    return replace(score, split="test") if score.split == "suite" else score
+
+
+def _ranked(scores: Sequence[Score]) -> list[str]:
+    """The methods, the best on the validation split first; in their order where it cannot tell
+    them apart."""
+    right: dict[str, int] = defaultdict(int)
+    for s in scores:
+        if s.method is not None and s.split != "suite":
+            right[s.method] += s.greedy if s.split == "validation" else 0
+    return sorted(right, key=lambda name: -right[name])
+
+
+def _agreement(scores: Sequence[Score], names: Sequence[str]) -> dict[str, Any]:
+    """For each split and pair of methods on how many problems both, one and neither is right,
+    and phi (MMST, table 4); and the share of problems that any method solves."""
+    found: dict[str, Any] = {}
+    for split in ("test", "train"):
+        right = {
+            name: {
+                s.problem_id: bool(s.greedy)
+                for s in scores
+                if s.method == name and s.split == split
+            }
+            for name in names
+        }
+        if problems := [id for id in right[names[0]] if all(id in right[name] for name in names)]:
+            pairs = {
+                f"{a}, {b}": agreement([(right[a][id], right[b][id]) for id in problems])
+                for i, a in enumerate(names)
+                for b in names[i + 1 :]
+            }
+            found[split] = {
+                "pairs": pairs,
+                "union": sum(any(right[name][id] for name in names) for id in problems)
+                / len(problems),
+            }
+    return found
+
+
+VOTE = "vote"
+
+
+def _choice(scores: Sequence[Score], base: Sequence[Score]) -> dict[str, Any]:
+    """Which method to use: greedy accuracy of each and of their vote on the test split, by how
+    often the base is right on a problem."""
+    rate = {s.problem_id: s.correct / s.samples for s in base if s.method is None and s.samples}
+    bins: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for s in scores:
+        if s.split == "test" and s.problem_id in rate:
+            bins[difficulty_bin(rate[s.problem_id])][s.method or VOTE].append(s.greedy)
+    return {
+        name: {"problems": len(of[VOTE])}
+        | {method: sum(greedy) / len(greedy) for method, greedy in of.items()}
+        for name, of in bins.items()
+    }
+
+
+def _metrics(
+    run: Run, settings: Evaluation, scores: Sequence[Score], sampled: Mapping[str, list[str | None]]
+) -> dict[str, Any]:
+    test = [s for s in scores if s.split == "test"]
+    # they have no answer that a vote could be on
+    programs = {p.id for p in run.problems if p.tests is not None}
+    voted = [s for s in test if s.problem_id not in programs]
+
+    def measured(values: list[float]) -> dict[str, Any]:
+        return asdict(estimate(values, settings.confidence, settings.resamples))
+
+    return (
+        {
+            "greedy_accuracy": measured([float(s.greedy) for s in test]),
+            "pass_at_k": {
+                str(k): measured([pass_at_k(s.samples, s.correct, k) for s in test])
+                for k in settings.pass_at
+            },
+            "maj_at_k": {
+                str(k): measured(
+                    [maj_at_k(sampled[s.problem_id], CORRECT, k, settings.ties) for s in voted]
+                )
+                for k in settings.majority_at
+                if voted
+            },
+        }
+        | {
+            f"{split}_accuracy": measured([float(s.greedy) for s in scores if s.split == split])
+            for split in ("train", "validation", "transfer")
+            if any(s.split == split for s in scores)
+        }
+        | {
+            "groups": {
+                split: found
+                for split in ("test", "transfer")
+                if (found := _by_group([s for s in scores if s.split == split], measured))
+            }
+        }
+    )
+
+
+# of a split; with more of them, a group is no kind of problem but nearly a problem
+MOST_GROUPS = 24
+
+
+def _by_group(
+    scores: Sequence[Score], measured: Callable[[list[float]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Greedy accuracy by group of problems, where there are several, and not too many."""
+    names = sorted({s.group for s in scores})
+    if not 1 < len(names) <= MOST_GROUPS:
+        return {}
+    return {name: measured([float(s.greedy) for s in scores if s.group == name]) for name in names}
+
+
+def _against_base(
+    settings: Evaluation, scores: Sequence[Score], base: Sequence[Score]
+) -> dict[str, Any]:
+    """Paired difference on the test split, and accuracy by the base's difficulty bins (ReST-EM
+    section 5.3)."""
+    before = {s.problem_id: s for s in base}
+    pairs = [
+        (before[s.problem_id], s) for s in scores if s.split == "test" and s.problem_id in before
+    ]
+    gain = paired_difference(
+        [float(b.greedy) for b, _ in pairs],
+        [float(s.greedy) for _, s in pairs],
+        settings.confidence,
+        settings.resamples,
+    )
+    bins: dict[str, list[tuple[Score, Score]]] = defaultdict(list)
+    for b, s in pairs:
+        if b.samples:
+            bins[difficulty_bin(b.correct / b.samples)].append((b, s))
+    by_bin = {
+        name: {
+            "problems": len(group),
+            "base": sum(b.greedy for b, _ in group) / len(group),
+            "now": sum(s.greedy for _, s in group) / len(group),
+        }
+        for name, group in bins.items()
+    }
+    return {"gain_over_base": asdict(gain), "by_difficulty": by_bin}

@@ -1,0 +1,134 @@
+"""Rows that no sample is behind: reference solutions of the human problems, of the task, and of
+other sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from selftrain_assets.domain.errors import TaskError
+from selftrain_assets.domain.group_balance import distinct_rows
+from selftrain_assets.domain.mixing import HUMAN, Mixing, amounts, split_budget
+from selftrain_assets.domain.prompts import Prompt
+from selftrain_assets.domain.selection import make_row, take_rows
+from selftrain_assets.domain.types import Problem, Row
+from selftrain_assets.pipeline.rows import Rows, freeze, volumes_of
+from selftrain_assets.pipeline.run import Method, Run
+from selftrain_assets.store.database import Database
+
+
+def human_rows(run: Run, iteration: int) -> list[Row]:
+    """Rows of the human problems: their solution by each method, and for each pair of methods
+    one as the translation of the other."""
+    human = [p for p in run.problems if p.split == "human"]
+    solved = {(m.name, p.id): text for m in run.methods for p in human if (text := m.solution(p))}
+    asked: list[tuple[Method, Method | None, Problem]] = [
+        (to, None, p) for to in run.methods for p in human
+    ]
+    asked += [
+        (to, by, p)
+        for by in run.methods
+        for to in run.methods
+        if by is not to
+        for p in human
+        if (by.name, p.id) in solved
+    ]
+    rows, ends = [], {m.name: run.end(m.prompt) for m in run.methods}
+    for to, by, p in asked:
+        if (to.name, p.id) in solved:
+            prompt = to.prompt.render(p) if by is None else to.translate(p, solved[by.name, p.id])
+            prompt, text = _thought_of(run, to, prompt, solved[to.name, p.id])
+            origin, end = by.name if by else None, ends[to.name]
+            rows.append(
+                make_row(
+                    prompt,
+                    text,
+                    1.0,
+                    "human",
+                    p.id,
+                    iteration,
+                    method=to.name,
+                    origin=origin,
+                    ended_by=end,
+                )
+            )
+    return rows
+
+
+def _thought_of(run: Run, method: Method, prompt: str, text: str) -> tuple[str, str]:
+    """Prompt and completion, for a model that thinks, as it would write them."""
+    marks = run.marks(method)
+    keep = getattr(run.config.recipe, "thoughts", "keep") == "keep"
+    return marks.around(prompt, text, keep) if marks else (prompt, text)
+
+
+def reference_rows(
+    run: Run, problems: Sequence[Problem], prompt: Prompt, iteration: int
+) -> list[Row]:
+    """The reference solution of each problem that has one."""
+    end = run.end(prompt)
+    solved = [
+        (p.id, _thought_of(run, run.methods[0], prompt.render(p), p.solution))
+        for p in problems
+        if p.solution is not None
+    ]
+    return [
+        make_row(asked, text, 1.0, "human", id, iteration, ended_by=end)
+        for id, (asked, text) in solved
+    ]
+
+
+def mixed_in(run: Run, own: int, iteration: int) -> tuple[int, dict[str, list[Row]]]:
+    """How many of the recipe's `own` rows stay, and the rows of each other source beside them
+    (domain/mixing.py). A source that has fewer than a share of it would be gives all that it
+    has; TaskError where nothing of the recipe's own would be left."""
+    recipe = run.config.recipe
+    assert isinstance(recipe, Mixing)
+    retracted = HUMAN in run.retracted.values("source")
+    try:
+        left, asked = amounts(own, recipe.mix, recipe.mix_by)
+        return left, {
+            name: [] if retracted else _of_source(run, name, count, iteration)
+            for name, count in asked.items()
+        }
+    except ValueError as error:
+        raise TaskError(
+            f"{run.name}: round {iteration}: {error}; change recipe.mix, or set mix_by: add"
+        ) from error
+
+
+def _of_source(run: Run, name: str, count: int, iteration: int) -> list[Row]:
+    """So many of its rows, or all; a larger number holds the smaller one."""
+    if name == HUMAN:
+        return take_rows(human_rows(run, iteration), count, run.config.seed)
+    source, problems = run.config.sources[name], run.source(name)
+    chosen = (
+        split_budget(problems, count, 0, source.power_law, run.config.seed)
+        if count < len(problems)
+        else problems
+    )
+    return reference_rows(run, chosen if count else [], run.prompt(source.prompt, []), iteration)
+
+
+def instructed(run: Run, db: Database, iteration: int) -> Rows:
+    """Reference solutions under so many instructions as the recipe says, and what it mixes in
+    (arXiv 2405.19787)."""
+    own = reference_rows(run, run.train_problems, run.methods[0].prompt, iteration)
+    left, mixed = mixed_in(run, len(own), iteration)
+    retracted = HUMAN in run.retracted.values("source")
+    kept = [] if retracted else take_rows(own, left, run.config.seed)
+    rows = distinct_rows([*kept, *(row for of in mixed.values() for row in of)])
+    counts = {
+        "self": 0,
+        "human": len(rows),
+        "rationalized": 0,
+        "from_earlier_rounds": 0,
+        "verified": 0,
+        "correct": 0,
+    }
+    return freeze(
+        run,
+        iteration,
+        rows,
+        counts | {"problems": len({row.problem_id for row in rows})},
+        volumes_of(mixed),
+    )

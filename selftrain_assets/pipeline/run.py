@@ -1,0 +1,340 @@
+"""An experiment opened on a store: what every stage is handed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from importlib.metadata import version
+from platform import python_version
+from typing import Any
+
+from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.domain.errors import TaskError
+from selftrain_assets.domain.prompts import Prompt, PromptSettings, build_prompt, fill
+from selftrain_assets.domain.retraction import Retractions
+from selftrain_assets.domain.sampling import Sampling
+from selftrain_assets.domain.thinking import Marks
+from selftrain_assets.domain.types import Problem
+from selftrain_assets.models.chat import chat_frame
+from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.thinking import marks_of
+from selftrain_assets.models.tokenization import learnt_end
+from selftrain_assets.store import Manifest, Store
+from selftrain_assets.verifiers import Verifier, verifier_fingerprint
+
+INPUTS, BASE = "inputs", "base"
+MOMENT = "moment"
+"""Where the manifest of the problems keeps the time that chat templates are told."""
+SAMPLED = ("policy", "samples", "verifications")
+"""Stages of rounds that sample."""
+Progress = Callable[[str, int, int], None]
+
+
+def now() -> datetime:
+    """To the second."""
+    return datetime.now().replace(microsecond=0)
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Shows nothing."""
+
+
+def iteration_scope(iteration: int) -> str:
+    """Scope, and Dagster partition key, of a round. Zero-padded, because backfills queue in
+    string order."""
+    return f"iter-{iteration:03d}"
+
+
+def iteration_of(scope: str) -> int:
+    """The round of a scope."""
+    return int(scope.removeprefix("iter-"))
+
+
+def solution_by(problem: Problem, method: str) -> str | None:
+    """The human solution by that method."""
+    return json.loads(problem.solutions or "{}").get(method)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to solve a problem. `name` is None where an experiment has only one; `weights` is
+    the method whose weights answer."""
+
+    name: str | None
+    prompt: Prompt
+    sampling: Sampling
+    verifier: Verifier
+    few_shot: int
+    sampled: bool = True
+    translation: str = ""
+    weights: str | None = None
+
+    @cached_property
+    def judge(self) -> str:
+        """Fingerprint of the verifier."""
+        return verifier_fingerprint(self.verifier)
+
+    def solution(self, problem: Problem) -> str | None:
+        """The human solution by this method."""
+        return problem.solution if self.name is None else solution_by(problem, self.name)
+
+    def translate(self, problem: Problem, solution: str) -> str:
+        """The prompt that asks for a solution by this method, given one by another."""
+        asked = fill(self.translation.replace("{method}", self.name or ""), problem).replace(
+            "{solution}", solution.strip()
+        )
+        return self.prompt.framed(asked)
+
+
+@dataclass
+class Run:
+    """`owner` names who runs, for leases: a Dagster run id, or the command line."""
+
+    name: str
+    config: Experiment
+    store: Store
+    progress: Progress = silent
+    owner: str = "selftrain run"
+
+    @cached_property
+    def _later(self) -> dict[int, Run]:
+        return {
+            first: replace(self, config=config)
+            for first, config in self.config.phases.items()
+            if config is not self.config
+        }
+
+    @property
+    def phases(self) -> dict[int, Run]:
+        """This run with the settings of its rounds, by the first round that has them."""
+        return {1: self, **self._later}
+
+    def at(self, iteration: int) -> Run:
+        """This run with the settings of a round."""
+        phases = self.phases
+        return phases[max(first for first in phases if first <= iteration)]
+
+    def manifest(self, scope: str, stage: str) -> Manifest | None:
+        return self.store.manifest(self.name, scope, stage)
+
+    def done(self, scope: str, stage: str, key: str, parents: dict[str, str]) -> Manifest | None:
+        """The manifest of a stage if it is finished for just this work, made from what is there
+        now, and its tables are as they were committed. Other parents can give the same key, as a
+        problem set in which one answer was corrected gives the same samples: then only the
+        manifest is new."""
+        found = self.manifest(scope, stage)
+        if found is None or (found.key, found.parents) != (key, parents):
+            return None
+        return found if self.store.is_intact(found) else None
+
+    def need(self, scope: str, stage: str) -> Manifest:
+        """The manifest of a stage that must have been finished; TaskError says how to get there."""
+        found = self.manifest(scope, stage)
+        if found is None and stage in SAMPLED and stage not in self.config.recipe.stages:
+            raise TaskError(
+                f"{self.name}: recipe {self.config.recipe.type} samples nothing, so that no round"
+                f" of it has {stage}"
+            )
+        if found is None:
+            raise TaskError(
+                f"{self.name}: {scope} has no finished {stage} yet; materialize {stage} of {scope}"
+                f" first, or run `selftrain run {self.name}`, which does what is missing in order"
+            )
+        return found
+
+    @cached_property
+    def all_problems(self) -> list[Problem]:
+        """The frozen problem set."""
+        return self.store.read_table(self.need(INPUTS, "problems"), "problems", Problem)
+
+    @cached_property
+    def retracted(self) -> Retractions:
+        """Evidence that was taken back, in an experiment that this one is forked from too: what
+        is shared is as bad here."""
+        return Retractions.united(
+            map(
+                self.store.retractions,
+                [self.name, *(fork.experiment for fork in self.config.forks)],
+            )
+        )
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """The problems that count: those that were not retracted."""
+        return [p for p in self.all_problems if p.id not in self.retracted.values("problem")]
+
+    @cached_property
+    def methods(self) -> tuple[Method, ...]:
+        """In the order of the settings."""
+        return self.methods_on(self.problems)
+
+    def methods_on(self, problems: list[Problem]) -> tuple[Method, ...]:
+        """With few-shot examples among these problems."""
+        config = self.config
+        if not config.recipe.methods:
+            prompt = self.prompt(config.prompt, problems)
+            return (
+                Method(None, prompt, config.recipe.drawn, config.verifier, config.prompt.few_shot),
+            )
+        found = []
+        for m in config.recipe.methods:
+            prompt = self.prompt(
+                m.prompt, [replace(p, solution=solution_by(p, m.name)) for p in problems]
+            )
+            found.append(
+                Method(
+                    m.name,
+                    prompt,
+                    m.sampling,
+                    m.verifier,
+                    m.prompt.few_shot,
+                    m.sampled,
+                    m.translation,
+                    m.name,
+                )
+            )
+        return tuple(found)
+
+    @cached_property
+    def suites(self) -> dict[str, Method]:
+        """How the problems of each suite are solved, by its name."""
+        return {
+            name: Method(
+                name,
+                self.prompt(suite.prompt, []),
+                self.config.evaluation.draws(suite.sampling, suite.samples_per_problem),
+                suite.verifier,
+                few_shot=0,
+                sampled=suite.samples_per_problem > 0,
+                weights=suite.method,
+            )
+            for name, suite in self.config.evaluation.suites.items()
+        }
+
+    @property
+    def ways(self) -> dict[str | None, Method]:
+        """Methods and suites by their names: whatever samples are drawn and judged by."""
+        return {m.name: m for m in (*self.methods, *self.suites.values())}
+
+    def prompt(
+        self, settings: PromptSettings, problems: list[Problem], hint: bool = False
+    ) -> Prompt:
+        """With few-shot examples among these problems, and in a chat of the experiment's model
+        where that is asked for."""
+        if not settings.chat:
+            return build_prompt(settings, problems, hint)
+        return build_prompt(
+            settings,
+            problems,
+            hint,
+            partial(chat_frame, resolve_model(self.config.model), settings, self.moment),
+        )
+
+    @property
+    def moment(self) -> datetime:
+        """The time that chat templates are told: when the problems were first read, by this
+        experiment or the one that it goes on from. It is kept with them, so that prompts are the
+        same on another day."""
+        for name in (self.name, *(fork.experiment for fork in self.config.forks)):
+            found = self.store.manifest(name, INPUTS, "problems")
+            if found is not None and MOMENT in found.detail:
+                return datetime.fromisoformat(found.detail[MOMENT])
+        return now()
+
+    def end(self, prompt: Prompt) -> str | None:
+        """What a text that nobody drew learns as its end behind this prompt (Row.ended_by)."""
+        return prompt.frame.end if prompt.frame else learnt_end(resolve_model(self.config.model))
+
+    def answer_prompt(self, method: Method, prompt: str) -> str:
+        """The prompt of an answer without its thought (domain/thinking.py)."""
+        marks = self.marks(method)
+        return marks.without_thought(prompt) if marks else prompt
+
+    def marks(self, method: Method) -> Marks | None:
+        """How the model marks its thoughts."""
+        return method.sampling.thinking.marks(marks_of(resolve_model(self.config.model)))
+
+    @cached_property
+    def verifiers(self) -> dict[str, Verifier]:
+        """Each verifier once, by its fingerprint; known even where the problems cannot be read."""
+        return {verifier_fingerprint(verifier): verifier for verifier in self.config.verifiers()}
+
+    @cached_property
+    def all_verifiers(self) -> dict[str, Verifier]:
+        """Those of suites included."""
+        suites = self.config.evaluation.suites.values()
+        return self.verifiers | {
+            verifier_fingerprint(suite.verifier): suite.verifier for suite in suites
+        }
+
+    @cached_property
+    def train_problems(self) -> list[Problem]:
+        return self.config.recipe.train_problems(self.problems, self.config.seed)
+
+    def suite(self, name: str) -> list[Problem]:
+        """The problems of a suite."""
+        return [p for p in self.problems if p.split == "suite" and p.id.startswith(f"{name}/")]
+
+    def source(self, name: str) -> list[Problem]:
+        """The problems of a source."""
+        return [p for p in self.problems if p.split == "source" and p.id.startswith(f"{name}/")]
+
+    def split(self, name: str) -> list[Problem]:
+        return [p for p in self.problems if p.split == name]
+
+
+@dataclass
+class Clock:
+    """Wall seconds of a stage, and the share of them inside engine, verifier or trainer."""
+
+    started: float = field(default_factory=time.monotonic)
+    work: float = 0.0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.work += time.monotonic() - begun
+
+
+def finish(
+    run: Run,
+    clock: Clock,
+    scope: str,
+    stage: str,
+    *,
+    key: str,
+    digest: str,
+    parents: dict[str, str],
+    settings: dict[str, Any] | None = None,
+    versions: dict[str, str] | None = None,
+    **facts: Any,
+) -> Manifest:
+    """Commit the manifest of a finished stage."""
+    return run.store.commit(
+        Manifest(
+            stage=stage,
+            experiment=run.name,
+            scope=scope,
+            key=key,
+            digest=digest,
+            parents=parents,
+            settings=settings or {},
+            versions={
+                "selftrain": version("selftrain"),
+                "python": python_version(),
+                **(versions or {}),
+            },
+            seconds=round(time.monotonic() - clock.started, 3),
+            work_seconds=round(clock.work, 3),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            **facts,
+        )
+    )

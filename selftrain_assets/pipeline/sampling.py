@@ -1,0 +1,383 @@
+"""policy, samples, verifications, rationalizations: the E-step."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from selftrain_assets.domain.errors import TaskError, UserError, nearest
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.requests import Draws, plan_draws
+from selftrain_assets.domain.types import Judgement, Outcome, Sample, Verification
+from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.tokenization import check_tokenizer
+from selftrain_assets.pipeline import second_opinion
+from selftrain_assets.pipeline.diagnostics import VERSION, solutions, unparsed
+from selftrain_assets.pipeline.generation import draw, is_drawn, recall, want
+from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.pipeline.thoughts import thoughts
+from selftrain_assets.pipeline.verification import is_judged, judge, outcomes
+from selftrain_assets.recipes import MMST
+from selftrain_assets.recipes.base import Rounds
+from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher, Teacher
+from selftrain_assets.store import Manifest, place_of_model, place_of_served
+from selftrain_assets.store.database import Database, parquet
+from selftrain_assets.store.pool import open_pools
+
+SAMPLES_OF = {
+    "verifications": "samples",
+    "rationalizations": "hinted_samples",
+    "translations": "translated_samples",
+}
+"""The stage, and table, whose samples a stage of verdicts is on."""
+
+
+def policy(run: Run, iteration: int) -> Manifest:
+    """Pin the weights that this round samples from. The digest is theirs: equal to the
+    checkpoint's, it is the loop's edge."""
+    clock, scope, recipe = Clock(), iteration_scope(iteration), run.config.recipe
+    assert isinstance(recipe, Rounds)  # no other has this stage
+    taught = (
+        {"teacher": recipe.teacher.model_dump()} if isinstance(recipe.teacher, CheckpointOf) else {}
+    )
+    if recipe.teacher is not None:
+        place, origin = teacher(run, scope, "recipe.teacher", recipe.teacher), "teacher"
+    else:
+        source = recipe.policy_round(iteration)
+        origin = iteration_scope(source) if source else BASE
+        place = run.need(origin, "checkpoint").detail["place"]
+    weights = run.store.policy(place)
+    for method in run.methods if weights.served is None else ():
+        # says now, and not in the middle of the round, which method they are not for
+        weights.by(method.name)
+    forks = [
+        fork.model_dump(mode="json") for fork in run.config.forks if fork.iteration == iteration - 1
+    ]
+    key, parents = (
+        fingerprint("policy", origin, place["digest"], *forks),
+        {f"{origin}/checkpoint": place["digest"]},
+    )
+    return run.done(scope, "policy", key, parents) or finish(
+        run,
+        clock,
+        scope,
+        "policy",
+        key=key,
+        digest=place["digest"],
+        parents=parents,
+        detail={"place": place, "origin": origin, **taught, **({"forks": forks} if forks else {})},
+    )
+
+
+def teacher(run: Run, scope: str, setting: str, wanted: Teacher) -> dict[str, Any]:
+    """The place of a model, named by `setting`, that a round asks beside the policy or in its
+    stead: the checkpoint of another experiment as it is now or, if that experiment is gone, as
+    the round has pinned it. UserError, or TaskError for a checkpoint that was never made. A
+    server is not asked: it is needed only where samples are owed."""
+    if isinstance(wanted, ServedTeacher):
+        return place_of_served(wanted.identity, wanted.digest)
+    if not isinstance(wanted, CheckpointOf):
+        check_tokenizer(ref := resolve_model(str(wanted)))
+        return place_of_model(str(wanted), ref)
+    if wanted.experiment == run.name:
+        own = (
+            "leave teacher out to sample from its own policy"
+            if setting == "recipe.teacher"
+            else "set by: self to ask its own policy"
+        )
+        raise UserError(f"{setting}: an experiment cannot be its own teacher; {own}")
+    made = run.store.manifest(wanted.experiment, iteration_scope(wanted.iteration), "checkpoint")
+    made = made or run.manifest(scope, "policy")
+    if made is None or (
+        made.stage == "policy" and made.detail.get("teacher") != wanted.model_dump()
+    ):
+        known = sorted(
+            {m.experiment for m in run.store.manifests() if m.stage == "checkpoint"} - {run.name}
+        )
+        misspelt = (
+            nearest(wanted.experiment, known) if known and wanted.experiment not in known else ""
+        )
+        raise TaskError(
+            f"{setting}: round {wanted.iteration} of {wanted.experiment} has no checkpoint yet;"
+            f" make it first: selftrain run {wanted.experiment}{misspelt}"
+        )
+    return made.detail["place"]
+
+
+def samples(run: Run, iteration: int) -> Manifest:
+    """Draw `samples_per_problem` completions of every training problem from the policy; right
+    and wrong are kept."""
+    scope = iteration_scope(iteration)
+    return _draw_stage(run, scope, "samples", {})
+
+
+def sample_draws(run: Run, scope: str, policy: str) -> list[Draws]:
+    """Solutions of every training problem, by each method."""
+    return [
+        plan_draws(run.train_problems, m.prompt, m.sampling, policy, run.config.seed, m.name)
+        for m in run.methods
+        if m.sampled
+    ]
+
+
+def verifications(run: Run, iteration: int) -> Manifest:
+    """Judge every sample of the round."""
+    scope = iteration_scope(iteration)
+    return _judge_stage(run, scope, "samples", "verifications")
+
+
+def rationalizations(run: Run, iteration: int) -> Manifest:
+    """STaR: draw again, with the answer as a hint, where no sample was right; judge those too."""
+    scope = iteration_scope(iteration)
+    _draw_stage(
+        run, scope, "hinted_samples", {"verifications": run.need(scope, "verifications").digest}
+    )
+    return _judge_stage(run, scope, "hinted_samples", "rationalizations")
+
+
+def hinted_draws(run: Run, scope: str, policy: str) -> list[Draws]:
+    """Problems that nothing solved, with the answer as a hint."""
+    solved = solved_problems(run, scope)
+    unsolved = [p for p in run.train_problems if p.id not in solved]
+    hinted = run.prompt(run.config.prompt, run.problems, hint=True)
+    return [plan_draws(unsolved, hinted, run.methods[0].sampling, policy, run.config.seed)]
+
+
+def translations(run: Run, iteration: int) -> Manifest:
+    """MMST: ask for each correct solution again by every other method, given the solution; judge
+    those too."""
+    scope = iteration_scope(iteration)
+    _draw_stage(
+        run, scope, "translated_samples", {"verifications": run.need(scope, "verifications").digest}
+    )
+    return _judge_stage(run, scope, "translated_samples", "translations")
+
+
+def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
+    """Each distinct correct solution that was not retracted, for every pair of methods that is
+    on."""
+    recipe, judged, problems = (
+        run.config.recipe,
+        run.need(scope, "verifications"),
+        {p.id: p for p in run.train_problems},
+    )
+    assert isinstance(recipe, MMST)
+    with run.store.database() as db:
+        samples = open_samples(run, db, run.need(scope, "samples"))
+        db.view("frozen", Judgement, [run.store.table(judged, "verifications")])
+        correct = db.execute(
+            "SELECT method, s.problem_id, answer_of(completion, answer_start), min(s.key) FROM"
+            f" frozen AS j JOIN {samples} AS s ON s.key = j.sample_key AND s.problem_id ="
+            " j.problem_id WHERE outcome = 'pass' AND NOT list_contains($1::VARCHAR[], s.key)"
+            " GROUP BY ALL ORDER BY ALL",
+            sorted(run.retracted.values("sample")),
+        )
+    sampling, seed = recipe.translation, run.config.seed
+    by_name = {m.name: m for m in run.methods}
+    asked: set[str] = set()
+    plan = []
+    for origin, method in recipe.pairs():
+        prompts, keys = [], []
+        for name, id, text, key in correct:
+            if (
+                name == origin
+                and id in problems
+                and (prompt := by_name[method].translate(problems[id], text)) not in asked
+            ):
+                # the same text by another method, or but for white space, is translated once
+                asked.add(prompt)
+                prompts.append((id, prompt))
+                keys.append(key)
+        plan.append(
+            Draws(
+                prompts,
+                sampling.per_draw(),
+                sampling.samples_per_problem,
+                policy,
+                seed,
+                method,
+                origin,
+                keys,
+            )
+        )
+    return plan
+
+
+ASKED = {
+    "samples": sample_draws,
+    "hinted_samples": hinted_draws,
+    "translated_samples": translation_draws,
+}
+"""What a round asks of its policy (run, scope, digest of the policy), by the stage that draws
+it."""
+
+MEMBERS = "SELECT key, problem_id, method, origin, translates FROM members ORDER BY place"
+JUDGED = (
+    "SELECT key, j.sample_key, j.problem_id, outcome, reward, j.method, j.origin, j.translates FROM"
+    " judgements AS j JOIN verdict_pool USING (key) ORDER BY place"
+)
+
+
+def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Manifest:
+    clock, from_policy = Clock(), run.need(scope, "policy")
+    plan = ASKED[stage](run, scope, from_policy.digest)
+    key = fingerprint("samples", [draws.identity() for draws in plan])
+    parents = {
+        "policy": from_policy.digest,
+        "problems": run.need(INPUTS, "problems").digest,
+        **parents,
+    }
+    if (current := run.done(scope, stage, key, parents)) and is_drawn(run, plan):
+        return current
+    with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
+        want(db, plan)
+        drawn = draw(
+            run, db, run.store.policy(from_policy.detail["place"]), plan, f"{scope} {stage}", clock
+        )
+        table, digest = run.store.write_query(
+            run.name, scope, stage, db, MEMBERS, ["key", "problem_id"]
+        )
+        cut_off, engines = db.execute(
+            "SELECT count(*) FILTER (finish_reason <> 'stop'), string_agg(DISTINCT engine, ', '"
+            " ORDER BY engine) FROM members JOIN sample_pool USING (key)"
+        )[0]
+        problems = len({id for draws in plan for id, _ in draws.prompts})
+        return finish(
+            run,
+            clock,
+            scope,
+            stage,
+            key=key,
+            digest=digest,
+            counts={
+                "samples": drawn.wanted,
+                "reused": drawn.reused,
+                "problems": problems,
+                "cut_off": cut_off,
+            },
+            metrics=thoughts(db),
+            tokens=drawn.tokens,
+            parents=parents,
+            settings=_drawn_by(run, stage),
+            versions={"engine": engines or ""},
+            files={stage: table},
+        )
+
+
+def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
+    clock, drawn = Clock(), run.need(scope, source)
+    policy, parents, verifiers = (
+        drawn.parents["policy"],
+        {source: drawn.digest},
+        list(run.verifiers),
+    )
+    key = fingerprint(
+        "verifications",
+        drawn.digest,
+        run.need(INPUTS, "problems").digest,
+        verifiers,
+        VERSION,
+        *second_opinion.identity(run, run.verifiers),
+    )
+    current = run.done(scope, stage, key, parents)
+    if (
+        current
+        and not current.counts[str(Outcome.INFRA_ERROR)]
+        and is_judged(run, policy, lambda db: recall(db, run, drawn))
+    ):
+        return current
+    with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
+        recall(db, run, drawn)
+        reused = judge(run, db, policy, f"{scope} {stage}", clock)
+        table, digest = run.store.write_query(
+            run.name, scope, stage, db, JUDGED, ["key", "problem_id", "outcome", "reward"]
+        )
+        with clock.working():
+            other = second_opinion.second_opinion(run, db, run.verifiers)
+        solved, judges = db.execute(
+            "SELECT count(DISTINCT j.problem_id) FILTER (outcome = 'pass'), string_agg(DISTINCT"
+            " verifier, ', ' ORDER BY verifier) FROM judgements AS j JOIN verdict_pool USING (key)"
+        )[0]
+        return finish(
+            run,
+            clock,
+            scope,
+            stage,
+            key=key,
+            digest=digest,
+            parents=parents,
+            counts=outcomes(db) | {"reused": reused, "problems_solved": solved},
+            settings=_by_method({m.name: m.verifier for m in run.methods}),
+            versions={"verifier": judges or ""},
+            metrics=_yields(db) | {"solutions": solutions(db), "second_opinion": other},
+            detail={"verifiers": verifiers, "policy": policy, "unparsed": unparsed(db)},
+            files={stage: table},
+        )
+
+
+def _yields(db: Database) -> dict[str, Any]:
+    """{method asked for: {method the solution is from: samples, and how many are correct}},
+    where there are several methods."""
+    found: dict[str, Any] = {}
+    for method, origin, samples, correct in db.execute(
+        "SELECT j.method, coalesce(j.origin, j.method), count(*), count(*) FILTER (outcome ="
+        " 'pass') FROM judgements AS j JOIN verdict_pool USING (key) WHERE j.method IS NOT NULL"
+        " GROUP BY ALL ORDER BY ALL"
+    ):
+        found.setdefault(method, {})[origin] = {"samples": samples, "correct": correct}
+    return {"yields": found} if found else {}
+
+
+def _drawn_by(run: Run, stage: str) -> dict[str, Any]:
+    if stage == "translated_samples" and isinstance(run.config.recipe, MMST):
+        return run.config.recipe.translation.model_dump(mode="json")
+    return _by_method({m.name: m.sampling for m in run.methods if m.sampled})
+
+
+def _by_method(settings: dict[str | None, Any]) -> dict[str, Any]:
+    """The settings of each method; where there is one without a name, just these."""
+    dumped = {name: each.model_dump(mode="json") for name, each in settings.items()}
+    return dumped.get(None, dumped)  # type: ignore[arg-type]
+
+
+def open_samples(run: Run, db: Database, manifest: Manifest) -> str:
+    """Relation with the samples of a finished stage, in the order of its draws."""
+    run.store.samples(manifest.parents["policy"]).open(db, "sample_pool")
+    return _belonging("sample_pool", Sample, run.store.table(manifest, manifest.stage))
+
+
+def open_verdicts(run: Run, db: Database, manifest: Manifest) -> str:
+    """Relation with the verdicts of a finished stage, in that order."""
+    policy = manifest.detail["policy"]
+    open_pools(
+        db,
+        "verdict_pool",
+        [run.store.verifications(name, policy) for name in manifest.detail["verifiers"]],
+    )
+    return _belonging("verdict_pool", Verification, run.store.table(manifest, manifest.stage))
+
+
+def _belonging(pool: str, record: type, members: Path) -> str:
+    """Under the problem ids of this experiment: the pool knows prompts, and another experiment
+    may have drawn from the same prompt under another id."""
+    columns = ", ".join(
+        "m.problem_id" if f.name == "problem_id" else f'p."{f.name}"' for f in fields(record)
+    )
+    return (
+        f"(SELECT {columns} FROM {parquet([members], 'file_row_number = true')} AS m JOIN {pool} AS"
+        " p USING (key) ORDER BY m.file_row_number)"
+    )
+
+
+def solved_problems(run: Run, scope: str) -> set[str]:
+    """Ids of the training problems with a correct sample in this round."""
+    judged = run.need(scope, "verifications")
+    with run.store.database() as db:
+        db.view("frozen", Judgement, [run.store.table(judged, "verifications")])
+        return {
+            problem
+            for (problem,) in db.stream(
+                "SELECT DISTINCT problem_id FROM frozen WHERE outcome = 'pass'"
+            )
+        }

@@ -1,0 +1,201 @@
+"""A second opinion: what other readings make of samples that are wrong or malformed by their
+verifier.
+
+It changes no verdict. Where it often differs, right answers may be going lost, or the prompt asks
+for another form than the verifier reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from selftrain_assets.domain.errors import InfraError
+from selftrain_assets.domain.statistics import estimate
+from selftrain_assets.domain.thinking import UNCLOSED
+from selftrain_assets.domain.types import Outcome, Problem, Verdict
+from selftrain_assets.pipeline.run import Run
+from selftrain_assets.store.database import Database
+from selftrain_assets.verifiers import (
+    AnyOf,
+    AnyVerifier,
+    ChoiceVerifier,
+    MathVerifier,
+    NumericVerifier,
+    TextVerifier,
+    Verifier,
+    verifier_fingerprint,
+    with_members,
+)
+from selftrain_assets.verifiers.guard import judged
+
+VERSION = 1  # of what is measured here; part of the keys of the stages that measure it
+# samples of a stage that are read again: keys are hashes, so the first of them are a sample
+MOST = 200
+EXAMPLES, EXCERPT = 10, 200  # that are shown, and characters of each text
+FAILED = (Outcome.WRONG, Outcome.MALFORMED)
+BARE_NUMBER = re.compile(r"\s*[-+\u2212]?\s*[$\u20ac\u00a3]?[\d.,]*\d(?:/\d+)?\s*%?\s*")
+
+
+class _BareNumber(NumericVerifier):
+    """Numbers where the reference answer is one and nothing else: of `12 apples` or `x + 1` the
+    number alone would be too little."""
+
+    def check_problem(self, problem: Problem) -> str | None:
+        bare = BARE_NUMBER.fullmatch(problem.answer)
+        return super().check_problem(problem) or (
+            None if bare else f'the answer "{problem.answer}" is more than a number'
+        )
+
+
+READINGS: dict[str, tuple[AnyVerifier, ...]] = {
+    "numeric": (TextVerifier(), MathVerifier(cpu_seconds=1.0)),
+    "math": (_BareNumber(), TextVerifier()),
+    "choice": (TextVerifier(), _BareNumber()),
+    "text": (_BareNumber(), ChoiceVerifier()),
+    "exact": (TextVerifier(case_sensitive=True),),
+}
+"""By verifier, what else reads answers of its kind. Texts are not read as mathematics, which
+takes no account of the order of words. A program is not read but run, which costs what judging
+it costs, so that there is nothing for verifier code."""
+
+
+class _Failed(NamedTuple):
+    """A sample that is wrong or malformed by its verifier."""
+
+    judge: str
+    sample_key: str
+    problem: Problem
+    outcome: Outcome
+    parsed: str | None
+    answer: str
+
+
+def readings(run: Run, verifiers: Mapping[str, Verifier]) -> dict[str, AnyOf]:
+    """What reads the samples of these verifiers again, by the same names."""
+    asked = verifiers if run.config.second_opinion else {}
+    return {
+        name: reading
+        for name, verifier in asked.items()
+        if (reading := _other(verifier)) is not None
+    }
+
+
+def identity(run: Run, verifiers: Mapping[str, Verifier]) -> list[Any]:
+    """What the opinion depends on, beside the verdicts."""
+    return [
+        VERSION,
+        [verifier_fingerprint(reading) for reading in readings(run, verifiers).values()],
+    ]
+
+
+def second_opinion(run: Run, db: Database, verifiers: Mapping[str, Verifier]) -> dict[str, Any]:
+    """Of `failed`, which are wrong or malformed of `judgements`, some are `read` again, and some
+    of these `turned`: passed by another reading; `share` is how many, with its interval,
+    `examples` are a few of them. `by` says who reads what again, `left_out` what is not read
+    again, and `error` why some could not be."""
+    asked = readings(run, verifiers)
+    left_out = (
+        {verifier.type for name, verifier in verifiers.items() if name not in asked}
+        if run.config.second_opinion
+        else set()
+    )
+    drawn, failed = _drawn(run, db, list(asked))
+    read, turned, error = Counter[str](), [], None
+    for name, reading in asked.items():
+        mine = [
+            each
+            for each in drawn
+            if each.judge == name and reading.check_problem(each.problem) is None
+        ]
+        try:
+            with reading.open(run.config.execution.sandbox) as judge:
+                for place, verdict in judged(judge, [(each.problem, each.answer) for each in mine]):
+                    read[mine[place].outcome] += verdict.outcome != Outcome.INFRA_ERROR
+                    turned += [(mine[place], verdict)] if verdict.outcome == Outcome.PASS else []
+        except InfraError as unable:
+            error = str(unable)
+    of: dict[str, Any] = {
+        outcome: {
+            "read": read[outcome],
+            "turned": sum(each.outcome == outcome for each, _ in turned),
+        }
+        for outcome in FAILED
+    }
+    return {
+        "failed": failed,
+        "read": read.total(),
+        "turned": len(turned),
+        "share": (
+            asdict(estimate([1.0] * len(turned) + [0.0] * (read.total() - len(turned))))
+            if read
+            else None
+        ),
+        **of,
+        "by": {
+            verifiers[name].type: [reading.type for reading in asked[name].of] for name in asked
+        },
+        "left_out": sorted(left_out),
+        "error": error,
+        "examples": [
+            _example(*each)
+            for each in sorted(turned, key=lambda found: found[0].sample_key)[:EXAMPLES]
+        ],
+    }
+
+
+def _other(verifier: Verifier) -> AnyOf | None:
+    own = [member.type for member in with_members([verifier])]
+    others = {
+        reading.type: reading
+        for kind in own
+        for reading in READINGS.get(kind, ())
+        if reading.type not in own
+    }
+    return AnyOf(of=tuple(others.values())) if others else None
+
+
+def _drawn(run: Run, db: Database, verifiers: list[str]) -> tuple[list[_Failed], int]:
+    """Some of those that failed by one of these verifiers, and how many there are."""
+    db.execute(
+        "CREATE OR REPLACE TEMP TABLE failed AS SELECT j.key, j.judge, j.sample_key, j.problem_id,"
+        " v.outcome FROM judgements AS j JOIN verdict_pool AS v ON v.key = j.key WHERE v.outcome IN"
+        " ('wrong', 'malformed') AND list_contains($1, j.judge) AND j.sample_key NOT IN (SELECT key"
+        " FROM sample_pool WHERE finish_reason = $2)",
+        verifiers,
+        UNCLOSED,
+    )
+    problems = {p.id: p for p in run.all_problems}
+    rows = db.execute(
+        "SELECT f.judge, f.sample_key, f.problem_id, f.outcome, v.parsed, answer_of(s.completion,"
+        " s.answer_start) FROM (SELECT * FROM failed ORDER BY sample_key, key LIMIT $1) AS f JOIN"
+        " verdict_pool AS v ON v.key = f.key JOIN sample_pool AS s ON s.key = f.sample_key ORDER BY"
+        " f.sample_key, f.key",
+        MOST,
+    )
+    drawn = [
+        _Failed(judge, key, problems[id], Outcome(outcome), parsed, text)
+        for judge, key, id, outcome, parsed, text in rows
+    ]
+    return drawn, db.count("failed")
+
+
+def _example(failed: _Failed, verdict: Verdict) -> dict[str, str]:
+    """The end of what was read, where answers stand."""
+    return {
+        "sample_key": failed.sample_key,
+        "problem_id": failed.problem.id,
+        "verdict": failed.outcome,
+        "completion": _end(failed.answer),
+        "read_as": _end(failed.parsed or ""),
+        "other_reading": _end(verdict.reason),
+        "reference": _end(failed.problem.answer),
+    }
+
+
+def _end(text: str) -> str:
+    shown = " ".join(text.split())
+    return shown if len(shown) <= EXCERPT else f"... {shown[-EXCERPT:]}"

@@ -1,0 +1,72 @@
+"""Which rows of a round are trained on the tokens that were drawn, and what tokenizing a text
+anew does to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selftrain_assets.domain.types import Row
+from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.tokenization import (
+    decode,
+    encode_completion,
+    encode_ended,
+    load_tokenizer,
+    tokenizer_digest,
+)
+from selftrain_assets.pipeline.run import Run
+from selftrain_assets.store import Table
+from selftrain_assets.store.database import Database
+
+# rows of each kind that are tokenized: the first by key, which is a hash, so a sample at random
+LOOKED_AT = 2_000
+
+
+def tokenization(run: Run, scope: str, rows: Table) -> dict[str, int]:
+    """Counts of the rows in a table of Row:
+
+    `as_drawn` are trained on the tokens that were drawn. Of `as_drawn_looked_at` of them
+    `as_drawn_different` would have other tokens if their text were tokenized. `from_text` are
+    tokenized, since they are human, edited, drawn by an engine that gives no tokens, or, so many as
+    `other_tokenizer`, by a model with another tokenizer. Of `from_text_looked_at` of them
+    `from_text_different` lose something: their tokens say another text.
+    """
+    tokenizer = load_tokenizer(resolve_model(run.config.model))
+    digest = tokenizer_digest(tokenizer)
+    with run.store.database() as db:
+        db.view("trained_on", Row, [run.store.scope(run.name, scope) / rows[0]])
+        db.execute(
+            "CREATE VIEW kinds AS SELECT *, coalesce(tokenizer = getvariable('digest'), false) AS"
+            " as_drawn FROM trained_on"
+        )
+        db.set(digest=digest)
+        as_drawn, from_text, other = db.execute(
+            "SELECT count(*) FILTER (as_drawn), count(*) FILTER (NOT as_drawn), count(tokens)"
+            " FILTER (NOT as_drawn) FROM kinds"
+        )[0]
+        drawn = [
+            tokens != encode_ended(tokenizer, text, ended_by)
+            for text, ended_by, tokens in _some(db, "as_drawn")
+        ]
+        texts = [
+            decode(tokenizer, encode_completion(tokenizer, text)) != text
+            for text, _, _ in _some(db, "NOT as_drawn")
+        ]
+    return {
+        "as_drawn": as_drawn,
+        "as_drawn_looked_at": len(drawn),
+        "as_drawn_different": sum(drawn),
+        "from_text": from_text,
+        "from_text_looked_at": len(texts),
+        "from_text_different": sum(texts),
+        "other_tokenizer": other,
+    }
+
+
+def _some(db: Database, kind: str) -> Iterator[tuple[str, str | None, list[int] | None]]:
+    return iter(
+        db.execute(
+            f"SELECT completion, ended_by, tokens FROM kinds WHERE {kind} ORDER BY key LIMIT"
+            f" {LOOKED_AT}"
+        )
+    )

@@ -1,0 +1,306 @@
+"""base and checkpoint: the M-step."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from selftrain_assets.domain.errors import TaskError
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.requests import plan_draws
+from selftrain_assets.domain.seeds import derive_seed
+from selftrain_assets.domain.types import Outcome, Problem, Row
+from selftrain_assets.models.loading import resolve_model, weights_digest
+from selftrain_assets.pipeline.checks import check, require
+from selftrain_assets.pipeline.fitness import require_fit
+from selftrain_assets.pipeline.references import human_rows
+from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.runtime.files import needs_room, remove_folder
+from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_methods, place_of_model
+from selftrain_assets.store.lease import lease
+from selftrain_assets.trainers import AnyTrainer
+from selftrain_assets.trainers.protocol import TrainingJob
+from selftrain_assets.trainers.tracking import run_name
+from selftrain_assets.verifiers import verdicts
+
+
+def checkpoint(run: Run, iteration: int) -> Manifest:
+    """Train on the dataset, from the model that the recipe declares."""
+    scope, recipe = iteration_scope(iteration), run.config.recipe
+    frozen = run.need(scope, "dataset")
+    require(frozen, check(run, frozen))
+    if recipe.start == "pretrained":
+        start = place_of_model(run.config.model, resolve_model(run.config.model))
+    else:
+        origin = (
+            iteration_scope(iteration - 1) if recipe.start == "previous" and iteration > 1 else BASE
+        )
+        start = run.need(origin, "checkpoint").detail["place"]
+    rows = run.store.read_table(frozen, "rows", Row)
+    return _train(
+        run, scope, rows, {"dataset": frozen.digest}, start, _for_each(run, run.config.trainer)
+    )
+
+
+def base(run: Run) -> Manifest:
+    """The policy of round 1: the model as it is, or fine-tuned on the human rows first."""
+    pretrained = place_of_model(run.config.model, resolve_model(run.config.model))
+    if run.config.base.fine_tune == "human":
+        rows, trainers = (
+            human_rows(run, 0),
+            _for_each(run, run.config.base.trainer or run.config.trainer),
+        )
+        return _train(
+            run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, trainers
+        )
+    digest = pretrained["digest"]
+    return run.done(BASE, "checkpoint", digest, {}) or finish(
+        run,
+        Clock(),
+        BASE,
+        "checkpoint",
+        key=digest,
+        digest=digest,
+        parents={},
+        detail={"place": pretrained},
+    )
+
+
+def human_only(run: Run, scope: str, rounds: int) -> Manifest:
+    """The control: as many optimizer steps as so many rounds took, from the same base, on the
+    human rows alone."""
+    steps: Counter[str | None] = Counter()
+    for iteration in range(1, rounds + 1):
+        steps.update(_steps(run.need(iteration_scope(iteration), "checkpoint")))
+    rows, trainer = human_rows(run, 0), run.config.trainer
+    trainers = {method: trainer.for_steps(count) for method, count in steps.items()}
+    return _train(
+        run,
+        scope,
+        rows,
+        {"problems": run.need(INPUTS, "problems").digest},
+        run.need(BASE, "checkpoint").detail["place"],
+        trainers,
+    )
+
+
+def _steps(trained: Manifest) -> dict[str | None, int]:
+    """Optimizer steps of a checkpoint, by method where each has weights of its own."""
+    return trained.detail.get("optimizer_steps") or {None: trained.counts["optimizer_steps"]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """What one set of weights is trained on, from what, and under which key it is published."""
+
+    method: str | None
+    rows: list[Row]
+    start: dict[str, Any]
+    trainer: AnyTrainer
+    seed: int
+    key: str
+
+
+Trainers = dict[str | None, AnyTrainer]
+"""By the method whose weights they train; None trains one model for all rows."""
+
+
+def _for_each(run: Run, trainer: AnyTrainer) -> Trainers:
+    return dict.fromkeys(run.config.recipe.trained, trainer)
+
+
+def _train(
+    run: Run,
+    scope: str,
+    rows: list[Row],
+    parents: dict[str, str],
+    start: dict[str, Any],
+    trainers: Trainers,
+) -> Manifest:
+    """Train, or find the same training done: weights lie under the key of what makes them."""
+    clock, parents = Clock(), {**parents, "start": start["digest"]}
+    trainings = [
+        _training(run, scope, method, rows, start, trainer) for method, trainer in trainers.items()
+    ]
+    alone = trainings[0].method is None
+    key = (
+        trainings[0].key
+        if alone
+        else fingerprint("checkpoint", [[each.method, each.key] for each in trainings])
+    )
+    current = run.done(scope, "checkpoint", key, parents)
+    if current and all(run.store.checkpoint_facts(each.key) for each in trainings):
+        return current
+    # until the manifest is committed nobody else knows that the weights are needed
+    with ExitStack() as held:
+        held.enter_context(run.store.writing(run.name, scope, "checkpoint", run.owner))
+        for each in trainings:
+            held.enter_context(lease(run.store.scratch(each.key).with_suffix(".lease"), run.owner))
+        named = run_name(run.name, scope, key)
+        places, facts = zip(
+            *(_publish(run, scope, each, clock, named) for each in trainings), strict=True
+        )
+        place = (
+            places[0]
+            if alone
+            else place_of_methods(
+                {str(each.method): own for each, own in zip(trainings, places, strict=True)}
+            )
+        )
+        return finish(
+            run,
+            clock,
+            scope,
+            "checkpoint",
+            key=key,
+            digest=place["digest"],
+            parents=parents,
+            tokens=sum(f["tokens"] for f in facts),
+            counts={"rows": len(rows)}
+            | {name: sum(f[name] for f in facts) for name in ("steps", "optimizer_steps")},
+            metrics={name: _one_after_the_other(name, facts) for name in ("losses", "validation")},
+            settings=trainings[0].trainer.model_dump(mode="json"),
+            versions=facts[0]["versions"],
+            detail={"place": place, "start": start, "seed": trainings[0].seed}
+            | (
+                {}
+                if alone
+                else {
+                    "optimizer_steps": {
+                        each.method: f["optimizer_steps"]
+                        for each, f in zip(trainings, facts, strict=True)
+                    }
+                }
+            ),
+        )
+
+
+def _training(
+    run: Run,
+    scope: str,
+    method: str | None,
+    rows: list[Row],
+    start: dict[str, Any],
+    trainer: AnyTrainer,
+) -> _Training:
+    inner_stop, seed = run.config.recipe.inner_stop, derive_seed(run.config.seed, "train") % 2**32
+    # rows of another source are of no method: all learn them
+    own = [r for r in rows if method is None or r.method in (method, None)]
+    if method is not None and not own:
+        raise TaskError(
+            f"{scope} checkpoint: there is no row of method {method}, whose weights are trained on"
+            " its own rows alone"
+        )
+    below = start.get("methods", {}).get(method, start)
+    validation = [p.id for p in _validation(run)]
+    key = fingerprint(
+        "checkpoint", [r.key for r in own], below["digest"], trainer, inner_stop, validation, seed
+    )
+    return _Training(method, own, below, trainer, seed, key)
+
+
+def _one_after_the_other(name: str, facts: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
+    """Losses, or scores, of several trainings by step, counted on from one to the next."""
+    before = accumulate((f["optimizer_steps"] for f in facts), initial=0)
+    return [
+        (done + step, value)
+        for done, f in zip(before, facts, strict=False)
+        for step, value in f[name]
+    ]
+
+
+def _publish(
+    run: Run, scope: str, training: _Training, clock: Clock, named: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The place of the trained weights, and what was noted beside them. The caller has the lease
+    of the training, which trackers know as `named`."""
+    key, start = training.key, training.start
+    facts = run.store.checkpoint_facts(key)
+    if facts is None:
+        facts = _train_now(run, scope, training, clock, named)
+    # not before the weights are published, even if that was by a run that was killed
+    if run.store.scratch(key).exists():
+        remove_folder(run.store.scratch(key))
+    below = (start.get("adapter_on") or start) if facts["adapter"] else None
+    return place_of_checkpoint(key, weights_digest(run.store.checkpoint(key)), below), facts
+
+
+def _train_now(
+    run: Run, scope: str, training: _Training, clock: Clock, named: str
+) -> dict[str, Any]:
+    require_fit(run)
+    scratch, method = run.store.scratch(training.key), training.method
+    output = scratch / f"output-{uuid.uuid4().hex}"
+    for unfinished in scratch.glob("output-*"):  # of a process that was killed: we have its lease
+        shutil.rmtree(unfinished, ignore_errors=True)
+    output.mkdir(parents=True)
+    label = f"{scope} checkpoint{f' of {method}' if method else ''}"
+    of_method = f"{method}/" if method else ""
+    settings = training.trainer.model_dump(mode="json")
+    with (
+        clock.working(),
+        needs_room(scratch),
+        run.config.execution.trackers.run(named, run.store.root, settings) as track,
+    ):
+        result = training.trainer.train(
+            TrainingJob(
+                training.rows,
+                run.store.policy(training.start).by(method),
+                output,
+                scratch / "resume",
+                training.seed,
+                run.config.recipe.inner_stop,
+                _validator(run, method),
+                lambda done, total: run.progress(label, done, total),
+                lambda step, figures: track(
+                    {f"train/{of_method}{name}": value for name, value in figures.items()}, step
+                ),
+            )
+        )
+    facts = {
+        "steps": result.steps,
+        "optimizer_steps": result.optimizer_steps,
+        "tokens": result.tokens,
+        "adapter": result.adapter,
+        "losses": result.losses,
+        "validation": result.validation,
+        "loss": result.loss,
+        "versions": result.versions,
+    }
+    with needs_room(output):
+        run.store.publish_checkpoint(training.key, output, facts)
+    return facts
+
+
+def _validation(run: Run) -> list[Problem]:
+    return run.split("validation") if run.config.recipe.inner_stop.rule != "none" else []
+
+
+def _validator(run: Run, method: str | None) -> Callable[[Any, Any], float]:
+    """Greedy accuracy of a model in memory on the validation split, by one method or over all."""
+    from selftrain_assets.engines.transformers_engine import TransformersEngine
+
+    problems = _validation(run)
+    by_id = {p.id: p for p in problems}
+    methods = [m for m in run.methods if method in (None, m.name)]
+    asked = [(m, plan_draws(problems, m.prompt, m.sampling.greedy(), "", 0)) for m in methods]
+
+    def score(model, tokenizer) -> float:
+        engine = TransformersEngine(model, tokenizer, batch_size=256)
+        found = []
+        for method, draws in asked:
+            requests = {r.key: r for r in draws.requests()}
+            pairs = [
+                (by_id[requests[c.key].problem_id], c.text)
+                for c in engine.generate(list(requests.values()), draws.sampling)
+            ]
+            found += verdicts(method.verifier, run.config.execution.sandbox, pairs)
+        return sum(v.outcome == Outcome.PASS for v in found) / len(found)
+
+    return score

@@ -1,0 +1,132 @@
+"""MMST: a problem solved in several ways, each teaching the others."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from selftrain_assets.domain.errors import nearest
+from selftrain_assets.domain.mixing import Mixing
+from selftrain_assets.domain.prompts import PromptSettings
+from selftrain_assets.domain.sampling import Sampling
+from selftrain_assets.domain.selection import Selection
+from selftrain_assets.recipes.base import Rounds
+from selftrain_assets.recipes.methods import CODE, TEXT, MethodSettings
+
+SizeMatch = Literal["off", "per_method", "total"]
+
+
+class MMST(Selection, Mixing, Rounds):
+    """Multi-Method Self-Training, Upadhyay & Ginsberg 2023 (arXiv 2307.10633), section 3.
+
+    for i = 1 .. rounds:
+        draw k solutions of each problem by each method from the policy of round i-1, and verify
+        them translate each correct one into every other method that `cross_training` names, and
+        verify the translations fine-tune on the correct solutions of every method and on the
+        correct translations, starting again from `start`
+
+    The paper gives neither k nor the prompt of the translations, nor says whether these are
+    verified: here all are settings, and a translation that does not verify is kept and never
+    trained on. With an empty matrix this is single-method self-training (ST).
+    """
+
+    type: Literal["mmst"] = "mmst"
+    methods: tuple[MethodSettings, ...] = Field(
+        (TEXT, CODE), min_length=2, description="ways to solve a problem, at least two"
+    )
+    translation: Sampling = Field(
+        Sampling(samples_per_problem=1, temperature=0.8, max_tokens=40),
+        description="how translations are drawn: so many of each solution",
+    )
+    cross_training: dict[str, dict[str, float]] | None = Field(
+        None,
+        description=(
+            "{from: {to: weight of its rows}}; a pair that is left out is off; without it every"
+            " pair has weight 1"
+        ),
+    )
+    weights: Literal["shared", "per_method"] = Field(
+        "shared",
+        description="one model for all methods, or for each its own: with trainer.lora an adapter",
+    )
+    size_match: SizeMatch = Field(
+        "off",
+        description=(
+            "ablation. per_method: no more rows of a method than it found itself; total: no more"
+            " rows than all methods found themselves"
+        ),
+    )
+    cap: int = Field(
+        4, ge=0, description="correct solutions kept per problem and method; 0 keeps all"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        names = [m.name for m in self.methods]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(
+                f'methods: "{twice[0]}" is there twice; each method needs a name of its own'
+            )
+        asked: dict[PromptSettings, str] = {}
+        for method in self.methods:
+            if (same := asked.setdefault(method.prompt, method.name)) != method.name:
+                raise ValueError(
+                    f'methods: "{same}" and "{method.name}" have the same prompt'
+                    f' ("{method.prompt.template}"); give "{method.name}" a prompt.template of its'
+                    " own, which says to the model that this method is wanted"
+                )
+        translated: dict[str, str] = {}
+        for method in self.methods:
+            if (
+                same := translated.setdefault(
+                    method.translation.replace("{method}", method.name), method.name
+                )
+            ) != method.name:
+                raise ValueError(
+                    f'methods: "{same}" and "{method.name}" have the same translation'
+                    f' ("{method.translation}"); give "{method.name}" one of its own, or put'
+                    " {method} into it, so that it says to the model which method is wanted"
+                )
+        if not any(m.sampled for m in self.methods):
+            raise ValueError(
+                "methods: at least one must be sampled, or there is nothing to learn from"
+            )
+        for source, row in (self.cross_training or {}).items():
+            for name in (source, *row):
+                if name not in names:
+                    raise ValueError(
+                        f'cross_training: there is no method "{name}"{nearest(name, names)}'
+                    )
+            if source in row:
+                raise ValueError(
+                    f'cross_training: "{source}" to "{source}" is no translation; leave it out'
+                )
+            if wrong := [name for name, weight in row.items() if weight < 0]:
+                raise ValueError(
+                    f'cross_training: the weight from "{source}" to "{wrong[0]}" is below 0; 0'
+                    " is off"
+                )
+        return self
+
+    @property
+    def own_stages(self) -> tuple[str, ...]:
+        return ("translations",) if self.pairs() else ()
+
+    @property
+    def trained(self) -> tuple[str | None, ...]:
+        return tuple(m.name for m in self.methods) if self.weights == "per_method" else (None,)
+
+    def pairs(self) -> dict[tuple[str, str], float]:
+        """The weight of each (method a solution was found by, method it is translated into) that
+        is on."""
+        sources = [m.name for m in self.methods if m.sampled]
+        every = {(a, b.name): 1.0 for a in sources for b in self.methods if a != b.name}
+        if self.cross_training is None:
+            return every
+        return {
+            (a, b): weight
+            for a, row in self.cross_training.items()
+            for b, weight in row.items()
+            if weight and (a, b) in every
+        }

@@ -1,0 +1,1 @@
+"""TriPosT: learning from corrected attempts (arXiv 2310.13522)."""

@@ -1,0 +1,133 @@
+"""Conversations about many problems at once: in each wave all completions that are wanted are drawn
+together, and judged together.
+
+Completions go through the pools like all others: committed shard by shard, under keys that follow
+from what was asked. A killed stage goes through the same waves again and finds in the pools what
+was drawn before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any
+
+from selftrain_assets.domain.requests import Draws
+from selftrain_assets.domain.types import Outcome
+from selftrain_assets.models.loading import Policy
+from selftrain_assets.pipeline.generation import OpenEngines, draw, want
+from selftrain_assets.pipeline.run import Clock, Run
+from selftrain_assets.recipes.tripost.conversations import Ask, Role, ToJudge, Told, Wanted
+from selftrain_assets.store.database import WINDOW, Database
+from selftrain_assets.verifiers.guard import judged
+from selftrain_assets.verifiers.protocol import Judge
+
+Conversation = Generator[Wanted, Told, Any]
+
+
+class Responder:
+    """Answers what conversations ask: the models by their roles, and the verifier. `drawn`
+    counts the completions that were asked for, `tokens` what it took to draw those that were not
+    there."""
+
+    def __init__(
+        self, run: Run, db: Database, models: Mapping[Role, Policy], label: str, clock: Clock
+    ) -> None:
+        self._run, self._db, self._models, self._label, self._clock = run, db, models, label, clock
+        self._held = ExitStack()
+        self._judge_open: Judge | None = None
+        self.drawn = self.tokens = 0
+
+    def __enter__(self) -> Responder:
+        self._engines = self._held.enter_context(OpenEngines(self._run))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._held.close()
+
+    def converse(self, conversations: Iterable[Conversation]) -> Iterator[Any]:
+        """What each conversation returns, in their order."""
+        waiting = iter(conversations)
+        while window := list(islice(waiting, WINDOW)):
+            yield from self._converse(window)
+
+    def _converse(self, conversations: list[Conversation]) -> list[Any]:
+        returned: list[Any] = [None] * len(conversations)
+        wanted: dict[int, Wanted] = {}
+
+        def go_on(place: int, told: Told | None) -> None:
+            try:
+                wanted[place] = conversations[place].send(told)  # type: ignore[arg-type]  # None starts it
+            except StopIteration as end:
+                returned[place] = end.value
+
+        for place in range(len(conversations)):
+            go_on(place, None)
+        while wanted:
+            asked, wanted = wanted, {}
+            for place, told in self._tell(asked).items():
+                go_on(place, told)
+        return returned
+
+    def _tell(self, asked: Mapping[int, Wanted]) -> dict[int, Told]:
+        found: dict[int, Told] = {}
+        by_role: dict[Role, dict[int, Ask]] = defaultdict(dict)
+        for place, each in asked.items():
+            if isinstance(each, Ask):
+                by_role[each.role][place] = each
+        for role, asks in by_role.items():
+            found |= self._draw(self._models[role], asks)
+        return found | self._judge(
+            {place: each for place, each in asked.items() if isinstance(each, ToJudge)}
+        )
+
+    def _draw(self, model: Policy, asks: Mapping[int, Ask]) -> dict[int, Told]:
+        """Equal prompts, as of equal attempts at a problem, are drawn once."""
+        plan = []
+        for sampling in dict.fromkeys(each.sampling for each in asks.values()):
+            prompts = {
+                each.prompt: each.problem_id for each in asks.values() if each.sampling == sampling
+            }
+            plan.append(
+                Draws(
+                    [(id, prompt) for prompt, id in prompts.items()],
+                    sampling,
+                    1,
+                    model.digest,
+                    self._run.config.seed,
+                )
+            )
+        want(self._db, plan)
+        found = draw(self._run, self._db, model, plan, self._label, self._clock, self._engines)
+        self.drawn, self.tokens = self.drawn + found.wanted, self.tokens + found.tokens
+        drawn = self._db.execute(
+            "SELECT kind, position, answer_of(completion, answer_start), s.key, finish_reason FROM"
+            " members JOIN sample_pool AS s USING (key)"
+        )
+        texts = {
+            (plan[kind].sampling, plan[kind].prompts[position][1]): Told(
+                answer, key, cut_off=reason != "stop"
+            )
+            for kind, position, answer, key, reason in drawn
+        }
+        return {place: texts[each.sampling, each.prompt] for place, each in asks.items()}
+
+    def _judge(self, asked: Mapping[int, ToJudge]) -> dict[int, Told]:
+        """By the verifier of the experiment. What could not be judged is told as infra_error."""
+        if not asked:
+            return {}
+        if self._judge_open is None:
+            self._judge_open = self._held.enter_context(
+                self._run.config.verifier.open(self._run.config.execution.sandbox)
+            )
+        pairs = [(each.problem, each.text) for each in asked.values()]
+        with self._clock.working():
+            outcomes = {
+                position: verdict.outcome for position, verdict in judged(self._judge_open, pairs)
+            }
+        return {
+            place: Told(outcome=outcomes.get(n, Outcome.INFRA_ERROR))
+            for n, place in enumerate(asked)
+        }
