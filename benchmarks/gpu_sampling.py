@@ -16,6 +16,7 @@ from selftrain_assets.pipeline import inputs, training
 from selftrain_assets.pipeline.loop import round_stages
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.pipeline.sampling import sample_draws
+from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.store import Store
 
 SAMPLES_PER_PROBLEM = 4
@@ -100,7 +101,7 @@ def swaps(run: Run, task: Task) -> list[dict[str, Any]]:
     """Greedy answers to all that was asked in the round: with the adapter, with the base alone,
     and with the adapter again. Each says in how many the text is that of the first. Nothing is
     compiled, as this is not about speed."""
-    adapted = run.store.policy(run.need("iter-001", "checkpoint").detail["place"]).by(None)
+    adapted = resolve(run.store, run.need("iter-001", "checkpoint").references.weights).by(None)
     base = resolve_model(run.config.model)
     (draws,) = sample_draws(run, "iter-001", adapted.digest)
     requests = [request for request in draws.requests() if request.index == 0]

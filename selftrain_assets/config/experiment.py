@@ -26,11 +26,11 @@ from selftrain_assets.config.sweep import Sweep
 from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.mixing import HUMAN, Mixing
 from selftrain_assets.domain.prompts import PromptSettings
+from selftrain_assets.domain.random_init import ScratchModel
 from selftrain_assets.domain.selection import Selection
 from selftrain_assets.domain.settings import Execution, Identity, merged, with_types
 from selftrain_assets.domain.waivers import Contamination
 from selftrain_assets.engines import AnyEngine, TransformersSettings
-from selftrain_assets.models.random_init import ScratchModel
 from selftrain_assets.recipes import AnyRecipe, Diversification, RestEM, TriPosT
 from selftrain_assets.tasks import AnyTask, WordProblems
 from selftrain_assets.tasks.defaults import with_task_defaults

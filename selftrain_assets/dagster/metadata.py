@@ -15,12 +15,14 @@ from selftrain_assets.dagster.previews import PREVIEWS, table
 from selftrain_assets.dagster.specs import asset_specs
 from selftrain_assets.domain.columns import COLUMNS
 from selftrain_assets.domain.types import Problem, Row, Sample, Score, Turn, Verification
+from selftrain_assets.domain.weights import StoredCheckpoint
+from selftrain_assets.pipeline.results import PolicyResult
 from selftrain_assets.pipeline.run import BASE, Run, iteration_of, iteration_scope
 from selftrain_assets.recipes.base import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.reports.endings import differing
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.inspection import parents_of, places_of
+from selftrain_assets.store.inspection import parents_of
 from selftrain_assets.store.tables import schema_of
 
 EVIDENCE_ROWS, DIGITS, HEADLINE = 20, 4, "greedy_accuracy"
@@ -181,12 +183,14 @@ def _links(run: Run, manifest: Manifest) -> Iterator[tuple[str, Any]]:
         if manifest.stage in child.deps:
             yield f"into {child.name}", dg.MetadataValue.asset(asset_key(run.name, child.name))
     if manifest.stage == "policy":
-        yield from _origin(run.at(iteration_of(manifest.scope)), manifest.detail["origin"])
-    for place in places_of(manifest):
-        if "checkpoint" in place:
+        yield from _origin(
+            run.at(iteration_of(manifest.scope)), manifest.result(PolicyResult).origin
+        )
+    for weights in manifest.references.all_weights():
+        if isinstance(weights, StoredCheckpoint):
             yield (
-                f"weights {place['checkpoint'][:8]}",
-                dg.MetadataValue.path(str(run.store.checkpoint(place["checkpoint"]))),
+                f"weights {weights.key[:8]}",
+                dg.MetadataValue.path(str(run.store.checkpoint(weights.key))),
             )
 
 

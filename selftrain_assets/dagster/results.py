@@ -19,6 +19,7 @@ from selftrain_assets.dagster.partitions import (
 from selftrain_assets.domain.quality_checks import LOOP_EDGE, Check
 from selftrain_assets.pipeline.checks import check
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
+from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
 from selftrain_assets.pipeline.run import BASE, Run
 from selftrain_assets.reports import findings, summarize, write_report
 from selftrain_assets.reports.figures import INLINE, figures, sweep
@@ -32,7 +33,7 @@ def stage_result(
 ) -> dg.MaterializeResult:
     """The digest as data version, metadata, and the outcome of the stage's checks."""
     checks = check(run, manifest)
-    if manifest.stage == "policy" and manifest.detail["origin"].startswith("iter-"):
+    if manifest.stage == "policy" and manifest.result(PolicyResult).origin.startswith("iter-"):
         checks = [
             _in_the_log(run, manifest, instance, c) if c.name == LOOP_EDGE else c for c in checks
         ]
@@ -56,7 +57,7 @@ def stage_result(
 def _in_the_log(run: Run, manifest: Manifest, instance: dg.DagsterInstance, found: Check) -> Check:
     """Does Dagster's event log, too, give this policy and the checkpoint that it is the same
     data version?"""
-    origin = manifest.detail["origin"]
+    origin = manifest.result(PolicyResult).origin
     recorded = data_version(
         latest_materialization(instance, asset_key(run.name, "checkpoint"), origin, run.store.root)
     )
@@ -83,7 +84,7 @@ def human_only_result(run: Run) -> dg.MaterializeResult:
     """Both controls, as one asset."""
     numbers: dict[str, dg.MetadataValue] = {STORE: dg.MetadataValue.path(identity(run.store.root))}
     for scope in (ONE_ROUND, ALL_ROUNDS):
-        steps = run.need(scope, "checkpoint").counts["optimizer_steps"]
+        steps = run.need(scope, "checkpoint").result(CheckpointResult).optimizer_steps
         numbers |= {
             f"{scope} ({steps} steps) {name}": value
             for name, value in metadata_of(run, run.need(scope, "evaluation")).items()

@@ -16,10 +16,11 @@ from selftrain_assets.domain.errors import InfraError, ModelError, SelftrainErro
 from selftrain_assets.domain.prompts import Frame
 from selftrain_assets.domain.sampling import DrawSettings, at_stop
 from selftrain_assets.domain.types import Completion, Request
+from selftrain_assets.domain.weights import NOTES_FILE
 from selftrain_assets.engines.openai_server import ENDS, Answer, Choice, ServedModel, ServerSettings
 from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.engines.streaming import streamed
-from selftrain_assets.models.loading import FACTS, ModelRef, weights_digest
+from selftrain_assets.models.loading import ModelRef, weights_digest
 from selftrain_assets.models.tokenization import (
     decode,
     encode_prompt,
@@ -393,7 +394,7 @@ def _has(root: str | None, ref: ModelRef) -> bool:
     machine it is believed, but for a checkpoint, which it cannot have by chance."""
     if root is not None and (Path(root) / "config.json").is_file():
         return weights_digest(Path(root)) == weights_digest(ref.directory)
-    return not (ref.directory / FACTS).exists()
+    return not (ref.directory / NOTES_FILE).exists()
 
 
 def _loses_first_space(tokenizer: Any) -> bool:

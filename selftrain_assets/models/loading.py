@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from selftrain_assets.domain.errors import ModelError, UserError
 from selftrain_assets.domain.identity import digest_files
+from selftrain_assets.domain.random_init import ScratchModel
+from selftrain_assets.domain.weights import NOTES_FILE
 from selftrain_assets.models import scratch, smollm2
-from selftrain_assets.models.random_init import ScratchModel
 from selftrain_assets.models.tokenization import end_tokens, load_tokenizer, quiet, tokenless
 
 # Read by the OpenMP runtime when torch is imported, which happens below: threads that wait for one
@@ -30,7 +31,6 @@ SHIPPED: dict[str, Callable[[], Path]] = {
 }
 """Models that come without a hub: their names, and what finds or makes their directories."""
 WEIGHT_SUFFIXES = (".safetensors", ".bin")
-FACTS = "selftrain.json"  # our own notes beside published weights; not part of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,11 @@ def _from_hub(model: str) -> Path:
 
 def weights_digest(directory: Path) -> str:
     """Digest of everything that shapes the output: weights, configuration and tokenizer files."""
+    shaping = (*WEIGHT_SUFFIXES, ".json", ".model", ".jinja")
     files = [
         p
         for p in directory.iterdir()
-        if p.suffix in (*WEIGHT_SUFFIXES, ".json", ".model", ".jinja")
-        and p.is_file()
-        and p.name != FACTS
+        if p.suffix in shaping and p.is_file() and p.name != NOTES_FILE
     ]
     if not any(p.suffix in WEIGHT_SUFFIXES for p in files):
         raise UserError(f"model: {directory} holds no weights (*.safetensors)")

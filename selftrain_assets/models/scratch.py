@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.domain.identity import fingerprint
-from selftrain_assets.models.random_init import ScratchModel
+from selftrain_assets.domain.random_init import ScratchModel
 from selftrain_assets.models.smollm2 import cache
 from selftrain_assets.runtime.files import prepared_folder
 

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Literal
 
 from selftrain_assets.domain.errors import BusyError, IntegrityError
+from selftrain_assets.domain.weights import StoredCheckpoint
 from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.inspection import (
     HISTORY,
     manifest_files,
     orphan_shards,
-    places_of,
     pool_folders,
     pool_listing,
     read_manifest,
@@ -150,13 +150,10 @@ class _Search:
         tables, weights, policies = set(), set(), set()
         for m in self._manifests():
             tables |= {(m.experiment, m.scope, file) for file, _, _ in m.files.values()}
-            weights |= {
-                place["checkpoint"][:SHORT] for place in places_of(m) if "checkpoint" in place
-            }
-            named = [place["digest"] for place in places_of(m)] + [
-                m.detail.get("policy"),
-                m.parents.get("policy"),
-            ]
+            references = m.references
+            referred = [*references.all_weights()]
+            weights |= {ref.key[:SHORT] for ref in referred if isinstance(ref, StoredCheckpoint)}
+            named = [ref.digest for ref in referred] + [references.policy, m.parents.get("policy")]
             if m.stage == "evaluation":
                 named.append(m.parents.get("checkpoint"))
             policies |= {digest[:SHORT] for digest in named if digest}

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from selftrain_assets.domain.errors import SelftrainError
 from selftrain_assets.domain.types import Sample
+from selftrain_assets.domain.weights import PerMethod, StoredCheckpoint, WeightsRef
 from selftrain_assets.operations.findings import Finding, FindingKind
+from selftrain_assets.pipeline.results import PolicyResult
+from selftrain_assets.pipeline.run import iteration_scope
+from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.inspection import (
     BESIDE,
@@ -20,7 +23,6 @@ from selftrain_assets.store.inspection import (
     fault_of,
     manifest_files,
     parents_of,
-    places_of,
     policy_of,
     pool_folders,
     pool_state,
@@ -140,22 +142,22 @@ class Inspector:
 
     # -- weights -----------------------------------------------------------------------------------
 
-    def weights(self, place: dict[str, Any]) -> bool:
+    def weights(self, weights: WeightsRef) -> bool:
         """Are these weights there and unchanged?"""
-        if place["digest"] not in self._weights:
-            self._weights[place["digest"]] = sentence = self._fault_of_weights(place)
+        if weights.digest not in self._weights:
+            self._weights[weights.digest] = sentence = self._fault_of_weights(weights)
             if sentence:
                 self.find("changed", sentence)
-        return self._weights[place["digest"]] is None
+        return self._weights[weights.digest] is None
 
-    def _fault_of_weights(self, place: dict[str, Any]) -> str | None:
+    def _fault_of_weights(self, weights: WeightsRef) -> str | None:
         try:
-            self.store.policy(place)
+            resolve(self.store, weights)
         except (SelftrainError, OSError) as error:
             return str(error)
-        for own in place.get("methods", {None: place}).values():
-            if "checkpoint" in own and self.store.checkpoint_facts(own["checkpoint"]) is None:
-                folder = self.shown(self.store.checkpoint(own["checkpoint"]))
+        for own in weights.methods.values() if isinstance(weights, PerMethod) else (weights,):
+            if isinstance(own, StoredCheckpoint) and self.store.checkpoint_facts(own.key) is None:
+                folder = self.shown(self.store.checkpoint(own.key))
                 return (
                     f"{folder} has lost its selftrain.json; restore it, or remove the folder and"
                     " run again, which trains it again"
@@ -231,7 +233,7 @@ class ManifestsOf:
         kept = self._table(manifest)
         where = f"{self.name}: {manifest.scope} {manifest.stage}"
         if policy := policy_of(manifest):
-            judges = manifest.detail.get("verifiers")
+            judges = manifest.references.verifiers
             kept.pools = (
                 [self.inspector.verifications(judge, policy) for judge in judges]
                 if judges
@@ -299,7 +301,8 @@ class ManifestsOf:
 
     def _weights(self, manifest: Manifest) -> bool:
         """Are the weights there and unchanged?"""
-        return all(self.inspector.weights(place) for place in list(places_of(manifest))[:1])
+        weights = manifest.references.weights
+        return weights is None or self.inspector.weights(weights)
 
     # -- parents -----------------------------------------------------------------------------------
 
@@ -330,12 +333,11 @@ class ManifestsOf:
     def _teacher(self, manifest: Manifest, digest: str) -> None:
         """The weights are pinned, whatever becomes of the experiment that made them; but it may
         have made others since."""
-        of = manifest.detail.get("teacher")
+        teacher = manifest.result(PolicyResult).teacher
+        scope = iteration_scope(teacher.iteration) if teacher else ""
         now = (
-            self.inspector.store.manifest(
-                of["experiment"], f"iter-{of['iteration']:03d}", "checkpoint"
-            )
-            if of
+            self.inspector.store.manifest(teacher.experiment, scope, "checkpoint")
+            if teacher
             else None
         )
         if now is not None and now.digest != digest:

@@ -12,11 +12,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from selftrain_assets.config.forks import Fork
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.identity import KEY_LENGTH
-from selftrain_assets.models.random_init import ScratchModel
+from selftrain_assets.domain.weights import (
+    PerMethod,
+    PretrainedModel,
+    RandomInit,
+    ServedModel,
+    StoredCheckpoint,
+    WeightsRef,
+)
 from selftrain_assets.operations.catalog import Files, lookup, nth
+from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
 from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.manifest import DRAWN
 
@@ -72,12 +79,12 @@ class Lineage:
         return self._checkpoint(found, row, set())
 
     def _checkpoint(self, manifest: Manifest, row: int | None, seen: set[str]) -> Node:
-        name, place = f"{manifest.experiment} {manifest.scope}", manifest.detail["place"]
+        name, result = f"{manifest.experiment} {manifest.scope}", manifest.result(CheckpointResult)
         if manifest.digest in seen:
             return Node("checkpoint", name, {"digest": manifest.digest, "see": "above"})
         seen.add(manifest.digest)
-        facts = _facts(self, manifest) | self._forked(manifest) | _weights(place)
-        facts |= {"steps": manifest.counts.get("steps"), "seed": manifest.detail.get("seed")}
+        facts = _facts(self, manifest) | self._forked(manifest) | _weights(result.weights)
+        facts |= {"steps": result.steps, "seed": result.seed}
         edges = [
             self._dataset(manifest, digest, row, seen)
             for name, digest in manifest.parents.items()
@@ -85,9 +92,7 @@ class Lineage:
         ]
         if (start := manifest.parents.get("start")) is not None:
             edges.append(
-                self._weights_of(
-                    "trained from", manifest.experiment, start, seen, manifest.detail.get("start")
-                )
+                self._weights_of("trained from", manifest.experiment, start, seen, result.start)
             )
         if row is not None and "dataset" not in manifest.parents:
             raise UserError(
@@ -99,12 +104,8 @@ class Lineage:
     def _forked(self, checkpoint: Manifest) -> dict[str, str]:
         """What its round was the first to change, where its experiment goes on from another."""
         policies = self.of("policy", experiment=checkpoint.experiment, scope=checkpoint.scope)
-        forks: list[dict[str, Any]] = next((m.detail.get("forks", []) for m in policies), [])
-        return (
-            {"forked from": "; ".join(str(Fork.model_validate(fork)) for fork in forks)}
-            if forks
-            else {}
-        )
+        forks = next((m.result(PolicyResult).forks for m in policies), ())
+        return {"forked from": "; ".join(map(str, forks))} if forks else {}
 
     def _dataset(self, manifest: Manifest, digest: str, row: int | None, seen: set[str]) -> Node:
         dataset = next(self.of("dataset", experiment=manifest.experiment, digest=digest), None)
@@ -155,20 +156,21 @@ class Lineage:
         experiment: str,
         digest: str,
         seen: set[str],
-        place: dict[str, Any] | None = None,
+        weights: WeightsRef | None = None,
     ) -> Node:
         """The checkpoint with these weights, in this experiment or another, or the model that
         lies outside of the store."""
-        place = place or next(
-            (m.detail["place"] for m in self.of("policy", experiment=experiment, digest=digest)), {}
-        )
+        policies = self.of("policy", experiment=experiment, digest=digest)
+        weights = weights or next((m.result(PolicyResult).weights for m in policies), None)
         made = next(self.of("checkpoint", experiment=experiment, digest=digest), None)
-        if made is None and place.keys() & {"checkpoint", "methods"}:
+        if made is None and isinstance(weights, StoredCheckpoint | PerMethod):
             made = next(self.of("checkpoint", digest=digest), None)
         if made is not None:
             node = self._checkpoint(made, None, seen)
             return Node(node.kind, node.name, {"relation": relation, **node.facts}, node.edges)
-        return Node("model", digest, {"relation": relation, **_weights(place)})
+        return Node(
+            "model", digest, {"relation": relation, **(_weights(weights) if weights else {})}
+        )
 
     def _row(self, dataset: Manifest, position: int) -> Node:
         file, count, _ = dataset.files["rows"]
@@ -350,7 +352,7 @@ class Lineage:
         facts = (
             _facts(self, checkpoint)
             | self._forked(checkpoint)
-            | _weights(checkpoint.detail["place"])
+            | _weights(checkpoint.result(CheckpointResult).weights)
         )
         return Node("checkpoint", name, facts, edges)
 
@@ -358,8 +360,8 @@ class Lineage:
         """Rounds of its experiment that sample from these weights, and of others whose teacher
         they are."""
         for policy in self.of("policy", digest=checkpoint.digest):
-            teacher = policy.detail.get("teacher") or {"experiment": policy.experiment}
-            if teacher["experiment"] == checkpoint.experiment:
+            teacher = policy.result(PolicyResult).teacher
+            if (teacher.experiment if teacher else policy.experiment) == checkpoint.experiment:
                 yield policy
 
 
@@ -385,25 +387,30 @@ def _facts(lineage: Lineage, manifest: Manifest) -> dict[str, Any]:
     return facts if lineage.is_current(manifest) else facts | {"superseded": True}
 
 
-def _weights(place: dict[str, Any]) -> dict[str, Any]:
+def _weights(weights: WeightsRef) -> dict[str, Any]:
     """Where weights lie: a checkpoint of the store, perhaps an adapter, or a model outside of
     it, perhaps behind a server."""
-    if "methods" in place:
-        return {
-            f"weights of {method}": _weights(own)["weights"]
-            for method, own in place["methods"].items()
-        }
-    if "checkpoint" in place:
-        on = place.get("adapter_on")
-        return {
-            "weights": f"checkpoints/{place['checkpoint'][:SHORT]}",
-            **({"adapter on": _weights(on)} if on else {}),
-        }
-    if "served" in place:
-        return {"served": {name: value for name, value in place["served"].items() if value}}
-    if "scratch" in place:
-        return {"model": str(ScratchModel(**place["scratch"]))}
-    return {"model": place["model"]} if "model" in place else {}
+    match weights:
+        case PerMethod():
+            return {
+                f"weights of {method}": _weights(own)["weights"]
+                for method, own in weights.methods.items()
+            }
+        case StoredCheckpoint():
+            below = {"adapter on": _weights(weights.adapter_on)} if weights.adapter_on else {}
+            return {"weights": f"checkpoints/{weights.key[:SHORT]}", **below}
+        case ServedModel():
+            return {
+                "served": {
+                    name: value
+                    for name, value in weights
+                    if value and name in ("model", "api", "revision")
+                }
+            }
+        case RandomInit():
+            return {"model": str(weights.settings)}
+        case PretrainedModel():
+            return {"model": weights.model}
 
 
 def _outcomes(manifest: Manifest) -> dict[str, int]:

@@ -11,6 +11,7 @@ from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.retraction import Kind, Retraction, Retractions
 from selftrain_assets.domain.types import Row
 from selftrain_assets.operations.lineage import Lineage
+from selftrain_assets.pipeline.results import PolicyResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.recipes.tripost.stages import holding
 from selftrain_assets.store import Manifest
@@ -135,7 +136,7 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
         {
             m.experiment
             for m in policies
-            if any(fork["experiment"] == run.name for fork in m.detail.get("forks", ()))
+            if any(fork.experiment == run.name for fork in m.result(PolicyResult).forks)
         }
     )
     current = [m for m in found.of("dataset") if m.experiment in forks and found.is_current(m)]
@@ -166,10 +167,10 @@ def _learnt(run: Run, dataset: Manifest, marked: Retractions) -> int:
 
 def _learns(policy: Manifest, experiment: str, first: str | None) -> bool:
     """Is this round taught by a checkpoint of the experiment that becomes another?"""
-    teacher = policy.detail.get("teacher")
-    if teacher is None or first is None or teacher["experiment"] != experiment:
+    teacher = policy.result(PolicyResult).teacher
+    if teacher is None or first is None or teacher.experiment != experiment:
         return False
-    return first == BASE or iteration_scope(teacher["iteration"]) >= first
+    return first == BASE or iteration_scope(teacher.iteration) >= first
 
 
 def repair(run: Run, affected: Affected) -> str:

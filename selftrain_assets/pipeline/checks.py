@@ -25,6 +25,7 @@ from selftrain_assets.domain.quality_checks import (
     unscorable,
 )
 from selftrain_assets.domain.waivers import Leak, Waiver, divided
+from selftrain_assets.pipeline.results import PolicyResult
 from selftrain_assets.pipeline.run import BASE, Run, iteration_scope
 from selftrain_assets.store import SHORT, Manifest
 from selftrain_assets.store.inspection import parents_of
@@ -127,7 +128,7 @@ def _drift(run: Run, manifest: Manifest) -> list[Check]:
 
 def _policy_edge(run: Run, manifest: Manifest) -> Check:
     """Is the policy the checkpoint that it is said to be?"""
-    origin = manifest.detail["origin"]
+    origin = manifest.result(PolicyResult).origin
     # none of a teacher, whose weights its own manifest pins
     made = run.manifest(origin, "checkpoint")
     same = made is None or made.digest == manifest.digest
@@ -155,7 +156,9 @@ def _policy_edge(run: Run, manifest: Manifest) -> Check:
 def _next_edge(run: Run, manifest: Manifest) -> Check:
     """Do the rounds that sample from this checkpoint have the weights that it holds now?"""
     policies = (run.manifest(iteration_scope(i), "policy") for i in range(1, run.config.rounds + 1))
-    following = [p for p in policies if p is not None and p.detail["origin"] == manifest.scope]
+    following = [
+        p for p in policies if p is not None and p.result(PolicyResult).origin == manifest.scope
+    ]
     stale = [p.scope for p in following if p.digest != manifest.digest]
     fault = (
         f"{', '.join(stale)} sampled from weights that this round no longer has; materialize"

@@ -14,9 +14,11 @@ from selftrain_assets.domain.types import Improvement, Outcome, Score
 from selftrain_assets.pipeline import second_opinion
 from selftrain_assets.pipeline.generation import draw, is_drawn, want
 from selftrain_assets.pipeline.metrics import CORRECT, VERSION, Ballots, Votes, measure, vote_of_all
+from selftrain_assets.pipeline.results import CheckpointResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish
 from selftrain_assets.pipeline.thoughts import thoughts
 from selftrain_assets.pipeline.verification import is_judged, judge, outcomes
+from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.recipes.tripost import self_improvement
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.database import Database
@@ -55,7 +57,12 @@ def evaluation(run: Run, scope: str) -> Manifest:
     with run.store.writing(run.name, scope, "evaluation", run.owner), run.store.database() as db:
         want(db, plan)
         drawn = draw(
-            run, db, run.store.policy(trained.detail["place"]), plan, f"{scope} evaluation", clock
+            run,
+            db,
+            resolve(run.store, trained.result(CheckpointResult).weights),
+            plan,
+            f"{scope} evaluation",
+            clock,
         )
         judge(run, db, trained.digest, f"{scope} evaluation", clock)
         scores, votes = _scores(run, db.stream(VERDICTS))
@@ -72,7 +79,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
         }
         own, files, tokens = thoughts(db), {}, drawn.tokens
         if self_improvement.improves(run):
-            weights = run.store.policy(trained.detail["place"])
+            weights = resolve(run.store, trained.result(CheckpointResult).weights)
             improved, more = self_improvement.self_improvement(
                 run, db, weights, f"{scope} self-improvement", clock
             )

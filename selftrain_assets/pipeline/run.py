@@ -25,6 +25,7 @@ from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.thinking import marks_of
 from selftrain_assets.models.tokenization import learnt_end
 from selftrain_assets.store import Manifest, Store
+from selftrain_assets.store.results import StageResult
 from selftrain_assets.verifiers import Verifier, verifier_fingerprint
 
 INPUTS, BASE = "inputs", "base"
@@ -313,11 +314,13 @@ def finish(
     key: str,
     digest: str,
     parents: dict[str, str],
+    result: StageResult | None = None,
     settings: dict[str, Any] | None = None,
     versions: dict[str, str] | None = None,
     **facts: Any,
 ) -> Manifest:
     """Commit the manifest of a finished stage."""
+    parts: dict[str, Any] = dict(result.to_parts()) if result else {}
     return run.store.commit(
         Manifest(
             stage=stage,
@@ -335,6 +338,7 @@ def finish(
             seconds=round(time.monotonic() - clock.started, 3),
             work_seconds=round(clock.work, 3),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            **parts,
             **facts,
         )
     )

@@ -10,18 +10,21 @@ from selftrain_assets.domain.errors import TaskError, UserError, nearest
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.requests import Draws, plan_draws
 from selftrain_assets.domain.types import Judgement, Outcome, Sample, Verification
+from selftrain_assets.domain.weights import ServedModel, WeightsRef
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.tokenization import check_tokenizer
 from selftrain_assets.pipeline import second_opinion
 from selftrain_assets.pipeline.diagnostics import VERSION, solutions, unparsed
 from selftrain_assets.pipeline.generation import draw, is_drawn, recall, want
+from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.pipeline.thoughts import thoughts
 from selftrain_assets.pipeline.verification import is_judged, judge, outcomes
+from selftrain_assets.pipeline.weights import model_weights, resolve
 from selftrain_assets.recipes import MMST
 from selftrain_assets.recipes.base import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher, Teacher
-from selftrain_assets.store import Manifest, place_of_model, place_of_served
+from selftrain_assets.store import Manifest
 from selftrain_assets.store.database import Database, parquet
 from selftrain_assets.store.pool import open_pools
 
@@ -38,25 +41,22 @@ def policy(run: Run, iteration: int) -> Manifest:
     checkpoint's, it is the loop's edge."""
     clock, scope, recipe = Clock(), iteration_scope(iteration), run.config.recipe
     assert isinstance(recipe, Rounds)  # no other has this stage
-    taught = (
-        {"teacher": recipe.teacher.model_dump()} if isinstance(recipe.teacher, CheckpointOf) else {}
-    )
     if recipe.teacher is not None:
-        place, origin = teacher(run, scope, "recipe.teacher", recipe.teacher), "teacher"
+        reference, origin = teacher(run, scope, "recipe.teacher", recipe.teacher), "teacher"
     else:
         source = recipe.policy_round(iteration)
         origin = iteration_scope(source) if source else BASE
-        place = run.need(origin, "checkpoint").detail["place"]
-    weights = run.store.policy(place)
+        reference = run.need(origin, "checkpoint").result(CheckpointResult).weights
+    weights = resolve(run.store, reference)
     for method in run.methods if weights.served is None else ():
         # says now, and not in the middle of the round, which method they are not for
         weights.by(method.name)
-    forks = [
-        fork.model_dump(mode="json") for fork in run.config.forks if fork.iteration == iteration - 1
-    ]
+    pinned = recipe.teacher if isinstance(recipe.teacher, CheckpointOf) else None
+    forks = tuple(fork for fork in run.config.forks if fork.iteration == iteration - 1)
+    changed = [fork.model_dump(mode="json") for fork in forks]
     key, parents = (
-        fingerprint("policy", origin, place["digest"], *forks),
-        {f"{origin}/checkpoint": place["digest"]},
+        fingerprint("policy", origin, reference.digest, *changed),
+        {f"{origin}/checkpoint": reference.digest},
     )
     return run.done(scope, "policy", key, parents) or finish(
         run,
@@ -64,22 +64,22 @@ def policy(run: Run, iteration: int) -> Manifest:
         scope,
         "policy",
         key=key,
-        digest=place["digest"],
+        digest=reference.digest,
         parents=parents,
-        detail={"place": place, "origin": origin, **taught, **({"forks": forks} if forks else {})},
+        result=PolicyResult(weights=reference, origin=origin, teacher=pinned, forks=forks),
     )
 
 
-def teacher(run: Run, scope: str, setting: str, wanted: Teacher) -> dict[str, Any]:
-    """The place of a model, named by `setting`, that a round asks beside the policy or in its
+def teacher(run: Run, scope: str, setting: str, wanted: Teacher) -> WeightsRef:
+    """The weights of a model, named by `setting`, that a round asks beside the policy or in its
     stead: the checkpoint of another experiment as it is now or, if that experiment is gone, as
     the round has pinned it. UserError, or TaskError for a checkpoint that was never made. A
     server is not asked: it is needed only where samples are owed."""
     if isinstance(wanted, ServedTeacher):
-        return place_of_served(wanted.identity, wanted.digest)
+        return ServedModel(**wanted.identity, digest=wanted.digest)
     if not isinstance(wanted, CheckpointOf):
-        check_tokenizer(ref := resolve_model(str(wanted)))
-        return place_of_model(str(wanted), ref)
+        check_tokenizer(resolve_model(str(wanted)))
+        return model_weights(str(wanted))
     if wanted.experiment == run.name:
         own = (
             "leave teacher out to sample from its own policy"
@@ -88,10 +88,10 @@ def teacher(run: Run, scope: str, setting: str, wanted: Teacher) -> dict[str, An
         )
         raise UserError(f"{setting}: an experiment cannot be its own teacher; {own}")
     made = run.store.manifest(wanted.experiment, iteration_scope(wanted.iteration), "checkpoint")
-    made = made or run.manifest(scope, "policy")
-    if made is None or (
-        made.stage == "policy" and made.detail.get("teacher") != wanted.model_dump()
-    ):
+    if made is not None:
+        return made.result(CheckpointResult).weights
+    pinned = run.manifest(scope, "policy")
+    if pinned is None or pinned.result(PolicyResult).teacher != wanted:
         known = sorted(
             {m.experiment for m in run.store.manifests() if m.stage == "checkpoint"} - {run.name}
         )
@@ -102,7 +102,7 @@ def teacher(run: Run, scope: str, setting: str, wanted: Teacher) -> dict[str, An
             f"{setting}: round {wanted.iteration} of {wanted.experiment} has no checkpoint yet;"
             f" make it first: selftrain run {wanted.experiment}{misspelt}"
         )
-    return made.detail["place"]
+    return pinned.result(PolicyResult).weights
 
 
 def samples(run: Run, iteration: int) -> Manifest:
@@ -233,7 +233,12 @@ def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Ma
     with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
         want(db, plan)
         drawn = draw(
-            run, db, run.store.policy(from_policy.detail["place"]), plan, f"{scope} {stage}", clock
+            run,
+            db,
+            resolve(run.store, from_policy.result(PolicyResult).weights),
+            plan,
+            f"{scope} {stage}",
+            clock,
         )
         table, digest = run.store.write_query(
             run.name, scope, stage, db, MEMBERS, ["key", "problem_id"]

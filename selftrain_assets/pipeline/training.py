@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import accumulate
@@ -16,13 +16,16 @@ from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.requests import plan_draws
 from selftrain_assets.domain.seeds import derive_seed
 from selftrain_assets.domain.types import Outcome, Problem, Row
-from selftrain_assets.models.loading import resolve_model, weights_digest
+from selftrain_assets.domain.weights import PerMethod, ServedModel, StoredCheckpoint, WeightsRef
+from selftrain_assets.models.loading import weights_digest
 from selftrain_assets.pipeline.checks import check, require
 from selftrain_assets.pipeline.fitness import require_fit
 from selftrain_assets.pipeline.references import human_rows
+from selftrain_assets.pipeline.results import CheckpointResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.pipeline.weights import model_weights, resolve
 from selftrain_assets.runtime.files import needs_room, remove_folder
-from selftrain_assets.store import Manifest, place_of_checkpoint, place_of_methods, place_of_model
+from selftrain_assets.store import Manifest
 from selftrain_assets.store.lease import lease
 from selftrain_assets.trainers import AnyTrainer
 from selftrain_assets.trainers.protocol import TrainingJob
@@ -36,12 +39,12 @@ def checkpoint(run: Run, iteration: int) -> Manifest:
     frozen = run.need(scope, "dataset")
     require(frozen, check(run, frozen))
     if recipe.start == "pretrained":
-        start = place_of_model(run.config.model, resolve_model(run.config.model))
+        start: WeightsRef = model_weights(run.config.model)
     else:
         origin = (
             iteration_scope(iteration - 1) if recipe.start == "previous" and iteration > 1 else BASE
         )
-        start = run.need(origin, "checkpoint").detail["place"]
+        start = run.need(origin, "checkpoint").result(CheckpointResult).weights
     rows = run.store.read_table(frozen, "rows", Row)
     return _train(
         run, scope, rows, {"dataset": frozen.digest}, start, _for_each(run, run.config.trainer)
@@ -50,7 +53,7 @@ def checkpoint(run: Run, iteration: int) -> Manifest:
 
 def base(run: Run) -> Manifest:
     """The policy of round 1: the model as it is, or fine-tuned on the human rows first."""
-    pretrained = place_of_model(run.config.model, resolve_model(run.config.model))
+    pretrained = model_weights(run.config.model)
     if run.config.base.fine_tune == "human":
         rows, trainers = (
             human_rows(run, 0),
@@ -59,7 +62,7 @@ def base(run: Run) -> Manifest:
         return _train(
             run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, trainers
         )
-    digest = pretrained["digest"]
+    digest = pretrained.digest
     return run.done(BASE, "checkpoint", digest, {}) or finish(
         run,
         Clock(),
@@ -68,7 +71,7 @@ def base(run: Run) -> Manifest:
         key=digest,
         digest=digest,
         parents={},
-        detail={"place": pretrained},
+        result=CheckpointResult(weights=pretrained),
     )
 
 
@@ -80,19 +83,16 @@ def human_only(run: Run, scope: str, rounds: int) -> Manifest:
         steps.update(_steps(run.need(iteration_scope(iteration), "checkpoint")))
     rows, trainer = human_rows(run, 0), run.config.trainer
     trainers = {method: trainer.for_steps(count) for method, count in steps.items()}
+    start = run.need(BASE, "checkpoint").result(CheckpointResult).weights
     return _train(
-        run,
-        scope,
-        rows,
-        {"problems": run.need(INPUTS, "problems").digest},
-        run.need(BASE, "checkpoint").detail["place"],
-        trainers,
+        run, scope, rows, {"problems": run.need(INPUTS, "problems").digest}, start, trainers
     )
 
 
-def _steps(trained: Manifest) -> dict[str | None, int]:
+def _steps(trained: Manifest) -> Mapping[str | None, int]:
     """Optimizer steps of a checkpoint, by method where each has weights of its own."""
-    return trained.detail.get("optimizer_steps") or {None: trained.counts["optimizer_steps"]}
+    result = trained.result(CheckpointResult)
+    return result.optimizer_steps_by_method or {None: result.optimizer_steps or 0}  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class _Training:
 
     method: str | None
     rows: list[Row]
-    start: dict[str, Any]
+    start: WeightsRef
     trainer: AnyTrainer
     seed: int
     key: str
@@ -120,11 +120,11 @@ def _train(
     scope: str,
     rows: list[Row],
     parents: dict[str, str],
-    start: dict[str, Any],
+    start: WeightsRef,
     trainers: Trainers,
 ) -> Manifest:
     """Train, or find the same training done: weights lie under the key of what makes them."""
-    clock, parents = Clock(), {**parents, "start": start["digest"]}
+    clock, parents = Clock(), {**parents, "start": start.digest}
     trainings = [
         _training(run, scope, method, rows, start, trainer) for method, trainer in trainers.items()
     ]
@@ -143,40 +143,35 @@ def _train(
         for each in trainings:
             held.enter_context(lease(run.store.scratch(each.key).with_suffix(".lease"), run.owner))
         named = run_name(run.name, scope, key)
-        places, facts = zip(
-            *(_publish(run, scope, each, clock, named) for each in trainings), strict=True
-        )
-        place = (
-            places[0]
-            if alone
-            else place_of_methods(
-                {str(each.method): own for each, own in zip(trainings, places, strict=True)}
-            )
-        )
+        published = {each.method: _publish(run, scope, each, clock, named) for each in trainings}
+        facts = [of_method for _, of_method in published.values()]
+        by_method = {str(method): stored for method, (stored, _) in published.items()}
+        weights = published[None][0] if alone else PerMethod.of(by_method)
+        steps_by_method = {
+            str(method): of_method["optimizer_steps"]
+            for method, (_, of_method) in published.items()
+        }
         return finish(
             run,
             clock,
             scope,
             "checkpoint",
             key=key,
-            digest=place["digest"],
+            digest=weights.digest,
             parents=parents,
             tokens=sum(f["tokens"] for f in facts),
-            counts={"rows": len(rows)}
-            | {name: sum(f[name] for f in facts) for name in ("steps", "optimizer_steps")},
-            metrics={name: _one_after_the_other(name, facts) for name in ("losses", "validation")},
             settings=trainings[0].trainer.model_dump(mode="json"),
             versions=facts[0]["versions"],
-            detail={"place": place, "start": start, "seed": trainings[0].seed}
-            | (
-                {}
-                if alone
-                else {
-                    "optimizer_steps": {
-                        each.method: f["optimizer_steps"]
-                        for each, f in zip(trainings, facts, strict=True)
-                    }
-                }
+            result=CheckpointResult(
+                weights=weights,
+                start=start,
+                seed=trainings[0].seed,
+                rows=len(rows),
+                steps=sum(of_method["steps"] for of_method in facts),
+                optimizer_steps=sum(of_method["optimizer_steps"] for of_method in facts),
+                optimizer_steps_by_method=None if alone else steps_by_method,
+                losses=_one_after_the_other("losses", facts),
+                validation=_one_after_the_other("validation", facts),
             ),
         )
 
@@ -186,7 +181,7 @@ def _training(
     scope: str,
     method: str | None,
     rows: list[Row],
-    start: dict[str, Any],
+    start: WeightsRef,
     trainer: AnyTrainer,
 ) -> _Training:
     inner_stop, seed = run.config.recipe.inner_stop, derive_seed(run.config.seed, "train") % 2**32
@@ -197,10 +192,12 @@ def _training(
             f"{scope} checkpoint: there is no row of method {method}, whose weights are trained on"
             " its own rows alone"
         )
-    below = start.get("methods", {}).get(method, start)
+    below = (
+        start.methods[method] if isinstance(start, PerMethod) and method in start.methods else start
+    )
     validation = [p.id for p in _validation(run)]
     key = fingerprint(
-        "checkpoint", [r.key for r in own], below["digest"], trainer, inner_stop, validation, seed
+        "checkpoint", [r.key for r in own], below.digest, trainer, inner_stop, validation, seed
     )
     return _Training(method, own, below, trainer, seed, key)
 
@@ -217,9 +214,9 @@ def _one_after_the_other(name: str, facts: Sequence[dict[str, Any]]) -> list[tup
 
 def _publish(
     run: Run, scope: str, training: _Training, clock: Clock, named: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The place of the trained weights, and what was noted beside them. The caller has the lease
-    of the training, which trackers know as `named`."""
+) -> tuple[StoredCheckpoint, dict[str, Any]]:
+    """The trained weights, and what was noted beside them. The caller has the lease of the
+    training, which trackers know as `named`."""
     key, start = training.key, training.start
     facts = run.store.checkpoint_facts(key)
     if facts is None:
@@ -227,8 +224,10 @@ def _publish(
     # not before the weights are published, even if that was by a run that was killed
     if run.store.scratch(key).exists():
         remove_folder(run.store.scratch(key))
-    below = (start.get("adapter_on") or start) if facts["adapter"] else None
-    return place_of_checkpoint(key, weights_digest(run.store.checkpoint(key)), below), facts
+    model = start.adapter_on if isinstance(start, StoredCheckpoint) and start.adapter_on else start
+    assert not isinstance(model, PerMethod | ServedModel)  # neither can be trained as one model
+    below = model if facts["adapter"] else None
+    return StoredCheckpoint.of(key, weights_digest(run.store.checkpoint(key)), below), facts
 
 
 def _train_now(
@@ -251,7 +250,7 @@ def _train_now(
         result = training.trainer.train(
             TrainingJob(
                 training.rows,
-                run.store.policy(training.start).by(method),
+                resolve(run.store, training.start).by(method),
                 output,
                 scratch / "resume",
                 training.seed,

@@ -8,6 +8,7 @@ from typing import Any
 
 from selftrain_assets.pipeline.checks import leaks_of
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND, round_stages
+from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.pipeline.sampling import solved_problems
 from selftrain_assets.store import Manifest
@@ -46,7 +47,7 @@ def summarize(run: Run) -> dict[str, Any]:
                 _measured(run, m)
                 | {
                     "name": scope,
-                    "steps": run.need(scope, "checkpoint").counts["optimizer_steps"],
+                    "steps": run.need(scope, "checkpoint").result(CheckpointResult).optimizer_steps,
                     "seconds": _seconds(run, scope, ["checkpoint", "evaluation"]),
                 }
                 for scope in (ONE_ROUND, ALL_ROUNDS)
@@ -87,7 +88,7 @@ def _evaluation(run: Run, scope: str) -> Manifest | None:
 def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
     scope = iteration_scope(iteration)
     found = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe)}
-    dataset, trained = found["dataset"].counts, found["checkpoint"].counts
+    dataset, trained = found["dataset"].counts, found["checkpoint"].result(CheckpointResult)
     return _measured(run, found["evaluation"]) | {
         "name": scope,
         "iteration": iteration,
@@ -97,7 +98,7 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
             "own_rows": dataset["self"],
             "human_rows": dataset["human"],
             **({"correct_cut_off": dataset["cut_off"]} if "cut_off" in dataset else {}),
-            "optimizer_steps": trained["optimizer_steps"],
+            "optimizer_steps": trained.optimizer_steps,
         },
         "yields": _yields(found),
         **({"thoughts_drawn": thoughts} if (thoughts := _thoughts(found.get("samples"))) else {}),
@@ -112,7 +113,10 @@ def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
         "diversity": found["dataset"].metrics.get("diversity", {}),
         "tokenization": found["dataset"].metrics.get("tokenization", {}),
         **(
-            {"policy": found["policy"].digest, "policy_from": found["policy"].detail["origin"]}
+            {
+                "policy": found["policy"].digest,
+                "policy_from": found["policy"].result(PolicyResult).origin,
+            }
             if "policy" in found
             else {}
         ),

@@ -27,12 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from selftrain_assets.domain.errors import IntegrityError
-from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.retraction import Retractions
 from selftrain_assets.domain.types import Sample, Verification
-from selftrain_assets.models.loading import FACTS, ModelRef, Policy, resolve_model, weights_digest
-from selftrain_assets.models.random_init import ScratchModel
+from selftrain_assets.domain.weights import NOTES_FILE
 from selftrain_assets.runtime.faultpoints import fault_point
 from selftrain_assets.runtime.files import needs_room, publish, write_atomically
 from selftrain_assets.store import location
@@ -257,7 +254,7 @@ class Store:
         for path in temporary.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        write_atomically(temporary / FACTS, json.dumps(facts, indent=1, sort_keys=True))
+        write_atomically(temporary / NOTES_FILE, json.dumps(facts, indent=1, sort_keys=True))
         target = self.checkpoint(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         # nothing says any more what it is, or it would not have been trained again
@@ -272,86 +269,8 @@ class Store:
 
     def checkpoint_facts(self, key: str) -> dict[str, Any] | None:
         """What was noted beside published weights; None where there are none."""
-        path = self.checkpoint(key) / FACTS
+        path = self.checkpoint(key) / NOTES_FILE
         return json.loads(path.read_text()) if path.exists() else None
 
-    def policy(self, place: dict[str, Any]) -> Policy:
-        """The weights at a place (the functions below write one), if they are those it was
-        written for."""
-        if "served" in place:
-            return Policy(place["digest"], {}, place["served"]["model"])
-        if "methods" not in place:
-            return Policy(place["digest"], {None: self._model(place)})
-        return Policy(
-            place["digest"], {method: self._model(own) for method, own in place["methods"].items()}
-        )
 
-    def _model(self, place: dict[str, Any]) -> ModelRef:
-        ref = self._find(place)
-        if ref.digest != place["digest"]:
-            raise IntegrityError(
-                f"the weights in {ref.adapter or ref.directory} are not those this round was made"
-                f" with (digest {ref.digest[:12]}, recorded {place['digest'][:12]}); restore them,"
-                " or start a new experiment"
-            )
-        return ref
-
-    def _find(self, place: dict[str, Any]) -> ModelRef:
-        if "model" in place:
-            return resolve_model(place["model"])
-        if "scratch" in place:
-            return resolve_model(ScratchModel(**place["scratch"]))
-        directory = self.checkpoint(place["checkpoint"])
-        if not directory.is_dir():
-            raise IntegrityError(f"{directory} is gone; restore it, or materialize its round again")
-        digest = weights_digest(directory)
-        if place.get("adapter_on") is None:
-            return ModelRef(directory, digest)
-        below = self._find(place["adapter_on"])
-        return ModelRef(
-            below.directory, fingerprint("adapter", below.digest, digest), adapter=directory
-        )
-
-
-def place_of_model(model: str | ScratchModel, ref: ModelRef) -> dict[str, Any]:
-    """A reference to a model that lies outside the store; one of random weights can be made
-    again from its settings."""
-    named = {"scratch": model.model_dump()} if isinstance(model, ScratchModel) else {"model": model}
-    return named | {"digest": ref.digest}
-
-
-def place_of_checkpoint(
-    key: str, weights: str, adapter_on: dict[str, Any] | None
-) -> dict[str, Any]:
-    """A reference to weights in the store. An adapter names the full model it belongs on, and
-    its digest covers both."""
-    digest = fingerprint("adapter", adapter_on["digest"], weights) if adapter_on else weights
-    return {"checkpoint": key, "digest": digest, "adapter_on": adapter_on}
-
-
-def place_of_served(identity: dict[str, str], digest: str) -> dict[str, Any]:
-    """A reference to a model that only a server has; its digest is that of what it is asked for
-    as, since its weights are not here."""
-    return {"served": identity, "digest": digest}
-
-
-def place_of_methods(places: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """A reference to weights of each method; their digest covers all of them."""
-    return {
-        "methods": places,
-        "digest": fingerprint(
-            "methods", [[method, place["digest"]] for method, place in places.items()]
-        ),
-    }
-
-
-__all__ = [
-    "Manifest",
-    "Pool",
-    "Store",
-    "Table",
-    "place_of_checkpoint",
-    "place_of_methods",
-    "place_of_model",
-    "place_of_served",
-]
+__all__ = ["Manifest", "Pool", "Store", "Table"]

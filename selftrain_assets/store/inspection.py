@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.store.manifest import DRAWN, Manifest
@@ -166,20 +165,10 @@ def pool_folders(root: Path) -> list[Path]:
     ]
 
 
-def places_of(manifest: Manifest) -> Iterator[dict[str, Any]]:
-    """The weights that a manifest refers to, those of each method and those under an adapter
-    included."""
-    places = [manifest.detail.get("place"), *manifest.detail.get("places", {}).values()]
-    while places:
-        if place := places.pop():
-            yield place
-            places += [place.get("adapter_on"), *place.get("methods", {}).values()]
-
-
 def policy_of(manifest: Manifest) -> str | None:
     """The weights whose pool holds what a stage's table names."""
-    if "verifiers" in manifest.detail:
-        return manifest.detail["policy"]
+    if manifest.references.verifiers:
+        return manifest.references.policy
     return manifest.parents.get("policy") if manifest.stage in DRAWN else None
 
 

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, ValidationError
 
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.weights import WeightsRef
+from selftrain_assets.store.results import In, Parts, StageResult
 
 DRAWN = ("samples", "hinted_samples", "translated_samples")
 """Stages whose table names samples."""
+
+
+R = TypeVar("R", bound=StageResult)
+
+
+class References(StageResult):
+    """What the manifest of any stage refers to, beside its parents and tables: weights that it
+    is, weights that it asked by their role, and the pools of verdicts that its keys are in."""
+
+    weights: Annotated[WeightsRef | None, In("detail", formerly="place")] = None
+    asked: Annotated[dict[str, WeightsRef], In("detail", formerly="places")] = Field(
+        default_factory=dict
+    )
+    policy: Annotated[str | None, In("detail")] = None
+    verifiers: Annotated[tuple[str, ...], In("detail")] = ()
+
+    def all_weights(self) -> Iterator[WeightsRef]:
+        """Every reference to weights, those of each method and those under an adapter included."""
+        for weights in (*([self.weights] if self.weights else []), *self.asked.values()):
+            yield from weights.with_parents()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +46,7 @@ class Manifest:
 
     `parents` maps a stage name to its digest. `files` maps a name to (file, records, sha256).
     `seconds` is the wall time of the stage, `work_seconds` the part inside engine, verifier or
-    trainer. `detail` is the stage's own.
+    trainer. `counts`, `metrics` and `detail` are the stage's own: `result` reads them.
     """
 
     stage: str
@@ -49,6 +74,25 @@ class Manifest:
         """File that keeps it when another takes its place: one for each result, and for what it
         was made from."""
         return f"{self.stage}-{fingerprint(self.key, self.parents, self.digest)[:16]}.json"
+
+    def result(self, kind: type[R]) -> R:
+        """What the stage notes of its result. IntegrityError where the manifest holds no such
+        result."""
+        parts: Parts = {"counts": self.counts, "metrics": self.metrics, "detail": self.detail}
+        try:
+            return kind.from_parts(parts)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            field = ".".join(map(str, fault["loc"]))
+            raise IntegrityError(
+                f"the manifest {self.experiment}/{self.scope}/{self.stage}.json has no usable"
+                f" {field} ({fault['msg']}); move it away and run again, which makes it again"
+            ) from error
+
+    @property
+    def references(self) -> References:
+        """What it refers to beside its parents and tables."""
+        return self.result(References)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False)

@@ -13,10 +13,11 @@ from selftrain_assets.domain.errors import InfraError, ModelError, UserError
 from selftrain_assets.domain.prompts import Frame
 from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.domain.types import Request
+from selftrain_assets.domain.weights import NOTES_FILE
 from selftrain_assets.engines import OpenAISettings
 from selftrain_assets.engines.openai_engine import _loses_first_space
 from selftrain_assets.engines.transformers_engine import TransformersEngine
-from selftrain_assets.models.loading import FACTS, ModelRef, load_model
+from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import encode_prompt
 from selftrain_assets.recipes.teachers import ServedTeacher
 from tests.engines.adapters import write_adapter
@@ -494,7 +495,7 @@ def trained_copy(embedded, folder, factor=1.0):
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(embedded.directory, folder)
-    (folder / FACTS).write_text("{}")
+    (folder / NOTES_FILE).write_text("{}")
     path = folder / "model.safetensors"
     save_file(
         {name: weight * factor for name, weight in load_file(path).items()},

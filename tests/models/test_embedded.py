@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from selftrain_assets.domain.errors import ModelError, UserError
 from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.domain.types import Request
+from selftrain_assets.domain.weights import NOTES_FILE
 from selftrain_assets.engines import TransformersSettings
-from selftrain_assets.models.loading import FACTS, load_model, resolve_model, weights_digest
+from selftrain_assets.models.loading import load_model, resolve_model, weights_digest
 from selftrain_assets.models.pretrain import example
 from selftrain_assets.models.tokenization import load_tokenizer
 
@@ -123,7 +124,7 @@ def test_the_digest_changes_with_every_byte_that_shapes_the_output(copy, embedde
     assert weights_digest(copy) != embedded.digest
 
 
-@pytest.mark.parametrize("file", [FACTS, "README.md", "training_log.txt"])
+@pytest.mark.parametrize("file", [NOTES_FILE, "README.md", "training_log.txt"])
 def test_the_digest_does_not_change_with_notes_beside_the_weights(copy, embedded, file):
     (copy / file).write_text("{}")
     assert weights_digest(copy) == embedded.digest

@@ -7,11 +7,11 @@ import random
 import pytest
 
 from selftrain_assets.domain.errors import ModelError
+from selftrain_assets.domain.random_init import ScratchModel
 from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.domain.types import Request
 from selftrain_assets.engines import TransformersSettings
 from selftrain_assets.models.loading import load_model, resolve_model
-from selftrain_assets.models.random_init import ScratchModel
 from selftrain_assets.models.tokenization import (
     check_tokenizer,
     decode,

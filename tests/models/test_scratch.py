@@ -4,11 +4,11 @@ import pytest
 
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.random_init import ScratchModel
 from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.domain.types import Request
 from selftrain_assets.engines import TransformersSettings
 from selftrain_assets.models.loading import load_model, resolve_model
-from selftrain_assets.models.random_init import ScratchModel
 from selftrain_assets.models.tokenization import encode_prompt, load_tokenizer
 
 SMALL = {"layers": 2, "width": 16, "heads": 2, "positions": 64}

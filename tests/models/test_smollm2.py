@@ -25,6 +25,7 @@ from selftrain_assets.models.tokenization import (
 )
 from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.store import Store
 from selftrain_assets.trainers.examples import IGNORED, tokenize
 from tests.lab import read_samples
@@ -223,7 +224,7 @@ def test_one_round_in_a_chat_trains_an_adapter_on_the_tokens_that_were_drawn(
         run.need("iter-001", stage) for stage in ("checkpoint", "evaluation", "dataset")
     )
     assert Path(
-        run.store.policy(trained.detail["place"]).by(None).adapter, "adapter_model.safetensors"
+        resolve(run.store, trained.references.weights).by(None).adapter, "adapter_model.safetensors"
     ).is_file()
     assert measured.metrics["greedy_accuracy"]["mean"] >= 0
 

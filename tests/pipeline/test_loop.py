@@ -10,6 +10,7 @@ from selftrain_assets.domain.types import Completion, Outcome, Row, Verdict
 from selftrain_assets.engines.scripted import ScriptedEngine, ScriptedSettings
 from selftrain_assets.pipeline.loop import human_only, prepare, run_rounds, walk
 from selftrain_assets.pipeline.run import Run, iteration_scope
+from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.reports import summarize
 from selftrain_assets.verifiers import NumericVerifier
 from tests import lab
@@ -155,7 +156,7 @@ def test_weights_that_nothing_describes_any_more_are_trained_again_and_put_aside
     run_rounds(run, [1])
     again = run.need("iter-001", "checkpoint")
     assert again.digest == trained.digest
-    assert run.store.policy(again.detail["place"]).digest == trained.digest
+    assert resolve(run.store, again.references.weights).digest == trained.digest
     [aside] = (weights.parent / "quarantine").iterdir()
     assert aside.name.endswith(weights.name)
 
@@ -262,10 +263,10 @@ def test_adapters_go_on_from_adapters_and_name_the_model_below(opened):
     recipe = lab.SETTINGS["recipe"] | {"start": "previous"}
     run = opened(recipe=recipe, trainer=lab.SETTINGS["trainer"] | {"lora": {"r": 2}})
     run_rounds(run, [1, 2])
-    places = [run.need(iteration_scope(i), "checkpoint").detail["place"] for i in (1, 2)]
-    assert [p["adapter_on"]["model"] for p in places] == ["embedded", "embedded"]
-    assert places[0]["digest"] != places[1]["digest"]
-    assert run.store.policy(places[1]).by(None).adapter is not None
+    first, second = (run.need(iteration_scope(i), "checkpoint").references.weights for i in (1, 2))
+    assert [weights.adapter_on.model for weights in (first, second)] == ["embedded", "embedded"]
+    assert first.digest != second.digest
+    assert resolve(run.store, second).by(None).adapter is not None
 
 
 def test_human_only_takes_the_steps_of_one_round_and_of_all(opened):

@@ -21,6 +21,7 @@ from selftrain_assets.pipeline import evaluation, inputs
 from selftrain_assets.pipeline.loop import human_only, run_rounds, walk
 from selftrain_assets.pipeline.metrics import measure
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.reports import summarize, write_report
 from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.store import Store
@@ -426,17 +427,17 @@ def test_each_method_can_have_an_adapter_of_its_own(mmst):
     run = mmst(**APART)
     run_rounds(run, [1, 2])
     first = run.need("iter-001", "checkpoint")
-    place = first.detail["place"]
-    assert place["methods"].keys() == {"marked", "bare"}
+    weights = first.references.weights
+    assert weights.methods.keys() == {"marked", "bare"}
     rows = table(run, "dataset", Row, name="rows")
-    for method, own in place["methods"].items():
-        assert own["adapter_on"]["model"] == "embedded"
-        facts = run.store.checkpoint_facts(own["checkpoint"])
+    for method, own in weights.methods.items():
+        assert own.adapter_on.model == "embedded"
+        facts = run.store.checkpoint_facts(own.key)
         assert facts["optimizer_steps"] == 2
         assert any(r.method == method for r in rows)
     assert first.counts == {"rows": len(rows), "steps": 4, "optimizer_steps": 4}
     assert [step for step, _ in first.metrics["losses"]] == [2, 4]
-    policy = run.store.policy(place)
+    policy = resolve(run.store, weights)
     assert policy.by("marked").adapter != policy.by("bare").adapter
     with pytest.raises(
         UserError, match="of the methods bare, marked, and none of them is of table"
@@ -461,12 +462,12 @@ def test_weights_of_a_method_answer_to_its_own_rows_alone(mmst):
     """What is retracted of another method trains nothing of this one again."""
     run = mmst(**APART | {"recipe": APART["recipe"] | {"cross_training": {}}})
     run_rounds(run, [1])
-    before = run.need("iter-001", "checkpoint").detail["place"]["methods"]
+    before = run.need("iter-001", "checkpoint").references.weights.methods
     taken = next(r for r in table(run, "dataset", Row, name="rows") if r.method == "bare")
     retract(run, "sample", taken.sample_key, "a test")
     again = Run(run.name, run.config, run.store)
     run_rounds(again, [1])
-    after = again.need("iter-001", "checkpoint").detail["place"]["methods"]
+    after = again.need("iter-001", "checkpoint").references.weights.methods
     assert after["bare"] != before["bare"]
     assert after["marked"] == before["marked"]
 
@@ -480,7 +481,7 @@ def test_the_engine_is_opened_with_the_weights_of_the_method_that_is_asked_for(m
         settings, "open", lambda self, ref: (opened.append(ref), open_engine(self, ref))[1]
     )
     run_rounds(run, [2])
-    policy = run.store.policy(run.need("iter-002", "policy").detail["place"])
+    policy = resolve(run.store, run.need("iter-002", "policy").references.weights)
     assert opened[:2] == [policy.by("marked"), policy.by("bare")]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from selftrain_assets.domain.errors import InfraError, TaskError, UserError
 from selftrain_assets.domain.types import Row
+from selftrain_assets.domain.weights import ServedModel
 from selftrain_assets.operations.audit import audit
 from selftrain_assets.operations.export import export
 from selftrain_assets.operations.garbage import collect
@@ -138,10 +139,7 @@ def test_a_student_learns_from_a_model_that_only_a_server_has(
     run = opened(recipe=taught(server), rounds=1)
     run_rounds(run, [1])
     policy = run.need("iter-001", "policy")
-    assert policy.detail["place"] == {
-        "served": {"model": NAME, "api": "chat", "revision": ""},
-        "digest": policy.digest,
-    }
+    assert policy.references.weights == ServedModel(model=NAME, api="chat", digest=policy.digest)
     assert len(server.asked) == 48  # all of the samples, and of the evaluations none
     samples = lab.read_samples(run, run.need("iter-001", "samples"))
     assert all(s.engine.startswith("openai ") and s.policy == policy.digest for s in samples)

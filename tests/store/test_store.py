@@ -331,7 +331,7 @@ def test_a_manifest_survives_json(tmp_path):
         counts={"samples": 3},
         metrics={"accuracy": 0.5, "ü": [1, None]},
         files={"samples": ("f.parquet", 3, "sha")},
-        detail={"place": {"model": "embedded"}},
+        detail={"weights": {"kind": "pretrained", "model": "embedded", "digest": "d"}},
         seconds=1.5,
         work_seconds=1.25,
         tokens=7,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.domain.errors import TaskError, UserError
+from selftrain_assets.domain.weights import PerMethod, StoredCheckpoint
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.operations.audit import owed
 from selftrain_assets.operations.export.capsule import (
@@ -32,6 +33,7 @@ from selftrain_assets.operations.export.weights import (
     write_weights,
 )
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
+from selftrain_assets.pipeline.results import CheckpointResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.reports import summarize
 from selftrain_assets.runtime.files import prepared_folder
@@ -57,9 +59,9 @@ def export(
     if it goes to the hub. `folder` is replaced as a whole where it is an earlier export, and
     refused where it is anything else.
     """
-    place = _place(run, iteration)
+    weights = _weights(run, iteration)
     if merge:
-        check_mergeable(place)
+        check_mergeable(weights)
     _check_folder(folder)
     results = _results(run, iteration)
     capsule = make_capsule(run, iteration, results)
@@ -69,7 +71,7 @@ def export(
         told = Exported(
             run,
             iteration,
-            write_weights(run, place, new / MODEL, merge),
+            write_weights(run, weights, new / MODEL, merge),
             None,
             capsule,
             model_id,
@@ -92,9 +94,9 @@ def export(
     return told
 
 
-def _place(run: Run, iteration: int) -> dict[str, Any]:
-    """Where the weights of a round lie, if they are what the settings ask for today: the card
-    and the capsule speak of these."""
+def _weights(run: Run, iteration: int) -> StoredCheckpoint | PerMethod:
+    """The weights of a round, if they are what the settings ask for today: the card and the
+    capsule speak of these."""
     if not 0 <= iteration <= run.config.rounds:
         raise UserError(
             f"{run.name}: there is no round {iteration}; give one from 1 to {run.config.rounds}, or"
@@ -108,13 +110,13 @@ def _place(run: Run, iteration: int) -> dict[str, Any]:
             f" retractions of today: the stage {stage} of {scope} is owed; do it first:"
             f" {commands(run, iteration)[-1]}"
         )
-    place = run.need(scopes[-1], "checkpoint").detail["place"]
-    if not {"checkpoint", "methods"} & set(place):
+    weights = run.need(scopes[-1], "checkpoint").result(CheckpointResult).weights
+    if not isinstance(weights, StoredCheckpoint | PerMethod):
         raise UserError(
             f"{run.name}: the base is the model {run.config.model} as it is, so there is nothing to"
             " export; give a round from 1"
         )
-    return place
+    return weights
 
 
 def _results(run: Run, iteration: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from selftrain_assets.config.experiment_files import described_by, experiment_file, repeats
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
+from selftrain_assets.pipeline.results import CheckpointResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.store import Manifest
@@ -27,6 +28,7 @@ def make_capsule(run: Run, iteration: int, results: dict[str, Any]) -> dict[str,
     round; `results` as a report has them."""
     scope = iteration_scope(iteration) if iteration else BASE
     checkpoint = run.need(scope, "checkpoint")
+    result = checkpoint.result(CheckpointResult)
     described = described_by(run.name)
     stages = list(_stages(run, iteration, bool(results["human_only"])))
     return {
@@ -38,7 +40,7 @@ def make_capsule(run: Run, iteration: int, results: dict[str, Any]) -> dict[str,
         "checkpoint": {
             "digest": checkpoint.digest,
             "key": checkpoint.key,
-            "place": checkpoint.detail["place"],
+            "weights": result.weights.model_dump(mode="json"),
         },
         "dataset": checkpoint.parents.get("dataset"),
         "seeds": _seeds(run, checkpoint),
@@ -130,7 +132,7 @@ def _seeds(run: Run, checkpoint: Manifest) -> dict[str, int]:
     found = {
         "experiment": run.config.seed,
         "task": run.config.task.seed,
-        "training": checkpoint.detail.get("seed"),
+        "training": checkpoint.result(CheckpointResult).seed,
     }
     return {name: seed for name, seed in found.items() if seed is not None}
 

@@ -7,12 +7,20 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from selftrain_assets.domain.errors import UserError
-from selftrain_assets.models.loading import FACTS, ModelRef, hub_name, merge_adapter
-from selftrain_assets.models.random_init import ScratchModel
+from selftrain_assets.domain.random_init import ScratchModel
+from selftrain_assets.domain.weights import (
+    NOTES_FILE,
+    ModelWeights,
+    PerMethod,
+    PretrainedModel,
+    StoredCheckpoint,
+)
+from selftrain_assets.models.loading import ModelRef, hub_name, merge_adapter
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.runtime.files import write_atomically
 
 Kind = Literal["full", "adapter", "merged"]
@@ -55,28 +63,31 @@ class Weights:
     base: HubModel | str | None = None  # of an adapter: a model on the hub, or a folder
 
 
-def check_mergeable(place: dict[str, Any]) -> None:
+def check_mergeable(weights: StoredCheckpoint | PerMethod) -> None:
     """UserError where there is no adapter that could be merged."""
-    if not any(own.get("adapter_on") for own in place.get("methods", {None: place}).values()):
+    if not any(
+        isinstance(each, StoredCheckpoint) and each.adapter_on for each in weights.with_parents()
+    ):
         raise UserError(
             "--merge: there is no adapter to merge, the checkpoint is whole weights already; leave"
             " --merge out"
         )
 
 
-def write_weights(run: Run, place: dict[str, Any], folder: Path, merge: bool) -> list[Weights]:
-    """Write the weights at a place of the store: of all methods into `folder`, or of each into a
-    folder of its name."""
-    policy = run.store.policy(place)
-    methods = [m.name for m in run.methods] if "methods" in place else [None]
-    return [
-        _write(policy.by(name), place["methods"][name] if name else place, folder, name, merge)
-        for name in methods
-    ]
+def write_weights(
+    run: Run, weights: StoredCheckpoint | PerMethod, folder: Path, merge: bool
+) -> list[Weights]:
+    """Write weights of the store: of all methods into `folder`, or of each into a folder of its
+    name."""
+    policy = resolve(run.store, weights)
+    if isinstance(weights, StoredCheckpoint):
+        return [_write(policy.by(None), weights, folder, None, merge)]
+    names = [str(method.name) for method in run.methods]
+    return [_write(policy.by(name), weights.methods[name], folder, name, merge) for name in names]
 
 
 def _write(
-    ref: ModelRef, place: dict[str, Any], folder: Path, method: str | None, merge: bool
+    ref: ModelRef, weights: ModelWeights, folder: Path, method: str | None, merge: bool
 ) -> Weights:
     name = method or ""
     if ref.adapter is None:
@@ -85,14 +96,15 @@ def _write(
     if merge:
         _merge(ref, folder / name)
         return Weights("merged", name, method)
-    on_hub = HubModel.of(place["adapter_on"].get("model", ""), ref.directory)
+    below = weights.adapter_on if isinstance(weights, StoredCheckpoint) else None
+    on_hub = HubModel.of(below.model, ref.directory) if isinstance(below, PretrainedModel) else None
     if on_hub is not None:
         _copy_adapter(ref.adapter, folder / name, on_hub.name, on_hub.revision)
         return Weights("adapter", name, method, on_hub)
-    own, below = ((Path(name) / part).as_posix() for part in (ADAPTER_FOLDER, BASE_FOLDER))
+    own, base = ((Path(name) / part).as_posix() for part in (ADAPTER_FOLDER, BASE_FOLDER))
     _copy_adapter(ref.adapter, folder / own, BASE_FOLDER, None)
-    _copy(ref.directory, folder / below)
-    return Weights("adapter", own, method, below)
+    _copy(ref.directory, folder / base)
+    return Weights("adapter", own, method, base)
 
 
 def _copy_adapter(source: Path, folder: Path, base: str, revision: str | None) -> None:
@@ -110,7 +122,7 @@ def _copy(source: Path, folder: Path) -> None:
     nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir()):
-        if path.is_file() and path.name not in (FACTS, CARD):
+        if path.is_file() and path.name not in (NOTES_FILE, CARD):
             shutil.copyfile(path, folder / path.name)
 
 

@@ -10,18 +10,20 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 from importlib import import_module
-from typing import Any
 
 from selftrain_assets.domain.attempts import Attempt, Feedback, Script
 from selftrain_assets.domain.errors import TaskError, UserError
 from selftrain_assets.domain.group_balance import distinct_rows, in_ratio
 from selftrain_assets.domain.identity import fingerprint, row_key
 from selftrain_assets.domain.types import Outcome, Problem, Row, RowSource, Sample, Trajectory, Turn
+from selftrain_assets.domain.weights import WeightsRef
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.thinking import marks_of
+from selftrain_assets.pipeline.results import PolicyResult
 from selftrain_assets.pipeline.rows import Rows, freeze
 from selftrain_assets.pipeline.run import Clock, Run, finish, iteration_scope
 from selftrain_assets.pipeline.sampling import open_samples, open_verdicts, teacher
+from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.tripost.conversation_runner import Responder
 from selftrain_assets.recipes.tripost.conversations import Conversations, Role
@@ -112,12 +114,12 @@ def trajectories(run: Run, iteration: int) -> Manifest:
     judged, drawn, policy = (
         run.need(scope, stage) for stage in ("verifications", "samples", "policy")
     )
-    places: dict[Role, Any] = {
+    asked_weights: dict[Role, WeightsRef] = {
         role: teacher(run, scope, setting, asked)
         for role, (setting, asked) in recipe.editors.items()
     }
     script, own = script_of(run), recipe.own(iteration)
-    digests = {role: place["digest"] for role, place in places.items()}
+    digests = {role: weights.digest for role, weights in asked_weights.items()}
     edited_by = recipe.model_dump(
         include={
             "wording",
@@ -143,10 +145,8 @@ def trajectories(run: Run, iteration: int) -> Manifest:
     current = run.done(scope, "trajectories", key, parents)
     if current and not current.counts[Outcome.INFRA_ERROR] and _is_drawn(run, current):
         return current
-    models = {
-        role: run.store.policy(place)
-        for role, place in (places | {"policy": policy.detail["place"]}).items()
-    }
+    weights = asked_weights | {"policy": policy.result(PolicyResult).weights}
+    models = {role: resolve(run.store, reference) for role, reference in weights.items()}
     conversations = Conversations(recipe, run.methods[0].prompt, script, own)
     with run.store.writing(run.name, scope, "trajectories", run.owner), run.store.database() as db:
         attempts = _attempts(run, drawn, judged)
@@ -178,7 +178,13 @@ def trajectories(run: Run, iteration: int) -> Manifest:
                 "by": _by(turns),
             },
             settings=recipe.model_dump(mode="json"),
-            detail={"policy": policy.digest, "places": places},
+            detail={
+                "policy": policy.digest,
+                "asked": {
+                    role: reference.model_dump(mode="json")
+                    for role, reference in asked_weights.items()
+                },
+            },
             files={
                 name: run.store.write_table(run.name, scope, name, digest, record, rows)
                 for name, (record, rows) in tables.items()
@@ -190,11 +196,9 @@ def _is_drawn(run: Run, made: Manifest) -> bool:
     """Do the pools hold, undamaged, the samples that the turns name?"""
     if run.store.trusts_pools:
         return True
-    digests = {
-        made.detail["policy"],
-        *(place["digest"] for place in made.detail["places"].values()),
-    }
-    pools = [run.store.samples(digest) for digest in digests]
+    references = made.references
+    digests = {references.policy, *(weights.digest for weights in references.asked.values())}
+    pools = [run.store.samples(digest) for digest in digests if digest]
     if not all(pool.is_sound() for pool in pools):
         return False
     with run.store.database() as db:

@@ -14,14 +14,16 @@ from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.config.experiment_files import load_experiment
 from selftrain_assets.domain.errors import IntegrityError, TaskError, UserError
 from selftrain_assets.domain.types import Row
+from selftrain_assets.domain.weights import NOTES_FILE
 from selftrain_assets.models import loading
-from selftrain_assets.models.loading import FACTS, load_model
+from selftrain_assets.models.loading import load_model
 from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.operations import retract
 from selftrain_assets.operations.export import export
 from selftrain_assets.operations.export.capsule import CAPSULE
 from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.pipeline.run import Run, iteration_scope
+from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.reports import summarize
 from selftrain_assets.store import Store
 from selftrain_assets.store.tables import file_digest
@@ -80,8 +82,8 @@ def test_the_code_of_the_card_loads_the_checkpoint(
     export(run, run.config.rounds, tmp_path / "out", merge=merge)
     found = run_snippet(tmp_path / "out" / "model", monkeypatch)
     assert capsys.readouterr().out.strip()
-    policy = run.store.policy(
-        run.need(iteration_scope(run.config.rounds), "checkpoint").detail["place"]
+    policy = resolve(
+        run.store, run.need(iteration_scope(run.config.rounds), "checkpoint").references.weights
     )
     ref = policy.by(run.methods[0].name)
     expected = logits(load_model(ref, "cpu", merge=merge), load_tokenizer(ref))
@@ -94,7 +96,7 @@ def test_the_code_of_the_card_loads_the_checkpoint(
         assert torch.allclose(
             actual, logits(load_model(ref, "cpu", merge=False), load_tokenizer(ref)), atol=1e-4
         )
-    assert not list((tmp_path / "out").rglob(FACTS))
+    assert not list((tmp_path / "out").rglob(NOTES_FILE))
 
 
 def test_each_method_has_a_folder_that_loads(exported_runs, tmp_path):
@@ -103,7 +105,7 @@ def test_each_method_has_a_folder_that_loads(exported_runs, tmp_path):
 
     run = exported_runs("adapter of each method")
     export(run, 1, tmp_path / "out")
-    policy = run.store.policy(run.need("iter-001", "checkpoint").detail["place"])
+    policy = resolve(run.store, run.need("iter-001", "checkpoint").references.weights)
     for method in ("marked", "bare"):
         folder = tmp_path / "out" / "model" / method / "adapter"
         base = load_model(loading.ModelRef(folder.parent / "base", ""), "cpu")

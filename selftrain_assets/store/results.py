@@ -1,0 +1,74 @@
+"""What came of a stage, typed: each stage declares a result, whose fields are written to its
+manifest and read from it.
+
+A manifest keeps results in three parts: `counts` of records, `metrics` that reports show, and
+`detail` that later stages and operations read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
+
+Part = Literal["counts", "metrics", "detail"]
+PARTS: tuple[Part, ...] = ("counts", "metrics", "detail")
+Parts = Mapping[Part, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """Where a manifest keeps a field: in which part; by which name, where not by its own; and
+    how older stores call it."""
+
+    part: Part
+    name: str | None = None
+    formerly: str | None = None
+
+
+T = TypeVar("T")
+Count = Annotated[int, In("counts")]
+Metric = Annotated[T, In("metrics")]
+Detail = Annotated[T, In("detail")]
+
+
+class StageResult(BaseModel):
+    """What came of a stage. Every field says by its annotation where a manifest keeps it; one
+    that has its default is not kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @classmethod
+    def from_parts(cls, parts: Parts) -> Self:
+        """The result that a manifest keeps in its parts; what else these hold is left out.
+
+        Raises:
+            pydantic.ValidationError: the parts are of another stage, or were altered.
+        """
+        values = {}
+        for field, info in cls.model_fields.items():
+            kept = _kept(info)
+            for name in (kept.name or field, kept.formerly):
+                if name is not None and name in parts[kept.part]:
+                    values[field] = parts[kept.part][name]
+                    break
+        return cls(**values)
+
+    def to_parts(self) -> dict[str, dict[str, Any]]:
+        """The parts of a manifest, in JSON types."""
+        dumped = self.model_dump(mode="json")
+        parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+        for field, info in type(self).model_fields.items():
+            if info.is_required() or getattr(self, field) != info.get_default(
+                call_default_factory=True
+            ):
+                kept = _kept(info)
+                parts[kept.part][kept.name or field] = dumped[field]
+        return parts
+
+
+def _kept(info: FieldInfo) -> In:
+    return next(note for note in info.metadata if isinstance(note, In))
