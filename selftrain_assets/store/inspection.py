@@ -93,8 +93,8 @@ def _quarantined(directory: Path, listing: Contents) -> Iterator[tuple[Path, int
 
 
 def fault_of(path: Path, sha256: str) -> str | None:
-    """ "missing", "damaged", or None where the bytes are as they were committed."""
-    found = damage(path, sha256)
+    """ "missing", "damaged", or None where the bytes, all of which are read, are as committed."""
+    found = damage(path, sha256, reread=True)
     return found if found in (None, "missing") else "damaged"
 
 

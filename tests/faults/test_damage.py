@@ -16,7 +16,8 @@ import pytest
 from selftrain_assets.domain.errors import BusyError, InfraError, IntegrityError
 from selftrain_assets.operations.catalog import query
 from selftrain_assets.runtime.files import needs_room
-from selftrain_assets.store import Store
+from selftrain_assets.store import Store, tables
+from selftrain_assets.store.inspection import pool_state
 from selftrain_assets.store.pool import Pool
 from tests.faults.harness import E_STEP, audit, checksums, committed, flip, pools
 from tests.store.test_store import Record, files, records
@@ -201,6 +202,75 @@ def test_reading_puts_nothing_aside(pool):
         pool.keys()
     assert not pool.is_sound()
     assert files(pool.directory) == before
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """Names of the files whose bytes are hashed."""
+    names, digest = [], tables.file_digest
+    monkeypatch.setattr(
+        tables, "file_digest", lambda path: (names.append(path.name), digest(path))[1]
+    )
+    return names
+
+
+def settled(pool):
+    """The shards of a pool, as old as what an earlier run left."""
+    shards = [pool.directory / shard.file for shard in pool.shards()]
+    time.sleep(2 * tables.RACY)
+    return shards
+
+
+def test_a_shard_is_hashed_once_per_process_and_by_every_audit(pool, hashed):
+    names = [path.name for path in settled(pool)]
+    hashed.clear()
+    for _ in range(3):
+        pool.check()
+        assert pool.is_sound()
+        assert len(pool.keys()) == 3
+    assert hashed == names
+    assert pool_state(pool.directory).faults == ()
+    assert hashed == names * 2
+
+
+@pytest.mark.parametrize("change", [flip, tear, remove])
+def test_a_shard_that_is_damaged_between_two_runs_is_noticed(pool, change):
+    """By a process that has read it before, and by one that has not."""
+    path = settled(pool)[0]
+    pool.check()
+    change(path)
+    for known in ({}, tables._checksums.copy()):
+        tables._checksums.clear()
+        tables._checksums.update(known)
+        with pytest.raises(IntegrityError, match=path.name):
+            pool.check()
+        assert not pool.is_sound()
+    assert repaired(pool) == [3]
+
+
+def test_a_shard_that_keeps_its_size_and_its_date_is_noticed(pool):
+    path = settled(pool)[0]
+    pool.check()
+    before = path.stat()
+    flip(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    with pytest.raises(IntegrityError, match=path.name):
+        pool.check()
+
+
+def test_damage_that_shows_in_no_date_is_found_by_an_audit(pool, monkeypatch):
+    """As of a disk that loses a bit."""
+    path = settled(pool)[0]
+    pool.check()
+    state, intact = tables._checksums[path]
+    flip(path)
+    now = path.stat()
+    changed = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+    monkeypatch.setitem(tables._checksums, path, (changed, intact))
+    assert state != changed
+    pool.check()
+    assert [fault.file for fault in pool_state(pool.directory).faults] == [path]
 
 
 # -- disks, second processes, clocks ---------------------------------------------------------------
