@@ -1,5 +1,6 @@
-"""Runs model-written programs in Docker so that the code cannot forge its verdict. See README.md in
-this folder.
+"""Runs model-written programs in Docker so that the code cannot forge its verdict.
+
+See README.md in this folder.
 
 with Pool(PoolSettings(engines=(EngineSettings(base="local"),))) as pool:
     verdict = pool.judge(StdinTask("print(int(input()) + 1)", (StdinCase("1", "2"),)))

@@ -1,5 +1,7 @@
-"""Does the sandbox hold here? The engine, the image, and every control as a program sees it from
-inside a container."""
+"""Does the sandbox hold here?
+
+The engine, the image, and every control as a program sees it from inside a container.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,10 @@ from sandbox.worker import Worker
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One engine and what is on it. `checks` are made while they are drawn: a second or so each
-    at most."""
+    """One engine and what is on it.
+
+    `checks` are made while they are drawn: a second or so each at most.
+    """
 
     engine: str
     image: str

@@ -106,8 +106,10 @@ def owner() -> str:
 
 
 def sweep(client: Any) -> int:
-    """Remove containers whose owner was a process of this machine that is gone. Others' are left
-    alone. How many it were."""
+    """Remove containers whose owner was a process of this machine that is gone.
+
+    Others' are left alone. How many it were.
+    """
     removed = 0
     with engine_errors("containers cannot be listed"):
         for container in client.containers.list(
@@ -237,8 +239,11 @@ class Line:
             rest = rest[self.socket.send(rest) :]
 
     def read(self, seconds: float) -> dict[str, Any]:
-        """The next record. EOFError if the container is gone, TimeoutError after `seconds` of
-        silence, ValueError if it is no record."""
+        """The next record.
+
+        EOFError if the container is gone, TimeoutError after `seconds` of silence, ValueError if it
+        is no record.
+        """
         self.socket.settimeout(seconds)
         scanned = 0
         while (end := self.buffer.find(b"\n", scanned)) < 0:
@@ -268,8 +273,10 @@ class Line:
             del self.error_text[:-4000]
 
     def hang_up(self) -> None:
-        """From another thread: end a read or write that is going on. The runner sees the end of
-        its input and leaves."""
+        """From another thread: end a read or write that is going on.
+
+        The runner sees the end of its input and leaves.
+        """
         try:
             self.socket.shutdown(socket.SHUT_RDWR)
         except Exception:  # a transport without it, or closed by now

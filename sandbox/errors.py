@@ -1,5 +1,7 @@
-"""What can go wrong that is not the program's doing. None of these is ever a verdict on a
-program."""
+"""What can go wrong that is not the program's doing.
+
+None of these is ever a verdict on a program.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,10 @@ class SandboxError(Exception):
 
 
 class EngineError(SandboxError):
-    """There is no Docker engine, or it went away. The work in flight is owed again; nothing was
-    judged wrong."""
+    """There is no Docker engine, or it went away.
+
+    The work in flight is owed again; nothing was judged wrong.
+    """
 
 
 class UnsafeError(SandboxError):

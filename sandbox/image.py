@@ -65,8 +65,10 @@ def context_files() -> dict[str, bytes]:
 
 
 def build(client: Any, settings: EngineSettings) -> str:
-    """The image's tag; built unless it is there. SandboxError if the base, a package or a
-    language cannot be had."""
+    """The image's tag; built unless it is there.
+
+    SandboxError if the base, a package or a language cannot be had.
+    """
     from sandbox.engine import engine_errors
 
     with engine_errors("the sandbox image cannot be looked up"):
@@ -153,7 +155,9 @@ def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
 
 def _write_context(file: Any, layers: str, installed: Installed | None, local: bool) -> None:
     """The build context as a tar; times are left at zero so that the engine's cache works.
-    `local`: the base is one made here, which has the shared libraries of its Python alone."""
+
+    `local`: the base is one made here, which has the shared libraries of its Python alone.
+    """
     files = context_files()
     files["Dockerfile"] = files["Dockerfile"].decode().replace(RUNNER, layers + RUNNER).encode()
     if PREPARE in layers:
@@ -221,8 +225,10 @@ def _target(client: Any, base: str) -> Target:
 
 def _base(client: Any, settings: EngineSettings, make: bool = True) -> tuple[str, str] | None:
     """Name and id of the base image; None if it is not there, and is not to be made or pulled.
+
     `auto` asks the registry once: where that fails, the local base is there from then on. The
-    published image has no compilers."""
+    published image has no compilers.
+    """
     base, languages = settings.base, settings.languages
     if base == AUTO and not languages:
         published = _found(client, PUBLISHED)

@@ -1,5 +1,6 @@
-"""From the runner's facts and the task's expected values to a verdict. A pure function, out of the
-program's reach.
+"""From the runner's facts and the task's expected values to a verdict.
+
+A pure function, out of the program's reach.
 
 Every way out but one leads to something else than `pass`: what is missing, unreadable or too much
 is not right.
@@ -39,8 +40,9 @@ Finding = tuple[Outcome, int, str]
 
 
 def judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
-    """The verdict of a program whose runner finished its job. With a checker, `pass` says that
-    every case ended well.
+    """The verdict of a program whose runner finished its job.
+
+    With a checker, `pass` says that every case ended well.
 
     Whatever a program makes it stumble over is `unscorable`: never a pass, and nothing that ends
     the judging of others.
@@ -112,8 +114,11 @@ def _measured(task: Task, reports: list[dict[str, Any]]) -> Verdict:
 def broken(
     report: dict[str, Any], limits: Limits, any_status: bool = False
 ) -> tuple[Outcome, str] | None:
-    """How a process ended that did not end well, None if it did. CPU time comes first: it is
-    what decides. With `any_status` a status of the program's own choice is as good as 0."""
+    """How a process ended that did not end well, None if it did.
+
+    CPU time comes first: it is what decides. With `any_status` a status of the program's own choice
+    is as good as 0.
+    """
     end = report["program"]
     # the kernel's clock and the accounts differ by a tick
     if end["cpu"] > limits.cpu_seconds or end["exit"] == -signal.SIGXCPU:
@@ -220,8 +225,10 @@ def _stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Findi
 
 
 def _func(task: FuncTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
-    """Each call's line in turn, and how many are right. A process that did not end well is
-    blamed on the call that has no line."""
+    """Each call's line in turn, and how many are right.
+
+    A process that did not end well is blamed on the call that has no line.
+    """
     if (problem := malformed(report)) is not None:
         return ("malformed", 0, problem), 0
     lines = report["results"].split("\n")

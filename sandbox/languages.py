@@ -19,8 +19,10 @@ options."""
 
 @dataclass(frozen=True)
 class Language:
-    """One row of the table. Commands run in the scratch folder, where the program lies as
-    `file`."""
+    """One row of the table.
+
+    Commands run in the scratch folder, where the program lies as `file`.
+    """
 
     title: str
     tags: tuple[str, ...]

@@ -9,8 +9,10 @@ KIB, MIB = 1024, 1024 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one case: one process and whatever it starts. They are part of what a verdict
-    means."""
+    """Limits of one case: one process and whatever it starts.
+
+    They are part of what a verdict means.
+    """
 
     cpu_seconds: float = 5.0
     """CPU time, user and system, of the process and its children, where the container's account

@@ -33,8 +33,10 @@ def lower(tests: Iterable[str], entry: str) -> tuple[Call, ...] | None:
 
 
 def _call(statement: ast.stmt, entry: str) -> Call | None:
-    """`assert entry(literals) == literal`. `is` is not lowered: the host compares by equality,
-    which says less."""
+    """`assert entry(literals) == literal`.
+
+    `is` is not lowered: the host compares by equality, which says less.
+    """
     match statement:
         case ast.Assert(
             test=ast.Compare(left=ast.Call() as called, ops=[ast.Eq()], comparators=[right])

@@ -44,8 +44,10 @@ def remove_superseded(client: Any, kind: str, newest: str) -> int:
 
 
 def remove_unused(client: Any) -> int:
-    """Remove every image made here that no container has; whoever needs one again makes it
-    again. How many it were."""
+    """Remove every image made here that no container has; whoever needs one again makes it again.
+
+    How many it were.
+    """
     return _remove(client, unused_images(client))
 
 

@@ -84,8 +84,9 @@ class Pool:
         return [verdict for _, verdict in sorted(self.stream(tasks), key=lambda pair: pair[0])]
 
     def stream(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Verdict]]:
-        """Position and verdict of each task as it is done. EngineError ends it; what came before
-        stays valid.
+        """Position and verdict of each task as it is done.
+
+        EngineError ends it; what came before stays valid.
 
         Closed early, or left by an exception, it ends the programs in flight at once. The pool can
         be used again.

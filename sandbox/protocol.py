@@ -1,5 +1,7 @@
-"""Tasks that go in, verdicts that come out, and the job line between them. A job line never
-holds an expected value."""
+"""Tasks that go in, verdicts that come out, and the job line between them.
+
+A job line never holds an expected value.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,11 @@ Mode = Literal["stdin", "func", "rpc", "run"]
 
 @dataclass(frozen=True)
 class TextRule:
-    """How printed text is compared. White space at the ends of lines and blank lines at the end
-    never count. Under any other rule than this one, texts are lines of words: blank lines at the
-    beginning and how much white space there is do not count either.
+    """How printed text is compared.
+
+    White space at the ends of lines and blank lines at the end never count. Under any other rule
+    than this one, texts are lines of words: blank lines at the beginning and how much white space
+    there is do not count either.
 
     A number is a word such as `-12`, `0.50` or `1e-5`. `007`, `1_000`, `nan` and `inf` are words
     like any other.
@@ -135,8 +139,10 @@ def storable(text: str) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one program. In mode `run`, `pass` says that it ran to its normal end, and
-    nothing more."""
+    """What became of one program.
+
+    In mode `run`, `pass` says that it ran to its normal end, and nothing more.
+    """
 
     outcome: Outcome
     mode: Mode

@@ -1,5 +1,6 @@
-"""Proof, from inside a container, that every control takes effect. Nothing is run where one does
-not.
+"""Proof, from inside a container, that every control takes effect.
+
+Nothing is run where one does not.
 
 `static_checks` takes some milliseconds and is made whenever a pool opens. `behaviour_checks` also
 lets programs misbehave, for `python -m sandbox doctor`.
@@ -69,8 +70,10 @@ class Check:
 def _limits_hold(
     found: dict[str, int], limits: Limits, degraded: Collection[str], mapped: int
 ) -> bool:
-    """Whether every limit of a process is what it should be; -1 stands for none. Packages have
-    `mapped` address space before it begins."""
+    """Whether every limit of a process is what it should be; -1 stands for none.
+
+    Packages have `mapped` address space before it begins.
+    """
     most = {
         "AS": limits.memory_bytes + STACK_ROOM + mapped,
         "CPU": limits.cpu_seconds + 3,

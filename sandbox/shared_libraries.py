@@ -15,8 +15,9 @@ SYSTEM = ("/lib", "/usr/lib", "/lib64", "/usr/lib64")
 
 
 def shared_libraries(binaries: Iterable[Path]) -> dict[str, str]:
-    """Path here -> path in the image, of all that these binaries load. SandboxError where this
-    machine has no `ldd`.
+    """Path here -> path in the image, of all that these binaries load.
+
+    SandboxError where this machine has no `ldd`.
 
     What lies in none of the system's folders goes to /usr/local/lib, which a local base has its
     loader look through.

@@ -40,8 +40,10 @@ STANDARDS = ("gnu++17", "gnu++20", "gnu++23")
 
 
 def found_versions(languages: Iterable[str]) -> list[str]:
-    """Language and version of each, as this machine has them. SandboxError says what to do about
-    one that it has not."""
+    """Language and version of each, as this machine has them.
+
+    SandboxError says what to do about one that it has not.
+    """
     versions = []
     for name in languages:
         language = LANGUAGES[name]

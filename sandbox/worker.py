@@ -52,8 +52,10 @@ class CancelledError(SandboxError):
 
 
 class Worker:
-    """Starts containers as needed. Not to be shared by threads; `interrupt` alone may be called
-    from another one."""
+    """Starts containers as needed.
+
+    Not to be shared by threads; `interrupt` alone may be called from another one.
+    """
 
     def __init__(self, client: Any, image: str, settings: EngineSettings, slot: int) -> None:
         self.client, self.image, self.settings, self.slot = client, image, settings, slot
@@ -166,8 +168,10 @@ class Worker:
             line.remove()
 
     def interrupt(self) -> bool:
-        """Tell it to stop; its job, if it has one, ends in CancelledError at once. Whether it
-        had one: then close it."""
+        """Tell it to stop; its job, if it has one, ends in CancelledError at once.
+
+        Whether it had one: then close it.
+        """
         self.cancelled.set()  # first: whoever becomes busy after the next line was read sees it
         busy = self.busy
         for line in (self.line, self.opening):
@@ -307,8 +311,10 @@ class Worker:
         )
 
     def _job(self, task: Task) -> list[dict[str, Any]]:
-        """Write the job, read the reports. A container that is not clean afterwards is thrown
-        away."""
+        """Write the job, read the reports.
+
+        A container that is not clean afterwards is thrown away.
+        """
         if self.line is None:
             self.start()
         line = self.line

@@ -1,6 +1,8 @@
 # ruff: noqa: B018, SIM115
-"""Looks at its own cell from inside, as a hostile program would. It is run in mode `run`; its
-last line is its report."""
+"""Looks at its own cell from inside, as a hostile program would.
+
+It is run in mode `run`; its last line is its report.
+"""
 
 import ctypes
 import os

@@ -1,5 +1,7 @@
-"""Entry point of the container. Python does not add the folder of its script there (-P), so the
-path of the runner is added by hand."""
+"""Entry point of the container.
+
+Python does not add the folder of its script there (-P), so the path of the runner is added by hand.
+"""
 
 import os
 import sys

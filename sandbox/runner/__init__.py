@@ -1,2 +1,4 @@
-"""What runs inside the container: supervisor, zygote, and one forked process per case. Standard
-library alone."""
+"""What runs inside the container: supervisor, zygote, and one forked process per case.
+
+Standard library alone.
+"""

@@ -1,5 +1,7 @@
 """The program's side of rpc mode: it loads the program and does what the tests ask for.
-Untrusted, as child.py is."""
+
+Untrusted, as child.py is.
+"""
 
 from __future__ import annotations
 

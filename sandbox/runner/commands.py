@@ -1,5 +1,6 @@
-"""Programs in other languages than Python: compiled once, then run for each case. Both under the
-program's uid and in its limits.
+"""Programs in other languages than Python: compiled once, then run for each case.
+
+Both under the program's uid and in its limits.
 
 The scratch folder lets nothing be run that lies there. What a compiler makes is handed on as a
 sealed memory file instead, and a case runs that: no program gets a place that it could run

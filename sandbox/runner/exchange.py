@@ -47,9 +47,11 @@ DATES = {
 
 
 class Exchange(Codec):
-    """One request and its reply. Lists, dicts and sets among the arguments are numbered, so that
-    what is one object here is one object there, and what the program leaves in it can be brought
-    back. `side` has the objects that are only referred to.
+    """One request and its reply.
+
+    Lists, dicts and sets among the arguments are numbered, so that what is one object here is one
+    object there, and what the program leaves in it can be brought back. `side` has the objects that
+    are only referred to.
     """
 
     def __init__(self, side: Any, numbering: bool = True) -> None:
@@ -155,8 +157,10 @@ class Exchange(Codec):
         return [super(Exchange, self).encode(container) for container in self.shared]
 
     def restore(self, trees: Any) -> None:
-        """Give the shared containers here what they hold there. All is read before anything is
-        changed."""
+        """Give the shared containers here what they hold there.
+
+        All is read before anything is changed.
+        """
         if type(trees) is not list or len(trees) != len(self.shared):
             raise ValueError("containers are missing")
         contents = [super(Exchange, self).decode(tree) for tree in trees]

@@ -28,8 +28,10 @@ CLEAN_SECONDS = 2.0
 
 @contextlib.contextmanager
 def acting_as(uid: int, nobody: int) -> Iterator[None]:
-    """What is done in this block is allowed or refused as it is to that user. `nobody`: a uid
-    that no program ever has."""
+    """What is done in this block is allowed or refused as it is to that user.
+
+    `nobody`: a uid that no program ever has.
+    """
     os.setresuid(nobody, uid, 0)
     try:
         yield
@@ -43,8 +45,10 @@ def others(zygote_pid: int) -> bool:
 
 
 def kill_all(uids: list[int], nobody: int, zygote_pid: int) -> bool:
-    """End every process of these uids; no session, stop or daemon escapes from it. False if one
-    is still there."""
+    """End every process of these uids; no session, stop or daemon escapes from it.
+
+    False if one is still there.
+    """
     deadline = time.monotonic() + KILL_SECONDS
     while others(zygote_pid):
         if time.monotonic() > deadline:
@@ -70,8 +74,10 @@ def touch() -> None:
 
 
 def clean(uids: list[int], nobody: int) -> bool:
-    """Remove what these uids left. False if that did not succeed; then this container must not
-    be used again."""
+    """Remove what these uids left.
+
+    False if that did not succeed; then this container must not be used again.
+    """
     deadline = time.monotonic() + CLEAN_SECONDS
     for uid in 2 * uids:  # again: one user's folder may lie in another's, which was locked
         if not leftovers():

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 class Unscorable(BaseException):
-    """The tests need what cannot be carried over. Not an Exception, so that tests do not catch
-    it."""
+    """The tests need what cannot be carried over.
+
+    Not an Exception, so that tests do not catch it.
+    """
 
 
 class Held(NamedTuple):

@@ -40,8 +40,10 @@ class Gone(BaseException):
 
 
 class Remote:
-    """The line to the program's process. `fatal` stays set even if a test swallows what was
-    raised."""
+    """The line to the program's process.
+
+    `fatal` stays set even if a test swallows what was raised.
+    """
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -57,8 +59,10 @@ class Remote:
         raise error
 
     def receive(self) -> dict[str, Any]:
-        """The next line of the program's. What it has printed is printed here, where a test may
-        catch it."""
+        """The next line of the program's.
+
+        What it has printed is printed here, where a test may catch it.
+        """
         try:
             line = self.stream.readline(LONGEST)
         except OSError:
@@ -84,8 +88,10 @@ class Remote:
             self.fail(Gone("the program ended"))
 
     def ask(self, op: str, target: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Have the program carry out one operation; its value. StopIteration where an iteration
-        is over."""
+        """Have the program carry out one operation; its value.
+
+        StopIteration where an iteration is over.
+        """
         exchange = Exchange(self)
         try:
             self.write(
@@ -211,8 +217,10 @@ class Remote:
         return base
 
     def exception(self, content: Any) -> BaseException:
-        """What the program raised, as an exception of the nearest kind there is here. None of
-        them ends an iteration or the tests."""
+        """What the program raised, as an exception of the nearest kind there is here.
+
+        None of them ends an iteration or the tests.
+        """
         if (
             type(content) is not list
             or len(content) != 4

@@ -35,8 +35,10 @@ def filled(data: bytes) -> int:
 
 
 class Output:
-    """One output of a process. `most` bytes of it are kept, the first or the last ones; `strict`
-    says that more is too much."""
+    """One output of a process.
+
+    `most` bytes of it are kept, the first or the last ones; `strict` says that more is too much.
+    """
 
     def __init__(self, most: int, strict: bool = False, last: bool = False) -> None:
         self.reader, self.writer = os.pipe()

@@ -237,8 +237,10 @@ class Supervisor:
             die("a process cannot be killed")
 
     def report(self, case: Case, ended: list[dict[str, Any]]) -> dict[str, Any]:
-        """Facts alone. `program` is the untrusted process, `tester` the trusted one where there
-        is one."""
+        """Facts alone.
+
+        `program` is the untrusted process, `tester` the trusted one where there is one.
+        """
         texts = [
             {name: output.rest().decode("utf-8", "replace") for name, output in outputs.items()}
             for outputs in case.outputs
@@ -320,8 +322,10 @@ def own_uids(slot: int, count: int) -> range:
 
 
 def main() -> zygote.Role:
-    """Fork the zygote before the first job is read, then serve. Returns in the process of a case
-    alone: with what it has to do."""
+    """Fork the zygote before the first job is read, then serve.
+
+    Returns in the process of a case alone: with what it has to do.
+    """
     config = json.loads(sys.argv[1])
     uids = own_uids(config["slot"], config["uids"])
     refused = housekeeping.refused_rlimits(config["limits"])

@@ -23,8 +23,10 @@ from sandbox.runner.remote import CONTROL, Remote
 
 
 def wanted_names(trees: list[ast.Module]) -> set[str]:
-    """Names that the tests use and define nowhere. A built-in is never among them: the program
-    must not replace one."""
+    """Names that the tests use and define nowhere.
+
+    A built-in is never among them: the program must not replace one.
+    """
     names = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)]
     defined = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
     for tree in trees:

@@ -7,8 +7,10 @@ from typing import Any
 
 
 def run(code: Any, space: dict[str, Any]) -> None:
-    """Run a test; then those of its TestCase classes that it has not run itself. AssertionError
-    if one of all of them failed."""
+    """Run a test; then those of its TestCase classes that it has not run itself.
+
+    AssertionError if one of all of them failed.
+    """
     known, ran, failed = set(space), set(), []
     original = unittest.TestCase.run
 

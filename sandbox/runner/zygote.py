@@ -1,6 +1,8 @@
-"""The process that forks every case. It is forked before any job is read and is only ever handed
-file descriptors, so that no program finds a neighbour's source, inputs or results in the memory
-that it inherits."""
+"""The process that forks every case.
+
+It is forked before any job is read and is only ever handed file descriptors, so that no program
+finds a neighbour's source, inputs or results in the memory that it inherits.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +46,12 @@ ROLES = {
 
 
 def serve(control: int, refused: list[str]) -> Role:
-    """Fork what each message asks for, until the other end is closed. Whatever all cases have in
-    common is done here, once: what a child inherits costs it nothing. Returns in a forked
-    process alone, with what that one has to do: so the program starts with an almost empty
-    stack."""
+    """Fork what each message asks for, until the other end is closed.
+
+    Whatever all cases have in common is done here, once: what a child inherits costs it nothing.
+    Returns in a forked process alone, with what that one has to do: so the program starts with an
+    almost empty stack.
+    """
     for name in PRELOADED:
         importlib.import_module(name)
     packages = preload.packages()
@@ -120,8 +124,10 @@ def _ended(pid: int, started: float, shared: int) -> dict[str, Any]:
 
 
 def values(limits: dict[str, Any], mapped: int = 0) -> dict[str, tuple[int, int]]:
-    """The kernel's limits for one process of a case, by name. What packages have `mapped` is not
-    the program's doing."""
+    """The kernel's limits for one process of a case, by name.
+
+    What packages have `mapped` is not the program's doing.
+    """
     # above what the account allows: the kernel counts this one by the tick, some percent wrong
     cpu = 1 + -int(-limits["cpu_seconds"] // 1)
     same = {

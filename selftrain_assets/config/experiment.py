@@ -283,9 +283,11 @@ def _one_round(data: Any) -> Any:
 
 
 def _after_forks(config: Experiment, data: Mapping[str, Any]) -> dict[int, Experiment]:
-    """Settings of the rounds after each fork, by the first of them. Changes are merged into
-    `data`, which is what the file says, in the order of the forks, and must fit each time; else
-    ValidationError names them."""
+    """Settings of the rounds after each fork, by the first of them.
+
+    Changes are merged into `data`, which is what the file says, in the order of the forks, and must
+    fit each time; else ValidationError names them.
+    """
     later = {}
     for last in sorted({fork.iteration for fork in config.forks}):
         values = {name: value for name, value in data.items() if name != "forks"}

@@ -26,8 +26,10 @@ COMMENT = (
 
 
 def assignments(given: Iterable[str]) -> dict[str, Any]:
-    """What `recipe.cap=8` and the like mean, as one tree of settings. UserError for what is no
-    assignment, or given twice."""
+    """What `recipe.cap=8` and the like mean, as one tree of settings.
+
+    UserError for what is no assignment, or given twice.
+    """
     import yaml
 
     found: dict[str, Any] = {}
@@ -60,7 +62,9 @@ def assignments(given: Iterable[str]) -> dict[str, Any]:
 
 def fork(source: str, iteration: int, changes: dict[str, Any], rounds: int | None = None) -> str:
     """The text of an experiment that goes on from a round of `source` with these changes.
-    UserError where they do not fit."""
+
+    UserError where they do not fit.
+    """
     config = load_experiment(source)
     if of := repeats(source):
         raise UserError(

@@ -189,8 +189,9 @@ def studies() -> list[str]:
 
 
 def scaffold(preset: str, model: str | None = None) -> str:
-    """A commented experiment with this preset of a recipe, or a study. UserError for an unknown
-    one.
+    """A commented experiment with this preset of a recipe, or a study.
+
+    UserError for an unknown one.
 
     With a `model` it is asked as that one is: in a chat where it has a chat template, and with room
     for completions as long as its own generation config says, or as thoughts take where it thinks.

@@ -89,8 +89,10 @@ class Sweep(Identity):
 
     @property
     def named(self) -> dict[str, dict[str, Any]]:
-        """The same by the end of the point's name. A name stays when values are added behind the
-        others."""
+        """The same by the end of the point's name.
+
+        A name stays when values are added behind the others.
+        """
         changes = self.changes
         labels = _labels(dict.fromkeys(field for point in changes for field in point))
         places: dict[str, list[str]] = {field: [] for field in labels}
@@ -119,8 +121,10 @@ class Sweep(Identity):
         validated: Callable[[Any], Any],
         sentence: Callable[[ValidationError], str],
     ) -> None:
-        """Every point must be an experiment, and no two the same. `data` is what the file says;
-        ValidationError has the sentence on the first fault."""
+        """Every point must be an experiment, and no two the same.
+
+        `data` is what the file says; ValidationError has the sentence on the first fault.
+        """
         part = "grid" if self.grid else "points"
         names: dict[str, list[tuple[str, Any]]] = {}
         for name, changes in self.named.items():
@@ -192,8 +196,10 @@ def _refused(loc: str | tuple[str, ...], message: str) -> ValidationError:
 
 
 def _labels(fields: Iterable[str]) -> dict[str, str]:
-    """The last part of each field, and as many before it as tell it from the others. `seed` is
-    never alone: experiments that are repeated end with it."""
+    """The last part of each field, and as many before it as tell it from the others.
+
+    `seed` is never alone: experiments that are repeated end with it.
+    """
     split = {field: field.split(".") for field in fields}
     found = {}
     for field, parts in split.items():
@@ -224,8 +230,10 @@ def _word(text: str) -> str:
 
 
 def _distinct(name: str, text: str, taken: set[str]) -> str:
-    """Cut where it is too long, and told from those before by a digest. The digest begins with a
-    letter: it is no seed."""
+    """Cut where it is too long, and told from those before by a digest.
+
+    The digest begins with a letter: it is no seed.
+    """
     digest = fingerprint("sweep", text)
     if len(name) <= LONGEST_NAME and _alike(name) not in taken:
         return name

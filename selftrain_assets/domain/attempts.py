@@ -39,8 +39,10 @@ class Feedback:
 
 
 class Script(Protocol):
-    """Finds and corrects errors without a model. Anything that it raises stops the stage, with
-    the id of the problem."""
+    """Finds and corrects errors without a model.
+
+    Anything that it raises stops the stage, with the id of the problem.
+    """
 
     version: str
     """Raised whenever it may say something else about the same attempt."""
@@ -68,8 +70,9 @@ _PLACEHOLDER = re.compile(r"\{(number|text|step|last|before|segment|reason|kind)
 
 
 class Wording(Identity):
-    """How attempts, feedback and updates are written. White space inside a template stands for any
-    amount of it when it is read.
+    """How attempts, feedback and updates are written.
+
+    White space inside a template stands for any amount of it when it is read.
 
     A trajectory reads: attempt, `feedback`, what is wrong or that nothing is, `update`, the next
     attempt.
@@ -262,8 +265,10 @@ def _filled(template: str, fields: Mapping[str, str]) -> str:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """What a template can have been filled to. No space at all may stand where it has one:
-    word-level tokenizers lose them."""
+    """What a template can have been filled to.
+
+    No space at all may stand where it has one: word-level tokenizers lose them.
+    """
 
     def readable(part: str) -> str:
         if part.isspace():

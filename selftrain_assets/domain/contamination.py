@@ -1,5 +1,6 @@
-"""Does text that is trained on hold what a model is evaluated on? By whole questions, and by long
-runs of words in common.
+"""Does text that is trained on hold what a model is evaluated on?
+
+By whole questions, and by long runs of words in common.
 
 What makes no difference between two texts is said in domain/text.py. A held-out question counts as
 a whole where it stands in another text with its signs, and carries enough to be that question and

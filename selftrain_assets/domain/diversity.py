@@ -1,5 +1,6 @@
-"""How varied are rows? Effective numbers, the share of the most frequent, and near-duplicates, all
-without a model.
+"""How varied are rows?
+
+Effective numbers, the share of the most frequent, and near-duplicates, all without a model.
 
 Frequencies are counted twice: {rows of a kind: kinds that have so many}. That is all that the
 numbers depend on, and it stays small for datasets of any size.
@@ -72,8 +73,10 @@ def _rows(frequencies: Frequencies) -> int:
 
 
 def near_duplicates(texts: Iterable[str]) -> int:
-    """How many of these texts have a near-duplicate among them. Copies, but for case and white
-    space, are."""
+    """How many of these texts have a near-duplicate among them.
+
+    Copies, but for case and white space, are.
+    """
     copies: dict[int, Counter[tuple[str, ...]]] = {RUN: Counter(), LETTERS: Counter()}
     for text in texts:
         run, units = units_of(text)
@@ -82,8 +85,11 @@ def near_duplicates(texts: Iterable[str]) -> int:
 
 
 def units_of(text: str) -> tuple[int, tuple[str, ...]]:
-    """How long a shingle of this text is, and what it is a run of. Signs are units too: + and -
-    can be all that tells two solutions apart. Case and white space make no difference."""
+    """How long a shingle of this text is, and what it is a run of.
+
+    Signs are units too: + and - can be all that tells two solutions apart. Case and white space
+    make no difference.
+    """
     units = _UNIT.findall(unicodedata.normalize("NFKC", text).casefold())
     if len(units) >= FEW:
         return RUN, tuple(units)
@@ -126,9 +132,11 @@ def jaccard(a: set[int], b: set[int]) -> float:
 
 
 def _shingles(texts: Sequence[tuple[str, ...]], run: int):
-    """Of all texts, one after the other, as numbers, and where each text begins. No two shingles
-    share a number as long as there are fewer than 2 ** (64 / run) different units: 2.6 million
-    words, 65,536 characters."""
+    """Of all texts, one after the other, as numbers, and where each text begins.
+
+    No two shingles share a number as long as there are fewer than 2 ** (64 / run) different units:
+    2.6 million words, 65,536 characters.
+    """
     import numpy as np
 
     numbered: dict[str, int] = {}

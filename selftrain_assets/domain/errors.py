@@ -28,13 +28,17 @@ class ModelError(SelftrainError):
 
 
 class TaskError(SelftrainError):
-    """The round itself cannot go on, for instance with no correct sample. Earlier rounds stay
-    usable."""
+    """The round itself cannot go on, for instance with no correct sample.
+
+    Earlier rounds stay usable.
+    """
 
 
 class DivergenceError(TaskError):
-    """A training whose loss, gradient or weights are no longer finite. Running again repeats it,
-    so that nothing of it is kept."""
+    """A training whose loss, gradient or weights are no longer finite.
+
+    Running again repeats it, so that nothing of it is kept.
+    """
 
 
 class InfraError(SelftrainError):

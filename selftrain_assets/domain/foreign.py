@@ -16,8 +16,10 @@ _JOINERS = "\u200c\u200d"  # within words of Persian and Indic scripts, and with
 
 
 def storable(text: str, longest: int | None = None) -> str:
-    """The same text as far as it is one that UTF-8 has: a lone surrogate is written as its
-    escape. Cut after `longest` characters."""
+    """The same text as far as it is one that UTF-8 has: a lone surrogate is written as its escape.
+
+    Cut after `longest` characters.
+    """
     text = text[:longest]
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 

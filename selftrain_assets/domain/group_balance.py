@@ -19,9 +19,11 @@ def distinct_rows(rows: Sequence[Row]) -> list[Row]:
 def in_ratio(
     parts: Mapping[str, Sequence[Row]], ratio: Mapping[str, float], seed: int
 ) -> dict[str, list[Row]]:
-    """The largest choice of rows in which the parts stand in this ratio, up to rounding. A part
-    whose number is 0 is left out; one that has no rows does not hold the others back. Which rows
-    are chosen depends on the seed and their keys alone; they keep their order."""
+    """The largest choice of rows in which the parts stand in this ratio, up to rounding.
+
+    A part whose number is 0 is left out; one that has no rows does not hold the others back. Which
+    rows are chosen depends on the seed and their keys alone; they keep their order.
+    """
     shares = {name: ratio[name] for name in parts if ratio[name] and parts[name]}
     unit = min((len(parts[name]) / share for name, share in shares.items()), default=0.0)
     return {

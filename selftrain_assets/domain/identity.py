@@ -98,10 +98,12 @@ def problem_digest(problem: Problem) -> str:
 
 
 def verification_key(sample: str, completion: str, problem: str, verifier: str) -> str:
-    """Identity of a verdict. The completion is part of it: drawn again after a loss, by an
-    engine that does not repeat itself, a sample keeps its key and not its text. `completion` is
-    its `text_digest`, `problem` a `problem_digest`, `verifier` the fingerprint of a verifier's
-    name, version and settings."""
+    """Identity of a verdict.
+
+    The completion is part of it: drawn again after a loss, by an engine that does not repeat
+    itself, a sample keeps its key and not its text. `completion` is its `text_digest`, `problem` a
+    `problem_digest`, `verifier` the fingerprint of a verifier's name, version and settings.
+    """
     return _hashed("verification", sample, completion, problem, verifier)
 
 

@@ -24,8 +24,10 @@ Amount = Annotated[float, Field(ge=0)]
 
 
 class Mixing(Identity):
-    """Which other rows stand beside those that the recipe makes. Part of the settings of a
-    recipe."""
+    """Which other rows stand beside those that the recipe makes.
+
+    Part of the settings of a recipe.
+    """
 
     mix: dict[str, Amount] = Field(
         {},
@@ -61,8 +63,10 @@ class Mixing(Identity):
 
 
 def amounts(own: int, mix: Mapping[str, float], by: str) -> tuple[int, dict[str, int]]:
-    """How many of the recipe's `own` rows stay, and how many rows each source gives. ValueError
-    where those of the sources would replace all of them."""
+    """How many of the recipe's `own` rows stay, and how many rows each source gives.
+
+    ValueError where those of the sources would replace all of them.
+    """
     share = sum(amount for amount in mix.values() if amount < 1)
     counted = sum(int(amount) for amount in mix.values() if amount >= 1)
     total = own if by == "replace" else (own + counted) / (1 - share)
@@ -139,8 +143,10 @@ def _filled(
     wanted: Sequence[int],
     seed: int,
 ) -> set[str]:
-    """Problems of so many sizes, each of the first instruction left that has as many. The
-    largest come first: what is left for a smaller one is never too small because of them."""
+    """Problems of so many sizes, each of the first instruction left that has as many.
+
+    The largest come first: what is left for a smaller one is never too small because of them.
+    """
     free, chosen = list(order), set[str]()
     for done, size in enumerate(wanted):
         name = next((name for name in free if len(by_instruction[name]) >= size), None)

@@ -35,8 +35,10 @@ CALL_FIELDS, CASE_FIELDS = {"args", "kwargs", "expected"}, {"input", "output"}
 
 @dataclass(frozen=True, slots=True)
 class ProgramTests:
-    """Exactly one of `asserts`, `calls` and `cases` holds something. `calls` are (args, kwargs,
-    expected)."""
+    """Exactly one of `asserts`, `calls` and `cases` holds something.
+
+    `calls` are (args, kwargs, expected).
+    """
 
     entry: str = ""
     context: str = ""
@@ -54,8 +56,11 @@ class ProgramTests:
     """Memory of one case in MiB."""
 
     def to_json(self) -> str:
-        """The canonical text that a problem keeps. A field that came later stands in it only
-        where it says something, so that the digests of older problems stay."""
+        """The canonical text that a problem keeps.
+
+        A field that came later stands in it only where it says something, so that the digests of
+        older problems stay.
+        """
         values = {
             name: value
             for name, value in asdict(self).items()

@@ -1,5 +1,7 @@
-"""From a problem to the text that the policy completes. The same text is the training input
-(ReST-EM section 5)."""
+"""From a problem to the text that the policy completes.
+
+The same text is the training input (ReST-EM section 5).
+"""
 
 from __future__ import annotations
 
@@ -107,8 +109,10 @@ class PromptSettings(Identity):
         return hash(self.model_dump_json())  # a mapping has none of its own
 
     def worked_examples(self) -> str:
-        """The text of `examples`, without the white space at its end. UserError for a file that
-        cannot be read."""
+        """The text of `examples`, without the white space at its end.
+
+        UserError for a file that cannot be read.
+        """
         if self.examples is None:
             return ""
         own = Path(self.examples).suffix == ".txt"
@@ -170,8 +174,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A template with its examples chosen and rendered. In a chat a question stands in a
-    `frame`, which has the solved problems as turns, and another message in one that is `bare`."""
+    """A template with its examples chosen and rendered.
+
+    In a chat a question stands in a `frame`, which has the solved problems as turns, and another
+    message in one that is `bare`.
+    """
 
     template: str
     prefix: str = ""
@@ -179,8 +186,10 @@ class Prompt:
     bare: Frame | None = None
 
     def render(self, problem: Problem) -> str:
-        """The prompt of one problem. Only {question} and {answer} are replaced; other braces
-        stay as they are."""
+        """The prompt of one problem.
+
+        Only {question} and {answer} are replaced; other braces stay as they are.
+        """
         message = self.message(problem)
         return self.frame.around(message) if self.frame else message
 

@@ -1,5 +1,7 @@
-"""Is a round worth going on with? Each check has a threshold, evidence and one sentence of
-advice."""
+"""Is a round worth going on with?
+
+Each check has a threshold, evidence and one sentence of advice.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,11 @@ from selftrain_assets.domain.waivers import Waiver
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A finding. A failed blocking one stops the round before the next stage. `evidence` are
-    numbers, and rows as lists of records."""
+    """A finding.
+
+    A failed blocking one stops the round before the next stage. `evidence` are numbers, and rows as
+    lists of records.
+    """
 
     name: str
     passed: bool
@@ -439,8 +444,10 @@ def held_out_apart(
     unseen: int = 0,
 ) -> Check:
     """Blocks where a whole held-out question is trained on: its accuracy would be a memory.
-    `allowed` are those that a person lets stand, which are not among `leaks`; `unseen` is how
-    many were found and are not named."""
+
+    `allowed` are those that a person lets stand, which are not among `leaks`; `unseen` is how many
+    were found and are not named.
+    """
     exact = [leak for leak in leaks if leak["exact"]]
     message = f"{looked_at}: {len(exact) + unseen or 'none'} with a whole held-out question"
     if exact:

@@ -17,8 +17,10 @@ LARGEST_EXPONENT = 5_000
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number and where it stands, with its sign and what multiplies it. Of a formula, as
-    `2\\pi`, the value is None."""
+    """A number and where it stands, with its sign and what multiplies it.
+
+    Of a formula, as `2\\pi`, the value is None.
+    """
 
     value: Fraction | None
     start: int
@@ -185,8 +187,10 @@ def _read(text: str, start: re.Match[str]) -> list[Quantity]:
 
 
 def _sign(before: str, start: int) -> tuple[int, int]:
-    """The sign that stands before a number, and where the number begins with it. A sign behind
-    an operand is an operator."""
+    """The sign that stands before a number, and where the number begins with it.
+
+    A sign behind an operand is an operator.
+    """
     if found := SIGN_WORD.search(before):
         ahead = before[: found.start()]
         operator = (

@@ -24,8 +24,10 @@ def numbers(text: str) -> range:
 
 
 def rounds_between(text: str | None, last: int, setting: str) -> range:
-    """Rounds within 1 to `last`; None is all of them, and "0" none: the base alone. UserError
-    names `setting`."""
+    """Rounds within 1 to `last`; None is all of them, and "0" none: the base alone.
+
+    UserError names `setting`.
+    """
     if text == "0":
         return range(0)
     found = range(1, last + 1) if text is None else numbers(text)

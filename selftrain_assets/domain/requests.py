@@ -1,5 +1,7 @@
-"""What a stage wants of a policy. What is owed of it is that minus what is committed
-(pipeline/generation.py)."""
+"""What a stage wants of a policy.
+
+What is owed of it is that minus what is committed (pipeline/generation.py).
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ from selftrain_assets.domain.types import Problem, Request
 
 @dataclass(frozen=True)
 class Draws:
-    """`samples_per_problem` completions of each prompt, drawn in one way. Raising that number keeps
-    the keys of earlier draws.
+    """`samples_per_problem` completions of each prompt, drawn in one way.
+
+    Raising that number keeps the keys of earlier draws.
 
     `method` is asked for in all of them. Translations are of `origin` samples, whose keys
     `translates` holds, one for each prompt.

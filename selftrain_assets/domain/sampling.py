@@ -71,7 +71,9 @@ class Sampling(DrawSettings):
         )
 
     def per_draw(self) -> DrawSettings:
-        """Without the number of draws, so that drawing more keeps the draws already made. Greedy
-        draws are alike whatever top_k and top_p say."""
+        """Without the number of draws, so that drawing more keeps the draws already made.
+
+        Greedy draws are alike whatever top_k and top_p say.
+        """
         draw = DrawSettings(**self.model_dump(exclude={"samples_per_problem"}))
         return draw.model_copy(update={"top_k": 0, "top_p": 1.0}) if draw.temperature == 0 else draw

@@ -1,5 +1,7 @@
-"""Which verified samples become training rows. The rules are stated here; store/selection.py
-carries them out on whole tables."""
+"""Which verified samples become training rows.
+
+The rules are stated here; store/selection.py carries them out on whole tables.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,10 @@ BalanceRule = Literal["none", "group", "method"]
 
 
 class Selection(Identity):
-    """Threshold, endings, distinct solutions, cap, balance, weight: in this order. Part of the
-    settings of every recipe."""
+    """Threshold, endings, distinct solutions, cap, balance, weight: in this order.
+
+    Part of the settings of every recipe.
+    """
 
     added: ClassVar[tuple[str, ...]] = ("thoughts",)
 

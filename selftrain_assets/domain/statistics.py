@@ -225,9 +225,11 @@ def _binary(values: Sequence[float]) -> bool:
 
 
 def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Mean of one value per seed with Student's interval; `problems` counts the seeds. It is NaN
-    for fewer than two seeds, and where all agree: they show no spread to judge by, which is not
-    the same as having none."""
+    """Mean of one value per seed with Student's interval; `problems` counts the seeds.
+
+    It is NaN for fewer than two seeds, and where all agree: they show no spread to judge by, which
+    is not the same as having none.
+    """
     from scipy.stats import sem, t
 
     if _undefined(values):

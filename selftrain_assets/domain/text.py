@@ -1,5 +1,6 @@
-"""When do two texts ask the same question? One rule, for duplicates in a set, its splits, and
-held-out text in what is learnt from.
+"""When do two texts ask the same question?
+
+One rule, for duplicates in a set, its splits, and held-out text in what is learnt from.
 
 Unicode form, case, white space, and the punctuation of sentences make no difference: marks, quotes,
 Markdown, the delimiters of LaTeX, hyphens between words, commas of thousands. What tells two
@@ -62,8 +63,10 @@ def first_equal(texts: Sequence[str]) -> list[int]:
 
 
 def folded(text: str) -> str:
-    """In one Unicode form (NFKC) and case, without characters that take no room. An exponent
-    stays one, and ½ a number of its own."""
+    """In one Unicode form (NFKC) and case, without characters that take no room.
+
+    An exponent stays one, and ½ a number of its own.
+    """
     if text.isascii():
         return text.lower()
     text = SCRIPT.sub(_scripted, text.translate(SIGNS))

@@ -19,8 +19,10 @@ UNCLOSED = "thought"
 
 
 class Marks(NamedTuple):
-    """What begins a thought and what ends it. `closing` is what a thought is closed with from
-    within, where that is more than `end`."""
+    """What begins a thought and what ends it.
+
+    `closing` is what a thought is closed with from within, where that is more than `end`.
+    """
 
     start: str
     end: str
@@ -53,8 +55,10 @@ class Marks(NamedTuple):
 
 
 class Thought(NamedTuple):
-    """Where the answer begins, in characters of the completion. A thought that is not `closed`
-    is all of it."""
+    """Where the answer begins, in characters of the completion.
+
+    A thought that is not `closed` is all of it.
+    """
 
     answer_start: int
     closed: bool
@@ -102,8 +106,9 @@ def known_marks(texts: Iterable[str]) -> Marks | None:
 
 
 def thought_in(completion: str, marks: Marks, opened: bool) -> Thought | None:
-    """The thought that a completion begins with; None where there is none. `opened`: the prompt has
-    begun it.
+    """The thought that a completion begins with; None where there is none.
+
+    `opened`: the prompt has begun it.
 
     It reaches to the first mark that ends one, and to the line breaks behind that. A mark that ends
     what nothing has begun ends what stands before it: not all templates show where they begin a
@@ -124,8 +129,11 @@ def without_thought(text: str) -> str:
 
 
 class Thinking(Identity):
-    """Thoughts of a model that thinks before it answers. The marks are found in its tokenizer
-    and chat template, for the common families of models; of another model they can be set here."""
+    """Thoughts of a model that thinks before it answers.
+
+    The marks are found in its tokenizer and chat template, for the common families of models; of
+    another model they can be set here.
+    """
 
     start: str | None = Field(
         None,

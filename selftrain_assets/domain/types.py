@@ -37,8 +37,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One completion to be drawn. `key` is the identity of the sample that answers it
-    (domain/identity.py).
+    """One completion to be drawn.
+
+    `key` is the identity of the sample that answers it (domain/identity.py).
 
     `continues` are ids that the completion begins with: its text, tokens and their number count
     them, and what is drawn goes on from them.
@@ -77,8 +78,9 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A request together with its completion; kept whether right or wrong. `tokens` are ids of the
-    tokenizer with this digest.
+    """A request together with its completion; kept whether right or wrong.
+
+    `tokens` are ids of the tokenizer with this digest.
 
     Where the completion begins with a thought, the answer starts at the character `answer_start`,
     and at the token `answer_token`, unless it starts within one. The finish_reason of a thought
@@ -105,9 +107,12 @@ class Sample:
 
 
 class Outcome(StrEnum):
-    """The seven things a verifier may say. Only PASS is right, and of the others a program alone
-    may be given a share of the reward (`partial_credit`); INFRA_ERROR says nothing about the
-    sample: it is owed again, never trained on, never counted in an accuracy."""
+    """The seven things a verifier may say.
+
+    Only PASS is right, and of the others a program alone may be given a share of the reward
+    (`partial_credit`); INFRA_ERROR says nothing about the sample: it is owed again, never trained
+    on, never counted in an accuracy.
+    """
 
     PASS = "pass"
     WRONG = "wrong"
@@ -120,8 +125,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What became of the program that a completion holds. `failed_case` counts from 0; `output`
-    is an excerpt."""
+    """What became of the program that a completion holds.
+
+    `failed_case` counts from 0; `output` is an excerpt.
+    """
 
     failed_case: int | None
     cpu_seconds: float
@@ -136,7 +143,9 @@ class Execution:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a verifier says of one completion: reward in [0, 1], the answer it parsed, and why.
-    Whatever a model wrote, it can be stored."""
+
+    Whatever a model wrote, it can be stored.
+    """
 
     outcome: Outcome
     reward: float

@@ -34,8 +34,10 @@ class Waiver(Execution):
 
 
 class Contamination(Execution):
-    """What is done about held-out text in what is learnt from. A whole held-out question stops
-    the round."""
+    """What is done about held-out text in what is learnt from.
+
+    A whole held-out question stops the round.
+    """
 
     allow: tuple[Waiver, ...] = Field(
         (), description="problems for which it does not; each with its reason"

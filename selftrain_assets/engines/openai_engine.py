@@ -48,9 +48,11 @@ TOO_LONG = (
 
 
 class OpenAISettings(ServerSettings):
-    """Sampling by a server that has the experiment's model. It is asked to complete prompts as
-    they are, which is how they are trained on. Of trained policies it can serve LoRA adapters,
-    if it is vLLM and started for it (docs/engines.md)."""
+    """Sampling by a server that has the experiment's model.
+
+    It is asked to complete prompts as they are, which is how they are trained on. Of trained
+    policies it can serve LoRA adapters, if it is vLLM and started for it (docs/engines.md).
+    """
 
     type: Literal["openai"] = "openai"
     model: str | None = Field(
@@ -60,16 +62,20 @@ class OpenAISettings(ServerSettings):
     )
 
     def open(self, ref: ModelRef) -> OpenAIEngine:
-        """Ask the server what it serves. UserError or ModelError where that is not these
-        weights, InfraError where it is down."""
+        """Ask the server what it serves.
+
+        UserError or ModelError where that is not these weights, InfraError where it is down.
+        """
         engine = OpenAIEngine(self, self.model)
         engine.use(ref)
         return engine
 
 
 class OpenAIEngine:
-    """One model of a server. Without `model` it is the only one there; `use` chooses the weights,
-    which a teacher needs not. Of `frames`, chat messages are the turns and what lies within.
+    """One model of a server.
+
+    Without `model` it is the only one there; `use` chooses the weights, which a teacher needs not.
+    Of `frames`, chat messages are the turns and what lies within.
 
     Each request is one completion with its own seed. Servers that honour seeds repeat themselves up
     to rounding; others do not: a sample that is lost and drawn again then keeps its key and not its
@@ -180,8 +186,10 @@ class OpenAIEngine:
     # -- completions -------------------------------------------------------------------------------
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        """As they finish. What fails for good is left out, and after all others InfraError says
-        how many those are."""
+        """As they finish.
+
+        What fails for good is left out, and after all others InfraError says how many those are.
+        """
         if requests:
             encode = self._encoder()
             bodies = [(r, self._body(encode(r), r.seed, sampling)) for r in distinct(requests)]
@@ -390,8 +398,11 @@ class _Tally:
 
 
 def _has(root: str | None, ref: ModelRef) -> bool:
-    """Does a server that has loaded `root` have these weights? Where it names no folder of this
-    machine it is believed, but for a checkpoint, which it cannot have by chance."""
+    """Does a server that has loaded `root` have these weights?
+
+    Where it names no folder of this machine it is believed, but for a checkpoint, which it cannot
+    have by chance.
+    """
     if root is not None and (Path(root) / "config.json").is_file():
         return weights_digest(Path(root)) == weights_digest(ref.directory)
     return not (ref.directory / NOTES_FILE).exists()

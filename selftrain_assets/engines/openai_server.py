@@ -173,8 +173,11 @@ def _plain(error: Exception) -> str:
 
 
 class ServedModel(BaseModel):
-    """An entry of a server's list. `root` is what was loaded; an adapter names the model it is
-    on as `parent` (both: vLLM, which says that it is the owner)."""
+    """An entry of a server's list.
+
+    `root` is what was loaded; an adapter names the model it is on as `parent` (both: vLLM, which
+    says that it is the owner).
+    """
 
     id: str
     root: str | None = None
@@ -204,8 +207,10 @@ class Message(BaseModel):
 
 
 class Choice(BaseModel):
-    """One completion. Its tokens, and the token or the text that ended it, where vLLM was asked
-    for them."""
+    """One completion.
+
+    Its tokens, and the token or the text that ended it, where vLLM was asked for them.
+    """
 
     finish_reason: str
     text: str | None = None

@@ -14,11 +14,14 @@ from selftrain_assets.models.loading import ModelRef
 
 @dataclass(frozen=True, slots=True)
 class EngineDescription:
-    """Provenance of a sample. `batch_invariant`: does a completion depend on its own request
-    alone? Where it is False, equal seeds can still differ in rare cases, because rounding
-    depends on the shape of the batch. `tokenizer` is the digest of the one whose ids the
-    completions carry; None where they carry none. `positions` is how many tokens a prompt and
-    its completion can have, where the engine knows that."""
+    """Provenance of a sample.
+
+    `batch_invariant`: does a completion depend on its own request alone? Where it is False, equal
+    seeds can still differ in rare cases, because rounding depends on the shape of the batch.
+    `tokenizer` is the digest of the one whose ids the completions carry; None where they carry
+    none. `positions` is how many tokens a prompt and its completion can have, where the engine
+    knows that.
+    """
 
     name: str
     version: str
@@ -29,8 +32,10 @@ class EngineDescription:
 
 
 class Engine(Protocol):
-    """An open engine with one model loaded. Use as a context manager: leaving it frees the
-    memory."""
+    """An open engine with one model loaded.
+
+    Use as a context manager: leaving it frees the memory.
+    """
 
     def describe(self) -> EngineDescription: ...
 

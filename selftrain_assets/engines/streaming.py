@@ -10,8 +10,10 @@ from typing import Any
 def streamed(
     work: Callable[[Callable[[Any], None]], Awaitable[None]],
 ) -> Generator[Any, None, None]:
-    """What asynchronous `work` delivers, one by one. It goes on in a thread while a result is
-    used; closed early, it is cancelled."""
+    """What asynchronous `work` delivers, one by one.
+
+    It goes on in a thread while a result is used; closed early, it is cancelled.
+    """
     from anyio.from_thread import start_blocking_portal
 
     results: SimpleQueue[Any] = SimpleQueue()

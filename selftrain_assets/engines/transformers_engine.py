@@ -182,8 +182,10 @@ class _StopText:
 
 
 class _GumbelMax:
-    """Turns greedy decoding into sampling with one seed per row. Called by `generate` once per
-    new token with scores of shape (batch, vocabulary)."""
+    """Turns greedy decoding into sampling with one seed per row.
+
+    Called by `generate` once per new token with scores of shape (batch, vocabulary).
+    """
 
     def __init__(self, seeds: list[int], sampling: DrawSettings, device) -> None:
         import torch
@@ -207,8 +209,10 @@ class _GumbelMax:
 
 
 def truncate(logits, top_k: int, top_p: float):
-    """Set all but the top-k, then all but the smallest set of probability top_p, to -inf. Shape
-    (batch, vocabulary)."""
+    """Set all but the top-k, then all but the smallest set of probability top_p, to -inf.
+
+    Shape (batch, vocabulary).
+    """
     import torch
 
     if top_k and top_k < logits.shape[1]:

@@ -42,8 +42,10 @@ class _Chat:
         return f"the chat template of {self.ref.directory}"
 
     def text(self, turns: Sequence[Turn], message: str) -> str:
-        """What the template makes of a message behind earlier turns. Raises what the template
-        raises."""
+        """What the template makes of a message behind earlier turns.
+
+        Raises what the template raises.
+        """
         messages = [{"role": "system", "content": self.system}] if self.system else []
         for question, answer in turns:
             messages += [
@@ -58,8 +60,10 @@ def chat_frame(
     ref: ModelRef, settings: PromptSettings, moment: datetime, turns: tuple[Turn, ...] = ()
 ) -> Frame:
     """What stands around a person's message, which the model is to answer, behind earlier turns.
-    UserError where the model has no chat template, or one that does not show the message, the
-    turns and the system message as they are, or does not read an argument."""
+
+    UserError where the model has no chat template, or one that does not show the message, the turns
+    and the system message as they are, or does not read an argument.
+    """
     return _framed(_chat(ref, settings, moment), turns)
 
 

@@ -1,5 +1,7 @@
-"""Are weights numbers? Of tensors in memory, and of a model's files, which are read once for
-each digest."""
+"""Are weights numbers?
+
+Of tensors in memory, and of a model's files, which are read once for each digest.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,10 @@ index names them."""
 
 
 def is_finite(weight: torch.Tensor) -> bool:
-    """No NaN and no infinity in it. Reads it once and copies nothing: of numbers of which one is
-    NaN, the smallest is NaN too."""
+    """No NaN and no infinity in it.
+
+    Reads it once and copies nothing: of numbers of which one is NaN, the smallest is NaN too.
+    """
     import torch
 
     # of a model that processes share, this one's part

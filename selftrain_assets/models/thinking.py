@@ -31,8 +31,10 @@ def tokenizer_of(ref: ModelRef) -> Any:
 
 
 def _may_think(ref: ModelRef) -> bool:
-    """Is the start of a thought written in a file of its tokenizer? Without it no tokenizer need
-    be loaded, which takes seconds."""
+    """Is the start of a thought written in a file of its tokenizer?
+
+    Without it no tokenizer need be loaded, which takes seconds.
+    """
     files = (
         path
         for pattern in ("*token*.json", "*template*.json", "**/*.jinja")
@@ -65,8 +67,10 @@ def marks_of(ref: ModelRef) -> Marks | None:
 
 
 def answer_of(completion: Completion, prompt: str, marks: Marks | None, tokenizer: Any) -> Answer:
-    """The answer of a completion of this prompt. Its token is None where it begins within one,
-    and where no tokens are known."""
+    """The answer of a completion of this prompt.
+
+    Its token is None where it begins within one, and where no tokens are known.
+    """
     thought = thought_in(completion.text, marks, marks.opened_by(prompt)) if marks else None
     if thought is None:
         return Answer(None, None, completion.finish_reason)

@@ -57,10 +57,12 @@ def load_tokenizer(ref: ModelRef):
 
 
 def encode_prompt(tokenizer, prompt: str) -> list[int]:
-    """Token ids of a prompt, for sampling and training alike. Nothing is put before a chat,
-    whose template brings what it is to have, nor before a prompt that brings the begin token
-    itself; an empty one becomes the begin token. The end token that some tokenizers append is no
-    part of it."""
+    """Token ids of a prompt, for sampling and training alike.
+
+    Nothing is put before a chat, whose template brings what it is to have, nor before a prompt that
+    brings the begin token itself; an empty one becomes the begin token. The end token that some
+    tokenizers append is no part of it.
+    """
     begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
     begun = begun or prompt.startswith(_chat_openings(tokenizer))
     ids = tokenizer(prompt, add_special_tokens=not begun).input_ids
@@ -102,8 +104,11 @@ def _added_tokens(tokenizer) -> re.Pattern[str] | None:
 
 
 def _continued(tokenizer, text: str) -> list[int]:
-    """Of a text without added tokens. Where the tokenizer may have put a space before it, the
-    ids are those that it has behind another text."""
+    """Of a text without added tokens.
+
+    Where the tokenizer may have put a space before it, the ids are those that it has behind another
+    text.
+    """
     ids = tokenizer(text, add_special_tokens=False).input_ids if text else []
     first = tokenizer.convert_ids_to_tokens(ids[0]) if ids else ""
     if first.startswith(WORD) or (first.startswith(SPACE) and not text.startswith(" ")):
@@ -118,8 +123,10 @@ def _continued(tokenizer, text: str) -> list[int]:
 
 
 def _is_behind(tokenizer, anchor: str, ids: list[int]) -> bool:
-    """Is the anchor among the ids? Some tokenizers drop white space at the start, or do not know
-    it."""
+    """Is the anchor among the ids?
+
+    Some tokenizers drop white space at the start, or do not know it.
+    """
     return tokenizer.unk_token_id not in ids and tokenizer.decode(ids).strip(" ") == anchor
 
 
@@ -213,8 +220,10 @@ def learnt_end(ref: ModelRef, chat: bool = False) -> str | None:
 
 @lru_cache(maxsize=64)
 def _names_its_own_end(ref: ModelRef) -> bool:
-    """Do the configurations name the tokenizer's end token? Read off the files as far as they
-    say it: a tokenizer takes seconds to load."""
+    """Do the configurations name the tokenizer's end token?
+
+    Read off the files as far as they say it: a tokenizer takes seconds to load.
+    """
     try:
         tokenizer, vocabulary, model = (
             json.loads((ref.directory / f"{name}.json").read_text(encoding="utf-8"))

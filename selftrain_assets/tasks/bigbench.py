@@ -88,8 +88,10 @@ def _one(row: Row) -> Row:
 
 
 class Bbh(_BigBench):
-    """BIG-Bench Hard, Suzgun et al. 2022 (arXiv 2210.09261): 27 subtasks, each a group of its
-    own. Published for testing alone."""
+    """BIG-Bench Hard, Suzgun et al. 2022 (arXiv 2210.09261): 27 subtasks, each a group of its own.
+
+    Published for testing alone.
+    """
 
     type: Literal["bbh"] = "bbh"
     card: ClassVar[Card] = Card(

@@ -31,8 +31,10 @@ def with_options(question: str, options: Iterable[str]) -> str:
 
 
 class MathQa(Published):
-    """MathQA, Amini et al. 2019 (arXiv 1905.13319). Its gold letters are known to be wrong at
-    times."""
+    """MathQA, Amini et al. 2019 (arXiv 1905.13319).
+
+    Its gold letters are known to be wrong at times.
+    """
 
     type: Literal["mathqa"] = "mathqa"
     card: ClassVar[Card] = Card(
@@ -74,9 +76,11 @@ class MathQa(Published):
 
 
 class CommonsenseQa(Published):
-    """CommonsenseQA, Talmor et al. 2019 (arXiv 1811.00937). The test split is published without
-    answers, so that the published validation split is what accuracy is reported on, as is
-    customary."""
+    """CommonsenseQA, Talmor et al. 2019 (arXiv 1811.00937).
+
+    The test split is published without answers, so that the published validation split is what
+    accuracy is reported on, as is customary.
+    """
 
     type: Literal["commonsense_qa"] = "commonsense_qa"
     card: ClassVar[Card] = Card(
@@ -129,8 +133,11 @@ class CommonsenseQa(Published):
 
 
 class StrategyQa(Published):
-    """StrategyQA, Geva et al. 2021 (arXiv 2101.02235). The original test file has no answers:
-    its rows are left out, and a share of the training rows is held out."""
+    """StrategyQA, Geva et al. 2021 (arXiv 2101.02235).
+
+    The original test file has no answers: its rows are left out, and a share of the training rows
+    is held out.
+    """
 
     type: Literal["strategy_qa"] = "strategy_qa"
     card: ClassVar[Card] = Card(

@@ -209,8 +209,10 @@ def _problem(where: str, row: dict[str, Any]) -> Problem:
 
 
 def _solutions(where: str, value: Any) -> str | None:
-    """Canonical text of a problem's solutions by method. Parquet gives every row all methods,
-    with null for those that it lacks."""
+    """Canonical text of a problem's solutions by method.
+
+    Parquet gives every row all methods, with null for those that it lacks.
+    """
     given = _decoded(value)
     if isinstance(given, dict):
         given = {method: text for method, text in given.items() if text is not None}

@@ -22,6 +22,7 @@ TRIES = 1000  # draws in a row that bring nothing new, before a group counts as 
 
 class Generated(Identity):
     """Seen groups fill `train`, `human`, `validation` and `test`; unseen ones fill `transfer`.
+
     Within a split, groups differ in size by one at most.
 
     Held-out problems are drawn first, and every split has a generator of its own: more problems to
@@ -64,8 +65,10 @@ class Generated(Identity):
         raise NotImplementedError
 
     def draw(self, rng: random.Random, group: str) -> Problem | None:
-        """A problem with its solution; None where chance led to none. Its id and split are not
-        read."""
+        """A problem with its solution; None where chance led to none.
+
+        Its id and split are not read.
+        """
         raise NotImplementedError
 
     def key(self, problem: Problem) -> str:
@@ -74,7 +77,9 @@ class Generated(Identity):
 
     def load(self) -> list[Problem]:
         """Generate every split; the same settings give the same problems on every machine.
-        UserError where a group has too few."""
+
+        UserError where a group has too few.
+        """
         used: set[str] = set()
         held_out = {"validation": self.validation, "test": self.test, "transfer": self.transfer}
         sizes: dict[OwnSplit, int] = {**held_out, "human": self.human, "train": self.train}  # type: ignore[dict-item]

@@ -25,9 +25,11 @@ NAMED, EXCERPT = 3, 60
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Every problem with its solution, where there is one. `duplicates` were dropped, by their
-    split; `contradictions` are the ids of equal questions with different answers; `remarks` say
-    in sentences what was left out and why."""
+    """Every problem with its solution, where there is one.
+
+    `duplicates` were dropped, by their split; `contradictions` are the ids of equal questions with
+    different answers; `remarks` say in sentences what was left out and why.
+    """
 
     problems: list[Problem]
     duplicates: Mapping[str, int] = field(default_factory=dict)
@@ -36,8 +38,9 @@ class Loaded:
 
 
 def once_each(problems: Sequence[Problem], statements: Sequence[str] | None = None) -> Loaded:
-    """One copy of each question, a held-out one before one to learn from, else the first. Of equal
-    `statements` those of one split alone.
+    """One copy of each question, a held-out one before one to learn from, else the first.
+
+    Of equal `statements` those of one split alone.
 
     Where copies in the split that would keep one have different answers, none is kept: nobody knows
     which is right.

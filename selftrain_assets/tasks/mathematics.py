@@ -44,8 +44,10 @@ def questions_and_answers(examples: str, max_tokens: int) -> dict[str, Any]:
 
 
 class Gsm8k(Published):
-    """GSM8K, Cobbe et al. 2021 (arXiv 2110.14168). The published calculator annotations
-    (`<<3*4=12>>`) are taken out of solutions."""
+    """GSM8K, Cobbe et al. 2021 (arXiv 2110.14168).
+
+    The published calculator annotations (`<<3*4=12>>`) are taken out of solutions.
+    """
 
     type: Literal["gsm8k"] = "gsm8k"
     card: ClassVar[Card] = Card(
@@ -72,8 +74,11 @@ class Gsm8k(Published):
 
 
 class Math(Published):
-    """MATH, Hendrycks et al. 2021 (arXiv 2103.03874). The answer is what the solution has in its
-    last box, or, where it has none, the field `answer` of MATH-500."""
+    """MATH, Hendrycks et al. 2021 (arXiv 2103.03874).
+
+    The answer is what the solution has in its last box, or, where it has none, the field `answer`
+    of MATH-500.
+    """
 
     type: Literal["math"] = "math"
     card: ClassVar[Card] = Card(

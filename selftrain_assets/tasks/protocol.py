@@ -12,9 +12,12 @@ from selftrain_assets.domain.types import Problem
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a person wants to know of a problem set first. `splits` are the sizes as published,
-    before duplicates are dropped; `hub` is a Hugging Face data set, of which `configs` are
-    loaded, or the `files` of each split; `download` says what else can be read."""
+    """What a person wants to know of a problem set first.
+
+    `splits` are the sizes as published, before duplicates are dropped; `hub` is a Hugging Face data
+    set, of which `configs` are loaded, or the `files` of each split; `download` says what else can
+    be read.
+    """
 
     what: str
     licence: str
@@ -40,6 +43,8 @@ class Task(Protocol):
     can be done."""
 
     def load(self) -> list[Problem]:
-        """Problems of every split; ids are unique. UserError names the file, line and field that
-        is wrong."""
+        """Problems of every split; ids are unique.
+
+        UserError names the file, line and field that is wrong.
+        """
         ...

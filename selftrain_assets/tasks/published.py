@@ -116,8 +116,10 @@ class Published(Identity):
         return self.for_testing or "train" not in self.splits.values()
 
     def load(self) -> list[Problem]:
-        """The problems of every split. UserError names the file, row and field that is wrong, or
-        what to download."""
+        """The problems of every split.
+
+        UserError names the file, row and field that is wrong, or what to download.
+        """
         return self.given(self.read())
 
     def given(self, loaded: Loaded) -> list[Problem]:

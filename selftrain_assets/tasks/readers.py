@@ -54,8 +54,10 @@ UTF_32, UTF_16 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff"), (b"\xff\xfe", b"\xf
 
 
 def rows_in(path: Path) -> Iterator[Located]:
-    """Rows of a file with the place of each. UserError for a file that cannot be read as what
-    its name says."""
+    """Rows of a file with the place of each.
+
+    UserError for a file that cannot be read as what its name says.
+    """
     if (reader := READERS.get(suffix(path).removesuffix(".gz"))) is None:
         raise UserError(
             f'{path} ends in "{suffix(path)}"; known: {", ".join(READERS)}, and the same with .gz'
@@ -121,8 +123,10 @@ def floats(value: Any) -> Any:
 
 
 def content(path: Path) -> bytes:
-    """What the file holds, unpacked. UserError for one that holds something else than its name
-    says."""
+    """What the file holds, unpacked.
+
+    UserError for one that holds something else than its name says.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -143,8 +147,10 @@ def content(path: Path) -> bytes:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file in UTF-8, with a byte order mark or without. UserError names another
-    encoding, and how to convert it."""
+    """The text of a file in UTF-8, with a byte order mark or without.
+
+    UserError names another encoding, and how to convert it.
+    """
     raw = content(path)
     wide = (
         "UTF-32"
@@ -175,8 +181,10 @@ def _int(digits: str) -> int:
 
 
 def value_of(text: str) -> Any:
-    """The value that this JSON is; a number with a point or an exponent is a Decimal. ValueError
-    where it is none."""
+    """The value that this JSON is; a number with a point or an exponent is a Decimal.
+
+    ValueError where it is none.
+    """
     try:
         return json.loads(text, parse_float=Decimal, parse_int=_int)
     except RecursionError as error:
@@ -271,8 +279,10 @@ def json_rows(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def parquet(path: Path) -> Iterator[tuple[str, Any]]:
-    """Rows of a Parquet file. A number of 32 bits is the shortest that it may have been written
-    as: 0.1, not 0.10000000149."""
+    """Rows of a Parquet file.
+
+    A number of 32 bits is the shortest that it may have been written as: 0.1, not 0.10000000149.
+    """
     import numpy as np
     import pyarrow
     import pyarrow.parquet
@@ -298,8 +308,10 @@ def parquet(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _table(path: Path, delimiters: str) -> Iterator[tuple[str, Any]]:
-    """Rows below a header. Of the delimiters the one that cuts the header into most names is
-    used."""
+    """Rows below a header.
+
+    Of the delimiters the one that cuts the header into most names is used.
+    """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     text = text_of(path)
     # as Excel writes it

@@ -64,9 +64,11 @@ class Source:
         unseen: Unseen,
         drawn: Container[tuple[Rule, ...]],
     ) -> tuple[Rule, ...] | None:
-        """Ordered rules that are not `drawn` yet and have no part that is barred. Every rule
-        changes its search string, is the first match of some input, and comes to an end there
-        where there are several. None where none is found."""
+        """Ordered rules that are not `drawn` yet and have no part that is barred.
+
+        Every rule changes its search string, is the first match of some input, and comes to an end
+        there where there are several. None where none is found.
+        """
         for _ in range(TRIES if self.ordered_rules == 1 else ORDERED_TRIES):
             rules = tuple(
                 Rule(self.searches.draw(rng), self.replacements.draw(rng))
@@ -96,9 +98,11 @@ def parts(rules: Collection[Rule], unseen: Unseen) -> set[Rule]:
 
 
 def in_english(rules: Sequence[Rule], text: str) -> str:
-    """A question as a sentence. No more than twelve words in a row are the same under the same
-    rules: longer runs are evidence of held-out text in what is learnt from
-    (domain/contamination.py)."""
+    """A question as a sentence.
+
+    No more than twelve words in a row are the same under the same rules: longer runs are evidence
+    of held-out text in what is learnt from (domain/contamination.py).
+    """
     if len(rules) == 1:
         return (
             f"Replace the first {rules[0].search} in {text} by {rules[0].replacement}; if there is"

@@ -26,9 +26,11 @@ NOT_ROWS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "sta
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a published set. `split` is as published, None where nothing says it; `source`
-    is the hub's configuration, or the folder or file that it stands in; `number` counts from 1
-    within source and split."""
+    """One row of a published set.
+
+    `split` is as published, None where nothing says it; `source` is the hub's configuration, or the
+    folder or file that it stands in; `number` counts from 1 within source and split.
+    """
 
     where: str
     values: Mapping[str, Any]
@@ -42,7 +44,9 @@ class Row:
 
     def text(self, *names: str) -> str:
         """The first of these fields that the row has: a text, or a number written as one.
-        UserError where it is missing or empty."""
+
+        UserError where it is missing or empty.
+        """
         name = next((name for name in names if self.values.get(name) is not None), None)
         if name is None:
             raise self.fault(f'the field "{names[0]}" is missing')
@@ -63,7 +67,9 @@ class Row:
 
     def json(self, name: str) -> Any:
         """A field that holds JSON as text, or the value itself; None for an empty text.
-        UserError for another text that is no JSON."""
+
+        UserError for another text that is no JSON.
+        """
         value = self.values.get(name)
         try:
             return (

@@ -23,10 +23,12 @@ def splits_in(name: str) -> set[str]:
 
 
 def split_of(below: Path, folder: Path) -> str | None:
-    """The split that a file is in. Its name says it, or else that of the nearest folder below
-    `folder`, by a word in it. Where none does, `folder` or the nearest one above it that is
-    called so and nothing else, within the folder that the command runs in or the home directory.
-    Two such words say nothing."""
+    """The split that a file is in.
+
+    Its name says it, or else that of the nearest folder below `folder`, by a word in it. Where none
+    does, `folder` or the nearest one above it that is called so and nothing else, within the folder
+    that the command runs in or the home directory. Two such words say nothing.
+    """
     for part in reversed(below.parts):
         if len(named := splits_in(part)) == 1:
             return named.pop()

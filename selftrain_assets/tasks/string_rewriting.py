@@ -270,7 +270,9 @@ class StringRewriting(Identity):
 
     def load(self) -> list[Problem]:
         """Generate every split; the same settings give the same problems on every machine.
-        UserError where there are too few."""
+
+        UserError where there are too few.
+        """
         unseen = self._instructions("unseen", self.unseen_rules if self.transfer else 0)
         seen = self._instructions("seen", self.rules, unseen)
         used: dict[Instruction, set[str]] = defaultdict(set)

@@ -30,8 +30,11 @@ SMALL, MEDIUM, LARGE = (2, 9), (2, 19), (10, 60)
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One kind of problem. `numbers` maps each number slot to its inclusive range; an `unseen`
-    template is used for the transfer split alone."""
+    """One kind of problem.
+
+    `numbers` maps each number slot to its inclusive range; an `unseen` template is used for the
+    transfer split alone.
+    """
 
     name: str
     text: str

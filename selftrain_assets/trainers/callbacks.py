@@ -27,8 +27,10 @@ def newest_state(work: Path) -> str | None:
 
 
 def _whole(trainer_state: Path) -> bool:
-    """Was all of it written to its end? The Trainer does not write atomically, and a disk may
-    lose what a machine had in memory."""
+    """Was all of it written to its end?
+
+    The Trainer does not write atomically, and a disk may lose what a machine had in memory.
+    """
     try:
         for path in trainer_state.parent.glob("*.safetensors"):
             with safe_open(path, framework="pt"):
@@ -70,8 +72,10 @@ class Curves(TrainerCallback):
 
 
 class Epochs(TrainerCallback):
-    """Tells the sampler its epoch. The data loader does so too, but not where several processes
-    skip batches to resume."""
+    """Tells the sampler its epoch.
+
+    The data loader does so too, but not where several processes skip batches to resume.
+    """
 
     def __init__(self, order: BatchOrder) -> None:
         self._order = order
@@ -81,8 +85,11 @@ class Epochs(TrainerCallback):
 
 
 class Resumable(TrainerCallback):
-    """Keeps the newest state alone. The Trainer's own rotation goes by the clock, and would
-    remove the newest one where the clock was set back."""
+    """Keeps the newest state alone.
+
+    The Trainer's own rotation goes by the clock, and would remove the newest one where the clock
+    was set back.
+    """
 
     def __init__(self, work: Path, sharded: bool) -> None:
         self._work, self._sharded = work, sharded

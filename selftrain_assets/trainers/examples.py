@@ -24,8 +24,10 @@ IGNORED = -100
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Token ids, labels and loss weights of one row, all of one length. Labels of the prompt are
-    ignored, so the loss is on the completion alone."""
+    """Token ids, labels and loss weights of one row, all of one length.
+
+    Labels of the prompt are ignored, so the loss is on the completion alone.
+    """
 
     input_ids: list[int]
     labels: list[int]
@@ -126,10 +128,13 @@ def pad(examples: Sequence[Example], pad_id: int) -> dict[str, Any]:
 
 
 def pack(examples: Sequence[Example]) -> dict[str, Any]:
-    """A batch of shape (1, all tokens). Position ids start again at each row and there is no
-    attention mask: that, with the cache off, is how transformers learns where rows end. With an
-    all-ones mask rows would silently see each other. The first label of each row is ignored,
-    because the token before it belongs to another row."""
+    """A batch of shape (1, all tokens).
+
+    Position ids start again at each row and there is no attention mask: that, with the cache off,
+    is how transformers learns where rows end. With an all-ones mask rows would silently see each
+    other. The first label of each row is ignored, because the token before it belongs to another
+    row.
+    """
     import torch
 
     return {
@@ -141,10 +146,12 @@ def pack(examples: Sequence[Example]) -> dict[str, Any]:
 
 
 class BatchOrder:
-    """Order of one epoch: shuffled, then sorted by length inside each batch. Batches are drawn
-    without regard to length, so that every optimizer step sees the whole dataset's mix, and
-    their micro-batches still hold rows of like length, which need little padding. Depends on
-    seed and epoch alone, so a resumed run sees the same order."""
+    """Order of one epoch: shuffled, then sorted by length inside each batch.
+
+    Batches are drawn without regard to length, so that every optimizer step sees the whole
+    dataset's mix, and their micro-batches still hold rows of like length, which need little
+    padding. Depends on seed and epoch alone, so a resumed run sees the same order.
+    """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
         self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, 0

@@ -87,16 +87,20 @@ def give_loss(model, example: list[int], chunked: bool = True) -> str:
 
 
 class _Head:
-    """All that a causal language model does behind its backbone. `vocabulary` is known once it
-    was looked for an `obstacle`."""
+    """All that a causal language model does behind its backbone.
+
+    `vocabulary` is known once it was looked for an `obstacle`.
+    """
 
     def __init__(self, model) -> None:
         self._model, self.backbone, self._forward = model, model.base_model, model.forward
         self.vocabulary = 0
 
     def __call__(self, outputs: Any, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits of shape (positions, vocabulary) of `hidden` states of shape (positions,
-        width). `outputs` are what the backbone gave together with them."""
+        """Logits of shape (positions, vocabulary) of `hidden` states of shape (positions, width).
+
+        `outputs` are what the backbone gave together with them.
+        """
         given = type(outputs)(**{**outputs, "last_hidden_state": hidden[None]})
         unread = torch.zeros(1, len(hidden), dtype=torch.long, device=hidden.device)
         with _giving(self.backbone, given):
@@ -180,7 +184,9 @@ def _leaves(tensor: torch.Tensor) -> list[torch.Tensor]:
 
 def _chunk(project: Project, hidden, label, weight, parameters) -> tuple[torch.Tensor, ...]:
     """`weighted_loss` of one chunk, and its gradients by `hidden` and each of the parameters.
-    Two tensors hold logits, until it returns."""
+
+    Two tensors hold logits, until it returns.
+    """
     hidden = hidden.detach().requires_grad_()
     with torch.enable_grad():
         logits = project(hidden)

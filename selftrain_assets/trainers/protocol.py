@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """`optimizer_steps` were made, and the weights after `steps` of them were kept. `tokens`
-    went through the model. `losses` are (step, mean loss since the last entry) pairs,
-    `validation` (step, score) pairs. `adapter` says whether the output directory holds an
-    adapter or a full model, `loss` how the loss was taken."""
+    """`optimizer_steps` were made, and the weights after `steps` of them were kept.
+
+    `tokens` went through the model. `losses` are (step, mean loss since the last entry) pairs,
+    `validation` (step, score) pairs. `adapter` says whether the output directory holds an adapter
+    or a full model, `loss` how the loss was taken.
+    """
 
     steps: int
     optimizer_steps: int
@@ -74,6 +76,8 @@ class Trainer(Protocol):
         ...
 
     def train(self, job: TrainingJob) -> TrainingResult:
-        """Train and write the weights into the job's `output`. TaskError if there is nothing to
-        train on."""
+        """Train and write the weights into the job's `output`.
+
+        TaskError if there is nothing to train on.
+        """
         ...

@@ -39,8 +39,10 @@ class ScriptedTrainer(Identity):
         return self.model_copy(update={"steps": steps})
 
     def train(self, job: TrainingJob) -> TrainingResult:
-        """Copy the full model of `job.start` and write the note. An adapter on it is in the note
-        alone."""
+        """Copy the full model of `job.start` and write the note.
+
+        An adapter on it is in the note alone.
+        """
         if not job.rows:
             raise TaskError("there is no row to train on")
         job.on_step(0, self.steps)

@@ -110,8 +110,10 @@ class SftExecution(Execution):
 
     @property
     def kernel(self) -> str | None:
-        """Name of the attention kernel, None where transformers is to choose. UserError where
-        the named one cannot train here."""
+        """Name of the attention kernel, None where transformers is to choose.
+
+        UserError where the named one cannot train here.
+        """
         from transformers.utils import is_flash_attn_2_available
 
         on_gpu, flash = device_named(self.device) == "cuda", is_flash_attn_2_available()
@@ -251,8 +253,11 @@ class SftTrainer(Identity):
 
     @property
     def micro_batch_size(self) -> int:
-        """Rows per forward pass of one process. Rows of a batch come in order of length, so that
-        two passes of 32 rows have less padding than one of 64."""
+        """Rows per forward pass of one process.
+
+        Rows of a batch come in order of length, so that two passes of 32 rows have less padding
+        than one of 64.
+        """
         share = self.batch_size // self.execution.processes
         return self.execution.micro_batch_size or max(
             rows for rows in range(1, min(share, 32) + 1) if share % rows == 0
@@ -297,9 +302,11 @@ class SftTrainer(Identity):
         return run(self, job, examples, self._trainable(job.start, job.seed), tokenizer)
 
     def _trainable(self, start: ModelRef, seed: int):
-        """The start model with everything that is to be trained switched on. The seed comes
-        before the adapter's random initialisation; otherwise equal settings give unequal
-        adapters."""
+        """The start model with everything that is to be trained switched on.
+
+        The seed comes before the adapter's random initialisation; otherwise equal settings give
+        unequal adapters.
+        """
         from transformers import set_seed
 
         set_seed(seed)

@@ -1,5 +1,7 @@
-"""The training loop of `sft`: transformers' Trainer with our loss and order. Only this file,
-callbacks.py and divergence.py import it."""
+"""The training loop of `sft`: transformers' Trainer with our loss and order.
+
+Only this file, callbacks.py and divergence.py import it.
+"""
 
 from __future__ import annotations
 
@@ -158,9 +160,11 @@ class _Examples(torch.utils.data.Dataset):
 
 
 class SharedOrder(BatchOrder, Sampler):
-    """The same order, under the type that the data loader asks for. Processes take micro-batches
-    of it in turn; so that all have as many, the epoch ends with fillers, where accelerate would
-    train on some rows twice."""
+    """The same order, under the type that the data loader asks for.
+
+    Processes take micro-batches of it in turn; so that all have as many, the epoch ends with
+    fillers, where accelerate would train on some rows twice.
+    """
 
     def __init__(
         self, lengths: Sequence[int], batch_size: int, seed: int, taken_together: int

@@ -1,5 +1,6 @@
-"""Training curves, and the figures of a round, in the trackers that a person already looks at. Off
-unless asked for.
+"""Training curves, and the figures of a round, in the trackers that a person already looks at.
+
+Off unless asked for.
 
 A round has one run in each tracker, named by experiment, round and the key of its training: a
 training that is resumed goes on in it, and the figures of the round join the curves when its
@@ -45,9 +46,11 @@ LONGEST = 200  # characters of a setting, and of what a tracker says when it fai
 
 
 class Trackers(Execution):
-    """Where training curves and the figures of rounds are shown, beside the store's own. Servers
-    are named as each tracker's own documentation says (MLFLOW_TRACKING_URI, TRACKIO_SPACE_ID,
-    WANDB_MODE=online); without that all of them write to a local folder."""
+    """Where training curves and the figures of rounds are shown, beside the store's own.
+
+    Servers are named as each tracker's own documentation says (MLFLOW_TRACKING_URI,
+    TRACKIO_SPACE_ID, WANDB_MODE=online); without that all of them write to a local folder.
+    """
 
     report_to: tuple[Literal["trackio", "mlflow", "tensorboard", "wandb"], ...] = Field(
         (), description="trackers; none is the default"

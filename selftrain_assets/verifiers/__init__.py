@@ -1,5 +1,7 @@
-"""Judges of completions. To add one: a settings class with `open` here, and its name in
-`AnyVerifier`."""
+"""Judges of completions.
+
+To add one: a settings class with `open` here, and its name in `AnyVerifier`.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated

@@ -1,5 +1,7 @@
-"""Verifiers of short answers: numbers and texts. Where an answer stands is told by
-verifiers/extraction.py."""
+"""Verifiers of short answers: numbers and texts.
+
+Where an answer stands is told by verifiers/extraction.py.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +52,10 @@ WHERE = {
 
 
 class AnswerVerifier(Identity):
-    """Parse, then compare; subclasses say how. Both take microseconds, so that nothing is opened
-    and nothing shared."""
+    """Parse, then compare; subclasses say how.
+
+    Both take microseconds, so that nothing is opened and nothing shared.
+    """
 
     type: str
     version: ClassVar[str]

@@ -52,8 +52,11 @@ LONGEST_SCANS = 4  # times the text's length, for all searches of closing fences
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of code. `tagged`: it says to be in the wanted language, not merely to be code.
-    `session`: it is what was typed in an interactive one."""
+    """A piece of code.
+
+    `tagged`: it says to be in the wanted language, not merely to be code. `session`: it is what was
+    typed in an interactive one.
+    """
 
     text: str
     tagged: bool = False
@@ -229,8 +232,10 @@ class _Scan:
         )
 
     def _closed(self, found: re.Match[str], start: int, end: int) -> tuple[int, int]:
-        """The same for a fence that closes. One with a tag, on a line of its own, opens the next
-        block as well."""
+        """The same for a fence that closes.
+
+        One with a tag, on a line of its own, opens the next block as well.
+        """
         line_start = max(start, self.text.rfind("\n", start, found.start()) + 1)
         own_line = not self.text[line_start : found.start()].strip(" \t>")
         if own_line:

@@ -34,10 +34,13 @@ Said = Mapping[int, Verdict]
 
 
 class Combined(Identity):
-    """Members that judge together. The cheap ones are asked first, whatever their order in the
-    file, those of equal cost in that order; those that cannot change the verdict any more are
-    not asked. So the verdict does not depend on which of them is done first, and the sandbox is
-    opened for what only a program can decide."""
+    """Members that judge together.
+
+    The cheap ones are asked first, whatever their order in the file, those of equal cost in that
+    order; those that cannot change the verdict any more are not asked. So the verdict does not
+    depend on which of them is done first, and the sandbox is opened for what only a program can
+    decide.
+    """
 
     type: str
     own_version: ClassVar[str] = "1"

@@ -50,8 +50,10 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a completion gives as its answer, and where. `texts` has several where marks stand
-    side by side."""
+    """What a completion gives as its answer, and where.
+
+    `texts` has several where marks stand side by side.
+    """
 
     mark: Mark
     texts: tuple[str, ...]
@@ -130,8 +132,10 @@ def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answe
 
 
 def _one_statement(before: _Marked, found: _Marked, between: str) -> bool:
-    """Do two marks of one kind stand side by side? A further line of #### replaces the one
-    before."""
+    """Do two marks of one kind stand side by side?
+
+    A further line of #### replaces the one before.
+    """
     if (
         found.mark == Mark.HASHES
         or found.remark

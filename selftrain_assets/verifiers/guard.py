@@ -19,9 +19,11 @@ log = logging.getLogger(__name__)
 
 
 def judged(judge: Judge, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
-    """Position and verdict of each pair, as the judge has them done. Where its stream breaks,
-    the rest is judged one by one: what breaks it again is `unscorable`. A SelftrainError says
-    nothing about a sample, and goes on."""
+    """Position and verdict of each pair, as the judge has them done.
+
+    Where its stream breaks, the rest is judged one by one: what breaks it again is `unscorable`. A
+    SelftrainError says nothing about a sample, and goes on.
+    """
     owed = set(range(len(pairs)))
     try:
         for position, verdict in judge.stream(pairs):

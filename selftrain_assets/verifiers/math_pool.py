@@ -39,9 +39,11 @@ class _Slot:
 
 
 class MathPool:
-    """Up to `workers` processes. A comparison has `cpu_seconds` of CPU time, kept by the kernel,
-    `wall_seconds` as a backstop, and `memory_mib` of memory beyond what a worker has from the
-    start."""
+    """Up to `workers` processes.
+
+    A comparison has `cpu_seconds` of CPU time, kept by the kernel, `wall_seconds` as a backstop,
+    and `memory_mib` of memory beyond what a worker has from the start.
+    """
 
     def __init__(
         self, workers: int, cpu_seconds: float, wall_seconds: float, memory_mib: int
@@ -63,8 +65,10 @@ class MathPool:
         self._slots.clear()
 
     def stream(self, questions: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Finding]]:
-        """Index and finding of each (reference, answer), as they are done. InfraError where a
-        worker cannot start."""
+        """Index and finding of each (reference, answer), as they are done.
+
+        InfraError where a worker cannot start.
+        """
         waiting = deque(range(len(questions)))
         tried_again: set[int] = set()
         try:

@@ -18,8 +18,10 @@ MIB = 1024 * 1024
 
 
 def main(cpu_seconds: float, memory_mib: int) -> None:
-    """Answer requests from standard input until it ends. The first line that is written says
-    that it is ready."""
+    """Answer requests from standard input until it ends.
+
+    The first line that is written says that it is ready.
+    """
     # Python's isolated mode knows installed packages alone
     sys.path.append(str(Path(__file__).resolve().parents[2]))
     import psutil

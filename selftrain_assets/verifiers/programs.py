@@ -148,8 +148,10 @@ class CodeVerifier(Identity):
         return self._answer().check_problem(problem)
 
     def parse(self, completion: str, entry: str = "") -> str | None:
-        """The program of a completion (program_text.py). `entry` is the function that it shall
-        define."""
+        """The program of a completion (program_text.py).
+
+        `entry` is the function that it shall define.
+        """
         return self._found(completion, Sought(entry))
 
     def content(self, problem: Problem, completion: str) -> str | None:
@@ -316,8 +318,11 @@ class CodeVerifier(Identity):
         )
 
     def _result(self, value: object) -> Reading | None:
-        """A value, or a printed text, as an answer. A list that holds the right number is not
-        that number; nor is a complex number, or an infinity, any."""
+        """A value, or a printed text, as an answer.
+
+        A list that holds the right number is not that number; nor is a complex number, or an
+        infinity, any.
+        """
         verifier = self._answer()
         if isinstance(value, (int, float, Decimal, Fraction)) and not isinstance(value, bool):
             written = plain(value)

@@ -32,8 +32,11 @@ class Judge(Protocol):
 
 
 class Verifier(Protocol):
-    """Settings that can judge. `version` is raised whenever the same completion may be judged
-    otherwise, which makes every verdict owed again; the older ones stay beside the new."""
+    """Settings that can judge.
+
+    `version` is raised whenever the same completion may be judged otherwise, which makes every
+    verdict owed again; the older ones stay beside the new.
+    """
 
     @property
     def type(self) -> str: ...

@@ -1,5 +1,7 @@
-"""What can be told of Python source without running it. For hostile text: sizes are bounded, and
-nothing raises."""
+"""What can be told of Python source without running it.
+
+For hostile text: sizes are bounded, and nothing raises.
+"""
 
 from __future__ import annotations
 

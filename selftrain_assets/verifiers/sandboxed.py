@@ -21,8 +21,10 @@ RUNNER_MIB = 68
 
 
 class SandboxSettings(Execution):
-    """Docker engines and containers for verifiers that run programs. There is no way to run one
-    without Docker."""
+    """Docker engines and containers for verifiers that run programs.
+
+    There is no way to run one without Docker.
+    """
 
     base: str = Field(
         "auto",

@@ -157,8 +157,10 @@ def _applied(node: Any) -> Any:
 
 
 def scalars(answer: str, reference: str) -> bool:
-    """Are two formulas equal? Unreadable where the answer is no mathematics; to a reference that
-    is none, nothing is equal."""
+    """Are two formulas equal?
+
+    Unreadable where the answer is no mathematics; to a reference that is none, nothing is equal.
+    """
     given = expression(answer)
     try:
         wanted = expression(reference)

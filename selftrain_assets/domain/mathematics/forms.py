@@ -1,5 +1,7 @@
-"""What a mathematical answer is made of. `str` of a form is its normal form, which `reading`
-reads as the same form."""
+"""What a mathematical answer is made of.
+
+`str` of a form is its normal form, which `reading` reads as the same form.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,11 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Words:
-    """An answer in words. Its normal form has quotation marks of its own, since words may look
-    like a formula: `(a) or (c)`."""
+    """An answer in words.
+
+    Its normal form has quotation marks of its own, since words may look like a formula: `(a) or
+    (c)`.
+    """
 
     text: str
 
@@ -41,8 +46,10 @@ class Based:
 
 @dataclass(frozen=True)
 class Items:
-    r"""Between brackets, a point, interval, vector or set; without, a list in any order. The
-    empty set is `\{\}`."""
+    r"""Between brackets, a point, interval, vector or set; without, a list in any order.
+
+    The empty set is `\{\}`.
+    """
 
     opening: str
     items: tuple[Form, ...]

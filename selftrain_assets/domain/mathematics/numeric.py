@@ -35,8 +35,11 @@ class NotEvaluable(Exception):
 
 
 def is_zero(value: Callable[[], Any], size: Callable[[], float]) -> bool:
-    """Is it zero? `value` evaluates at the precision that mpmath is set to, `size` gives the
-    bits of the expression."""
+    """Is it zero?
+
+    `value` evaluates at the precision that mpmath is set to, `size` gives the bits of the
+    expression.
+    """
     precision, needed = START, 0.0
     while True:
         with mp.workprec(precision):

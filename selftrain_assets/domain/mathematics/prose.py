@@ -37,8 +37,10 @@ _CAPITALS = re.compile(r"[A-Z]{3,}")
 
 
 def is_prose(text: str) -> bool:
-    """Does it hold words? Runs of three or more capitals, as in an order of runners, count as
-    one."""
+    """Does it hold words?
+
+    Runs of three or more capitals, as in an order of runners, count as one.
+    """
     text = _ENVIRONMENT.sub(" ", text)
     for word in _WORD.findall(TEXT.sub(r" \1 ", text)):
         small = word.lower()

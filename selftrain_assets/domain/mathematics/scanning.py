@@ -15,8 +15,10 @@ _ONE_CHARACTER = re.compile(r"([\^_])\{(\w)\}(?!\w)")
 def split(
     text: str, separators: tuple[str, ...], grouped: re.Pattern[str] | None = None
 ) -> tuple[list[str], list[str]]:
-    """The parts between separators outside of all brackets, and the separators. A comma inside
-    what `grouped` matches is no separator."""
+    """The parts between separators outside of all brackets, and the separators.
+
+    A comma inside what `grouped` matches is no separator.
+    """
     parts, found, depth, start = [], [], 0, 0
     kept = [match.span() for match in grouped.finditer(text)] if grouped else []
     for token in TOKEN.finditer(text):
@@ -53,8 +55,10 @@ def enclosed(text: str, opening: str, closing: str) -> str | None:
 
 
 def balanced(text: str) -> bool:
-    """Is every bracket closed? A half-open interval is: which bracket closes which is not asked,
-    but for braces."""
+    """Is every bracket closed?
+
+    A half-open interval is: which bracket closes which is not asked, but for braces.
+    """
     depth = braces = 0
     for token in TOKEN.finditer(text):
         depth += (token[0] in _OPENING) - (token[0] in _CLOSING)
@@ -65,7 +69,9 @@ def balanced(text: str) -> bool:
 
 
 def without_spaces(text: str) -> str:
-    """The same formula; white space stays where it ends a command, a letter or a number. `x^{2}`
-    is `x^2`."""
+    """The same formula; white space stays where it ends a command, a letter or a number.
+
+    `x^{2}` is `x^2`.
+    """
     text = _SPACE_THAT_ENDS.sub("\0", text).replace(" ", "").replace("\0", " ")
     return _ONE_CHARACTER.sub(r"\1\2", text)
