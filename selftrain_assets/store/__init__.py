@@ -1,6 +1,7 @@
 """What is kept, and where. One object owns every path:
 
 runs/
+  store.json                   the version of the store's format
   samples/<policy>/            pool: every completion ever drawn from these weights
   verifications/<verifier>/<policy>/   pool: every verdict of this verifier on them
   checkpoints/<key>/           weights, under the key of the training that made them
@@ -66,6 +67,9 @@ class Store:
     # an audit tells damage apart from what is owed, and takes pools to hold what they held
     trusts_pools: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        location.check_format(self.root)
+
     @classmethod
     def default(cls) -> Store:
         """SELFTRAIN_STORE, or runs/ beside the package."""
@@ -123,6 +127,7 @@ class Store:
     def commit(self, manifest: Manifest) -> Manifest:
         """Make a manifest current. The one it replaces is kept in history/, with the tables it
         lists."""
+        location.mark_format(self.root)
         folder = self.scope(manifest.experiment, manifest.scope)
         current = self.manifest(manifest.experiment, manifest.scope, manifest.stage)
         if current is not None and not current.is_same_as(manifest):

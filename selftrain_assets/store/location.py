@@ -1,19 +1,53 @@
-"""Where a store may lie: a folder on a file system that renames atomically and locks files."""
+"""Where a store may lie, a folder on a file system that renames atomically and locks files; and
+the version of its format."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.errors import IntegrityError, UserError
+from selftrain_assets.runtime.files import write_atomically
 
 # a Path has already made one slash of two
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
 ELSEWHERE = "set SELFTRAIN_STORE or --store to a folder on a local disk"
+
+
+FORMAT = 2
+"""Of what this version writes. Format 1 has references to weights without their kind; it is read as
+it is (domain/weights.py)."""
+FORMAT_FILE = "store.json"
+
+
+def check_format(root: Path) -> None:
+    """UserError for a store of a newer format than this version reads."""
+    path = root / FORMAT_FILE
+    if not path.exists():  # there is nothing yet, or it is of format 1
+        return
+    try:
+        version = int(json.loads(path.read_text())["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(
+            f'{path} does not say the format of the store; write {{"format": {FORMAT}}} into it'
+        ) from error
+    if version > FORMAT:
+        raise UserError(
+            f"store: {root} has format {version}, and this version of selftrain reads formats up "
+            f"to {FORMAT}; install a newer selftrain, or use another store (--store)"
+        )
+
+
+def mark_format(root: Path) -> None:
+    """Note the format of a store that is written to, unless it is noted already."""
+    path = root / FORMAT_FILE
+    if not path.exists():
+        write_atomically(path, json.dumps({"format": FORMAT}))
 
 
 def folder(place: str | Path) -> Path:

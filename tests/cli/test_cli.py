@@ -488,3 +488,16 @@ def test_evidence_that_is_not_there_is_said(finished, arguments, reason):
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert reason in done.stderr
+
+
+@pytest.mark.parametrize("command", [("run", "lab"), ("status",), ("audit",), ("sql", "select 1")])
+def test_a_store_of_a_newer_version_is_refused_and_left_alone(place, command):
+    lab.write_experiment(place)
+    (place / "runs").mkdir()
+    (place / "runs" / "store.json").write_text('{"format": 99}')
+    done = selftrain(*command)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "has format 99" in done.stderr
+    assert "install a newer selftrain, or use another store (--store)" in done.stderr
+    assert [path.name for path in (place / "runs").iterdir()] == ["store.json"]

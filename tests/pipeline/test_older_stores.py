@@ -43,6 +43,7 @@ def older(opened):
     """A finished round, in a store whose manifests are of format 1."""
     run = opened(rounds=1, trainer=TRAINER)
     run_rounds(run, [1])
+    (run.store.root / "store.json").unlink()
     for path in (run.store.root / "experiments").glob("*/*/*.json"):
         manifest = json.loads(path.read_text())
         path.write_text(json.dumps(manifest | {"detail": format_1(manifest["detail"])}))

@@ -2,13 +2,15 @@
 written."""
 
 import fcntl
+import json
 from pathlib import Path
 
 import pytest
 
 from selftrain_assets.dagster.resources import StoreResource
-from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.errors import IntegrityError, UserError
 from selftrain_assets.store import Store, location
+from tests.store.test_store import manifest
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,34 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
         location.check(tmp_path / "file" / "runs")
+
+
+def test_a_store_is_marked_with_its_format_when_it_is_written(store):
+    assert not store.root.exists()
+    store.commit(manifest())
+    assert json.loads((store.root / "store.json").read_text()) == {"format": location.FORMAT}
+    assert Store(store.root).manifests() == [manifest()]
+
+
+def test_a_store_without_a_format_is_read_as_it_is_and_marked_by_the_next_write(store):
+    store.commit(manifest())
+    (store.root / "store.json").unlink()
+    older = Store(store.root)
+    assert older.manifests() == [manifest()]
+    assert not (store.root / "store.json").exists()
+    older.commit(manifest(key="b" * 32))
+    assert (store.root / "store.json").exists()
+
+
+def test_a_store_of_a_newer_format_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "store.json").write_text(json.dumps({"format": location.FORMAT + 1}))
+    with pytest.raises(UserError, match=r"has format 3, .* install a newer selftrain") as caught:
+        Store(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "2", "{}", '{"format": "new"}'])
+def test_a_format_that_cannot_be_read_is_told(tmp_path, text):
+    (tmp_path / "store.json").write_text(text)
+    with pytest.raises(IntegrityError, match=r"store\.json does not say the format"):
+        Store(tmp_path)
