@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from selftrain_assets.recipes.methods import CODE, TEXT
 
 from selftrain_assets.config.experiment import Experiment, parse_experiment
 from selftrain_assets.config.scaffold import scaffold
 from selftrain_assets.pipeline.loop import run_rounds, walk
 from selftrain_assets.pipeline.run import Run
-from selftrain_assets.recipes.methods import CODE, TEXT
 from selftrain_assets.reports import summarize
 from selftrain_assets.reports.comparison import compare, write_comparison
 from selftrain_assets.store import Store

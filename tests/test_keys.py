@@ -19,7 +19,7 @@ import pytest
 
 import selftrain_assets
 from selftrain_assets.pipeline import loop
-from selftrain_assets.recipes.presets import PRESETS
+from selftrain_assets.recipes import all_presets
 from tests import keys
 from tests.lab import SETTINGS
 
@@ -126,10 +126,11 @@ SHIPPED = {
 def experiments() -> dict[str, dict[str, Any]]:
     """Settings by name."""
     found = {"quickstart": keys.attributes(PACKAGE / "defs" / "quickstart" / "defs.yaml", task=FEW)}
-    for name, preset in PRESETS.items():
+    for name, (recipe, preset) in all_presets().items():
         teacher = {} if preset.needs is None else {preset.needs: "embedded"}
-        recipe = {"type": preset.type, "preset": name} | teacher
-        found[f"preset {name}"] = SMALL | OF_RECIPE[preset.type] | {"recipe": recipe}
+        kind = recipe.model_fields["type"].default
+        settings = {"type": kind, "preset": name} | teacher
+        found[f"preset {name}"] = SMALL | OF_RECIPE[kind] | {"recipe": settings}
     for name in STUDIES:
         settings = keys.attributes(
             PACKAGE / "studies" / f"{name}.yaml", model="embedded", **LITTLE[name]

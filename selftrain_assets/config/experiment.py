@@ -7,7 +7,7 @@ visibly its author's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Union
 
 from pydantic import (
     BaseModel,
@@ -24,14 +24,13 @@ from selftrain_assets.config.evaluation import Evaluation, SectionName
 from selftrain_assets.config.forks import CHANGEABLE, Fork
 from selftrain_assets.config.sweep import Sweep
 from selftrain_assets.domain.errors import UserError, nearest
-from selftrain_assets.domain.mixing import HUMAN, Mixing
+from selftrain_assets.domain.mixing import HUMAN
 from selftrain_assets.domain.prompts import PromptSettings
 from selftrain_assets.domain.random_init import ScratchModel
-from selftrain_assets.domain.selection import Selection
 from selftrain_assets.domain.settings import Execution, Identity, merged, with_types
 from selftrain_assets.domain.waivers import Contamination
 from selftrain_assets.engines import AnyEngine, TransformersSettings
-from selftrain_assets.recipes import AnyRecipe, Diversification, RestEM, TriPosT
+from selftrain_assets.recipes import RECIPES, Recipe, RestEM
 from selftrain_assets.tasks import AnyTask, WordProblems
 from selftrain_assets.tasks.defaults import with_task_defaults
 from selftrain_assets.trainers import AnyTrainer, SftTrainer
@@ -43,6 +42,10 @@ from selftrain_assets.verifiers import (
     SandboxSettings,
     code_verifiers,
 )
+
+
+def _any_recipe() -> Any:
+    return Union[tuple(RECIPES.values())]  # noqa: UP007 - of as many as there are
 
 
 class Source(Identity):
@@ -136,7 +139,9 @@ class Experiment(BaseModel):
     sources: dict[SectionName, Source] = Field(
         {}, description="other tasks whose solutions can be mixed in, by a name for each"
     )
-    recipe: AnyRecipe = Field(RestEM(), description="the self-training algorithm")
+    recipe: _any_recipe() = Field(  # type: ignore[valid-type]
+        RestEM(), discriminator="type", description="the self-training algorithm"
+    )
     verifier: AnyVerifier = Field(NumericVerifier(), description="who says what is right")
     second_opinion: bool = Field(
         True,
@@ -179,9 +184,7 @@ class Experiment(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _types(cls, data: Any) -> Any:
-        return with_types(
-            cls, _one_round(with_task_defaults(data, (RestEM, TriPosT, Diversification)))
-        )
+        return with_types(cls, _one_round(with_task_defaults(data, _one_way_to_solve())))
 
     def verifiers(self) -> list[AnyVerifier]:
         """Of each method, or the one."""
@@ -225,7 +228,7 @@ class Experiment(BaseModel):
 
     @model_validator(mode="after")
     def _sources_are_known(self):
-        mix = self.recipe.mix if isinstance(self.recipe, Mixing) else {}
+        mix = self.recipe.mixing.mix if self.recipe.mixing else {}
         known = [*self.sources, HUMAN]
         if unknown := [name for name in mix if name not in known]:
             advice = (
@@ -239,7 +242,8 @@ class Experiment(BaseModel):
                 f"sources.{HUMAN}: {HUMAN} means the human problems of the experiment's own task;"
                 " give the source another name"
             )
-        if mix.get(HUMAN) and isinstance(self.recipe, Selection) and self.recipe.mix_human:
+        selection = self.recipe.selection
+        if mix.get(HUMAN) and selection and selection.mix_human:
             raise ValueError(
                 f"recipe.mix: {HUMAN} and recipe.mix_human both add human rows; keep one of the two"
             )
@@ -247,10 +251,11 @@ class Experiment(BaseModel):
 
     @model_validator(mode="after")
     def _trains_once(self):
-        if isinstance(self.recipe, Diversification) and self.rounds != 1:
+        most = self.recipe.most_rounds
+        if most is not None and self.rounds > most:
             raise ValueError(
-                "rounds: recipe diversification samples nothing, so that a second round would"
-                f" repeat the first; set 1, not {self.rounds}"
+                f"rounds: recipe {self.recipe.type} samples nothing, so that a further round would"
+                f" repeat the last; set {most}, not {self.rounds}"
             )
         return self
 
@@ -276,10 +281,11 @@ class Experiment(BaseModel):
 
 
 def _one_round(data: Any) -> Any:
-    """Recipe diversification has one round, unless a file says otherwise, which is refused."""
+    """A recipe that samples nothing has one round, unless a file says more, which is refused."""
     recipe = data.get("recipe") if isinstance(data, Mapping) else None
     kind = recipe.get("type") if isinstance(recipe, Mapping) else getattr(recipe, "type", None)
-    return {"rounds": 1, **data} if kind == Diversification.model_fields["type"].default else data
+    most = RECIPES[kind].most_rounds if kind in RECIPES else None
+    return data if most is None else {"rounds": most, **data}
 
 
 def _after_forks(config: Experiment, data: Mapping[str, Any]) -> dict[int, Experiment]:
@@ -348,7 +354,43 @@ def _instead(name: str) -> str:
     )
 
 
-def _misfit(before: AnyRecipe, after: AnyRecipe) -> str | None:
+def _one_way_to_solve() -> list[type[Recipe]]:
+    """Recipes with sampling of their own, the default first; others have methods that each have
+    theirs."""
+    recipes = [recipe for recipe in RECIPES.values() if "sampling" in recipe.model_fields]
+    return sorted(recipes, key=lambda recipe: recipe is not RestEM)
+
+
+def register_recipe(recipe: type[Recipe]) -> type[Recipe]:
+    """Let experiments name a recipe of another package.
+
+    Args:
+        recipe: Its settings. The field `type` is a literal, the name in `recipe.type`, and the
+            class variable `implementation` names the module of its work (pipeline/recipe.py).
+
+    Returns:
+        The same class, so that this can decorate it.
+
+    Raises:
+        UserError: Another recipe has this name, or the class does not say one of the two.
+    """
+    field = recipe.model_fields.get("type")
+    name = getattr(field, "default", None)
+    if not isinstance(name, str) or getattr(recipe, "implementation", None) is None:
+        raise UserError(
+            f"recipe {recipe.__name__}: a recipe has a field `type`, a literal with itself as its"
+            " default, and a class variable `implementation`, the module of its work"
+        )
+    if RECIPES.setdefault(name, recipe) is not recipe:
+        raise UserError(
+            f'recipe {recipe.__name__}: there is a recipe "{name}" already; give it another type'
+        )
+    Experiment.model_fields["recipe"].annotation = _any_recipe()
+    Experiment.model_rebuild(force=True)
+    return recipe
+
+
+def _misfit(before: Recipe, after: Recipe) -> str | None:
     """Why rounds of one recipe cannot follow those of the other: they would differ in what is
     measured, or in the shape of the graph."""
     if [(m.name, m.prompt, m.verifier) for m in before.methods] != [
@@ -356,7 +398,7 @@ def _misfit(before: AnyRecipe, after: AnyRecipe) -> str | None:
     ]:
         return (
             "methods: names, prompts and verifiers must stay, since all rounds are measured by"
-            " them; sampling and translation can change"
+            " them; how they are drawn can change"
         )
     if before.own_stages != after.own_stages:
         differing = "".join({*before.own_stages} ^ {*after.own_stages})

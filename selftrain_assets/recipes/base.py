@@ -3,16 +3,18 @@ rounds count."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from selftrain_assets.domain.sampling import Sampling
-from selftrain_assets.domain.selection import problem_subset
-from selftrain_assets.domain.settings import Identity
+from selftrain_assets.domain.errors import nearest
+from selftrain_assets.domain.mixing import Mixing
+from selftrain_assets.domain.sampling import DrawSettings, Sampling
+from selftrain_assets.domain.selection import Selection, problem_subset
+from selftrain_assets.domain.settings import Identity, merged
 from selftrain_assets.domain.types import Problem
-from selftrain_assets.recipes.presets import expand
+from selftrain_assets.recipes.presets import Preset
 from selftrain_assets.recipes.teachers import Teacher
 
 Start = Literal["base", "pretrained", "previous"]
@@ -30,10 +32,25 @@ class InnerStop(Identity):
     )
 
 
+RECIPES: dict[str, type[Recipe]] = {}
+"""Every recipe that is known, by its type: those of this package, and those that
+`config.experiment.register_recipe` has added."""
+
+
 class Recipe(Identity):
     """What every recipe says: which stages its rounds have, what training starts from and when
-    it ends. A recipe inherits these settings and rules and adds its own; it holds no more than
-    that, stages/ does the work and store/ keeps the results."""
+    it ends. A recipe inherits these settings and rules and adds its own. It holds no more than
+    that: its work lies in the module that `implementation` names."""
+
+    implementation: ClassVar[str]
+    """Module with an IMPLEMENTATION (pipeline/recipe.py). Named and not imported, because settings
+    load in no time and the work needs the store."""
+    presets: ClassVar[Mapping[str, Preset]] = {}
+    most_rounds: ClassVar[int | None] = None
+    """Rounds after which a further one would only repeat what is there; None: there is no end."""
+    learns_solutions: ClassVar[bool] = False
+    """Does it learn from the reference solutions of the training problems, which a published set
+    otherwise keeps back?"""
 
     if TYPE_CHECKING:  # of recipes with one way to solve a problem
         sampling: Sampling
@@ -52,11 +69,26 @@ class Recipe(Identity):
     @model_validator(mode="before")
     @classmethod
     def _preset(cls, data: Any) -> Any:
-        return expand(data, cls.model_fields["type"].default)
+        if not isinstance(data, Mapping) or not cls.presets:
+            return data
+        default = cls.model_fields["type"].default
+        name = data.get("preset", default)
+        if not isinstance(name, str) or name not in cls.presets:
+            others = [kind for kind, recipe in RECIPES.items() if name in list(recipe.presets)]
+            hint = nearest(str(name), cls.presets)
+            if others:
+                hint = f"; it is one of recipe {others[0]}"
+            raise ValueError(f'there is no preset "{name}"{hint}')
+        preset = cls.presets[name]
+        if preset.needs is not None and data.get(preset.needs) is None:
+            raise ValueError(
+                f"preset {name} needs the field {preset.needs}; set it beside the preset"
+            )
+        return merged(preset.settings, {k: v for k, v in data.items() if k != "preset"})
 
     @property
     def own_stages(self) -> tuple[str, ...]:
-        """Stages of this recipe between verifications and dataset; pipeline/loop.py knows them."""
+        """Stages of its own that its rounds have; `implementation` says what they are."""
         return ()
 
     @property
@@ -84,6 +116,36 @@ class Recipe(Identity):
         """What the M-step trains: None is one model for all rows, a method its own weights on
         its own rows."""
         return (None,)
+
+    @property
+    def selection(self) -> Selection | None:
+        """The rules by which correct samples become rows, if they become rows as they are."""
+        return self if isinstance(self, Selection) else None
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """The rules by which rows of other sources stand beside its own, if any may."""
+        return self if isinstance(self, Mixing) else None
+
+    @property
+    def own_sampling(self) -> tuple[DrawSettings, ...]:
+        """How its own stages draw, where that is not how solutions are drawn."""
+        return ()
+
+    @property
+    def needed_splits(self) -> tuple[str, ...]:
+        """Splits without a problem in which it has nothing to do."""
+        return ("train", "test")
+
+    def pairs(self) -> dict[tuple[str, str], float]:
+        """The weight of the rows of each pair (method that a solution was found by, method that
+        it was put into); none where there is one method."""
+        return {}
+
+    @property
+    def rows_per_method(self) -> str:
+        """How the numbers of rows of several methods are held together (store/selection.py)."""
+        return "off"
 
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
         """The problems that rounds learn on."""

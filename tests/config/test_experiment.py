@@ -15,7 +15,7 @@ from selftrain_assets.config.experiment_files import (
 from selftrain_assets.config.scaffold import scaffold, studies
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.settings import merged
-from selftrain_assets.recipes.presets import PRESETS
+from selftrain_assets.recipes import all_presets
 
 
 def fault(values):
@@ -199,7 +199,7 @@ def refused(text: str | bytes):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", all_presets())
 def test_the_file_that_new_writes_is_valid(defs, name):
     write_experiment("mine", scaffold(name))
     experiment = load_experiment("mine")
@@ -208,7 +208,7 @@ def test_the_file_that_new_writes_is_valid(defs, name):
         settings |= {"mix_human": 1.0, "accumulate": "all"}
     if recipe.type == "diversification":
         settings |= {"start": "pretrained", "sampling": {"max_tokens": 8}}
-    if PRESETS[name].needs == "teacher":
+    if all_presets()[name][1].needs == "teacher":
         settings |= {"teacher": {"experiment": recipe.type, "iteration": 3}}
     own = {
         field: value
@@ -216,7 +216,7 @@ def test_the_file_that_new_writes_is_valid(defs, name):
         if field in type(recipe).model_fields
     }
     assert recipe == type(recipe).model_validate(merged(own, settings))
-    assert recipe.type == PRESETS[name].type
+    assert type(recipe) is all_presets()[name][0]
     assert experiment_names() == ["mine"]
 
 

@@ -7,7 +7,7 @@ from selftrain_assets.config.experiment_files import COMPONENT, load_experiment,
 from selftrain_assets.config.fork_file import assignments, fork
 from selftrain_assets.config.scaffold import scaffold
 from selftrain_assets.domain.errors import UserError
-from selftrain_assets.recipes.presets import PRESETS
+from selftrain_assets.recipes import all_presets
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +73,8 @@ def test_what_is_no_assignment_is_told(given, reason):
     "name",
     [
         name
-        for name, preset in PRESETS.items()
-        if preset.needs is None and preset.type != "diversification"
+        for name, (recipe, preset) in all_presets().items()
+        if preset.needs is None and recipe.most_rounds is None
     ],
 )
 def test_the_text_of_the_other_is_kept_and_the_fork_comes_last(name):

@@ -7,8 +7,7 @@ from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.prompts import PromptSettings, build_prompt
 from selftrain_assets.domain.selection import make_row, take_share
 from selftrain_assets.domain.types import Problem, Sample
-from selftrain_assets.recipes import RestEM
-from selftrain_assets.recipes.presets import PRESETS, presets_of
+from selftrain_assets.recipes import RECIPES, RestEM, all_presets
 from tests.selecting import Drawn, selected
 
 PROBLEM = Problem("p", "What is 3 + 4 ?", "7")
@@ -164,7 +163,7 @@ def test_no_preset_is_left_without_a_test():
     }
     of_rows = {"diversification"}  # test_diversification.py
     assert (
-        set(PRESETS)
+        set(all_presets())
         == {"rest_em", "rest", "star", "rft", "expert_iteration", "lmsi"}
         | of_methods
         | of_corrections
@@ -172,7 +171,7 @@ def test_no_preset_is_left_without_a_test():
     )
 
 
-@pytest.mark.parametrize("name", presets_of("rest_em"))
+@pytest.mark.parametrize("name", RECIPES["rest_em"].presets)
 def test_own_fields_override_the_preset_and_leave_the_rest_of_it(name):
     plain = preset(name)
     own = preset(name, cap=3, sampling={"max_tokens": 40})
@@ -207,7 +206,8 @@ def test_an_unknown_preset_is_told_in_one_sentence(name):
 
 @pytest.mark.parametrize(("recipe", "name"), [("mmst", "star"), ("rest_em", "st_text")])
 def test_a_preset_of_another_recipe_is_told_as_such(recipe, name):
+    owner = all_presets()[name][0].model_fields["type"].default
     with pytest.raises(
-        UserError, match=f'there is no preset "{name}"; it is one of recipe {PRESETS[name].type}'
+        UserError, match=f'there is no preset "{name}"; it is one of recipe {owner}'
     ):
         parse_experiment({"recipe": {"type": recipe, "preset": name}}, "defs.yaml")

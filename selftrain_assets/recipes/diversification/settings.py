@@ -11,6 +11,7 @@ from selftrain_assets.domain.mixing import Mixing, sizes, split_budget
 from selftrain_assets.domain.sampling import Sampling
 from selftrain_assets.domain.types import Problem
 from selftrain_assets.recipes.base import Recipe
+from selftrain_assets.recipes.diversification.presets import PRESETS
 
 
 class Diversification(Mixing, Recipe):
@@ -29,6 +30,10 @@ class Diversification(Mixing, Recipe):
     """
 
     type: Literal["diversification"] = "diversification"
+    implementation: ClassVar[str] = "selftrain_assets.recipes.diversification.stages"
+    presets: ClassVar = PRESETS
+    most_rounds: ClassVar[int | None] = 1  # nothing is sampled: a second round repeats the first
+    learns_solutions: ClassVar[bool] = True
     methods: ClassVar[tuple[()]] = ()
     budget: int | None = Field(
         None,
@@ -69,6 +74,10 @@ class Diversification(Mixing, Recipe):
             except ValueError as error:
                 raise ValueError(f"budget: {error}") from error
         return self
+
+    @property
+    def needed_splits(self) -> tuple[str, ...]:
+        return ("test",) if self.budget == 0 else ("train", "test")
 
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
         own = super().train_problems(problems, seed)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from selftrain_assets.domain.errors import nearest
 from selftrain_assets.domain.mixing import Mixing
 from selftrain_assets.domain.prompts import PromptSettings
-from selftrain_assets.domain.sampling import Sampling
+from selftrain_assets.domain.sampling import DrawSettings, Sampling
 from selftrain_assets.domain.selection import Selection
 from selftrain_assets.recipes.base import Rounds
-from selftrain_assets.recipes.methods import CODE, TEXT, MethodSettings
+from selftrain_assets.recipes.mmst.methods import CODE, TEXT, MethodSettings
+from selftrain_assets.recipes.mmst.presets import PRESETS
 
 SizeMatch = Literal["off", "per_method", "total"]
 
@@ -21,10 +22,12 @@ class MMST(Selection, Mixing, Rounds):
     """Multi-Method Self-Training, Upadhyay & Ginsberg 2023 (arXiv 2307.10633), section 3.
 
     for i = 1 .. rounds:
-        draw k solutions of each problem by each method from the policy of round i-1, and verify
-        them translate each correct one into every other method that `cross_training` names, and
-        verify the translations fine-tune on the correct solutions of every method and on the
-        correct translations, starting again from `start`
+        draw k solutions of each problem by each method from the policy of round i-1
+        verify them
+        translate each correct one into every other method that `cross_training` names
+        verify the translations
+        fine-tune on the correct solutions of every method and on the correct translations,
+            starting again from `start`
 
     The paper gives neither k nor the prompt of the translations, nor says whether these are
     verified: here all are settings, and a translation that does not verify is kept and never
@@ -32,6 +35,8 @@ class MMST(Selection, Mixing, Rounds):
     """
 
     type: Literal["mmst"] = "mmst"
+    implementation: ClassVar[str] = "selftrain_assets.recipes.mmst.stages"
+    presets: ClassVar = PRESETS
     methods: tuple[MethodSettings, ...] = Field(
         (TEXT, CODE), min_length=2, description="ways to solve a problem, at least two"
     )
@@ -112,6 +117,14 @@ class MMST(Selection, Mixing, Rounds):
     @property
     def own_stages(self) -> tuple[str, ...]:
         return ("translations",) if self.pairs() else ()
+
+    @property
+    def own_sampling(self) -> tuple[DrawSettings, ...]:
+        return (self.translation,)
+
+    @property
+    def rows_per_method(self) -> str:
+        return self.size_match
 
     @property
     def trained(self) -> tuple[str | None, ...]:

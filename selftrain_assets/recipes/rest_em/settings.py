@@ -10,18 +10,23 @@ from selftrain_assets.domain.mixing import Mixing
 from selftrain_assets.domain.sampling import Sampling
 from selftrain_assets.domain.selection import Selection
 from selftrain_assets.recipes.base import Rounds
+from selftrain_assets.recipes.rest_em.presets import PRESETS
 
 
 class RestEM(Selection, Mixing, Rounds):
     """ReST-EM, Singh et al. 2023 (arXiv 2312.06585), algorithm 1.
 
     for i = 1 .. rounds:
-        E-step   draw k solutions of each problem from the policy of round i-1; reward r(x, y) by the verifier
-        M-step   maximise  E[ f(r(x, y)) log p(y | x) ]  over the drawn solutions, starting again from `start`;
+        E-step   draw k solutions of each problem from the policy of round i-1;
+                 reward r(x, y) by the verifier
+        M-step   maximise  E[ f(r(x, y)) log p(y | x) ]  over the drawn solutions,
+                 starting again from `start`;
                  stop while the reward on the validation split improves (`inner_stop`)
-    """  # noqa: E501
+    """
 
     type: Literal["rest_em"] = "rest_em"
+    implementation: ClassVar[str] = "selftrain_assets.recipes.rest_em.stages"
+    presets: ClassVar = PRESETS
     # one way to solve a problem: the experiment's prompt and verifier
     methods: ClassVar[tuple[()]] = ()
     sampling: Sampling = Field(

@@ -11,6 +11,7 @@ from selftrain_assets.domain.sampling import DrawSettings, Sampling
 from selftrain_assets.domain.settings import Identity
 from selftrain_assets.recipes.base import Rounds, Start
 from selftrain_assets.recipes.teachers import Teacher
+from selftrain_assets.recipes.tripost.presets import PRESETS
 
 Who = Literal["script", "model", "self"]
 Filter = Literal["too_long", "prefix_changed", "step_unchanged", "segment_kept", "no_progress"]
@@ -135,6 +136,8 @@ class TriPosT(Rounds):
     """
 
     type: Literal["tripost"] = "tripost"
+    implementation: ClassVar[str] = "selftrain_assets.recipes.tripost.stages"
+    presets: ClassVar = PRESETS
     methods: ClassVar[tuple[()]] = ()
     sampling: Sampling = Field(
         Sampling(samples_per_problem=1, temperature=1.0),
