@@ -47,6 +47,12 @@ def run(
         ),
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help=WORKERS)] = None,
+    sync: Annotated[
+        bool,
+        typer.Option(
+            "--sync", help="report to Dagster what its event log lacks, as after a wipe in the UI"
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Do what is owed of an experiment; a second call goes on where the first one ended."""
@@ -55,6 +61,10 @@ def run(
 
     if preset is not None:
         _write_preset(name, preset)
+    if sweep and sync:
+        raise UserError(
+            "--sync: give it to one point of the sweep, as in selftrain run NAME-cap-4 --sync"
+        )
     if sweep:
         run_sweep(name, rounds, seeds, workers, as_json)
         return
@@ -64,7 +74,7 @@ def run(
             " leave it out"
         )
     names = repeated(name, seeds)
-    pages = [_do(each, rounds, as_json) for each in names]
+    pages = [_do(each, rounds, sync, as_json) for each in names]
     if as_json:
         found = [summarize(open_run(each)) for each in names]
         print_json(found if seeds else found[0])
@@ -91,7 +101,7 @@ def _write_preset(name: str, preset: str) -> None:
         )
 
 
-def _do(name: str, rounds: str | None, quiet: bool) -> Path:
+def _do(name: str, rounds: str | None, sync: bool, quiet: bool) -> Path:
     from selftrain_assets.cli.runner import work
     from selftrain_assets.cli.ui import Display, print_notes
     from selftrain_assets.pipeline.length_checks import room_for_answers
@@ -101,7 +111,7 @@ def _do(name: str, rounds: str | None, quiet: bool) -> Path:
         opened = open_run(name, display.progress)
         if not quiet:
             print_notes(room_for_answers(opened.config))
-        for manifest in work(opened, rounds):
+        for manifest in work(opened, rounds, sync):
             if manifest.stage == "evaluation":
                 display.table(lambda: summarize(opened))
         return write_report(opened)

@@ -79,8 +79,7 @@ def _again(run: str, rounds: str | None) -> str:
 
 
 def _closed(name: str, points: dict[str, list[str]], quiet: bool) -> None:
-    """The comparison, of which Dagster is told where there is an event log and it says anything
-    new."""
+    """The comparison; it is reported to Dagster where it is new and there is an instance."""
     from selftrain_assets.dagster.sync import dagster_home
 
     try:
@@ -90,9 +89,9 @@ def _closed(name: str, points: dict[str, list[str]], quiet: bool) -> None:
     if not quiet:
         _print(found, page)
     if new and dagster_home():
-        from selftrain_assets.dagster.event_log import tell_of_sweep
+        from selftrain_assets.dagster.event_log import report_sweep
 
-        tell_of_sweep(name, found, page)
+        report_sweep(name, found, page)
 
 
 def _farewell(runs: int, failures: list[dict[str, str]]) -> None:

@@ -64,19 +64,19 @@ def _difference(
     if record is None and latest_materialization(instance, key, partition) is not None:
         return
     name = f"{key.to_user_string()}{f' of {partition}' if partition else ''}"
-    again = f"`selftrain run {run.name}`"
+    again = f"run `selftrain run {run.name}"
     if manifest is None and record is None:
         return
     if manifest is None:
         yield Finding(
             "dagster",
-            f"Dagster's event log has {name} and the store has not; run {again}, which makes it"
-            " again, or wipe that materialization in the UI",
+            f"Dagster's event log has {name} and the store has not; {again}`, which makes it again,"
+            " or wipe that materialization in the UI",
         )
     elif record is None:
         yield Finding(
             "dagster",
-            f"the store has {name} and Dagster's event log has not; run {again}, which tells"
+            f"the store has {name} and Dagster's event log has not; {again} --sync`, which tells"
             " Dagster what is finished",
         )
     elif (version := data_version(record)) != manifest.digest:
@@ -84,5 +84,5 @@ def _difference(
         yield Finding(
             "dagster",
             f"Dagster's event log has {name} with {said}, the store with digest"
-            f" {manifest.digest[:12]}; run {again}, which tells Dagster what the store holds",
+            f" {manifest.digest[:12]}; {again} --sync`, which tells Dagster what the store holds",
         )

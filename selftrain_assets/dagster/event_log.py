@@ -1,16 +1,15 @@
-"""What Dagster's event log is told of stages that no asset body has made: by the command line,
-or by the job of a whole experiment."""
+"""Dagster's event log of stages that no asset body has made, but the command line, or the job of
+a whole experiment."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from filelock import FileLock
 
 from selftrain_assets.dagster.keys import asset_key
 from selftrain_assets.dagster.partitions import data_version, latest_materialization
@@ -29,16 +28,13 @@ from selftrain_assets.store import Manifest
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One process of the command line at a time, on this machine: two that make the same
-    database at once are one too many for it."""
-    folder = os.open(os.environ["DAGSTER_HOME"], os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
+def open_instance() -> dg.DagsterInstance:
+    """The instance in DAGSTER_HOME. Dagster breaks its database where several processes make it
+    at once, so that one at a time opens it."""
+    with FileLock(Path(os.environ["DAGSTER_HOME"]) / ".selftrain.lock"):
+        instance = dg.DagsterInstance.get()
+        instance.event_log_storage.is_persistent  # noqa: B018  makes the database where there is none
+        return instance
 
 
 class EventLog:
@@ -46,36 +42,32 @@ class EventLog:
 
     def __init__(self, run: Run) -> None:
         self._run, self._news = run, False
-        with _alone():
-            self._instance = dg.DagsterInstance.get()
-            self._instance.event_log_storage.is_persistent  # noqa: B018  opens it, and makes it where it is not there yet
+        self._instance = open_instance()
 
-    def tell(self, manifest: Manifest) -> None:
-        """Of a finished stage."""
-        for event in events(self._run, self._instance, manifest):
-            self._report(event)
+    def report(self, manifest: Manifest) -> None:
+        """Report a finished stage."""
+        self._report(events(self._run, self._instance, manifest))
 
-    def tell_of_report(self) -> None:
-        """Where there was anything new, or nobody ever told of one."""
+    def report_report(self) -> None:
+        """Report the report, where there was anything new or it never was."""
         if (
             self._news
             or latest_materialization(self._instance, asset_key(self._run.name, "report"), None)
             is None
         ):
-            for event in report_events(self._run, self._instance):
-                self._report(event)
+            self._report(report_events(self._run, self._instance))
 
-    def _report(self, event: Event) -> None:
-        with _alone():
+    def _report(self, found: Iterable[Event]) -> None:
+        for event in found:
             self._instance.report_runless_asset_event(event)
-        self._news = True
+            self._news = True
 
 
 def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterator[Event]:
-    """What there is to tell of a finished stage. What the log holds already is not told again."""
+    """What is to be reported of a finished stage: nothing where the log holds it already."""
     match manifest.scope, manifest.stage:
         case str(scope), "problems" if scope == INPUTS:
-            yield from _told(
+            yield from _missing(
                 instance,
                 run,
                 "problems",
@@ -84,7 +76,7 @@ def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterat
                 lambda: stage_result(run, manifest, instance),
             )
         case str(scope), "evaluation" if scope == BASE:
-            yield from _told(
+            yield from _missing(
                 instance,
                 run,
                 "base",
@@ -94,11 +86,11 @@ def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterat
             )
         case str(scope), "evaluation" if scope == ALL_ROUNDS:
             weights = run.need(ALL_ROUNDS, "checkpoint").digest
-            yield from _told(
+            yield from _missing(
                 instance, run, "human_only", None, weights, lambda: human_only_result(run)
             )
         case str(scope), str(stage) if scope.startswith("iter-"):
-            yield from _told(
+            yield from _missing(
                 instance,
                 run,
                 stage,
@@ -110,7 +102,7 @@ def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterat
 
 def report_events(run: Run, instance: dg.DagsterInstance) -> Iterator[Event]:
     """Of the report, which is written anew."""
-    yield from _told(instance, run, "report", None, None, lambda: report_result(run))
+    yield from _missing(instance, run, "report", None, None, lambda: report_result(run))
 
 
 def sweep_event(name: str, found: dict[str, Any], page: Path) -> dg.AssetMaterialization:
@@ -121,13 +113,13 @@ def sweep_event(name: str, found: dict[str, Any], page: Path) -> dg.AssetMateria
     )
 
 
-def tell_of_sweep(name: str, found: dict[str, Any], page: Path) -> None:
-    """The log of the instance in DAGSTER_HOME."""
-    with _alone(), dg.DagsterInstance.get() as instance:
+def report_sweep(name: str, found: dict[str, Any], page: Path) -> None:
+    """Report it to the instance in DAGSTER_HOME."""
+    with open_instance() as instance:
         instance.report_runless_asset_event(sweep_event(name, found, page))
 
 
-def _told(
+def _missing(
     instance: dg.DagsterInstance,
     run: Run,
     name: str,
@@ -135,8 +127,8 @@ def _told(
     version: str | None,
     made: Callable[[], dg.MaterializeResult],
 ) -> Iterator[Event]:
-    """An asset of this data version and, where the log does not hold it, what there is to tell.
-    Without a version it is always told."""
+    """Events of an asset of this data version, unless the log holds it from this store. Without
+    a version there are always some."""
     key = asset_key(run.name, name)
     if (
         version is not None

@@ -65,8 +65,8 @@ def _in_the_log(run: Run, manifest: Manifest, instance: dg.DagsterInstance, foun
         return found
     message = (
         f"Dagster's event log has {origin} checkpoint with data version {recorded[:SHORT]}, the"
-        f" store with digest {manifest.digest[:SHORT]}; run `selftrain run {run.name}`, which tells"
-        " Dagster what the store holds"
+        f" store with digest {manifest.digest[:SHORT]}; run `selftrain run {run.name} --sync`,"
+        " which tells Dagster what the store holds"
     )
     return Check(LOOP_EDGE, False, False, message, found.evidence)
 

@@ -1,94 +1,89 @@
-"""Tells Dagster's event log what was made, and remembers what it has been told: loading Dagster
-takes longer than finding nothing owed."""
+"""Reports finished stages to Dagster's event log, and notes in the store what was reported.
+
+With the note a run with nothing owed need not load Dagster, which takes longer than the run itself.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.runtime.files import write_atomically
 from selftrain_assets.store import Manifest
 
-# What Dagster's default storage keeps of assets. With any other storage they are missing, and
-# nothing is taken for told.
-EVENTS = ("history/runs/index.db", "history/runs/index.db-wal")
-SETTINGS = "dagster.yaml"
+if TYPE_CHECKING:
+    from selftrain_assets.dagster.event_log import EventLog
 
 
-def dagster_home() -> bool:
-    """Is there an event log: the one in DAGSTER_HOME, or this checkout's? UserError where
-    DAGSTER_HOME names no folder."""
+def dagster_home() -> Path | None:
+    """Folder of the Dagster instance: DAGSTER_HOME, or else this checkout; None where there is
+    none.
+
+    Raises:
+        UserError: DAGSTER_HOME names no folder.
+    """
     checkout = Path(__file__).parents[2]
     if not os.environ.get("DAGSTER_HOME") and (checkout / "dagster.yaml").is_file():
         os.environ["DAGSTER_HOME"] = str(checkout)
     home = os.environ.get("DAGSTER_HOME")
     if home and not Path(home).is_dir():
         raise UserError(
-            f"DAGSTER_HOME: there is no folder {home}; make it, or unset DAGSTER_HOME to tell no"
-            " event log"
+            f"DAGSTER_HOME: there is no folder {home}; make it, or unset DAGSTER_HOME to report"
+            " nothing to Dagster"
         )
-    return bool(home)
+    return Path(home) if home else None
 
 
-def teller(run: Run) -> Teller | None:
-    """Tells Dagster's event log, where there is one."""
-    return Teller(run, Path(os.environ["DAGSTER_HOME"])) if dagster_home() else None
+class Reporter:
+    """Reports to the instance in DAGSTER_HOME, if there is one, for one run of the command line."""
 
+    def __init__(self, run: Run, sync: bool = False) -> None:
+        """`sync`: ask Dagster itself what it has, whatever the note says."""
+        self._run, self._home = run, dagster_home()
+        self._note = run.store.root / "experiments" / run.name / "reported.json"
+        self._reported: dict[str, list[str]] = {} if sync else self._noted()
+        self._log: EventLog | None = None
 
-class Teller:
-    """The event log in `home`, for one run of the command line. What it was told before counts
-    as long as nothing has been written to it since, by whomever: a wiped materialization is told
-    again."""
-
-    def __init__(self, run: Run, home: Path) -> None:
-        self._run, self._home = run, home
-        self._path = run.store.root / "experiments" / run.name / "told.json"
-        self._log: Any = None
-        kept = _read(self._path)
-        self._told: dict[str, list[str]] = (
-            kept["told"] if self._stamp() and kept.get("stamp") == self._stamp() else {}
-        )
-
-    def tell(self, manifest: Manifest) -> None:
-        """Of a finished stage, unless the log knows it and nothing new has come before: the
-        report is of all rounds together."""
-        name, known = f"{manifest.scope}/{manifest.stage}", [manifest.digest, manifest.finished]
-        if self._log is None and self._told.get(name) == known:
+    def report(self, manifest: Manifest) -> None:
+        """Report a finished stage that this instance does not have yet."""
+        name, version = f"{manifest.scope}/{manifest.stage}", [manifest.digest, manifest.finished]
+        if self._home is None or (self._log is None and self._reported.get(name) == version):
             return
         if self._log is None:
             from selftrain_assets.dagster.event_log import EventLog
 
             self._log = EventLog(self._run)
-        self._log.tell(manifest)
-        self._told[name] = known
+        self._log.report(manifest)
+        self._reported[name] = version
 
-    def tell_of_report(self) -> None:
-        """Where there was anything to tell; and remember all of it for the next time."""
+    def close(self) -> None:
+        """Report the report, which is of all rounds together, where any stage was; then write
+        the note."""
         if self._log is None:
             return
-        self._log.tell_of_report()
-        if stamp := self._stamp():
-            write_atomically(
-                self._path, json.dumps({"stamp": stamp, "told": self._told}, indent=2) + "\n"
-            )
+        self._log.report_report()
+        note = {"instance": self._instance(), "stages": self._reported}
+        write_atomically(self._note, json.dumps(note, indent=2) + "\n")
 
-    def _stamp(self) -> dict[str, list[int]] | None:
-        """Changes with every write to the log, and with its settings."""
-        files = {name: self._home / name for name in (*EVENTS, SETTINGS)}
-        found = {name: path.stat() for name, path in files.items() if path.is_file()}
+    def _noted(self) -> dict[str, list[str]]:
+        try:
+            note = json.loads(self._note.read_text())
+        except (OSError, ValueError):
+            return {}
+        return note["stages"] if note["instance"] == self._instance() else {}
+
+    def _instance(self) -> str | None:
+        """What an instance is known by: its folder, and its settings, which may name another
+        storage."""
+        if self._home is None:
+            return None
+        settings = self._home / "dagster.yaml"
         return (
-            {str(files[n]): [s.st_size, s.st_mtime_ns] for n, s in found.items()}
-            if EVENTS[0] in found
-            else None
+            f"{self._home.resolve()}"
+            f" {sha256(settings.read_bytes()).hexdigest() if settings.is_file() else 'default'}"
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}

@@ -124,13 +124,8 @@ def test_the_ui_sees_what_the_command_line_made(finished):
         }
 
 
-def test_a_run_with_nothing_owed_loads_neither_dagster_nor_a_plotter_and_yet_tells_again_what_was_wiped(  # noqa: E501
-    finished,
-):
-    import dagster as dg
-
+def test_a_run_with_nothing_owed_loads_neither_dagster_nor_a_plotter(finished):
     folder, environment, _ = finished
-    dataset = dg.AssetKey(["lab", "dataset"])
     again = [sys.executable, "-X", "importtime", "-m", "selftrain_assets.cli", "run", "lab"]
     done = subprocess.run(
         again, cwd=folder, env=environment, capture_output=True, text=True, timeout=600
@@ -139,11 +134,26 @@ def test_a_run_with_nothing_owed_loads_neither_dagster_nor_a_plotter_and_yet_tel
     assert done.returncode == 0
     assert "duckdb" in loaded
     assert loaded.isdisjoint({"dagster", "matplotlib", "torch"})
+
+
+def test_what_was_wiped_in_dagster_or_is_new_to_it_is_reported_again(finished):
+    import dagster as dg
+
+    folder, environment, _ = finished
+    dataset = dg.AssetKey(["lab", "dataset"])
     with dg.DagsterInstance.from_config(str(folder / "dagster")) as instance:
         instance.wipe_assets([dataset])
-    assert selftrain("run", "lab", cwd=folder, env=environment).returncode == 0
-    with dg.DagsterInstance.from_config(str(folder / "dagster")) as instance:
-        assert instance.get_materialized_partitions(dataset) == {"iter-001", "iter-002"}
+    wiped = selftrain("audit", "lab", cwd=folder, env=environment)
+    assert "run `selftrain run lab --sync`" in " ".join(wiped.stdout.split())
+    (folder / "dagster-2").mkdir()
+    other = environment | {"DAGSTER_HOME": str(folder / "dagster-2")}
+    for home, arguments, variables in (
+        ("dagster", ["--sync"], environment),
+        ("dagster-2", [], other),
+    ):
+        assert selftrain("run", "lab", *arguments, cwd=folder, env=variables).returncode == 0
+        with dg.DagsterInstance.from_config(str(folder / home)) as instance:
+            assert instance.get_materialized_partitions(dataset) == {"iter-001", "iter-002"}
 
 
 def attributes(**changes):

@@ -45,7 +45,7 @@ def test_a_round_made_by_dagster_is_the_same_in_both_and_each_difference_is_name
     (missing,) = sentences(lab_, run)
     assert missing.startswith(
         "the store has lab/dataset of iter-001 and Dagster's event log has not; run `selftrain run"
-        " lab`"
+        " lab --sync`"
     )
     (run.store.scope("lab", "iter-001") / "dataset.json").unlink()
     assert sentences(lab_, run) == []
