@@ -30,15 +30,17 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from selftrain_assets.config.experiment import Experiment
 from selftrain_assets.domain.identity import row_key
 from selftrain_assets.domain.sampling import Sampling
-from selftrain_assets.domain.types import Problem
-from selftrain_assets.pipeline import dataset, verification
-from selftrain_assets.pipeline.generation import recall, want
+from selftrain_assets.domain.types import Problem, SampleMembership, VerdictMembership
+from selftrain_assets.pipeline import dataset
+from selftrain_assets.pipeline.generation import load_requests, plan_requests
 from selftrain_assets.pipeline.run import INPUTS, Clock, Run, finish
-from selftrain_assets.pipeline.sampling import JUDGED, MEMBERS, sample_draws
+from selftrain_assets.pipeline.sampling import sample_draws
+from selftrain_assets.pipeline.verification import plan_verdicts
 from selftrain_assets.recipes import RestEM
 from selftrain_assets.store import Store
 from selftrain_assets.store.database import parquet
@@ -55,12 +57,17 @@ RECIPE = RestEM(
     choice="random",
     balance="group",
 )
-CORRECT = "(position * 7 + index * 11) % 3 = 0"
+CORRECT = "(prompt_index * 7 + index * 11) % 3 = 0"
 COMPLETION = """
     'There are ' || n % 50 || ' boxes with ' || n % 7 || ' pens in each of them, and that makes ' || n % 50 || ' * ' || n % 7 || ' = '
     || (n % 50) * (n % 7) || ' pens; ' || repeat('then somebody takes ' || i % 6 || ' of them away and puts them back ', 1 + i % 6 // 2)
     || CASE WHEN i % 2 = 0 THEN 'so the ANSWER is   ' ELSE 'so the answer is ' END
     || (n % 50) * (n % 7) + CASE WHEN correct THEN 0 ELSE 1 END"""  # noqa: E501
+
+
+class _Prompt(NamedTuple):
+    prompt: str
+    id: str
 
 
 def open_run(folder: Path) -> Run:
@@ -81,16 +88,31 @@ def make(folder: Path, rows: int) -> None:
     """A store with one finished round of samples and verdicts."""
     run, clock = open_run(folder), Clock()
     problems = [problem(n) for n in range(rows // DRAWS)]
-    table = run.store.write_table(run.name, INPUTS, "problems", "0" * 32, Problem, problems)
-    finish(
-        run, clock, INPUTS, "problems", key="p", digest="p", parents={}, files={"problems": table}
+    problems_table = run.store.write_table(
+        run.name, INPUTS, "problems", "0" * 32, Problem, problems
     )
+    finish(
+        run,
+        clock,
+        INPUTS,
+        "problems",
+        key="p",
+        digest="p",
+        parents={},
+        files={"problems": problems_table},
+    )
+    scope = "iter-001"
     plan = sample_draws(run, "iter-001", POLICY)
     verifier = verifier_fingerprint(run.config.verifier)
     samples, verdicts = run.store.samples(POLICY), run.store.verifications(verifier, POLICY)
     listed: dict[Path, list[Shard]] = {samples.directory: [], verdicts.directory: []}
-    with run.store.database() as db:
-        want(db, plan)
+    with run.store.workspace() as ws, run.store.database() as db:
+        requests = plan_requests(ws, plan)
+        membership = ws.view(SampleMembership, "generation.membership", requests=requests)
+        table, digest = run.store.write_relation(
+            run.name, scope, "samples", ws, membership, ["key", "problem_id"]
+        )
+        ws.write(requests, folder / "requests.parquet")
 
         def shard(pool: Path, sql: str) -> None:
             pool.mkdir(parents=True, exist_ok=True)
@@ -100,55 +122,72 @@ def make(folder: Path, rows: int) -> None:
             path = path.rename(pool / shard_name(uuid.uuid4().hex, sha256))
             listed[pool].append(Shard(path.name, db.count("s"), sha256))
 
-        problems_file = run.store.scope(run.name, INPUTS) / table[0]
+        problems_file = run.store.scope(run.name, INPUTS) / problems_table[0]
+        prompts = [(run.methods[0].prompt.render(p), p.id) for p in problems]
+        db.execute("CREATE TABLE prompts (prompt VARCHAR, id VARCHAR)")
+        db.insert_columns("prompts", _Prompt, list(zip(*prompts, strict=True)))
         db.execute(
-            "CREATE TABLE texts AS SELECT position, prompt, p.answer, problem_digest(p.question,"
-            f" p.answer, NULL) AS digest FROM positions JOIN {parquet([problems_file])} AS p ON"
-            " p.id = problem_id ORDER BY position"
+            f"CREATE TABLE requests AS FROM {parquet([folder / 'requests.parquet'])} ORDER BY"
+            " position"
+        )
+        db.execute(
+            "CREATE TABLE texts AS SELECT prompts.rowid AS prompt_index, prompt, p.answer,"
+            " problem_digest(p.question, p.answer, NULL) AS digest FROM prompts JOIN"
+            f" {parquet([problems_file])} AS p USING (id) ORDER BY prompt_index"
         )
         for begin in range(0, rows, SHARD):
-            of_shard = f"position >= {begin // DRAWS} AND position < {(begin + SHARD) // DRAWS}"
+            of_shard = (
+                f"prompt_index >= {begin // DRAWS} AND prompt_index < {(begin + SHARD) // DRAWS}"
+            )
             db.execute(
                 f"CREATE OR REPLACE TABLE s AS SELECT *, {COMPLETION} AS completion FROM (SELECT *,"
-                f" position AS n, index AS i, {CORRECT} AS correct FROM (FROM members WHERE"
-                f" {of_shard}) JOIN (FROM texts WHERE {of_shard}) USING (position)) ORDER BY place"
+                f" prompt_index AS n, index AS i, {CORRECT} AS correct FROM (FROM requests WHERE"
+                f" {of_shard}) JOIN (FROM texts WHERE {of_shard}) USING (prompt_index)) ORDER BY"
+                " position"
             )
             shard(
                 samples.directory,
                 "SELECT key, problem_id, prompt, completion, 1 AS seed, index, 'stop' AS"
                 f" finish_reason, 30 AS prompt_tokens, 60 AS completion_tokens, '{POLICY}' AS"
-                " policy, 'benchmark 1' AS engine FROM s ORDER BY place",
+                " policy, 'benchmark 1' AS engine FROM s ORDER BY position",
             )
             shard(
                 verdicts.directory,
                 f"SELECT verification_key(key, sha256(completion), digest, '{verifier}') AS key,"
                 " key AS sample_key, problem_id, CASE WHEN correct THEN 'pass' ELSE 'wrong' END AS"
                 " outcome, correct::DOUBLE AS reward, answer AS parsed, '' AS reason, 'numeric 1'"
-                " AS verifier FROM s ORDER BY place",
+                " AS verifier FROM s ORDER BY position",
             )
         for pool in (samples, verdicts):
             pool.replace(Contents(listed[pool.directory]))
-        scope, common = "iter-001", {"problems": "p"}
-        finish(run, clock, scope, "policy", key="q", digest=POLICY, parents={})
-        table, digest = run.store.write_query(
-            run.name, scope, "samples", db, MEMBERS, ["key", "problem_id"]
+    (folder / "requests.parquet").unlink()
+    finish(run, clock, scope, "policy", key="q", digest=POLICY, parents={})
+    parents = {"policy": POLICY, "problems": "p"}
+    drawn = finish(
+        run,
+        clock,
+        scope,
+        "samples",
+        key=digest,
+        digest=digest,
+        parents=parents,
+        files={"samples": table},
+    )
+    with run.store.workspace() as ws:
+        planned = plan_verdicts(run, ws, load_requests(ws, run, drawn), ws.pool(samples))
+        membership = ws.view(
+            VerdictMembership,
+            "verification.membership",
+            planned=planned,
+            verdicts=ws.pool(verdicts),
         )
-        drawn = finish(
-            run,
-            clock,
+        table, digest = run.store.write_relation(
+            run.name,
             scope,
-            "samples",
-            key=digest,
-            digest=digest,
-            parents={"policy": POLICY, **common},
-            files={"samples": table},
-        )
-    with run.store.database() as db:
-        recall(db, run, drawn)
-        verification.expect(db, run)
-        verdicts.open(db, "verdict_pool")
-        table, digest = run.store.write_query(
-            run.name, scope, "verifications", db, JUDGED, ["key", "problem_id", "outcome", "reward"]
+            "verifications",
+            ws,
+            membership,
+            ["key", "problem_id", "outcome", "reward"],
         )
         detail = {"verifiers": [verifier], "policy": POLICY}
         parents = {"samples": drawn.digest}
@@ -173,19 +212,16 @@ def owed(folder: Path) -> dict[str, int]:
     run = open_run(folder)
     verifier = verifier_fingerprint(run.config.verifier)
     samples, verdicts = run.store.samples(POLICY), run.store.verifications(verifier, POLICY)
-    with run.store.database() as db:
-        recall(db, run, run.need("iter-001", "samples"))
-        verification.expect(db, run)
+    with run.store.workspace() as ws:
+        planned = plan_verdicts(
+            run, ws, load_requests(ws, run, run.need("iter-001", "samples")), ws.pool(samples)
+        )
         verdicts.check()
-        db.view("some_verdicts", verdicts.record, verdicts.files()[:-1])
-        owed_verdicts = db.count("judgements ANTI JOIN some_verdicts USING (key)")
-        want(db, sample_draws(run, "iter-001", POLICY))
+        owed_verdicts = ws.count_missing(planned, ws.read(verdicts.record, verdicts.files()[:-1]))
+        requests = plan_requests(ws, sample_draws(run, "iter-001", POLICY))
         samples.check()
-        db.view("some_samples", samples.record, samples.files()[:-1])
-        return {
-            "samples": db.count("members ANTI JOIN some_samples USING (key)"),
-            "verdicts": owed_verdicts,
-        }
+        owed_samples = ws.count_missing(requests, ws.read(samples.record, samples.files()[:-1]))
+        return {"samples": owed_samples, "verdicts": owed_verdicts}
 
 
 def select(folder: Path) -> list[str]:

@@ -74,11 +74,11 @@ def write_table(path: Path, record: type, records: Sequence[Any]) -> str:
 
 def read_samples(run: Run, manifest: Manifest) -> list[Sample]:
     """Samples of a finished stage, in the order of its draws."""
-    with run.store.database() as db:
-        return list(db.records(Sample, f"SELECT * FROM {open_samples(run, db, manifest)}"))
+    with run.store.workspace() as ws:
+        return list(ws.records(open_samples(run, ws, manifest)))
 
 
 def read_verifications(run: Run, manifest: Manifest) -> list[Verification]:
     """Verdicts of a finished stage, in that order."""
-    with run.store.database() as db:
-        return list(db.records(Verification, f"SELECT * FROM {open_verdicts(run, db, manifest)}"))
+    with run.store.workspace() as ws:
+        return list(ws.records(open_verdicts(run, ws, manifest)))

@@ -1,18 +1,27 @@
-"""Selection on a handful of samples: what `select` finds in a store, put into a database by
+"""Selection on a handful of samples: what selection finds in a store, put into a database by
 hand."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
 from selftrain_assets.domain.selection import Selection
 from selftrain_assets.domain.types import Row, Sample
 from selftrain_assets.store.database import Database
-from selftrain_assets.store.selection import ROWS, Excluded, PairWeight, Prompted, select
+from selftrain_assets.store.selection import (
+    Excluded,
+    LearntEnds,
+    PairWeight,
+    Prompted,
+    VerifiedSample,
+    chosen_samples,
+    correct_samples,
+    training_rows,
+)
+from selftrain_assets.store.workspace import Workspace
 
 
 class Drawn(NamedTuple):
@@ -25,18 +34,6 @@ class Drawn(NamedTuple):
     method: str | None = None
     origin: str | None = None
     translates: str | None = None
-
-
-class _Verified(NamedTuple):
-    iteration: int
-    source: str
-    sample_key: str
-    problem_id: str
-    outcome: str
-    reward: float
-    method: str | None
-    origin: str | None
-    translates: str | None
 
 
 STOPS = ("\n\n",)
@@ -62,7 +59,7 @@ def selected(
     drawn = list(drawn)
     samples = list({d.sample.key: d.sample for d in drawn}.values())
     verified = [
-        _Verified(
+        VerifiedSample(
             d.iteration,
             source(d),
             d.sample.key,
@@ -75,27 +72,26 @@ def selected(
         )
         for d in drawn
     ]
-    with Database(Path(tempfile.gettempdir())) as db:
-        db.load(
-            "sample_pool", Sample, [[getattr(s, f.name) for s in samples] for f in fields(Sample)]
+    asked = dict.fromkeys((d.sample.problem_id, d.method) for d in drawn)
+    strata = {id: (groups or {}).get(id, "") for id, _ in asked}
+    prompted = [
+        Prompted(
+            id,
+            prompt,
+            (method or "") if rules.balance == "method" else strata[id],
+            method,
+            f"closed {prompt}",
+            "<own>",
         )
-        db.load(
-            "verified",
-            _Verified,
-            list(zip(*verified, strict=True)) or [()] * len(_Verified._fields),
+        for id, method in asked
+    ]
+    with Workspace(Database(Path(tempfile.gettempdir()))) as ws:
+        pool, prompts = ws.load_records(samples, Sample), ws.load_records(prompted, Prompted)
+        correct = correct_samples(
+            ws, ws.load_records(verified, VerifiedSample), pool, prompts, rules, excluded
         )
-        asked = dict.fromkeys((d.sample.problem_id, d.method) for d in drawn)
-        strata = {id: (groups or {}).get(id, "") for id, _ in asked}
-        prompts = [
-            Prompted(
-                id,
-                prompt,
-                (method or "") if rules.balance == "method" else strata[id],
-                method,
-                f"closed {prompt}",
-                "<own>",
-            )
-            for id, method in asked
-        ]
-        select(db, rules, seed, prompts, human, excluded, pairs, size_match, "t", STOPS)
-        return list(db.records(Row, ROWS))
+        chosen = chosen_samples(ws, correct, rules, seed, excluded, pairs, size_match)
+        rows = training_rows(
+            ws, chosen, pool, prompts, LearntEnds("t", list(STOPS)), ws.load_records(human, Row)
+        )
+        return list(ws.records(rows))

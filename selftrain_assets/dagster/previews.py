@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from selftrain_assets.domain.selection import difficulty_bin
-from selftrain_assets.domain.types import Judgement, Problem, Row, Turn
+from selftrain_assets.domain.types import Problem, Row, Turn, VerdictMembership
 from selftrain_assets.operations.lineage import Lineage, Node
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.pipeline.sampling import SAMPLES_OF, open_samples, open_verdicts
@@ -43,10 +43,9 @@ def _problems(run: Run, manifest: Manifest) -> Shown:
 
 def _samples(run: Run, manifest: Manifest) -> Shown:
     columns = ("prompt", *_parts(manifest), "seed", "finish_reason", "key")
-    with run.store.database() as db:
-        samples = f"(SELECT *, {PARTS} FROM {open_samples(run, db, manifest)})"
-        rows = db.execute(f"SELECT {', '.join(columns)} FROM {samples} LIMIT {ROWS}")
-    return {"preview": table(columns, rows)}
+    with run.store.workspace() as ws:
+        rows = ws.dicts("previews.samples", samples=open_samples(run, ws, manifest), most=ROWS)
+    return {"preview": _shown(columns, rows)}
 
 
 def _verdicts(run: Run, manifest: Manifest) -> Shown:
@@ -54,35 +53,27 @@ def _verdicts(run: Run, manifest: Manifest) -> Shown:
     often solved."""
     drawn = run.need(manifest.scope, SAMPLES_OF[manifest.stage])
     texts = ("prompt", *_parts(drawn))
-    columns = (*texts, "outcome", "reason", "sample_key")
-    with run.store.database() as db:
-        samples = f"(SELECT *, {PARTS} FROM {open_samples(run, db, drawn)})"
-        found = (
-            f"SELECT {', '.join(columns)} FROM {open_verdicts(run, db, manifest)} AS v JOIN"
-            f" {samples} AS s ON s.key = v.sample_key"
+    columns = (*texts, "verdict", "reason", "sample_key")
+    with run.store.workspace() as ws:
+        samples, verdicts = open_samples(run, ws, drawn), open_verdicts(run, ws, manifest)
+        rows = ws.dicts(
+            "previews.verdicts", samples=samples, verdicts=verdicts, right=True, most=ROWS
         )
-        rows = [
-            row
-            for test in ("=", "<>")
-            for row in db.execute(f"{found} WHERE outcome {test} 'pass' LIMIT {ROWS}")
-        ]
-        db.view("frozen", Judgement, [run.store.table(manifest, manifest.stage)])
-        shares = db.execute(
-            "SELECT avg(CAST(outcome = 'pass' AS INT)) FROM frozen GROUP BY problem_id"
+        rows += ws.dicts(
+            "previews.verdicts", samples=samples, verdicts=verdicts, right=False, most=ROWS
         )
+        membership = ws.read(VerdictMembership, [run.store.table(manifest, manifest.stage)])
+        shares = ws.rows("previews.solved_shares", verdicts=membership)
     counts = dict.fromkeys((*BINS, NEVER), 0.0)
     for (share,) in shares:
         counts[difficulty_bin(share) if share else NEVER] += 1
     solved = bars(
         "Problems by the share of their samples that is right", counts, "problems of this round"
     )
-    return {"figure": solved, "preview": table((*texts, "verdict", "reason", "sample_key"), rows)}
+    return {"figure": solved, "preview": _shown(columns, rows)}
 
 
 NEVER = "none right"
-PARTS = (
-    "thought_of(completion, answer_start) AS thought, answer_of(completion, answer_start) AS answer"
-)
 
 
 def _parts(drawn: Manifest) -> tuple[str, ...]:
@@ -94,10 +85,11 @@ def _trajectories(run: Run, manifest: Manifest) -> Shown:
     """The funnel, and a few turns that correct an error."""
     steps = ("attempted", "parsable", "edited", "successful")
     columns = ("attempt", "feedback", "feedback_by", "update", "update_by", "sample_key")
-    with run.store.database() as db:
-        db.view("shown", Turn, [run.store.table(manifest, "turns")])
-        rows = db.execute(
-            f"SELECT {', '.join(columns)} FROM shown ORDER BY update IS NULL LIMIT {ROWS}"
+    with run.store.workspace() as ws:
+        rows = ws.dicts(
+            "previews.corrections_first",
+            turns=ws.read(Turn, [run.store.table(manifest, "turns")]),
+            most=ROWS,
         )
     return {
         "figure": bars(
@@ -107,7 +99,7 @@ def _trajectories(run: Run, manifest: Manifest) -> Shown:
             ("ending", "trajectories"),
             sorted(manifest.metrics["endings"].items(), key=lambda found: -found[1]),
         ),
-        "preview": table(columns, rows),
+        "preview": _shown(columns, rows),
     }
 
 
@@ -182,9 +174,19 @@ PREVIEWS: dict[str, Callable[[Run, Manifest], Shown]] = {
 def _records(
     run: Run, manifest: Manifest, name: str, record: type, columns: tuple[str, ...]
 ) -> str:
-    with run.store.database() as db:
-        db.view("shown", record, [run.store.table(manifest, name)])
-        return table(columns, db.execute(f"SELECT {', '.join(columns)} FROM shown LIMIT {ROWS}"))
+    with run.store.workspace() as ws:
+        return _shown(
+            columns,
+            ws.dicts(
+                "previews.first",
+                records=ws.read(record, [run.store.table(manifest, name)]),
+                most=ROWS,
+            ),
+        )
+
+
+def _shown(columns: Sequence[str], records: Sequence[dict[str, Any]]) -> str:
+    return table(columns, [[record[column] for column in columns] for record in records])
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -23,7 +23,8 @@ class Draws:
     Raising that number keeps the keys of earlier draws.
 
     `method` is asked for in all of them. Translations are of `origin` samples, whose keys
-    `translates` holds, one for each prompt.
+    `translates` holds, one for each prompt. An evaluation tells by `greedy` what a draw is for; it
+    is no part of any key.
     """
 
     prompts: Sequence[tuple[str, str]]  # problem id and prompt
@@ -34,6 +35,7 @@ class Draws:
     method: str | None = None
     origin: str | None = None
     translates: Sequence[str] = ()
+    greedy: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -82,7 +84,16 @@ def plan_draws(
     policy: str,
     seed: int,
     method: str | None = None,
+    greedy: bool = False,
 ) -> Draws:
     """The draws of these problems."""
     prompts = [(problem.id, prompt.render(problem)) for problem in problems]
-    return Draws(prompts, sampling.per_draw(), sampling.samples_per_problem, policy, seed, method)
+    return Draws(
+        prompts,
+        sampling.per_draw(),
+        sampling.samples_per_problem,
+        policy,
+        seed,
+        method,
+        greedy=greedy,
+    )

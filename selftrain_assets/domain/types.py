@@ -224,7 +224,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class SampleMembership:
     """Membership of a sample in a stage; the sample itself lies in the pool of its policy.
 
     Where a recipe has several methods, `method` is the one that was asked for. A translation names
@@ -239,7 +239,7 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class VerdictMembership:
     """Membership of a verdict in a stage, with what the verdict says: a stage whose verdicts
     came out otherwise is another one."""
 

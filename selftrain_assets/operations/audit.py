@@ -247,7 +247,7 @@ class _Audited:
         """Keys of the verdicts on these; of a sample that is not there, which has no text to
         judge, only something that stands for its verdict, or nothing if `drawn_only`."""
         digests = {p.id: problem_digest(p) for p in self.run.problems}
-        verifiers = {name: way.judge for name, way in self.run.ways.items()}
+        verifiers = {name: way.verifier_fingerprint for name, way in self.run.ways.items()}
         texts = self.inspector.texts(policy)
         return {
             (

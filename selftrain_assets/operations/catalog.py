@@ -10,19 +10,19 @@ from typing import Any
 
 from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.types import (
-    Drawing,
     Improvement,
-    Judgement,
     Problem,
     Row,
     Sample,
+    SampleMembership,
     Score,
     Trajectory,
     Turn,
+    VerdictMembership,
     Verification,
 )
 from selftrain_assets.store import Manifest, Store
-from selftrain_assets.store.database import Database, parquet, relation, text
+from selftrain_assets.store.database import Database, parquet, read_files, text
 from selftrain_assets.store.tables import require_intact
 
 # table in a manifest -> the relation that unites it over experiments and rounds (sql/views.sql
@@ -31,12 +31,12 @@ TABLES: dict[str, tuple[str, type]] = {
     "problems": ("problems", Problem),
     "rows": ("rows", Row),
     "scores": ("scores", Score),
-    "samples": ("drawings", Drawing),
-    "hinted_samples": ("hinted_drawings", Drawing),
-    "verifications": ("judgements", Judgement),
-    "rationalizations": ("hinted_judgements", Judgement),
-    "translated_samples": ("translated_drawings", Drawing),
-    "translations": ("translated_judgements", Judgement),
+    "samples": ("drawings", SampleMembership),
+    "hinted_samples": ("hinted_drawings", SampleMembership),
+    "verifications": ("judgements", VerdictMembership),
+    "rationalizations": ("hinted_judgements", VerdictMembership),
+    "translated_samples": ("translated_drawings", SampleMembership),
+    "translations": ("translated_judgements", VerdictMembership),
     "trajectories": ("trajectories", Trajectory),
     "turns": ("turns", Turn),
     "improvements": ("improvements", Improvement),
@@ -69,7 +69,7 @@ def lookup(
         holding = db.execute(
             "SELECT DISTINCT filename FROM (SELECT filename FROM"
             f" {parquet(files, 'filename = true')} {found}{limit})",
-            value,
+            [value],
         )
         return [
             record
@@ -102,7 +102,7 @@ def _records(
     db: Database, files: Files, file: Path, clause: str, value: Any
 ) -> list[dict[str, Any]]:
     require_intact(file, files[file])
-    return db.dicts(f"SELECT * FROM {parquet([file])} {clause}", value)
+    return db.dicts(f"SELECT * FROM {parquet([file])} {clause}", [value])
 
 
 def _check_files(store: Store) -> None:
@@ -132,7 +132,7 @@ def _views(db: Database, store: Store) -> None:
             for m in manifests
             if table in m.files
         ]
-        nothing = f"SELECT '' AS experiment, '' AS scope, * FROM ({relation(record, [])})"
+        nothing = f"SELECT '' AS experiment, '' AS scope, * FROM ({read_files(record, [])})"
         db.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join([nothing, *parts])}")
     _manifests(db, manifests)
     db.script("views")
@@ -164,4 +164,4 @@ def _manifests(db: Database, manifests: list[Manifest]) -> None:
             m.finished,
             *told,
         )
-        db.execute(f"INSERT INTO manifests VALUES ({', '.join('?' * len(columns))})", *columns)
+        db.execute(f"INSERT INTO manifests VALUES ({', '.join('?' * len(columns))})", columns)

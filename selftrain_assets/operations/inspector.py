@@ -87,10 +87,9 @@ class Inspector:
                 if self.pool(pool.directory).unreadable
                 else [file for file in pool.files() if file not in damaged]
             )
-            with self.store.database() as db:
-                db.view("sample_pool", Sample, files)
+            with self.store.workspace() as ws:
                 self._texts[policy] = dict(
-                    db.execute("SELECT key, sha256(completion) FROM sample_pool")
+                    ws.rows("generation.text_digests", samples=ws.read(Sample, files))
                 )
         return self._texts[policy]
 

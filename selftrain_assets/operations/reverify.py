@@ -7,23 +7,19 @@ where the next run finds them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.selection import Selection
-from selftrain_assets.domain.types import Row, Sample, Verification
+from selftrain_assets.domain.types import Row, Sample, VerdictMembership, Verification
 from selftrain_assets.pipeline.dataset import Judged, evidence_stages, select_rows
-from selftrain_assets.pipeline.generation import recall
+from selftrain_assets.pipeline.generation import load_requests
 from selftrain_assets.pipeline.run import Clock, Run, iteration_scope
-from selftrain_assets.pipeline.sampling import JUDGED, SAMPLES_OF
-from selftrain_assets.pipeline.verification import judge
+from selftrain_assets.pipeline.sampling import SAMPLES_OF, verdict_membership
+from selftrain_assets.pipeline.verification import verify_missing
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.database import Database, parquet
-from selftrain_assets.store.pool import open_pools
 
 
 @dataclass(frozen=True)
@@ -33,6 +29,15 @@ class Changed:
     sample: Sample
     before: Verification
     now: Verification
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangedVerdict:
+    position: int
+    problem_id: str
+    sample_key: str
+    key_before: str
+    key_now: str
 
 
 @dataclass
@@ -85,39 +90,48 @@ def _judged_again(
         )
     policy = finished.detail["policy"]
     judgements = folder / f"{finished.scope}-{finished.stage}.parquet"
-    with run.store.database() as db:
-        recall(db, run, drawn)
-        judge(run, db, policy, f"{finished.scope} {finished.stage} again", Clock())
-        db.write(JUDGED, judgements)
-        open_pools(
-            db,
-            "earlier_pool",
-            [run.store.verifications(name, policy) for name in finished.detail["verifiers"]],
+    with run.store.workspace() as ws:
+        samples, requests = ws.pool(run.store.samples(policy)), load_requests(ws, run, drawn)
+        result = verify_missing(
+            run, ws, requests, samples, policy, f"{finished.scope} {finished.stage} again", Clock()
         )
-        earlier = parquet([run.store.table(finished, finished.stage)])
-        db.execute(
-            "CREATE TABLE changed AS SELECT j.place, j.problem_id, j.sample_key, o.key AS old,"
-            " n.key AS new FROM judgements AS j JOIN verdict_pool AS n ON n.key = j.key JOIN"
-            f" {earlier} AS e ON e.sample_key = j.sample_key AND e.problem_id = j.problem_id JOIN"
-            " earlier_pool AS o ON o.key = e.key WHERE (e.outcome, e.reward) IS DISTINCT FROM"
-            " (n.outcome, n.reward)"
+        ws.write(verdict_membership(ws, result), judgements)
+        earlier = ws.pools(
+            Verification,
+            (run.store.verifications(name, policy) for name in finished.detail["verifiers"]),
         )
-        difference.judged += db.count("judgements SEMI JOIN verdict_pool USING (key)")
-        samples = _of_changed(db, Sample, "sample_pool", "sample_key")
-        before, after = (
-            _of_changed(db, Verification, "earlier_pool", "old"),
-            _of_changed(db, Verification, "verdict_pool", "new"),
+        changed = ws.table(
+            _ChangedVerdict,
+            "verification.changed",
+            planned=result.planned,
+            verdicts=result.verdicts,
+            membership=ws.read(VerdictMembership, [run.store.table(finished, finished.stage)]),
+            earlier=earlier,
         )
-        difference.changed += [
-            Changed(*found) for found in zip(samples, before, after, strict=True)
-        ]
+        difference.judged += ws.row(
+            "verification.count_judged", planned=result.planned, verdicts=result.verdicts
+        )[0]
+        of_changed = zip(
+            ws.records(
+                ws.view(Sample, "verification.changed_samples", changed=changed, records=samples)
+            ),
+            ws.records(
+                ws.view(
+                    Verification, "verification.verdicts_before", changed=changed, records=earlier
+                )
+            ),
+            ws.records(
+                ws.view(
+                    Verification,
+                    "verification.verdicts_now",
+                    changed=changed,
+                    records=result.verdicts,
+                )
+            ),
+            strict=True,
+        )
+        difference.changed += [Changed(*found) for found in of_changed]
     return Judged(iteration, finished.stage, judgements, run.store.samples(policy))
-
-
-def _of_changed(db: Database, record: type, pool: str, key: str) -> Iterator[Any]:
-    """Records of a pool under this key of the table `changed`."""
-    joined = f"FROM changed AS c JOIN {pool} AS p ON p.key = c.{key} ORDER BY place"
-    return db.records(record, f"SELECT p.* REPLACE (c.problem_id AS problem_id) {joined}")
 
 
 def _compare_rows(
@@ -128,24 +142,18 @@ def _compare_rows(
     frozen = run.manifest(difference.scope, "dataset")
     if frozen is None or not isinstance(run.config.recipe, Selection):
         return
-    with run.store.database() as db:
+    with run.store.workspace() as ws:
         for i, stage in evidence_stages(run, iteration):
             run.need(iteration_scope(i), stage)
-        select_rows(run, db, iteration, [now[place] for place in evidence_stages(run, iteration)])
-        db.view("frozen_rows", Row, [run.store.table(frozen, "rows")])
+        rows = select_rows(
+            run, ws, iteration, [now[place] for place in evidence_stages(run, iteration)]
+        ).rows
+        frozen_rows = ws.read(Row, [run.store.table(frozen, "rows")])
         difference.added = list(
-            db.records(
-                Row,
-                "SELECT * FROM training_rows ANTI JOIN frozen_rows USING (key) ORDER BY"
-                " problem_id, key",
-            )
+            ws.records(ws.view(Row, "selection.rows_only_in", these=rows, others=frozen_rows))
         )
         difference.removed = list(
-            db.records(
-                Row,
-                "SELECT * FROM frozen_rows ANTI JOIN training_rows USING (key) ORDER BY"
-                " problem_id, key",
-            )
+            ws.records(ws.view(Row, "selection.rows_only_in", these=frozen_rows, others=rows))
         )
     trained = run.manifest(difference.scope, "checkpoint")
     if trained is not None and trained.parents.get("dataset") == frozen.digest:

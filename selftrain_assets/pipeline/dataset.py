@@ -3,7 +3,7 @@ recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,37 +11,35 @@ from typing import Any
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.selection import Selection, take_share
-from selftrain_assets.domain.types import Judgement, Row, RowSource
+from selftrain_assets.domain.types import Row, RowSource, Sample, VerdictMembership
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.thinking import tokenizer_of
 from selftrain_assets.models.tokenization import tokenizer_digest
-from selftrain_assets.pipeline.diagnostics import (
-    VERSION,
-    concentration,
-    leaks_in_selection,
-    rows_by_problem,
-)
+from selftrain_assets.pipeline.diagnostics import VERSION, concentration, leaks_in_selection
 from selftrain_assets.pipeline.diversity import diversity
 from selftrain_assets.pipeline.references import human_rows, instructed, mixed_in
 from selftrain_assets.pipeline.rows import Rows, volumes_of
 from selftrain_assets.pipeline.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.pipeline.sampling import SAMPLES_OF
 from selftrain_assets.pipeline.tokenization import tokenization
-from selftrain_assets.pipeline.verification import twice
+from selftrain_assets.pipeline.verification import duplicate_key_message
 from selftrain_assets.recipes import MMST
 from selftrain_assets.recipes.tripost.stages import edited
 from selftrain_assets.store import Manifest, Pool
-from selftrain_assets.store.database import Database, relation
-from selftrain_assets.store.pool import open_pools
 from selftrain_assets.store.selection import (
     ROW_DIGEST,
-    ROWS,
+    ChosenSample,
+    CorrectSample,
     Excluded,
+    LearntEnds,
     PairWeight,
     Prompted,
-    by_column,
-    select,
+    VerifiedSample,
+    chosen_samples,
+    correct_samples,
+    training_rows,
 )
+from selftrain_assets.store.workspace import Relation, Workspace
 
 
 def dataset(run: Run, iteration: int) -> Manifest:
@@ -68,8 +66,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
     if current := run.done(scope, "dataset", key, parents):
         return current
     with run.store.writing(run.name, scope, "dataset", run.owner):
-        with run.store.database() as db:
-            rows = MAKERS[config.recipe.type](run, db, iteration)
+        rows = MAKERS[config.recipe.type](run, iteration)
         return finish(
             run,
             clock,
@@ -99,32 +96,38 @@ def evidence_stages(run: Run, iteration: int) -> list[tuple[int, str]]:
     ]
 
 
-def selected(run: Run, db: Database, iteration: int) -> Rows:
+def selected(run: Run, iteration: int) -> Rows:
     """What the rules of selection keep of the verified samples."""
-    mixed = select_rows(
-        run,
-        db,
-        iteration,
-        [frozen_verdicts(run, i, stage) for i, stage in evidence_stages(run, iteration)],
-    )
-    table, digest = run.store.write_query(
-        run.name, iteration_scope(iteration), "rows", db, ROWS, ROW_DIGEST
-    )
-    symptoms = {"concentration": concentration(rows_by_problem(db)), **leaks_in_selection(run, db)}
-    return Rows(
-        table, digest, _count(run, db, iteration), _volumes(db) | volumes_of(mixed), symptoms
-    )
+    with run.store.workspace() as ws:
+        selection = select_rows(
+            run,
+            ws,
+            iteration,
+            [frozen_verdicts(run, i, stage) for i, stage in evidence_stages(run, iteration)],
+        )
+        chosen, other_rows = selection.chosen, selection.other_rows
+        table, digest = run.store.write_relation(
+            run.name, iteration_scope(iteration), "rows", ws, selection.rows, ROW_DIGEST
+        )
+        symptoms = {
+            "concentration": concentration(
+                dict(ws.rows("selection.rows_by_problem", chosen=chosen))
+            ),
+            **leaks_in_selection(run, ws, chosen, selection.samples, other_rows),
+        }
+        metrics = _volumes(ws, selection.rows) | volumes_of(selection.mixed)
+        return Rows(table, digest, _count(run, ws, selection, iteration), metrics, symptoms)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdicts of one stage of a round, in a table of Judgement, and the pool that holds
-    their samples."""
+    """The verdicts of one stage of a round, in a table of VerdictMembership, and the pool that
+    holds their samples."""
 
     iteration: int
     stage: str
     judgements: Path
-    samples: Pool
+    samples: Pool[Sample]
 
 
 def frozen_verdicts(run: Run, iteration: int, stage: str) -> Judged:
@@ -139,57 +142,70 @@ def frozen_verdicts(run: Run, iteration: int, stage: str) -> Judged:
     )
 
 
-def select_rows(
-    run: Run, db: Database, iteration: int, judged: list[Judged]
-) -> dict[str, list[Row]]:
-    """Make the relation `training_rows`: what the recipe selects from these verdicts, less what
-    was retracted, and what it mixes in, which is returned by source."""
-    open_pools(
-        db, "sample_pool", {each.samples.directory: each.samples for each in judged}.values()
-    )
-    db.execute("CREATE VIEW verified AS " + " UNION ALL ".join(map(_verified, judged)))
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The rows of a round, and how they came about: from verified samples to correct and to
+    chosen ones, and beside these rows of no sample, of which `mixed` holds those of other
+    sources."""
+
+    rows: Relation[Row]
+    verified: Relation[VerifiedSample]
+    samples: Relation[Sample]
+    prompts: Relation[Prompted]
+    correct: Relation[CorrectSample]
+    chosen: Relation[ChosenSample]
+    other_rows: Relation[Row]
+    mixed: dict[str, list[Row]]
+
+
+def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -> Selected:
+    """What the recipe selects from these verdicts, less what was retracted, and what it mixes in.
+
+    Raises:
+        IntegrityError: A sample is in its pool twice.
+    """
     recipe, retracted = run.config.recipe, run.retracted.values("source")
     assert isinstance(recipe, Selection)
-    bare = run.answer_prompt if recipe.thoughts == "drop" else lambda *_: None
-    prompts = [
-        Prompted(
-            p.id,
-            prompt := m.prompt.render(p),
-            m.name or "" if recipe.balance == "method" else p.group,
-            m.name,
-            bare(m, prompt),
-            end,
-        )
-        for m, end in [(m, run.end(m.prompt)) for m in run.methods]
-        for p in run.train_problems
-    ]
+    samples = ws.pools(Sample, {each.samples.directory: each.samples for each in judged}.values())
+    verified = ws.union(VerifiedSample, [_verified(ws, each) for each in judged])
+    prompts = ws.load_records(_prompts(run, recipe), Prompted)
+    rounds = [i for i in recipe.sample_rounds(iteration) if iteration_scope(i) in retracted]
+    excluded = Excluded(sorted(run.retracted.values("sample")), rounds, sorted(retracted))
+    correct = correct_samples(ws, verified, samples, prompts, recipe, excluded)
+    if ws.row("selection.samples_are_repeated", correct=correct)[0]:
+        raise IntegrityError(duplicate_key_message(run, "samples"))
+    pairs, size_match = (
+        (recipe.pairs(), recipe.size_match) if isinstance(recipe, MMST) else ({}, "off")
+    )
+    weights = [PairWeight(origin, method, weight) for (origin, method), weight in pairs.items()]
+    chosen = chosen_samples(ws, correct, recipe, run.config.seed, excluded, weights, size_match)
+    left, mixed = mixed_in(run, ws.count(chosen), iteration)
+    chosen = ws.table(
+        ChosenSample, "selection.first_at_random", chosen=chosen, seed=run.config.seed, most=left
+    )
     human = (
         []
         if "human" in retracted
         else take_share(human_rows(run, iteration), recipe.mix_human, run.config.seed)
     )
-    rounds = [i for i in recipe.sample_rounds(iteration) if iteration_scope(i) in retracted]
-    excluded = Excluded(sorted(run.retracted.values("sample")), rounds, sorted(retracted))
-    pairs, size_match = (
-        (recipe.pairs(), recipe.size_match) if isinstance(recipe, MMST) else ({}, "off")
+    known = {row.key for row in human}
+    other_rows = ws.load_records(
+        [*human, *(row for rows in mixed.values() for row in rows if row.key not in known)], Row
     )
-    weights = [PairWeight(origin, method, weight) for (origin, method), weight in pairs.items()]
-    tokenizer = tokenizer_digest(tokenizer_of(resolve_model(run.config.model)))
-    select(
-        db,
-        recipe,
-        run.config.seed,
-        prompts,
-        human,
-        excluded,
-        weights,
-        size_match,
-        tokenizer,
-        _stops(run),
-    )
-    if db.execute("SELECT count(*) > count(DISTINCT sample_key) FROM candidates")[0][0]:
-        raise IntegrityError(twice(run, "samples"))
-    return _mix(run, db, iteration)
+    ends = LearntEnds(tokenizer_digest(tokenizer_of(resolve_model(run.config.model))), _stops(run))
+    rows = training_rows(ws, chosen, samples, prompts, ends, other_rows)
+    return Selected(rows, verified, samples, prompts, correct, chosen, other_rows, mixed)
+
+
+def _prompts(run: Run, recipe: Selection) -> Iterator[Prompted]:
+    """What every training problem is asked by each method."""
+    for method in run.methods:
+        end = run.end(method.prompt)
+        for problem in run.train_problems:
+            prompt = method.prompt.render(problem)
+            stratum = method.name or "" if recipe.balance == "method" else problem.group
+            answer_prompt = run.answer_prompt(method, prompt) if recipe.thoughts == "drop" else None
+            yield Prompted(problem.id, prompt, stratum, method.name, answer_prompt, end)
 
 
 def _stops(run: Run) -> list[str]:
@@ -203,20 +219,6 @@ def _stops(run: Run) -> list[str]:
     return sorted({text for each in sampled for text in each.stop})
 
 
-def _mix(run: Run, db: Database, iteration: int) -> dict[str, list[Row]]:
-    """Add rows of other sources to those that are `chosen`, or put them in place of some."""
-    left, mixed = mixed_in(run, db.count("chosen"), iteration)
-    db.execute(
-        "DELETE FROM chosen WHERE sample_key NOT IN "
-        "(SELECT sample_key FROM chosen ORDER BY at_random('mix', sample_key), sample_key"
-        " LIMIT $1)",
-        left,
-    )
-    db.load("mixed_rows", Row, by_column([row for rows in mixed.values() for row in rows]))
-    db.execute("INSERT INTO human_rows SELECT * FROM mixed_rows ANTI JOIN human_rows USING (key)")
-    return mixed
-
-
 SOURCE_OF: dict[str, RowSource] = {
     "verifications": "self",
     "rationalizations": "rationalized",
@@ -224,28 +226,30 @@ SOURCE_OF: dict[str, RowSource] = {
 }
 
 
-def _verified(judged: Judged) -> str:
-    return (
-        f"SELECT {judged.iteration} AS iteration, '{SOURCE_OF[judged.stage]}' AS source,"
-        " sample_key, problem_id, outcome, reward, method, origin, translates FROM"
-        f" ({relation(Judgement, [judged.judgements])})"
+def _verified(ws: Workspace, judged: Judged) -> Relation[VerifiedSample]:
+    return ws.view(
+        VerifiedSample,
+        "selection.verified_samples",
+        verdicts=ws.read(VerdictMembership, [judged.judgements]),
+        iteration=judged.iteration,
+        source=SOURCE_OF[judged.stage],
     )
 
 
-def _count(run: Run, db: Database, iteration: int) -> dict[str, int]:
-    rows, own, human, rationalized, earlier, problems = db.execute(
-        "SELECT count(*), count(*) FILTER (source <> 'human'), count(*) FILTER (source = 'human'),"
-        " count(*) FILTER (source = 'rationalized'), count(*) FILTER (source <> 'human' AND"
-        " iteration < $1), count(DISTINCT problem_id) FILTER (source <> 'human') FROM (SELECT"
-        " source, iteration, problem_id FROM chosen UNION ALL SELECT source, iteration, problem_id"
-        " FROM human_rows)",
-        iteration,
-    )[0]
-    verified, correct = db.execute(
-        "SELECT count(*), count(*) FILTER (outcome = 'pass') FROM verified SEMI JOIN prompts USING"
-        " (problem_id)"
-    )[0]
-    dropped = db.count("correct") - db.count("candidates")
+def _count(run: Run, ws: Workspace, selection: Selected, iteration: int) -> dict[str, int]:
+    rows, own, human, rationalized, earlier, problems = ws.row(
+        "selection.count_rows",
+        chosen=selection.chosen,
+        other_rows=selection.other_rows,
+        iteration=iteration,
+    )
+    verified, correct = ws.row(
+        "selection.count_verified", verified=selection.verified, prompts=selection.prompts
+    )
+    assert isinstance(run.config.recipe, Selection)
+    (dropped,) = ws.row(
+        "selection.count_cut_off", correct=selection.correct, cut_off=run.config.recipe.cut_off
+    )
     return {
         "rows": rows,
         "self": own,
@@ -259,19 +263,16 @@ def _count(run: Run, db: Database, iteration: int) -> dict[str, int]:
     }
 
 
-def _volumes(db: Database) -> dict[str, Any]:
+def _volumes(ws: Workspace, rows: Relation[Row]) -> dict[str, Any]:
     """{method: {method its solutions are from, or human: rows}}, where there are several
     methods."""
-    found: dict[str, Any] = {}
-    for method, origin, rows in db.execute(
-        "SELECT method, CASE source WHEN 'human' THEN 'human' ELSE coalesce(origin, method) END,"
-        " count(*) FROM training_rows WHERE method IS NOT NULL GROUP BY ALL ORDER BY ALL"
-    ):
-        found.setdefault(method, {})[origin] = rows
-    return {"rows": found} if found else {}
+    volumes: dict[str, Any] = {}
+    for method, origin, count in ws.rows("selection.rows_by_method", rows=rows):
+        volumes.setdefault(method, {})[origin] = count
+    return {"rows": volumes} if volumes else {}
 
 
-MAKERS: dict[str, Callable[[Run, Database, int], Rows]] = {
+MAKERS: dict[str, Callable[[Run, int], Rows]] = {
     "rest_em": selected,
     "mmst": selected,
     "tripost": edited,

@@ -7,14 +7,17 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from selftrain_assets.domain.contamination import HeldOut, Leak
 from selftrain_assets.domain.diversity import top_share
 from selftrain_assets.domain.quality_checks import TOP_SHARE
-from selftrain_assets.domain.types import HELD_OUT, Problem
+from selftrain_assets.domain.types import HELD_OUT, Problem, Row, Sample
 from selftrain_assets.pipeline.run import Run
-from selftrain_assets.store.database import Database
+from selftrain_assets.pipeline.verification import VerificationResult
+from selftrain_assets.store.selection import ChosenSample
+from selftrain_assets.store.workspace import Relation, Workspace
 
 # of what is measured here and in diversity.py; part of the keys of the stages that measure it
 VERSION = 3
@@ -44,19 +47,28 @@ def leaks_in_problems(problems: list[Problem]) -> dict[str, Any]:
     )
 
 
-def leaks_in_selection(run: Run, db: Database) -> dict[str, Any]:
-    """`leaks_in_rows` of what was `chosen` and of `human_rows`."""
-    texts = db.execute(
-        "SELECT sample_key, c.problem_id, completion FROM (SELECT * FROM chosen ORDER BY sample_key"
-        " LIMIT $1) AS c JOIN sample_pool AS s ON s.key = c.sample_key UNION ALL SELECT NULL,"
-        " problem_id, completion FROM human_rows",
-        MOST_ROWS,
+def leaks_in_selection(
+    run: Run,
+    ws: Workspace,
+    chosen: Relation[ChosenSample],
+    samples: Relation[Sample],
+    other_rows: Relation[Row],
+) -> dict[str, Any]:
+    """`leaks_in_rows` of chosen samples and of rows of no sample."""
+    texts = ws.rows(
+        "selection.texts_learnt",
+        chosen=chosen,
+        samples=samples,
+        other_rows=other_rows,
+        most=MOST_ROWS,
     )
-    own, human = db.count("chosen"), db.count("human_rows")
+    own, others = ws.count(chosen), ws.count(other_rows)
     return leaks_in_rows(
         run,
         texts,
-        f"{own + human} rows" if own <= MOST_ROWS else f"{MOST_ROWS + human} of {own + human} rows",
+        f"{own + others} rows"
+        if own <= MOST_ROWS
+        else f"{MOST_ROWS + others} of {own + others} rows",
     )
 
 
@@ -124,25 +136,37 @@ def _solutions(p: Problem) -> list[_Text]:
     ]
 
 
-def solutions(db: Database) -> dict[str, Any]:
-    """How distinct, and how long, the correct ones of `judgements` are; and those that were
-    repeated most."""
-    db.execute(
-        "CREATE OR REPLACE TEMP TABLE repeats AS SELECT j.problem_id, j.method, hash(s.completion)"
-        " AS text, count(*) AS times, min(s.key) AS sample_key, sum(s.completion_tokens) AS tokens"
-        " FROM judgements AS j JOIN verdict_pool AS v ON v.key = j.key JOIN sample_pool AS s ON"
-        " s.key = j.sample_key WHERE v.outcome = 'pass' GROUP BY ALL"
+@dataclass(frozen=True, slots=True)
+class _Solution:
+    """A text that solves a problem by a method, how often it was drawn, and all tokens of these
+    draws."""
+
+    problem_id: str
+    method: str | None
+    text: int
+    times: int
+    sample_key: str
+    tokens: int
+
+
+def solutions(ws: Workspace, result: VerificationResult) -> dict[str, Any]:
+    """How distinct, and how long, correct samples are; and those that were repeated most."""
+    different = ws.table(
+        _Solution,
+        "verification.solutions",
+        planned=result.planned,
+        verdicts=result.verdicts,
+        samples=result.samples,
     )
-    correct, distinct, tokens = db.execute(
-        "SELECT coalesce(sum(times), 0), count(*), sum(tokens) FROM repeats"
-    )[0]
-    repeated = db.execute(
-        "SELECT r.problem_id, times, left(completion, $1) FROM (SELECT * FROM repeats ORDER BY"
-        " times DESC, sample_key LIMIT $2) AS r JOIN sample_pool AS s ON s.key = r.sample_key ORDER"
-        " BY times DESC, s.key",
-        EXCERPT,
-        EXAMPLES,
+    correct, distinct, tokens = ws.row("verification.count_solutions", solutions=different)
+    repeated = ws.rows(
+        "verification.most_repeated",
+        solutions=different,
+        samples=result.samples,
+        characters=EXCERPT,
+        most=EXAMPLES,
     )
+    ws.drop(different)
     return {
         "correct": int(correct),
         "distinct": distinct,
@@ -154,25 +178,20 @@ def solutions(db: Database) -> dict[str, Any]:
     }
 
 
-def unparsed(db: Database) -> list[dict[str, Any]]:
-    """A few of `judgements` that no answer could be read out of."""
-    found = db.execute(
-        "SELECT s.key, j.problem_id, left(s.completion, $1), reason FROM (SELECT place,"
-        " m.sample_key, m.problem_id, reason FROM judgements AS m JOIN verdict_pool USING (key)"
-        " WHERE outcome = 'malformed' ORDER BY place LIMIT $2) AS j JOIN sample_pool AS s ON s.key"
-        " = j.sample_key ORDER BY place",
-        EXCERPT,
-        EXAMPLES,
+def unparsed(ws: Workspace, result: VerificationResult) -> list[dict[str, Any]]:
+    """A few samples that no answer could be read out of."""
+    rows = ws.rows(
+        "verification.malformed",
+        planned=result.planned,
+        verdicts=result.verdicts,
+        samples=result.samples,
+        characters=EXCERPT,
+        most=EXAMPLES,
     )
     return [
         {"sample_key": key, "problem_id": problem, "completion": text, "reason": reason}
-        for key, problem, text, reason in found
+        for key, problem, text, reason in rows
     ]
-
-
-def rows_by_problem(db: Database) -> dict[str, int]:
-    """How many of `chosen` each problem has."""
-    return dict(db.execute("SELECT problem_id, count(*) FROM chosen GROUP BY ALL"))
 
 
 def concentration(rows: Mapping[str, int]) -> dict[str, Any]:

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import chain
 
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.requests import Draws, plan_draws
 from selftrain_assets.domain.selection import problem_subset
 from selftrain_assets.domain.types import Improvement, Outcome, Score
 from selftrain_assets.pipeline import second_opinion
-from selftrain_assets.pipeline.generation import draw, is_drawn, want
+from selftrain_assets.pipeline.generation import generate_missing, is_drawn, plan_requests
 from selftrain_assets.pipeline.metrics import CORRECT, VERSION, Ballots, Votes, measure, vote_of_all
 from selftrain_assets.pipeline.results import CheckpointResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish
 from selftrain_assets.pipeline.thoughts import thoughts
-from selftrain_assets.pipeline.verification import is_judged, judge, outcomes
+from selftrain_assets.pipeline.verification import count_outcomes, is_judged, verify_missing
 from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.recipes.tripost import self_improvement
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.database import Database
 from selftrain_assets.trainers.tracking import figures, run_name
 
 
@@ -51,37 +49,40 @@ def evaluation(run: Run, scope: str) -> Manifest:
         current
         and not current.counts[str(Outcome.INFRA_ERROR)]
         and is_drawn(run, plan)
-        and _is_judged(run, plan)
+        and is_judged(run, trained.digest, lambda ws: plan_requests(ws, plan))
     ):
         return current
-    with run.store.writing(run.name, scope, "evaluation", run.owner), run.store.database() as db:
-        want(db, plan)
-        drawn = draw(
-            run,
-            db,
-            resolve(run.store, trained.result(CheckpointResult).weights),
-            plan,
-            f"{scope} evaluation",
-            clock,
+    with run.store.writing(run.name, scope, "evaluation", run.owner), run.store.workspace() as ws:
+        requests = plan_requests(ws, plan)
+        weights = resolve(run.store, trained.result(CheckpointResult).weights)
+        drawn = generate_missing(run, ws, requests, weights, plan, f"{scope} evaluation", clock)
+        result = verify_missing(
+            run, ws, requests, drawn.samples, trained.digest, f"{scope} evaluation", clock
         )
-        judge(run, db, trained.digest, f"{scope} evaluation", clock)
-        scores, votes = _scores(run, db.stream(VERDICTS))
+        scores, votes = _scores(
+            run,
+            ws.stream(
+                "verification.votes",
+                requests=requests,
+                planned=result.planned,
+                verdicts=result.verdicts,
+            ),
+        )
         with clock.working():
-            other = second_opinion.second_opinion(run, db, run.all_verifiers)
-        engines = db.execute(
-            "SELECT string_agg(DISTINCT engine, ', ' ORDER BY engine) FROM members JOIN sample_pool"
-            " USING (key)"
-        )[0][0]
+            other = second_opinion.second_opinion(run, ws, result, run.all_verifiers)
+        _, engines = ws.row(
+            "generation.cut_off_and_engines", requests=requests, samples=drawn.samples
+        )
         counts = {
             "problems": len({s.problem_id for s in scores}),
-            "samples": drawn.wanted,
-            "infra_error": outcomes(db)[Outcome.INFRA_ERROR],
+            "samples": drawn.requested,
+            "infra_error": count_outcomes(ws, result)[Outcome.INFRA_ERROR],
         }
-        own, files, tokens = thoughts(db), {}, drawn.tokens
+        own, files, tokens = thoughts(ws, requests, drawn.samples), {}, drawn.tokens
         if self_improvement.improves(run):
-            weights = resolve(run.store, trained.result(CheckpointResult).weights)
+            answers = ws.rows("generation.greedy_answers", requests=requests, samples=drawn.samples)
             improved, more = self_improvement.self_improvement(
-                run, db, weights, f"{scope} self-improvement", clock
+                run, answers, weights, f"{scope} self-improvement", clock
             )
             scores, tokens = self_improvement.with_final_answers(scores, improved), tokens + more
             own |= {"self_improvement": self_improvement.measure(improved)}
@@ -126,12 +127,6 @@ def _track(run: Run, scope: str, trained: Manifest) -> None:
             track(figures(done))
 
 
-VERDICTS = (
-    "SELECT m.method, kind % 2 = 0, m.problem_id, outcome, parsed FROM members AS m JOIN judgements"
-    " AS j USING (place) JOIN verdict_pool AS v ON v.key = j.key ORDER BY place"
-)
-
-
 def evaluation_draws(run: Run, policy: str) -> list[Draws]:
     """By each method, first one greedy completion of every held-out problem, then several of
     each test problem; of the problems of each suite likewise."""
@@ -142,36 +137,45 @@ def evaluation_draws(run: Run, policy: str) -> list[Draws]:
         else []
     )
     held_out = [*run.split("test"), *run.split("validation"), *run.split("transfer")]
-    asked = (
-        (m, problems, sampling)
-        for m in run.methods
-        for problems, sampling in (
-            ([*held_out, *known], m.sampling.greedy()),
-            (run.split("test"), config.evaluation.draws(m.sampling)),
+    plan = []
+    for m in run.methods:
+        sampled = config.evaluation.draws(m.sampling)
+        plan.append(
+            plan_draws(
+                [*held_out, *known],
+                m.prompt,
+                m.sampling.greedy(),
+                policy,
+                config.seed,
+                m.name,
+                greedy=True,
+            )
         )
-    )
-    suites = (
-        (suite, problems, sampling)
-        for name, suite in run.suites.items()
-        for problems, sampling in (
-            (run.suite(name), suite.sampling.greedy()),
-            (run.suite(name) if suite.sampled else [], suite.sampling),
+        plan.append(plan_draws(run.split("test"), m.prompt, sampled, policy, config.seed, m.name))
+    for name, suite in run.suites.items():
+        problems = run.suite(name)
+        plan.append(
+            plan_draws(
+                problems,
+                suite.prompt,
+                suite.sampling.greedy(),
+                policy,
+                config.seed,
+                suite.name,
+                greedy=True,
+            )
         )
-    )
-    return [
-        plan_draws(problems, m.prompt, sampling, policy, config.seed, m.name)
-        for m, problems, sampling in chain(asked, suites)
-    ]
-
-
-def _is_judged(run: Run, plan: list[Draws]) -> bool:
-    policy = plan[0].policy
-
-    def members(db: Database) -> None:
-        want(db, plan)
-        run.store.samples(policy).open(db, "sample_pool")
-
-    return is_judged(run, policy, members)
+        plan.append(
+            plan_draws(
+                problems if suite.sampled else [],
+                suite.prompt,
+                suite.sampling,
+                policy,
+                config.seed,
+                suite.name,
+            )
+        )
+    return plan
 
 
 def _scores(

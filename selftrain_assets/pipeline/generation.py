@@ -1,9 +1,9 @@
-"""Drawing and judging: the two kinds of work that fill pools, used by rounds and by evaluations
-alike.
+"""Generation: requests for completions, and the samples that answer them. Rounds and evaluations
+use it alike.
 
-What is wanted, committed and owed are relations in a database of bounded memory
-(store/database.py). A stage works in three steps: `want` or `recall` its members, draw or judge
-what is owed of them, and ask the database for what it notes in its manifest.
+A stage plans its requests, or loads those of a finished stage, and generates what the pool of its
+policy does not hold yet. Requests and samples are relations of a workspace (store/workspace.py), so
+that memory is bounded.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import NamedTuple
 
 from selftrain_assets.domain.errors import InfraError, TaskError
 from selftrain_assets.domain.requests import Draws
 from selftrain_assets.domain.sampling import DrawSettings
-from selftrain_assets.domain.types import Drawing, Request, Sample
+from selftrain_assets.domain.types import Request, Sample
 from selftrain_assets.engines import Engine
 from selftrain_assets.engines.thinking import within_budget
 from selftrain_assets.models.fitness import require_usable
@@ -27,106 +28,136 @@ from selftrain_assets.pipeline.fitness import require_fit
 from selftrain_assets.pipeline.run import Clock, Run
 from selftrain_assets.recipes.teachers import ServedTeacher
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.database import WINDOW, Database, relation
+from selftrain_assets.store.database import WINDOW
+from selftrain_assets.store.workspace import Relation, Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """The prompt at a position of one kind of draws, and the sample that it asks to translate."""
+class Requested:
+    """A sample that a stage asks for, at its position among all of them; the rest is its
+    SampleMembership."""
 
     position: int
+    key: str
+    problem_id: str
+    method: str | None
+    origin: str | None
+    translates: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequest(Requested):
+    """One that comes from a plan: draw `index` of a prompt of `plan[draws_index]`, greedy or
+    sampled."""
+
+    draws_index: int
+    prompt_index: int
+    index: int
+    greedy: bool
+
+
+class _Prompt(NamedTuple):
+    prompt_index: int
     problem_id: str
     prompt: str
     translates: str | None
 
 
-def want(db: Database, plan: Sequence[Draws]) -> None:
-    """Make the table `members`: every draw of `plan`, in order, under its key. `kind` numbers
-    the draws of the plan."""
-    db.execute(
-        "CREATE OR REPLACE TABLE members (place BIGINT, kind BIGINT, position BIGINT, index BIGINT,"
-        " key VARCHAR, problem_id VARCHAR, method VARCHAR, origin VARCHAR, translates VARCHAR)"
-    )
-    place = 0
-    for kind, draws in enumerate(plan):
+def plan_requests(ws: Workspace, plan: Sequence[Draws]) -> Relation[PlannedRequest]:
+    """Every draw of a plan, in its order."""
+    requests, first = ws.empty(PlannedRequest), 0
+    for draws_index, draws in enumerate(plan):
         ids, prompts = zip(*draws.prompts, strict=True) if draws.prompts else ((), ())
-        db.load(
-            "positions",
-            Position,
-            [range(len(ids)), ids, prompts, draws.translates or [None] * len(ids)],
+        loaded = ws.load(
+            _Prompt, [range(len(ids)), ids, prompts, draws.translates or [None] * len(ids)]
         )
-        db.execute(
-            "INSERT INTO members SELECT $1 + position * $2 + index, $3, position, index,"
-            " sample_key($4, prompt, index), problem_id, $5, $6, translates FROM positions,"
-            " range($2) AS draws(index)",
-            place,
-            draws.samples_per_problem,
-            kind,
-            draws.key,
-            draws.method,
-            draws.origin,
+        ws.insert(
+            requests,
+            "generation.plan_requests",
+            prompts=loaded,
+            first=first,
+            samples_per_prompt=draws.samples_per_problem,
+            draws_index=draws_index,
+            draws_key=draws.key,
+            method=draws.method,
+            origin=draws.origin,
+            greedy=draws.greedy,
         )
-        place += len(draws)
+        ws.drop(loaded)
+        first += len(draws)
+    return requests
 
 
-def recall(db: Database, run: Run, manifest: Manifest) -> None:
-    """Make the table `members` from what a finished stage drew, and open the pool that holds it."""
-    drawn = relation(Drawing, [run.store.table(manifest, manifest.stage)], places=True)
-    db.execute(f"CREATE OR REPLACE TABLE members AS {drawn}")
-    run.store.samples(manifest.parents["policy"]).open(db, "sample_pool")
+def load_requests(ws: Workspace, run: Run, manifest: Manifest) -> Relation[Requested]:
+    """The requests of a finished stage."""
+    return ws.read(Requested, [run.store.table(manifest, manifest.stage)])
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """How many draws were wanted, how many of them were in the pool before, and what the others
-    cost."""
+class GenerationResult:
+    """The pool with all samples in it, how many were requested and how many of these were there
+    before, and tokens of the others."""
 
-    wanted: int
+    samples: Relation[Sample]
+    requested: int
     reused: int
     tokens: int
 
 
-def draw(
+def generate_missing(
     run: Run,
-    db: Database,
+    ws: Workspace,
+    requests: Relation[PlannedRequest],
     policy: Policy,
     plan: Sequence[Draws],
     label: str,
     clock: Clock,
     engines: OpenEngines | None = None,
-) -> Drawn:
-    """Draw those of `members` that the pool of `policy` does not hold yet, shard by shard. What
-    `engines` opens stays open."""
-    pool, shards = run.store.samples(policy.digest), run.config.execution
+) -> GenerationResult:
+    """Draw those of the plan's requests that the pool of `policy` does not hold yet, shard by
+    shard.
+
+    Args:
+        run: The experiment, whose engine draws.
+        ws: Where `requests` lies.
+        requests: `plan_requests` of this plan.
+        policy: Whose pool it is, and whose weights draw.
+        plan: Where the prompts are.
+        label: What progress is shown as.
+        clock: Counts the time of the engine.
+        engines: Engines that stay open afterwards; without them, what is opened is closed.
+
+    Raises:
+        InfraError: The engine left requests unanswered.
+    """
+    pool, execution = run.store.samples(policy.digest), run.config.execution
     tokens = 0
     with pool.writing(run.owner):
-        pool.open(db, "sample_pool")
-        db.execute(
-            "CREATE OR REPLACE TABLE owed AS SELECT * FROM members ANTI JOIN sample_pool USING"
-            " (key)"
-        )
-        total, owed = db.count("members"), db.count("owed")
-        done = reused = total - owed
-        run.progress(label, done, total)
+        missing = ws.missing(requests, ws.pool(pool))
+        requested, owed = ws.count(requests), ws.count(missing)
+        done = reused = requested - owed
+        run.progress(label, done, requested)
         if owed:
             with ExitStack() as held:
                 opened = engines or held.enter_context(OpenEngines(run))
                 stream = held.enter_context(
-                    closing(opened.samples(policy, _requests(db, plan), clock))
+                    closing(opened.samples(policy, _windows(ws, missing, plan), clock))
                 )
                 for sample in held.enter_context(
-                    closing(pool.commit_stream(stream, shards.shard_size, shards.shard_seconds))
+                    closing(
+                        pool.commit_stream(stream, execution.shard_size, execution.shard_seconds)
+                    )
                 ):
                     done += 1
                     tokens += sample.completion_tokens
-                    run.progress(label, done, total)
-        pool.open(db, "sample_pool")
-    if missing := db.count("members ANTI JOIN sample_pool USING (key)"):
+                    run.progress(label, done, requested)
+        samples = ws.pool(pool)
+    if unanswered := ws.count_missing(requests, samples):
         raise InfraError(
-            f"{label}: the engine left {missing} of {total} requests unanswered; run again to draw"
-            " them"
+            f"{label}: the engine left {unanswered} of {requested} requests unanswered; run again"
+            " to draw them"
         )
-    return Drawn(total, reused, tokens)
+    return GenerationResult(samples, requested, reused, tokens)
 
 
 def is_drawn(run: Run, plan: Sequence[Draws]) -> bool:
@@ -137,23 +168,25 @@ def is_drawn(run: Run, plan: Sequence[Draws]) -> bool:
     pools = [run.store.samples(policy) for policy in {draws.policy for draws in plan}]
     if not all(pool.is_sound() for pool in pools):
         return False
-    with run.store.database() as db:
-        want(db, plan)
-        db.view("sample_pool", Sample, [file for pool in pools for file in pool.files()])
-        return not db.count("members ANTI JOIN sample_pool USING (key)")
+    with run.store.workspace() as ws:
+        samples = ws.read(Sample, [file for pool in pools for file in pool.files()])
+        return not ws.count_missing(plan_requests(ws, plan), samples)
 
 
 Window = tuple[str | None, DrawSettings, list[Request]]
 """Requests for one method that share one way of drawing, few enough to be held in memory."""
 
 
-def _requests(db: Database, plan: Sequence[Draws]) -> Iterator[Window]:
-    """What is owed, in order."""
-    rows = db.stream("SELECT kind, position, index FROM owed ORDER BY place")
-    for kind, owed in groupby(rows, key=lambda row: row[0]):
-        requests = (plan[kind].request(position, index) for _, position, index in owed)
+def _windows(
+    ws: Workspace, missing: Relation[PlannedRequest], plan: Sequence[Draws]
+) -> Iterator[Window]:
+    """What is missing, in order."""
+    rows = ws.stream("generation.requests_in_order", requests=missing)
+    for draws_index, same_draws in groupby(rows, key=lambda row: row[0]):
+        draws = plan[draws_index]
+        requests = (draws.request(prompt_index, index) for _, prompt_index, index in same_draws)
         while window := list(islice(requests, WINDOW)):
-            yield plan[kind].method, plan[kind].sampling, window
+            yield draws.method, draws.sampling, window
 
 
 class OpenEngines:

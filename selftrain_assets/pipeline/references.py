@@ -13,7 +13,6 @@ from selftrain_assets.domain.selection import make_row, take_rows
 from selftrain_assets.domain.types import Problem, Row
 from selftrain_assets.pipeline.rows import Rows, freeze, volumes_of
 from selftrain_assets.pipeline.run import Method, Run
-from selftrain_assets.store.database import Database
 
 
 def human_rows(run: Run, iteration: int) -> list[Row]:
@@ -109,7 +108,7 @@ def _of_source(run: Run, name: str, count: int, iteration: int) -> list[Row]:
     return reference_rows(run, chosen if count else [], run.prompt(source.prompt, []), iteration)
 
 
-def instructed(run: Run, db: Database, iteration: int) -> Rows:
+def instructed(run: Run, iteration: int) -> Rows:
     """Reference solutions under so many instructions as the recipe says, and what it mixes in
     (arXiv 2405.19787)."""
     own = reference_rows(run, run.train_problems, run.methods[0].prompt, iteration)

@@ -76,8 +76,8 @@ class Method:
     weights: str | None = None
 
     @cached_property
-    def judge(self) -> str:
-        """Fingerprint of the verifier."""
+    def verifier_fingerprint(self) -> str:
+        """What the verifier is known by in keys and pools."""
         return verifier_fingerprint(self.verifier)
 
     def solution(self, problem: Problem) -> str | None:

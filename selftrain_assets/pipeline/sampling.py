@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from selftrain_assets.domain.errors import TaskError, UserError, nearest
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.requests import Draws, plan_draws
-from selftrain_assets.domain.types import Judgement, Outcome, Sample, Verification
+from selftrain_assets.domain.types import (
+    Outcome,
+    Sample,
+    SampleMembership,
+    VerdictMembership,
+    Verification,
+)
 from selftrain_assets.domain.weights import ServedModel, WeightsRef
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.tokenization import check_tokenizer
 from selftrain_assets.pipeline import second_opinion
 from selftrain_assets.pipeline.diagnostics import VERSION, solutions, unparsed
-from selftrain_assets.pipeline.generation import draw, is_drawn, recall, want
+from selftrain_assets.pipeline.generation import (
+    generate_missing,
+    is_drawn,
+    load_requests,
+    plan_requests,
+)
 from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.pipeline.thoughts import thoughts
-from selftrain_assets.pipeline.verification import is_judged, judge, outcomes
+from selftrain_assets.pipeline.verification import (
+    VerificationResult,
+    count_outcomes,
+    is_judged,
+    verify_missing,
+)
 from selftrain_assets.pipeline.weights import model_weights, resolve
 from selftrain_assets.recipes import MMST
 from selftrain_assets.recipes.base import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher, Teacher
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.database import Database, parquet
-from selftrain_assets.store.pool import open_pools
+from selftrain_assets.store.workspace import Relation, Workspace
 
 SAMPLES_OF = {
     "verifications": "samples",
@@ -163,15 +177,12 @@ def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
         {p.id: p for p in run.train_problems},
     )
     assert isinstance(recipe, MMST)
-    with run.store.database() as db:
-        samples = open_samples(run, db, run.need(scope, "samples"))
-        db.view("frozen", Judgement, [run.store.table(judged, "verifications")])
-        correct = db.execute(
-            "SELECT method, s.problem_id, answer_of(completion, answer_start), min(s.key) FROM"
-            f" frozen AS j JOIN {samples} AS s ON s.key = j.sample_key AND s.problem_id ="
-            " j.problem_id WHERE outcome = 'pass' AND NOT list_contains($1::VARCHAR[], s.key)"
-            " GROUP BY ALL ORDER BY ALL",
-            sorted(run.retracted.values("sample")),
+    with run.store.workspace() as ws:
+        correct = ws.rows(
+            "generation.correct_answers",
+            samples=open_samples(run, ws, run.need(scope, "samples")),
+            verdicts=ws.read(VerdictMembership, [run.store.table(judged, "verifications")]),
+            retracted=sorted(run.retracted.values("sample")),
         )
     sampling, seed = recipe.translation, run.config.seed
     by_name = {m.name: m for m in run.methods}
@@ -212,12 +223,6 @@ ASKED = {
 """What a round asks of its policy (run, scope, digest of the policy), by the stage that draws
 it."""
 
-MEMBERS = "SELECT key, problem_id, method, origin, translates FROM members ORDER BY place"
-JUDGED = (
-    "SELECT key, j.sample_key, j.problem_id, outcome, reward, j.method, j.origin, j.translates FROM"
-    " judgements AS j JOIN verdict_pool USING (key) ORDER BY place"
-)
-
 
 def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Manifest:
     clock, from_policy = Clock(), run.need(scope, "policy")
@@ -230,23 +235,24 @@ def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Ma
     }
     if (current := run.done(scope, stage, key, parents)) and is_drawn(run, plan):
         return current
-    with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
-        want(db, plan)
-        drawn = draw(
+    with run.store.writing(run.name, scope, stage, run.owner), run.store.workspace() as ws:
+        requests = plan_requests(ws, plan)
+        drawn = generate_missing(
             run,
-            db,
+            ws,
+            requests,
             resolve(run.store, from_policy.result(PolicyResult).weights),
             plan,
             f"{scope} {stage}",
             clock,
         )
-        table, digest = run.store.write_query(
-            run.name, scope, stage, db, MEMBERS, ["key", "problem_id"]
+        membership = ws.view(SampleMembership, "generation.membership", requests=requests)
+        table, digest = run.store.write_relation(
+            run.name, scope, stage, ws, membership, ["key", "problem_id"]
         )
-        cut_off, engines = db.execute(
-            "SELECT count(*) FILTER (finish_reason <> 'stop'), string_agg(DISTINCT engine, ', '"
-            " ORDER BY engine) FROM members JOIN sample_pool USING (key)"
-        )[0]
+        cut_off, engines = ws.row(
+            "generation.cut_off_and_engines", requests=requests, samples=drawn.samples
+        )
         problems = len({id for draws in plan for id, _ in draws.prompts})
         return finish(
             run,
@@ -256,12 +262,12 @@ def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Ma
             key=key,
             digest=digest,
             counts={
-                "samples": drawn.wanted,
+                "samples": drawn.requested,
                 "reused": drawn.reused,
                 "problems": problems,
                 "cut_off": cut_off,
             },
-            metrics=thoughts(db),
+            metrics=thoughts(ws, requests, drawn.samples),
             tokens=drawn.tokens,
             parents=parents,
             settings=_drawn_by(run, stage),
@@ -289,21 +295,23 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
     if (
         current
         and not current.counts[str(Outcome.INFRA_ERROR)]
-        and is_judged(run, policy, lambda db: recall(db, run, drawn))
+        and is_judged(run, policy, lambda ws: load_requests(ws, run, drawn))
     ):
         return current
-    with run.store.writing(run.name, scope, stage, run.owner), run.store.database() as db:
-        recall(db, run, drawn)
-        reused = judge(run, db, policy, f"{scope} {stage}", clock)
-        table, digest = run.store.write_query(
-            run.name, scope, stage, db, JUDGED, ["key", "problem_id", "outcome", "reward"]
+    with run.store.writing(run.name, scope, stage, run.owner), run.store.workspace() as ws:
+        samples = ws.pool(run.store.samples(policy))
+        result = verify_missing(
+            run, ws, load_requests(ws, run, drawn), samples, policy, f"{scope} {stage}", clock
+        )
+        membership = verdict_membership(ws, result)
+        table, digest = run.store.write_relation(
+            run.name, scope, stage, ws, membership, ["key", "problem_id", "outcome", "reward"]
         )
         with clock.working():
-            other = second_opinion.second_opinion(run, db, run.verifiers)
-        solved, judges = db.execute(
-            "SELECT count(DISTINCT j.problem_id) FILTER (outcome = 'pass'), string_agg(DISTINCT"
-            " verifier, ', ' ORDER BY verifier) FROM judgements AS j JOIN verdict_pool USING (key)"
-        )[0]
+            other = second_opinion.second_opinion(run, ws, result, run.verifiers)
+        solved, judges = ws.row(
+            "verification.solved_and_verifiers", planned=result.planned, verdicts=result.verdicts
+        )
         return finish(
             run,
             clock,
@@ -312,26 +320,42 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
             key=key,
             digest=digest,
             parents=parents,
-            counts=outcomes(db) | {"reused": reused, "problems_solved": solved},
+            counts=count_outcomes(ws, result)
+            | {
+                "reused": result.reused,
+                "problems_solved": solved,
+            },
             settings=_by_method({m.name: m.verifier for m in run.methods}),
             versions={"verifier": judges or ""},
-            metrics=_yields(db) | {"solutions": solutions(db), "second_opinion": other},
-            detail={"verifiers": verifiers, "policy": policy, "unparsed": unparsed(db)},
+            metrics=_yields(ws, result)
+            | {
+                "solutions": solutions(ws, result),
+                "second_opinion": other,
+            },
+            detail={"verifiers": verifiers, "policy": policy, "unparsed": unparsed(ws, result)},
             files={stage: table},
         )
 
 
-def _yields(db: Database) -> dict[str, Any]:
+def verdict_membership(ws: Workspace, result: VerificationResult) -> Relation[VerdictMembership]:
+    """What a stage of verdicts notes of them, in the order of its requests."""
+    return ws.view(
+        VerdictMembership,
+        "verification.membership",
+        planned=result.planned,
+        verdicts=result.verdicts,
+    )
+
+
+def _yields(ws: Workspace, result: VerificationResult) -> dict[str, Any]:
     """{method asked for: {method the solution is from: samples, and how many are correct}},
     where there are several methods."""
-    found: dict[str, Any] = {}
-    for method, origin, samples, correct in db.execute(
-        "SELECT j.method, coalesce(j.origin, j.method), count(*), count(*) FILTER (outcome ="
-        " 'pass') FROM judgements AS j JOIN verdict_pool USING (key) WHERE j.method IS NOT NULL"
-        " GROUP BY ALL ORDER BY ALL"
+    yields: dict[str, Any] = {}
+    for method, origin, samples, correct in ws.rows(
+        "verification.yields", planned=result.planned, verdicts=result.verdicts
     ):
-        found.setdefault(method, {})[origin] = {"samples": samples, "correct": correct}
-    return {"yields": found} if found else {}
+        yields.setdefault(method, {})[origin] = {"samples": samples, "correct": correct}
+    return {"yields": yields} if yields else {}
 
 
 def _drawn_by(run: Run, stage: str) -> dict[str, Any]:
@@ -346,43 +370,37 @@ def _by_method(settings: dict[str | None, Any]) -> dict[str, Any]:
     return dumped.get(None, dumped)  # type: ignore[arg-type]
 
 
-def open_samples(run: Run, db: Database, manifest: Manifest) -> str:
-    """Relation with the samples of a finished stage, in the order of its draws."""
-    run.store.samples(manifest.parents["policy"]).open(db, "sample_pool")
-    return _belonging("sample_pool", Sample, run.store.table(manifest, manifest.stage))
+def open_samples(run: Run, ws: Workspace, manifest: Manifest) -> Relation[Sample]:
+    """The samples of a finished stage, in the order of its requests."""
+    samples = ws.pool(run.store.samples(manifest.parents["policy"]))
+    return ws.view(
+        Sample, "generation.members", requests=load_requests(ws, run, manifest), samples=samples
+    )
 
 
-def open_verdicts(run: Run, db: Database, manifest: Manifest) -> str:
-    """Relation with the verdicts of a finished stage, in that order."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    position: int
+    key: str
+    problem_id: str
+
+
+def open_verdicts(run: Run, ws: Workspace, manifest: Manifest) -> Relation[Verification]:
+    """The verdicts of a finished stage, in that order."""
     policy = manifest.detail["policy"]
-    open_pools(
-        db,
-        "verdict_pool",
-        [run.store.verifications(name, policy) for name in manifest.detail["verifiers"]],
+    verdicts = ws.pools(
+        Verification,
+        (run.store.verifications(name, policy) for name in manifest.detail["verifiers"]),
     )
-    return _belonging("verdict_pool", Verification, run.store.table(manifest, manifest.stage))
-
-
-def _belonging(pool: str, record: type, members: Path) -> str:
-    """Under the problem ids of this experiment: the pool knows prompts, and another experiment
-    may have drawn from the same prompt under another id."""
-    columns = ", ".join(
-        "m.problem_id" if f.name == "problem_id" else f'p."{f.name}"' for f in fields(record)
-    )
-    return (
-        f"(SELECT {columns} FROM {parquet([members], 'file_row_number = true')} AS m JOIN {pool} AS"
-        " p USING (key) ORDER BY m.file_row_number)"
-    )
+    membership = ws.read(_Judged, [run.store.table(manifest, manifest.stage)])
+    return ws.view(Verification, "verification.members", membership=membership, verdicts=verdicts)
 
 
 def solved_problems(run: Run, scope: str) -> set[str]:
     """Ids of the training problems with a correct sample in this round."""
     judged = run.need(scope, "verifications")
-    with run.store.database() as db:
-        db.view("frozen", Judgement, [run.store.table(judged, "verifications")])
+    with run.store.workspace() as ws:
+        verdicts = ws.read(VerdictMembership, [run.store.table(judged, "verifications")])
         return {
-            problem
-            for (problem,) in db.stream(
-                "SELECT DISTINCT problem_id FROM frozen WHERE outcome = 'pass'"
-            )
+            problem for (problem,) in ws.stream("verification.solved_problems", verdicts=verdicts)
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from selftrain_assets.domain.errors import InfraError
@@ -18,7 +18,8 @@ from selftrain_assets.domain.statistics import estimate
 from selftrain_assets.domain.thinking import UNCLOSED
 from selftrain_assets.domain.types import Outcome, Problem, Verdict
 from selftrain_assets.pipeline.run import Run
-from selftrain_assets.store.database import Database
+from selftrain_assets.pipeline.verification import VerificationResult
+from selftrain_assets.store.workspace import Workspace
 from selftrain_assets.verifiers import (
     AnyOf,
     AnyVerifier,
@@ -66,7 +67,7 @@ it costs, so that there is nothing for verifier code."""
 class _Failed(NamedTuple):
     """A sample that is wrong or malformed by its verifier."""
 
-    judge: str
+    verifier_fingerprint: str
     sample_key: str
     problem: Problem
     outcome: Outcome
@@ -92,24 +93,26 @@ def identity(run: Run, verifiers: Mapping[str, Verifier]) -> list[Any]:
     ]
 
 
-def second_opinion(run: Run, db: Database, verifiers: Mapping[str, Verifier]) -> dict[str, Any]:
-    """Of `failed`, which are wrong or malformed of `judgements`, some are `read` again, and some
-    of these `turned`: passed by another reading; `share` is how many, with its interval,
-    `examples` are a few of them. `by` says who reads what again, `left_out` what is not read
-    again, and `error` why some could not be."""
+def second_opinion(
+    run: Run, ws: Workspace, result: VerificationResult, verifiers: Mapping[str, Verifier]
+) -> dict[str, Any]:
+    """Of `failed`, which are wrong or malformed, some are `read` again, and some of these
+    `turned`: passed by another reading; `share` is how many, with its interval, `examples` are a
+    few of them. `by` says who reads what again, `left_out` what is not read again, and `error`
+    why some could not be."""
     asked = readings(run, verifiers)
     left_out = (
         {verifier.type for name, verifier in verifiers.items() if name not in asked}
         if run.config.second_opinion
         else set()
     )
-    drawn, failed = _drawn(run, db, list(asked))
+    drawn, failed = _drawn(run, ws, result, list(asked))
     read, turned, error = Counter[str](), [], None
     for name, reading in asked.items():
         mine = [
             each
             for each in drawn
-            if each.judge == name and reading.check_problem(each.problem) is None
+            if each.verifier_fingerprint == name and reading.check_problem(each.problem) is None
         ]
         try:
             with reading.open(run.config.execution.sandbox) as judge:
@@ -129,11 +132,9 @@ def second_opinion(run: Run, db: Database, verifiers: Mapping[str, Verifier]) ->
         "failed": failed,
         "read": read.total(),
         "turned": len(turned),
-        "share": (
-            asdict(estimate([1.0] * len(turned) + [0.0] * (read.total() - len(turned))))
-            if read
-            else None
-        ),
+        "share": asdict(estimate([1.0] * len(turned) + [0.0] * (read.total() - len(turned))))
+        if read
+        else None,
         **of,
         "by": {
             verifiers[name].type: [reading.type for reading in asked[name].of] for name in asked
@@ -158,29 +159,41 @@ def _other(verifier: Verifier) -> AnyOf | None:
     return AnyOf(of=tuple(others.values())) if others else None
 
 
-def _drawn(run: Run, db: Database, verifiers: list[str]) -> tuple[list[_Failed], int]:
+@dataclass(frozen=True, slots=True)
+class _FailedVerdict:
+    key: str
+    verifier_fingerprint: str
+    sample_key: str
+    problem_id: str
+    outcome: str
+
+
+def _drawn(
+    run: Run, ws: Workspace, result: VerificationResult, verifiers: list[str]
+) -> tuple[list[_Failed], int]:
     """Some of those that failed by one of these verifiers, and how many there are."""
-    db.execute(
-        "CREATE OR REPLACE TEMP TABLE failed AS SELECT j.key, j.judge, j.sample_key, j.problem_id,"
-        " v.outcome FROM judgements AS j JOIN verdict_pool AS v ON v.key = j.key WHERE v.outcome IN"
-        " ('wrong', 'malformed') AND list_contains($1, j.judge) AND j.sample_key NOT IN (SELECT key"
-        " FROM sample_pool WHERE finish_reason = $2)",
-        verifiers,
-        UNCLOSED,
+    failed = ws.table(
+        _FailedVerdict,
+        "verification.failed",
+        planned=result.planned,
+        verdicts=result.verdicts,
+        samples=result.samples,
+        verifiers=verifiers,
+        unclosed=UNCLOSED,
     )
     problems = {p.id: p for p in run.all_problems}
-    rows = db.execute(
-        "SELECT f.judge, f.sample_key, f.problem_id, f.outcome, v.parsed, answer_of(s.completion,"
-        " s.answer_start) FROM (SELECT * FROM failed ORDER BY sample_key, key LIMIT $1) AS f JOIN"
-        " verdict_pool AS v ON v.key = f.key JOIN sample_pool AS s ON s.key = f.sample_key ORDER BY"
-        " f.sample_key, f.key",
-        MOST,
+    rows = ws.rows(
+        "verification.failed_answers",
+        failed=failed,
+        verdicts=result.verdicts,
+        samples=result.samples,
+        most=MOST,
     )
     drawn = [
-        _Failed(judge, key, problems[id], Outcome(outcome), parsed, text)
-        for judge, key, id, outcome, parsed, text in rows
+        _Failed(name, key, problems[id], Outcome(outcome), parsed, text)
+        for name, key, id, outcome, parsed, text in rows
     ]
-    return drawn, db.count("failed")
+    return drawn, ws.count(failed)
 
 
 def _example(failed: _Failed, verdict: Verdict) -> dict[str, str]:

@@ -5,27 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from selftrain_assets.domain.thinking import UNCLOSED
-from selftrain_assets.store.database import Database
+from selftrain_assets.domain.types import Sample
+from selftrain_assets.pipeline.generation import Requested
+from selftrain_assets.store.workspace import Relation, Workspace
 
-OF_DRAWN = "members JOIN sample_pool USING (key)"
 
-
-def thoughts(db: Database) -> dict[str, Any]:
-    """{thoughts: ...} of the samples that are `members`: how many they are (`drawn`), how many
-    think, how many of those never close (`unclosed`), how many were `forced` to at their budget,
-    and the lengths of thoughts and of answers in tokens, as far as these are known; nothing
-    where none of them thinks."""
-    drawn, think, unclosed, forced = db.execute(
-        "SELECT count(*), count(answer_start), count(*) FILTER (finish_reason = $1), count(forced)"
-        f" FROM {OF_DRAWN}",
-        UNCLOSED,
-    )[0]
+def thoughts(
+    ws: Workspace, requests: Relation[Requested], samples: Relation[Sample]
+) -> dict[str, Any]:
+    """{thoughts: ...} of requested samples: how many they are (`drawn`), how many think, how
+    many of those never close (`unclosed`), how many were `forced` to at their budget, and the
+    lengths of thoughts and of answers in tokens, as far as these are known; nothing where none
+    of them thinks."""
+    drawn, think, unclosed, forced = ws.row(
+        "generation.thoughts", requests=requests, samples=samples, unclosed=UNCLOSED
+    )
     if not think:
         return {}
     lengths = {
-        "thought_tokens": _lengths(db, "answer_token", "true"),
+        "thought_tokens": _lengths(
+            ws.row("generation.thought_lengths", requests=requests, samples=samples)
+        ),
         "answer_tokens": _lengths(
-            db, "completion_tokens - answer_token", f"finish_reason <> '{UNCLOSED}'"
+            ws.row(
+                "generation.answer_lengths", requests=requests, samples=samples, unclosed=UNCLOSED
+            )
         ),
     }
     return {
@@ -39,14 +43,10 @@ def thoughts(db: Database) -> dict[str, Any]:
     }
 
 
-def _lengths(db: Database, tokens: str, which: str) -> dict[str, float] | None:
+def _lengths(statistics: tuple[Any, ...]) -> dict[str, float] | None:
     """Mean, median, ninth decile and maximum; None where no length is known."""
-    found = db.execute(
-        "SELECT avg(tokens), median(tokens), quantile_cont(tokens, 0.9), max(tokens) FROM "
-        f"(SELECT {tokens} AS tokens FROM {OF_DRAWN} WHERE answer_token IS NOT NULL AND {which})"
-    )[0]
     return (
         None
-        if found[0] is None
-        else dict(zip(("mean", "median", "p90", "max"), map(float, found), strict=True))
+        if statistics[0] is None
+        else dict(zip(("mean", "median", "p90", "max"), map(float, statistics), strict=True))
     )

@@ -3,8 +3,6 @@ anew does to the others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from selftrain_assets.domain.types import Row
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.tokenization import (
@@ -16,7 +14,6 @@ from selftrain_assets.models.tokenization import (
 )
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.store import Table
-from selftrain_assets.store.database import Database
 
 # rows of each kind that are tokenized: the first by key, which is a hash, so a sample at random
 LOOKED_AT = 2_000
@@ -33,25 +30,23 @@ def tokenization(run: Run, scope: str, rows: Table) -> dict[str, int]:
     """
     tokenizer = load_tokenizer(resolve_model(run.config.model))
     digest = tokenizer_digest(tokenizer)
-    with run.store.database() as db:
-        db.view("trained_on", Row, [run.store.scope(run.name, scope) / rows[0]])
-        db.execute(
-            "CREATE VIEW kinds AS SELECT *, coalesce(tokenizer = getvariable('digest'), false) AS"
-            " as_drawn FROM trained_on"
+    with run.store.workspace() as ws:
+        trained_on = ws.read(Row, [run.store.scope(run.name, scope) / rows[0]])
+        as_drawn, from_text, other = ws.row(
+            "rows.count_as_drawn", rows=trained_on, tokenizer=digest
         )
-        db.set(digest=digest)
-        as_drawn, from_text, other = db.execute(
-            "SELECT count(*) FILTER (as_drawn), count(*) FILTER (NOT as_drawn), count(tokens)"
-            " FILTER (NOT as_drawn) FROM kinds"
-        )[0]
-        drawn = [
-            tokens != encode_ended(tokenizer, text, ended_by)
-            for text, ended_by, tokens in _some(db, "as_drawn")
-        ]
-        texts = [
-            decode(tokenizer, encode_completion(tokenizer, text)) != text
-            for text, _, _ in _some(db, "NOT as_drawn")
-        ]
+        some = {
+            kind: ws.rows(
+                "rows.some_rows", rows=trained_on, tokenizer=digest, as_drawn=kind, most=LOOKED_AT
+            )
+            for kind in (True, False)
+        }
+    drawn = [
+        tokens != encode_ended(tokenizer, text, ended_by) for text, ended_by, tokens in some[True]
+    ]
+    texts = [
+        decode(tokenizer, encode_completion(tokenizer, text)) != text for text, _, _ in some[False]
+    ]
     return {
         "as_drawn": as_drawn,
         "as_drawn_looked_at": len(drawn),
@@ -61,12 +56,3 @@ def tokenization(run: Run, scope: str, rows: Table) -> dict[str, int]:
         "from_text_different": sum(texts),
         "other_tokenizer": other,
     }
-
-
-def _some(db: Database, kind: str) -> Iterator[tuple[str, str | None, list[int] | None]]:
-    return iter(
-        db.execute(
-            f"SELECT completion, ended_by, tokens FROM kinds WHERE {kind} ORDER BY key LIMIT"
-            f" {LOOKED_AT}"
-        )
-    )

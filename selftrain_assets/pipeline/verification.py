@@ -1,25 +1,41 @@
-"""Judging: verdicts on samples, each kept under a key that covers sample, text, problem and
+"""Verification: verdicts on samples, each kept under a key that covers sample, text, problem and
 verifier."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.domain.thinking import UNCLOSED
-from selftrain_assets.domain.types import Outcome, Problem, Verdict, Verification
+from selftrain_assets.domain.types import Outcome, Problem, Sample, Verdict, Verification
+from selftrain_assets.pipeline.generation import Requested
 from selftrain_assets.pipeline.run import INPUTS, Clock, Run
-from selftrain_assets.store.database import WINDOW, Database, relation
-from selftrain_assets.store.pool import open_pools
+from selftrain_assets.store.database import WINDOW
+from selftrain_assets.store.workspace import Relation, Workspace
 from selftrain_assets.verifiers import Verifier
 from selftrain_assets.verifiers.guard import judged
 
 
-class Owed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PlannedVerdict:
+    """A verdict that is wanted on the request at this position, under the key that it will have."""
+
+    position: int
+    key: str
+    sample_key: str
+    problem_id: str
+    method: str | None
+    origin: str | None
+    translates: str | None
+    verifier_fingerprint: str
+
+
+class Unjudged(NamedTuple):
     """A sample without a verdict, and the key that its verdict will have. What is judged is its
     answer, which lies behind its thought."""
 
@@ -30,39 +46,44 @@ class Owed(NamedTuple):
     finish_reason: str
 
 
+class _MethodVerifier(NamedTuple):
+    method: str | None
+    fingerprint: str
+
+
 NO_ANSWER = Verdict(Outcome.MALFORMED, 0.0, None, "the thought never closes, so there is no answer")
 
 
-def expect(db: Database, run: Run) -> None:
-    """Make the table `judgements`: for each of `members` its place, the verifier of its method,
-    and the key of that one's verdict."""
-    problems = run.need(INPUTS, "problems")
-    db.view("problems", Problem, [run.store.table(problems, "problems")])
-    db.execute(
-        "CREATE OR REPLACE TABLE verifiers AS SELECT unnest($1::VARCHAR[]) AS method,"
-        " unnest($2::VARCHAR[]) AS verifier",
-        list(run.ways),
-        [way.judge for way in run.ways.values()],
+def plan_verdicts(
+    run: Run, ws: Workspace, requests: Relation[Requested], samples: Relation[Sample]
+) -> Relation[PlannedVerdict]:
+    """The verdict that each request wants, by the verifier of its method.
+
+    Raises:
+        IntegrityError: A requested sample is not in `samples`, or is there twice; or its problem is
+        gone.
+    """
+    fingerprints = [method.verifier_fingerprint for method in run.ways.values()]
+    planned = ws.table(
+        PlannedVerdict,
+        "verification.plan_verdicts",
+        requests=requests,
+        samples=samples,
+        problems=ws.read(Problem, [run.store.table(run.need(INPUTS, "problems"), "problems")]),
+        verifiers=ws.load(_MethodVerifier, [list(run.ways), fingerprints]),
     )
-    db.execute(
-        "CREATE OR REPLACE TABLE judgements AS SELECT m.place, verification_key(s.key, s.digest,"
-        " p.digest, v.verifier) AS key, s.key AS sample_key, m.problem_id, m.method, m.origin,"
-        " m.translates, v.verifier AS judge FROM (SELECT key, sha256(completion) AS digest FROM"
-        " sample_pool) AS s JOIN members AS m USING (key) JOIN (SELECT id, problem_digest(question,"
-        " answer, tests) AS digest FROM problems) AS p ON p.id = m.problem_id JOIN verifiers AS v"
-        " ON v.method IS NOT DISTINCT FROM m.method"
-    )
-    lost = db.count("members") - db.count("judgements")
+    lost = ws.count(requests) - ws.count(planned)
     if lost > 0:
         raise IntegrityError(
             f"{run.name}: {lost} samples to be judged are no longer in their pool, or their"
             f" problems in the problem set; `selftrain run {run.name}` draws what is lost again"
         )
     if lost < 0:
-        raise IntegrityError(twice(run, "samples"))
+        raise IntegrityError(duplicate_key_message(run, "samples"))
+    return planned
 
 
-def twice(run: Run, what: str) -> str:
+def duplicate_key_message(run: Run, what: str) -> str:
     """Only a hand can have put a key into a pool again; counting it twice would be wrong, and
     which one is right nobody here knows."""
     return (
@@ -71,123 +92,142 @@ def twice(run: Run, what: str) -> str:
     )
 
 
-def judge(run: Run, db: Database, policy: str, label: str, clock: Clock) -> int:
-    """Verify those of `members` on which the pool of their verifier holds no verdict yet; returns
-    how many had one.
+@dataclass(frozen=True, slots=True)
+class VerificationResult:
+    """Planned verdicts, the pool with all of them in it, the pool of the samples that they are
+    on, and how many were there before."""
+
+    samples: Relation[Sample]
+    planned: Relation[PlannedVerdict]
+    verdicts: Relation[Verification]
+    reused: int
+
+
+def verify_missing(
+    run: Run,
+    ws: Workspace,
+    requests: Relation[Requested],
+    samples: Relation[Sample],
+    policy: str,
+    label: str,
+    clock: Clock,
+) -> VerificationResult:
+    """Verify those requested samples of a policy on which the pool of their verifier holds no
+    verdict yet.
 
     An infra_error is not kept: it says nothing about its sample, and is owed again.
     """
-    expect(db, run)
-    total, shards = db.count("judgements"), run.config.execution
+    planned = plan_verdicts(run, ws, requests, samples)
+    total, execution = ws.count(planned), run.config.execution
     done = reused = 0
-    names = _judges(run, db)
-    for name in names:
-        verifier = run.all_verifiers[name]
-        pool = run.store.verifications(name, policy)
+    fingerprints = _verifiers(run, ws, planned)
+    for fingerprint in fingerprints:
+        pool = run.store.verifications(fingerprint, policy)
         with pool.writing(run.owner):
-            pool.open(db, "verdict_pool")
-            db.execute(
-                "CREATE OR REPLACE TABLE owed_verdicts AS SELECT * FROM judgements ANTI JOIN"
-                " verdict_pool USING (key) WHERE judge = $1",
-                name,
+            missing = ws.table(
+                PlannedVerdict,
+                "verification.missing_of",
+                planned=planned,
+                verdicts=ws.pool(pool),
+                verifier=fingerprint,
             )
-            owed = db.count("owed_verdicts")
-            known = (
-                db.execute("SELECT count(*) FROM judgements WHERE judge = $1", name)[0][0] - owed
-            )
+            owed = ws.count(missing)
+            known = ws.row("verification.count_of", planned=planned, verifier=fingerprint)[0] - owed
             reused, done = reused + known, done + known
             if owed:
-                stream = _verifications(run, db, verifier, name, clock)
+                stream = _verifications(run, ws, missing, samples, fingerprint, clock)
                 with (
                     closing(stream),
                     closing(
-                        pool.commit_stream(stream, shards.shard_size, shards.shard_seconds)
+                        pool.commit_stream(stream, execution.shard_size, execution.shard_seconds)
                     ) as committing,
                 ):
                     for _ in committing:
                         done += 1
                         run.progress(label, done, total)
+            ws.drop(missing)
     run.progress(label, done, total)
-    open_pools(db, "verdict_pool", [run.store.verifications(name, policy) for name in names])
-    if db.count("judgements JOIN verdict_pool USING (key)") > db.count(
-        "judgements SEMI JOIN verdict_pool USING (key)"
-    ):
-        raise IntegrityError(twice(run, "verdicts"))
-    return reused
+    verdicts = ws.pools(
+        Verification, (run.store.verifications(fingerprint, policy) for fingerprint in fingerprints)
+    )
+    if ws.row("verification.verdicts_are_repeated", planned=planned, verdicts=verdicts)[0]:
+        raise IntegrityError(duplicate_key_message(run, "verdicts"))
+    return VerificationResult(samples, planned, verdicts, reused)
 
 
-def is_judged(run: Run, policy: str, members: Callable[[Database], None]) -> bool:
-    """Is there an undamaged verdict on each of the `members` that this function makes?"""
+def is_judged(run: Run, policy: str, plan: Callable[[Workspace], Relation[Requested]]) -> bool:
+    """Is there an undamaged verdict on each sample of this policy that `plan` requests?"""
     if run.store.trusts_pools:
         return True
-    with run.store.database() as db:
-        members(db)
-        expect(db, run)
-        pools = [run.store.verifications(name, policy) for name in _judges(run, db)]
-        if not all(pool.is_sound() for pool in pools):
-            return False
-        open_pools(db, "verdict_pool", pools)
-        return not db.count("judgements ANTI JOIN verdict_pool USING (key)")
+    with run.store.workspace() as ws:
+        planned = plan_verdicts(run, ws, plan(ws), ws.pool(run.store.samples(policy)))
+        pools = [
+            run.store.verifications(fingerprint, policy)
+            for fingerprint in _verifiers(run, ws, planned)
+        ]
+        return all(pool.is_sound() for pool in pools) and not ws.count_missing(
+            planned, ws.pools(Verification, pools)
+        )
 
 
-def _judges(run: Run, db: Database) -> list[str]:
-    """The verifiers of `judgements`; of no judgement, those of the experiment."""
+def _verifiers(run: Run, ws: Workspace, planned: Relation[PlannedVerdict]) -> list[str]:
+    """Fingerprints of the verifiers of planned verdicts; of none, those of the experiment."""
     return [
-        name for (name,) in db.execute("SELECT DISTINCT judge FROM judgements ORDER BY judge")
+        fingerprint for (fingerprint,) in ws.rows("verification.verifiers", planned=planned)
     ] or list(run.verifiers)
 
 
-def outcomes(db: Database) -> dict[str, int]:
-    """How many of `judgements` have each outcome, none counting as infra_error, and how many
+def count_outcomes(ws: Workspace, result: VerificationResult) -> dict[str, int]:
+    """How many planned verdicts have each outcome, none counting as infra_error, and how many
     share an equal program's verdict."""
-    found = db.execute(
-        "SELECT outcome, count(*), count(same_as) FROM judgements LEFT JOIN verdict_pool USING"
-        " (key) GROUP BY outcome"
-    )
+    rows = ws.rows("verification.outcomes", planned=result.planned, verdicts=result.verdicts)
     counts = {str(outcome): 0 for outcome in Outcome} | {
-        outcome or str(Outcome.INFRA_ERROR): n for outcome, n, _ in found
+        outcome or str(Outcome.INFRA_ERROR): n for outcome, n, _ in rows
     }
     return counts | {
         "verifications": sum(counts.values()),
-        "shared": sum(shared for _, _, shared in found),
+        "shared": sum(shared for _, _, shared in rows),
     }
 
 
-Group = tuple[str | None, list[Owed]]
+Group = tuple[str | None, list[Unjudged]]
 """Content and the samples that share it. One of each group is judged; a group without content
 has one sample."""
 
 
 def _verifications(
-    run: Run, db: Database, verifier: Verifier, name: str, clock: Clock
+    run: Run,
+    ws: Workspace,
+    missing: Relation[PlannedVerdict],
+    samples: Relation[Sample],
+    fingerprint: str,
+    clock: Clock,
 ) -> Generator[Verification, None, None]:
-    """Verdicts on what is owed as they come; infra errors are left out. Nothing is opened for
-    content that was judged before."""
+    """Missing verdicts as they come; infra errors are left out. Nothing is opened for content
+    that was judged before."""
+    verifier = run.all_verifiers[fingerprint]
     problems = {p.id: p for p in run.all_problems}
-    known = _Known(run, db, name)
-    owed = (
-        "SELECT o.key, o.sample_key, o.problem_id, answer_of(s.completion, s.answer_start),"
-        " s.finish_reason FROM sample_pool AS s JOIN owed_verdicts AS o ON o.sample_key = s.key"
+    cache = VerdictCache(run, ws, fingerprint)
+    rows = ws.stream(
+        "verification.answers_to_judge", fixed_join_order=True, missing=missing, samples=samples
     )
-    rows = (Owed(*row) for row in db.stream(owed, as_written=True))
+    unjudged = (Unjudged(*row) for row in rows)
     with ExitStack() as held:
         opened = None
-        while window := list(islice(rows, WINDOW)):
+        while window := list(islice(unjudged, WINDOW)):
             yield from (
-                _verification(NO_ANSWER, each, f"{verifier.type} {verifier.version}", None)
-                for each in window
-                if each.finish_reason == UNCLOSED
+                _verification(NO_ANSWER, one, f"{verifier.type} {verifier.version}", None)
+                for one in window
+                if one.finish_reason == UNCLOSED
             )
             groups = _equal_programs(
-                verifier, [each for each in window if each.finish_reason != UNCLOSED], problems
+                verifier, [one for one in window if one.finish_reason != UNCLOSED], problems
             )
-            before = known.among([content for content, _ in groups if content is not None])
-            for content, members in groups:
+            before = cache.among([content for content, _ in groups if content is not None])
+            for content, equal in groups:
                 if content in before:
-                    yield from (_shared(before[content], owed) for owed in members)
-            open_groups = [
-                (content, members) for content, members in groups if content not in before
-            ]
+                    yield from (_shared(before[content], one) for one in equal)
+            open_groups = [(content, equal) for content, equal in groups if content not in before]
             if open_groups and opened is None:
                 opened = held.enter_context(verifier.open(run.config.execution.sandbox))
             fresh = []
@@ -195,14 +235,14 @@ def _verifications(
                 _judged(opened, open_groups, problems, clock) if open_groups else ()
             ):
                 yield first
-                yield from (_shared(first, owed) for owed in others)
+                yield from (_shared(first, one) for one in others)
                 fresh.append(first)
-            known.add([v for v in fresh if v.content is not None])
+            cache.add([verdict for verdict in fresh if verdict.content is not None])
 
 
 def _judged(
     judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock
-) -> Iterator[tuple[Verification, list[Owed]]]:
+) -> Iterator[tuple[Verification, list[Unjudged]]]:
     """The verdict on the first sample of each group, and the others of the group."""
     stream = judged(
         judge, [(problems[members[0].problem_id], members[0].answer) for _, members in groups]
@@ -218,65 +258,58 @@ def _judged(
 
 
 def _equal_programs(
-    verifier: Verifier, window: Iterable[Owed], problems: Mapping[str, Problem]
+    verifier: Verifier, window: Iterable[Unjudged], problems: Mapping[str, Problem]
 ) -> list[Group]:
     """The samples grouped by what their verdicts depend on."""
     groups: dict[str, Group] = {}
-    for owed in window:
+    for unjudged in window:
         try:
-            content = verifier.content(problems[owed.problem_id], owed.answer)
+            content = verifier.content(problems[unjudged.problem_id], unjudged.answer)
         except Exception:  # then it is judged by itself, and judging says what is wrong with it
             content = None
-        groups.setdefault(content or f"sample {owed.sample_key}", (content, []))[1].append(owed)
+        groups.setdefault(content or f"sample {unjudged.sample_key}", (content, []))[1].append(
+            unjudged
+        )
     return list(groups.values())
 
 
-class _Known:
+class VerdictCache:
     """A verdict for each content that was ever judged, by any round of any experiment, in the
     shards that are sound."""
 
-    def __init__(self, run: Run, db: Database, verifier: str) -> None:
-        self.run, self.db, self.verifier, self.found = run, db, verifier, False
+    def __init__(self, run: Run, ws: Workspace, fingerprint: str) -> None:
+        self._run, self._ws, self._fingerprint = run, ws, fingerprint
+
+    @cached_property
+    def _known(self) -> Relation[Verification]:
+        pools = self._run.store.all_verifications(self._fingerprint)
+        damaged = {file for pool in pools for file in pool.damaged()}
+        sound = self._ws.read(
+            Verification, [file for pool in pools for file in pool.files() if file not in damaged]
+        )
+        return self._ws.table(Verification, "verification.one_by_content", verdicts=sound)
 
     def among(self, contents: list[str]) -> dict[str | None, Verification]:
+        """What is known of these, by content."""
         if not contents:
             return {}
-        if not self.found:
-            pools = self.run.store.all_verifications(self.verifier)
-            damaged = {file for pool in pools for file in pool.damaged()}
-            sound = relation(
-                Verification,
-                [file for pool in pools for file in pool.files() if file not in damaged],
-            )
-            self.db.execute(
-                f"CREATE OR REPLACE TABLE known AS SELECT DISTINCT ON (content) * FROM ({sound})"
-                " WHERE content <> '' ORDER BY ALL"
-            )
-            self.found = True
-        return {
-            v.content: v
-            for v in self.db.records(
-                Verification, "SELECT * FROM known WHERE content IN (SELECT unnest(?))", contents
-            )
-        }
+        rows = self._ws.rows("verification.with_content", verdicts=self._known, contents=contents)
+        return {verdict.content: verdict for verdict in (Verification(*row) for row in rows)}
 
     def add(self, verdicts: list[Verification]) -> None:
         """Verdicts that are new, committed or not."""
         if verdicts:
-            self.db.load(
-                "new_verdicts",
-                Verification,
-                [[getattr(v, f.name) for v in verdicts] for f in fields(Verification)],
-            )
-            self.db.execute("INSERT INTO known SELECT * FROM new_verdicts")
+            self._ws.append(self._known, verdicts)
 
 
-def _verification(verdict: Verdict, owed: Owed, judge: str, content: str | None) -> Verification:
+def _verification(
+    verdict: Verdict, unjudged: Unjudged, judge: str, content: str | None
+) -> Verification:
     measured = asdict(verdict.execution) if verdict.execution else {}
     return Verification(
-        owed.key,
-        owed.sample_key,
-        owed.problem_id,
+        unjudged.key,
+        unjudged.sample_key,
+        unjudged.problem_id,
         str(verdict.outcome),
         verdict.reward,
         verdict.parsed,
@@ -287,13 +320,13 @@ def _verification(verdict: Verdict, owed: Owed, judge: str, content: str | None)
     )
 
 
-def _shared(verdict: Verification, owed: Owed) -> Verification:
+def _shared(verdict: Verification, unjudged: Unjudged) -> Verification:
     """The verdict on an equal program, for this sample."""
     same_as = verdict.same_as or verdict.sample_key
     return replace(
         verdict,
-        key=owed.key,
-        sample_key=owed.sample_key,
-        problem_id=owed.problem_id,
+        key=unjudged.key,
+        sample_key=unjudged.sample_key,
+        problem_id=unjudged.problem_id,
         same_as=same_as,
     )

@@ -8,13 +8,12 @@ from statistics import fmean
 from typing import Any
 
 from selftrain_assets.domain.errors import TaskError
-from selftrain_assets.domain.types import Drawing, Improvement, Outcome, Score
+from selftrain_assets.domain.types import Improvement, Outcome, SampleMembership, Score
 from selftrain_assets.pipeline.metrics import VOTE
 from selftrain_assets.pipeline.run import BASE, Run, iteration_scope
 from selftrain_assets.pipeline.sampling import SAMPLES_OF
 from selftrain_assets.recipes import Diversification
 from selftrain_assets.reports.summary import summarize
-from selftrain_assets.store.database import relation
 
 ANY, WHOLE, FIRST = "any", "accuracy", "first attempt"
 FEW_GROUPS = 6  # that are told apart
@@ -101,13 +100,9 @@ class Arm:
                 for scope in scopes
                 for stage in stages
             ]
-            with run.store.database() as db:
+            with run.store.workspace() as ws:
                 counts.append(
-                    db.execute(f"SELECT count(DISTINCT key) FROM ({relation(Drawing, tables)})")[0][
-                        0
-                    ]
-                    if tables
-                    else 0
+                    ws.row("generation.count_keys", samples=ws.read(SampleMembership, tables))[0]
                 )
             if "trajectories" in own:
                 counts[-1] += sum(

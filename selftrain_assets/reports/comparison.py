@@ -21,7 +21,6 @@ from selftrain_assets.reports.render import Page
 from selftrain_assets.reports.summary import plain
 from selftrain_assets.reports.tables import Titled, estimated
 from selftrain_assets.runtime.files import write_atomically
-from selftrain_assets.store.database import relation
 
 SPLITS = ("test", "transfer")
 LONGEST_NAME = 120  # characters
@@ -123,19 +122,17 @@ def _rows(arm: Arm, first: Arm) -> dict[str, Any]:
     together."""
     counts = {"shared": 0, "only_first": 0, "only_this": 0}
     for before, after in zip(first.runs, arm.runs, strict=True):
-        with after.store.database() as db:
-            for name, run, iteration in (
-                ("before", before, first.rounds),
-                ("after", after, arm.rounds),
-            ):
-                rows = run.store.table(run.need(iteration_scope(iteration), "dataset"), "rows")
-                db.execute(
-                    f"CREATE TABLE {name} AS SELECT DISTINCT prompt, completion FROM"
-                    f" ({relation(Row, [rows])})"
+        with after.store.workspace() as ws:
+            rows = [
+                ws.read(
+                    Row, [run.store.table(run.need(iteration_scope(iteration), "dataset"), "rows")]
                 )
-            counts["shared"] += db.count("before SEMI JOIN after USING (prompt, completion)")
-            counts["only_first"] += db.count("before ANTI JOIN after USING (prompt, completion)")
-            counts["only_this"] += db.count("after ANTI JOIN before USING (prompt, completion)")
+                for run, iteration in ((before, first.rounds), (after, arm.rounds))
+            ]
+            shared, only_first, only_this = ws.row("rows.overlap", first=rows[0], this=rows[1])
+        counts["shared"] += shared
+        counts["only_first"] += only_first
+        counts["only_this"] += only_this
     return {"arm": arm.name, "less": first.name, **counts}
 
 

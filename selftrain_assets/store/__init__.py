@@ -34,13 +34,14 @@ from selftrain_assets.domain.weights import NOTES_FILE
 from selftrain_assets.runtime.faultpoints import fault_point
 from selftrain_assets.runtime.files import needs_room, publish, write_atomically
 from selftrain_assets.store import location
-from selftrain_assets.store.database import Database, parquet
+from selftrain_assets.store.database import Database
 from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.manifest import Manifest
 from selftrain_assets.store.pool import Pool
 from selftrain_assets.store.shards import QUARANTINE
 from selftrain_assets.store.tables import (
     content_digest,
+    count_rows,
     damage,
     file_digest,
     prepared_file,
@@ -50,6 +51,7 @@ from selftrain_assets.store.tables import (
     same_content,
     same_table,
 )
+from selftrain_assets.store.workspace import Relation, Workspace
 
 Table = tuple[str, int, str]
 """What a manifest notes of a table: file, records, SHA-256."""
@@ -85,21 +87,25 @@ class Store:
         """An empty database that spills into the store when its memory is used up."""
         return Database(self.root)
 
+    def workspace(self) -> Workspace:
+        """An empty workspace, to be used in a `with` statement."""
+        return Workspace(self.database())
+
     # -- pools -------------------------------------------------------------------------------------
 
-    def samples(self, policy: str) -> Pool:
+    def samples(self, policy: str) -> Pool[Sample]:
         """Everything ever drawn from these weights."""
         return Pool(self.root / "samples" / policy[:SHORT], Sample)
 
-    def verifications(self, verifier: str, policy: str) -> Pool:
+    def verifications(self, verifier: str, policy: str) -> Pool[Verification]:
         """Everything this verifier ever said of it."""
         return Pool(self.root / "verifications" / verifier[:SHORT] / policy[:SHORT], Verification)
 
-    def all_samples(self) -> list[Pool]:
+    def all_samples(self) -> list[Pool[Sample]]:
         """Everything ever drawn."""
         return [Pool(folder, Sample) for folder in sorted((self.root / "samples").glob("*/"))]
 
-    def all_verifications(self, verifier: str = "*") -> list[Pool]:
+    def all_verifications(self, verifier: str = "*") -> list[Pool[Verification]]:
         """Everything this verifier ever said, or any, of all policies."""
         return [
             Pool(folder, Verification)
@@ -153,15 +159,22 @@ class Store:
                 lambda p: same_table(p, record, records),
             )
 
-    def write_query(
-        self, experiment: str, scope: str, name: str, db: Database, sql: str, digest_of: list[str]
+    def write_relation(
+        self,
+        experiment: str,
+        scope: str,
+        name: str,
+        ws: Workspace,
+        relation: Relation[Any],
+        digest_of: list[str],
     ) -> tuple[Table, str]:
-        """The rows of a query as such a table, and its digest, which is that of the columns
-        `digest_of`."""
+        """A relation as such a table, and its digest, which is that of the columns `digest_of`."""
         folder = self.scope(experiment, scope)
-        with prepared_file(folder, name, lambda path: db.write(sql, path)) as (temporary, sha256):
-            digest = content_digest(temporary, digest_of)
-            rows = db.count(parquet([temporary]))
+        with prepared_file(folder, name, lambda path: ws.write(relation, path)) as (
+            temporary,
+            sha256,
+        ):
+            digest, rows = content_digest(temporary, digest_of), count_rows(temporary)
 
             def same(path: Path) -> str | None:
                 try:

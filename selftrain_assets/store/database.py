@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -18,17 +18,21 @@ MEMORY = "2GB"  # what DuckDB keeps before it spills to disk
 WINDOW = 8192  # records that a stream holds at a time
 SQL = Path(__file__).parent / "sql"
 FileFormat = Literal["parquet", "jsonl"]
+Values = Sequence[Any] | Mapping[str, Any]
+"""What stands for `?` or `$1`, in order, or for `$name`."""
 _TYPES = {
     "string": "VARCHAR",
     "int64": "BIGINT",
     "double": "DOUBLE",
+    "bool": "BOOLEAN",
     "list<element: int32 not null>": "INTEGER[]",
+    "list<element: string not null>": "VARCHAR[]",
 }
 
 
 class Database:
-    """An in-memory database with the keys of sql/identity.sql; what does not fit into MEMORY is
-    spilt below `folder`."""
+    """An in-memory database with the functions of sql/macros.sql; what does not fit into MEMORY
+    is spilt below `folder`."""
 
     def __init__(self, folder: Path) -> None:
         import duckdb
@@ -40,12 +44,16 @@ class Database:
         self.connection = duckdb.connect(
             config={"memory_limit": MEMORY, "temp_directory": str(self._spilt)}
         )
-        self.script("identity")
+        self.script("macros")
 
     def __enter__(self) -> Database:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget everything, on disk too."""
         self.connection.close()
         shutil.rmtree(self._spilt, ignore_errors=True)
 
@@ -70,24 +78,24 @@ class Database:
         """Run sql/<name>.sql."""
         self.execute((SQL / f"{name}.sql").read_text())
 
-    def execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    def execute(self, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement."""
         with self._told():
             return self.connection.execute(sql, values).fetchall()
 
-    def dicts(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+    def dicts(self, sql: str, values: Values = ()) -> list[dict[str, Any]]:
         """All rows of a statement, each by its columns."""
         with self._told():
             found = self.connection.execute(sql, values)
             columns = [column[0] for column in found.description]
             return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
-    def ask(self, sql: str, *values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def ask(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Columns and rows of a person's statement. UserError carries the first line of what
         DuckDB says."""
         try:
             with self._told():
-                found = self.connection.execute(sql, values)
+                found = self.connection.execute(sql)
                 if found is None:
                     raise UserError("sql: there is no statement")
                 return [column[0] for column in found.description or ()], found.fetchall()
@@ -97,21 +105,18 @@ class Database:
     def count(self, relation: str) -> int:
         return self.execute(f"SELECT count(*) FROM {relation}")[0][0]
 
-    def set(self, **variables: Any) -> None:
-        """Variables for getvariable() in scripts and `execute`; the cursor of a stream has none."""
-        for name, value in variables.items():
-            self.execute(f"SET VARIABLE {name} = ?", value)
-
-    def stream(self, sql: str, *values: Any, as_written: bool = False) -> Iterator[tuple[Any, ...]]:
-        """Rows as they come, on a cursor of their own, WINDOW of them in memory. `as_written`:
-        what a join holds in memory is its right side, whatever DuckDB thinks of its size; texts
-        belong on the left."""
+    def stream(
+        self, sql: str, values: Values = (), *, fixed_join_order: bool = False
+    ) -> Iterator[tuple[Any, ...]]:
+        """Rows as they come, on a cursor of their own, WINDOW of them in memory.
+        `fixed_join_order`: what a join holds in memory is its right side, whatever DuckDB thinks
+        of its size; texts belong on the left."""
         with self._told():
             cursor = self.connection.cursor()
-            if as_written:
+            if fixed_join_order:
                 cursor.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
             cursor.execute(sql, values)
-            if as_written:
+            if fixed_join_order:
                 self.connection.execute("RESET disabled_optimizers")
         try:
             while True:
@@ -123,28 +128,20 @@ class Database:
         finally:
             cursor.close()
 
-    def records(self, record: type, sql: str, *values: Any) -> Iterator[Any]:
-        """Rows as records; `sql` gives the record's fields in their order."""
-        return (record(*row) for row in self.stream(sql, *values))
-
-    # -- relations ---------------------------------------------------------------------------------
-
-    def load(self, name: str, record: type, columns: Sequence[Sequence[Any]]) -> None:
-        """A table of records that are given by column."""
+    def insert_columns(self, table: str, record: type, columns: Sequence[Sequence[Any]]) -> None:
+        """Add records that are given column by column, in the order of the record's fields."""
         import pyarrow as pa
 
         arrow = pa.table(list(columns), schema=schema_of(record))
         with self._told():
             self.connection.register("arrived", arrow)
-            self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM arrived")
+            self.connection.execute(f"INSERT INTO {table} SELECT * FROM arrived")
             self.connection.unregister("arrived")
 
     def view(self, name: str, record: type, files: Iterable[Path]) -> None:
         """Records in these files as one relation, with all columns of today: files of older
         versions have fewer."""
-        self.execute(f"CREATE OR REPLACE VIEW {name} AS {relation(record, files)}")
-
-    # -- tables ------------------------------------------------------------------------------------
+        self.execute(f"CREATE OR REPLACE VIEW {name} AS {read_files(record, files)}")
 
     def write(self, sql: str, path: Path, format: FileFormat = "parquet") -> None:
         """The rows of a query as a file, in their order."""
@@ -163,32 +160,25 @@ def parquet(files: Iterable[Path], *options: str) -> str:
     return f"read_parquet({', '.join([f'[{listed}]', 'hive_partitioning = false', *options])})"
 
 
-def relation(record: type, files: Iterable[Path], *, places: bool = False) -> str:
+def read_files(record: type, files: Iterable[Path]) -> str:
     """SQL that reads records of these files, of which there may be none, in the columns of
-    today: files of older versions can have fewer. With `places`, the position of each in its
-    file comes first, as `place`."""
-    files = list(files)
-    if places:
-        return (
-            "SELECT file_row_number AS place, * EXCLUDE (file_row_number) FROM"
-            f" ({_united(record, files, 'file_row_number = true')})"
-        )
-    names = ", ".join(f'"{f.name}"' for f in schema_of(record))
-    return f"SELECT {names} FROM ({_united(record, files)})"
-
-
-def _united(record: type, files: list[Path], *options: str) -> str:
-    nothing = (
+    today: files of older versions can have fewer. A field `position` is no column of files, but
+    the place of a row in its file."""
+    files, columns = list(files), schema_of(record)
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    sources = [
         "SELECT "
-        + ", ".join(f'NULL::{_TYPES[str(f.type)]} AS "{f.name}"' for f in schema_of(record))
+        + ", ".join(f'NULL::{_TYPES[str(column.type)]} AS "{column.name}"' for column in columns)
         + " WHERE false"
-    )
-    return (
-        f"{nothing} UNION ALL BY NAME SELECT * FROM"
-        f" {parquet(files, 'union_by_name = true', *options)}"
-        if files
-        else nothing
-    )
+    ]
+    if files and "position" in columns.names:
+        sources.append(
+            "SELECT file_row_number AS position, * FROM"
+            f" {parquet(files, 'union_by_name = true', 'file_row_number = true')}"
+        )
+    elif files:
+        sources.append(f"SELECT * FROM {parquet(files, 'union_by_name = true')}")
+    return f"SELECT {names} FROM ({' UNION ALL BY NAME '.join(sources)})"
 
 
 def text(value: str) -> str:

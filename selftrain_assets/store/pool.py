@@ -9,22 +9,23 @@ import uuid
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.runtime.faultpoints import fault_point
 from selftrain_assets.runtime.files import needs_room, publish, write_atomically
-from selftrain_assets.store.database import Database
 from selftrain_assets.store.lease import lease
 from selftrain_assets.store.repair import repair
 from selftrain_assets.store.shards import MANIFEST, Contents, Quarantined, Shard, shard_name
 from selftrain_assets.store.tables import AGAIN, damage, prepared_table, read_table, require_intact
 
+R_co = TypeVar("R_co", covariant=True)
 
-class Pool:
+
+class Pool(Generic[R_co]):
     """Records of one type below one folder, each under its `key`."""
 
-    def __init__(self, directory: Path, record: type) -> None:
+    def __init__(self, directory: Path, record: type[R_co]) -> None:
         self.directory, self.record = directory, record
 
     def contents(self) -> Contents:
@@ -68,11 +69,6 @@ class Pool:
         """IntegrityError names a shard that is damaged."""
         for shard in self.shards():
             require_intact(self.directory / shard.file, shard.sha256)
-
-    def open(self, db: Database, name: str) -> None:
-        """Make the committed records, if they are as they were committed, a relation."""
-        self.check()
-        db.view(name, self.record, self.files())
 
     def records(self) -> list[Any]:
         """Committed records in order of commit."""
@@ -135,11 +131,3 @@ class Pool:
                 yield record
         finally:
             self.commit(open_shard)
-
-
-def open_pools(db: Database, name: str, pools: Iterable[Pool]) -> None:
-    """Make the records of several pools one relation, if they are as they were committed."""
-    pools = list(pools)
-    for pool in pools:
-        pool.check()
-    db.view(name, pools[0].record, [file for pool in pools for file in pool.files()])

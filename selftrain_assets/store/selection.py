@@ -1,15 +1,15 @@
-"""Carries out the rules of domain/selection.py on tables of any size: sql/selection.sql, with
-the rules as its variables."""
+"""Carries out the rules of domain/selection.py on relations of any size, by the queries of
+sql/selection.sql."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from selftrain_assets.domain.selection import Selection
-from selftrain_assets.domain.types import Row
-from selftrain_assets.store.database import Database
+from selftrain_assets.domain.types import Row, Sample
+from selftrain_assets.store.workspace import Relation, Workspace
 
 
 class Prompted(NamedTuple):
@@ -34,9 +34,69 @@ class PairWeight(NamedTuple):
     weight: float
 
 
-# the key stands for all that is trained on
-ROW_DIGEST = ["key", "problem_id", "sample_key", "iteration"]
-ROWS = "SELECT * FROM training_rows"
+class LearntEnds(NamedTuple):
+    """What can be learnt as the end of a sample: end tokens of the tokenizer with this digest,
+    the model's own, and texts that stop sampling."""
+
+    tokenizer: str | None
+    stops: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSample:
+    """A sample of a round with its verdict."""
+
+    iteration: int
+    source: str
+    sample_key: str
+    problem_id: str
+    outcome: str
+    reward: float
+    method: str | None
+    origin: str | None
+    translates: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectSample:
+    """A sample that passes. `learnt_from` is the character at which its learnt part begins, of
+    `learnt_tokens`; `solution` is equal for samples that say the same by the rule of `dedup`."""
+
+    sample_key: str
+    iteration: int
+    problem_id: str
+    reward: float
+    source: str
+    method: str | None
+    origin: str | None
+    translates: str | None
+    index: int
+    learnt_tokens: int
+    learnt_from: int | None
+    finish_reason: str
+    stratum: str
+    solution: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSample:
+    """A sample that becomes a row, in the order of `rank` within its problem and method."""
+
+    sample_key: str
+    iteration: int
+    problem_id: str
+    source: str
+    method: str | None
+    origin: str | None
+    translates: str | None
+    learnt_from: int | None
+    rank: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class _RankedRow(Row):
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,48 +109,75 @@ class Excluded:
     sources: Sequence[str] = ()
 
 
-def select(
-    db: Database,
+# the key stands for all that is trained on
+ROW_DIGEST = ["key", "problem_id", "sample_key", "iteration"]
+
+
+def correct_samples(
+    ws: Workspace,
+    verified: Relation[VerifiedSample],
+    samples: Relation[Sample],
+    prompts: Relation[Prompted],
+    rules: Selection,
+    excluded: Excluded,
+) -> Relation[CorrectSample]:
+    """The samples that pass, each once, of the problems and methods that have a prompt."""
+    return ws.table(
+        CorrectSample,
+        "selection.correct_samples",
+        verified=verified,
+        samples=samples,
+        prompts=prompts,
+        dedup=rules.dedup,
+        threshold=rules.threshold,
+        thoughts=rules.thoughts,
+        retracted_rounds=list(excluded.rounds),
+        retracted_samples=list(excluded.samples),
+    )
+
+
+def chosen_samples(
+    ws: Workspace,
+    correct: Relation[CorrectSample],
     rules: Selection,
     seed: int,
-    prompts: Sequence[Prompted],
-    human: Sequence[Row],
     excluded: Excluded,
     pairs: Sequence[PairWeight] = (),
     size_match: str = "off",
-    tokenizer: str | None = None,
-    stops: Sequence[str] = (),
-) -> None:
-    """Make the relation `training_rows` from the relations `verified` and `sample_pool`
-    (sql/selection.sql says what they are).
-
-    `human` are rows that are added as they are. `pairs` and `size_match` are rules of mmst.
-    `tokenizer` is the digest of the model's own, whose end tokens can be learnt; `stops` are texts
-    that ended samples, which any model can learn.
-    """
-    db.load("prompts", Prompted, list(zip(*prompts, strict=True)) or [()] * len(Prompted._fields))
-    db.load("pairs", PairWeight, list(zip(*pairs, strict=True)) or [(), (), ()])
-    db.load("human_rows", Row, by_column(human))
-    db.set(
-        threshold=rules.threshold,
+) -> Relation[ChosenSample]:
+    """Those of them that the rules keep. `pairs` and `size_match` are rules of mmst."""
+    return ws.table(
+        ChosenSample,
+        "selection.chosen_samples",
+        correct=correct,
+        pairs=ws.load_records(pairs, PairWeight),
+        cut_off=rules.cut_off,
         dedup=rules.dedup,
-        cap=rules.cap,
         choice=rules.choice,
+        cap=rules.cap,
         balance=rules.balance,
         weight=rules.weight,
-    )
-    db.set(cut_off=rules.cut_off, thoughts=rules.thoughts, size_match=size_match)
-    db.set(tokenizer=tokenizer, stops=stops)
-    db.set(
+        size_match=size_match,
         seed=seed,
-        retracted_samples=excluded.samples,
-        retracted_rounds=excluded.rounds,
-        retracted_sources=excluded.sources,
+        retracted_sources=list(excluded.sources),
     )
-    db.script("selection_rules")
-    db.script("selection")
 
 
-def by_column(rows: Sequence[Row]) -> list[list[Any]]:
-    """As `Database.load` takes them."""
-    return [[getattr(row, field.name) for row in rows] for field in fields(Row)]
+def training_rows(
+    ws: Workspace,
+    chosen: Relation[ChosenSample],
+    samples: Relation[Sample],
+    prompts: Relation[Prompted],
+    ends: LearntEnds,
+    other_rows: Relation[Row],
+) -> Relation[Row]:
+    """A row of each chosen sample, and behind them rows of no sample, in the order they have."""
+    sampled = ws.view(
+        _RankedRow,
+        "selection.rows_of_samples",
+        chosen=chosen,
+        samples=samples,
+        prompts=prompts,
+        ends=ws.load_records([ends], LearntEnds),
+    )
+    return ws.view(Row, "selection.training_rows", sampled_rows=sampled, other_rows=other_rows)

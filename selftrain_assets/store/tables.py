@@ -21,15 +21,17 @@ from selftrain_assets.runtime.files import needs_room
 
 @cache
 def schema_of(record: type):
-    """Arrow schema of a class with fields of texts, integers, floats, lists of token ids, and
-    their optional forms."""
+    """Arrow schema of a class with fields of texts, numbers, truth values, lists of token ids or
+    of texts, and their optional forms."""
     import pyarrow as pa
 
     types = {
         str: pa.string(),
         int: pa.int64(),
         float: pa.float64(),
+        bool: pa.bool_(),
         list[int]: pa.list_(pa.field("element", pa.int32(), nullable=False)),
+        list[str]: pa.list_(pa.field("element", pa.string(), nullable=False)),
     }
 
     def field(name: str, hint: Any) -> Any:
@@ -79,6 +81,13 @@ def checksum(path: Path) -> str:
 
 
 _checksums: dict[Path, tuple[tuple[int, ...], str]] = {}
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a Parquet file has."""
+    import pyarrow.parquet as pq
+
+    return pq.read_metadata(path).num_rows
 
 
 def content_digest(path: Path, columns: list[str] | None = None) -> str:

@@ -10,7 +10,14 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from selftrain_assets.domain.types import Drawing, Judgement, Row, Sample, Score, Verification
+from selftrain_assets.domain.types import (
+    Row,
+    Sample,
+    SampleMembership,
+    Score,
+    VerdictMembership,
+    Verification,
+)
 from selftrain_assets.store import Store
 from selftrain_assets.store.pool import Pool
 from tests import lab
@@ -18,8 +25,8 @@ from tests import lab
 E_STEP = ["problems", "base", "base evaluation", "policy", "samples", "verifications", "dataset"]
 TABLES = {
     "base/evaluation": Score,
-    "iter-001/samples": Drawing,
-    "iter-001/verifications": Judgement,
+    "iter-001/samples": SampleMembership,
+    "iter-001/verifications": VerdictMembership,
     "iter-001/dataset": Row,
 }
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from selftrain_assets.config.experiment import parse_experiment
-from selftrain_assets.domain.types import Drawing, Judgement, Problem, Row, Score
+from selftrain_assets.domain.types import Problem, Row, SampleMembership, Score, VerdictMembership
 from selftrain_assets.engines.scripted import ScriptedEngine
 from selftrain_assets.operations.catalog import query
 from selftrain_assets.operations.lineage import Lineage
@@ -26,8 +26,8 @@ NARROW = {"recipe": lab.SETTINGS["recipe"] | {"cap": 1}}
 STRICT = {"verifier": {"type": "numeric", "require_mark": True}}
 RECORDS = {
     "problems": Problem,
-    "samples": Drawing,
-    "verifications": Judgement,
+    "samples": SampleMembership,
+    "verifications": VerdictMembership,
     "rows": Row,
     "scores": Score,
 }

@@ -14,13 +14,12 @@ from selftrain_assets.domain.identity import text_digest
 from selftrain_assets.domain.prompts import Prompt
 from selftrain_assets.domain.requests import plan_draws
 from selftrain_assets.domain.sampling import Sampling
-from selftrain_assets.domain.types import Outcome, Problem, Row, Verdict
+from selftrain_assets.domain.types import Outcome, Problem, Row, SampleMembership, Verdict
 from selftrain_assets.operations.catalog import query
 from selftrain_assets.pipeline import dataset, inputs, sampling, training, verification
-from selftrain_assets.pipeline.generation import want
+from selftrain_assets.pipeline.generation import plan_requests
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.store import Store
-from selftrain_assets.store.database import Database
 from selftrain_assets.verifiers import NumericVerifier
 from tests import lab
 from tests.lab import read_samples, read_verifications
@@ -34,8 +33,8 @@ E_STEP = {
 
 
 @pytest.fixture(scope="module")
-def db(tmp_path_factory):
-    with Database(tmp_path_factory.mktemp("spilt")) as found:
+def workspace(tmp_path_factory):
+    with Store(tmp_path_factory.mktemp("store")).workspace() as found:
         yield found
 
 
@@ -49,8 +48,8 @@ def db(tmp_path_factory):
     ),
     st.sets(st.integers(0, 60)),
 )
-def test_members_are_the_requests_of_the_plan_and_owed_those_that_nobody_holds(
-    db, kinds, committed
+def test_requests_are_those_of_the_plan_and_missing_those_that_nobody_holds(
+    workspace, kinds, committed
 ):
     plan = [
         plan_draws(
@@ -59,23 +58,30 @@ def test_members_are_the_requests_of_the_plan_and_owed_those_that_nobody_holds(
             Sampling(samples_per_problem=count, temperature=temperature),
             f"policy {kind}",
             seed=7,
+            greedy=temperature == 0.0,
         )
         for kind, (ids, count, temperature) in enumerate(kinds)
     ]
-    want(db, plan)
+    requests = plan_requests(workspace, plan)
+    planned = sorted(workspace.records(requests), key=lambda request: request.position)
     wanted = [
-        (kind, r.key, r.problem_id) for kind, draws in enumerate(plan) for r in draws.requests()
+        (kind, r.key, r.problem_id, r.index)
+        for kind, draws in enumerate(plan)
+        for r in draws.requests()
     ]
-    assert db.execute("SELECT kind, key, problem_id FROM members ORDER BY place") == wanted
-    held = [wanted[n][1] for n in committed if n < len(wanted)]
-    owed = db.execute(
-        "SELECT kind, position, index FROM members WHERE key NOT IN (SELECT unnest(?::VARCHAR[]))"
-        " ORDER BY place",
-        held,
+    assert [(r.draws_index, r.key, r.problem_id, r.index) for r in planned] == wanted
+    assert [r.position for r in planned] == list(range(len(wanted)))
+    assert [r.greedy for r in planned] == [plan[kind].greedy for kind, *_ in wanted]
+    held = [SampleMembership(wanted[n][1], "p") for n in committed if n < len(wanted)]
+    missing = workspace.missing(requests, workspace.load_records(held, SampleMembership))
+    owed = workspace.rows("generation.requests_in_order", requests=missing)
+    keys = [key for _, key, *_ in wanted if key not in {sample.key for sample in held}]
+    assert [plan[draws].request(prompt, index).key for draws, prompt, index in owed] == keys
+    assert (
+        workspace.count(missing)
+        == len(keys)
+        == workspace.count_missing(requests, workspace.load_records(held, SampleMembership))
     )
-    assert [plan[kind].request(position, index).key for kind, position, index in owed] == [
-        key for _, key, _ in wanted if key not in held
-    ]
 
 
 def e_step(run):

@@ -9,7 +9,7 @@ import pytest
 
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.domain.errors import TaskError, UserError
-from selftrain_assets.domain.types import Judgement, Row, Score
+from selftrain_assets.domain.types import Row, Score, VerdictMembership
 from selftrain_assets.operations.audit import audit
 from selftrain_assets.operations.catalog import query
 from selftrain_assets.operations.garbage import collect
@@ -104,7 +104,7 @@ def table(run, stage, record, scope="iter-001", name=None):
 def test_each_method_is_drawn_by_its_prompt_and_judged_by_its_verifier(finished):
     run = finished
     samples = {s.key: s for s in lab.read_samples(run, run.need("iter-001", "samples"))}
-    judged = table(run, "verifications", Judgement)
+    judged = table(run, "verifications", VerdictMembership)
     assert Counter(j.method for j in judged) == {"marked": 72, "bare": 72}
     for j in judged:
         sample = samples[j.sample_key]
@@ -118,7 +118,7 @@ def test_every_correct_solution_is_translated_and_verified_again(finished):
     own = {s.key: s for s in lab.read_samples(run, run.need("iter-001", "samples"))}
     passed = {
         (own[j.sample_key].problem_id, j.method, own[j.sample_key].completion)
-        for j in table(run, "verifications", Judgement)
+        for j in table(run, "verifications", VerdictMembership)
         if j.outcome == "pass"
     }
     translated = {
@@ -213,7 +213,9 @@ def test_matched_in_size_a_method_learns_from_no_more_than_it_found(mmst):
     run = mmst(recipe={"size_match": "per_method"})
     run_rounds(run, [1])
     rows = table(run, "dataset", Row, name="rows")
-    own = Counter(j.method for j in table(run, "verifications", Judgement) if j.outcome == "pass")
+    own = Counter(
+        j.method for j in table(run, "verifications", VerdictMembership) if j.outcome == "pass"
+    )
     assert Counter(r.method for r in rows) == own
     assert {r.source for r in rows} == {"self", "translated"}
 

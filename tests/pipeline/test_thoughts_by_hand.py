@@ -103,5 +103,5 @@ def test_translations_and_attempts_are_of_the_answer_alone(opened, texts):
 def test_the_database_splits_where_python_does(tmp_path, start, thought, answer):
     with Database(tmp_path) as db:
         assert db.execute(
-            "SELECT thought_of($1, $2::BIGINT), answer_of($1, $2::BIGINT)", "aé😀b", start
+            "SELECT thought_of($1, $2::BIGINT), answer_of($1, $2::BIGINT)", ["aé😀b", start]
         ) == [(thought, answer)]

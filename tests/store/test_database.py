@@ -16,7 +16,7 @@ from selftrain_assets.domain.identity import (
     text_digest,
     verification_key,
 )
-from selftrain_assets.domain.types import Drawing, Problem
+from selftrain_assets.domain.types import Problem, SampleMembership
 from selftrain_assets.store.database import WINDOW, Database
 from selftrain_assets.store.tables import content_digest
 from tests import lab
@@ -31,7 +31,7 @@ def db(tmp_path_factory):
 
 
 def one(db, sql, *values):
-    return db.execute(f"SELECT {sql}", *values)[0][0]
+    return db.execute(f"SELECT {sql}", values)[0][0]
 
 
 @given(TEXT, st.integers(0, 10**6))
@@ -97,12 +97,14 @@ def test_what_does_not_fit_into_memory_is_spilt_and_leaves_nothing(tmp_path):
 
 def test_a_digest_is_of_content_and_order_and_not_of_bytes(db, tmp_path):
     paths = [tmp_path / f"{n}.parquet" for n in range(4)]
-    drawings = [Drawing(f"key {n}", f"problem {n % 7}") for n in range(200)]
-    lab.write_table(paths[0], Drawing, drawings)
-    db.view("drawings", Drawing, [paths[0]])
+    drawings = [SampleMembership(f"key {n}", f"problem {n % 7}") for n in range(200)]
+    lab.write_table(paths[0], SampleMembership, drawings)
+    db.view("drawings", SampleMembership, [paths[0]])
     db.write("SELECT * FROM drawings", paths[1])
-    lab.write_table(paths[2], Drawing, drawings[::-1])
-    lab.write_table(paths[3], Drawing, [*drawings[:-1], Drawing("key 199", "problem 99")])
+    lab.write_table(paths[2], SampleMembership, drawings[::-1])
+    lab.write_table(
+        paths[3], SampleMembership, [*drawings[:-1], SampleMembership("key 199", "problem 99")]
+    )
     assert paths[0].read_bytes() != paths[1].read_bytes()
     first, same, *others = (content_digest(path, ["key", "problem_id"]) for path in paths)
     assert first == same
@@ -110,8 +112,8 @@ def test_a_digest_is_of_content_and_order_and_not_of_bytes(db, tmp_path):
 
 
 def test_a_file_that_went_away_is_told_in_one_line(db, tmp_path):
-    lab.write_table(tmp_path / "t.parquet", Drawing, [])
-    db.view("gone", Drawing, [tmp_path / "t.parquet"])
+    lab.write_table(tmp_path / "t.parquet", SampleMembership, [])
+    db.view("gone", SampleMembership, [tmp_path / "t.parquet"])
     (tmp_path / "t.parquet").unlink()
     with pytest.raises(InfraError, match=r"t\.parquet") as caught:
         db.count("gone")

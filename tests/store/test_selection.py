@@ -303,8 +303,7 @@ def test_what_each_rule_calls_the_same(rule, expected):
 def path(tmp_path_factory):
     """Reasoning path of a text."""
     with Database(tmp_path_factory.mktemp("spilt")) as db:
-        db.script("selection_rules")
-        yield lambda text: db.execute("SELECT equation_path(?)", text)[0][0]
+        yield lambda text: db.execute("SELECT equation_path(?)", [text])[0][0]
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,20 @@ import sys
 import threading
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selftrain_assets.domain.errors import BusyError, IntegrityError, SelftrainError, UserError
-from selftrain_assets.domain.types import Drawing, Judgement, Problem, Sample, Verification
+from selftrain_assets.domain.types import (
+    Problem,
+    Sample,
+    SampleMembership,
+    VerdictMembership,
+    Verification,
+)
 from selftrain_assets.operations.catalog import query
 from selftrain_assets.operations.lineage import Lineage
 from selftrain_assets.runtime.files import write_atomically
@@ -411,21 +417,18 @@ def test_a_table_of_an_older_version_with_fewer_columns_stays_where_nothing_else
 ):
     """Its history lists it: put aside, it would be missing there."""
 
-    def write(columns):
-        with store.database() as db:
-            return store.write_query(
-                "e",
-                "iter-001",
-                "rows",
-                db,
-                f"SELECT {columns} FROM (VALUES ('a', 1), ('b', 2)) AS t(key, n)",
-                ["key"],
-            )
+    def write(**columns):
+        record = make_dataclass(
+            "Written", [("key", str), ("n", int), *((name, list[int] | None) for name in columns)]
+        )
+        with store.workspace() as ws:
+            relation = ws.load(record, [["a", "b"], [1, 2], *columns.values()])
+            return store.write_relation("e", "iter-001", "rows", ws, relation, ["key"])
 
-    old = write("key, n")
-    assert write("key, n, NULL::INTEGER[] AS tokens") == old
+    old = write()
+    assert write(tokens=[None, None]) == old
     assert not caplog.records
-    ((_, _, later), _) = write("key, n, [n] AS tokens")
+    ((_, _, later), _) = write(tokens=[[1], [2]])
     assert later != old[0][2]
     assert "damaged; quarantined" in caplog.text
 
@@ -470,8 +473,8 @@ def fill(store, experiment):
     store.verifications("verifier", "policy").commit([verdict])
     for stage, record, entries in (
         ("problems", Problem, [Problem("p1", "1 + 1?", "2")]),
-        ("samples", Drawing, [Drawing("s1", "p1")]),
-        ("verifications", Judgement, [Judgement("v1", "s1", "p1", "pass", 1.0)]),
+        ("samples", SampleMembership, [SampleMembership("s1", "p1")]),
+        ("verifications", VerdictMembership, [VerdictMembership("v1", "s1", "p1", "pass", 1.0)]),
     ):
         table = store.write_table(experiment, "iter-001", stage, "d" * 32, record, entries)
         store.commit(
@@ -534,8 +537,8 @@ def test_asking_does_not_wait_for_a_writer(store):
 
 def test_a_table_of_another_version_is_named(tmp_path):
     path = tmp_path / "table.parquet"
-    digest = lab.write_table(path, Drawing, [Drawing("k", "p")])
+    digest = lab.write_table(path, SampleMembership, [SampleMembership("k", "p")])
     with pytest.raises(
         IntegrityError, match=r"table\.parquet was written by another version of selftrain"
     ):
-        read_table(path, Judgement, digest)
+        read_table(path, VerdictMembership, digest)

@@ -3,96 +3,132 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated, get_type_hints
 
 from selftrain_assets.domain.errors import IntegrityError
-from selftrain_assets.domain.types import Judgement, Problem, Row, Sample, Trajectory, Verification
+from selftrain_assets.domain.types import (
+    Problem,
+    Row,
+    Sample,
+    Trajectory,
+    VerdictMembership,
+    Verification,
+)
 from selftrain_assets.pipeline.dataset import SOURCE_OF
-from selftrain_assets.pipeline.run import INPUTS, Run
+from selftrain_assets.pipeline.run import INPUTS, Run, iteration_of
 from selftrain_assets.pipeline.sampling import SAMPLES_OF
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.database import Database, FileFormat, relation, text
+from selftrain_assets.store.database import FileFormat
+from selftrain_assets.store.workspace import Relation, Workspace
 
-COLUMNS = {
-    "row_key": ("r.key", "key of the row: a hash of prompt, completion, weight, source and sample"),
-    "problem_id": ("r.problem_id", "id of the problem"),
-    "question": ("p.question", "the problem's question, without the text around it"),
-    "answer": (
-        "p.answer",
+
+@dataclass(frozen=True, slots=True)
+class ExportedRow:
+    """A row beside its problem, its sample and its verdict, and of each column what it says."""
+
+    row_key: Annotated[
+        str,
+        "key of the row: a hash of prompt, completion, weight, source and sample",
+    ]
+    problem_id: Annotated[str, "id of the problem"]
+    question: Annotated[str | None, "the problem's question, without the text around it"]
+    answer: Annotated[
+        str | None,
         "reference answer that the verifier compares with; empty where tests judge",
-    ),
-    "prompt": ("r.prompt", "what the model was given"),
-    "completion": ("r.completion", "what it was trained to answer: the loss is on this text alone"),
-    "weight": ("r.weight", "weight of the row in the loss"),
-    "source": ("r.source", "self, human, rationalized, translated or improved; see above"),
-    "method": ("r.method", "how the problem is solved, where a recipe has several methods"),
-    "origin": ("r.origin", "of a translation: the method that it was translated from"),
-    "translates": (
-        "r.translates",
+    ]
+    prompt: Annotated[str, "what the model was given"]
+    completion: Annotated[str, "what it was trained to answer: the loss is on this text alone"]
+    weight: Annotated[float, "weight of the row in the loss"]
+    source: Annotated[str, "self, human, rationalized, translated or improved; see above"]
+    method: Annotated[str | None, "how the problem is solved, where a recipe has several methods"]
+    origin: Annotated[str | None, "of a translation: the method that it was translated from"]
+    translates: Annotated[
+        str | None,
         "of a translation: sample_key of the solution that it translates",
-    ),
-    "turn": ("r.turn", "which turn of the trajectory that begins with the sample"),
-    "sections": (
-        "r.sections",
+    ]
+    turn: Annotated[int | None, "which turn of the trajectory that begins with the sample"]
+    sections: Annotated[
+        str | None,
         "what parts of the completion weigh: lengths in characters with factors, as JSON",
-    ),
-    "round": (
-        "r.iteration",
+    ]
+    round: Annotated[
+        int,
         "round that drew the sample; of a human row, round whose dataset it was added to",
-    ),
-    "sample_key": (
-        "r.sample_key",
-        (
-            "key of the sample: a hash of weights, sampling settings, seed, prompt and index; null"
-            " for human rows"
-        ),
-    ),
-    "sample_index": ("s.index", "which of the samples on this prompt, from 0"),
-    "seed": ("s.seed", "seed that the sample was drawn with"),
-    "policy": ("s.policy", "digest of the weights that drew it"),
-    "engine": ("s.engine", "program that drew it, and its version"),
-    "thought": (
-        "thought_of(s.completion, s.answer_start)",
-        (
-            "the thought that the sample begins with, where the model thinks before it answers;"
-            " part of the completion unless it was left out"
-        ),
-    ),
-    "sampled_answer": (
-        "answer_of(s.completion, s.answer_start)",
+    ]
+    sample_key: Annotated[
+        str | None,
+        "key of the sample: a hash of weights, sampling settings, seed, prompt and index; null for"
+        " human rows",
+    ]
+    sample_index: Annotated[int | None, "which of the samples on this prompt, from 0"]
+    seed: Annotated[int | None, "seed that the sample was drawn with"]
+    policy: Annotated[str | None, "digest of the weights that drew it"]
+    engine: Annotated[str | None, "program that drew it, and its version"]
+    thought: Annotated[
+        str | None,
+        "the thought that the sample begins with, where the model thinks before it answers; part of"
+        " the completion unless it was left out",
+    ]
+    sampled_answer: Annotated[
+        str | None,
         "what the sample says behind its thought: what was judged",
-    ),
-    "forced": (
-        "r.forced",
-        (
-            "from which character to which the completion was not drawn, but put there to end a"
-            " thought; it is not learnt"
-        ),
-    ),
-    "finish_reason": ("s.finish_reason", "stop, or length where it was cut off"),
-    "prompt_tokens": ("s.prompt_tokens", "tokens of the prompt it was drawn from"),
-    "completion_tokens": ("s.completion_tokens", "tokens of the completion"),
-    "outcome": (
-        "v.outcome",
+    ]
+    forced: Annotated[
+        list[int] | None,
+        "from which character to which the completion was not drawn, but put there to end a"
+        " thought; it is not learnt",
+    ]
+    finish_reason: Annotated[str | None, "stop, or length where it was cut off"]
+    prompt_tokens: Annotated[int | None, "tokens of the prompt it was drawn from"]
+    completion_tokens: Annotated[int | None, "tokens of the completion"]
+    outcome: Annotated[
+        str | None,
         "verdict of the verifier on the sample: pass, or of an improved row anything",
-    ),
-    "reward": ("v.reward", "reward, from 0 to 1"),
-    "parsed": ("v.parsed", "answer, or program, that the verifier read out of the completion"),
-    "reason": ("v.reason", "why the verdict is what it is"),
-    "verifier": ("v.verifier", "who judged, and its version"),
-}
-"""Name of each column, what it is read from, and what it says."""
+    ]
+    reward: Annotated[float | None, "reward, from 0 to 1"]
+    parsed: Annotated[
+        str | None,
+        "answer, or program, that the verifier read out of the completion",
+    ]
+    reason: Annotated[str | None, "why the verdict is what it is"]
+    verifier: Annotated[str | None, "who judged, and its version"]
 
-JOINED = """
-FROM training_rows AS r
-LEFT JOIN problems AS p ON p.id = r.problem_id
-LEFT JOIN judged AS j ON j.iteration = r.iteration AND j.sample_key = r.sample_key AND j.problem_id = r.problem_id
-    AND j.source = CASE r.source WHEN 'improved' THEN 'self' ELSE r.source END AND j.method IS NOT DISTINCT FROM r.method
-LEFT JOIN corrected AS t ON t.iteration = r.iteration AND t.sample_key = r.sample_key AND t.problem_id = r.problem_id
-LEFT JOIN sample_pool AS s ON s.key = r.sample_key
-LEFT JOIN verdict_pool AS v ON v.key = j.key
-"""  # noqa: E501
+
+HINTS = get_type_hints(ExportedRow, include_extras=True)
+COLUMNS: dict[str, str] = {
+    field.name: HINTS[field.name].__metadata__[0] for field in fields(ExportedRow)
+}
+"""What each column says."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined(ExportedRow):
+    position: int
+    ends_right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _NumberedRow(Row):
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    iteration: int
+    source: str
+    key: str
+    sample_key: str
+    problem_id: str
+    method: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Corrected:
+    iteration: int
+    sample_key: str
+    problem_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,86 +154,72 @@ def write_rows(run: Run, dataset: Manifest, folder: Path, format: FileFormat) ->
     """
     file = f"data/train.{format}"
     (folder / file).parent.mkdir()
-    with run.store.database() as db:
-        _open(run, db, dataset)
-        columns = ", ".join(f"{source} AS {name}" for name, (source, _) in COLUMNS.items())
-        db.execute(
-            f"CREATE VIEW exported AS SELECT r.place, t.ending IS NOT NULL AS ends_right, {columns}"
-            f" {JOINED}"
-        )
-        _check(run, db, dataset)
-        db.write(
-            "SELECT * EXCLUDE (place, ends_right) FROM exported ORDER BY place",
-            folder / file,
-            format,
-        )
-        types = {
-            name: kind for name, kind, *_ in db.execute("DESCRIBE exported") if name in COLUMNS
-        }
-        splits = db.execute(
-            "SELECT split, count(*) FROM training_rows AS r JOIN problems AS p ON p.id ="
-            " r.problem_id GROUP BY 1 ORDER BY 1"
-        )
-        sources = db.execute(
-            "SELECT source, iteration, method, count(*), count(DISTINCT problem_id) FROM"
-            " training_rows GROUP BY ALL ORDER BY ALL"
-        )
+    with run.store.workspace() as ws:
+        rows = ws.read(_NumberedRow, [run.store.table(dataset, "rows")])
+        problems = ws.read(Problem, [run.store.table(run.need(INPUTS, "problems"), "problems")])
+        joined = _joined(run, ws, dataset, rows, problems)
+        _check(run, ws, dataset, joined)
+        in_order = ws.view(ExportedRow, "export.in_order", joined=joined)
+        ws.write(in_order, folder / file, format)
+        types = ws.column_types(in_order)
+        splits = ws.rows("export.splits", rows=rows, problems=problems)
+        sources = ws.rows("export.sources", rows=rows)
         return Rows(file, format, dataset.files["rows"][1], types, splits, sources)  # type: ignore[arg-type]
 
 
-def _open(run: Run, db: Database, dataset: Manifest) -> None:
-    """The rows, their problems, and the samples and verdicts of the rounds that they come from,
-    as relations."""
+def _joined(
+    run: Run,
+    ws: Workspace,
+    dataset: Manifest,
+    rows: Relation[_NumberedRow],
+    problems: Relation[Problem],
+) -> Relation[_Joined]:
+    """The rows beside their problems, and the samples and verdicts of the rounds that they come
+    from."""
     learnt_from = [run.need(*name.split("/")) for name in dataset.parents if "/" in name]
     edited = [m for m in learnt_from if m.stage == "trajectories"]
     evidence = [m for m in learnt_from if m not in edited] + [
         run.need(m.scope, "verifications") for m in edited
     ]
-    db.execute(
-        "CREATE VIEW training_rows AS"
-        f" {relation(Row, [run.store.table(dataset, 'rows')], places=True)}"
-    )
-    db.view("problems", Problem, [run.store.table(run.need(INPUTS, "problems"), "problems")])
     judged = [
-        f"SELECT {_round(m)} AS iteration, {text(SOURCE_OF[m.stage])} AS source, * "
-        f"FROM ({relation(Judgement, [run.store.table(m, m.stage)])})"
+        ws.view(
+            _Verdict,
+            "export.verdicts_of",
+            verdicts=ws.read(VerdictMembership, [run.store.table(m, m.stage)]),
+            iteration=iteration_of(m.scope),
+            source=SOURCE_OF[m.stage],
+        )
         for m in evidence
     ]
-    unjudged = f"SELECT 0 AS iteration, '' AS source, * FROM ({relation(Judgement, [])})"
-    db.execute(f"CREATE VIEW judged AS {' UNION ALL '.join([unjudged, *judged])}")
     corrected = [
-        f"SELECT {_round(m)} AS iteration, sample_key, problem_id, ending FROM"
-        f" ({relation(Trajectory, [run.store.table(m, m.stage)])}) WHERE ending = 'improved'"
+        ws.view(
+            _Corrected,
+            "export.corrected_in",
+            trajectories=ws.read(Trajectory, [run.store.table(m, m.stage)]),
+            iteration=iteration_of(m.scope),
+        )
         for m in edited
     ]
-    nothing = (
-        f"SELECT 0 AS iteration, sample_key, problem_id, ending FROM ({relation(Trajectory, [])})"
-    )
-    db.execute(f"CREATE VIEW corrected AS {' UNION ALL '.join([nothing, *corrected])}")
     policies = {run.need(m.scope, SAMPLES_OF[m.stage]).parents["policy"] for m in evidence}
     verdicts = {
         (verifier, m.detail["policy"]) for m in evidence for verifier in m.detail["verifiers"]
     }
-    samples = [run.store.samples(policy) for policy in sorted(policies)]
-    verifications = [run.store.verifications(*of) for of in sorted(verdicts)]
-    for pool in (*samples, *verifications):
-        pool.check()
-    db.view("sample_pool", Sample, [file for pool in samples for file in pool.files()])
-    db.view("verdict_pool", Verification, [file for pool in verifications for file in pool.files()])
+    return ws.view(
+        _Joined,
+        "export.joined",
+        rows=rows,
+        problems=problems,
+        judged=ws.union(_Verdict, judged),
+        corrected=ws.union(_Corrected, corrected),
+        samples=ws.pools(Sample, map(run.store.samples, sorted(policies))),
+        verdicts=ws.pools(Verification, (run.store.verifications(*of) for of in sorted(verdicts))),
+    )
 
 
-def _round(manifest: Manifest) -> int:
-    return int(manifest.scope.rpartition("-")[2])
-
-
-def _check(run: Run, db: Database, dataset: Manifest) -> None:
+def _check(run: Run, ws: Workspace, dataset: Manifest, joined: Relation[_Joined]) -> None:
     """Each row once, and each that was sampled with its sample and a verdict that lets it pass,
     or a trajectory that ends right."""
-    rows, wrong = db.execute(
-        "SELECT count(*), count(*) FILTER (question IS NULL OR (sample_key IS NOT NULL AND (policy"
-        " IS NULL OR outcome IS NULL OR NOT CASE source WHEN 'improved' THEN ends_right ELSE"
-        " outcome = 'pass' END))) FROM exported"
-    )[0]
+    rows, wrong = ws.row("export.count_wrong", joined=joined)
     if wrong or rows != dataset.files["rows"][1]:
         raise IntegrityError(
             f"{run.name}: {dataset.scope} has rows whose problem, sample or verdict is not in the"

@@ -17,10 +17,10 @@ from typing import Any
 from selftrain_assets.domain.requests import Draws
 from selftrain_assets.domain.types import Outcome
 from selftrain_assets.models.loading import Policy
-from selftrain_assets.pipeline.generation import OpenEngines, draw, want
+from selftrain_assets.pipeline.generation import OpenEngines, generate_missing, plan_requests
 from selftrain_assets.pipeline.run import Clock, Run
 from selftrain_assets.recipes.tripost.conversations import Ask, Role, ToJudge, Told, Wanted
-from selftrain_assets.store.database import WINDOW, Database
+from selftrain_assets.store.database import WINDOW
 from selftrain_assets.verifiers.guard import judged
 from selftrain_assets.verifiers.protocol import Judge
 
@@ -32,10 +32,8 @@ class Responder:
     counts the completions that were asked for, `tokens` what it took to draw those that were not
     there."""
 
-    def __init__(
-        self, run: Run, db: Database, models: Mapping[Role, Policy], label: str, clock: Clock
-    ) -> None:
-        self._run, self._db, self._models, self._label, self._clock = run, db, models, label, clock
+    def __init__(self, run: Run, models: Mapping[Role, Policy], label: str, clock: Clock) -> None:
+        self._run, self._models, self._label, self._clock = run, models, label, clock
         self._held = ExitStack()
         self._judge_open: Judge | None = None
         self.drawn = self.tokens = 0
@@ -99,18 +97,18 @@ class Responder:
                     self._run.config.seed,
                 )
             )
-        want(self._db, plan)
-        found = draw(self._run, self._db, model, plan, self._label, self._clock, self._engines)
-        self.drawn, self.tokens = self.drawn + found.wanted, self.tokens + found.tokens
-        drawn = self._db.execute(
-            "SELECT kind, position, answer_of(completion, answer_start), s.key, finish_reason FROM"
-            " members JOIN sample_pool AS s USING (key)"
-        )
+        with self._run.store.workspace() as ws:
+            requests = plan_requests(ws, plan)
+            drawn = generate_missing(
+                self._run, ws, requests, model, plan, self._label, self._clock, self._engines
+            )
+            responses = ws.rows("generation.responses", requests=requests, samples=drawn.samples)
+        self.drawn, self.tokens = self.drawn + drawn.requested, self.tokens + drawn.tokens
         texts = {
-            (plan[kind].sampling, plan[kind].prompts[position][1]): Told(
+            (plan[draws].sampling, plan[draws].prompts[prompt][1]): Told(
                 answer, key, cut_off=reason != "stop"
             )
-            for kind, position, answer, key, reason in drawn
+            for draws, prompt, answer, key, reason in responses
         }
         return {place: texts[each.sampling, each.prompt] for place, each in asks.items()}
 

@@ -16,7 +16,6 @@ from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.tripost.conversation_runner import Responder
 from selftrain_assets.recipes.tripost.conversations import Conversations
 from selftrain_assets.recipes.tripost.stages import script_of, script_version
-from selftrain_assets.store.database import Database
 
 
 def improves(run: Run) -> bool:
@@ -33,21 +32,17 @@ def identity(run: Run) -> list[str]:
 
 
 def self_improvement(
-    run: Run, db: Database, policy: Policy, label: str, clock: Clock
+    run: Run, answers: Sequence[tuple[str, str]], policy: Policy, label: str, clock: Clock
 ) -> tuple[list[Improvement], int]:
-    """Go on from the greedy attempts that are `members`, and the tokens that it took. What could
-    not be judged is left out."""
+    """Go on from greedy answers, given as problem id and text, and the tokens that it took. What
+    could not be judged is left out."""
     recipe = run.config.recipe
     assert isinstance(recipe, TriPosT)
-    greedy = db.execute(
-        "SELECT m.problem_id, answer_of(completion, answer_start) FROM members AS m JOIN"
-        " sample_pool USING (key) WHERE method IS NULL AND kind % 2 = 0 ORDER BY place"
-    )
     problems = {p.id: p for p in run.problems}
     conversations = Conversations(recipe, run.methods[0].prompt, script_of(run), own=True)
-    with Responder(run, db, {"policy": policy}, label, clock) as responder:
+    with Responder(run, {"policy": policy}, label, clock) as responder:
         found = list(
-            responder.converse(conversations.answer(problems[id], text) for id, text in greedy)
+            responder.converse(conversations.answer(problems[id], text) for id, text in answers)
         )
     return [
         each for each in found if Outcome.INFRA_ERROR not in (each.direct, each.final)

@@ -28,7 +28,6 @@ from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.tripost.conversation_runner import Responder
 from selftrain_assets.recipes.tripost.conversations import Conversations, Role
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.database import Database
 
 CORRECT, IMPROVED, GOLD = "correct", "improved", "gold"
 SOURCE_OF: dict[str, RowSource] = {CORRECT: "self", IMPROVED: "improved", GOLD: "human"}
@@ -139,7 +138,7 @@ def trajectories(run: Run, iteration: int) -> Manifest:
         own,
         script_version(script),
         digests,
-        [run.methods[0].judge],
+        [run.methods[0].verifier_fingerprint],
     )
     parents = {"verifications": judged.digest, "samples": drawn.digest}
     current = run.done(scope, "trajectories", key, parents)
@@ -148,9 +147,9 @@ def trajectories(run: Run, iteration: int) -> Manifest:
     weights = asked_weights | {"policy": policy.result(PolicyResult).weights}
     models = {role: resolve(run.store, reference) for role, reference in weights.items()}
     conversations = Conversations(recipe, run.methods[0].prompt, script, own)
-    with run.store.writing(run.name, scope, "trajectories", run.owner), run.store.database() as db:
+    with run.store.writing(run.name, scope, "trajectories", run.owner):
         attempts = _attempts(run, drawn, judged)
-        with Responder(run, db, models, f"{scope} trajectories", clock) as responder:
+        with Responder(run, models, f"{scope} trajectories", clock) as responder:
             held = list(
                 responder.converse(conversations.trajectory(*attempt) for attempt in attempts)
             )
@@ -201,11 +200,10 @@ def _is_drawn(run: Run, made: Manifest) -> bool:
     pools = [run.store.samples(digest) for digest in digests if digest]
     if not all(pool.is_sound() for pool in pools):
         return False
-    with run.store.database() as db:
-        db.view("turns", Turn, [run.store.table(made, "turns")])
-        db.view("sample_pool", Sample, [file for pool in pools for file in pool.files()])
-        named = "SELECT feedback_sample AS key FROM turns UNION SELECT update_sample FROM turns"
-        return not db.count(f"({named}) ANTI JOIN sample_pool USING (key) WHERE key IS NOT NULL")
+    with run.store.workspace() as ws:
+        samples = ws.read(Sample, [file for pool in pools for file in pool.files()])
+        turns = ws.read(Turn, [run.store.table(made, "turns")])
+        return not ws.row("generation.count_lost_edits", turns=turns, samples=samples)[0]
 
 
 def _attempts(
@@ -214,13 +212,9 @@ def _attempts(
     """The samples of the round, each under the verdict on it and whether it was cut off, in
     order; not those that were retracted."""
     problems, retracted = {p.id: p for p in run.train_problems}, set(run.retracted.values("sample"))
-    with run.store.database() as db:
-        samples, verdicts = open_samples(run, db, drawn), open_verdicts(run, db, judged)
-        rows = db.execute(
-            "SELECT s.problem_id, s.key, answer_of(s.completion, s.answer_start), v.outcome,"
-            f" s.finish_reason FROM {samples} AS s LEFT JOIN {verdicts} AS v ON v.sample_key ="
-            " s.key AND v.problem_id = s.problem_id ORDER BY s.problem_id, s.index, s.key"
-        )
+    with run.store.workspace() as ws:
+        samples, verdicts = open_samples(run, ws, drawn), open_verdicts(run, ws, judged)
+        rows = ws.rows("generation.attempts", samples=samples, verdicts=verdicts)
     for problem_id, key, text, outcome, reason in rows:
         if problem_id in problems and key not in retracted:
             yield (
@@ -389,7 +383,7 @@ def _row(run: Run, problem: Problem, turn: Turn, source: RowSource, iteration: i
     return replace(row, ended_by=end)
 
 
-def edited(run: Run, db: Database, iteration: int) -> Rows:
+def edited(run: Run, iteration: int) -> Rows:
     """The rows of a round, frozen."""
     made = [
         run.need(iteration_scope(i), "trajectories")

@@ -19,3 +19,14 @@ CREATE MACRO row_key(prompt, completion, weight, source, sample, tokens, ended_b
 -- The two parts of a completion that begins with a thought; without one all of it is the answer.
 CREATE MACRO thought_of(completion, answer_start) AS left(completion, answer_start);
 CREATE MACRO answer_of(completion, answer_start) AS CASE WHEN answer_start IS NULL THEN completion ELSE substr(completion, answer_start + 1) END;
+
+-- When two solutions of a problem count as the same: case and white space folded, or the equations in order, without words or
+-- spaces, which is RFT's notion of one reasoning path (arXiv 2308.01825); without equations the folded text.
+CREATE MACRO normalized_text(completion) AS trim(regexp_replace(lower(completion), '[\s\v\x1c-\x1f\x{85}\p{Z}]+', ' ', 'g'));
+CREATE MACRO equations(completion) AS list_transform(
+    regexp_extract_all(completion, '[-+*/().\d\s]*\d\s*=\s*-?\d+(?:[.,]\d+)*'), lambda e: regexp_replace(e, '\s', '', 'g'));
+CREATE MACRO equation_path(completion) AS
+    coalesce(nullif(array_to_string(equations(completion), ';'), ''), normalized_text(completion));
+
+-- A choice at random ranks by a keyed hash: it depends neither on the order of arrival nor on what else is there.
+CREATE MACRO at_random(seed, purpose, key) AS md5_number(seed || ':' || purpose || ':' || key);
