@@ -103,11 +103,11 @@ def _write_preset(name: str, preset: str) -> None:
 
 def _do(name: str, rounds: str | None, sync: bool, quiet: bool) -> Path:
     from selftrain_assets.cli.runner import work
-    from selftrain_assets.cli.ui import Display, print_notes
+    from selftrain_assets.cli.ui import RunDisplay, print_notes
     from selftrain_assets.pipeline.length_checks import room_for_answers
     from selftrain_assets.reports import summarize, write_report
 
-    with Display(quiet=quiet) as display:
+    with RunDisplay(quiet=quiet) as display:
         opened = open_run(name, display.progress)
         if not quiet:
             print_notes(room_for_answers(opened.config))
@@ -155,8 +155,8 @@ def compare(
         return
     for table in comparison_tables(found):
         print_titled(table)
-    console.print("\n".join(found["terms"]), highlight=False)
-    console.print(f"Report: {os.path.relpath(page)}", highlight=False)
+    console.print("\n".join(found["terms"]))
+    console.print(f"Report: {os.path.relpath(page)}")
 
 
 @app.command()
@@ -191,8 +191,8 @@ def report(name: Name, as_json: AsJson = False) -> None:
         print_json(summarize(opened))
         return
     console.print(summary_table(summarize(opened)))
-    console.print(findings(summarize(opened)), highlight=False)
-    console.print(f"Report: {os.path.relpath(page)}", highlight=False)
+    console.print(findings(summarize(opened)))
+    console.print(f"Report: {os.path.relpath(page)}")
 
 
 @app.command()
@@ -376,4 +376,4 @@ def _farewell(name: str, page: Path, comparable: str | None, sampled: bool) -> N
     }
     width = max(map(len, following)) + 4
     lines = "".join(f"  {typed:<{width}}{what}\n" for typed, what in following.items())
-    console.print(f"\nReport: {os.path.relpath(page)}\n\nNext:\n{lines}", highlight=False)
+    console.print(f"\nReport: {os.path.relpath(page)}\n\nNext:\n{lines}")

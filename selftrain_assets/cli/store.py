@@ -85,10 +85,10 @@ def verify(
 ) -> None:
     """Judge the samples of finished rounds by the verifier that the experiment names now, and
     say what that would change."""
-    from selftrain_assets.cli.ui import Display, print_differences
+    from selftrain_assets.cli.ui import RunDisplay, print_differences
     from selftrain_assets.operations.reverify import reverify
 
-    with Display(quiet=as_json) as display:
+    with RunDisplay(quiet=as_json) as display:
         found = reverify(open_run(name, display.progress))
     print_json([asdict(each) for each in found]) if as_json else print_differences(found, diff)
 

@@ -41,7 +41,8 @@ def run_sweep(
 ) -> None:
     """Do what is owed of every point; the others are finished where one fails, and the exit code
     is 1 then."""
-    from selftrain_assets.operations.sweep import Scheduler, SweepDisplay, cores
+    from selftrain_assets.cli.ui import SweepDisplay
+    from selftrain_assets.operations.sweep import Scheduler, cores
     from selftrain_assets.store import Store
 
     points, store = runs_of(name, seeds), Store.default()
@@ -97,12 +98,10 @@ def _closed(name: str, points: dict[str, list[str]], quiet: bool) -> None:
 def _farewell(runs: int, failures: list[dict[str, str]]) -> None:
     from selftrain_assets.cli.ui import console
 
-    console.print(f"{runs - len(failures)} of {runs} runs of the sweep are done.", highlight=False)
+    console.print(f"{runs - len(failures)} of {runs} runs of the sweep are done.")
     for failure in failures:
-        console.print(
-            f"{failure['experiment']} failed: {failure['sentence']}", style="red", highlight=False
-        )
-        console.print(f"  mend it, then: {failure['again']}", highlight=False)
+        console.print(f"{failure['experiment']} failed: {failure['sentence']}", style="red")
+        console.print(f"  mend it, then: {failure['again']}")
 
 
 def show_sweep(names: Sequence[str], seeds: str | None, as_json: bool) -> None:
@@ -138,5 +137,5 @@ def _print(found: dict[str, Any], page: Path) -> None:
     from selftrain_assets.reports.sweeps import sweep_table
 
     print_titled(sweep_table(found))
-    console.print("\n".join(found["terms"]), highlight=False)
-    console.print(f"Report: {os.path.relpath(page)}", highlight=False)
+    console.print("\n".join(found["terms"]))
+    console.print(f"Report: {os.path.relpath(page)}")

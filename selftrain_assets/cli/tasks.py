@@ -133,8 +133,8 @@ def _print_loaded(found: dict[str, Any]) -> None:
         f"answers that verifier {found['verifier']} can read: {found['verifiable']:.2%}",
         *(f"  {id}: {fault}" for id, fault in list(found["faults"].items())[:NAMED]),
     ]
-    console.print("\n".join(lines), highlight=False)
+    console.print("\n".join(lines))
     console.rule(f"{found['example']['id']}, with its prompt", align="left")
-    console.print(found["example"]["prompt"], highlight=False)
+    console.print(found["example"]["prompt"])
     console.rule(align="left")
-    console.print(f"reference: {found['example']['answer'] or 'its tests'}", highlight=False)
+    console.print(f"reference: {found['example']['answer'] or 'its tests'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
@@ -16,10 +17,12 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress_bar import ProgressBar
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -36,10 +39,13 @@ if TYPE_CHECKING:
     from selftrain_assets.operations.lineage import Node
     from selftrain_assets.operations.retract import Affected
     from selftrain_assets.operations.reverify import RoundDifference
+    from selftrain_assets.operations.sweep.state import PointRun
 
 WIDTH_OF_A_FILE = 200  # where nobody's window sets a width, tables need not fold
 # of a lineage, shown on lines of their own
 TEXTS = ("prompt", "completion", "thought", "answer", "output")
+MOST_SHOWN = 24  # runs of a sweep; of more, those that are done or have yet to begin are counted
+STATES = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
 REMEDY = (
     "An old engine, or another runtime or kernel, is the usual cause: see sandbox/README.md,"
     " Running it elsewhere."
@@ -51,7 +57,7 @@ class Terminal(Console):
     would act on the terminal is written out."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(markup=False, emoji=False, **settings)
+        super().__init__(markup=False, emoji=False, highlight=False, **settings)
 
     def render_str(self, text: str, **settings: Any) -> Text:
         return super().render_str(visible(text), **settings)
@@ -72,12 +78,39 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.1f}/s", style="cyan")
 
 
-class Display:
-    """One progress bar per stage with rate and time left, and the table of iterations, which
-    grows as they finish. Without a terminal: one plain line per finished stage."""
+class LiveView:
+    """A part of the terminal that is drawn again and again while work goes on.
+
+    There is none where output is no terminal, or `quiet` is wanted.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._is_drawn = console.is_terminal and not quiet
+
+    def render(self) -> RenderableType:
+        """What is drawn."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        if self._is_drawn:
+            self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4)
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._is_drawn:
+            self._live.stop()
+
+
+class RunDisplay(LiveView):
+    """A progress bar for each stage, and the table of iterations, which grows as they finish.
+
+    Without a terminal: a plain line for each finished stage, and the table at the end.
+    """
 
     def __init__(self, quiet: bool = False) -> None:
-        self._quiet, self._live_wanted = quiet, not quiet and console.is_terminal
+        super().__init__(quiet)
         self._bars = Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}", markup=False),
@@ -89,42 +122,88 @@ class Display:
             TimeRemainingColumn(),
             console=console,
         )
-        self._tasks: dict[str, Any] = {}
+        self._tasks: dict[str, TaskID] = {}
+        self._finished: set[str] = set()
         self._summary: Callable[[], dict[str, Any]] | None = None
-        self._live: Live | None = None
+        self._table: Table | None = None
 
-    def __enter__(self) -> Self:
-        if self._live_wanted:
-            self._live = Live(self._bars, console=console, refresh_per_second=8)
-            self._live.start()
-        return self
+    def render(self) -> RenderableType:
+        return Group(self._bars, *([self._table] if self._table else []))
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._live is not None:
-            self._live.stop()
-        elif self._summary is not None and not self._quiet:
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
+        if self._summary is not None and not self._quiet and not self._is_drawn:
             console.print(summary_table(self._summary()))
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Move the bar of a stage."""
-        if self._quiet:
-            return
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(stage, total=total)
-        self._bars.update(self._tasks[stage], completed=done, total=total)
-        if (
-            not self._live_wanted
-            and done == total
-            and not self._bars.tasks[self._tasks[stage]].fields.get("told")
-        ):
-            self._bars.update(self._tasks[stage], told=True)
+        if self._is_drawn:
+            if stage not in self._tasks:
+                self._tasks[stage] = self._bars.add_task(stage)
+            self._bars.update(self._tasks[stage], completed=done, total=total)
+        elif not self._quiet and done == total and stage not in self._finished:
+            self._finished.add(stage)
             print(f"{stage}: {done} of {total}", flush=True)
 
     def table(self, summary: Callable[[], dict[str, Any]]) -> None:
         """Show the numbers so far; they are asked for when they are shown."""
         self._summary = summary
-        if self._live is not None:
-            self._live.update(Group(self._bars, summary_table(summary())))
+        if self._is_drawn:
+            self._table = summary_table(summary())
+
+
+class SweepDisplay(LiveView):
+    """A line for each run of a sweep with its stage, and how many are done.
+
+    Without a terminal: a plain line whenever a run begins or ends.
+    """
+
+    def __init__(self, name: str, quiet: bool = False) -> None:
+        super().__init__(quiet)
+        self.runs: Sequence[PointRun] = ()
+        self._name = name
+        self._printed: dict[str, tuple[str, str]] = {}
+
+    def changed(self, run: PointRun) -> None:
+        """Print what is new of a run, but for progress in a stage, where nothing is drawn."""
+        news = run.state, run.sentence
+        if not (self._is_drawn or self._quiet) and self._printed.get(run.name) != news:
+            self._printed[run.name] = news
+            ended = sum(other.state in ("done", "failed") for other in self.runs)
+            count = f" ({ended} of {len(self.runs)})" if run.state in ("done", "failed") else ""
+            print(f"{run.name}: {run.state}{count}{_result(run)}", flush=True)
+
+    def stopped(self) -> None:
+        """Print what is kept of a sweep that was interrupted."""
+        if self._quiet:
+            return
+        done = sum(run.state == "done" for run in self.runs)
+        going = [run.name for run in self.runs if run.state == "running"]
+        rest = f", and what {' and '.join(going)} had committed" if going else ""
+        console.print(f"{done} of {len(self.runs)} runs of the sweep are done, and kept{rest}.")
+
+    def render(self) -> RenderableType:
+        lines = Table.grid(padding=(0, 2))
+        for run in self.runs:
+            if len(self.runs) > MOST_SHOWN and run.state not in ("running", "failed"):
+                continue
+            name = Text(run.name, style=STATES[run.state])
+            state = f"{run.state}{_result(run)}"
+            bar: RenderableType = ""
+            if run.state == "running" and run.total:
+                bar = ProgressBar(run.total, run.done, width=20)
+            if run.state == "running" and not run.sentence:
+                state = f"{run.stage} {run.done} of {run.total}" if run.stage else "begins"
+            lines.add_row(name, bar, Text(state, overflow="ellipsis", no_wrap=True))
+        counts = Counter(run.state for run in self.runs)
+        states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+        return Group(lines, Text(f"{self._name}: {states}, {len(self.runs)} in all", style="bold"))
+
+
+def _result(run: PointRun) -> str:
+    if run.accuracy is not None:
+        return f", accuracy {run.accuracy:.3f}"
+    return f", {run.sentence}" if run.sentence else ""
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
@@ -134,16 +213,24 @@ def summary_table(summary: dict[str, Any]) -> Table:
 
 def print_titled(table: Titled) -> None:
     """A table under its title, which may be wider than the table."""
-    console.print(table.title, style="italic", highlight=False)
+    console.print(table.title, style="italic")
     console.print(_titled(table._replace(title="")))
 
 
 def _titled(titled: Titled) -> Table:
-    table = Table(title=titled.title or None, title_justify="left", header_style="bold")
-    for i, column in enumerate(titled.header):
-        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    table = _table(titled.header[:1], titled.header[1:], titled.title)
     for row in titled.rows:
         table.add_row(*row)
+    return table
+
+
+def _table(left: Sequence[str], right: Sequence[str] = (), title: str = "") -> Table:
+    """A table without rows: columns of texts to the left of columns of numbers."""
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for column in left:
+        table.add_column(column, overflow="fold")
+    for column in right:
+        table.add_column(column, justify="right", overflow="fold")
     return table
 
 
@@ -152,9 +239,7 @@ def print_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> None:
     if not console.is_terminal:
         sys.stdout.writelines("\t".join(map(str, row)) + "\n" for row in [columns, *found])
         return
-    table = Table(header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    table = _table(columns)
     for row in found:
         table.add_row(*map(str, row))
     console.print(table)
@@ -168,14 +253,12 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
         console.print(
             Text.assemble(
                 visible(s["prompt"]), " ", *thought, (visible(s["answer"].strip()), "bold")
-            ),
-            highlight=False,
+            )
         )
         console.print(
             f"{s['reason']}  ({ending(s)}, seed {s['seed']}, policy {s['policy'][:12]},"
             f" {s['engine']}, sample {s['sample_key'][:12]})",
             style="dim",
-            highlight=False,
         )
     if not samples:
         console.print("no such sample")
@@ -184,14 +267,14 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
 def print_notes(notes: Iterable[str]) -> None:
     """What a person should know before anything is done."""
     for note in notes:
-        console.print(f"note: {note}", highlight=False, soft_wrap=True)
+        console.print(f"note: {note}", soft_wrap=True)
 
 
 def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
     """Each control on a line of its own as it is tried, unless quiet; returns all that was found
     of the engine."""
     shown = Terminal(quiet=True) if quiet else console
-    shown.print(f"{found.engine}\nimage {found.image}, {found.holds}\n", highlight=False)
+    shown.print(f"{found.engine}\nimage {found.image}, {found.holds}\n")
     checks = []
     for check in found.checks:
         checks.append(asdict(check))
@@ -200,18 +283,15 @@ def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
             f" {check.name:<64} ",
             (check.found, "dim"),
         )
-        shown.print(line, no_wrap=True, overflow="ellipsis", highlight=False)
+        shown.print(line, no_wrap=True, overflow="ellipsis")
     failed = [check["name"] for check in checks if not check["ok"]]
     if failed:
         shown.print(
             f"\n{len(failed)} of {len(checks)} controls have no effect, so no program is run here."
-            f" {REMEDY}",
-            highlight=False,
+            f" {REMEDY}"
         )
     else:
-        shown.print(
-            f"\nAll {len(checks)} controls take effect: programs can be run here.", highlight=False
-        )
+        shown.print(f"\nAll {len(checks)} controls take effect: programs can be run here.")
     return {
         "engine": found.engine,
         "image": found.image,
@@ -224,7 +304,7 @@ def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
 
 def print_lineage(node: Node) -> None:
     """A lineage as a tree."""
-    console.print(_tree(node), highlight=False)
+    console.print(_tree(node))
 
 
 def _tree(node: Node) -> Tree:
@@ -255,16 +335,8 @@ def _tree(node: Node) -> Tree:
 
 def print_differences(found: Sequence[RoundDifference], listed: bool) -> None:
     """What another verifier would change, by round."""
-    table = Table(header_style="bold")
-    for title in (
-        "round",
-        "judged",
-        "verdicts changed",
-        "rows gained",
-        "rows lost",
-        "checkpoint trained on other rows",
-    ):
-        table.add_column(title, justify="left" if title == "round" else "right")
+    changes = "verdicts changed", "rows gained", "rows lost", "checkpoint trained on other rows"
+    table = _table(["round"], ["judged", *changes])
     for each in found:
         affected = each.checkpoint[:12] if each.checkpoint and (each.added or each.removed) else ""
         table.add_row(
@@ -277,35 +349,30 @@ def print_differences(found: Sequence[RoundDifference], listed: bool) -> None:
         for change in each.changed:
             console.print(
                 f"{each.scope} sample {change.sample.key[:12]}: {change.before.outcome} ->"
-                f" {change.now.outcome}",
-                highlight=False,
+                f" {change.now.outcome}"
             )
             console.print(
-                f"  before: {change.before.reason}\n  now:    {change.now.reason}",
-                style="dim",
-                highlight=False,
+                f"  before: {change.before.reason}\n  now:    {change.now.reason}", style="dim"
             )
         for sign, differing in (("+", each.added), ("-", each.removed)):
             for row in differing:
                 console.print(
                     f"{each.scope} row {sign} {row.key[:12]} {row.problem_id} sample"
-                    f" {str(row.sample_key)[:12]}",
-                    highlight=False,
+                    f" {str(row.sample_key)[:12]}"
                 )
 
 
 def print_affected(affected: Affected, repair: str) -> None:
     """What a retraction reaches."""
     for scope, count in affected.scopes.items():
-        console.print(f"{scope}: {count} rows stem from it", highlight=False)
+        console.print(f"{scope}: {count} rows stem from it")
     for digest in affected.checkpoints:
-        console.print(f"checkpoint {digest} was trained on them", highlight=False)
+        console.print(f"checkpoint {digest} was trained on them")
     if affected.superseded:
         console.print(
-            f"and {len(affected.superseded)} datasets that were superseded before hold it",
-            highlight=False,
+            f"and {len(affected.superseded)} datasets that were superseded before hold it"
         )
-    console.print(f"To repair: {repair}", highlight=False)
+    console.print(f"To repair: {repair}")
 
 
 def print_status(found: Sequence[dict[str, Any]]) -> None:
@@ -326,18 +393,14 @@ def print_status(found: Sequence[dict[str, Any]]) -> None:
             )
         console.print(table)
         for fork in experiment["forked_from"]:
-            console.print(f"forked from {fork}", style="dim", highlight=False)
+            console.print(f"forked from {fork}", style="dim")
 
 
 def print_audit(found: Audit) -> None:
     """The numbers of each experiment, then what is wrong, a sentence each."""
     for name in dict.fromkeys(line.experiment for line in found.lines):
         columns = ("wanted", "committed", "owed", "duplicated", "lost", "quarantined")
-        table = Table(title=name, title_justify="left", header_style="bold")
-        for title in ("round", "stage", "state"):
-            table.add_column(title)
-        for title in columns:
-            table.add_column(title, justify="right")
+        table = _table(["round", "stage", "state"], columns, name)
         for line in found.lines:
             if line.experiment == name:
                 numbers = (getattr(line, column) for column in columns)
@@ -350,32 +413,25 @@ def print_audit(found: Audit) -> None:
         console.print(table)
     for finding in found.findings:
         console.print(
-            f"{finding.kind}: {finding.sentence}",
-            style="red" if finding.wrong else "dim",
-            highlight=False,
+            f"{finding.kind}: {finding.sentence}", style="red" if finding.wrong else "dim"
         )
     wrong = sum(f.wrong for f in found.findings)
-    console.print(f"{wrong} things are wrong." if wrong else "Nothing is wrong.", highlight=False)
+    console.print(f"{wrong} things are wrong." if wrong else "Nothing is wrong.")
 
 
 def print_garbage(found: Collected) -> None:
     """What no manifest needs, with its bytes, and what is left alone for now."""
-    table = Table(header_style="bold")
-    for title in ("what", "where", "why"):
-        table.add_column(title, overflow="fold")
-    table.add_column("bytes", justify="right")
+    table = _table(["what", "where", "why"], ["bytes"])
     for item in found.garbage:
         table.add_row(item.kind, item.path, item.why, f"{item.bytes:,}")
     if found.garbage:
         console.print(table)
     for kept in found.left_alone:
-        console.print(f"left alone: {kept}", style="dim", highlight=False)
+        console.print(f"left alone: {kept}", style="dim")
     count = f"{len(found.garbage)} things that no manifest needs, {found.bytes:,} bytes"
     if not found.garbage:
         console.print("There is nothing that no manifest needs.")
     elif found.deleted:
-        console.print(f"Removed {count}.", highlight=False)
+        console.print(f"Removed {count}.")
     else:
-        console.print(
-            f"{count}; nothing was removed: selftrain gc --delete removes them.", highlight=False
-        )
+        console.print(f"{count}; nothing was removed: selftrain gc --delete removes them.")

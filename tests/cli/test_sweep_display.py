@@ -6,8 +6,8 @@ import io
 import pytest
 from rich.console import Console
 
-from selftrain_assets.operations.sweep import display
-from selftrain_assets.operations.sweep.display import MOST_SHOWN, SweepDisplay
+from selftrain_assets.cli import ui
+from selftrain_assets.cli.ui import MOST_SHOWN, SweepDisplay
 from selftrain_assets.operations.sweep.state import PointRun
 
 SUMMARY = {"iterations": [{"greedy_accuracy": 0.25}, {"greedy_accuracy": 0.5}]}
@@ -32,7 +32,7 @@ def shown(monkeypatch):
 
     def show(made):
         console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
-        monkeypatch.setattr(display, "console", console)
+        monkeypatch.setattr(ui, "console", console)
         of = SweepDisplay("lab")
         of.runs = made
         with of:
