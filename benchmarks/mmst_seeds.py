@@ -22,6 +22,7 @@ from selftrain_assets.pipeline.loop import run_rounds, walk
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.reports import summarize
 from selftrain_assets.reports.comparison import compare, write_comparison
+from selftrain_assets.reports.tables import mean
 from selftrain_assets.store import Store
 
 SEEDS = range(5)
@@ -92,15 +93,12 @@ def validation(store: Store) -> None:
         values |= {field: value for field, value in changes.items() if field != "to_text"}
         run = Run(f"mmst-validation-{number}", parse_experiment(values, name), store)
         run_rounds(run, range(1, run.config.rounds + 1))
-        points = [p["methods"] for p in summarize(run)["iterations"]]
-        print(
-            name,
-            *(
-                f"{p['text']['validation_accuracy']:.3f}/{p['code']['validation_accuracy']:.3f}"
-                for p in points
-            ),
-            flush=True,
-        )
+        points = [point.methods for point in summarize(run).iterations]
+        accuracies = [
+            [mean(measures[method].validation_accuracy) for method in ("text", "code")]
+            for measures in points
+        ]
+        print(name, *map("/".join, accuracies), flush=True)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def one_seed(store: Store, seed: int) -> dict[str, Any]:
     for m in walk(run, range(1, config.rounds + 1)):
         print(m.experiment, m.scope, m.stage, f"{m.seconds:.1f} s", flush=True)
     human_only(run)
-    return summarize(run)
+    return summarize(run).to_json()
 
 
 def table(summaries: list[dict[str, Any]]) -> str:

@@ -76,7 +76,7 @@ def run(
     names = repeated(name, seeds)
     pages = [_do(each, rounds, sync, as_json) for each in names]
     if as_json:
-        found = [summarize(open_run(each)) for each in names]
+        found = [summarize(open_run(each)).to_json() for each in names]
         print_json(found if seeds else found[0])
     else:
         sampled = open_run(names[-1]).manifest(iteration_scope(1), "samples") is not None
@@ -143,19 +143,17 @@ def compare(
     if sweep:
         show_sweep(names, seeds, as_json)
         return
-    found = compare(names, [[open_run(each) for each in repeated(name, seeds)] for name in names])
-    page = write_comparison(
-        found,
-        Store.default().root
-        / "comparisons"
-        / folder_name([*names, *([f"seeds-{seeds}"] if seeds else [])]),
+    comparison = compare(
+        names, [[open_run(each) for each in repeated(name, seeds)] for name in names]
     )
+    folder = folder_name([*names, *([f"seeds-{seeds}"] if seeds else [])])
+    page = write_comparison(comparison, Store.default().root / "comparisons" / folder)
     if as_json:
-        print_json(found)
+        print_json(comparison.to_json())
         return
-    for table in comparison_tables(found):
+    for table in comparison_tables(comparison):
         print_titled(table)
-    console.print("\n".join(found["terms"]))
+    console.print("\n".join(comparison.terms))
     console.print(f"Report: {os.path.relpath(page)}")
 
 
@@ -188,7 +186,7 @@ def report(name: Name, as_json: AsJson = False) -> None:
     opened = open_run(name)
     page = write_report(opened)
     if as_json:
-        print_json(summarize(opened))
+        print_json(summarize(opened).to_json())
         return
     console.print(summary_table(summarize(opened)))
     console.print(findings(summarize(opened)))

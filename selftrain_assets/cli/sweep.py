@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from selftrain_assets.cli.common import as_typed, open_run, print_json
 from selftrain_assets.domain.errors import TaskError, UserError
+
+if TYPE_CHECKING:
+    from selftrain_assets.reports.comparison import Comparison
 
 MOST_WORKERS = 2
 WORKERS = (
@@ -84,15 +87,15 @@ def _closed(name: str, points: dict[str, list[str]], quiet: bool) -> None:
     from selftrain_assets.dagster.sync import dagster_home
 
     try:
-        found, page, new = _compared(name, points)
+        comparison, page, new = _compared(name, points)
     except TaskError:  # of no point is every seed done; the failures say why
         return
     if not quiet:
-        _print(found, page)
+        _print(comparison, page)
     if new and dagster_home():
         from selftrain_assets.dagster.event_log import report_sweep
 
-        report_sweep(name, found, page)
+        report_sweep(name, comparison, page)
 
 
 def _farewell(runs: int, failures: list[dict[str, str]]) -> None:
@@ -111,14 +114,14 @@ def show_sweep(names: Sequence[str], seeds: str | None, as_json: bool) -> None:
             "compare --sweep: name one experiment, whose points are compared; without --sweep"
             " experiments are"
         )
-    found, page, _ = _compared(names[0], runs_of(names[0], seeds))
+    comparison, page, _ = _compared(names[0], runs_of(names[0], seeds))
     if as_json:
-        print_json(found)
+        print_json(comparison.to_json())
     else:
-        _print(found, page)
+        _print(comparison, page)
 
 
-def _compared(name: str, points: dict[str, list[str]]) -> tuple[dict[str, Any], Path, bool]:
+def _compared(name: str, points: dict[str, list[str]]) -> tuple[Comparison, Path, bool]:
     """What there is to say, the page that says it, and whether it is new."""
     from selftrain_assets.config.experiment_files import load_experiment
     from selftrain_assets.reports.sweeps import compare_sweep, write_sweep
@@ -126,16 +129,16 @@ def _compared(name: str, points: dict[str, list[str]]) -> tuple[dict[str, Any], 
 
     sweep = load_experiment(name).sweep
     assert sweep is not None
-    found = compare_sweep(
-        name, sweep, {point: [open_run(run) for run in of] for point, of in points.items()}
+    comparison = compare_sweep(
+        name, sweep, {point: [open_run(run) for run in names] for point, names in points.items()}
     )
-    return found, *write_sweep(found, Store.default().root)
+    return comparison, *write_sweep(comparison, Store.default().root)
 
 
-def _print(found: dict[str, Any], page: Path) -> None:
+def _print(comparison: Comparison, page: Path) -> None:
     from selftrain_assets.cli.ui import console, print_titled
     from selftrain_assets.reports.sweeps import sweep_table
 
-    print_titled(sweep_table(found))
-    console.print("\n".join(found["terms"]))
+    print_titled(sweep_table(comparison))
+    console.print("\n".join(comparison.terms))
     console.print(f"Report: {os.path.relpath(page)}")

@@ -30,6 +30,7 @@ from rich.tree import Tree
 
 from selftrain_assets.domain.foreign import visible
 from selftrain_assets.reports.endings import ending
+from selftrain_assets.reports.summary import Summary
 from selftrain_assets.reports.tables import Titled, header, rows
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class RunDisplay(LiveView):
         )
         self._tasks: dict[str, TaskID] = {}
         self._finished: set[str] = set()
-        self._summary: Callable[[], dict[str, Any]] | None = None
+        self._summary: Callable[[], Summary] | None = None
         self._table: Table | None = None
 
     def render(self) -> RenderableType:
@@ -145,7 +146,7 @@ class RunDisplay(LiveView):
             self._finished.add(stage)
             print(f"{stage}: {done} of {total}", flush=True)
 
-    def table(self, summary: Callable[[], dict[str, Any]]) -> None:
+    def table(self, summary: Callable[[], Summary]) -> None:
         """Show the numbers so far; they are asked for when they are shown."""
         self._summary = summary
         if self._is_drawn:
@@ -206,9 +207,9 @@ def _result(run: PointRun) -> str:
     return f", {run.sentence}" if run.sentence else ""
 
 
-def summary_table(summary: dict[str, Any]) -> Table:
+def summary_table(summary: Summary) -> Table:
     """The table of an experiment."""
-    return _titled(Titled(summary["experiment"], header(summary), rows(summary)))
+    return _titled(Titled(summary.experiment, header(summary), rows(summary)))
 
 
 def print_titled(table: Titled) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from filelock import FileLock
@@ -23,6 +22,7 @@ from selftrain_assets.dagster.results import (
 from selftrain_assets.dagster.specs import CODE_VERSION
 from selftrain_assets.pipeline.loop import ALL_ROUNDS
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run
+from selftrain_assets.reports.comparison import Comparison
 from selftrain_assets.store import Manifest
 
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
@@ -105,18 +105,18 @@ def report_events(run: Run, instance: dg.DagsterInstance) -> Iterator[Event]:
     yield from _missing(instance, run, "report", None, None, lambda: report_result(run))
 
 
-def sweep_event(name: str, found: dict[str, Any], page: Path) -> dg.AssetMaterialization:
+def sweep_event(name: str, comparison: Comparison, page: Path) -> dg.AssetMaterialization:
     """Of the comparison of an experiment's points."""
-    metadata = sweep_result(found, page).metadata
+    metadata = sweep_result(comparison, page).metadata
     return dg.AssetMaterialization(
         asset_key(name, "sweep"), metadata=metadata, tags={"dagster/code_version": CODE_VERSION}
     )
 
 
-def report_sweep(name: str, found: dict[str, Any], page: Path) -> None:
+def report_sweep(name: str, comparison: Comparison, page: Path) -> None:
     """Report it to the instance in DAGSTER_HOME."""
     with open_instance() as instance:
-        instance.report_runless_asset_event(sweep_event(name, found, page))
+        instance.report_runless_asset_event(sweep_event(name, comparison, page))
 
 
 def _missing(

@@ -20,7 +20,7 @@ from selftrain_assets.pipeline.results import PolicyResult
 from selftrain_assets.pipeline.run import BASE, Run, iteration_of, iteration_scope
 from selftrain_assets.recipes.base import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf
-from selftrain_assets.reports.endings import differing
+from selftrain_assets.reports.summary import Tokenization
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.inspection import parents_of
 from selftrain_assets.store.tables import schema_of
@@ -134,7 +134,7 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
             }
             flat |= {
                 f"share tokenized differently, {kind.replace('_', ' ')}": share
-                for kind, share in differing(value).items()
+                for kind, share in Tokenization(**value).differing().items()
             }
         elif name == "thoughts":
             flat |= {

@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from selftrain_assets.domain.selection import difficulty_bin
+from selftrain_assets.domain.selection import DIFFICULTY, difficulty_bin
 from selftrain_assets.domain.types import Problem, Row, Turn, VerdictMembership
 from selftrain_assets.operations.lineage import Lineage, Node
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.pipeline.sampling import SAMPLES_OF, open_samples, open_verdicts
 from selftrain_assets.reports.figures import bars, measured
-from selftrain_assets.reports.methods import BINS
+from selftrain_assets.reports.reading import summarize
 from selftrain_assets.reports.render import markdown_table
-from selftrain_assets.reports.summary import summarize
 from selftrain_assets.store import SHORT, Manifest
 
 ROWS, CHARACTERS = 5, 160
@@ -64,7 +63,7 @@ def _verdicts(run: Run, manifest: Manifest) -> Shown:
         )
         membership = ws.read(VerdictMembership, [run.store.table(manifest, manifest.stage)])
         shares = ws.rows("previews.solved_shares", verdicts=membership)
-    counts = dict.fromkeys((*BINS, NEVER), 0.0)
+    counts = dict.fromkeys((*DIFFICULTY, NEVER), 0.0)
     for (share,) in shares:
         counts[difficulty_bin(share) if share else NEVER] += 1
     solved = bars(
@@ -154,7 +153,7 @@ def _checkpoint(run: Run, manifest: Manifest) -> Shown:
 
 def _evaluation(run: Run, manifest: Manifest) -> Shown:
     summary = summarize(run)
-    return {"figure": measured(summary)} if summary["baseline"] else {}
+    return {"figure": measured(summary)} if summary.baseline else {}
 
 
 PREVIEWS: dict[str, Callable[[Run, Manifest], Shown]] = {

@@ -3,8 +3,8 @@ finished them."""
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
@@ -21,10 +21,11 @@ from selftrain_assets.pipeline.checks import check
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
 from selftrain_assets.pipeline.run import BASE, Run
-from selftrain_assets.reports import findings, summarize, write_report
-from selftrain_assets.reports.figures import INLINE, figures, sweep
+from selftrain_assets.reports import draw, findings, summarize, write_report
+from selftrain_assets.reports.comparison import Comparison
+from selftrain_assets.reports.figures import INLINE
 from selftrain_assets.reports.render import markdown_table
-from selftrain_assets.reports.sweeps import short, sweep_table
+from selftrain_assets.reports.sweeps import short, sweep_figure, sweep_table
 from selftrain_assets.store import SHORT, Manifest
 
 
@@ -98,7 +99,7 @@ def human_only_result(run: Run) -> dg.MaterializeResult:
 def report_result(run: Run) -> dg.MaterializeResult:
     """The report, written anew, with its figures inline."""
     page, summary = write_report(run), summarize(run)
-    shown = {name: figure(png) for name, png in figures(summary, INLINE).items()}
+    shown = {name: figure(png) for name, png in draw(summary, INLINE).items()}
     return dg.MaterializeResult(
         metadata={
             "findings": dg.MetadataValue.md(findings(summary)),
@@ -108,27 +109,27 @@ def report_result(run: Run) -> dg.MaterializeResult:
     )
 
 
-def sweep_result(found: dict[str, Any], page: Path) -> dg.MaterializeResult:
+def sweep_result(comparison: Comparison, page: Path) -> dg.MaterializeResult:
     """The comparison of a sweep's points: table, figure, and the accuracy of each."""
-    _, columns, cells = table = sweep_table(found)
-    accuracy = {
-        f"{split} {measure} {short(found, arm['name'])}": of[measure][-1]["mean"]
-        for arm in found["arms"]
-        for split, of in arm["accuracy"].items()
-        for measure in of
-    }
+    table = sweep_table(comparison)
+    numbers = {}
+    for arm in comparison.arms:
+        for split, measures in arm.accuracy.items():
+            for measure, course in measures.items():
+                if not isnan(course[-1].mean):
+                    numbers[f"{split} {measure} {short(comparison, arm.name)}"] = round(
+                        course[-1].mean, DIGITS
+                    )
     return dg.MaterializeResult(
         metadata={
-            "table": dg.MetadataValue.md(f"{table.title}\n\n{markdown_table(columns, cells)}"),
-            "figure": figure(sweep(found, INLINE)),
-            "terms": dg.MetadataValue.md(" ".join(found["terms"])),
-            **{
-                name: dg.MetadataValue.float(round(mean, DIGITS))
-                for name, mean in accuracy.items()
-                if mean is not None
-            },
-            "points": len(found["arms"]),
-            "left out": len(found["sweep"]["left_out"]),
+            "table": dg.MetadataValue.md(
+                f"{table.title}\n\n{markdown_table(table.header, table.rows)}"
+            ),
+            "figure": figure(sweep_figure(comparison, INLINE)),
+            "terms": dg.MetadataValue.md(" ".join(comparison.terms)),
+            **{name: dg.MetadataValue.float(mean) for name, mean in numbers.items()},
+            "points": len(comparison.arms),
+            "left out": len(comparison.sweep.left_out) if comparison.sweep else 0,
             "report": dg.MetadataValue.path(str(page)),
         }
     )

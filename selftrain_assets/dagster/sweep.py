@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
@@ -22,6 +21,7 @@ from selftrain_assets.dagster.specs import CODE_VERSION, GPU
 from selftrain_assets.domain.errors import BusyError, SelftrainError, TaskError
 from selftrain_assets.operations.sweep.state import point_lease
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.reports.comparison import Comparison
 from selftrain_assets.reports.sweeps import compare_sweep, write_sweep
 from selftrain_assets.store import Store
 from selftrain_assets.store.lease import lease
@@ -57,14 +57,14 @@ def sweep_asset(name: str, sweep: Sweep, points: Points) -> dg.AssetsDefinition:
     return comparison
 
 
-def _compared(name: str, sweep: Sweep, points: Points, store: Store) -> tuple[dict[str, Any], Path]:
+def _compared(name: str, sweep: Sweep, points: Points, store: Store) -> tuple[Comparison, Path]:
     opened = {
         point: [Run(run, settings, store) for run, settings in of.items()]
         for point, of in points.items()
     }
-    found = compare_sweep(name, sweep, opened)
-    page, _ = write_sweep(found, store.root)
-    return found, page
+    comparison = compare_sweep(name, sweep, opened)
+    page, _ = write_sweep(comparison, store.root)
+    return comparison, page
 
 
 def sweep_job(name: str, sweep: Sweep, points: Points) -> dg.JobDefinition:

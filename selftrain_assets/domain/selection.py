@@ -128,6 +128,8 @@ DIFFICULTY_BINS: tuple[tuple[str, float], ...] = (
     ("medium", 0.75),
     ("easy", math.inf),
 )
+DIFFICULTY = tuple(name for name, _ in reversed(DIFFICULTY_BINS))
+"""Names of the bins, the easiest first."""
 
 
 def difficulty_bin(success_rate: float) -> str:

@@ -4,53 +4,54 @@ and report.json, the numbers."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from selftrain_assets.config.forks import Fork
 from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.quality_checks import second_opinion
+from selftrain_assets.domain.selection import DIFFICULTY
 from selftrain_assets.domain.statistics import INTERVALS
 from selftrain_assets.pipeline.run import Run
-from selftrain_assets.reports.diversity import diversity_tables
+from selftrain_assets.reports.diversity import diversity_figure, diversity_tables
 from selftrain_assets.reports.endings import ending_tables
+from selftrain_assets.reports.figures import FINE, overview
 from selftrain_assets.reports.groups import group_tables
-from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.reports.opinion import evidence_tables, opinion_tables
+from selftrain_assets.reports.reading import summarize
+from selftrain_assets.reports.recipes import report_of
 from selftrain_assets.reports.render import Page
 from selftrain_assets.reports.suites import suite_tables
-from selftrain_assets.reports.summary import figures_of, summarize
-from selftrain_assets.reports.tables import Titled, estimated, header, number, rows
+from selftrain_assets.reports.summary import Summary
+from selftrain_assets.reports.tables import Titled, estimated, header, mean, number, rows
 from selftrain_assets.reports.thoughts import thought_tables
-from selftrain_assets.reports.trajectories import trajectory_tables
 from selftrain_assets.runtime.files import write_atomically
 
 
 def write_report(run: Run) -> Path:
     """Write figures, Markdown and HTML for what is finished so far; returns the HTML file.
     Drawing takes a second or two, so what was drawn from the same numbers is kept."""
-    from selftrain_assets.reports.figures import figures
-
     summary = summarize(run)
-    if summary["baseline"] is None:
+    if summary.baseline is None:
         raise TaskError(
             f"{run.name}: nothing is finished yet, so there is nothing to report; run `selftrain"
             f" run {run.name}` first"
         )
     folder = run.store.root / "experiments" / run.name
     numbers = (
-        json.dumps({"selftrain": version("selftrain"), **summary}, indent=2, ensure_ascii=False)
+        json.dumps(
+            {"selftrain": version("selftrain"), **summary.to_json()}, indent=2, ensure_ascii=False
+        )
         + "\n"
     )
-    names = ["report.html", "report.md", *(f"{name}.png" for name in figures_of(summary))]
+    names = ["report.html", "report.md", *(f"{name}.png" for name in _figures(summary))]
     if (
         all((folder / name).is_file() for name in names)
         and _text(folder / "report.json") == numbers
     ):
         return folder / "report.html"
-    drawn = figures(summary)
+    drawn = draw(summary)
     for name, png in drawn.items():
         write_atomically(folder / f"{name}.png", png)
     page = report_page(summary, drawn)
@@ -60,6 +61,22 @@ def write_report(run: Run) -> Path:
     return folder / "report.html"
 
 
+def draw(summary: Summary, dpi: int = FINE) -> dict[str, bytes]:
+    """The figures of a report as PNG, by name."""
+    return {name: figure(summary, dpi) for name, figure in _figures(summary).items()}
+
+
+def _figures(summary: Summary) -> dict[str, Callable[[Summary, int], bytes]]:
+    """By name: the overview, those of the recipe, and that of diversity where it was measured."""
+    found: dict[str, Callable[[Summary, int], bytes]] = {
+        "overview": overview,
+        **report_of(summary.recipe).figures,
+    }
+    if any(point.diversity for point in summary.iterations):
+        found["diversity"] = diversity_figure
+    return found
+
+
 def _text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8")
@@ -67,10 +84,10 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def report_page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> Page:
+def report_page(summary: Summary, figures: Mapping[str, bytes]) -> Page:
     """The report of these numbers with these figures."""
     return Page(
-        summary["experiment"],
+        summary.experiment,
         [findings(summary)],
         figures,
         (header(summary), rows(summary)),
@@ -79,113 +96,103 @@ def report_page(summary: dict[str, Any], figures: Mapping[str, bytes]) -> Page:
     )
 
 
-def further_tables(summary: dict[str, Any]) -> list[Titled]:
-    """Of groups and sources, of other tasks, of the methods where there are several, of
-    trajectories, of endings and tokens, of thoughts, of how varied the rows are, and of what
-    another reading would pass."""
+def further_tables(summary: Summary) -> list[Titled]:
+    """Of groups and sources, of other tasks, of what is the recipe's own, of endings and tokens,
+    of thoughts, of how varied the rows are, and of what another reading would pass."""
     return [
         *group_tables(summary),
         *suite_tables(summary),
-        *method_tables(summary),
-        *trajectory_tables(summary),
+        *report_of(summary.recipe).tables(summary),
         *ending_tables(summary),
         *thought_tables(summary),
-        *diversity_tables(summary),
+        *diversity_tables(summary.iterations),
         *opinion_tables(summary),
     ]
 
 
-def findings(summary: dict[str, Any]) -> str:
+def findings(summary: Summary) -> str:
     """What the numbers say, in sentences."""
-    base, last = summary["baseline"], (summary["iterations"] or [None])[-1]
-    text = f"{summary['recipe']} on model {summary['model']}, seed {summary['seed']}."
-    text += "".join(f" Forked from {Fork.model_validate(fork)}." for fork in summary["forks"])
-    text += f" Accuracy is greedy, on {base['test_problems']} problems that no round trains on."
-    if last is None:
+    base = summary.base
+    text = f"{summary.recipe} on model {summary.model}, seed {summary.seed}."
+    text += "".join(f" Forked from {fork}." for fork in summary.forks)
+    text += f" Accuracy is greedy, on {base.test_problems} problems that no round trains on."
+    if not summary.iterations:
         return text
-    gain = estimated(last["gain_over_base"], last["gain_over_base_interval"], "+") or "not defined"
+    last = summary.iterations[-1]
     text += (
-        f" After iteration {last['iteration']} it is {number(last['greedy_accuracy'])}, "
-        f"against {number(base['greedy_accuracy'])} of the base: a paired difference of {gain}."
+        f" After iteration {last.iteration} it is {mean(last.greedy_accuracy)}, against"
+        f" {mean(base.greedy_accuracy)} of the base: a paired difference of"
+        f" {estimated(last.gain_over_base, '+') or 'not defined'}."
     )
-    if summary["human_only"]:
+    if summary.human_only:
         shown = " and ".join(
-            f"{number(c['greedy_accuracy'])} after {c['steps']} steps"
-            for c in summary["human_only"]
+            f"{mean(control.greedy_accuracy)} after {control.steps} steps"
+            for control in summary.human_only
         )
         text += f" Fine-tuning the same base on the human rows alone gives {shown}."
-    if last.get("transfer_accuracy") is not None:
+    if mean(last.transfer_accuracy):
         text += (
-            f" On the transfer split it is {number(last['transfer_accuracy'])}, against"
-            f" {number(base['transfer_accuracy'])} of the base."
+            f" On the transfer split it is {mean(last.transfer_accuracy)}, against"
+            f" {mean(base.transfer_accuracy)} of the base."
         )
-    doubted = {
-        stage: found
-        for stage, found in last["second_opinion"].items()
-        if not second_opinion(found).passed
-    }
-    text += "".join(
-        f" Another reading would pass {found['turned']} of {found['read']} wrong and malformed"
-        f" samples of its {stage}: does the verifier read what is right?"
-        for stage, found in doubted.items()
-    )
+    for stage, opinion in last.second_opinion.items():
+        if not second_opinion(asdict(opinion)).passed:
+            text += (
+                f" Another reading would pass {opinion.turned} of {opinion.read} wrong and"
+                f" malformed samples of its {stage}: does the verifier read what is right?"
+            )
     return text
 
 
-def notes(summary: dict[str, Any]) -> list[str]:
+def notes(summary: Summary) -> list[str]:
     """What stands below the table: how its intervals are made, and accuracy by difficulty."""
     return [
-        f"Intervals of {summary['confidence']:.0%} are over problems: {INTERVALS}.",
+        f"Intervals of {summary.confidence:.0%} are over problems: {INTERVALS}.",
         *difficulty(summary),
         *_allowed(summary),
     ]
 
 
-def _allowed(summary: dict[str, Any]) -> list[str]:
+def _allowed(summary: Summary) -> list[str]:
     """Held-out text that a person lets stand in what is learnt from."""
-    told = [
-        f"{each['problem']}: {each['problems']} problems and {each['rows']} rows"
-        + ("" if each["problems"] or each["rows"] else ", so that it is not needed")
-        + f" ({each['reason']})"
-        for each in summary["allowed"]
-    ]
+    phrases = []
+    for allowed in summary.allowed:
+        needed = "" if allowed.problems or allowed.rows else ", so that it is not needed"
+        phrases.append(
+            f"{allowed.waiver.problem}: {allowed.problems} problems and {allowed.rows} rows{needed}"
+            f" ({allowed.waiver.reason})"
+        )
     return (
         [
             "Held-out text is allowed in what is learnt from (contamination.allow):"
-            f" {'; '.join(told)}."
+            f" {'; '.join(phrases)}."
         ]
-        if told
+        if phrases
         else []
     )
 
 
-def difficulty(summary: dict[str, Any]) -> list[str]:
+def difficulty(summary: Summary) -> list[str]:
     """Accuracy by the base's success rate, in a sentence; nothing before the first iteration."""
-    if not summary["iterations"]:
-        return []
-    bins = summary["iterations"][-1]["by_difficulty"]
+    bins = summary.iterations[-1].by_difficulty if summary.iterations else {}
     parts = [
-        f"{name} ({bins[name]['problems']} problems): {number(bins[name]['base'])} to"
-        f" {number(bins[name]['now'])}"
-        for name in ("easy", "medium", "hard", "very hard")
+        f"{name} ({bins[name].problems} problems): {number(bins[name].base)} to"
+        f" {number(bins[name].now)}"
+        for name in DIFFICULTY
         if name in bins
     ]
-    return (
-        [
-            "Base to last iteration by difficulty, that is by the base's success rate on samples. "
-            + "; ".join(parts)
-            + "."
-        ]
-        if parts
-        else []
+    sentence = (
+        "Base to last iteration by difficulty, that is by the base's success rate on samples. "
     )
+    return [f"{sentence}{'; '.join(parts)}."] if parts else []
 
 
 __all__ = [
     "difficulty",
-    "figures_of",
+    "draw",
     "findings",
     "further_tables",
+    "notes",
     "report_page",
     "summarize",
     "write_report",

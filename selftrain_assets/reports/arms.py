@@ -5,50 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from selftrain_assets.domain.errors import TaskError
-from selftrain_assets.domain.types import Improvement, Outcome, SampleMembership, Score
+from selftrain_assets.domain.types import SampleMembership, Score
 from selftrain_assets.pipeline.metrics import VOTE
 from selftrain_assets.pipeline.run import BASE, Run, iteration_scope
 from selftrain_assets.pipeline.sampling import SAMPLES_OF
-from selftrain_assets.recipes import Diversification
-from selftrain_assets.reports.summary import summarize
+from selftrain_assets.reports.reading import summarize
+from selftrain_assets.reports.recipes import RecipeReport, Scores, report_of
+from selftrain_assets.reports.summary import Summary
 
-ANY, WHOLE, FIRST = "any", "accuracy", "first attempt"
+ANY, WHOLE = "any", "accuracy"
 FEW_GROUPS = 6  # that are told apart
-
-Scores = dict[str, float]
-"""By problem: is the greedy answer right, 1 or 0?"""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is compared beside the accuracy: methods that all arms have; first attempts, where an
-    arm improves its answers; and, by split, groups of problems that all arms have (has-op and
-    no-op), in recipe diversification."""
-
-    methods: Sequence[str]
-    first: bool
-    groups: Mapping[str, Sequence[str]]
-
-    @classmethod
-    def of(cls, arms: Sequence[Arm], splits: Sequence[str]) -> Asked:
-        methods = arms[0].methods if len({arm.methods for arm in arms}) == 1 else ()
-        first = any("self_improvement" in s["baseline"] for arm in arms for s in arm.summaries)
-        runs = [run for arm in arms for run in arm.runs]
-        instructed = all(isinstance(run.config.recipe, Diversification) for run in runs)
-        groups = {
-            split: {tuple(sorted({p.group for p in run.split(split)})) for run in runs}
-            for split in splits
-            if instructed
-        }
-        alike = {split: of.pop() for split, of in groups.items() if len(of) == 1}
-        return cls(
-            methods,
-            first,
-            {split: names for split, names in alike.items() if 1 < len(names) <= FEW_GROUPS},
-        )
 
 
 @dataclass(frozen=True)
@@ -57,14 +25,14 @@ class Arm:
 
     name: str
     runs: Sequence[Run]
-    summaries: Sequence[dict[str, Any]]
+    summaries: Sequence[Summary]
 
     @classmethod
     def of(cls, name: str, runs: Sequence[Run]) -> Arm:
         """TaskError where no round is finished."""
         summaries = [summarize(run) for run in runs]
         for run, summary in zip(runs, summaries, strict=True):
-            if not summary["iterations"]:
+            if not summary.iterations:
                 raise TaskError(
                     f"{run.name}: no round is finished, so there is nothing to compare; run"
                     f" `selftrain run {run.name}` first"
@@ -74,75 +42,111 @@ class Arm:
     @property
     def rounds(self) -> int:
         """As far as every seed has come."""
-        return min(len(s["iterations"]) for s in self.summaries)
+        return min(len(summary.iterations) for summary in self.summaries)
 
     @property
     def methods(self) -> tuple[str, ...]:
-        return tuple(m.name for m in self.runs[0].config.recipe.methods)
+        return tuple(method.name for method in self.runs[0].config.recipe.methods)
 
-    def total(self, count: str) -> float:
+    @property
+    def report(self) -> RecipeReport:
+        return report_of(self.runs[0].config.recipe.type)
+
+    def optimizer_steps(self) -> float:
         """Of all rounds, on average over seeds."""
-        return fmean(
-            sum(p["counts"][count] for p in s["iterations"][: self.rounds]) for s in self.summaries
-        )
+        by_seed = [
+            [point.counts.optimizer_steps for point in summary.iterations[: self.rounds]]
+            for summary in self.summaries
+        ]
+        return fmean(sum(steps) for steps in by_seed)
 
     def drawn(self) -> float:
-        """Samples that its rounds learned from, hinted and translated ones, feedback and updates
-        included, on average over seeds. Rounds that share a policy share samples, which count
-        once."""
-        own = self.runs[0].config.recipe.stages
-        stages = [SAMPLES_OF[stage] for stage in own if stage in SAMPLES_OF]
-        counts = []
-        for run in self.runs:
-            scopes = map(iteration_scope, range(1, self.rounds + 1))
-            tables = [
-                run.store.table(run.need(scope, stage), stage)
-                for scope in scopes
-                for stage in stages
-            ]
-            with run.store.workspace() as ws:
-                counts.append(
-                    ws.row("generation.count_keys", samples=ws.read(SampleMembership, tables))[0]
-                )
-            if "trajectories" in own:
-                counts[-1] += sum(
-                    run.need(iteration_scope(i), "trajectories").counts["drawn"]
-                    for i in range(1, self.rounds + 1)
-                )
-        return fmean(counts)
+        """Samples that its rounds learned from, feedback and updates included, on average over
+        seeds. Rounds that share a policy share samples, which count once."""
+        return fmean(self._drawn(run) for run in self.runs)
+
+    def _drawn(self, run: Run) -> int:
+        tables, further = [], 0
+        for scope in map(iteration_scope, range(1, self.rounds + 1)):
+            for stage in run.config.recipe.stages:
+                manifest = run.need(scope, stage)
+                if stage in SAMPLES_OF:
+                    drawing = SAMPLES_OF[stage]
+                    tables.append(run.store.table(run.need(scope, drawing), drawing))
+                further += manifest.counts.get("drawn", 0)
+        with run.store.workspace() as ws:
+            samples = ws.read(SampleMembership, tables)
+            return further + ws.row("generation.count_keys", samples=samples)[0]
+
+    def evaluation(self, run: Run, iteration: int):
+        """After a round; round 0 is the base."""
+        return run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
 
     def scores(self, iteration: int, split: str, asked: Asked) -> dict[str, list[Scores]]:
         """By measure, for each seed, after a round; round 0 is the base. The measures are each
         of the methods, their vote, and whether any of them is right; or, without methods, the
-        accuracy, that of groups, and that of first attempts."""
-        found: dict[str, list[Scores]] = {}
+        accuracy, that of groups, and those of the recipe's own."""
+        by_measure: dict[str, list[Scores]] = {}
         for run in self.runs:
-            evaluation = run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
-            by: dict[str | None, Scores] = {None: {}, **{name: {} for name in asked.methods}}
-            groups: dict[str, Scores] = {name: {} for name in asked.groups.get(split, ())}
-            for s in run.store.read_table(evaluation, "scores", Score):
-                if s.split == split and s.method in by:
-                    by[s.method][s.problem_id] = float(s.greedy)
-                if s.split == split and s.method is None and s.group in groups:
-                    groups[s.group][s.problem_id] = float(s.greedy)
-            measures = (
-                {name: by[name] for name in asked.methods}
-                | {VOTE if asked.methods else WHOLE: by[None]}
-                | groups
-            )
-            if asked.methods:
-                measures[ANY] = {id: max(by[name][id] for name in asked.methods) for id in by[None]}
-            if asked.first:
-                own = (
-                    run.store.read_table(evaluation, "improvements", Improvement)
-                    if "improvements" in evaluation.files
-                    else []
-                )
-                measures[FIRST] = by[None] | {
-                    e.problem_id: float(e.direct == Outcome.PASS)
-                    for e in own
-                    if e.problem_id in by[None]
-                }
-            for name, scores in measures.items():
-                found.setdefault(name, []).append(scores)
-        return found
+            for name, scores in self._scores(run, iteration, split, asked).items():
+                by_measure.setdefault(name, []).append(scores)
+        return by_measure
+
+    def _scores(self, run: Run, iteration: int, split: str, asked: Asked) -> dict[str, Scores]:
+        evaluation = self.evaluation(run, iteration)
+        whole: Scores = {}
+        methods: dict[str, Scores] = {name: {} for name in asked.methods}
+        groups: dict[str, Scores] = {name: {} for name in asked.groups.get(split, ())}
+        for score in run.store.read_table(evaluation, "scores", Score):
+            if score.split != split:
+                continue
+            right = float(score.greedy)
+            if score.method in methods:
+                methods[score.method][score.problem_id] = right
+            if score.method is None:
+                whole[score.problem_id] = right
+                if score.group in groups:
+                    groups[score.group][score.problem_id] = right
+        measures = methods | {VOTE if asked.methods else WHOLE: whole} | groups
+        if asked.methods:
+            measures[ANY] = {id: max(scores[id] for scores in methods.values()) for id in whole}
+        own = self.report.scores(run, evaluation)
+        for name in asked.own:
+            measures[name] = {
+                id: own.get(name, whole).get(id, right) for id, right in whole.items()
+            }
+        return measures
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is compared beside the accuracy.
+
+    Attributes:
+        methods: Methods that all arms have. own: Measures that the recipe of some arm has; of
+        another arm they are the accuracy. groups: By split, groups of problems that all arms have
+        (has-op and no-op), where every recipe tells them apart.
+    """
+
+    methods: Sequence[str]
+    own: Sequence[str]
+    groups: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, arms: Sequence[Arm], splits: Sequence[str]) -> Asked:
+        same_methods = len({arm.methods for arm in arms}) == 1
+        own: dict[str, None] = {}
+        for arm in arms:
+            for run in arm.runs:
+                own |= dict.fromkeys(arm.report.scores(run, arm.evaluation(run, 0)))
+        groups = {}
+        for split in splits if all(arm.report.by_group for arm in arms) else ():
+            by_run = {
+                frozenset(problem.group for problem in run.split(split))
+                for arm in arms
+                for run in arm.runs
+            }
+            names = sorted(next(iter(by_run)))
+            if len(by_run) == 1 and 1 < len(names) <= FEW_GROUPS:
+                groups[split] = names
+        return cls(arms[0].methods if same_methods else (), list(own), groups)

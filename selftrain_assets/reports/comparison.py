@@ -4,8 +4,8 @@ differences, and on what terms."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import isnan
 from pathlib import Path
 from statistics import fmean
@@ -16,7 +16,9 @@ from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.statistics import Estimate, estimate, over_seeds, paired_difference
 from selftrain_assets.domain.types import Row
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
-from selftrain_assets.reports.arms import Arm, Asked, Scores
+from selftrain_assets.reports import figures
+from selftrain_assets.reports.arms import Arm, Asked
+from selftrain_assets.reports.recipes import Scores
 from selftrain_assets.reports.render import Page
 from selftrain_assets.reports.summary import plain
 from selftrain_assets.reports.tables import Titled, estimated
@@ -26,60 +28,156 @@ SPLITS = ("test", "transfer")
 LONGEST_NAME = 120  # characters
 MOST_NAMED = 6  # arms of which a sentence gives the number of each
 
+Course = Mapping[str, Mapping[str, Sequence[Estimate]]]
+"""By split and measure: one estimate for each round, that of the base first."""
 
-def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> dict[str, Any]:
-    """Everything that a comparison says. `runs` holds those of each name, in the same order of
-    seeds for every name.
+
+@dataclass(frozen=True, slots=True)
+class ArmSummary:
+    """The numbers of an arm.
+
+    Attributes:
+        rounds: As far as every seed has come.
+        accuracy: Over seeds.
+        by_seed: As `accuracy`, with the accuracy of each seed in place of an estimate.
+        drawn: Samples that its rounds learned from, on average over seeds.
+        rows: Training rows of the last round, likewise.
+        optimizer_steps: Of all rounds, likewise.
+    """
+
+    name: str
+    rounds: int
+    accuracy: Course
+    by_seed: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]
+    drawn: float
+    rows: float
+    optimizer_steps: float
+
+    @property
+    def terms(self) -> list[str]:
+        """Rounds, drawn samples, rows and steps, for a table."""
+        return [
+            f"{count:,.0f}" for count in (self.rounds, self.drawn, self.rows, self.optimizer_steps)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """After the last round of each: how far the accuracy of an arm is above that of another one."""
+
+    arm: str
+    less: str
+    split: str
+    measure: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRows:
+    """How many distinct training rows the last rounds of two arms have in common, and how many
+    only one of them has."""
+
+    arm: str
+    less: str
+    shared: int = 0
+    only_first: int = 0
+    only_this: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPoints:
+    """Of which sweep the arms are points: what each of them sets, and which runs are not
+    finished, with the reason."""
+
+    experiment: str
+    points: Mapping[str, Mapping[str, Any]]
+    left_out: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that a comparison says.
+
+    Attributes:
+        differences: From the first arm.
+        terms: Sentences on what the arms share, and on what they do not.
+        rows: None where they are not compared.
+        sweep: Where the arms are points of one.
+    """
+
+    seeds: Sequence[int]
+    arms: Sequence[ArmSummary]
+    differences: Sequence[Difference]
+    terms: Sequence[str]
+    rows: Sequence[SharedRows] | None = None
+    sweep: SweepPoints | None = None
+
+    @property
+    def splits(self) -> list[str]:
+        return list(self.arms[0].accuracy)
+
+    def measures(self, split: str) -> list[str]:
+        """What all arms are measured by on a split."""
+        return list(self.arms[0].accuracy[split])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as `compare --json` prints them; undefined numbers are None."""
+        found = {name: value for name, value in asdict(self).items() if value is not None}
+        for difference in found["differences"]:
+            difference |= difference.pop("estimate")
+        return plain(found)
+
+
+def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> Comparison:
+    """Everything that a comparison says.
 
     With several seeds an interval is Student's over seeds, and a difference is paired by seed. With
     one, and with seeds that all agree, which say no more than one of them, it is over held-out
     problems: Wilson's, and Newcombe's for a difference, paired by problem.
+
+    Args:
+        names: Experiments; differences are from the first one.
+        runs: Those of each name, in the same order of seeds for every name.
+
+    Raises:
+        UserError: An experiment is named twice.
+        TaskError: Of one of them no round is finished.
     """
-    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
-        raise UserError(f'compare: "{twice[0]}" is named twice')
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise UserError(f'compare: "{name}" is named twice')
     arms = [Arm.of(name, repeated) for name, repeated in zip(names, runs, strict=True)]
-    return plain(compare_arms(arms) | {"rows": [_rows(arm, arms[0]) for arm in arms[1:]]})
+    return replace(compare_arms(arms), rows=[_shared_rows(arm, arms[0]) for arm in arms[1:]])
 
 
-def compare_arms(arms: Sequence[Arm]) -> dict[str, Any]:
+def compare_arms(arms: Sequence[Arm]) -> Comparison:
     """Their numbers, and on what terms they are compared."""
     splits = [
         split for split in SPLITS if all(run.split(split) for arm in arms for run in arm.runs)
     ]
     asked = Asked.of(arms, splits)
-    return {
-        "seeds": [run.config.seed for run in arms[0].runs],
-        "arms": [_arm(arm, splits, asked) for arm in arms],
-        "differences": [
-            d
-            for arm in arms[1:]
-            for split in splits
-            for d in _differences(arm, arms[0], split, asked)
-        ],
-        "terms": _terms(arms),
-    }
+    differences: list[Difference] = []
+    for arm in arms[1:]:
+        for split in splits:
+            differences += _differences(arm, arms[0], split, asked)
+    seeds = [run.config.seed for run in arms[0].runs]
+    return Comparison(
+        seeds, [_summary(arm, splits, asked) for arm in arms], differences, _terms(arms)
+    )
 
 
-def _arm(arm: Arm, splits: Sequence[str], asked: Asked) -> dict[str, Any]:
-    by_round = {
-        split: [arm.scores(i, split, asked) for i in range(arm.rounds + 1)] for split in splits
-    }
-    return {
-        "name": arm.name,
-        "rounds": arm.rounds,
-        "accuracy": {
-            split: {m: [asdict(accuracy(p[m])) for p in of] for m in of[0]}
-            for split, of in by_round.items()
-        },
-        "by_seed": {
-            split: {m: [_means(p[m]) for p in of] for m in of[0]} for split, of in by_round.items()
-        },
-        "drawn": arm.drawn(),
-        "rows": fmean(
-            s["iterations"][arm.rounds - 1]["counts"]["kept_rows"] for s in arm.summaries
-        ),
-        "optimizer_steps": arm.total("optimizer_steps"),
-    }
+def _summary(arm: Arm, splits: Sequence[str], asked: Asked) -> ArmSummary:
+    estimates: dict[str, dict[str, list[Estimate]]] = {split: {} for split in splits}
+    by_seed: dict[str, dict[str, list[list[float]]]] = {split: {} for split in splits}
+    for split in splits:
+        for iteration in range(arm.rounds + 1):
+            for measure, scores in arm.scores(iteration, split, asked).items():
+                estimates[split].setdefault(measure, []).append(accuracy(scores))
+                by_seed[split].setdefault(measure, []).append(_means(scores))
+    rows = fmean(summary.iterations[arm.rounds - 1].counts.kept_rows for summary in arm.summaries)
+    return ArmSummary(
+        arm.name, arm.rounds, estimates, by_seed, arm.drawn(), rows, arm.optimizer_steps()
+    )
 
 
 def _means(seeds: Sequence[Scores]) -> list[float]:
@@ -92,19 +190,18 @@ def accuracy(seeds: Sequence[Scores]) -> Estimate:
     return estimate(list(seeds[0].values())) if isnan(found.low) else found
 
 
-def _differences(arm: Arm, less: Arm, split: str, asked: Asked) -> list[dict[str, Any]]:
-    """After the last round of each: this arm less the first."""
-    before, after = (each.scores(each.rounds, split, asked) for each in (less, arm))
+def _differences(arm: Arm, less: Arm, split: str, asked: Asked) -> list[Difference]:
+    before, after = less.scores(less.rounds, split, asked), arm.scores(arm.rounds, split, asked)
     by_problem = _share([less, arm], INPUTS, "problems")
     return [
-        {
-            "arm": arm.name,
-            "less": less.name,
-            "split": split,
-            "measure": m,
-            **asdict(difference(before[m], after[m], by_problem)),
-        }
-        for m in before
+        Difference(
+            arm.name,
+            less.name,
+            split,
+            measure,
+            difference(before[measure], after[measure], by_problem),
+        )
+        for measure in before
     ]
 
 
@@ -117,124 +214,113 @@ def difference(before: Sequence[Scores], after: Sequence[Scores], by_problem: bo
     return found
 
 
-def _rows(arm: Arm, first: Arm) -> dict[str, Any]:
-    """Which rows the last rounds have in common, by prompt and completion; of all seeds
-    together."""
-    counts = {"shared": 0, "only_first": 0, "only_this": 0}
+def _shared_rows(arm: Arm, first: Arm) -> SharedRows:
+    """By prompt and completion; of all seeds together."""
+    counts = [0, 0, 0]
     for before, after in zip(first.runs, arm.runs, strict=True):
+        tables = [
+            run.store.table(run.need(iteration_scope(iteration), "dataset"), "rows")
+            for run, iteration in ((before, first.rounds), (after, arm.rounds))
+        ]
         with after.store.workspace() as ws:
-            rows = [
-                ws.read(
-                    Row, [run.store.table(run.need(iteration_scope(iteration), "dataset"), "rows")]
-                )
-                for run, iteration in ((before, first.rounds), (after, arm.rounds))
-            ]
-            shared, only_first, only_this = ws.row("rows.overlap", first=rows[0], this=rows[1])
-        counts["shared"] += shared
-        counts["only_first"] += only_first
-        counts["only_this"] += only_this
-    return {"arm": arm.name, "less": first.name, **counts}
+            rows = [ws.read(Row, [table]) for table in tables]
+            of_seed = ws.row("rows.overlap", first=rows[0], this=rows[1])
+        counts = [total + count for total, count in zip(counts, of_seed, strict=True)]
+    return SharedRows(arm.name, first.name, *counts)
 
 
 def _share(arms: Sequence[Arm], scope: str, stage: str) -> bool:
     """Seed by seed, is it the same in every arm?"""
-    return all(
-        len({run.need(scope, stage).digest for run in of_seed}) == 1
-        for of_seed in zip(*(arm.runs for arm in arms), strict=True)
-    )
+    digests = [[run.need(scope, stage).digest for run in arm.runs] for arm in arms]
+    return all(digests_of_arm == digests[0] for digests_of_arm in digests)
 
 
 def _terms(arms: Sequence[Arm]) -> list[str]:
     """Sentences on what the arms share, and on what they do not."""
     if len(arms) < 2:
         return []
-
-    told = [
-        f"{what}: {'the same in every arm' if _share(arms, *of) else 'NOT the same in every arm'}."
-        for what, of in {"Problems": (INPUTS, "problems"), "Base": (BASE, "checkpoint")}.items()
-    ]
-    told += [
-        f"{arm.name}: forked from {fork}." for arm in arms for fork in arm.runs[0].config.forks
-    ]
-    steps, drawn = (
-        {arm.name: arm.total("optimizer_steps") for arm in arms},
-        {arm.name: arm.drawn() for arm in arms},
-    )
-    for what, counts in {"Optimizer steps": steps, "Drawn samples": drawn}.items():
-        amounts = {name: f"{count:,.0f}" for name, count in counts.items()}
-        if len(set(amounts.values())) == 1:
-            told.append(f"{what}: {amounts[arms[0].name]} in every arm.")
-        elif len(arms) <= MOST_NAMED:
-            told.append(
-                f"{what}: {', '.join(f'{name} {amount}' for name, amount in amounts.items())}."
-            )
-        else:
-            fewest, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-            told.append(f"{what}: from {amounts[fewest]} ({fewest}) to {amounts[most]} ({most}).")
-    return told
+    terms = []
+    for what, scope, stage in (("Problems", INPUTS, "problems"), ("Base", BASE, "checkpoint")):
+        same = "the same" if _share(arms, scope, stage) else "NOT the same"
+        terms.append(f"{what}: {same} in every arm.")
+    for arm in arms:
+        terms += [f"{arm.name}: forked from {fork}." for fork in arm.runs[0].config.forks]
+    terms.append(_amounts("Optimizer steps", {arm.name: arm.optimizer_steps() for arm in arms}))
+    terms.append(_amounts("Drawn samples", {arm.name: arm.drawn() for arm in arms}))
+    return terms
 
 
-def comparison_tables(found: dict[str, Any]) -> list[Titled]:
+def _amounts(what: str, counts: Mapping[str, float]) -> str:
+    """A sentence on how much each arm had of something."""
+    amounts = {name: f"{count:,.0f}" for name, count in counts.items()}
+    if len(set(amounts.values())) == 1:
+        return f"{what}: {next(iter(amounts.values()))} in every arm."
+    if len(counts) <= MOST_NAMED:
+        return f"{what}: {', '.join(f'{name} {amount}' for name, amount in amounts.items())}."
+    fewest, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    return f"{what}: from {amounts[fewest]} ({fewest}) to {amounts[most]} ({most})."
+
+
+# -- page ------------------------------------------------------------------------------------------
+
+
+def comparison_tables(comparison: Comparison) -> list[Titled]:
     """The arms on each split, and how far each is from the first."""
-    several = len(found["seeds"]) > 1
-    seeds = f"{len(found['seeds'])} seeds" if several else f"seed {found['seeds'][0]}"
-    tables = [
-        table
-        for split in found["arms"][0]["accuracy"]
-        for table in (
-            _arms(found, split, seeds),
-            _less(found, split, "seed" if several else "problem where the problems are the same"),
-        )
+    tables = []
+    for split in comparison.splits:
+        tables += [_accuracy_table(comparison, split), _difference_table(comparison, split)]
+    first = comparison.arms[0].name
+    rows = [
+        [each.arm, f"{each.shared:,}", f"{each.only_first:,}", f"{each.only_this:,}"]
+        for each in comparison.rows or ()
     ]
-    counts = [
-        [d["arm"], *(f"{d[count]:,}" for count in ("shared", "only_first", "only_this"))]
-        for d in found["rows"]
-    ]
-    first = found["arms"][0]["name"]
     tables.append(
         Titled(
             "Distinct training rows of the last round",
             ["", f"also of {first}", f"only of {first}", "only its own"],
-            counts,
+            rows,
         )
     )
     return [table for table in tables if table.rows]
 
 
-def _arms(found: dict[str, Any], split: str, seeds: str) -> Titled:
-    accuracy = {arm["name"]: arm["accuracy"][split] for arm in found["arms"]}
-    measures = list(found["arms"][0]["accuracy"][split])
+def _accuracy_table(comparison: Comparison, split: str) -> Titled:
+    measures, seeds = comparison.measures(split), comparison.seeds
     bases: dict[tuple[str, ...], list[str]] = {}
-    for name, of in accuracy.items():
-        bases.setdefault(tuple(interval(of[m][0]) for m in measures), []).append(name)
-    rows = [
-        ["base" if len(bases) == 1 else f"base of {', '.join(of)}", *cells, "", "", "", ""]
-        for cells, of in bases.items()
-    ]
-    for arm in found["arms"]:
-        counts = [f"{arm[count]:,.0f}" for count in ("rounds", "drawn", "rows", "optimizer_steps")]
-        rows.append(
-            [arm["name"], *(interval(accuracy[arm["name"]][m][-1]) for m in measures), *counts]
+    after = []
+    for arm in comparison.arms:
+        base = tuple(estimated(arm.accuracy[split][measure][0]) for measure in measures)
+        bases.setdefault(base, []).append(arm.name)
+        after.append(
+            [
+                arm.name,
+                *(estimated(arm.accuracy[split][measure][-1]) for measure in measures),
+                *arm.terms,
+            ]
         )
-    title = f"Greedy accuracy on the {split} split after the last round, {seeds}, 95% intervals"
-    return Titled(title, ["", *measures, "rounds", "drawn", "last rows", "steps"], rows)
+    rows = []
+    for base, names in bases.items():
+        rows.append(
+            ["base" if len(bases) == 1 else f"base of {', '.join(names)}", *base, "", "", "", ""]
+        )
+    of_seeds = f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}"
+    title = f"Greedy accuracy on the {split} split after the last round, {of_seeds}, 95% intervals"
+    return Titled(title, ["", *measures, "rounds", "drawn", "last rows", "steps"], rows + after)
 
 
-def _less(found: dict[str, Any], split: str, paired_by: str) -> Titled:
-    cells: dict[str, dict[str, str]] = {}
-    for d in found["differences"]:
-        if d["split"] == split:
-            cells.setdefault(d["arm"], {})[d["measure"]] = interval(d, "+")
-    measures = list(found["arms"][0]["accuracy"][split])
-    title = f"Less {found['arms'][0]['name']} on the {split} split, paired by {paired_by}"
+def _difference_table(comparison: Comparison, split: str) -> Titled:
+    measures = comparison.measures(split)
+    by_arm: dict[str, dict[str, str]] = {}
+    for gain in comparison.differences:
+        if gain.split == split:
+            by_arm.setdefault(gain.arm, {})[gain.measure] = estimated(gain.estimate, "+")
+    rows = [[name, *(cells[measure] for measure in measures)] for name, cells in by_arm.items()]
+    paired_by = "seed" if len(comparison.seeds) > 1 else "problem where the problems are the same"
     return Titled(
-        title, ["", *measures], [[name, *(of[m] for m in measures)] for name, of in cells.items()]
+        f"Less {comparison.arms[0].name} on the {split} split, paired by {paired_by}",
+        ["", *measures],
+        rows,
     )
-
-
-def interval(estimate: dict[str, Any], sign: str = "") -> str:
-    """Of an estimate as JSON holds it."""
-    return estimated(estimate["mean"], (estimate["low"], estimate["high"]), sign)
 
 
 def folder_name(parts: Sequence[str]) -> str:
@@ -248,27 +334,33 @@ def folder_name(parts: Sequence[str]) -> str:
     )
 
 
-def write_comparison(found: dict[str, Any], folder: Path) -> Path:
+def write_comparison(comparison: Comparison, folder: Path) -> Path:
     """Write comparison.json, .png, .md and .html; returns the HTML file."""
-    from selftrain_assets.reports.figures import comparison
-
+    title = " and ".join(arm.name for arm in comparison.arms)
     return write_page(
-        found,
-        folder,
-        " and ".join(arm["name"] for arm in found["arms"]),
-        comparison(found),
-        comparison_tables(found),
+        comparison, folder, title, comparison_figure(comparison), comparison_tables(comparison)
+    )
+
+
+def comparison_figure(comparison: Comparison) -> bytes:
+    """PNG with accuracy by iteration of every arm, a panel for each measure on the test split."""
+    measures = comparison.measures("test")
+    return figures.comparison(
+        {
+            measure: {arm.name: arm.accuracy["test"][measure] for arm in comparison.arms}
+            for measure in measures
+        }
     )
 
 
 def write_page(
-    found: dict[str, Any], folder: Path, title: str, png: bytes, tables: Sequence[Titled]
+    comparison: Comparison, folder: Path, title: str, png: bytes, tables: Sequence[Titled]
 ) -> Path:
     """The same, with this figure and these tables."""
     page = Page(
-        title, figures={"comparison": png}, notes=[" ".join(found["terms"])], sections=tables
+        title, figures={"comparison": png}, notes=[" ".join(comparison.terms)], sections=tables
     )
-    write_atomically(folder / "comparison.json", json.dumps(found, indent=1))
+    write_atomically(folder / "comparison.json", json.dumps(comparison.to_json(), indent=1))
     write_atomically(folder / "comparison.png", png)
     write_atomically(folder / "comparison.md", page.markdown())
     write_atomically(folder / "comparison.html", page.html())

@@ -3,9 +3,11 @@ it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from selftrain_assets.pipeline.diversity import OWN, TOP, TOP_PROBLEMS
+from selftrain_assets.reports import figures
+from selftrain_assets.reports.summary import RoundSummary, Summary
 from selftrain_assets.reports.tables import Titled, number
 
 COLUMNS = {
@@ -20,31 +22,57 @@ COLUMNS = {
 }
 
 
-def diversity_tables(summary: dict[str, Any]) -> list[Titled]:
+def diversity_tables(iterations: Sequence[RoundSummary]) -> list[Titled]:
     """One, with a line for each round, and one more for the rows that are not human where both
     are there. None where nothing was measured."""
-    lines = [
-        line for point in summary["iterations"] if point["diversity"] for line in _lines(point)
-    ]
-    names = [name for name in COLUMNS if any(name in of for _, _, of in lines)]
+    lines: list[tuple[str, int, dict[str, float]]] = []
+    for point in iterations:
+        if point.diversity:
+            own = {
+                name.removeprefix(OWN): value
+                for name, value in point.diversity.items()
+                if name.startswith(OWN)
+            }
+            lines.append((str(point.iteration), point.counts.kept_rows, dict(point.diversity)))
+            lines += (
+                [(f"{point.iteration}, without human rows", point.counts.own_rows, own)]
+                if own
+                else []
+            )
+    names = [name for name in COLUMNS if any(name in numbers for _, _, numbers in lines)]
     rows = [
-        [title, str(rows), *(_cell(name, of.get(name)) for name in names)]
-        for title, rows, of in lines
+        [title, str(count), *(_cell(name, numbers.get(name)) for name in names)]
+        for title, count, numbers in lines
     ]
     header = ["iteration", "rows", *(COLUMNS[name] for name in names)]
     return [Titled("Diversity of the training rows", header, rows)] if rows else []
-
-
-def _lines(point: dict[str, Any]) -> list[tuple[str, int, dict[str, float]]]:
-    found, counts, title = point["diversity"], point["counts"], str(point["iteration"])
-    own = {name.removeprefix(OWN): value for name, value in found.items() if name.startswith(OWN)}
-    return [
-        (title, counts["kept_rows"], found),
-        *([(f"{title}, without human rows", counts["own_rows"], own)] if own else []),
-    ]
 
 
 def _cell(name: str, value: float | None) -> str:
     if name.startswith("effective") and value is not None:
         return f"{value:.1f}"
     return str(value) if isinstance(value, int) else number(value)
+
+
+def diversity_figure(summary: Summary, dpi: int) -> bytes:
+    """PNG with the course over rounds of how many problems and solutions the rows count as, and
+    of the shares that repeat."""
+    figure, (counts, shares) = figures.axes(2)
+    rounds = [point.iteration for point in summary.iterations]
+
+    def course(axis, name: str, label: str, color: str) -> None:
+        values = [point.diversity.get(name, figures.GAP) for point in summary.iterations]
+        axis.plot(rounds, values, color=color, marker="o", label=label)
+
+    course(counts, "effective_problems", "effective problems", figures.BLUE)
+    course(counts, "effective_solutions", "effective solutions", figures.ORANGE)
+    course(shares, "near_duplicate_share", "rows with a near-duplicate", figures.BLUE)
+    course(shares, TOP_PROBLEMS, f"rows of the {TOP} problems with most", figures.ORANGE)
+    counts.set(title="Diversity of the training rows", xlabel="iteration", xticks=rounds)
+    counts.set_ylim(0, counts.get_ylim()[1] * 1.1)
+    shares.set(
+        title="Repetition among the training rows", xlabel="iteration", xticks=rounds, ylim=(0, 1)
+    )
+    for axis in (counts, shares):
+        axis.legend(fontsize=7, frameon=False)
+    return figures.png(figure, dpi)

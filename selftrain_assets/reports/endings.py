@@ -8,58 +8,62 @@ from collections.abc import Mapping
 from typing import Any
 
 from selftrain_assets.domain.thinking import UNCLOSED
+from selftrain_assets.reports.summary import RoundSummary, Summary, Tokenization
 from selftrain_assets.reports.tables import Titled
 
-KINDS = ("as_drawn", "from_text")
+HEADER = [
+    "iteration",
+    "samples cut off",
+    "correct, but cut off",
+    "rows as drawn",
+    "would differ",
+    "rows from text",
+    "differ",
+    "other tokenizer",
+]
 
 
-def ending_tables(summary: dict[str, Any]) -> list[Titled]:
+def ending_tables(summary: Summary) -> list[Titled]:
     """A line for each round."""
-    rows = [_line(point) for point in summary["iterations"] if point["tokenization"]]
-    header = [
-        "iteration",
-        "samples cut off",
-        "correct, but cut off",
-        "rows as drawn",
-        "would differ",
-        "rows from text",
-        "differ",
-        "other tokenizer",
-    ]
+    rows = [_line(point, point.tokenization) for point in summary.iterations if point.tokenization]
     title = (
         "Endings and tokens: what was cut off, and rows that are trained on the tokens that were"
         " drawn, or on their text"
     )
-    return [Titled(title, header, rows)] if rows else []
+    return [Titled(title, HEADER, rows)] if rows else []
 
 
-def _line(point: dict[str, Any]) -> list[str]:
-    counts, tokens = point["counts"], point["tokenization"]
-    drawn = (
-        f"{counts['samples_cut_off']} of {counts['samples']}" if "samples_cut_off" in counts else ""
+def _line(point: RoundSummary, tokens: Tokenization) -> list[str]:
+    counts, differing = point.counts, tokens.differing()
+    cut_off = (
+        "" if counts.samples_cut_off is None else f"{counts.samples_cut_off} of {counts.samples}"
     )
-    shares = {
-        kind: f"{share:.1%} of {tokens[f'{kind}_looked_at']}"
-        for kind, share in differing(tokens).items()
-    }
-    told = [text for kind in KINDS for text in (str(tokens[kind]), shares.get(kind, ""))]
+    correct_cut_off = "" if counts.correct_cut_off is None else str(counts.correct_cut_off)
+    drawn = (
+        f"{differing['as_drawn']:.1%} of {tokens.as_drawn_looked_at}"
+        if "as_drawn" in differing
+        else ""
+    )
+    text = (
+        f"{differing['from_text']:.1%} of {tokens.from_text_looked_at}"
+        if "from_text" in differing
+        else ""
+    )
+    rows_as_drawn, rows_from_text, other = (
+        str(tokens.as_drawn),
+        str(tokens.from_text),
+        str(tokens.other_tokenizer),
+    )
     return [
-        str(point["iteration"]),
+        str(point.iteration),
+        cut_off,
+        correct_cut_off,
+        rows_as_drawn,
         drawn,
-        str(counts.get("correct_cut_off", "")),
-        *told,
-        str(tokens["other_tokenizer"]),
+        rows_from_text,
+        text,
+        other,
     ]
-
-
-def differing(tokenization: Mapping[str, int]) -> dict[str, float]:
-    """By kind of row, the share of those looked at that tokenizing changes
-    (pipeline/tokenization.py); nothing where none was."""
-    return {
-        kind: tokenization[f"{kind}_different"] / tokenization[f"{kind}_looked_at"]
-        for kind in KINDS
-        if tokenization[f"{kind}_looked_at"]
-    }
 
 
 def ending(sample: Mapping[str, Any]) -> str:

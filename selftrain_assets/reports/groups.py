@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
+from selftrain_assets.reports.summary import RoundSummary, Summary
 from selftrain_assets.reports.tables import Titled, estimated
 
 
-def group_tables(summary: dict[str, Any]) -> list[Titled]:
+def group_tables(summary: Summary) -> list[Titled]:
     """Nothing where there are no groups, or too many to be kinds of problems."""
-    points = [
-        ("base", summary["baseline"]),
-        *((str(p["iteration"]), p) for p in summary["iterations"]),
-    ]
-    points += [(f"human rows only, {p['steps']} steps", p) for p in summary["human_only"]]
-    return [table for table in (_accuracy(points), _mixed(summary["iterations"])) if table.rows]
+    return [table for table in (_accuracy(summary), _mixed(summary.iterations)) if table.rows]
 
 
-def _accuracy(points: list[tuple[str, dict[str, Any]]]) -> Titled:
+def _accuracy(summary: Summary) -> Titled:
     rows = []
-    for split, groups in points[0][1]["groups"].items():
+    for split, groups in summary.base.groups.items():
         for group, base in groups.items():
-            found = [point["groups"].get(split, {}).get(group) for _, point in points]
-            cells = [estimated(e["accuracy"], e["interval"]) if e else "" for e in found]
-            rows.append([split, group, str(base["problems"]), *cells])
+            cells = [
+                estimated(policy.groups.get(split, {}).get(group)) for _, policy in summary.policies
+            ]
+            rows.append([split, group, str(base.problems), *cells])
+    names = [name for name, _ in summary.policies]
     return Titled(
-        "Greedy accuracy by group of problems",
-        ["split", "group", "problems", *(name for name, _ in points)],
-        rows,
+        "Greedy accuracy by group of problems", ["split", "group", "problems", *names], rows
     )
 
 
-def _mixed(iterations: list[dict[str, Any]]) -> Titled:
-    sources = sorted({name for p in iterations for name in p["rows_mixed_in"]})
-    rows = [
-        [
-            str(p["iteration"]),
-            str(p["counts"]["kept_rows"]),
-            *(str(p["rows_mixed_in"].get(s, 0)) for s in sources),
-        ]
-        for p in iterations
-    ]
+def _mixed(iterations: Sequence[RoundSummary]) -> Titled:
+    sources = sorted({name for point in iterations for name in point.rows_mixed_in})
+    rows = []
+    for point in iterations:
+        mixed = [str(point.rows_mixed_in.get(source, 0)) for source in sources]
+        rows.append([str(point.iteration), str(point.counts.kept_rows), *mixed])
     return Titled(
         "Training rows, and those of other sources among them",
         ["iteration", "rows", *sources],

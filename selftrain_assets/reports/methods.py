@@ -3,63 +3,61 @@ on, and how they agree."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 
+from selftrain_assets.domain.selection import DIFFICULTY
 from selftrain_assets.pipeline.metrics import VOTE
+from selftrain_assets.reports import figures
+from selftrain_assets.reports.recipes import RecipeReport
+from selftrain_assets.reports.summary import RoundSummary, Summary
 from selftrain_assets.reports.tables import Titled, estimated, number
 
-BINS = ("easy", "medium", "hard", "very hard")
+# -- tables ----------------------------------------------------------------------------------------
 
 
-def method_tables(summary: dict[str, Any]) -> list[Titled]:
+def method_tables(summary: Summary) -> list[Titled]:
     """Nothing where an experiment has one method."""
-    points = [
-        ("base", summary["baseline"]),
-        *((str(p["iteration"]), p) for p in summary["iterations"]),
-    ]
-    points += [(f"human rows only, {p['steps']} steps", p) for p in summary["human_only"]]
-    names = list(summary["baseline"].get("methods", {}))
+    names = list(summary.base.methods)
     if not names:
         return []
-    tables = [_accuracy(names, points), _flow(summary["iterations"]), *_agreement(points)]
-    return [table for table in [*tables, _choice(names, points)] if table.rows]
+    tables = [
+        _accuracy(names, summary),
+        _flow(summary.iterations),
+        *_agreement(summary),
+        _choice(names, summary),
+    ]
+    return [table for table in tables if table.rows]
 
 
-def _accuracy(names: list[str], points: list[tuple[str, dict[str, Any]]]) -> Titled:
+def _accuracy(names: Sequence[str], summary: Summary) -> Titled:
     rows = []
-    for name, point in points:
-        cells = []
-        for method in names:
-            of = point["methods"][method]
-            cells.append(estimated(of["greedy_accuracy"], of["greedy_accuracy_interval"]))
-        union = point["agreement"].get("test", {}).get("union")
-        rows.append([name, *cells, number(point["greedy_accuracy"]), number(union)])
-    return Titled(
-        "Held-out greedy accuracy by method, of their vote, and of whatever any method solves",
-        ["iteration", *names, VOTE, "any"],
-        rows,
-    )
+    for name, policy in summary.policies:
+        cells = [estimated(policy.methods[method].greedy_accuracy) for method in names]
+        union = policy.agreement["test"].union if "test" in policy.agreement else None
+        rows.append([name, *cells, number(policy.greedy_accuracy.mean), number(union)])
+    title = "Held-out greedy accuracy by method, of their vote, and of whatever any method solves"
+    return Titled(title, ["iteration", *names, VOTE, "any"], rows)
 
 
-def _flow(iterations: list[dict[str, Any]]) -> Titled:
+def _flow(iterations: Sequence[RoundSummary]) -> Titled:
     """How much went from each method into each other one."""
     rows = []
     for point in iterations:
         pairs = {
             (origin, method): cell
-            for method, of in point["yields"].items()
-            for origin, cell in of.items()
+            for method, origins in point.yields.items()
+            for origin, cell in origins.items()
         }
         for (origin, method), cell in sorted(pairs.items()):
-            kept = point["rows_by_method"].get(method, {}).get(origin, 0)
-            share = cell["correct"] / cell["samples"] if cell["samples"] else 0.0
-            shown = origin if origin == method else f"{origin} to {method}"
+            kept = point.rows_by_method.get(method, {}).get(origin, 0)
+            share = cell.correct / cell.samples if cell.samples else 0.0
             rows.append(
                 [
-                    str(point["iteration"]),
-                    shown,
-                    str(cell["samples"]),
-                    str(cell["correct"]),
+                    str(point.iteration),
+                    _pair(origin, method),
+                    str(cell.samples),
+                    str(cell.correct),
                     number(share),
                     str(kept),
                 ]
@@ -71,15 +69,21 @@ def _flow(iterations: list[dict[str, Any]]) -> Titled:
     )
 
 
-def _agreement(points: list[tuple[str, dict[str, Any]]]) -> list[Titled]:
-    found = []
-    for pair in points[0][1]["agreement"].get("test", {}).get("pairs", {}):
+def _pair(origin: str, method: str) -> str:
+    return method if origin == method else f"{origin} to {method}"
+
+
+def _agreement(summary: Summary) -> list[Titled]:
+    tables = []
+    for pair in summary.base.agreement["test"].pairs if "test" in summary.base.agreement else ():
         first, second = pair.split(", ")
         rows = []
-        for name, point in points:
-            cell = point["agreement"]["test"]["pairs"][pair]
-            counts = [str(cell[key]) for key in ("both", "only_first", "only_second", "neither")]
-            rows.append([name, *counts, number(cell["phi"]), number(cell["phi_of_solved"])])
+        for name, policy in summary.policies:
+            cell = policy.agreement["test"].pairs[pair]
+            counts = [
+                str(count) for count in (cell.both, cell.only_first, cell.only_second, cell.neither)
+            ]
+            rows.append([name, *counts, number(cell.phi), number(cell.phi_of_solved)])
         header = [
             "iteration",
             "both",
@@ -89,19 +93,137 @@ def _agreement(points: list[tuple[str, dict[str, Any]]]) -> list[Titled]:
             "phi",
             "phi of what one solves",
         ]
-        found.append(Titled(f"Test problems that {first} and {second} solve", header, rows))
-    return found
+        tables.append(Titled(f"Test problems that {first} and {second} solve", header, rows))
+    return tables
 
 
-def _choice(names: list[str], points: list[tuple[str, dict[str, Any]]]) -> Titled:
-    last = next(point for name, point in reversed(points) if name == "base" or name.isdigit())
-    bins = {name: last["choice"][name] for name in BINS if name in last["choice"]}
-    rows = [
-        [name, str(of["problems"]), *(number(of[method]) for method in (*names, VOTE))]
-        for name, of in bins.items()
-    ]
-    best = (
-        f"; on the validation split the best is {last['ranked'][0]}" if last.get("ranked") else ""
-    )
+def _choice(names: Sequence[str], summary: Summary) -> Titled:
+    last = summary.course[-1]
+    rows = []
+    for bin in DIFFICULTY:
+        if bin in last.choice:
+            accuracies = last.choice[bin]
+            rows.append(
+                [
+                    bin,
+                    str(accuracies["problems"]),
+                    *(number(accuracies[method]) for method in (*names, VOTE)),
+                ]
+            )
+    best = f"; on the validation split the best is {last.ranked[0]}" if last.ranked else ""
     title = f"Which method to use: accuracy by how often the base is right on a problem{best}"
     return Titled(title, ["by the base", "problems", *names, VOTE], rows)
+
+
+# -- figure ----------------------------------------------------------------------------------------
+
+Cells = Mapping[str, float]
+"""What is shown of an iteration, by the pair of methods, or the method, that it is of."""
+
+
+def methods(summary: Summary, dpi: int) -> bytes:
+    """PNG with accuracy of each method by iteration, verified translations and rows by pair, and
+    which methods solve what."""
+    figure, (accuracy, yields, volumes, both) = figures.axes(4)
+    _draw_accuracy(accuracy, summary)
+    rounds = [point.iteration for point in summary.iterations]
+    _draw_flow(
+        yields,
+        "Share of translations verified",
+        rounds,
+        [_verified(point) for point in summary.iterations],
+    )
+    _draw_flow(
+        volumes, "Training rows", rounds, [_trained_on(point) for point in summary.iterations]
+    )
+    _draw_agreement(both, summary)
+    return figures.png(figure, dpi)
+
+
+def _draw_accuracy(axis, summary: Summary) -> None:
+    course = summary.course
+    rounds = range(len(course))
+    for name, color in zip(summary.base.methods, cycle(figures.COLORS), strict=False):
+        figures.band(
+            axis, rounds, [policy.methods[name].greedy_accuracy for policy in course], color, name
+        )
+    axis.plot(
+        rounds,
+        [policy.greedy_accuracy.mean for policy in course],
+        color=figures.INK,
+        linestyle="--",
+        label="vote",
+    )
+    union = [
+        policy.agreement["test"].union if "test" in policy.agreement else figures.GAP
+        for policy in course
+    ]
+    axis.plot(rounds, union, color=figures.GREY, linestyle=":", label="any method")
+    axis.set(
+        title="Greedy accuracy by method", xlabel="iteration (0 = base)", xticks=rounds, ylim=(0, 1)
+    )
+    axis.legend(fontsize=7, frameon=False)
+
+
+def _verified(point: RoundSummary) -> Cells:
+    cells = {}
+    for method, origins in point.yields.items():
+        for origin, cell in origins.items():
+            if origin != method and cell.samples:
+                cells[_pair(origin, method)] = cell.correct / cell.samples
+    return cells
+
+
+def _trained_on(point: RoundSummary) -> Cells:
+    return {
+        _pair(origin, method): rows
+        for method, origins in point.rows_by_method.items()
+        for origin, rows in origins.items()
+    }
+
+
+def _draw_flow(axis, title: str, rounds: Sequence[int], cells: Sequence[Cells]) -> None:
+    names = list(dict.fromkeys(name for each in cells for name in each))
+    for i, (name, color) in enumerate(zip(names, cycle(figures.COLORS), strict=False)):
+        places = [iteration + 0.8 * (i + 0.5) / len(names) - 0.4 for iteration in rounds]
+        axis.bar(
+            places,
+            [each.get(name, 0) for each in cells],
+            width=0.75 / len(names),
+            color=color,
+            label=name,
+        )
+    axis.set(title=title, xlabel="iteration", xticks=rounds)
+    if names:
+        figures.legend_above(axis, 1.25)
+
+
+def _draw_agreement(axis, summary: Summary) -> None:
+    """Of the first pair of methods."""
+    agreements = [
+        policy.agreement["test"] for policy in summary.course if "test" in policy.agreement
+    ]
+    if not agreements:
+        return
+    pair = next(iter(agreements[0].pairs))
+    first, second = pair.split(", ")
+    below = [0] * len(agreements)
+    for count, label, color in (
+        ("both", "both", figures.BLUE),
+        ("only_first", f"only {first}", figures.LIGHT_BLUE),
+        ("only_second", f"only {second}", figures.ORANGE),
+        ("neither", "neither", figures.LIGHT_GREY),
+    ):
+        heights = [getattr(agreement.pairs[pair], count) for agreement in agreements]
+        axis.bar(range(len(agreements)), heights, bottom=below, color=color, label=label, width=0.7)
+        below = [a + b for a, b in zip(below, heights, strict=True)]
+    axis.set(
+        title="Test problems solved by",
+        xlabel="iteration (0 = base)",
+        xticks=range(len(agreements)),
+        ylim=(0, 1.25 * below[0]),
+    )
+    axis.legend(fontsize=7, frameon=False, ncols=2, loc="upper center")
+
+
+REPORT = RecipeReport(tables=method_tables, figures={"methods": methods})

@@ -4,14 +4,14 @@ would pass, and which."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from selftrain_assets.reports.summary import SecondOpinion, Summary
 from selftrain_assets.reports.tables import Titled, estimated
 
 
-def opinion_tables(summary: dict[str, Any]) -> list[Titled]:
+def opinion_tables(summary: Summary) -> list[Titled]:
     """A line for each round and stage of verdicts in which samples were read again."""
-    rows = [[*where, *_line(found)] for where, found in _opinions(summary) if found["share"]]
+    rows = [[*where, *_line(opinion)] for where, opinion in _opinions(summary) if opinion.share]
     header = [
         "iteration",
         "verdicts",
@@ -30,25 +30,14 @@ def opinion_tables(summary: dict[str, Any]) -> list[Titled]:
     return [Titled(title, header, rows)] if rows else []
 
 
-def evidence_tables(summary: dict[str, Any]) -> list[Titled]:
+def evidence_tables(summary: Summary) -> list[Titled]:
     """Some of those samples: the ends of their completions, as what they were read, and as what
     the other reading reads them."""
-    rows = [
-        [*where, *(example[name] for name in COLUMNS)]
-        for where, found in _opinions(summary)
-        for example in found["examples"]
-    ]
-    return (
-        [
-            Titled(
-                "Samples that another reading would pass",
-                ["iteration", "verdicts", *(name.replace("_", " ") for name in COLUMNS)],
-                rows,
-            )
-        ]
-        if rows
-        else []
-    )
+    rows = []
+    for where, opinion in _opinions(summary):
+        rows += [[*where, *(example[name] for name in COLUMNS)] for example in opinion.examples]
+    header = ["iteration", "verdicts", *(name.replace("_", " ") for name in COLUMNS)]
+    return [Titled("Samples that another reading would pass", header, rows)] if rows else []
 
 
 COLUMNS = (
@@ -62,24 +51,20 @@ COLUMNS = (
 )
 
 
-def _opinions(summary: dict[str, Any]) -> Iterator[tuple[list[str], dict[str, Any]]]:
-    for point in summary["iterations"]:
-        for stage, found in point["second_opinion"].items():
-            yield [str(point["iteration"]), stage], found
+def _opinions(summary: Summary) -> Iterator[tuple[list[str], SecondOpinion]]:
+    for point in summary.iterations:
+        for stage, opinion in point.second_opinion.items():
+            yield [str(point.iteration), stage], opinion
 
 
-def _line(found: dict[str, Any]) -> list[str]:
-    share = found["share"]
+def _line(opinion: SecondOpinion) -> list[str]:
     return [
-        f"{found['failed']:,}",
-        str(found["read"]),
-        str(found["turned"]),
-        estimated(share["mean"], (share["low"], share["high"])),
-        *(
-            f"{found[outcome]['turned']} of {found[outcome]['read']}"
-            for outcome in ("wrong", "malformed")
-        ),
+        f"{opinion.failed:,}",
+        str(opinion.read),
+        str(opinion.turned),
+        estimated(opinion.share),
+        *(f"{outcome.turned} of {outcome.read}" for outcome in (opinion.wrong, opinion.malformed)),
         "; ".join(
-            f"{' or '.join(others)} for {verifier}" for verifier, others in found["by"].items()
+            f"{' or '.join(others)} for {verifier}" for verifier, others in opinion.by.items()
         ),
     ]

@@ -1,241 +1,411 @@
-"""The numbers of an experiment, read off its manifests: what `report --json` prints and every
-table and figure shows."""
+"""The numbers of an experiment as types: what `report --json` prints and every table and figure
+shows."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
-from selftrain_assets.pipeline.checks import leaks_of
-from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND, round_stages
-from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
-from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
-from selftrain_assets.pipeline.sampling import solved_problems
-from selftrain_assets.store import Manifest
+from selftrain_assets.config.forks import Fork
+from selftrain_assets.domain.statistics import Estimate
+from selftrain_assets.domain.waivers import Waiver
+
+ACCURACIES = (
+    "greedy_accuracy",
+    "train_accuracy",
+    "validation_accuracy",
+    "transfer_accuracy",
+    "gain_over_base",
+)
+
+# -- what was measured of a policy -----------------------------------------------------------------
 
 
-def summarize(run: Run) -> dict[str, Any]:
-    """Baseline, iterations and controls as far as they exist and are of today's methods;
-    undefined numbers are None."""
-    base = _evaluation(run, BASE)
-    solved: set[str] = set()
-    iterations = []
-    for i in range(1, run.config.rounds + 1):
-        stages = (
-            run.manifest(iteration_scope(i), stage) for stage in round_stages(run.config.recipe)
+@dataclass(frozen=True, slots=True)
+class DifficultyBin:
+    """Greedy accuracy on the problems that the base solves about equally often."""
+
+    problems: int
+    base: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """What was measured of one policy on one set of problems; shares of problems, with intervals.
+
+    Attributes:
+        test_problems: Problems of the split `test`, or of a suite.
+        gain_over_base: Paired difference of greedy accuracies on these problems.
+        pass_at_k: By k, as text.
+        groups: By split and group of problems, greedy accuracy.
+        by_difficulty: By name of the bin of the base's success rate on samples.
+    """
+
+    test_problems: int
+    greedy_accuracy: Estimate
+    train_accuracy: Estimate | None = None
+    validation_accuracy: Estimate | None = None
+    transfer_accuracy: Estimate | None = None
+    gain_over_base: Estimate | None = None
+    pass_at_k: Mapping[str, Estimate]
+    maj_at_k: Mapping[str, Estimate]
+    groups: Mapping[str, Mapping[str, Estimate]]
+    by_difficulty: Mapping[str, DifficultyBin]
+
+    @classmethod
+    def values(cls, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields of this class from the metrics of a manifest, or of a part of them."""
+        return {
+            "test_problems": metrics["greedy_accuracy"]["problems"],
+            "pass_at_k": _estimates(metrics["pass_at_k"]),
+            "maj_at_k": _estimates(metrics["maj_at_k"]),
+            "groups": {
+                split: _estimates(groups) for split, groups in metrics.get("groups", {}).items()
+            },
+            "by_difficulty": {
+                name: DifficultyBin(**bin) for name, bin in metrics.get("by_difficulty", {}).items()
+            },
+            **{name: Estimate(**metrics[name]) for name in ACCURACIES if name in metrics},
+        }
+
+
+def _estimates(metrics: Mapping[str, Any]) -> dict[str, Estimate]:
+    return {name: Estimate(**estimate) for name, estimate in metrics.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement:
+    """On how many problems two methods are right, and the correlation of that."""
+
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+    phi: float
+    phi_of_solved: float
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How methods agree on a split: by pair, as "first, second"; and the share of problems that
+    any of them solves."""
+
+    pairs: Mapping[str, PairAgreement]
+    union: float
+
+
+@dataclass(frozen=True, slots=True)
+class Thoughts:
+    """Samples that think before they answer: how many, how they end, and how long they are, in
+    tokens.
+
+    The lengths are mean, median, p90 and max; None where they are not known.
+    """
+
+    drawn: int
+    think: int
+    unclosed: int
+    forced: int
+    thought_tokens: Mapping[str, float] | None
+    answer_tokens: Mapping[str, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySummary(Measures):
+    """An evaluated policy: the base, that of a round, or that of a control.
+
+    Attributes:
+        name: Its scope in the store. seconds: Wall time by stage. methods: Measures of each method,
+        where there are several. ranked: Methods, the best one on the validation split first.
+        agreement: By split. choice: By difficulty bin: number of problems, and accuracy of each
+        method and of their vote. suites: Measures on each suite of other problems. own: What the
+        recipe measures by itself, by name.
+    """
+
+    name: str
+    seconds: Mapping[str, float]
+    methods: Mapping[str, Measures]
+    ranked: Sequence[str] = ()
+    agreement: Mapping[str, Agreement] = field(default_factory=dict)
+    choice: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    suites: Mapping[str, Measures] = field(default_factory=dict)
+    thoughts: Thoughts | None = None
+    own: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSummary(PolicySummary):
+    """The base fine-tuned on the human rows alone."""
+
+    steps: int
+
+
+# -- what a round did ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundCounts:
+    """Samples, problems and rows of a round; None where the recipe has no such stage."""
+
+    samples: int | None = None
+    samples_reused: int | None = None
+    samples_cut_off: int | None = None
+    correct: int | None = None
+    problems: int | None = None
+    problems_solved: int | None = None
+    problems_solved_so_far: int | None = None
+    infra_errors: int | None = None
+    kept_rows: int
+    own_rows: int
+    human_rows: int
+    correct_cut_off: int | None = None
+    optimizer_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """Samples drawn, and how many of them are right."""
+
+    samples: int
+    correct: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenization:
+    """Rows that are trained on the tokens that were drawn, and rows that are tokenized; see
+    pipeline tokenization."""
+
+    as_drawn: int
+    as_drawn_looked_at: int
+    as_drawn_different: int
+    from_text: int
+    from_text_looked_at: int
+    from_text_different: int
+    other_tokenizer: int
+
+    def differing(self) -> dict[str, float]:
+        """By kind of row, the share of those looked at that tokenizing changes; nothing where
+        none was."""
+        kinds = {
+            "as_drawn": (self.as_drawn_different, self.as_drawn_looked_at),
+            "from_text": (self.from_text_different, self.from_text_looked_at),
+        }
+        return {
+            kind: different / looked_at
+            for kind, (different, looked_at) in kinds.items()
+            if looked_at
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Samples of one outcome that were read again, and those that another reading would pass."""
+
+    read: int
+    turned: int
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """What other readings make of the samples of a stage that are wrong or malformed; see
+    pipeline second_opinion."""
+
+    failed: int
+    read: int
+    turned: int
+    share: Estimate | None
+    wrong: Reread
+    malformed: Reread
+    by: Mapping[str, Sequence[str]]
+    left_out: Sequence[str]
+    error: str | None
+    examples: Sequence[Mapping[str, str]]
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Any]) -> SecondOpinion:
+        """From the metrics of a manifest."""
+        typed = {"wrong": Reread(**metrics["wrong"]), "malformed": Reread(**metrics["malformed"])}
+        return cls(
+            **{
+                **metrics,
+                **typed,
+                "share": Estimate(**metrics["share"]) if metrics["share"] else None,
+            }
         )
-        if base is None or not all(stages) or _evaluation(run, iteration_scope(i)) is None:
-            break
-        if "verifications" in run.config.recipe.stages:
-            solved |= solved_problems(run, iteration_scope(i))
-        iterations.append(_iteration(run, i, len(solved)))
-    return plain(
-        {
-            "experiment": run.name,
-            "model": str(run.config.model),
-            "recipe": run.config.recipe.type,
-            "seed": run.config.seed,
-            "confidence": run.config.evaluation.confidence,
-            "forks": [fork.model_dump(mode="json") for fork in run.config.forks],
-            "allowed": _allowed(run),
-            "baseline": _measured(run, base)
-            | {"name": BASE, "seconds": _seconds(run, BASE, ["checkpoint", "evaluation"])}
-            if base
-            else None,
-            "iterations": iterations,
-            "human_only": [
-                _measured(run, m)
-                | {
-                    "name": scope,
-                    "steps": run.need(scope, "checkpoint").result(CheckpointResult).optimizer_steps,
-                    "seconds": _seconds(run, scope, ["checkpoint", "evaluation"]),
-                }
-                for scope in (ONE_ROUND, ALL_ROUNDS)
-                if run.manifest(scope, "checkpoint") and (m := _evaluation(run, scope))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundSummary(PolicySummary):
+    """A finished round.
+
+    Attributes:
+        yields: By method, and by method that the solution is from.
+        thoughts_drawn: Of its training samples; `thoughts` is of its evaluation.
+        second_opinion: By stage of verdicts.
+        rows_by_method: Training rows by method, and by method that the solution is from.
+        rows_mixed_in: Training rows by other source.
+        diversity: By name; see docs/ui.md.
+        policy: Digest of the weights that it sampled from, and the scope that these are of.
+        checkpoint: Digest of the weights that it made.
+        work_seconds: By stage, time inside engine, verifier or trainer.
+    """
+
+    iteration: int
+    counts: RoundCounts
+    yields: Mapping[str, Mapping[str, Yield]]
+    thoughts_drawn: Thoughts | None
+    second_opinion: Mapping[str, SecondOpinion]
+    rows_by_method: Mapping[str, Mapping[str, int]]
+    rows_mixed_in: Mapping[str, int]
+    diversity: Mapping[str, float]
+    tokenization: Tokenization | None
+    policy: str | None
+    policy_from: str | None
+    checkpoint: str
+    work_seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Held-out text that is let stand: a waiver, and how much it covers of the problems and of
+    the rows of all rounds."""
+
+    waiver: Waiver
+    problems: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """An experiment as far as it is finished.
+
+    Attributes:
+        confidence: Of the intervals.
+        allowed: Held-out text that is let stand.
+        baseline: The base; None before its evaluation.
+        iterations: Finished rounds, in order.
+        human_only: Finished controls.
+    """
+
+    experiment: str
+    model: str
+    recipe: str
+    seed: int
+    confidence: float
+    forks: Sequence[Fork]
+    allowed: Sequence[Allowed]
+    baseline: PolicySummary | None
+    iterations: Sequence[RoundSummary]
+    human_only: Sequence[ControlSummary]
+
+    @property
+    def base(self) -> PolicySummary:
+        """The baseline of an experiment that has one."""
+        assert self.baseline is not None
+        return self.baseline
+
+    @property
+    def policies(self) -> list[tuple[str, PolicySummary]]:
+        """Every evaluated policy under the name that tables give it: the base, each round, each
+        control."""
+        named: list[tuple[str, PolicySummary]] = [("base", self.base)]
+        named += [(str(point.iteration), point) for point in self.iterations]
+        named += [
+            (f"human rows only, {control.steps} steps", control) for control in self.human_only
+        ]
+        return named
+
+    @property
+    def course(self) -> list[PolicySummary]:
+        """The base and each round."""
+        return [self.base, *self.iterations]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as `report --json` prints them; undefined numbers are None."""
+        return {
+            "experiment": self.experiment,
+            "model": self.model,
+            "recipe": self.recipe,
+            "seed": self.seed,
+            "confidence": self.confidence,
+            "forks": [fork.model_dump(mode="json") for fork in self.forks],
+            "allowed": [
+                {**each.waiver.model_dump(), "problems": each.problems, "rows": each.rows}
+                for each in self.allowed
             ],
+            "baseline": _json(self.baseline),
+            "iterations": _json(self.iterations),
+            "human_only": _json(self.human_only),
         }
-    )
 
 
-def _allowed(run: Run) -> list[dict[str, Any]]:
-    """Held-out text that is let stand: each waiver, and how much it covers of the problems and
-    of the rows of all rounds."""
-    made = {"problems": [run.manifest(INPUTS, "problems")]}
-    made["rows"] = [
-        run.manifest(iteration_scope(i), "dataset") for i in range(1, run.config.rounds + 1)
-    ]
-    counts = {
-        name: [leaks_of(run, manifest)[1] for manifest in of if manifest]
-        for name, of in made.items()
-    }
-    return [
-        {
-            **waiver.model_dump(),
-            **{name: sum(allowed[n][1] for allowed in of) for name, of in counts.items()},
-        }
-        for n, waiver in enumerate(run.config.contamination.allow)
-    ]
+# -- as JSON ---------------------------------------------------------------------------------------
 
 
-def _evaluation(run: Run, scope: str) -> Manifest | None:
-    """Its evaluation, unless that is of other methods than the settings name now: then it is
-    owed again."""
-    found = run.manifest(scope, "evaluation")
-    known = set(found.metrics.get("methods", {})) if found else set()
-    return found if known == {m.name for m in run.config.recipe.methods} else None
+def _json(value: Any) -> Any:
+    """Plain values. What a policy has no value of is left out; an accuracy stands beside its
+    interval."""
+    if isinstance(value, Measures):
+        return _measures(value)
+    if isinstance(value, RoundCounts):
+        return {name: count for name, count in asdict(value).items() if count is not None}
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {name: _json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(each) for each in value]
+    return plain(value)
 
 
-def _iteration(run: Run, iteration: int, solved_so_far: int) -> dict[str, Any]:
-    scope = iteration_scope(iteration)
-    found = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe)}
-    dataset, trained = found["dataset"].counts, found["checkpoint"].result(CheckpointResult)
-    return _measured(run, found["evaluation"]) | {
-        "name": scope,
-        "iteration": iteration,
-        "counts": {
-            **(_drawn(found, solved_so_far) if "samples" in found else {}),
-            "kept_rows": dataset["rows"],
-            "own_rows": dataset["self"],
-            "human_rows": dataset["human"],
-            **({"correct_cut_off": dataset["cut_off"]} if "cut_off" in dataset else {}),
-            "optimizer_steps": trained.optimizer_steps,
-        },
-        "yields": _yields(found),
-        **({"thoughts_drawn": thoughts} if (thoughts := _thoughts(found.get("samples"))) else {}),
-        "second_opinion": {
-            stage: m.metrics["second_opinion"]
-            for stage, m in found.items()
-            if "second_opinion" in m.metrics
-        },
-        **({"trajectories": _trajectories(found)} if "trajectories" in found else {}),
-        "rows_by_method": found["dataset"].metrics.get("rows", {}),
-        "rows_mixed_in": found["dataset"].metrics.get("mixed", {}),
-        "diversity": found["dataset"].metrics.get("diversity", {}),
-        "tokenization": found["dataset"].metrics.get("tokenization", {}),
-        **(
-            {
-                "policy": found["policy"].digest,
-                "policy_from": found["policy"].result(PolicyResult).origin,
+BY_METHOD = ("methods", "ranked", "agreement", "choice")  # where there are several
+OPTIONAL = ("suites", "thoughts", "thoughts_drawn", "policy", "policy_from")
+
+
+def _measures(measures: Measures) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    left_out = () if isinstance(measures, PolicySummary) and measures.methods else BY_METHOD
+    for name in (each.name for each in fields(measures)):
+        value = getattr(measures, name)
+        if name in ACCURACIES:
+            if value is not None:
+                found |= {name: plain(value.mean), f"{name}_interval": _interval(value)}
+        elif name in ("pass_at_k", "maj_at_k"):
+            found[name] = {k: plain(estimate.mean) for k, estimate in value.items()}
+            found[f"{name}_interval"] = {k: _interval(estimate) for k, estimate in value.items()}
+        elif name == "groups":
+            found[name] = {
+                split: {group: _of_group(e) for group, e in of.items()}
+                for split, of in value.items()
             }
-            if "policy" in found
-            else {}
-        ),
-        "checkpoint": found["checkpoint"].digest,
-        "seconds": _seconds(run, scope, list(found)),
-        "work_seconds": {stage: m.work_seconds for stage, m in found.items()},
-    }
+        elif name == "own":
+            found |= _json(value)
+        elif name == "tokenization":
+            found[name] = _json(value) or {}
+        elif name not in left_out and (value or name not in OPTIONAL):
+            found[name] = _json(value)
+    return found
 
 
-def _drawn(found: dict[str, Manifest], solved_so_far: int) -> dict[str, int]:
-    """What was sampled, and how much of it was right."""
-    samples, verdicts = found["samples"].counts, found["verifications"].counts
+def _interval(estimate: Estimate) -> list[float | None]:
+    return [plain(estimate.low), plain(estimate.high)]
+
+
+def _of_group(accuracy: Estimate) -> dict[str, Any]:
     return {
-        "samples": samples["samples"],
-        "samples_reused": samples["reused"],
-        "samples_cut_off": samples["cut_off"],
-        "correct": verdicts["pass"],
-        "problems": samples["problems"],
-        "problems_solved": verdicts["problems_solved"],
-        "problems_solved_so_far": solved_so_far,
-        "infra_errors": verdicts["infra_error"],
+        "accuracy": plain(accuracy.mean),
+        "interval": _interval(accuracy),
+        "problems": accuracy.problems,
     }
-
-
-def _trajectories(found: dict[str, Manifest]) -> dict[str, Any]:
-    """The funnel from attempts to rows, why trajectories ended as they did, and which errors
-    were corrected."""
-    made, rows = found["trajectories"], found["dataset"].counts
-    parts = {
-        "correct": rows["self"] - rows["improved"],
-        "improved": rows["improved"],
-        "gold": rows["human"],
-    }
-    return {"counts": made.counts, **made.metrics, "rows": parts}
-
-
-def _yields(found: dict[str, Manifest]) -> dict[str, Any]:
-    """{method: {method the solution is from: samples, and how many are correct}}, of samples and
-    translations."""
-    united: dict[str, Any] = {}
-    for stage in ("verifications", "translations"):
-        for method, of in (
-            (found[stage].metrics if stage in found else {}).get("yields", {}).items()
-        ):
-            united.setdefault(method, {}).update(of)
-    return united
-
-
-def _measured(run: Run, evaluation: Manifest) -> dict[str, Any]:
-    """The numbers of an evaluation; of each method too, where there are several."""
-    metrics = evaluation.metrics
-    by_method = {m.name: _flat(metrics["methods"][m.name]) for m in run.config.recipe.methods}
-    more = (
-        {"methods": by_method} | {name: metrics[name] for name in ("ranked", "agreement", "choice")}
-        if by_method
-        else {}
-    )
-    suites = {name: _flat(of) for name, of in metrics.get("suites", {}).items()}
-    own = {"self_improvement": metrics["self_improvement"]} if "self_improvement" in metrics else {}
-    thoughts = {"thoughts": thought} if (thought := _thoughts(evaluation)) else {}
-    return _flat(metrics) | more | own | thoughts | ({"suites": suites} if suites else {})
-
-
-def _thoughts(found: Manifest | None) -> dict[str, Any] | None:
-    """How long thoughts and answers are, of what a stage drew."""
-    return found.metrics.get("thoughts") if found else None
-
-
-def _flat(metrics: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name in (
-        "greedy_accuracy",
-        "train_accuracy",
-        "validation_accuracy",
-        "transfer_accuracy",
-        "gain_over_base",
-    ):
-        if name in metrics:
-            flat[name] = metrics[name]["mean"]
-            flat[f"{name}_interval"] = [metrics[name]["low"], metrics[name]["high"]]
-    for name in ("pass_at_k", "maj_at_k"):
-        flat[name] = {k: v["mean"] for k, v in metrics[name].items()}
-        flat[f"{name}_interval"] = {k: [v["low"], v["high"]] for k, v in metrics[name].items()}
-    flat["groups"] = {
-        split: {
-            name: {
-                "accuracy": e["mean"],
-                "interval": [e["low"], e["high"]],
-                "problems": e["problems"],
-            }
-            for name, e in of.items()
-        }
-        for split, of in metrics.get("groups", {}).items()
-    }
-    return flat | {
-        "test_problems": metrics["greedy_accuracy"]["problems"],
-        "by_difficulty": metrics.get("by_difficulty", {}),
-    }
-
-
-def _seconds(run: Run, scope: str, stages: list[str]) -> dict[str, float]:
-    return {stage: m.seconds for stage in stages if (m := run.manifest(scope, stage))}
-
-
-def figures_of(summary: dict[str, Any]) -> list[str]:
-    """The figures in a report: that of methods where there are several, that of diversity where
-    it was measured."""
-    measured = any(point["diversity"] for point in summary["iterations"])
-    return [
-        "overview",
-        *(["methods"] if summary["baseline"].get("methods") else []),
-        *(["diversity"] if measured else []),
-    ]
 
 
 def plain(value: Any) -> Any:
     """JSON has no NaN; an undefined number becomes None."""
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return None if isinstance(value, float) and math.isnan(value) else value

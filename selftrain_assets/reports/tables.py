@@ -3,8 +3,12 @@ alike."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from math import isnan
+from typing import NamedTuple
+
+from selftrain_assets.domain.statistics import Estimate
+from selftrain_assets.reports.summary import PolicySummary, RoundSummary, Summary
 
 GROUPS = {
     "sample": ("policy", "samples"),
@@ -22,15 +26,14 @@ class Titled(NamedTuple):
     rows: list[list[str]]
 
 
-def header(summary: dict[str, Any]) -> list[str]:
+def header(summary: Summary) -> list[str]:
     """Column titles; of pass@k 1 and the largest k are shown, of maj@k the largest."""
-    base = summary["baseline"]
     return [
         "iteration",
         "held-out accuracy",
-        f"{summary['confidence']:.0%} interval",
-        *(f"pass@{k}" for k in _one_and_largest(base["pass_at_k"])),
-        f"maj@{_largest(base['maj_at_k']) or 'k'}",
+        f"{summary.confidence:.0%} interval",
+        *(f"pass@{k}" for k in _one_and_largest(summary.base.pass_at_k)),
+        f"maj@{_largest(summary.base.maj_at_k) or 'k'}",
         "train accuracy",
         "solved",
         "samples",
@@ -39,52 +42,61 @@ def header(summary: dict[str, Any]) -> list[str]:
     ]
 
 
-def rows(summary: dict[str, Any]) -> list[list[str]]:
+def rows(summary: Summary) -> list[list[str]]:
     """One row for the base, one for each iteration, one for each control."""
-    table = [_row("base", summary["baseline"])]
-    table += [_row(str(p["iteration"]), p) for p in summary["iterations"]]
-    table += [_row(f"human rows only, {p['steps']} steps", p) for p in summary["human_only"]]
-    return table
+    return [_row(name, policy) for name, policy in summary.policies]
 
 
-def _row(name: str, point: dict[str, Any]) -> list[str]:
-    counts = point.get("counts", {})
-    low, high = point["greedy_accuracy_interval"]
+def _row(name: str, policy: PolicySummary) -> list[str]:
+    accuracy = policy.greedy_accuracy
+    solved = samples = kept = ""
+    if isinstance(policy, RoundSummary):
+        counts = policy.counts
+        solved = "" if counts.problems is None else f"{counts.problems_solved} of {counts.problems}"
+        samples = "" if counts.samples is None else str(counts.samples)
+        kept = str(counts.kept_rows)
     seconds = [
-        sum(point["seconds"].get(stage, 0) for stage in stages) for stages in GROUPS.values()
+        sum(policy.seconds.get(stage, 0.0) for stage in stages) for stages in GROUPS.values()
     ]
     return [
         name,
-        number(point["greedy_accuracy"]),
-        f"{number(low)} to {number(high)}",
-        *(number(point["pass_at_k"].get(k)) for k in _one_and_largest(point["pass_at_k"])),
-        number(point["maj_at_k"].get(_largest(point["maj_at_k"]))),
-        number(point.get("train_accuracy")),
-        f"{counts['problems_solved']} of {counts['problems']}" if "problems" in counts else "",
-        str(counts.get("samples", "")),
-        str(counts.get("kept_rows", "")),
-        *(f"{s:.0f}" if s else "" for s in seconds),
+        number(accuracy.mean),
+        f"{number(accuracy.low)} to {number(accuracy.high)}",
+        *(mean(policy.pass_at_k.get(k)) for k in _one_and_largest(policy.pass_at_k)),
+        mean(policy.maj_at_k.get(_largest(policy.maj_at_k))),
+        mean(policy.train_accuracy),
+        solved,
+        samples,
+        kept,
+        *(f"{total:.0f}" if total else "" for total in seconds),
     ]
 
 
 def number(value: float | None) -> str:
     """Three digits; nothing for what is not defined."""
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None or isnan(value) else f"{value:.3f}"
 
 
-def estimated(mean: float | None, interval: Sequence[float | None], sign: str = "") -> str:
+def mean(estimate: Estimate | None) -> str:
+    """Of an estimate; nothing where there is none."""
+    return number(estimate.mean) if estimate else ""
+
+
+def estimated(estimate: Estimate | None, sign: str = "") -> str:
     """A mean with its interval, as far as they are defined."""
-    if mean is None:
+    if estimate is None or isnan(estimate.mean):
         return ""
-    low, high = interval
-    return f"{mean:{sign}.3f}" + (
-        f" [{low:{sign}.3f}, {high:{sign}.3f}]" if low is not None and high is not None else ""
+    interval = (
+        ""
+        if isnan(estimate.low) or isnan(estimate.high)
+        else f" [{estimate.low:{sign}.3f}, {estimate.high:{sign}.3f}]"
     )
+    return f"{estimate.mean:{sign}.3f}{interval}"
 
 
-def _one_and_largest(by_k: dict[str, Any]) -> list[str]:
+def _one_and_largest(by_k: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(("1", _largest(by_k) or "1")))
 
 
-def _largest(by_k: dict[str, Any]) -> str:
+def _largest(by_k: Iterable[str]) -> str:
     return max(by_k, key=int, default="")

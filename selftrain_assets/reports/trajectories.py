@@ -3,79 +3,139 @@ held-out problems."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from selftrain_assets.domain.types import Improvement, Outcome
+from selftrain_assets.pipeline.run import Run
+from selftrain_assets.reports.recipes import RecipeReport, Scores
+from selftrain_assets.reports.summary import PolicySummary, Summary
 from selftrain_assets.reports.tables import Titled, number
+from selftrain_assets.store import Manifest
 
 FUNNEL = ("attempted", "parsable", "edited", "successful")
+PARTS = ("correct", "improved", "gold")
 
 
-def trajectory_tables(summary: dict[str, Any]) -> list[Titled]:
-    """Nothing for another recipe."""
-    points = [
-        ("base", summary["baseline"]),
-        *((str(p["iteration"]), p) for p in summary["iterations"]),
-    ]
-    points += [(f"human rows only, {p['steps']} steps", p) for p in summary["human_only"]]
-    tables = [
-        _funnel(summary["iterations"]),
-        _dropped(summary["iterations"]),
-        _answers(points),
-        _groups(points),
-    ]
+@dataclass(frozen=True, slots=True)
+class Trajectories:
+    """The funnel from attempts to rows, why trajectories ended as they did, which errors were
+    corrected, and who said what."""
+
+    counts: Mapping[str, int]
+    endings: Mapping[str, int]
+    errors: Mapping[str, int]
+    by: Mapping[str, Any]
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAttempts:
+    """Accuracy of first and of last attempts on a group of problems."""
+
+    problems: int
+    direct: float
+    final: float
+
+
+@dataclass(frozen=True, slots=True)
+class SelfImprovement:
+    """What answering with self-improvement does on a split."""
+
+    problems: int
+    direct: float
+    final: float
+    wrong_to_right: int
+    right_to_wrong: int
+    updates: float
+    ended: Mapping[str, int]
+    feedback_precision: float | None
+    feedback_recall: float | None
+    groups: Mapping[str, GroupAttempts]
+
+
+def numbers(stages: Mapping[str, Manifest]) -> dict[str, object]:
+    """By the name that JSON gives them: `trajectories` of a round, `self_improvement` by split
+    of an evaluation."""
+    own: dict[str, object] = {}
+    if "trajectories" in stages:
+        made, rows = stages["trajectories"], stages["dataset"].counts
+        parts = {
+            "correct": rows["self"] - rows["improved"],
+            "improved": rows["improved"],
+            "gold": rows["human"],
+        }
+        own["trajectories"] = Trajectories(made.counts, **made.metrics, rows=parts)
+    if measured := stages["evaluation"].metrics.get("self_improvement"):
+        own["self_improvement"] = {
+            split: _self_improvement(metrics) for split, metrics in measured.items()
+        }
+    return own
+
+
+def _self_improvement(metrics: Mapping[str, Any]) -> SelfImprovement:
+    groups = {group: GroupAttempts(**attempts) for group, attempts in metrics["groups"].items()}
+    return SelfImprovement(**{**metrics, "groups": groups})
+
+
+def _improvement_of(policy: PolicySummary) -> Mapping[str, SelfImprovement]:
+    """By split."""
+    return policy.own.get("self_improvement", {})  # type: ignore[return-value]
+
+
+def trajectory_tables(summary: Summary) -> list[Titled]:
+    """Of rounds, the funnel and what was dropped; of every policy, what self-improvement does."""
+    made = {
+        str(point.iteration): point.own["trajectories"]
+        for point in summary.iterations
+        if "trajectories" in point.own
+    }
+    tables = [_funnel(made), _dropped(made), _answers(summary), _groups(summary)]  # type: ignore[arg-type]
     return [table for table in tables if table.rows]
 
 
-def _funnel(iterations: list[dict[str, Any]]) -> Titled:
-    made = [(p, p["trajectories"]) for p in iterations if "trajectories" in p]
-    parts = ("correct", "improved", "gold")
-    rows = [
-        [
-            str(p["iteration"]),
-            *(str(t["counts"][name]) for name in FUNNEL),
-            *(str(t["rows"][name]) for name in parts),
-        ]
-        for p, t in made
-    ]
+def _funnel(made: Mapping[str, Trajectories]) -> Titled:
+    rows = []
+    for iteration, trajectories in made.items():
+        steps = [str(trajectories.counts[step]) for step in FUNNEL]
+        rows.append([iteration, *steps, *(str(trajectories.rows[part]) for part in PARTS)])
     title = (
         "Attempts, edited until they are right; and the rows of those right at once, of"
         " improvements, and of reference solutions"
     )
-    return Titled(title, ["iteration", *FUNNEL, *(f"rows {name}" for name in parts)], rows)
+    return Titled(title, ["iteration", *FUNNEL, *(f"rows {part}" for part in PARTS)], rows)
 
 
-def _dropped(iterations: list[dict[str, Any]]) -> Titled:
-    made = [(p, p["trajectories"]) for p in iterations if "trajectories" in p]
-    reasons = sorted({name for _, t in made for name in t["endings"]} - {"correct", "improved"})
-    kinds = sorted({kind for _, t in made for kind in t["errors"]})
-    rows = [
-        [
-            str(p["iteration"]),
-            *(str(t["endings"].get(name, 0)) for name in reasons),
-            *(str(t["errors"].get(kind, 0)) for kind in kinds),
-        ]
-        for p, t in made
-    ]
+def _dropped(made: Mapping[str, Trajectories]) -> Titled:
+    reasons: set[str] = set()
+    kinds: set[str] = set()
+    for trajectories in made.values():
+        reasons |= trajectories.endings.keys() - {"correct", "improved"}
+        kinds |= trajectories.errors.keys()
+    rows = []
+    for iteration, trajectories in made.items() if reasons or kinds else ():
+        dropped = [str(trajectories.endings.get(reason, 0)) for reason in sorted(reasons)]
+        corrected = [str(trajectories.errors.get(kind, 0)) for kind in sorted(kinds)]
+        rows.append([iteration, *dropped, *corrected])
     header = [
         "iteration",
-        *(name.replace("_", " ") for name in reasons),
-        *(f"{kind} corrected" for kind in kinds),
+        *(reason.replace("_", " ") for reason in sorted(reasons)),
+        *(f"{kind} corrected" for kind in sorted(kinds)),
     ]
     return Titled(
-        "Why trajectories were dropped, and errors that were corrected, by kind",
-        header,
-        rows if reasons or kinds else [],
+        "Why trajectories were dropped, and errors that were corrected, by kind", header, rows
     )
 
 
-def _answers(points: list[tuple[str, dict[str, Any]]]) -> Titled:
+def _answers(summary: Summary) -> Titled:
     rows = []
-    for name, point in points:
-        for split, of in point.get("self_improvement", {}).items():
-            shares = [number(of[each]) for each in ("direct", "final")]
-            counts = [str(of[each]) for each in ("wrong_to_right", "right_to_wrong")]
-            feedback = [number(of[each]) for each in ("feedback_precision", "feedback_recall")]
-            rows.append([name, split, *shares, *counts, f"{of['updates']:.2f}", *feedback])
+    for name, policy in summary.policies:
+        for split, of in _improvement_of(policy).items():
+            accuracies = [number(of.direct), number(of.final)]
+            changed = [str(of.wrong_to_right), str(of.right_to_wrong), f"{of.updates:.2f}"]
+            feedback = [number(of.feedback_precision), number(of.feedback_recall)]
+            rows.append([name, split, *accuracies, *changed, *feedback])
     header = [
         "iteration",
         "split",
@@ -94,22 +154,37 @@ def _answers(points: list[tuple[str, dict[str, Any]]]) -> Titled:
     return Titled(title, header, rows)
 
 
-def _groups(points: list[tuple[str, dict[str, Any]]]) -> Titled:
+def _groups(summary: Summary) -> Titled:
     """Of test and transfer: groups that were seen in training, and those that were not."""
-    groups = [
-        (split, group)
-        for split in ("test", "transfer")
-        for group in points[0][1].get("self_improvement", {}).get(split, {}).get("groups", {})
-    ]
     rows = []
-    for split, group in groups:
-        cells = []
-        for _, point in points:
-            of = point.get("self_improvement", {}).get(split, {}).get("groups", {}).get(group)
-            cells.append(f"{number(of['direct'])} / {number(of['final'])}" if of else "")
-        rows.append([split, group, *cells])
-    return Titled(
-        "First / last attempt by group of problems",
-        ["split", "group", *(name for name, _ in points)],
-        rows,
-    )
+    for split in ("test", "transfer"):
+        base = _improvement_of(summary.base).get(split)
+        for group in base.groups if base else ():
+            cells = []
+            for _, policy in summary.policies:
+                of = _improvement_of(policy).get(split)
+                attempts = of.groups.get(group) if of else None
+                cells.append(
+                    f"{number(attempts.direct)} / {number(attempts.final)}" if attempts else ""
+                )
+            rows.append([split, group, *cells])
+    names = [name for name, _ in summary.policies]
+    return Titled("First / last attempt by group of problems", ["split", "group", *names], rows)
+
+
+# -- comparisons -----------------------------------------------------------------------------------
+
+
+def first_attempts(run: Run, evaluation: Manifest) -> dict[str, Scores]:
+    """By problem, whether the first attempt is right."""
+    if "improvements" not in evaluation.files:
+        return {}
+    improvements = run.store.read_table(evaluation, "improvements", Improvement)
+    return {
+        "first attempt": {
+            each.problem_id: float(each.direct == Outcome.PASS) for each in improvements
+        }
+    }
+
+
+REPORT = RecipeReport(numbers=numbers, tables=trajectory_tables, scores=first_attempts)

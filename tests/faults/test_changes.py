@@ -230,7 +230,7 @@ def test_after_filter_and_verifier_changed_each_count_is_of_one_version(again, d
     drawn_before = len(drawn)
     run_rounds(run, [2])
     assert len(drawn) == len(set(drawn)) > drawn_before > 0
-    rounds = {r["name"]: r["counts"] for r in summarize(run)["iterations"]}
+    rounds = {point.name: point.counts for point in summarize(run).iterations}
     _, told = query(
         run.store,
         "SELECT scope, count(*), count(DISTINCT sample_key), count(*) FILTER (outcome = 'pass'),"
@@ -238,10 +238,10 @@ def test_after_filter_and_verifier_changed_each_count_is_of_one_version(again, d
         " BY scope",
     )
     assert [tuple(row) for row in told] == [
-        (scope, SAMPLES, SAMPLES, counts["correct"], counts["problems_solved"])
+        (scope, SAMPLES, SAMPLES, counts.correct, counts.problems_solved)
         for scope, counts in rounds.items()
     ]
-    assert rounds["iter-002"]["correct"] < rounds["iter-001"]["correct"]
+    assert rounds["iter-002"].correct < rounds["iter-001"].correct
     assert {
         m.detail["verifiers"][0]
         for (_, stage), m in manifests(run).items()

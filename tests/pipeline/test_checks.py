@@ -114,9 +114,7 @@ def test_a_leak_that_is_allowed_stops_nothing_and_is_told_with_its_reason(opened
     )
     assert checks(run, "iter-001", "dataset")["near_copies"].evidence["leaks"] == []
     summary = summarize(run)
-    assert [
-        (each["problem"], each["problems"], each["rows"] > 0) for each in summary["allowed"]
-    ] == [
+    assert [(each.waiver.problem, each.problems, each.rows > 0) for each in summary.allowed] == [
         ("co*", 1, True),
         ("nobody", 0, False),
     ]

@@ -116,10 +116,10 @@ def _is_told(source, changed):
     said = "lab after iteration 1, with recipe.cap 1 and seed 5 and trainer.steps 3"
     assert f" Forked from {said}. " in findings(summarize(changed))
     found = compare(["lab", "changed"], [[source], [changed]])
-    assert f"changed: forked from {said}." in found["terms"]
+    assert f"changed: forked from {said}." in found.terms
     assert (
-        found["arms"][0]["by_seed"]["test"]["accuracy"][:2]
-        == found["arms"][1]["by_seed"]["test"]["accuracy"][:2]
+        found.arms[0].by_seed["test"]["accuracy"][:2]
+        == found.arms[1].by_seed["test"]["accuracy"][:2]
     )
     lineage = Lineage(source.store)
     node = lineage.checkpoint("changed", "iter-002")

@@ -303,7 +303,7 @@ def test_a_lost_manifest_ends_the_summary_and_is_made_again(opened):
     lost = run.store.scope(run.name, "iter-001") / "checkpoint.json"
     before = lost.read_bytes()
     lost.unlink()
-    assert [len(summarize(run)["iterations"])] == [0]
+    assert [len(summarize(run).iterations)] == [0]
     shown = [summarize(run) for _ in walk(run, [1, 2])]
-    assert len(shown[-1]["iterations"]) == 2
+    assert len(shown[-1].iterations) == 2
     assert json.loads(lost.read_text())["digest"] == json.loads(before)["digest"]

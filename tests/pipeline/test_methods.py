@@ -539,9 +539,9 @@ def test_the_controls_have_the_steps_of_each_method(mmst):
 def test_rounds_of_methods_that_were_renamed_are_reported_when_they_are_done_again(mmst):
     run_rounds(mmst(), [1])
     run = mmst(recipe={"methods": [MARKED, BARE | {"name": "plain"}]})
-    assert summarize(run)["baseline"] is None
+    assert summarize(run).baseline is None
     with pytest.raises(TaskError, match="nothing is finished yet"):
         write_report(run)
     seen = [summarize(run) for manifest in walk(run, [1]) if manifest.stage == "evaluation"]
-    assert [len(each["iterations"]) for each in seen] == [0, 1]
-    assert set(seen[-1]["iterations"][0]["methods"]) == {"marked", "plain"}
+    assert [len(each.iterations) for each in seen] == [0, 1]
+    assert set(seen[-1].iterations[0].methods) == {"marked", "plain"}

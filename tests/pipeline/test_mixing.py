@@ -248,8 +248,8 @@ def test_a_budget_of_reference_solutions_is_all_that_is_learnt(
     ]
     assert not inspector.findings
     summary = summarize(run)
-    assert summary["model"].startswith("llama from scratch")
-    assert set(summary["iterations"][0]["groups"]) == {"test", "transfer"}
+    assert summary.model.startswith("llama from scratch")
+    assert set(summary.iterations[0].groups) == {"test", "transfer"}
     assert "## Greedy accuracy by group of problems" in report_page(summary, {}).markdown()
     _, found = query(store, "SELECT count(*) FROM rows WHERE problem_id LIKE 'general/%'")
     assert found[0][0] == 5

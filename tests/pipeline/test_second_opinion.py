@@ -174,7 +174,10 @@ def test_the_check_asks_for_the_lower_end_of_the_interval(turned, read, passed):
 
 def test_the_report_shows_it_with_the_completions(run):
     summary = summarize(run)
-    found, shown = found_in(run), summary["iterations"][0]["second_opinion"]["verifications"]
+    found, shown = (
+        found_in(run),
+        summary.to_json()["iterations"][0]["second_opinion"]["verifications"],
+    )
     assert shown == json.loads(json.dumps(found))
     shown_in = report_page(summary, {})
     text, html = shown_in.markdown(), shown_in.html()

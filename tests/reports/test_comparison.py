@@ -13,15 +13,16 @@ from selftrain_assets.domain.statistics import newcombe, wilson
 from selftrain_assets.domain.types import Row, Score
 from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.pipeline.run import Run
-from selftrain_assets.reports.comparison import accuracy as accuracy_over
 from selftrain_assets.reports.comparison import (
+    SharedRows,
     compare,
+    comparison_figure,
     comparison_tables,
     difference,
     folder_name,
     write_comparison,
 )
-from selftrain_assets.reports.figures import comparison
+from selftrain_assets.reports.comparison import accuracy as accuracy_over
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
 from tests import lab
@@ -78,24 +79,24 @@ def accuracy(run, scope="iter-001", split="test"):
 def test_over_seeds_intervals_are_students_and_differences_are_paired_by_seed(arm):
     first, second = arm(), arm(trainer=lab.SETTINGS["trainer"] | {"steps": 3})
     found = compare(["a", "b"], [first, second])
-    for shown, runs in zip(found["arms"], (first, second), strict=True):
+    for shown, runs in zip(found.arms, (first, second), strict=True):
         values = [accuracy(run) for run in runs]
-        estimate = shown["accuracy"]["test"]["accuracy"][1]
+        estimate = shown.accuracy["test"]["accuracy"][1]
         half = STUDENT * stdev(values) / 2**0.5
-        assert (estimate["mean"], estimate["problems"]) == (pytest.approx(fmean(values)), 2)
-        assert [estimate["low"], estimate["high"]] == pytest.approx(
+        assert (estimate.mean, estimate.problems) == (pytest.approx(fmean(values)), 2)
+        assert [estimate.low, estimate.high] == pytest.approx(
             [fmean(values) - half, fmean(values) + half]
         )
-        assert shown["by_seed"]["test"]["accuracy"][1] == values
-        assert shown["by_seed"]["transfer"]["accuracy"][0] == [
+        assert shown.by_seed["test"]["accuracy"][1] == values
+        assert shown.by_seed["transfer"]["accuracy"][0] == [
             accuracy(run, "base", "transfer") for run in runs
         ]
-    [d] = [d for d in found["differences"] if d["split"] == "test"]
+    [d] = [d for d in found.differences if d.split == "test"]
     gains = [accuracy(b) - accuracy(a) for a, b in zip(first, second, strict=True)]
-    assert (d["arm"], d["less"], d["mean"]) == ("b", "a", pytest.approx(fmean(gains)))
+    assert (d.arm, d.less, d.estimate.mean) == ("b", "a", pytest.approx(fmean(gains)))
     assert stdev(gains) == 0, "seeds that agree: their interval is that of the problems of one"
-    assert d["low"] < d["mean"] < d["high"]
-    assert found["seeds"] == [0, 1]
+    assert d.estimate.low < d.estimate.mean < d.estimate.high
+    assert found.seeds == [0, 1]
 
 
 def test_over_seeds_a_difference_is_students_unless_all_seeds_agree():
@@ -118,9 +119,9 @@ def test_with_one_seed_it_is_the_interval_of_the_report_and_pairs_problems(arm):
     [first], [second] = arm((0,)), arm((0,), trainer=lab.SETTINGS["trainer"] | {"steps": 3})
     found = compare(["a", "b"], [[first], [second]])
     reported = first.need("iter-001", "evaluation").metrics["greedy_accuracy"]
-    assert found["arms"][0]["accuracy"]["test"]["accuracy"][1]["mean"] == reported["mean"]
-    [d] = [d for d in found["differences"] if d["split"] == "test"]
-    assert (d["mean"], d["problems"]) == (
+    assert found.arms[0].accuracy["test"]["accuracy"][1].mean == reported["mean"]
+    [d] = [d for d in found.differences if d.split == "test"]
+    assert (d.estimate.mean, d.estimate.problems) == (
         pytest.approx(accuracy(second) - accuracy(first)),
         lab.TASK["test"],
     )
@@ -128,7 +129,7 @@ def test_with_one_seed_it_is_the_interval_of_the_report_and_pairs_problems(arm):
 
 def test_equal_terms_are_said_and_unequal_ones_named(arm):
     equal = compare(["a", "b"], [arm(), arm(execution={"shard_size": 16})])
-    assert equal["terms"] == [
+    assert equal.terms == [
         "Problems: the same in every arm.",
         "Base: the same in every arm.",
         "Optimizer steps: 2 in every arm.",
@@ -139,13 +140,13 @@ def test_equal_terms_are_said_and_unequal_ones_named(arm):
         "sampling": {"samples_per_problem": 3, "temperature": 1.0, "max_tokens": 32},
     }
     unequal = compare(["a", "c"], [arm(), arm(task={"train": 6}, recipe=recipe)])
-    assert unequal["terms"][0] == "Problems: NOT the same in every arm."
-    assert unequal["terms"][3] == "Drawn samples: a 48, c 18."
+    assert unequal.terms[0] == "Problems: NOT the same in every arm."
+    assert unequal.terms[3] == "Drawn samples: a 48, c 18."
 
 
 def test_rows_in_common_are_counted_by_what_they_say(arm):
     first, second = arm(), arm(recipe=lab.SETTINGS["recipe"] | {"cap": 1})
-    [counts] = compare(["a", "b"], [first, second])["rows"]
+    [counts] = compare(["a", "b"], [first, second]).rows
     texts = [
         [
             {
@@ -161,7 +162,7 @@ def test_rows_in_common_are_counted_by_what_they_say(arm):
         expected["shared"] += len(a & b)
         expected["only_first"] += len(a - b)
         expected["only_this"] += len(b - a)
-    assert counts == {"arm": "b", "less": "a", **expected}
+    assert counts == SharedRows("b", "a", **expected)
     assert expected["shared"]
     assert expected["only_first"]
 
@@ -170,14 +171,15 @@ def test_samples_that_rounds_share_count_once(opened):
     recipe = lab.SETTINGS["recipe"] | {"improve_steps": 2, "preset": "rest", "cap": 0}
     run = opened("shared", recipe=recipe)
     run_rounds(run, [1, 2])
-    assert compare(["shared"], [[run]])["arms"][0]["drawn"] == 48
+    assert compare(["shared"], [[run]]).arms[0].drawn == 48
 
 
 def test_problems_that_only_share_their_ids_are_not_paired(arm):
     [first], [second] = arm((0,)), arm((1,))
-    assert {
-        (d["low"], d["high"]) for d in compare(["a", "b"], [[first], [second]])["differences"]
-    } == {(None, None)}
+    assert all(
+        isnan(d.estimate.low) and isnan(d.estimate.high)
+        for d in compare(["a", "b"], [[first], [second]]).differences
+    )
 
 
 def test_long_names_make_a_folder_that_can_be_made():
@@ -200,15 +202,17 @@ def test_every_arm_is_drawn_however_many_there_are(arm, monkeypatch):
         return plot(self, *values, **style)
 
     monkeypatch.setattr(matplotlib.axes.Axes, "plot", noting)
-    comparison(found)
+    comparison_figure(found)
     assert shown[:8] == names
 
 
 def test_arms_of_other_problems_have_no_interval_of_one_seed(arm):
     found = compare(["a", "b"], [arm((0,)), arm((0,), task={"test": 7})])
-    assert {(d["low"], d["high"]) for d in found["differences"] if d["split"] == "test"} == {
-        (None, None)
-    }
+    assert [
+        isnan(d.estimate.low) and isnan(d.estimate.high)
+        for d in found.differences
+        if d.split == "test"
+    ] == [True]
 
 
 @pytest.mark.kills
@@ -230,19 +234,19 @@ def test_methods_are_compared_where_every_arm_has_them(opened):
     for run in runs:
         run_rounds(run, [1])
     both = compare(["m", "n"], [[runs[0]], [runs[1]]])
-    assert list(both["arms"][0]["accuracy"]["test"]) == ["plain", "marked", "vote", "any"]
+    assert list(both.arms[0].accuracy["test"]) == ["plain", "marked", "vote", "any"]
     scores = runs[0].store.read_table(runs[0].need("iter-001", "evaluation"), "scores", Score)
     right = {
         m: {s.problem_id for s in scores if s.method == m and s.greedy and s.split == "test"}
         for m in ("plain", "marked")
     }
     assert (
-        both["arms"][0]["accuracy"]["test"]["any"][1]["mean"]
+        both.arms[0].accuracy["test"]["any"][1].mean
         == len(right["plain"] | right["marked"]) / lab.TASK["test"]
     )
-    assert {d["mean"] for d in both["differences"]} == {0.0}
+    assert {d.estimate.mean for d in both.differences} == {0.0}
     mixed = compare(["m", "s"], [[runs[0]], [runs[2]]])
-    assert list(mixed["arms"][0]["accuracy"]["test"]) == ["accuracy"]
+    assert list(mixed.arms[0].accuracy["test"]) == ["accuracy"]
 
 
 def test_what_cannot_be_compared_is_said(arm, opened):
@@ -268,7 +272,7 @@ def test_a_comparison_is_written_as_table_figure_and_page(arm, tmp_path):
             assert all(f"<td>{cell}</td>" in page for cell in row)
     assert "data:image/png;base64," in page
     assert "http" not in page
-    assert json.loads((tmp_path / "comparison" / "comparison.json").read_text()) == found
+    assert json.loads((tmp_path / "comparison" / "comparison.json").read_text()) == found.to_json()
     assert (tmp_path / "comparison" / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert (
         "Optimizer steps: 2 in every arm."

@@ -11,11 +11,18 @@ from selftrain_assets.config.sweep import Sweep
 from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.types import Score
 from selftrain_assets.pipeline.loop import run_rounds
-from selftrain_assets.reports import figures
-from selftrain_assets.reports.comparison import Arm, _terms
-from selftrain_assets.reports.sweeps import compare_sweep, numeric_field, sweep_table, write_sweep
+from selftrain_assets.reports.arms import Arm
+from selftrain_assets.reports.comparison import ArmSummary, Comparison, SweepPoints, _terms
+from selftrain_assets.reports.sweeps import (
+    compare_sweep,
+    numeric_field,
+    sweep_figure,
+    sweep_table,
+    write_sweep,
+)
 from selftrain_assets.tasks import WordProblems
 from tests import lab
+from tests.reports.made_up import estimate
 
 SEEDS = (0, 1)
 SWEEP = Sweep(grid={"trainer.steps": [2, 3, 4]}, seeds=SEEDS)
@@ -68,21 +75,20 @@ def test_finished_points_are_compared_seed_by_seed_and_the_others_named(points, 
         {"steps-2-seed-0", "steps-2-seed-1", "steps-3-seed-0", "steps-3-seed-1", "steps-4-seed-0"}
     )
     found = compare_sweep("lab", SWEEP, runs)
-    assert [arm["name"] for arm in found["arms"]] == ["lab-steps-2", "lab-steps-3"]
-    assert found["sweep"]["left_out"] == {"lab-steps-4-seed-1": "no round is finished"}
+    assert [arm.name for arm in found.arms] == ["lab-steps-2", "lab-steps-3"]
+    assert found.sweep.left_out == {"lab-steps-4-seed-1": "no round is finished"}
     assert (
-        found["terms"][-1]
-        == "Not finished, and left out: lab-steps-4-seed-1 (no round is finished)."
+        found.terms[-1] == "Not finished, and left out: lab-steps-4-seed-1 (no round is finished)."
     )
-    for arm in found["arms"]:
-        assert arm["accuracy"]["test"]["accuracy"][-1]["mean"] == pytest.approx(
-            fmean(accuracy(run) for run in runs[arm["name"]])
+    for arm in found.arms:
+        assert arm.accuracy["test"]["accuracy"][-1].mean == pytest.approx(
+            fmean(accuracy(run) for run in runs[arm.name])
         )
     gains = [
         accuracy(b) - accuracy(a)
         for a, b in zip(runs["lab-steps-2"], runs["lab-steps-3"], strict=True)
     ]
-    [less] = [d["mean"] for d in found["differences"] if d["split"] == "test"]
+    [less] = [d.estimate.mean for d in found.differences if d.split == "test"]
     assert less == pytest.approx(fmean(gains))
     title, header, rows = sweep_table(found)
     assert "2 seeds, paired by seed" in title
@@ -102,7 +108,7 @@ def test_finished_points_are_compared_seed_by_seed_and_the_others_named(points, 
     assert (rows[1][2], rows[2][2].startswith(f"{less:+.3f}")) == ("", True)
     page, new = write_sweep(found, tmp_path)
     assert (page, new) == (tmp_path / "comparisons" / "lab.sweep" / "comparison.html", True)
-    assert json.loads((page.parent / "comparison.json").read_text()) == found
+    assert json.loads((page.parent / "comparison.json").read_text()) == found.to_json()
     assert "data:image/png;base64," in page.read_text()
     assert write_sweep(found, tmp_path) == (page, False)
 
@@ -122,31 +128,19 @@ def test_where_no_point_is_finished_it_says_what_to_run(points):
 # -- figure, and sentences on many points, of numbers made up --------------------------------------
 
 
-def estimate(mean):
-    return {"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "problems": 3}
-
-
 def made_up(points, splits=("test", "transfer"), measures=("accuracy",)):
     """A comparison of these points, by what each sets."""
-    arms = [
-        {
-            "name": f"lab-{end}",
-            "rounds": 1,
-            "accuracy": {
-                s: {m: [estimate(0.1), estimate(0.2 + 0.01 * i)] for m in measures} for s in splits
-            },
-            "drawn": 48.0,
-            "rows": 12.0,
-            "optimizer_steps": 2.0,
+    arms = []
+    for i, end in enumerate(points):
+        accuracy = {
+            split: {measure: [estimate(0.1), estimate(0.2 + 0.01 * i)] for measure in measures}
+            for split in splits
         }
-        for i, end in enumerate(points)
-    ]
-    sweep = {
-        "experiment": "lab",
-        "points": {f"lab-{end}": changes for end, changes in points.items()},
-        "left_out": {},
-    }
-    return {"seeds": [0], "arms": arms, "differences": [], "terms": [], "sweep": sweep}
+        arms.append(
+            ArmSummary(f"lab-{end}", 1, accuracy, {}, drawn=48.0, rows=12.0, optimizer_steps=2.0)
+        )
+    sweep = SweepPoints("lab", {f"lab-{end}": changes for end, changes in points.items()}, {})
+    return Comparison([0], arms, [], [], sweep=sweep)
 
 
 @pytest.fixture
@@ -162,7 +156,7 @@ def drawn(monkeypatch):
     monkeypatch.setattr(matplotlib.axes.Axes, "errorbar", noting)
 
     def draw(found):
-        assert figures.sweep(found).startswith(b"\x89PNG")
+        assert sweep_figure(found).startswith(b"\x89PNG")
         return lines, noting.axis
 
     return draw
@@ -170,7 +164,7 @@ def drawn(monkeypatch):
 
 def test_one_numeric_field_is_the_axis_in_order_of_its_values(drawn):
     found = made_up({f"rules-{n}": {"task.rules": n} for n in (100, 10, 50)})
-    assert numeric_field(found) == "task.rules"
+    assert numeric_field(found) == ("task.rules", [100, 10, 50])
     lines, axis = drawn(found)
     assert [(label, x) for label, x, _ in lines] == [
         ("test", [10, 50, 100]),
@@ -222,7 +216,7 @@ def test_each_method_has_a_line_and_a_column(drawn):
 
 def test_of_many_points_sentences_name_the_extremes_alone(monkeypatch):
     monkeypatch.setattr("selftrain_assets.reports.comparison._share", lambda *of: True)
-    monkeypatch.setattr(Arm, "total", lambda arm, count: float(arm.name.removeprefix("p")))
+    monkeypatch.setattr(Arm, "optimizer_steps", lambda arm: float(arm.name.removeprefix("p")))
     monkeypatch.setattr(Arm, "drawn", lambda arm: 48.0)
 
     class Plain:

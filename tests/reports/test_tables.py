@@ -3,6 +3,7 @@
 import pytest
 
 from selftrain_assets.reports.tables import header, rows
+from tests.reports import made_up
 
 
 @pytest.mark.parametrize(
@@ -19,14 +20,9 @@ from selftrain_assets.reports.tables import header, rows
     ],
 )
 def test_pass_at_1_and_the_largest_k_are_shown_each_once(passed, voted, titles, shown):
-    base = {
-        "greedy_accuracy": 0.5,
-        "greedy_accuracy_interval": (0.4, 0.6),
-        "pass_at_k": passed,
-        "maj_at_k": voted,
-        "seconds": {},
-    }
-    summary = {"baseline": base, "iterations": [], "human_only": [], "confidence": 0.9}
+    summary = made_up.summary(
+        pass_at_k=made_up.estimates(passed), maj_at_k=made_up.estimates(voted)
+    )
     (row,) = rows(summary)
     assert len(row) == len(header(summary))
     assert header(summary)[3 : 3 + len(titles)] == titles

@@ -35,7 +35,8 @@ from selftrain_assets.operations.export.weights import (
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.pipeline.results import CheckpointResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
-from selftrain_assets.reports import summarize
+from selftrain_assets.reports import draw, summarize
+from selftrain_assets.reports.summary import Summary
 from selftrain_assets.runtime.files import prepared_folder
 from selftrain_assets.store.database import FileFormat
 from selftrain_assets.store.tables import file_digest
@@ -73,6 +74,7 @@ def export(
             iteration,
             write_weights(run, weights, new / MODEL, merge),
             None,
+            results,
             capsule,
             model_id,
             pretrained=HubModel.of(run.config.model, pretrained),
@@ -119,22 +121,20 @@ def _weights(run: Run, iteration: int) -> StoredCheckpoint | PerMethod:
     return weights
 
 
-def _results(run: Run, iteration: int) -> dict[str, Any]:
+def _results(run: Run, iteration: int) -> Summary:
     """The numbers of a report, up to this round; the controls only where they are finished and
     of today's settings."""
-    found = summarize(run)
+    summary = summarize(run)
     controls = (
-        found["human_only"]
+        summary.human_only
         if run.config.human_only and not owed(run, [ONE_ROUND, ALL_ROUNDS])
-        else []
+        else ()
     )
-    return found | {"iterations": found["iterations"][:iteration], "human_only": controls}
+    return replace(summary, iterations=summary.iterations[:iteration], human_only=controls)
 
 
-def _figures(results: dict[str, Any], folder: Path) -> list[str]:
-    from selftrain_assets.reports.figures import figures
-
-    drawn = figures(results)
+def _figures(results: Summary, folder: Path) -> list[str]:
+    drawn = draw(results)
     for name, png in drawn.items():
         (folder / f"{name}.png").write_bytes(png)
     return list(drawn)

@@ -15,6 +15,7 @@ from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.pipeline.results import CheckpointResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.recipes.teachers import CheckpointOf
+from selftrain_assets.reports.summary import Summary
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.tables import file_digest
 
@@ -23,14 +24,14 @@ SCHEMA = "selftrain reproducibility capsule 1"
 PACKAGE = Path(__file__).parents[2]
 
 
-def make_capsule(run: Run, iteration: int, results: dict[str, Any]) -> dict[str, Any]:
+def make_capsule(run: Run, iteration: int, results: Summary) -> dict[str, Any]:
     """Settings, seeds, versions, and the chain of stages from the problems and the base to this
     round; `results` as a report has them."""
     scope = iteration_scope(iteration) if iteration else BASE
     checkpoint = run.need(scope, "checkpoint")
     result = checkpoint.result(CheckpointResult)
     described = described_by(run.name)
-    stages = list(_stages(run, iteration, bool(results["human_only"])))
+    stages = list(_stages(run, iteration, bool(results.human_only)))
     return {
         "schema": SCHEMA,
         "experiment": run.name,
@@ -54,7 +55,7 @@ def make_capsule(run: Run, iteration: int, results: dict[str, Any]) -> dict[str,
         "settings_file": {"experiment": described, "text": experiment_file(described).read_text()},
         "retracted": run.retracted.to_records(),
         "stages": [_told(m) for m in stages],
-        "results": results,
+        "results": results.to_json(),
     }
 
 

@@ -18,11 +18,10 @@ from selftrain_assets.operations.export.wording import ROW_SOURCES
 from selftrain_assets.pipeline.checks import check
 from selftrain_assets.pipeline.run import Run, iteration_scope
 from selftrain_assets.reports.render import markdown_templates
+from selftrain_assets.reports.summary import PolicySummary, Summary
 from selftrain_assets.reports.tables import Titled
 from selftrain_assets.tasks import ProblemFile
 from selftrain_assets.verifiers import with_members
-
-Point = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,7 @@ class Exported:
     iteration: int
     weights: Sequence[Weights]
     rows: Rows | None
+    summary: Summary
     capsule: dict[str, Any]
     model_id: str | None = None
     dataset_id: str | None = None
@@ -46,13 +46,9 @@ class Exported:
         return self.run.config
 
     @property
-    def summary(self) -> dict[str, Any]:
-        return self.capsule["results"]
-
-    @property
-    def point(self) -> Point:
-        """The measurements of this round."""
-        return self.summary["iterations"][-1] if self.iteration else self.summary["baseline"]
+    def policy(self) -> PolicySummary:
+        """The measurements of this round, or of the base."""
+        return self.summary.course[-1]
 
     @property
     def title(self) -> str:

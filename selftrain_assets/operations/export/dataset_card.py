@@ -32,6 +32,7 @@ def dataset_card(exported: Exported, rows: Rows) -> str:
     dataset = next(
         stage for stage in reversed(exported.capsule["stages"]) if stage["stage"] == "dataset"
     )
+    measured = exported.summary.iterations[-1]
     return render(
         "dataset_card.md.jinja",
         exported,
@@ -40,11 +41,10 @@ def dataset_card(exported: Exported, rows: Rows) -> str:
         counts=dataset["counts"],
         drawn=_drawn(exported),
         settings=_settings(exported),
-        diversity=diversity_tables({"iterations": [exported.point]}),
-        compared=exported.point["diversity"].get("near_duplicates_among"),
+        diversity=diversity_tables([measured]),
+        compared=measured.diversity.get("near_duplicates_among"),
         columns=[
-            [f"`{name}`", TYPES.get(kind, kind), COLUMNS[name][1]]
-            for name, kind in rows.types.items()
+            [f"`{name}`", TYPES.get(kind, kind), COLUMNS[name]] for name, kind in rows.types.items()
         ],
     )
 

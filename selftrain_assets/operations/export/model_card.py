@@ -4,10 +4,11 @@ how to make it again."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.statistics import INTERVALS
-from selftrain_assets.operations.export.cards import Exported, Point, render
+from selftrain_assets.operations.export.cards import Exported, render
 from selftrain_assets.pipeline.run import BASE, iteration_scope
 from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher, Teacher
 from selftrain_assets.reports import difficulty, findings, further_tables
@@ -72,25 +73,26 @@ def _eval_results(exported: Exported) -> list[EvalResult]:
     """The metrics of the held-out splits, as the hub's model index has them."""
     from huggingface_hub import EvalResult
 
-    task, point = exported.config.task.type, exported.point
-    metrics = [("accuracy", "greedy accuracy", "test", point.get("greedy_accuracy"))]
-    metrics.append(("accuracy", "greedy accuracy", "transfer", point.get("transfer_accuracy")))
-    for name, shown in (("pass_at_k", "pass"), ("maj_at_k", "maj")):
+    task, policy = exported.config.task.type, exported.policy
+    metrics = [("accuracy", "greedy accuracy", "test", policy.greedy_accuracy)]
+    if policy.transfer_accuracy:
+        metrics.append(("accuracy", "greedy accuracy", "transfer", policy.transfer_accuracy))
+    for name, by_k in (("pass", policy.pass_at_k), ("maj", policy.maj_at_k)):
         metrics += [
-            (f"{shown}@{k}", f"{shown}@{k}", "test", value) for k, value in point[name].items()
+            (f"{name}@{k}", f"{name}@{k}", "test", estimate) for k, estimate in by_k.items()
         ]
     return [
         EvalResult(
-            "text-generation",
-            task,
-            f"{task} (of this experiment)",
-            kind,
-            round(value, 4),
-            metric_name=name,
+            task_type="text-generation",
+            dataset_type=task,
+            dataset_name=f"{task} (of this experiment)",
             dataset_split=split,
+            metric_type=kind,
+            metric_name=name,
+            metric_value=round(estimate.mean, 4),
         )
-        for kind, name, split, value in metrics
-        if value is not None
+        for kind, name, split, estimate in metrics
+        if not isnan(estimate.mean)
     ]
 
 
@@ -116,36 +118,32 @@ def _trained_rows(exported: Exported) -> dict[str, int]:
     }
 
 
-NAMES = {
+ACCURACIES = {
     "greedy_accuracy": "greedy accuracy, test",
     "validation_accuracy": "greedy accuracy, validation",
     "transfer_accuracy": "greedy accuracy, transfer",
     "train_accuracy": "greedy accuracy, training problems (not held out)",
-    "pass_at_k": "pass@{k}, test",
-    "maj_at_k": "maj@{k}, test",
 }
 
 
 def _against_base(exported: Exported) -> Titled:
     """Each measure of the base and of the exported model, as far as both have it."""
-    base, point = exported.summary["baseline"], exported.point
-    rows = []
-    for name, shown in NAMES.items():
-        for k in base[name] if isinstance(base.get(name), dict) else [None]:
-            before, after = _with_interval(base, name, k), _with_interval(point, name, k)
-            if before is not None and after is not None:
-                rows.append([shown.format(k=k), before, after])
+    base, policy = exported.summary.base, exported.policy
+    pairs = {
+        shown: (getattr(base, name), getattr(policy, name)) for name, shown in ACCURACIES.items()
+    }
+    pairs |= {
+        f"pass@{k}, test": (before, policy.pass_at_k.get(k)) for k, before in base.pass_at_k.items()
+    }
+    pairs |= {
+        f"maj@{k}, test": (before, policy.maj_at_k.get(k)) for k, before in base.maj_at_k.items()
+    }
+    rows = [
+        [shown, estimated(before), estimated(after)]
+        for shown, (before, after) in pairs.items()
+        if before and after
+    ]
     if not exported.iteration:
         return Titled("", ["", "base"], [row[:2] for row in rows])
-    gain = estimated(point["gain_over_base"], point["gain_over_base_interval"], "+")
-    rows.insert(1, ["paired difference on test", "", gain])
+    rows.insert(1, ["paired difference on test", "", estimated(policy.gain_over_base, "+")])
     return Titled("", ["", "base", "this model"], rows)
-
-
-def _with_interval(point: Point, name: str, k: str | None) -> str | None:
-    value, interval = point.get(name), point.get(f"{name}_interval")
-    if k is not None and value is not None and interval is not None:
-        value, interval = value.get(k), interval.get(k)
-    if value is None or interval is None:
-        return None
-    return estimated(value, interval)

@@ -63,7 +63,7 @@ def _finished(name: str, rounds: str | None, tell: Tell) -> dict[str, Any]:
     run.store.check_writable()
     with lease(point_lease(run.store, name), run.owner):
         _patiently(run, rounds, tell)
-    return summarize(run)
+    return summarize(run).to_json()
 
 
 def _patiently(run: Run, rounds: str | None, tell: Tell) -> None:

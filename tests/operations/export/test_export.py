@@ -167,20 +167,20 @@ def test_the_model_card_says_what_was_measured(exported_runs, tmp_path):
     run = exported_runs("full")
     made = export(run, 1, tmp_path / "out", model_id="someone/words")
     summary = summarize(run)
-    first = summary["iterations"][0]
+    first = summary.iterations[0]
     card = ModelCard.load(tmp_path / "out" / "model" / "README.md")
     measured = {(r.dataset_split, r.metric_type): r.metric_value for r in card.data.eval_results}
-    assert measured["test", "accuracy"] == pytest.approx(first["greedy_accuracy"], abs=1e-4)
-    assert measured["transfer", "accuracy"] == pytest.approx(first["transfer_accuracy"], abs=1e-4)
+    assert measured["test", "accuracy"] == pytest.approx(first.greedy_accuracy.mean, abs=1e-4)
+    assert measured["transfer", "accuracy"] == pytest.approx(first.transfer_accuracy.mean, abs=1e-4)
     assert {kind for _, kind in measured} == {"accuracy", "pass@1", "pass@2", "maj@2"}
     assert (card.data.library_name, card.data.datasets, card.data.base_model) == (
         "transformers",
         ["someone/words-data"],
         None,
     )
-    low, high = first["gain_over_base_interval"]
+    gain = first.gain_over_base
     for text in (
-        f"{first['gain_over_base']:+.3f} [{low:+.3f}, {high:+.3f}]",
+        f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]",
         "human rows only, 2 steps",
         "After iteration 1",
         (

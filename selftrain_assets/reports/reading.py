@@ -1,0 +1,200 @@
+"""Reads the numbers of an experiment off its manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from selftrain_assets.pipeline.checks import leaks_of
+from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND, round_stages
+from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
+from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.pipeline.sampling import solved_problems
+from selftrain_assets.reports.recipes import report_of
+from selftrain_assets.reports.summary import (
+    Agreement,
+    Allowed,
+    ControlSummary,
+    Measures,
+    PairAgreement,
+    PolicySummary,
+    RoundCounts,
+    RoundSummary,
+    SecondOpinion,
+    Summary,
+    Thoughts,
+    Tokenization,
+    Yield,
+)
+from selftrain_assets.store import Manifest
+
+
+def summarize(run: Run) -> Summary:
+    """Baseline, iterations and controls as far as they exist and are of today's methods."""
+    base = _evaluation(run, BASE)
+    solved: set[str] = set()
+    iterations: list[RoundSummary] = []
+    for i in range(1, run.config.rounds + 1):
+        scope = iteration_scope(i)
+        finished = all(run.manifest(scope, stage) for stage in round_stages(run.config.recipe))
+        if base is None or not finished or _evaluation(run, scope) is None:
+            break
+        if "verifications" in run.config.recipe.stages:
+            solved |= solved_problems(run, scope)
+        iterations.append(_round(run, i, len(solved)))
+    return Summary(
+        experiment=run.name,
+        model=str(run.config.model),
+        recipe=run.config.recipe.type,
+        seed=run.config.seed,
+        confidence=run.config.evaluation.confidence,
+        forks=run.config.forks,
+        allowed=_allowed(run),
+        baseline=PolicySummary(**_policy(run, BASE, _finished(run, BASE))) if base else None,
+        iterations=iterations,
+        human_only=list(_controls(run)),
+    )
+
+
+def _controls(run: Run) -> Iterable[ControlSummary]:
+    for scope in (ONE_ROUND, ALL_ROUNDS):
+        if run.manifest(scope, "checkpoint") and _evaluation(run, scope):
+            stages = _finished(run, scope)
+            steps = stages["checkpoint"].result(CheckpointResult).optimizer_steps or 0
+            yield ControlSummary(**_policy(run, scope, stages), steps=steps)
+
+
+def _finished(run: Run, scope: str) -> dict[str, Manifest]:
+    """The stages of the base, or of a control."""
+    return {stage: run.need(scope, stage) for stage in ("checkpoint", "evaluation")}
+
+
+def _allowed(run: Run) -> list[Allowed]:
+    problems = [run.manifest(INPUTS, "problems")]
+    datasets = [
+        run.manifest(iteration_scope(i), "dataset") for i in range(1, run.config.rounds + 1)
+    ]
+    leaks_of_problems = [leaks_of(run, manifest)[1] for manifest in problems if manifest]
+    leaks_of_rows = [leaks_of(run, manifest)[1] for manifest in datasets if manifest]
+    return [
+        Allowed(
+            waiver,
+            sum(leaks[n][1] for leaks in leaks_of_problems),
+            sum(leaks[n][1] for leaks in leaks_of_rows),
+        )
+        for n, waiver in enumerate(run.config.contamination.allow)
+    ]
+
+
+def _evaluation(run: Run, scope: str) -> Manifest | None:
+    """Its evaluation, unless that is of other methods than the settings name now: then it is
+    owed again."""
+    evaluation = run.manifest(scope, "evaluation")
+    measured = set(evaluation.metrics.get("methods", {})) if evaluation else set()
+    return evaluation if measured == {method.name for method in run.config.recipe.methods} else None
+
+
+def _policy(run: Run, scope: str, stages: Mapping[str, Manifest]) -> dict[str, Any]:
+    """Fields of a PolicySummary from the finished stages of its scope."""
+    metrics = stages["evaluation"].metrics
+    names = [method.name for method in run.config.recipe.methods]
+    by_method: dict[str, Any] = {}
+    if names:
+        agreement = {split: _agreement(of) for split, of in metrics["agreement"].items()}
+        by_method = {
+            "ranked": metrics["ranked"],
+            "agreement": agreement,
+            "choice": metrics["choice"],
+        }
+    return {
+        **Measures.values(metrics),
+        "name": scope,
+        "seconds": {stage: manifest.seconds for stage, manifest in stages.items()},
+        "methods": {name: Measures(**Measures.values(metrics["methods"][name])) for name in names},
+        **by_method,
+        "suites": {
+            name: Measures(**Measures.values(of)) for name, of in metrics.get("suites", {}).items()
+        },
+        "thoughts": _thoughts(stages["evaluation"]),
+        "own": report_of(run.config.recipe.type).numbers(stages),
+    }
+
+
+def _agreement(metrics: Mapping[str, Any]) -> Agreement:
+    return Agreement(
+        {pair: PairAgreement(**of) for pair, of in metrics["pairs"].items()}, metrics["union"]
+    )
+
+
+def _thoughts(manifest: Manifest | None) -> Thoughts | None:
+    """How long thoughts and answers are, of what a stage drew."""
+    return (
+        Thoughts(**manifest.metrics["thoughts"])
+        if manifest and manifest.metrics.get("thoughts")
+        else None
+    )
+
+
+def _round(run: Run, iteration: int, solved_so_far: int) -> RoundSummary:
+    scope = iteration_scope(iteration)
+    stages = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe)}
+    dataset, policy = stages["dataset"], stages.get("policy")
+    tokenization = dataset.metrics.get("tokenization")
+    return RoundSummary(
+        **_policy(run, scope, stages),
+        iteration=iteration,
+        counts=_counts(stages, solved_so_far),
+        yields=_yields(stages.values()),
+        thoughts_drawn=_thoughts(stages.get("samples")),
+        second_opinion={
+            stage: SecondOpinion.of(manifest.metrics["second_opinion"])
+            for stage, manifest in stages.items()
+            if "second_opinion" in manifest.metrics
+        },
+        rows_by_method=dataset.metrics.get("rows", {}),
+        rows_mixed_in=dataset.metrics.get("mixed", {}),
+        diversity=dataset.metrics.get("diversity", {}),
+        tokenization=Tokenization(**tokenization) if tokenization else None,
+        policy=policy.digest if policy else None,
+        policy_from=policy.result(PolicyResult).origin if policy else None,
+        checkpoint=stages["checkpoint"].digest,
+        work_seconds={stage: manifest.work_seconds for stage, manifest in stages.items()},
+    )
+
+
+def _counts(stages: Mapping[str, Manifest], solved_so_far: int) -> RoundCounts:
+    """What was sampled, where anything is, how much of it was right, and what training learned
+    from."""
+    drawn = {}
+    if "samples" in stages:
+        samples, verdicts = stages["samples"].counts, stages["verifications"].counts
+        drawn = {
+            "samples": samples["samples"],
+            "samples_reused": samples["reused"],
+            "samples_cut_off": samples["cut_off"],
+            "correct": verdicts["pass"],
+            "problems": samples["problems"],
+            "problems_solved": verdicts["problems_solved"],
+            "problems_solved_so_far": solved_so_far,
+            "infra_errors": verdicts["infra_error"],
+        }
+    rows = stages["dataset"].counts
+    return RoundCounts(
+        **drawn,
+        kept_rows=rows["rows"],
+        own_rows=rows["self"],
+        human_rows=rows["human"],
+        correct_cut_off=rows.get("cut_off"),
+        optimizer_steps=stages["checkpoint"].result(CheckpointResult).optimizer_steps or 0,
+    )
+
+
+def _yields(stages: Iterable[Manifest]) -> dict[str, dict[str, Yield]]:
+    """Of all stages of verdicts together."""
+    yields: dict[str, dict[str, Yield]] = {}
+    for manifest in stages:
+        for method, by_origin in manifest.metrics.get("yields", {}).items():
+            yields.setdefault(method, {}).update(
+                {origin: Yield(**of) for origin, of in by_origin.items()}
+            )
+    return yields
