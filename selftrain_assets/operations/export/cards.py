@@ -99,8 +99,8 @@ def _facts(exported: Exported) -> dict[str, object]:
 
 
 def _about(settings: object) -> str:
-    """First line of the docstring of a class of settings."""
-    return (inspect.getdoc(type(settings)) or "").partition("\n")[0]
+    """First paragraph of the docstring of a class of settings."""
+    return " ".join((inspect.getdoc(type(settings)) or "").partition("\n\n")[0].split())
 
 
 def not_covered(config: Experiment) -> list[str]:
