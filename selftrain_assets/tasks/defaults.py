@@ -37,6 +37,7 @@ def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> 
         if recipes
         else {}
     )
+    defaults.pop("wording", None)  # which no suite has
     if (
         "verifier" in defaults
         and isinstance(verifier, Mapping)

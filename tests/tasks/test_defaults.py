@@ -75,6 +75,17 @@ def test_an_evaluation_suite_is_asked_as_its_task_asks():
     )
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_can_be_a_suite(task):
+    place = {"path": "problems.jsonl"} if task == "file" else {}
+    assert (
+        parsed(evaluation={"suites": {"other": {"task": {"type": task, **place}}}})
+        .evaluation.suites["other"]
+        .task.type
+        == task
+    )
+
+
 @pytest.mark.parametrize("task", ["humaneval", "mbpp", "gsm8k"])
 def test_stop_texts_of_a_completion_do_not_end_a_turn_of_a_chat(task):
     def stop(**more):
