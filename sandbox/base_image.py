@@ -1,8 +1,8 @@
-"""A base image without a registry: the running interpreter, its standard library, the shared
-libraries it needs, and compilers.
+"""A base image without a registry: the running interpreter and what it needs.
 
-The image has no shell and no package manager. About 65 MB, made in two seconds; 70 MB more with
-C++, 100 MB more with JavaScript.
+That is its standard library, the shared libraries it loads, and compilers. The image has no shell
+and no package manager. About 65 MB, made in two seconds; 70 MB more with C++, 100 MB more with
+JavaScript.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ GROUP = "root:x:0:\nnogroup:x:65534:\n"
 
 
 def local_base_name(languages: Sequence[str] = ()) -> str:
-    """The tag that stands for this build of Python, wherever it or an environment of it lies,
-    for these compilers and for this code."""
+    """The tag of the base image for this build of Python, these compilers and this code.
+
+    Where the interpreter or an environment of it lies makes no difference.
+    """
     code = "".join(
         Path(module.__file__).read_text() for module in (sys.modules[__name__], toolchains)
     )  # type: ignore[arg-type]
@@ -118,8 +120,10 @@ def write_base(file: Any, languages: Sequence[str] = ()) -> None:
 
 
 def local_libraries() -> dict[str, str]:
-    """Shared libraries of the interpreter and its standard library: path here -> path in the
-    image."""
+    """Shared libraries of the interpreter and its standard library: from path here to path there.
+
+    The latter is the path in the image.
+    """
     return shared_libraries(
         [
             Path(sys.executable).resolve(),

@@ -1,5 +1,4 @@
-"""Problems of several right answers: a trusted script, the checker, says what a printed text is
-worth.
+"""Problems of several right answers: a trusted script, the checker, scores a printed text.
 
 The program has run and is gone when the checker starts, in a process and under a uid of its own. It
 is given three files as its arguments, input, expected output and printed output, and prints a score
@@ -61,8 +60,16 @@ def score(printed: str) -> float | None:
 def checked(
     verdict: Verdict, places: Sequence[int], found: Sequence[float | str], printed: Sequence[str]
 ) -> Verdict:
-    """A verdict on a program with what its checker found: for each of these cases a score, or
-    why there is none. The first case that is not right decides, whoever says so."""
+    """A verdict on a program, corrected by what its checker found.
+
+    The first case that is not right decides, whether the program or the checker says so.
+
+    Args:
+        verdict: The verdict before the checker.
+        places: Indices of the cases that were checked.
+        found: For each of them a score, or why there is none.
+        printed: For each of them what was printed.
+    """
     total = replace(
         verdict, score=sum(result for result in found if isinstance(result, float)) / verdict.cases
     )

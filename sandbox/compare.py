@@ -118,14 +118,15 @@ def _close(a: float, b: float, tolerance: float) -> bool:
 
 
 def same_value(got: Any, expected: Any, tolerance: float = 0.0, from_json: bool = False) -> bool:
-    """Python's own equality of plain data, with floats allowed to differ by `tolerance`; NaN
-    equals nothing. With `from_json` what JSON cannot tell apart is alike."""
+    """Python's own equality of plain data, with floats allowed to differ by `tolerance`.
+
+    NaN equals nothing. With `from_json` values that JSON writes alike are equal.
+    """
     return _same(as_json(got) if from_json else got, expected, tolerance)
 
 
 def as_json(value: Any) -> Any:
-    """A value with lists for its tuples and text for the keys of its dicts, as JSON would have
-    it."""
+    """The value as JSON would have it: lists for tuples, text for the keys of dicts."""
     if isinstance(value, (list, tuple)):
         return [as_json(item) for item in value]
     if isinstance(value, dict):

@@ -41,11 +41,15 @@ class Diagnosis:
 
 @contextmanager
 def diagnose(settings: EngineSettings) -> Iterator[Diagnosis]:
-    """Builds the image where it is missing, removes what dead owners left, and starts one container
-    to try everything in.
+    """Try everything on each engine.
 
-    EngineError without an engine, SandboxError without an image, package or language, UnsafeError
-    where a limit that decides is refused.
+    Builds the image where it is missing, removes what dead owners left, and starts one container
+    for the checks.
+
+    Raises:
+        EngineError: There is no engine.
+        SandboxError: An image, package or language cannot be had.
+        UnsafeError: A required limit is refused.
     """
     client = connect(settings.host)
     sweep(client)

@@ -129,11 +129,13 @@ def sweep(client: Any) -> int:
 
 
 def free_slots(client: Any, count: int) -> list[int]:
-    """Ranges of uids that no container of this engine has: the kernel counts a uid's processes over
-    all containers.
+    """Ranges of uids that no container of this engine has.
 
-    The first one is drawn, so that pools that open at the same moment are unlikely to meet.
-    EngineError if there are not enough.
+    The kernel counts a uid's processes over all containers. The first range is drawn at random, so
+    that pools that open at the same moment are unlikely to meet.
+
+    Raises:
+        EngineError: There are not enough.
     """
     with engine_errors("containers cannot be listed"):
         running = client.containers.list(filters={"label": LABEL}, ignore_removed=True)
@@ -257,8 +259,7 @@ class Line:
         return record
 
     def _receive(self) -> None:
-        """Read once, and take the engine's frames apart: stream (2 is standard error), length,
-        bytes."""
+        """Read once, and parse the engine's frames: stream (2 is standard error), length, bytes."""
         part = self.socket.recv(1 << 18)
         if not part:
             raise EOFError

@@ -1,8 +1,8 @@
-"""The sandbox's image: the runner and the packages that were asked for, on top of a base, tagged by
-a hash of all that it is made of.
+"""The sandbox's image: the runner and the requested packages on top of a base.
 
-It is built once, by one process of a machine at a time. Where packages are asked for, their
-versions are those of that build: the image keeps them until it is removed.
+It is tagged by a hash of all that it is made of, and built once, by one process of a machine at a
+time. Where packages are asked for, their versions are those of that build: the image keeps them
+until it is removed.
 """
 
 from __future__ import annotations
@@ -47,8 +47,7 @@ invalidation_mode=p.PycInvalidationMode.UNCHECKED_HASH)"]
 
 
 def seccomp() -> str:
-    """The system calls that are allowed, as one line of JSON that goes to the engine with each
-    container."""
+    """The allowed system calls, as one line of JSON that goes to the engine with each container."""
     return json.dumps(json.loads((HERE / "seccomp.json").read_text()), separators=(",", ":"))
 
 
@@ -94,8 +93,10 @@ def _wanted(base_id: str, settings: EngineSettings) -> str:
 
 
 def _layers(settings: EngineSettings) -> str:
-    """Lines of the Dockerfile that come before the runner's, so that the engine's cache has
-    their layers when only that has changed."""
+    """Lines of the Dockerfile that come before the runner's.
+
+    So the engine's cache has their layers when only the runner has changed.
+    """
     prepared = [
         LANGUAGES[name].prepare for name in sorted(settings.languages) if LANGUAGES[name].prepare
     ]
@@ -192,8 +193,10 @@ def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _missing_libraries(folder: Path) -> Mapping[str, str]:
-    """Shared libraries that packages load and that neither they bring nor a local base has:
-    libstdc++, for instance."""
+    """Shared libraries that packages load and that neither they nor a local base has.
+
+    libstdc++ is one.
+    """
     needed = shared_libraries(path for path in folder.rglob("*.so*") if path.is_file())
     here = local_libraries().values()
     return {
@@ -268,8 +271,7 @@ def _pulled(client: Any, name: str) -> Any:
 
 @contextmanager
 def _patient(client: Any) -> Iterator[None]:
-    """The engine may say nothing for longer than usual: while it compiles large packages, for
-    instance."""
+    """Allow the engine to be silent for longer than usual, as while it compiles large packages."""
     usual, client.api.timeout = client.api.timeout, BUILD_SECONDS
     try:
         yield

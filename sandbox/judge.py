@@ -60,8 +60,10 @@ def failure(error: Exception) -> str:
 
 
 def trace(error: Exception) -> str:
-    """Where it came from, for the log, which may not be able to write what a program put into
-    the error's message."""
+    """Where an error came from, for the log.
+
+    The log may not be able to write what a program put into the error's message.
+    """
     return "".join(traceback.format_exception(error)).encode("ascii", "backslashreplace").decode()
 
 
@@ -158,15 +160,19 @@ def broken(
 
 
 def last_words(error: str) -> str:
-    """The line that says why a program failed: the last one, but for Node.js, which goes on with
-    where and with its version."""
+    """The line that says why a program failed.
+
+    It is the last one, except that Node.js goes on with the location and its version.
+    """
     found = UNDER_NODE.search(error)
     return (found[1].partition("\n")[0] if found else error.strip().rpartition("\n")[2])[:300]
 
 
 def not_compiled(report: dict[str, Any]) -> tuple[Outcome, str] | None:
-    """Why the program has no form that could be run, None if this is not the report of a
-    compiler."""
+    """Outcome and reason where a program could not be compiled.
+
+    None if this is not the report of a compiler.
+    """
     if not report.get("compiling"):
         return None
     end = broken(report, COMPILER)
@@ -204,8 +210,10 @@ def stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Findin
 
 
 def settle(task: StdinTask, index: int, report: dict[str, Any]) -> None:
-    """Judge a case once and for all, and give its memory back: of what it printed an excerpt is
-    kept, all of it for a checker alone."""
+    """Judge a case, and free the memory of its report.
+
+    An excerpt of what it printed is kept, all of it only for a checker.
+    """
     report["found"] = stdin_finding(task, index, report)
     if not task.checker:
         report["out"], report["results"] = report["out"][:EXCERPT_CHARACTERS], ""
@@ -284,8 +292,11 @@ def _call_finding(task: FuncTask, index: int, line: str) -> Finding | None:
 
 
 def _rpc(task: RpcTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
-    """The tester's word, once both processes have ended as they should, and how many tests it
-    saw pass."""
+    """What the tester reports, once both processes have ended as they should.
+
+    Returns:
+        Its finding, and how many tests it saw pass.
+    """
     if (problem := malformed(report)) is not None:
         return ("malformed", 0, problem), 0
     try:

@@ -1,5 +1,4 @@
-"""The languages that programs may be in, other than Python: how each is compiled, run, and put
-into an image that is made here."""
+"""Languages other than Python: how each is compiled, run, and put into a local image."""
 
 from __future__ import annotations
 

@@ -69,10 +69,13 @@ class ContainerLimits:
 
     @property
     def unowned_bytes(self) -> int:
-        """Memory files, shared mappings, scratch files, and what waits in pipes and sockets,
-        together. They are in the container's account and in no process's, so that the kernel,
-        short of memory, might take the runner for the largest process: at a third of the memory
-        the case is ended before."""
+        """Limit of memory that no process owns, in bytes: a third of the container's memory.
+
+        It counts memory files, shared mappings, scratch files, and what waits in pipes and sockets,
+        together. They are in the container's account and in no process's, so that the kernel, short
+        of memory, might take the runner for the largest process: at this limit the case is ended
+        before.
+        """
         return max(self.memory_bytes // 3, self.scratch_bytes + 64 * MIB)
 
 

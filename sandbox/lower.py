@@ -1,9 +1,8 @@
-"""Trusted tests that are plain data, as data: `assert f(1, [2]) == 3` becomes a call and its
-expected value.
+"""Translates trusted tests that are plain data: `assert f(1, [2]) == 3` becomes a call.
 
-Such a test is three times cheaper in mode func than in mode rpc, and its answer stays on the host.
-Only ever give it tests of a data set, never a program's own text: parsing hostile source can take
-an interpreter down.
+The call has its expected value. Such a test is three times cheaper in mode func than in mode rpc,
+and its answer stays on the host. Only ever give it tests of a data set, never a program's own text:
+parsing hostile source can take an interpreter down.
 """
 
 from __future__ import annotations

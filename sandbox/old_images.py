@@ -29,8 +29,11 @@ def unused_images(client: Any) -> list[Any]:
 
 
 def remove_superseded(client: Any, kind: str, newest: str) -> int:
-    """Remove the unused images of this kind that are old enough, but for the one with the id
-    `newest`. How many it were."""
+    """Remove the unused images of this kind that are old enough, except for the id `newest`.
+
+    Returns:
+        The number of removed images.
+    """
     return _remove(
         client,
         [

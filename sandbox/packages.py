@@ -1,9 +1,8 @@
-"""Packages for programs: what pip installs for the Python of a base image, on this machine, ready
-to be copied into an image.
+"""Packages for programs, installed by pip on this machine to be copied into an image.
 
-pip runs here and not in the image, because a build has no network. It takes wheels alone, so that
-nothing is compiled and no `setup.py` runs. Packages are as trusted as the base image is: the runner
-imports them before it takes a job.
+They are installed for the Python of a base image. pip runs here and not in the image, because a
+build has no network. It takes wheels alone, so that nothing is compiled and no `setup.py` runs.
+Packages are as trusted as the base image is: the runner imports them before it takes a job.
 """
 
 from __future__ import annotations
@@ -44,8 +43,10 @@ class Target:
         return cls((major, minor), machine, glibc)
 
     def options(self) -> list[str]:
-        """What tells pip which wheels fit. pip does not know that a newer C library takes wheels
-        for every older one."""
+        """Options that tell pip which wheels fit.
+
+        pip does not know that a newer C library takes wheels for every older one.
+        """
         major, minor = self.version
         options = ["--implementation", "cp", "--python-version", f"{major}.{minor}"]
         for abi in (f"cp{major}{minor}", "abi3", "none"):
@@ -68,8 +69,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Installed:
-    """Packages in a folder: what they are, and what programs import of those that were asked
-    for."""
+    """Packages in a folder: their versions, and the modules of those that were asked for."""
 
     folder: Path
     versions: Mapping[str, str]
@@ -106,11 +106,18 @@ def _files(wheels: str) -> Iterator[tuple[str, int, int]]:
 
 
 def install(packages: Iterable[str], wheels: str | None, target: Target, folder: Path) -> Installed:
-    """Have pip put them and what they need into `folder`: from the folder `wheels` alone, or from
-    where this machine's pip looks.
+    """Have pip install packages and their dependencies into `folder`.
 
-    SandboxError gives pip's own reason. A requirement's markers are those of this machine's Python,
-    not of the target's.
+    A requirement's markers are those of this machine's Python, not of the target's.
+
+    Args:
+        packages: Requirements.
+        wheels: A folder of wheels to take them from; None: where this machine's pip looks.
+        target: The Python and platform that they are for.
+        folder: Where to put them.
+
+    Raises:
+        SandboxError: With pip's own reason.
     """
     packages = list(packages)
     if bad := [name for name in packages if name.startswith("-")]:

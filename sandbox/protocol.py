@@ -83,8 +83,10 @@ class Call:
 
 @dataclass(frozen=True)
 class FuncTask:
-    """A function (`name`, or `Class.method` of a new instance), judged by what it returns; one
-    process makes all calls."""
+    """A function, judged by what it returns; one process makes all calls.
+
+    It is `name`, or `Class.method` of a new instance.
+    """
 
     source: str
     entry: str
@@ -119,8 +121,11 @@ class RpcTask:
 
 @dataclass(frozen=True)
 class RunTask:
-    """A script whose result is wanted: what it printed, and in Python the value of its last
-    statement if that is an expression."""
+    """A script whose result is wanted.
+
+    The result is what it printed, and in Python the value of its last statement if that is an
+    expression.
+    """
 
     source: str
     text: str = ""
@@ -179,8 +184,10 @@ class Verdict:
 
 
 def expected_bytes(task: Task) -> int:
-    """Length of the longest output, or of all results together, that is right; 0 where nothing
-    is expected."""
+    """Length of the longest right output, or of all right results together.
+
+    0 where nothing is expected.
+    """
     if isinstance(task, StdinTask):
         return max(
             (len(case.expected.encode("utf-8", "surrogatepass")) for case in task.cases), default=0
@@ -238,8 +245,10 @@ def job_line(task: Task, identity: int) -> bytes:
 
 
 def longest_job(task: Task) -> int:
-    """Bytes of its longest line, if it is told in as many as it can be: one for each case of a
-    script."""
+    """Bytes of the longest line, if the task is sent in as many lines as it can be.
+
+    That is one line for each case of a script.
+    """
     if not isinstance(task, StdinTask):
         return len(job_line(task, 0))
     return len(job_line(replace(task, cases=()), 0)) + max(
@@ -248,8 +257,10 @@ def longest_job(task: Task) -> int:
 
 
 def first_part(task: Task, done: int, most: int) -> Task:
-    """What is left of a task after so many cases, as much of it as a line of `most` bytes holds,
-    and at least one case."""
+    """What is left of a task after `done` cases, as much of it as a line of `most` bytes holds.
+
+    At least one case.
+    """
     if not isinstance(task, StdinTask):
         return task
     if (

@@ -89,8 +89,10 @@ def _limits_hold(
 def _expected(
     engine: EngineSettings, limits: Limits, degraded: Collection[str], mapped: int
 ) -> list[tuple[str, str, Callable[[Any], bool]]]:
-    """Name, key in the probe's report, and what has to be true of it, given limits that are
-    refused here and that others stand in for."""
+    """Checks of the probe's report: name, key in the report, and what has to be true of it.
+
+    They depend on the limits that are refused here and that others stand in for.
+    """
     box = engine.container
     queues = "MSGQUEUE" in degraded
     return [
@@ -228,8 +230,7 @@ def versions(worker: Worker) -> dict[str, str]:
 
 
 def behaviour_checks(worker: Worker) -> Iterator[Check]:
-    """Honest programs pass in every mode; misbehaving ones are stopped, judged as such, and
-    leave nothing."""
+    """Honest programs pass in every mode; misbehaving ones are stopped and leave nothing."""
     honest = "def f(x): return x + 1"
     for name, task in (
         (

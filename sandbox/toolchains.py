@@ -1,5 +1,7 @@
-"""Compilers for a base image that is made here: what of this machine's own has to be copied so
-that programs compile and run there."""
+"""Compilers for a local base image.
+
+What of this machine's own has to be copied so that programs compile and run there.
+"""
 
 from __future__ import annotations
 
@@ -114,8 +116,10 @@ def _linked() -> Iterator[str]:
 
 
 def _headers() -> set[str]:
-    """All that C++ and POSIX programs reach, and what lies beside it, but for what other
-    libraries have put into the top folder."""
+    """All headers that C++ and POSIX programs reach, and what lies beside them.
+
+    What other libraries have put into the top folder is left out.
+    """
     wanted = SYSTEM_HEADERS + "".join(
         f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in POSIX
     )

@@ -107,8 +107,14 @@ class Worker:
             raise
 
     def _accept(self, hello: dict[str, Any]) -> None:
-        """UnsafeError if limits are refused that nothing else stands in for; the other refused
-        ones are said aloud. SandboxError if a package of the image cannot be used."""
+        """Check what the container says of itself.
+
+        Refused limits that others stand in for are logged.
+
+        Raises:
+            UnsafeError: A limit is refused that nothing else stands in for.
+            SandboxError: A package of the image cannot be used.
+        """
         refused = tuple(str(name) for name in hello.get("refused", ()))
         if hello.get("hello") != 1:
             raise UnsafeError(
@@ -132,11 +138,13 @@ class Worker:
         self.degraded = refused
 
     def ping(self) -> None:
-        """EngineError if the engine is gone or going: then a lost container says nothing about the
-        program in it.
+        """Check that the engine is there, since a lost container may be the engine's doing.
 
         The connection is a new one: an engine that shuts down stops listening first, then ends its
         containers, and meanwhile still answers on the connections that it has.
+
+        Raises:
+            EngineError: The engine is gone or going.
         """
         try:
             connect(self.settings.host).close()
@@ -146,8 +154,13 @@ class Worker:
             ) from error
 
     def confirm(self) -> None:
-        """EngineError unless a trivial program now runs in a new container: before the blame
-        goes to the program that lost its own."""
+        """Check that a trivial program runs in a new container.
+
+        This is done before a program is blamed for the loss of its own.
+
+        Raises:
+            EngineError: It does not.
+        """
         for _ in range(START_ATTEMPTS):
             try:
                 if judge(CANARY, self._run(CANARY)).outcome == "pass":
@@ -217,8 +230,11 @@ class Worker:
         )
 
     def _judge(self, task: Task) -> tuple[Verdict, list[dict[str, Any]], int]:
-        """The verdict, the reports that it rests on, and how many containers were lost on the
-        way."""
+        """Judge a task.
+
+        Returns:
+            The verdict, the reports that it rests on, and how many containers were lost on the way.
+        """
         why = ""
         for lost in range(STRIKES):
             try:
@@ -284,8 +300,10 @@ class Worker:
             self.busy = False
 
     def _exchange(self, task: Task) -> list[dict[str, Any]]:
-        """The reports of its cases up to the first that is not right; in more than one container
-        where one cannot be cleaned up."""
+        """The reports of a task's cases up to the first that is not right.
+
+        They come from more than one container where one cannot be cleaned up.
+        """
         reports: list[dict[str, Any]] = []
         while True:
             part = first_part(task, len(reports), REQUEST_BYTES - 64)
@@ -364,8 +382,10 @@ def _waited(task: Task, reports: list[dict[str, Any]], case: int) -> bool:
 
 
 def _idle(task: Task, report: dict[str, Any]) -> float:
-    """How much longer a case took than a machine on which no program runs into its wall limit
-    that computes up to its CPU limit."""
+    """How much longer a case took than it could on a machine without waits.
+
+    There no program that computes up to its CPU limit runs into its wall limit.
+    """
     program, limits = report["program"], task.limits
     return max(0.0, program["wall"] - program["cpu"] * limits.wall_seconds / limits.cpu_seconds)
 

@@ -26,8 +26,10 @@ def call(*args):
 
 
 def adoption_is_filtered():
-    """Whether the filter refuses CLONE_PARENT, by which a child is the runner's, before the
-    kernel refuses CLONE_SIGHAND alone."""
+    """Whether the filter refuses CLONE_PARENT before the kernel refuses CLONE_SIGHAND alone.
+
+    By CLONE_PARENT a child would become the runner's.
+    """
     return libc.syscall(56, 0x8000 | 0x800 | 17, 0, 0, 0, 0) == -1 and ctypes.get_errno() == 1
 
 

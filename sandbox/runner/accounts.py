@@ -1,5 +1,8 @@
-"""What the container has used, as its control groups count it: CPU time of children that a
-program never waits for, and memory that no process is charged for, are in no other account."""
+"""What the container has used, as its control groups count it.
+
+CPU time of children that a program never waits for, and memory that no process is charged for, are
+in no other account.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,7 @@ FRESH = 20.0
 
 
 class Accounts:
-    """CPU seconds of everything in the container but the runner's two processes, and bytes of
-    memory that no process is charged for.
+    """CPU seconds of all but the runner's two processes, and bytes of memory that no process owns.
 
     Where an account is not to be seen (gVisor, an engine without control groups, one that shows
     another group) it stays at zero. Then a program's time is that of its process and of the
@@ -60,8 +62,10 @@ class Accounts:
         return more if more > SLACK else 0.0
 
     def unowned(self) -> int:
-        """Bytes at this moment that count as no process's: memory files, shared mappings,
-        scratch files, full pipes and sockets."""
+        """Bytes at this moment that no process owns.
+
+        Memory files, shared mappings, scratch files, full pipes and sockets.
+        """
         if self._usage is None or self._memory is None:
             return 0
         stat = {
@@ -86,8 +90,10 @@ def _group() -> str:
 
 
 def _opened(path: str, runners: set[int]) -> int | None:
-    """The account at `path`, if it is there and these processes' alone: not that of a group
-    above, nor the whole machine's."""
+    """The account at `path`, if it is there and counts these processes alone.
+
+    An account of a group above, or of the whole machine, counts others too.
+    """
     try:
         with open(os.path.join(os.path.dirname(path), "cgroup.procs")) as file:
             ours = {int(pid) for pid in file} == runners

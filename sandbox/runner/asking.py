@@ -11,11 +11,11 @@ TryStar = getattr(ast, "TryStar", ast.Try)  # Python 3.10 has none
 
 
 class Asked:
-    """Places that ask for one by its name: the body of a `try` or `with`, or a call that is given
-    it.
+    """Places where an exception is asked for by its name.
 
-    Anywhere else a StopIteration would end the loops of the tests, and what is no Exception would
-    pass by their handlers.
+    They are the body of a `try` or `with`, and a call that is given the exception. Anywhere else a
+    StopIteration would end the loops of the tests, and what is no Exception would pass by their
+    handlers.
     """
 
     def __init__(self, trees: Mapping[str, ast.Module], names: frozenset[str]) -> None:

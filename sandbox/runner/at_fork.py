@@ -1,5 +1,4 @@
-"""What the standard library has done in every forked process, held back until a program forks by
-itself.
+"""The standard library's work in a forked process, postponed until a program forks itself.
 
 A case is forked from a zygote of one thread: nobody holds the locks that `threading` and `logging`
 renew, and the numbers that `random` draws are made anew by the zygote. Doing it all for every case

@@ -66,8 +66,11 @@ class Objects:
         return self.numbers[id(value)]
 
     def encode_other(self, exchange: Exchange, value: Any, depth: int) -> Any:
-        """A function of the tests, an exception's class, an object with a base type's content,
-        or any other one."""
+        """Encode a value that is not plain data.
+
+        A function of the tests, an exception's class, an object with a base type's content, or any
+        other object.
+        """
         for number, callback in self.callbacks.items():
             if callback is value:
                 return {"F": number}
@@ -82,16 +85,17 @@ class Objects:
         )
 
     def ancestry(self, kind: type) -> list[Any]:
-        """An exception's class and those that it is derived from: own ones as number and name,
-        built-in ones by name."""
+        """An exception's class and its bases: own by number and name, built-in ones by name."""
         return [
             [self.number(k), k.__name__[:60]] if k.__flags__ & HEAP_TYPE else k.__name__
             for k in kind.__mro__[:20]
         ]
 
     def traits(self, value: Any) -> str:
-        """What its class defines for itself, of what the tests must not leave to it: `=`
-        equality, `in`; and `?` truth, `a`wait."""
+        """What a class defines for itself that the tests must not decide on their own.
+
+        `=` equality, `in`; and `?` truth, `a`wait.
+        """
         kind = type(value)
         own = kind.__eq__ is not object.__eq__
         within = kind.__flags__ & HEAP_TYPE and hasattr(kind, "__contains__")
@@ -161,8 +165,11 @@ class Conversation:
         return exchange.decode(record["v"])
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request's reply: `v` a value and `m` what the containers hold that came with it,
-        `e` an error, or `end` of an iteration."""
+        """The reply to one request.
+
+        `v` is a value and `m` what the containers hold that came with it, `e` an error, and `end`
+        the end of an iteration.
+        """
         exchange = Exchange(self.objects)
         try:
             args, kwargs = exchange.decode(request["a"]), exchange.decode(request["k"])

@@ -98,9 +98,11 @@ def exit_status(error: BaseException) -> int:
 
 
 def finish(status: int) -> NoReturn:
-    """End as an interpreter does: threads joined, exit handlers run, the program's objects
-    finalized, so that what its files still hold is written. Only the interpreter itself is not
-    taken apart."""
+    """End the process as an interpreter does, except that the interpreter is not torn down.
+
+    Threads are joined, exit handlers run, and the program's objects finalized, so that what its
+    files still hold is written.
+    """
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
@@ -125,8 +127,7 @@ def flush(stream: Any) -> None:
 
 
 def drop_program() -> None:
-    """What an interpreter does with the main module: let go of it, and empty it if something
-    else still holds it."""
+    """Let go of the main module as an interpreter does; empty it if something still holds it."""
     atexit._clear()
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
     # as an interpreter does, too: it puts what holds before what is held, so that a writer is
@@ -172,8 +173,10 @@ def main_stdin(limits: dict[str, Any]) -> None:
 
 
 def main_run(limits: dict[str, Any]) -> None:
-    """Run the program; if its last statement is an expression, send its value and its printed
-    form."""
+    """Run the program.
+
+    If its last statement is an expression, its value and its printed form are sent.
+    """
     job = read_payload()
     compiled(job["source"])  # what only compiling finds, such as `return` outside of a function
     tree = compiled(job["source"], ast.PyCF_ONLY_AST)

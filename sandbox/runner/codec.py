@@ -152,9 +152,11 @@ def as_base(value: Any, base: type) -> Any:
 
 
 def _hashed(kind: Any, items: list[Any]) -> Any:
-    """A set or dict; one that names a key that cannot be hashed is refused, and so is one whose
-    keys are made to collide: building it would take the square of their number, in one go that
-    nothing can interrupt."""
+    """A set or dict.
+
+    One with a key that cannot be hashed is refused, and so is one whose keys are made to collide:
+    building it would take the square of their number, in one go that nothing can interrupt.
+    """
     try:
         hashes = Counter(hash(item[0] if kind is dict else item) for item in items)
         if hashes and max(hashes.values()) > COLLIDING:

@@ -20,8 +20,10 @@ BINARY = 5
 
 
 def main_compile(limits: dict[str, Any]) -> NoReturn:
-    """Compile the program; what the compiler says goes to standard output, and what it makes to
-    descriptor `BINARY`."""
+    """Compile the program.
+
+    Messages of the compiler go to standard output, and what it makes to descriptor `BINARY`.
+    """
     job = read_payload()
     _write(job["file"], job["source"])
     as_started()

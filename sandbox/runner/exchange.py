@@ -1,5 +1,8 @@
-"""What mode rpc sends besides plain values: containers that both sides change, the standard
-library's own kinds of values, and references to objects that stay where they are."""
+"""What mode rpc sends besides plain values.
+
+Containers that both sides change, the standard library's own kinds of values, and references to
+objects that stay where they are.
+"""
 
 from __future__ import annotations
 
@@ -77,8 +80,11 @@ class Exchange(Codec):
         return len(self.shared) - 1
 
     def encode_other(self, value: Any, depth: int) -> Any:
-        """The standard library's values keep their type; the side says what becomes of the
-        others."""
+        """Encode a value that is not plain data.
+
+        The standard library's values keep their type; the subclasses of both sides encode the
+        others.
+        """
         kind = type(value)
         if kind is range:
             return {"R": [encode(value.start), encode(value.stop), encode(value.step)]}

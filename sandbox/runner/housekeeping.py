@@ -1,5 +1,4 @@
-"""What keeps one case from touching the next: ending every process, emptying every place that can
-be written to.
+"""Keeps one case from touching the next: ends every process, empties every writable place.
 
 Process 1 does both itself, with the program's uid as its effective one and no other. By that it may
 signal what the program left and remove its files, without CAP_KILL and CAP_DAC_OVERRIDE. The
@@ -67,8 +66,10 @@ def leftovers() -> list[str]:
 
 
 def touch() -> None:
-    """Give the places new times: a program must not read off them when the one before it wrote
-    its last file."""
+    """Give the places new times.
+
+    A program must not read off them when the one before it wrote its last file.
+    """
     for place in WRITABLE:
         _attempt(os.utime, place)
 
@@ -88,8 +89,10 @@ def clean(uids: list[int], nobody: int) -> bool:
 
 
 def remove_leftovers(deadline: float) -> None:
-    """As the owner: empty a folder by lifting the folders in it to the top, whatever their
-    depth, then delete it."""
+    """As the owner, empty a folder whatever the depth of its contents.
+
+    Folders in it are lifted to the top, then deleted.
+    """
     lifted = 0
     while time.monotonic() < deadline:
         before = lifted

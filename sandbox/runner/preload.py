@@ -1,5 +1,7 @@
-"""Packages of the image: imported once, before the first job is read, so that a program that
-imports them pays nothing."""
+"""Packages of the image, imported once before the first job is read.
+
+So a program that imports them pays nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,10 @@ LISTING = "/opt/packages.json"
 
 
 def listing() -> dict[str, Any]:
-    """Versions of all packages, and by package that was asked for its modules; both empty in an
-    image without packages."""
+    """Versions of all packages, and the modules of each package that was asked for.
+
+    Both are empty in an image without packages.
+    """
     try:
         with open(LISTING) as file:
             return json.load(file)
@@ -24,9 +28,12 @@ def listing() -> dict[str, Any]:
 
 
 def packages() -> dict[str, Any]:
-    """Import them into this process: what of them does not work here and why, and by how much
-    this process has grown with it, in bytes of address space (`mapped`) and of memory
-    (`resident`)."""
+    """Import the packages into this process.
+
+    Returns:
+        What of them does not work here and why, and by how much this process has grown, in bytes of
+        address space (`mapped`) and of memory (`resident`).
+    """
     modules = listing()["modules"]
     if not modules:
         return {"unfit": {}, "mapped": 0, "resident": 0}
@@ -50,8 +57,11 @@ def packages() -> dict[str, Any]:
 
 
 def load(name: str) -> str | None:
-    """Import a module, and what it would import when it is first asked for it, as scipy does
-    with its parts. Why not, if not."""
+    """Import a module, and what it would import lazily, as scipy does with its parts.
+
+    Returns:
+        The reason if that fails, else None.
+    """
     try:
         module = importlib.import_module(name)
     except BaseException as error:
@@ -69,8 +79,7 @@ def load(name: str) -> str | None:
 
 
 def size() -> tuple[int, int]:
-    """Bytes that this process has mapped, which is what RLIMIT_AS counts, and those that it has
-    in memory."""
+    """Bytes that this process has mapped, which RLIMIT_AS counts, and those in memory."""
     with open("/proc/self/statm") as file:
         mapped, resident = map(int, file.read().split()[:2])
     return mapped * os.sysconf("SC_PAGE_SIZE"), resident * os.sysconf("SC_PAGE_SIZE")

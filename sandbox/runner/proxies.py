@@ -25,8 +25,10 @@ class Unscorable(BaseException):
 
 
 class Held(NamedTuple):
-    """Where an object is, the name of its class, and what that class defines for itself
-    (`Objects.traits` in candidate.py)."""
+    """Where an object is, the name of its class, and the traits of that class.
+
+    Traits are what the class defines for itself (`Objects.traits` in candidate.py).
+    """
 
     remote: Remote
     number: int
@@ -90,9 +92,11 @@ class Proxy:
         return self._told(value) if self._handle.number in self._handle.remote.told else value
 
     def _told(self, value: Any) -> Any:
-        """What came of an operator that was given the tests' own data, which may be the expected
-        answer: `abs(f(x) - 0.5) < 1e-6` must not be for the program to decide. It may be an
-        object, and never comes to anything plain."""
+        """The result of an operator that was given the tests' own data.
+
+        The data may be the expected answer: `abs(f(x) - 0.5) < 1e-6` must not be for the program to
+        decide. The result may be an object, and never becomes anything plain.
+        """
         if not isinstance(value, Handle):
             self._refuse("say how far it is from what a test has")
         self._handle.remote.told.add(value._handle.number)
@@ -116,8 +120,10 @@ class Proxy:
 
 
 def _extended(base: type) -> type:
-    """A built-in type whose values have the attributes of an object of the program's, and
-    compare as plain ones."""
+    """A built-in type whose values have the attributes of one of the program's objects.
+
+    They compare as plain values.
+    """
     return type(
         base.__name__,
         (Proxy, base),
@@ -267,8 +273,7 @@ for _name in ("neg", "pos", "abs", "invert", "getitem", "setitem", "delitem"):
 
 
 class TypeOf:
-    """What tests call `type`, where they do: the class of an object of the program's is over
-    there."""
+    """What tests call as `type`: the class of a program's object is on the other side."""
 
     def __call__(self, *args: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], Proxy):

@@ -167,8 +167,10 @@ class Remote:
         return self.known[content[0]]
 
     def proxy(self, exchange: Exchange, content: list[Any]) -> Any:
-        """What stands for an object: something to await, a base type's value that knows more, or
-        a bare handle."""
+        """The stand-in of an object on the other side.
+
+        Something to await, a base type's value that knows more, or a bare handle.
+        """
         number, kind, traits, *plain = content
         if "a" in traits:
             return self.awaited(number)

@@ -116,8 +116,10 @@ class Case:
         return {output.reader: output for outputs in self.outputs for output in outputs.values()}
 
     def given(self) -> None:
-        """The processes have them: what is still open here would keep one from seeing that
-        another one ended."""
+        """Close what the processes have now.
+
+        What is still open here would keep one of them from seeing that another one ended.
+        """
         for fd in self.fds:
             os.close(fd)
         self.fds.clear()

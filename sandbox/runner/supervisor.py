@@ -1,8 +1,7 @@
-"""Process 1 of the container: reads jobs, has the zygote fork their cases, kills what they leave,
-reports.
+"""Process 1 of the container: reads jobs, has the zygote fork their cases, cleans up, reports.
 
 It is root with the capabilities SETUID and SETGID alone. It judges nothing and knows no expected
-value. Lines in:  {"id", "mode", "limits", "source", ...} or {"stop": id}. With "language": the
+value. Lines in: {"id", "mode", "limits", "source", ...} or {"stop": id}. With "language": the
 commands of another one than Python. Lines out: a hello; {"id", "compiled": true} where that has
 been done; per case {"id", "case", "end": bool, "clean": bool, ...}, `end` with the last one; {"id",
 "end": true, "clean": bool} after a stop. Unclean means: throw me away.
@@ -114,8 +113,7 @@ class Supervisor:
         return self.first_uid + self.count
 
     def job(self, job: dict[str, Any]) -> None:
-        """One program: all of its cases, compiled first if it is in another language than
-        Python."""
+        """Run all cases of one program, compiled first if it is not in Python."""
         housekeeping.touch()
         language = job.get("language")
         if language is None:
@@ -176,8 +174,12 @@ class Supervisor:
         emit({"id": job["id"], "end": True, "clean": True})
 
     def compile(self, job: dict[str, Any], language: dict[str, Any]) -> int | None:
-        """A descriptor of the program as its cases run it, which nobody can write to; None where
-        there is none, and the job has ended."""
+        """Compile a program.
+
+        Returns:
+            A descriptor of the program as its cases run it, which nobody can write to; None where
+            there is none, and the job has ended.
+        """
         written = os.memfd_create("program", MFD)
         case = Case()
         payload = marshal.dumps({"source": job["source"]} | language)
@@ -209,8 +211,13 @@ class Supervisor:
         return None
 
     def case(self, case: Case, limits: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-        """Run one case to its end, and clean up after it; no report where the host said stop
-        before. Outputs are read when nothing is left that could write."""
+        """Run one case to its end, and clean up after it.
+
+        Outputs are read when nothing is left that could write.
+
+        Returns:
+            The report, None where the host said stop before; and whether the container is clean.
+        """
         uids = [process["uid"] for process in case.processes]
         message = {"processes": case.processes, "limits": limits}
         before = self.accounts.cpu()
@@ -260,9 +267,13 @@ class Supervisor:
     def wait(
         self, case: Case, seconds: float, cpu: float, before: float
     ) -> Literal["ended", "stopped", "late", "spent"]:
-        """Until the zygote has something to say, the host says stop, `seconds` are over, or the
-        accounts show that the case has had more than `cpu` seconds since they were at `before`,
-        or too much memory that is nobody's. Meanwhile its outputs are read."""
+        """Wait for the end of a case, and read its outputs meanwhile.
+
+        Returns:
+            "ended" when the zygote reports it, "stopped" when the host says stop, "late" after
+            `seconds`, "spent" when the accounts show more than `cpu` seconds since `before`, or too
+            much memory that no process owns.
+        """
         began = time.monotonic()
         # sooner it cannot have used that much
         look = began + min(cpu / self.cpus, self.unowned / FASTEST)
@@ -306,11 +317,11 @@ class Supervisor:
 
 
 def own_uids(slot: int, count: int) -> range:
-    """Uids that nobody on the host has: the kernel counts the processes of a user over the whole
-    machine.
+    """Uids that nobody on the host has.
 
-    2,100,000,000 and on is above what directories and containers are usually given, and below 2^31.
-    A user namespace maps fewer, and whatever it maps is its own.
+    The kernel counts the processes of a user over the whole machine. 2,100,000,000 and on is above
+    what directories and containers are usually given, and below 2^31. A user namespace maps fewer,
+    and whatever it maps is its own.
     """
     with open("/proc/self/uid_map") as file:
         mapped = [(int(first), int(length)) for first, _, length in map(str.split, file)]

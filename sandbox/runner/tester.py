@@ -1,8 +1,8 @@
-"""The trusted side of rpc mode: a process under its own uid runs the tests and alone can write
-their verdict.
+"""The trusted side of rpc mode: runs the tests in a process under its own uid.
 
-The program lives in another process. Here it is a proxy whose calls send plain data and get plain
-data back, so that no object of the program's making, with an equality of its own, is ever compared.
+It alone can write their verdict. The program lives in another process. Here it is a proxy whose
+calls send plain data and get plain data back, so that no object of the program's making, with an
+equality of its own, is ever compared.
 """
 
 from __future__ import annotations
@@ -114,8 +114,10 @@ def _entry(remote: Remote, entry: str) -> Any:
 
 
 def prepared(job: dict[str, Any], remote: Remote) -> dict[str, Any]:
-    """What the tests see, once the program is there: their context, the entry point, and what
-    else they take from the program."""
+    """The names that the tests see, once the program is there.
+
+    Their context, the entry point, and what else they take from the program.
+    """
     texts = {
         "context": job["context"],
         **{f"test {n}": test for n, test in enumerate(job["tests"])},

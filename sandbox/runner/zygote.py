@@ -92,8 +92,13 @@ def serve(control: int, refused: list[str]) -> Role:
 def _serve_one(
     line: socket.socket, spec: dict[str, Any], fds: list[int], plan: list[Any], shared: int
 ) -> dict[str, Any] | None:
-    """Start the processes of one case, and report the end of each, without the `shared` memory
-    of packages. In such a process: which it is."""
+    """Start the processes of one case, and report the end of each.
+
+    The report leaves out the `shared` memory of packages.
+
+    Returns:
+        In a forked process its own part of `spec`; in the zygote None.
+    """
     pids = []
     started = time.monotonic()
     try:
@@ -149,8 +154,10 @@ def values(limits: dict[str, Any], mapped: int = 0) -> dict[str, tuple[int, int]
 def rlimits(
     limits: dict[str, Any], refused: Collection[str] = (), mapped: int = 0
 ) -> dict[str, tuple[int, tuple[int, int]]]:
-    """What to set in a child: kind, soft and hard value by name; never above what it inherits,
-    without what this kernel refuses."""
+    """Resource limits of a child: kind, soft and hard value by name.
+
+    Never above what it inherits, without what this kernel refuses.
+    """
     plan = {}
     for name, (soft, hard) in values(limits, mapped).items():
         if name not in refused:

@@ -1,5 +1,7 @@
-"""What pydantic refuses, in one sentence: the field as a person wrote it, what is wrong, and
-what is known."""
+"""Validation errors of pydantic as one sentence.
+
+It names the field as the user wrote it, what is wrong, and the names or values that are known.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +59,10 @@ PLAIN = ("str", "int", "float", "bool")  # pydantic's names for such branches
 
 
 def _locate(loc: tuple[int | str, ...], settings: type[BaseModel]) -> tuple[list[str], list[str]]:
-    """The path of a fault as a person wrote it (pydantic adds the tags of unions), and the
-    fields known at its end."""
+    """Path of a field as the user wrote it, and the names of the fields known at its end.
+
+    pydantic adds the tags of unions to the path.
+    """
     path: list[str] = []
     here: list[type[BaseModel]] = [settings]
     named_by_person = False

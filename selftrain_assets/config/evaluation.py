@@ -19,9 +19,11 @@ SectionName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
 class Suite(Identity):
-    """The test problems of another task, on which every policy is measured too, with the base's
-    numbers beside: what is learnt should not cost what was known. `prompt`, `verifier` and
-    `sampling` are those of the task where they are not set."""
+    """Test problems of another task, on which every policy and the base are measured too.
+
+    What is learnt should not cost what was known. `prompt`, `verifier` and `sampling` are those of
+    the task where they are not set.
+    """
 
     task: AnyTask = Field(description="whose test problems they are")
     prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution")

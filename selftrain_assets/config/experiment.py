@@ -49,8 +49,11 @@ def _any_recipe() -> Any:
 
 
 class Source(Identity):
-    """Solved problems of another task, whose reference solutions can be mixed into what a recipe
-    trains on (`recipe.mix`). `prompt` is that of the task where it is not set."""
+    """Solved problems of another task, for the setting `recipe.mix` of a recipe.
+
+    Their reference solutions can be mixed into what a recipe trains on. `prompt` is that of the
+    task where it is not set.
+    """
 
     task: AnyTask = Field(
         description="whose training problems they are; those with a solution count"
@@ -355,8 +358,10 @@ def _instead(name: str) -> str:
 
 
 def _one_way_to_solve() -> list[type[Recipe]]:
-    """Recipes with sampling of their own, the default first; others have methods that each have
-    theirs."""
+    """Recipes with sampling of their own, the default first.
+
+    The methods of other recipes each have their own.
+    """
     recipes = [recipe for recipe in RECIPES.values() if "sampling" in recipe.model_fields]
     return sorted(recipes, key=lambda recipe: recipe is not RestEM)
 
@@ -391,8 +396,10 @@ def register_recipe(recipe: type[Recipe]) -> type[Recipe]:
 
 
 def _misfit(before: Recipe, after: Recipe) -> str | None:
-    """Why rounds of one recipe cannot follow those of the other: they would differ in what is
-    measured, or in the shape of the graph."""
+    """Why rounds of one recipe cannot follow those of another; None where they can.
+
+    They cannot where the two differ in what is measured, or in the shape of the graph.
+    """
     if [(m.name, m.prompt, m.verifier) for m in before.methods] != [
         (m.name, m.prompt, m.verifier) for m in after.methods
     ]:
@@ -423,8 +430,16 @@ def _refusal(loc: tuple[str | int, ...], message: str) -> ValidationError:
 
 
 def parse_experiment(values: Any, where: str) -> Experiment:
-    """Validate; the first fault becomes one sentence that names `where`, the field, and what is
-    known."""
+    """Validate settings.
+
+    Args:
+        values: What a file or form says.
+        where: Its name, for the message.
+
+    Raises:
+        UserError: The first fault, in one sentence that names `where`, the field, and what is
+            known.
+    """
     try:
         return Experiment.model_validate(values or {})
     except ValidationError as error:

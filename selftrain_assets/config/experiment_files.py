@@ -54,8 +54,10 @@ def repeats(name: str) -> tuple[str, int] | None:
 
 
 def point_of(name: str) -> tuple[str, str] | None:
-    """The experiment of whose sweep one without a file of its own is a point, and the end of its
-    name, by which the sweep knows it."""
+    """The experiment whose sweep has a point of this name, and the point's suffix.
+
+    None where a file has the name, or no sweep has such a point.
+    """
     if name in (known := experiment_names()):
         return None
     for of in sorted(
@@ -82,9 +84,13 @@ def _sweep(values: Any, where: str) -> Sweep | None:
 
 
 def sweep_runs(name: str, sweep: Sweep) -> dict[str, list[str]]:
-    """By the name of each point, the experiments that it is: itself, or its repetitions with the
-    seeds of the sweep. UserError where the Dagster UI or a file has the name of one for
-    something else."""
+    """The experiments of each point of a sweep, by the name of the point.
+
+    A point is one experiment, or its repetitions with the seeds of the sweep.
+
+    Raises:
+        UserError: The Dagster UI or a file has one of these names for something else.
+    """
     found = {}
     others = {each.replace("-", "_"): each for each in experiment_names() if each != name}
     theirs = {
@@ -129,8 +135,10 @@ def sweep_experiments(name: str, config: Experiment) -> dict[str, dict[str, Expe
 
 
 def without_file(store: Path) -> list[str]:
-    """Experiments in the store that are repetitions, or points of a sweep, of those below the
-    defs folder."""
+    """Experiments in the store that have no file of their own.
+
+    They are repetitions, or points of a sweep, of experiments below the defs folder.
+    """
     known = experiment_names()
     described = {*known, *(f"{name}-{end}" for name in known for end in _ends(name))}
     found = [p.name for p in sorted((store / "experiments").glob("*-*")) if p.name not in known]
@@ -142,8 +150,10 @@ def without_file(store: Path) -> list[str]:
 
 
 def described_by(name: str) -> str:
-    """The experiment whose file says what this one is: itself, the one that it repeats, or the
-    one of whose sweep it is a point."""
+    """The experiment whose file has the settings of this one.
+
+    It is the experiment itself, the one that it repeats, or the one of whose sweep it is a point.
+    """
     if of := repeats(name):
         return described_by(of[0])
     of_sweep = point_of(name)
@@ -166,14 +176,19 @@ def experiment_file(name: str) -> Path:
 
 
 def load_experiment(name: str) -> Experiment:
-    """Read and validate an experiment, a point of a sweep, or one of these that is repeated with
-    another seed."""
+    """Read and validate an experiment by its name.
+
+    It may be a point of a sweep, or the repetition of an experiment or point with another seed.
+    """
     return parse_experiment(*_settings(name))
 
 
 def _settings(name: str) -> tuple[Any, str]:
-    """What the file of an experiment says, or of the one that it repeats or is a point of, with
-    its seed and values; and where."""
+    """Settings of an experiment, and where they are from.
+
+    For a repetition or a point they are those of the file that describes it, with its seed and
+    values.
+    """
     if of := repeats(name):
         values, where = _settings(of[0])
         parse_experiment(values, where)
@@ -187,10 +202,13 @@ def _settings(name: str) -> tuple[Any, str]:
 
 
 def repeated(values: Mapping[str, Any], seed: int, where: str) -> dict[str, Any]:
-    """Without a sweep, and with another seed of sampling, selection and training, other problems
-    or another split of them, and, where the teacher is the checkpoint of another experiment,
-    that of its repetition: the teacher itself learned from problems that are held out here. So
-    it is with what a fork goes on from."""
+    """Settings with another seed, and without the sweep.
+
+    The seed is that of sampling, selection, training, and of the problems or their split. Where the
+    teacher is the checkpoint of another experiment, it becomes the checkpoint of that one's
+    repetition: the teacher itself learnt from problems that are held out here. The same goes for
+    the experiment that a fork goes on from.
+    """
     values, forks = at_point(values, {}), []
     for place, fork in enumerate(values.get("forks", ())):
         if "seed" in fork.get("changes", {}):
@@ -214,8 +232,10 @@ def repeated(values: Mapping[str, Any], seed: int, where: str) -> dict[str, Any]
 
 
 def _with_teacher(values: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Wherever in the recipe one stands: as `teacher`, or as the `model` of feedback or
-    improver."""
+    """Replace teachers by their repetitions anywhere in the recipe.
+
+    They stand as `teacher`, or as the `model` of feedback or improver.
+    """
 
     def with_seed(value: Any) -> Any:
         if not isinstance(value, dict):

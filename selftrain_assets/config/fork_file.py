@@ -1,5 +1,7 @@
-"""The file that `selftrain fork` writes: the text of the other experiment with its comments, and
-what is different after a round."""
+"""The file that `selftrain fork` writes.
+
+It is the text of the other experiment with its comments, and what is different after a round.
+"""
 
 from __future__ import annotations
 

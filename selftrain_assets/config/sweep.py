@@ -1,5 +1,7 @@
-"""A sweep: one experiment run with several values of some of its settings, each combination a
-point with a name of its own."""
+"""A sweep: one experiment run with several values of some of its settings.
+
+Each combination of values is a point with a name of its own.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,10 @@ NOT_SWEPT = {
 
 
 class Sweep(Identity):
-    """Points of which each is the experiment with other values of these fields, a field being
-    written as in `recipe.cap`."""
+    """Points, each of which is the experiment with other values of some fields.
+
+    A field is written as in `recipe.cap`.
+    """
 
     grid: dict[str, list[Any]] = Field(
         {}, description="values by field, as in recipe.cap: [4, 8]; every combination is a point"
@@ -111,8 +115,10 @@ class Sweep(Identity):
 
     @property
     def settled(self) -> dict[str, dict[str, Any]]:
-        """What the file would say of each point, by the end of its name, once `settle` has
-        looked at all of them."""
+        """Settings of each point as a file would have them, by the point's suffix.
+
+        They are known once `settle` has looked at all points.
+        """
         return self._settled
 
     def settle(
@@ -180,8 +186,11 @@ def _check_fields(part: str, fields: Iterable[str]) -> None:
 
 
 def _told(changes: Mapping[str, Any], sentence: str) -> str:
-    """Of a field that there is not, its name as the sweep has it; of any other fault, the values
-    of the point."""
+    """The message of a fault with the field or values that it is about.
+
+    For an unknown field it is the field's name as the sweep has it; for any other fault the values
+    of the point.
+    """
     if unknown := [field for field in changes if sentence.startswith(f'unknown field "{field}"')]:
         return f"{unknown[0]}: {sentence}"
     return f"{sentence} (point {described(changes)})"

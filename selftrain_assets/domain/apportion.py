@@ -10,8 +10,10 @@ SCALE = 10**9
 
 
 def apportion(total: int, weights: Sequence[int] | Sequence[Fraction]) -> list[int]:
-    """Whole numbers that sum to `total`, in the proportion of the weights, by largest remainder;
-    of equal remainders the first are rounded up."""
+    """Whole numbers in the proportion of the weights that sum to `total`, by largest remainder.
+
+    Of equal remainders the first ones are rounded up.
+    """
     whole = sum(weights)
     parts = [divmod(total * weight, whole) for weight in weights]
     counts = [int(count) for count, _ in parts]
@@ -22,12 +24,14 @@ def apportion(total: int, weights: Sequence[int] | Sequence[Fraction]) -> list[i
 
 
 def power_law(total: int, count: int, alpha: float) -> list[int]:
-    """Sizes of `count` groups, largest first, each 1 at least, that sum to `total`: the quantiles
-    of the density alpha * x^(alpha - 1) on (0, 1], so that the i-th of n sizes from below is
-    proportional to (i / n)^(1 / alpha).
+    """Sizes of `count` groups, largest first, each at least 1, that sum to `total`.
 
-    Smaller alpha is more peaked, and a very large one uniform. Of n groups as many as n * alpha *
-    (alpha + 2) / (alpha + 1)^2 count (the squared sum of their sizes over the sum of the squares).
+    The sizes are quantiles of the density alpha * x^(alpha - 1) on (0, 1]: the i-th of n sizes,
+    counted from the smallest, is proportional to (i / n)^(1 / alpha).
+
+    A smaller alpha is more peaked, and a very large one is uniform. The effective number of n
+    groups (the squared sum of their sizes over the sum of the squares) is n * alpha * (alpha + 2) /
+    (alpha + 1)^2.
     """
     weights = [round(SCALE * (i / count) ** (1 / alpha)) for i in range(count, 0, -1)]
     return [1 + size for size in apportion(total - count, weights)]
@@ -39,6 +43,9 @@ def evenly(total: int, count: int) -> list[int]:
 
 
 def spread(marked: int, total: int) -> list[bool]:
-    """Which of `total` places in a row are marked, as evenly as possible: any stretch has its
-    share, to within one."""
+    """Mark `marked` of `total` positions as evenly as possible.
+
+    Returns:
+        One flag per position; any stretch has its share of marks, to within one.
+    """
     return [(i + 1) * marked // total > i * marked // total for i in range(total)]

@@ -1,5 +1,7 @@
-"""Solutions in steps, the first error in them, and both as text (TriPosT, arXiv 2310.13522,
-section 3)."""
+"""Solutions in steps, the first error in them, and how both are written as text.
+
+The formats are those of TriPosT, arXiv 2310.13522, section 3.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,23 @@ class Attempt:
     answer: str
 
     def part(self, step: int) -> str | None:
-        """Step number `step`, counted from 1; one more than there are steps is the final answer;
-        None: there is no such step."""
+        """The text of one part, counted from 1: a step, or after the last step the final answer.
+
+        None where there is no such part.
+        """
         return [*self.steps, self.answer][step - 1] if 1 <= step <= len(self.steps) + 1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """The first error of an attempt: in which step, counted as in `Attempt.part`, what part of
-    that is wrong, why, and what kind of error it is. Without a step there is no error."""
+    """The first error of an attempt.
+
+    Attributes:
+        step: The part that is wrong, counted as in `Attempt.part`; None where nothing is wrong.
+        segment: The words of that part that are wrong.
+        reason: Why they are wrong.
+        kind: The kind of error.
+    """
 
     step: int | None
     segment: str = ""
@@ -165,20 +175,25 @@ class Wording(Identity):
         return self
 
     def write(self, attempt: Attempt) -> str:
+        """An attempt as text: its steps and its final answer."""
         return self.separator.join(
             [*self.write_steps(attempt.steps), self.answer.replace("{text}", attempt.answer)]
         )
 
     def write_steps(self, steps: tuple[str, ...]) -> list[str]:
-        """Each with its number."""
+        """Each step with its number."""
         return [
             self.step.replace("{number}", str(n)).replace("{text}", text)
             for n, text in enumerate(steps, 1)
         ]
 
     def read(self, text: str) -> Attempt | None:
-        """The attempt that a text is, or None: every part is a step with its right number, and
-        the last one is the final answer."""
+        """Parse an attempt.
+
+        Returns:
+            The attempt; None unless every part is a step with its right number and the last part is
+            the final answer.
+        """
         *lines, last = [
             part.strip()
             for part in text.strip().split(self.separator.strip() or "\n")
@@ -194,6 +209,7 @@ class Wording(Identity):
         return Attempt(tuple(each["text"] for each in found), answer["text"])
 
     def write_feedback(self, feedback: Feedback, attempt: Attempt) -> str:
+        """Feedback as text."""
         if feedback.step is None:
             return self.correct.replace("{last}", str(len(attempt.steps)))
         before = (
@@ -210,8 +226,12 @@ class Wording(Identity):
         return before + _filled(self.wrong, fields)
 
     def read_feedback(self, text: str) -> Feedback | None:
-        """What a text says of an attempt; None where it says neither that all is correct nor
-        where the error is."""
+        """Parse feedback.
+
+        Returns:
+            The feedback; None where the text says neither that all is correct nor where the error
+            is.
+        """
         text = text.strip()
         if _pattern(self.correct).fullmatch(text):
             return Feedback(None)
@@ -246,8 +266,7 @@ _MARKS = " \t\n\"'`*"  # quotes, and those of bold text
 
 
 def read_report(text: str) -> Feedback | None:
-    """What a model says of an attempt when it is asked for three fields: earliest error step,
-    error segment, error reason."""
+    """Parse a report of three fields: earliest error step, error segment, error reason."""
     if told := _REPORT.search(text):
         step, segment, reason = (
             field.strip(_MARKS).partition("\n")[0].rstrip(_MARKS) for field in told.groups()

@@ -25,8 +25,10 @@ def boxes(text: str, most: int = 50) -> list[Box]:
 
 
 def last_boxed(text: str) -> str | None:
-    """What the last box of a text holds, by its braces; None where there is none, or it holds
-    nothing, or never ends."""
+    r"""Content of the last `\boxed{...}` of a text.
+
+    None where there is no box, or the last one is empty or never closed.
+    """
     found = boxes(text, most=1)
     return (found[-1].content or None) if found else None
 

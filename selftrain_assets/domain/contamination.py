@@ -38,8 +38,10 @@ _Three = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A held-out text that was found in another one: the words in common, and whether they are
-    the whole of a held-out question."""
+    """A held-out text that was found in another text.
+
+    It states the words in common, and whether they are the whole of a held-out question.
+    """
 
     held_out: str
     split: str
@@ -93,8 +95,7 @@ class Questions:
 
 
 class HeldOut:
-    """Questions and solutions of problems that are evaluated on, ready to be found in other
-    texts."""
+    """Questions and solutions of held-out problems, indexed so that other texts can be searched."""
 
     def __init__(self, problems: Sequence[Problem], solutions: Mapping[str, Sequence[str]]) -> None:
         """`solutions` by the id of the problem."""
@@ -113,9 +114,12 @@ class HeldOut:
                     self._begin_runs.add(begin)
 
     def find(self, text: str, asks: bool = False) -> Leak | None:
-        """The held-out problem that asks the same, if `text` `asks` something; or a held-out
-        question that stands in it as a whole; or the held-out text with which it has the longest
-        run in common, if that is long enough to be evidence."""
+        """The strongest evidence that `text` contains a held-out text; None where there is none.
+
+        In this order: a held-out problem that asks the same (only if `asks`, that is, if `text` is
+        a question itself), a held-out question that stands in the text as a whole, and the held-out
+        text with the longest run of words in common, if that run is long enough to be evidence.
+        """
         return (
             (self.questions.same(text) if asks else None)
             or self.questions.within(text)
@@ -174,8 +178,10 @@ def _lettered(text: Sequence[str]) -> float:
 
 
 def _stands_in(held_out: _Text, text: str, own: Sequence[str]) -> bool:
-    """Do the words of this question, which are in `text`, stand there with its signs, and are
-    they enough to be that question?"""
+    """Whether a question whose words are in `text` stands there with its signs as well.
+
+    The question must also be long enough to be recognised by its words.
+    """
     size = _size(held_out.words)
     long = size >= RUN
     if (

@@ -1,16 +1,14 @@
-"""How varied are rows?
+"""How varied rows are: effective numbers, the share of the most frequent, and near-duplicates.
 
-Effective numbers, the share of the most frequent, and near-duplicates, all without a model.
-
-Frequencies are counted twice: {rows of a kind: kinds that have so many}. That is all that the
-numbers depend on, and it stays small for datasets of any size.
+No model is involved. Frequencies are counted twice, as {rows of a kind: kinds that have so many}.
+That is all that the numbers depend on, and it stays small for datasets of any size.
 
 Near-duplicates are texts whose sets of shingles have a Jaccard similarity of SIMILAR or more, the
 threshold of Lee et al. 2022 (arXiv 2107.06499). Pairs to compare are found by MinHash with banding
 (Broder 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", section 3.4) and then
 compared as sets, so that no pair is called similar that is not. Of pairs just at SIMILAR 99.8% have
 a band in common, 1 - (1 - SIMILAR ** DEPTH) ** BANDS, and of more similar ones more. Fewer are
-found where more than WINDOW texts fall together without being similar, as those of one template do.
+found where more than WINDOW texts share a band without being similar, as texts of one template do.
 Copies are always found.
 """
 
@@ -43,9 +41,11 @@ def distinct(frequencies: Frequencies) -> int:
 
 
 def effective_number(frequencies: Frequencies) -> float:
-    """How many kinds, all equally frequent, would be as varied: exp of the Shannon entropy of
-    their shares, Hill's number of order 1. From 1, where all rows are of one kind, to the number
-    of kinds; 0 where there are no rows."""
+    """Hill's number of order 1: exp of the Shannon entropy of the kinds' shares.
+
+    It is the number of equally frequent kinds that would be as varied: from 1, where all rows are
+    of one kind, to the number of kinds; 0 where there are no rows.
+    """
     rows = _rows(frequencies)
     return (
         rows
@@ -85,9 +85,9 @@ def near_duplicates(texts: Iterable[str]) -> int:
 
 
 def units_of(text: str) -> tuple[int, tuple[str, ...]]:
-    """How long a shingle of this text is, and what it is a run of.
+    """Length of a shingle of this text, and the units that a shingle is a run of.
 
-    Signs are units too: + and - can be all that tells two solutions apart. Case and white space
+    Signs are units too: + and - can be all that distinguishes two solutions. Case and white space
     make no difference.
     """
     units = _UNIT.findall(unicodedata.normalize("NFKC", text).casefold())
@@ -98,8 +98,12 @@ def units_of(text: str) -> tuple[int, tuple[str, ...]]:
 
 
 def _with_twins(times: Counter[tuple[str, ...]], run: int) -> int:
-    """How many of texts that are given once each, and how often they are there, have a
-    near-duplicate."""
+    """How many texts have a near-duplicate.
+
+    Args:
+        times: Distinct texts, each with the number of its copies.
+        run: Length of a shingle, in units.
+    """
     if not times:
         return 0
     import numpy as np
@@ -126,13 +130,13 @@ def _with_twins(times: Counter[tuple[str, ...]], run: int) -> int:
 
 
 def jaccard(a: set[int], b: set[int]) -> float:
-    """What two sets have in common, as a share of what they have together."""
+    """Size of the intersection of two sets over the size of their union."""
     common = len(a & b)
     return common / (len(a) + len(b) - common)
 
 
 def _shingles(texts: Sequence[tuple[str, ...]], run: int):
-    """Of all texts, one after the other, as numbers, and where each text begins.
+    """Shingles of all texts, one text after the other, as numbers; and where each text begins.
 
     No two shingles share a number as long as there are fewer than 2 ** (64 / run) different units:
     2.6 million words, 65,536 characters.
@@ -156,7 +160,7 @@ def _shingles(texts: Sequence[tuple[str, ...]], run: int):
 
 
 def _hashes(shingles, starts):
-    """The least of each text under BANDS * DEPTH hash functions: an array of functions by texts."""
+    """Minimum of each text under BANDS * DEPTH hash functions: an array of functions by texts."""
     import numpy as np
 
     mixed = shingles * np.uint64(0x9E3779B97F4A7C15)

@@ -1,5 +1,4 @@
-"""Text that models and their programs wrote: in a form that can always be stored, and in one
-that can always be shown."""
+"""Text that models and their programs wrote, made safe to store and to show."""
 
 from __future__ import annotations
 
@@ -25,9 +24,11 @@ def storable(text: str, longest: int | None = None) -> str:
 
 
 def visible(text: str) -> str:
-    """The same text with escapes in the place of characters that are not seen but do something:
-    terminal sequences, lone carriage returns, marks that turn the direction of writing, lone
-    surrogates. New lines and tabs stay."""
+    """The text with escapes for characters that are not seen but have an effect.
+
+    These are terminal sequences, lone carriage returns, marks that turn the direction of writing,
+    and lone surrogates. New lines and tabs stay.
+    """
     return _UNSEEN.sub(_shown, text.replace("\r\n", "\n"))
 
 

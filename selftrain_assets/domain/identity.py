@@ -75,14 +75,12 @@ def text_digest(text: str) -> str:
 
 
 def _hashed(*parts: str) -> str:
-    """Key of parts of which none holds a colon; store/sql/identity.sql computes the same for
-    whole tables."""
+    """Key of parts without colons; store/sql/identity.sql computes the same for tables."""
     return text_digest(":".join(parts))[:KEY_LENGTH]
 
 
 def draws_key(policy: str, sampling: Identity, seed: int) -> str:
-    """What all draws of one kind have in common: the weights, the way of drawing, and the
-    sampling seed."""
+    """What all draws of one kind have in common: weights, sampling settings and seed."""
     return fingerprint("draws", policy, sampling, seed)
 
 
@@ -118,8 +116,7 @@ def row_key(
     ended_by: str | None = None,
     forced: Sequence[int] | None = None,
 ) -> str:
-    """Identity of a training row: what is trained on, with what weights, and the sample that it
-    comes from."""
+    """Identity of a training row: its text and tokens, their weight, and its sample."""
     parts = [] if sections is None else [text_digest(sections)]
     parts += [] if tokens is None else ["tokens=" + text_digest(",".join(map(str, tokens)))]
     parts += [] if ended_by is None else ["end=" + text_digest(ended_by)]

@@ -84,9 +84,16 @@ def amounts(own: int, mix: Mapping[str, float], by: str) -> tuple[int, dict[str,
 
 
 def sizes(budget: int, instructions: int, alpha: float | None) -> list[int]:
-    """How many of `budget` rows each instruction has, at least one, the most first: as many for
-    each, or by a power law (domain/apportion.py). ValueError where they do not come out even, or
-    there are fewer rows than instructions."""
+    """Number of rows of each instruction, the most first.
+
+    Args:
+        budget: Rows of all instructions together.
+        instructions: Number of instructions; each has at least one row.
+        alpha: Exponent of a power law (domain/apportion.py); None: equal sizes.
+
+    Raises:
+        ValueError: Equal sizes do not come out even, or there are fewer rows than instructions.
+    """
     if budget < instructions:
         raise ValueError(
             f"{budget} rows are fewer than {instructions} instructions, of which each needs one"
@@ -105,13 +112,15 @@ def sizes(budget: int, instructions: int, alpha: float | None) -> list[int]:
 def split_budget(
     problems: Sequence[Problem], budget: int, instructions: int, alpha: float | None, seed: int
 ) -> list[Problem]:
-    """`budget` of these problems (0: all) under `instructions` different instructions (0: all), in
-    their order, so many of each as `sizes` says; without a number of instructions and without
-    `alpha` they are drawn without regard to instructions. What is chosen depends on keyed hashes
-    alone: where every instruction has examples enough, a larger budget for as many instructions
-    holds the smaller one.
+    """Choose `budget` problems (0: all) under `instructions` different instructions (0: all).
 
-    ValueError where there are too few problems, or too few of some instruction.
+    The problems keep their order, and each instruction has as many as `sizes` says; with neither a
+    number of instructions nor `alpha` they are drawn without regard to instructions. What is chosen
+    depends on keyed hashes alone: where every instruction has enough examples, a larger budget for
+    as many instructions contains the smaller one.
+
+    Raises:
+        ValueError: There are too few problems, or too few of some instruction.
     """
     by_instruction: dict[str, list[Problem]] = defaultdict(list)
     for problem in problems:

@@ -1,5 +1,4 @@
-r"""One way to write what a text writes in many: Unicode and LaTeX notation of numbers as plain
-characters.
+r"""Unicode and LaTeX notation of numbers, rewritten in plain characters.
 
 `½` is ` 1/2 `, `10³` and `10^{3}` are `10^3`, `\frac{1}{2}` is `1/2`, `1{,}234` is `1,234`, U+2212
 and full-width signs are ASCII.
@@ -109,8 +108,7 @@ def _ascii(character: str) -> str:
 
 
 def characters(text: str) -> str:
-    """With ASCII signs and digits, fractions as `1/2`, raised and lowered digits behind `^` and
-    `_`."""
+    """The text with ASCII signs and digits, fractions as `1/2`, powers as `^3`, indices as `_3`."""
     if text.isascii():
         return text
     text = RAISED.sub(lambda found: "^{" + found[0].translate(SUPERSCRIPTS) + "}", text)

@@ -1,9 +1,8 @@
-r"""Numbers as people, files and models write them, read exactly, and written so that they read
-back.
+r"""Numbers as people, files and models write them: parsed exactly, and printed to be parsed again.
 
-`plain` writes, `number` reads a text that is one number, `stated` the numbers that a short answer
-states. Read are signs, thousands by comma, space, apostrophe or underscore, a decimal point or
-comma, exponents, `6 \times 10^3`, powers, `1/2`, `\frac{1}{2}`, `½`, `3 1/2`, percent (a unit:
+`plain` prints, `number` parses a text that is one number, `stated` the numbers that a short answer
+states. Understood are signs, thousands by comma, space, apostrophe or underscore, a decimal point
+or comma, exponents, `6 \times 10^3`, powers, `1/2`, `\frac{1}{2}`, `½`, `3 1/2`, percent (a unit:
 `50%` is 50), `1.5k` and `1 million`. Sums and products are not worked out, since that would take
 the question for its answer: of `4 * 12 = 48` the last side counts, and `4 * 12` states two numbers.
 `2\pi`, `3i`, `5x` and `\sqrt{2}` are formulas and no numbers.
@@ -27,11 +26,10 @@ MOST = 60  # numbers that are told apart in one statement
 
 
 def plain(value: int | float | Decimal | Fraction) -> str:
-    """The value as text without an exponent, which reads back as the same number: 0.00001 for
-    1e-05, 6 for 6.0.
+    """The value as text without an exponent: 0.00001 for 1e-05, 6 for 6.0.
 
-    A fraction is `1/3` unless it is whole. What is no finite number, or has over 10,000 digits,
-    stays as Python writes it.
+    The text parses back to the same number. A fraction is `1/3` unless it is whole. What is no
+    finite number, or has over 10,000 digits, stays as Python writes it.
     """
     if isinstance(value, Fraction):
         whole = plain(value.numerator)
@@ -51,8 +49,7 @@ def plain(value: int | float | Decimal | Fraction) -> str:
 
 
 def number(text: str) -> Fraction | None:
-    """The number that the whole text is: alone, with a unit or words around it, or as the last side
-    of an equation.
+    """The number that the whole text is: alone, with a unit or words, or as an equation's end.
 
     None where it holds no number, several (`2 and 3`, `10:30`, `5 of 6`), or a formula.
     """
@@ -67,11 +64,10 @@ def one(values: list[Fraction | None]) -> Fraction | None:
 
 
 def stated(text: str, whole: bool = False) -> list[Fraction | None]:
-    """The numbers that a short text states, None for each formula that is no number; several where
-    it leaves open which one counts.
+    """The numbers that a short text states, None for each formula that is no number.
 
-    A remark behind the first number is left out (`42 apples in 3 baskets`, `42 (out of 50)`, `42,
-    not 43`), unless `whole` is set.
+    There are several where the text leaves open which one counts. A remark behind the first number
+    is left out (`42 apples in 3 baskets`, `42 (out of 50)`, `42, not 43`), unless `whole` is set.
     """
     chains: list[list[list[Quantity]]] = []  # statements, of sides, of operands
     plainly = written_plainly(text[:LONGEST_TEXT])
@@ -96,8 +92,7 @@ def stated(text: str, whole: bool = False) -> list[Fraction | None]:
 
 
 def last_number(text: str) -> list[Fraction | None]:
-    """The last number of a text in prose, and what is offered beside it as an alternative (`5 or
-    6`).
+    """The last number of a text in prose, with alternatives that it offers (`5 or 6`).
 
     A last line without words states what it holds: `10:30` and `5 - 3` several numbers.
     """
@@ -177,8 +172,10 @@ ASIDE = re.compile(r"\([^()\d]*\)")
 
 
 def _relation(text: str, before: Quantity, after: Quantity) -> str:
-    """What stands between two numbers makes them two sides of an equation, operands, several
-    answers, or an answer and a remark."""
+    """What the text between two numbers says of them.
+
+    They may be two sides of an equation, operands, several answers, or an answer and a remark.
+    """
     between = ASIDE.sub(" ", text[before.end : after.start])
     if len(between) > 300:
         return "remark"

@@ -1,5 +1,4 @@
-"""What a program is judged by: the tests of a problem, in one of three forms, and their text in a
-problem set.
+"""The tests that a program is judged by, in one of three forms, and their text in a problem set.
 
 | form | in a file | judged by |
 | --- | --- | --- |
@@ -85,8 +84,10 @@ class ProgramTests:
 
 @contextmanager
 def long_integers() -> Iterator[None]:
-    """Integers of any length can be read and written: some data sets test with more than the
-    4,300 digits that Python allows."""
+    """Allow integers of any length to be parsed and printed.
+
+    Some data sets test with more than the 4,300 digits that Python allows by default.
+    """
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
     try:
@@ -109,8 +110,13 @@ def read_tests(
     time_limit: Any = None,
     memory_limit: Any = None,
 ) -> ProgramTests:
-    """Tests as they stand in a problem set; the limits of a problem, seconds and MiB, go before
-    those of a verifier. ValueError says in one clause what is wrong with them."""
+    """Parse tests as they stand in a problem set.
+
+    The limits of a problem, in seconds and MiB, take precedence over those of a verifier.
+
+    Raises:
+        ValueError: Says in one clause what is wrong with the tests.
+    """
     found = replace(
         _tests(tests, entry, context, as_apps, checked=not _missing(checker)),
         time_limit=_limit("time_limit", time_limit, LONGEST_TIME, "seconds"),

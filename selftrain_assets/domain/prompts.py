@@ -126,8 +126,7 @@ class PromptSettings(Identity):
 
 
 def with_arguments_named(prompt: Any) -> Any:
-    """Settings of a prompt in which a mapping given as `template` stands under its own name,
-    `template_arguments`."""
+    """Prompt settings whose `template`, if it is a mapping, is renamed to `template_arguments`."""
     if not isinstance(prompt, Mapping) or not isinstance(prompt.get("template"), Mapping):
         return prompt
     if "template_arguments" in prompt:
@@ -146,9 +145,16 @@ Turn = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a chat has `before` and `after` a message that is to be answered; `turns` are the
-    earlier ones in `before`. It is exactly the text of the chat template, of which some strip a
-    message. `end` is the token behind an answer; None: the tokenizer's own end token."""
+    """What a chat template writes around a message that is to be answered.
+
+    Attributes:
+        before: The text before the message, with the earlier `turns`.
+        after: The text behind it.
+        turns: The earlier messages.
+        end: The token behind an answer; None: the tokenizer's own end token.
+
+    It is exactly the text of the chat template; some templates strip a message.
+    """
 
     before: str
     after: str
@@ -218,10 +224,12 @@ def build_prompt(
     hint: bool = False,
     frame: Callable[[tuple[Turn, ...]], Frame] | None = None,
 ) -> Prompt:
-    """Choose the few-shot examples among problems with a human solution; worked examples from a
-    file stand before them. `frame` gives the chat around a message behind these turns: there the
-    solved problems are turns, of which the first begins with the worked examples, which are one
-    text."""
+    """Choose the few-shot examples among the problems that have a human solution.
+
+    Worked examples from a file come before them. `frame` gives the chat around a message behind
+    these turns: in a chat the solved problems are turns, and the first one begins with the worked
+    examples, which are one text.
+    """
     solved = [p for p in problems if p.split == "human" and p.solution]
     shots = random.Random(f"few_shot:{settings.seed}").sample(
         solved, min(settings.few_shot, len(solved))

@@ -183,8 +183,10 @@ def infra_errors(counts: Mapping[str, int]) -> Check:
 
 
 def unscorable(counts: Mapping[str, int]) -> Check:
-    """Warns where tests cannot judge what is asked of them: such samples earn no reward, whether
-    right or not."""
+    """Warns where tests cannot judge what they are asked about.
+
+    Such samples earn no reward, whether right or not.
+    """
     share = counts["unscorable"] / max(1, counts["verifications"])
     message = f"the tests cannot judge {counts['unscorable']} of {counts['verifications']} samples"
     advice = (
@@ -202,8 +204,7 @@ def unscorable(counts: Mapping[str, int]) -> Check:
 
 
 def correct_samples(counts: Mapping[str, int]) -> Check:
-    """Blocks without a single correct sample: training on nothing would quietly give the start
-    model back."""
+    """Blocks without a single correct sample: training on no rows would return the start model."""
     if counts["self"]:
         message = f"{counts['self']} rows from correct samples of {counts['problems']} problems"
     elif counts.get("cut_off"):
@@ -229,8 +230,10 @@ def correct_samples(counts: Mapping[str, int]) -> Check:
 
 
 def cut_off(counts: Mapping[str, int]) -> Check:
-    """Warns where many samples ran into max_tokens, or ended within a thought: what is right
-    among them has no end that could be learnt."""
+    """Warns where many samples ran into max_tokens, or ended within a thought.
+
+    Those of them that are right have no end that could be learnt.
+    """
     share = counts["cut_off"] / max(1, counts["samples"])
     message = (
         f"{counts['cut_off']} of {counts['samples']} samples ran into max_tokens or ended within a"
@@ -274,8 +277,10 @@ def not_below_base(gain: Mapping[str, float] | None) -> Check:
 
 
 def parse_failures(counts: Mapping[str, int], examples: Sequence[Mapping[str, Any]] = ()) -> Check:
-    """Warns where no answer can be read out of many samples: the format is not learnt, is being
-    lost, or is cut off."""
+    """Warns where no answer can be parsed in many samples.
+
+    The format is not learnt, is being lost, or is cut off.
+    """
     share = counts["malformed"] / max(1, counts["verifications"])
     message = (
         f"no answer could be read out of {counts['malformed']} of {counts['verifications']} samples"
@@ -293,8 +298,11 @@ def parse_failures(counts: Mapping[str, int], examples: Sequence[Mapping[str, An
 
 
 def second_opinion(found: Mapping[str, Any]) -> Check:
-    """Warns where the interval of the share that another reading would pass lies wholly above
-    SECOND_OPINION_LIMIT: the verifier may not read what is right."""
+    """Warns where the verifier seems to miss right answers.
+
+    That is where the interval of the share that a second reading would pass lies wholly above
+    SECOND_OPINION_LIMIT.
+    """
     share, left_out = found["share"], found["left_out"]
     if not share:
         told = [
@@ -331,8 +339,7 @@ def second_opinion(found: Mapping[str, Any]) -> Check:
 
 
 def thoughts_close(found: Mapping[str, Any] | None) -> Check:
-    """Warns where many thoughts never close: such samples have no answer, however near they were
-    to one."""
+    """Warns where many thoughts never close: such samples have no answer."""
     if not found:
         return Check(THOUGHTS_CLOSE, True, False, "no sample has a thought before its answer")
     share = found["unclosed"] / found["think"]
@@ -357,9 +364,11 @@ def thoughts_close(found: Mapping[str, Any] | None) -> Check:
 def distinct_solutions(
     now: Mapping[str, float], first: Mapping[str, float], repeated: Sequence[Mapping[str, Any]] = ()
 ) -> Check:
-    """Warns, and far down stops the round, where correct samples repeat one another much more
-    than in the first round: the policy has collapsed onto few solutions, and trained on them it
-    would do so the more."""
+    """Warns where correct samples repeat one another much more than in the first round.
+
+    Far below the first round's share it blocks: the policy has collapsed onto few solutions, and
+    training on them would make it worse.
+    """
     if not now["correct"] or not first["correct"]:
         return Check(DISTINCT, True, False, "there are no correct samples to compare")
     share, before = (of["distinct"] / of["correct"] for of in (now, first))
@@ -392,8 +401,12 @@ def distinct_solutions(
 
 
 def length_drift(now: float | None, first: float | None) -> Check:
-    """Warns where correct completions have become much shorter or longer than in the first
-    round; None where there was none."""
+    """Warns where correct completions are much shorter or longer than in the first round.
+
+    Args:
+        now: Mean length in this round; None where there is none.
+        first: Mean length in the first round.
+    """
     if not now or not first:
         return Check(LENGTH, True, False, "there are no correct samples to compare")
     low, high = LENGTH_RANGE
@@ -471,8 +484,10 @@ def held_out_apart(
 
 
 def near_copies(leaks: Sequence[Mapping[str, Any]], total: int, looked_at: str) -> Check:
-    """Warns where much of what is trained on is a held-out text but for a few words, as problems
-    of one template are."""
+    """Warns where much training text is a held-out text but for a few words.
+
+    Problems of one template are such near copies.
+    """
     near = [leak for leak in leaks if not leak["exact"]]
     passed = len(near) <= NEAR_COPY_LIMIT * total
     message = (

@@ -217,8 +217,7 @@ def _sign(before: str, start: int) -> tuple[int, int]:
 
 
 def _digits(text: str) -> list[Fraction | None]:
-    """The number that digits with separators are; several where the separators allow no single
-    one."""
+    """The numbers that digits with separators may mean: one, unless separators are ambiguous."""
     if len(text) > LONGEST:
         return [None]
     if found := GROUPED.fullmatch(text):

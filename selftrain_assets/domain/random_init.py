@@ -10,9 +10,11 @@ from selftrain_assets.domain.settings import Identity
 
 
 class ScratchModel(Identity):
-    """A transformer of random weights that reads and writes bytes, so that it can be asked in
-    any text. The defaults are the model of the string-rewriting study (arXiv 2405.19787): GPT-2
-    with 6 layers, width 256 and 4 heads."""
+    """A byte-level transformer with random weights, which can be prompted with any text.
+
+    The defaults are the model of the string-rewriting study (arXiv 2405.19787): GPT-2 with 6
+    layers, width 256 and 4 heads.
+    """
 
     architecture: Literal["gpt2", "llama"] = Field(
         "gpt2", description="gpt2 learns its positions, llama turns them (rotary)"

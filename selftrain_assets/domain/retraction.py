@@ -1,5 +1,4 @@
-"""Evidence that turned out to be bad: a problem, a sample, or a source of rows that no round may
-learn from any more.
+"""Bad evidence: a problem, a sample, or a source of rows that no round may learn from any more.
 
 What was retracted stays in the store, marked; rounds that learnt from it are owed again.
 """
@@ -17,8 +16,11 @@ Kind = Literal["problem", "sample", "source"]
 
 @dataclass(frozen=True, slots=True)
 class Retraction:
-    """`value` is a problem's id, a sample's key, or a source: `human`, `rationalized`,
-    `translated`, `improved`, or a round such as iter-002."""
+    """One thing that is retracted.
+
+    `value` is a problem's id, a sample's key, or a source: `human`, `rationalized`, `translated`,
+    `improved`, or a round such as iter-002.
+    """
 
     kind: Kind
     value: str

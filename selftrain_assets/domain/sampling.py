@@ -12,8 +12,10 @@ from selftrain_assets.domain.thinking import Thinking
 
 
 def at_stop(text: str, stops: Iterable[str]) -> tuple[str, str | None]:
-    """`text` up to the first stop text in it, and that stop text; of two that begin at one place
-    the shorter, which was whole first."""
+    """`text` up to its first stop text, and that stop text.
+
+    Of two stop texts that begin at one place the shorter counts, which was complete first.
+    """
     at, _, stop = min(
         ((at, len(stop), stop) for stop in stops if (at := text.find(stop)) >= 0),
         default=(len(text), 0, None),

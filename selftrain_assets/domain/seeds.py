@@ -1,5 +1,7 @@
-"""Seeds derived by keyed hash, so that a draw depends on what is drawn and not on when, where or
-in which batch."""
+"""Seeds derived by keyed hash.
+
+A draw depends on what is drawn, and not on when, where or in which batch.
+"""
 
 from __future__ import annotations
 

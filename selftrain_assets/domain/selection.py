@@ -103,8 +103,10 @@ def take_share(rows: Sequence[Row], share: float, seed: int) -> list[Row]:
 
 
 def take_rows(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
-    """`count` of `rows`, or all if there are fewer, in their order; by keyed hashes, so that
-    more of them hold the fewer."""
+    """`count` of `rows` in their order, or all if there are fewer.
+
+    They are chosen by keyed hashes, so that a larger count includes the rows of a smaller one.
+    """
     chosen = set(
         sorted((r.key for r in rows), key=lambda key: derive_seed(seed, "mix", key))[:count]
     )
@@ -112,8 +114,10 @@ def take_rows(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
 
 
 def problem_subset(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
-    """`count` problems by a keyed hash of their ids (0: all), in file order; growing it keeps
-    the earlier ones."""
+    """`count` problems (0: all) in file order, chosen by a keyed hash of their ids.
+
+    A larger count keeps the problems of a smaller one.
+    """
     if not count or count >= len(problems):
         return list(problems)
     chosen = set(

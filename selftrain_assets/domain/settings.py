@@ -48,8 +48,10 @@ def with_types(settings: type[BaseModel], data: Any) -> Any:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with others laid over them: sections are merged field by field, every other value
-    is replaced."""
+    """Settings with others laid over them.
+
+    Sections are merged field by field; every other value is replaced.
+    """
     both = {
         k: merged(v, above[k])
         for k, v in below.items()

@@ -28,8 +28,11 @@ class Estimate:
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:
-    """Chance that k of `samples` draws, taken without replacement, hold a correct one: the
-    unbiased estimator of Chen et al. 2021, arXiv 2107.03374, equation 1. NaN where k > samples."""
+    """Chance that k of `samples` draws, taken without replacement, contain a correct one.
+
+    The unbiased estimator of Chen et al. 2021 (arXiv 2107.03374, equation 1). NaN where k >
+    samples.
+    """
     if not 0 <= correct <= samples or k < 1:
         raise ValueError(f"pass_at_k({samples=}, {correct=}, {k=})")
     if k > samples:
@@ -40,12 +43,16 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
 def maj_at_k(
     answers: Sequence[Hashable | None], correct: Hashable, k: int, ties: TieRule = "share"
 ) -> float:
-    """Chance that the most frequent answer among k of the `answers`, taken without replacement, is
-    `correct`.
+    """Chance that the majority answer of k of the `answers`, without replacement, is `correct`.
 
-    Exact over all subsets of size k, so independent of the order of samples. Votes are on answers,
-    not verdicts. None (no parsable answer) takes a place and casts no vote. `ties`: "share" gives
-    1/m when m answers lead together, "fail" gives nothing. NaN where k > len(answers).
+    It is exact over all subsets of size k, so independent of the order of samples. Votes are on
+    answers, not verdicts.
+
+    Args:
+        answers: One answer per sample; None (no parsable answer) takes a place and casts no vote.
+        correct: The answer that is right.
+        k: Number of votes. NaN is returned where k > len(answers).
+        ties: "share" gives 1/m when m answers lead together, "fail" gives nothing.
     """
     if k < 1:
         raise ValueError(f"maj_at_k: {k=}")
@@ -64,8 +71,11 @@ def maj_at_k(
 
 
 def _ways_below(rivals: list[int], abstentions: int, lead: int, places: int) -> dict[int, int]:
-    """Ways to fill `places` from rivals and abstentions with no rival above `lead`, by how many
-    rivals equal it."""
+    """Ways to fill `places` from rivals and abstentions with no rival above `lead`.
+
+    Returns:
+        The number of ways, by how many rivals reach `lead`.
+    """
     ways: Counter[tuple[int, int]] = Counter(
         {(used, 0): math.comb(abstentions, used) for used in range(min(abstentions, places) + 1)}
     )
@@ -88,9 +98,11 @@ def vote(answers: Sequence[Hashable | None]) -> Hashable | None:
 
 
 def agreement(pairs: Sequence[tuple[bool, bool]]) -> dict[str, float]:
-    """How often both of two, one alone, and neither is right, and their phi correlation: over
-    all pairs, and over those of which one at least is right (MMST, arXiv 2307.10633, table 4).
-    NaN where phi is undefined, because one of them never changes."""
+    """How often both of two methods, one alone, and neither is right, and their phi correlation.
+
+    Over all pairs, and over those of which at least one is right (MMST, arXiv 2307.10633, table 4).
+    NaN where phi is undefined, because one of them never changes.
+    """
     counts = Counter(pairs)
     both, first, second, neither = (
         counts[pair] for pair in ((True, True), (True, False), (False, True), (False, False))
@@ -113,8 +125,10 @@ def _phi(both: int, first: int, second: int, neither: int) -> float:
 def estimate(
     values: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Estimate:
-    """Mean of per-problem values in [0, 1] with an interval over problems: Wilson's where all of
-    them are 0 or 1, else the `bootstrap`. NaN in, NaN out."""
+    """Mean of per-problem values in [0, 1] with an interval over problems.
+
+    Wilson's interval where all values are 0 or 1, else the `bootstrap`. NaN in, NaN out.
+    """
     if _undefined(values):
         return Estimate(math.nan, math.nan, math.nan, len(values))
     low, high = (
@@ -132,8 +146,10 @@ def paired_difference(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """Mean of after - before over the same problems, in the same order, with its interval:
-    Newcombe's where all values are 0 or 1, else the `bootstrap` of the differences."""
+    """Mean of after - before over the same problems, in the same order, with its interval.
+
+    Newcombe's interval where all values are 0 or 1, else the `bootstrap` of the differences.
+    """
     if len(before) != len(after):
         raise ValueError(f"paired samples differ in length: {len(before)} and {len(after)}")
     if _undefined(before) or _undefined(after):
@@ -148,8 +164,10 @@ def paired_difference(
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The interval of a proportion by the score test (Wilson 1927): it has a width at 0 and at 1
-    too, and covers as often as it says."""
+    """Score interval of a proportion (Wilson 1927).
+
+    It has a width at 0 and at 1 too, and covers as often as it says.
+    """
     from scipy.stats import binomtest
 
     found = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
@@ -159,9 +177,11 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
 def newcombe(
     both: int, only_first: int, only_second: int, neither: int, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """The interval of the difference, first less second, of two proportions of the same
-    problems: Wilson's limits of both, combined by their correlation, which is corrected for
-    continuity (Newcombe 1998, Statistics in Medicine 17:2635, method 10)."""
+    """Interval of the difference, first less second, of two proportions of the same problems.
+
+    Wilson's limits of both, combined by their correlation, which is corrected for continuity
+    (Newcombe 1998, Statistics in Medicine 17:2635, method 10).
+    """
     total = both + only_first + only_second + neither
     first, second = both + only_first, both + only_second
     (low1, high1), (low2, high2) = (
@@ -187,10 +207,12 @@ def bootstrap(
     seed: int = 0,
     ends: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[float, float]:
-    """The interval of a mean by the Bayesian bootstrap (Rubin 1981), in which each of the `ends`
-    that a value can have counts as half a problem more: what was not seen is not ruled out, so
-    that equal values too have an interval with a width. For values that are all at the ends it
-    is Jeffreys' interval."""
+    """Interval of a mean by the Bayesian bootstrap (Rubin 1981).
+
+    Each of the `ends` that a value can have counts as half a problem more: what was not seen is not
+    ruled out, so that equal values too have an interval with a width. For values that are all at
+    the ends it is Jeffreys' interval.
+    """
     import numpy as np
 
     rng = np.random.default_rng(seed)

@@ -34,15 +34,19 @@ ASCII_WORD = re.compile("[a-z0-9]+")
 
 @lru_cache(maxsize=4)  # a text is looked at in several ways, one after the other
 def words(text: str) -> tuple[str, ...]:
-    """Words and numbers in one Unicode form and case; each character of a script without spaces
-    is one. Texts that ask the same have the same letters and digits, however they are cut into
-    words: a cheap key to find candidates by."""
+    """Words and numbers in one Unicode form and case.
+
+    A character of a script without spaces is a word. Texts that ask the same have the same letters
+    and digits, however they are cut into words: a cheap key to find candidates by.
+    """
     return tuple(ASCII_WORD.findall(text.lower()) if text.isascii() else WORD.findall(folded(text)))
 
 
 def canonical(text: str) -> str:
-    """Equal for texts that ask the same question: what carries meaning, with a space between
-    each two signs or words."""
+    """A key that is equal for texts that ask the same question.
+
+    It has what carries meaning, with a space between any two signs or words.
+    """
     plain = folded(_with_depth(text) if BLOCK.search(text) else text)
     for pattern, replacement in RULES:
         plain = pattern.sub(replacement, plain)
@@ -101,8 +105,7 @@ DEPTH, PRIME = "\u21e5", "\u2032"
 
 
 def _with_depth(text: str) -> str:
-    """Python, whose blocks are told by white space, with a sign for each level at the beginning
-    of a line."""
+    """Python source with a sign for each level of indentation, which is meaningful there."""
     levels: list[int] = []
     lines = []
     for line in text.expandtabs(8).split("\n"):

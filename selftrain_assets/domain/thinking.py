@@ -33,8 +33,10 @@ class Marks(NamedTuple):
         return prompt.rstrip().endswith(self.start.rstrip())
 
     def without_thought(self, prompt: str) -> str:
-        """The prompt of an answer without its thought: one that ends within a thought closes it,
-        as templates close an empty one."""
+        """The prompt of an answer without a thought.
+
+        A prompt that ends within a thought closes it, as templates close an empty one.
+        """
         if not self.opened_by(prompt):
             return prompt
         return (
@@ -42,9 +44,16 @@ class Marks(NamedTuple):
         )
 
     def around(self, prompt: str, text: str, keep: bool) -> tuple[str, str]:
-        """Prompt and completion of a text that nobody drew, as this model writes one: a thought
-        is begun once, by the prompt or the text, and an answer without one stands behind no open
-        thought. Its own thought is left out unless we `keep` it."""
+        """Prompt and completion of a text that was not drawn, as this model would write it.
+
+        A thought is opened once, by the prompt or the text, and an answer without one never stands
+        behind an open thought.
+
+        Args:
+            prompt: The prompt, which may end within an open thought.
+            text: The completion, with or without a thought.
+            keep: Whether the text keeps its own thought.
+        """
         found = thought_in(text, self, opened=False)
         if found is None or (found.closed and not keep):
             return self.without_thought(prompt), text[found.answer_start :] if found else text
@@ -99,8 +108,7 @@ ANY_MARK = re.compile(
 
 
 def known_marks(texts: Iterable[str]) -> Marks | None:
-    """The marks of the table that occur, both of them, in these texts: the added tokens of a
-    model and its chat template."""
+    """The marks of the table of which both occur in these texts: added tokens and chat template."""
     found = "\n".join(texts)
     return next((m for m in TABLE if m.start.strip() in found and m.end in found), None)
 

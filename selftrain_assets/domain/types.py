@@ -21,9 +21,13 @@ HELD_OUT: tuple[Split, ...] = ("validation", "test", "transfer", "suite")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One question with a checkable answer, or with tests for programs that solve it
-    (domain/program_tests.py, as JSON). `solution` is a human-written one, where there is one;
-    `solutions` those by the methods of mmst, as JSON by their names."""
+    """One question with a checkable answer, or with tests for programs that solve it.
+
+    Attributes:
+        tests: Tests as JSON (domain/program_tests.py).
+        solution: A solution by a human, where there is one.
+        solutions: Solutions by the methods of mmst, as JSON by their names.
+    """
 
     id: str
     question: str
@@ -240,8 +244,10 @@ class SampleMembership:
 
 @dataclass(frozen=True, slots=True)
 class VerdictMembership:
-    """Membership of a verdict in a stage, with what the verdict says: a stage whose verdicts
-    came out otherwise is another one."""
+    """Membership of a verdict in a stage, with the verdict itself.
+
+    A stage whose verdicts came out otherwise is another one.
+    """
 
     key: str
     sample_key: str
@@ -255,8 +261,10 @@ class VerdictMembership:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One problem under one policy, by one method: was its greedy completion right, and how many
-    of its samples were."""
+    """Results of one problem under one policy, by one method.
+
+    Whether its greedy completion was right, and how many of its samples were.
+    """
 
     problem_id: str
     split: str
@@ -269,8 +277,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of a trajectory (TriPosT): an attempt, what is said about it, and the update, if it
-    needs one.
+    """One turn of a trajectory (TriPosT): an attempt, feedback on it, and the update, if any.
 
     `sample_key` is the attempt that the trajectory begins with, `turn` counts from 1. Feedback and
     update are `by` script, model or self, the policy; those that were drawn name their sample.
@@ -296,8 +303,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """An attempt and how its editing ended: correct at once, improved, or the reason for which
-    it is dropped."""
+    """An attempt and how its editing ended.
+
+    It was correct at once, it was improved, or it is dropped for a reason.
+    """
 
     sample_key: str
     problem_id: str
@@ -309,9 +318,11 @@ class Trajectory:
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """A held-out problem answered with self-improvement: outcome of the first and of the last
-    attempt, own updates, and how it ended. Of `judged` attempts the policy `flagged` some, of
-    which `flagged_wrong` were wrong, as were `wrong` of all."""
+    """A held-out problem answered with self-improvement.
+
+    Outcome of the first and of the last attempt, own updates, and how it ended. Of `judged`
+    attempts the policy `flagged` some, of which `flagged_wrong` were wrong, as were `wrong` of all.
+    """
 
     problem_id: str
     split: str

@@ -1,5 +1,7 @@
-"""Held-out text that a person lets stand in what is learnt from, each time with a reason, which
-report and cards show."""
+"""Held-out text that a person allows in training rows, each time with a reason.
+
+Reports and cards show the reasons.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,12 @@ class Contamination(Execution):
 def divided(
     leaks: Iterable[Leak], allow: Sequence[Waiver]
 ) -> tuple[list[Leak], list[tuple[Waiver, int]]]:
-    """The leaks that no waiver covers; and each waiver with the number of those that it is the
-    first to cover."""
+    """Divide leaks by the waivers that cover them.
+
+    Returns:
+        The leaks that no waiver covers; and each waiver with the number of leaks that it is the
+        first to cover.
+    """
     left: list[Leak] = []
     counts = [0] * len(allow)
     for leak in leaks:

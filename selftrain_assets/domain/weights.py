@@ -1,5 +1,4 @@
-"""References to weights, as manifests keep them: where weights lie or come from, and the digest of
-what they are.
+"""References to weights, as manifests keep them: where weights come from, and their digest.
 
 A reference is data. What it refers to is found and checked by pipeline/weights.py.
 """
@@ -25,8 +24,7 @@ class _Reference(BaseModel):
     digest: str
 
     def parents(self) -> tuple[WeightsRef, ...]:
-        """References to the weights that these are composed of: below an adapter, or of each
-        method."""
+        """References to the weights that these are made of: below an adapter, or of each method."""
         return ()
 
     def with_parents(self) -> Iterator[WeightsRef]:
@@ -37,8 +35,10 @@ class _Reference(BaseModel):
 
 
 class PretrainedModel(_Reference):
-    """A model outside the store, by the name that the experiment has for it: a hub name, a
-    directory, or a shipped model."""
+    """A model outside the store, by its name in the experiment.
+
+    That is a hub name, a directory, or a shipped model.
+    """
 
     kind: Literal["pretrained"] = "pretrained"
     model: str
@@ -52,8 +52,10 @@ class RandomInit(_Reference):
 
 
 class StoredCheckpoint(_Reference):
-    """Weights in the store, under the key of the training that made them; an adapter names the
-    full model that it belongs on."""
+    """Weights in the store, under the key of the training that made them.
+
+    An adapter names the full model that it belongs on.
+    """
 
     kind: Literal["checkpoint"] = "checkpoint"
     key: str
@@ -61,9 +63,13 @@ class StoredCheckpoint(_Reference):
 
     @classmethod
     def of(cls, key: str, weights: str, adapter_on: ModelWeights | None) -> StoredCheckpoint:
-        """Args: key: The key of the training. weights: Digest of the files that the training wrote.
-        adapter_on: The model below, where these are an adapter. The digest of the reference then
-        covers both.
+        """A checkpoint by its training and the digest of its files.
+
+        Args:
+            key: The key of the training.
+            weights: Digest of the files that the training wrote.
+            adapter_on: The model below, where these are an adapter. The digest of the reference
+                then covers both.
         """
         digest = fingerprint("adapter", adapter_on.digest, weights) if adapter_on else weights
         return cls(key=key, digest=digest, adapter_on=adapter_on)
@@ -73,8 +79,11 @@ class StoredCheckpoint(_Reference):
 
 
 class ServedModel(_Reference):
-    """A model that only a server has. Its weights are not here, so its digest is that of what it
-    is asked for as."""
+    """A model that only a server has.
+
+    Its weights are not here, so its digest is that of the name and settings that it is asked for
+    by.
+    """
 
     kind: Literal["served"] = "served"
     model: str
@@ -101,8 +110,10 @@ class PerMethod(_Reference):
 
 
 def _of_format_1(value: Any) -> Any:
-    """The value as it is written today. Stores before format 2 have no `kind`: their keys say
-    which reference it is."""
+    """A reference of format 1 as it is written today.
+
+    Stores before format 2 have no `kind`: their keys say which reference it is.
+    """
     if not isinstance(value, Mapping) or "kind" in value:
         return value
     digest = {"digest": value.get("digest")}

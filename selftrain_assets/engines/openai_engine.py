@@ -1,5 +1,7 @@
-"""Engine on any server that speaks OpenAI's HTTP protocol: vLLM, SGLang, llama.cpp, Ollama, or a
-hosted one."""
+"""Engine on any server that speaks OpenAI's HTTP protocol.
+
+vLLM, SGLang, llama.cpp, Ollama, or a hosted one.
+"""
 
 from __future__ import annotations
 
@@ -108,8 +110,7 @@ class OpenAIEngine:
     # -- weights -----------------------------------------------------------------------------------
 
     def use(self, ref: ModelRef) -> None:
-        """Go on with these weights: those that the server was started with, or an adapter on
-        them, which it is told to load."""
+        """Switch to these weights: the server's own, or an adapter that it is told to load."""
         served = self._server.models()
         name = self._model or self._only(served)
         root = next((model.root for model in served if model.id == name), None)
@@ -145,8 +146,10 @@ class OpenAIEngine:
         raise UserError(f"{self._server.section}.model: {self._server.base_url} {what}")
 
     def _load_adapter(self, ref: ModelRef, on: str) -> str:
-        """The name under which the server has the adapter, which is a digest: one that it has
-        already is the same."""
+        """The server's name of the adapter, which is loaded unless the server has it.
+
+        The name is a digest, so that the adapter of one name is always the same.
+        """
         from openai import APIStatusError, OpenAI, OpenAIError
 
         name = ref.digest[:NAME]
@@ -196,10 +199,13 @@ class OpenAIEngine:
             yield from streamed(partial(self._ask_all, bodies, sampling.stop))
 
     def _encoder(self) -> Callable[[Request], dict[str, Any]]:
-        """How a prompt is sent: as it is, but as tokens where a server would not make the same
-        of the text as training does, which are empty prompts, with white space or without, those
-        that bring the begin token themselves, and those that a tokenizer ends with its end
-        token; and where the completion goes on from tokens. A teacher's tokens we do not know."""
+        """A function from a request to the fields that state its prompt.
+
+        A prompt is sent as text. It is sent as tokens where a server would not make the tokens of
+        the text that training makes: for empty prompts, with white space or without, those that
+        bring the begin token themselves, and those that a tokenizer ends with its end token; and
+        where the completion continues given tokens. A teacher's tokens are not known.
+        """
         if self._api == "chat":
             return lambda request: {"messages": self._messages(request.prompt)}
         if (tokenizer := self._tokenizer) is None:
@@ -218,8 +224,11 @@ class OpenAIEngine:
         return encode
 
     def _messages(self, prompt: str) -> list[dict[str, str]]:
-        """A prompt as a chat: within the longest frame that is around it, which has the turns of
-        few-shot examples."""
+        """A prompt as chat messages.
+
+        They are taken out of the longest frame around the prompt, which has the turns of few-shot
+        examples.
+        """
         around = (frame for frame in self._frames if frame.is_around(prompt))
         frame = max(around, key=lambda frame: len(frame.before), default=Frame("", ""))
         turns = [
@@ -337,8 +346,10 @@ class OpenAIEngine:
     def _read(
         self, choice: Choice, tokens: list[int] | None, stops: tuple[str, ...]
     ) -> tuple[str, str | None]:
-        """The text, and what ended it where that is known: of tokens as the other engines read
-        them, else as the server says it."""
+        """Text of a choice, and what ended it, where that is known.
+
+        Tokens are decoded as the other engines do; without tokens it is what the server says.
+        """
         if tokens is None:
             return at_stop(
                 choice.said().removeprefix(" ") if self._spaced else choice.said(), stops
@@ -409,9 +420,12 @@ def _has(root: str | None, ref: ModelRef) -> bool:
 
 
 def _loses_first_space(tokenizer: Any) -> bool:
-    """The tokens of some tokenizers have no spaces, and those between words are put there when
-    they are decoded, but for the first: so completions are here, and trained on. A server that
-    decodes token by token keeps it."""
+    """Whether decoding drops the space before the first token.
+
+    The tokens of some tokenizers have no spaces; decoding puts them between words but not before
+    the first. Completions here are decoded, and trained on, like that. A server that decodes token
+    by token keeps the first space.
+    """
     return not decode(
         tokenizer, tokenizer("= =", add_special_tokens=False).input_ids[1:]
     ).startswith(" ")

@@ -1,5 +1,4 @@
-"""An OpenAI-compatible server: where it is, what it serves, what it answers, and what its
-refusals mean."""
+"""Client side of an OpenAI-compatible server: its address, models, answers, and errors."""
 
 from __future__ import annotations
 
@@ -122,8 +121,12 @@ class ServerSettings(Execution):
                 ) from error
 
     def fault(self, error: Exception) -> SelftrainError | None:
-        """What is wrong with the settings, or with what is asked; None where the same request
-        may be answered later."""
+        """The error that a request ended with, if repeating it is of no use.
+
+        Returns:
+            What is wrong with the settings or the request; None where the same request may be
+            answered later.
+        """
         status = getattr(error, "status_code", None)
         if status in (401, 403):
             said = (

@@ -44,14 +44,24 @@ class Engine(Protocol):
         ...
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        """Yield one completion for each key, in any order, as soon as it is finished: at an end
-        token of the model (`end_tokens`), at a stop text, or after `max_tokens`. Its text has its
-        special tokens, but for the one that ended it. What a request `continues` is part of the
-        completion, and is not counted by `max_tokens`.
+        """Draw completions, and yield them in any order as they finish.
+
+        A completion ends at an end token of the model (`end_tokens`), at a stop text, or after
+        `max_tokens`. Its text has its special tokens, except for the one that ended it. Tokens that
+        a request `continues` are part of the completion, and are not counted by `max_tokens`.
 
         Requests with equal keys are one and the same (`distinct`). What cannot be drawn now is left
-        out, and owed. The caller may stop early; requests not yet answered are then simply owed.
-        Raises ModelError for a prompt that does not fit the model, naming its problem.
+        out, and owed. The caller may stop early; requests not yet answered are then owed too.
+
+        Args:
+            requests: What to draw.
+            sampling: Temperature, lengths and stop texts.
+
+        Yields:
+            One completion for each key.
+
+        Raises:
+            ModelError: A prompt does not fit the model; the message names its problem.
         """
         ...
 
@@ -73,6 +83,8 @@ def check_length(
 
 
 def distinct(requests: Sequence[Request]) -> list[Request]:
-    """The requests, each key once: it is the identity of the sample, so a second one asks for
-    the same sample again."""
+    """The requests without repeated keys.
+
+    The key is the identity of a sample: a second request with it asks for the same sample.
+    """
     return list({request.key: request for request in requests}.values())

@@ -19,8 +19,10 @@ from selftrain_assets.models.loading import ModelRef
 
 
 class ScriptedSettings(Execution):
-    """Completions from a JSON file that maps each problem id to a list of texts; the seed of a
-    request picks one."""
+    """Completions from a JSON file that maps each problem id to a list of texts.
+
+    The seed of a request picks one of them.
+    """
 
     type: Literal["scripted"] = "scripted"
     path: str = Field(description="JSON file: {problem id: [completion, ...]}")

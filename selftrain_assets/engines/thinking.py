@@ -29,13 +29,15 @@ def within_budget(
     marks: Marks | None,
     tokenizer: Any,
 ) -> Iterator[Completion]:
-    """As `Engine.generate`; thoughts that are still open after `sampling.thinking.budget` tokens
-    are closed, and answered.
+    """`Engine.generate` with a limit on thoughts.
 
-    What was not finished by then goes on with a seed that is derived from its own, closed or not,
-    so that a completion without a thought is drawn as it would be without a budget. ModelError
-    where the marks or the ids of the model are not known, or where the marks leave no room for an
-    answer.
+    Thoughts that are still open after `sampling.thinking.budget` tokens are closed, and answered.
+    What was not finished by then continues with a seed that is derived from its own, closed or not,
+    so that a completion without a thought is drawn as it would be without a budget.
+
+    Raises:
+        ModelError: The thought marks or token ids of the model are not known, or the marks leave no
+            room for an answer.
     """
     budget = sampling.thinking.budget
     if budget is None:
@@ -109,8 +111,10 @@ def _begun(drawn: Sequence[int], closing: Sequence[int]) -> int:
 def _up_to_stop(
     completion: Completion, continues: Sequence[int], stops: Sequence[str], tokenizer: Any
 ) -> Completion:
-    """A stop text that began before the budget and ended behind it was not seen while it was
-    drawn: what follows it is no part."""
+    """Cut a completion at a stop text that began before the budget and ended behind it.
+
+    Such a stop text was not seen while the completion was drawn.
+    """
     tokens = completion.tokens
     if (
         tokens is None

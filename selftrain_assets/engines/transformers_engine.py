@@ -1,5 +1,7 @@
-"""Engine on transformers' `generate`: no server and no GPU needed; what `model: embedded` runs
-on."""
+"""Engine on transformers' `generate`, which needs no server and no GPU.
+
+`model: embedded` runs on it by default.
+"""
 
 from __future__ import annotations
 
@@ -166,8 +168,10 @@ class TransformersEngine:
 
 
 class _StopText:
-    """Ends a row once its own decoded completion holds a stop text. transformers' `stop_strings`
-    refuses word-level tokenizers and also looks at the prompt."""
+    """Ends a row once its decoded completion holds a stop text.
+
+    transformers' `stop_strings` refuses word-level tokenizers and also looks at the prompt.
+    """
 
     def __init__(self, tokenizer, width: int, stops: tuple[str, ...]) -> None:
         self._tokenizer, self._width, self._stops = tokenizer, width, stops

@@ -70,8 +70,11 @@ def chat_frame(
 def check_frame(
     ref: ModelRef, settings: PromptSettings, moment: datetime, frame: Frame, messages: Iterable[str]
 ) -> None:
-    """UserError for the first message of which the template makes something else than the frame
-    does."""
+    """Check that a frame gives what the chat template gives for these messages.
+
+    Raises:
+        UserError: For the first message for which the two differ.
+    """
     chat = _chat(ref, settings, moment)
     for message in messages:
         if (text := _rendered(chat, frame.turns, message)) != frame.around(message):

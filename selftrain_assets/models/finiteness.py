@@ -44,11 +44,13 @@ def is_finite(weight: torch.Tensor) -> bool:
 
 
 def require_finite(ref: ModelRef) -> None:
-    """ModelError where a weight of the model, or of its adapter, is NaN or infinite: whatever is
-    sampled from it or trained on is nonsense.
+    """Check that no weight of the model or of its adapter is NaN or infinite.
 
-    What was found finite is noted by its digest in the cache folder, so that weights are not read
-    again to learn it.
+    Whatever is sampled from such weights or trained on them is nonsense. Models that pass are noted
+    by their digest in the cache folder, so that their weights are read once.
+
+    Raises:
+        ModelError: A weight is not finite.
     """
     from selftrain_assets.models.loading import weights_digest
 

@@ -29,15 +29,27 @@ LONGEST = 200  # characters of what a library says
 
 
 def require_usable(ref: ModelRef) -> None:
-    """ModelError where this is no causal language model whose weights are all there, fit its
-    configuration and are finite."""
+    """Check that a model can be sampled from.
+
+    Raises:
+        ModelError: This is no causal language model whose weights are all there, fit its
+            configuration and are finite.
+    """
     _inspected(ref.directory, _state(ref.directory))
     require_finite(ref)
 
 
 def require_trainable(ref: ModelRef, lora: Lora | None, setting: str) -> None:
-    """ModelError where a usable model cannot be trained, or not with such an adapter; `setting`
-    names the adapter's section."""
+    """Check that a usable model can be trained, with this adapter if there is one.
+
+    Args:
+        ref: The model.
+        lora: The adapter; None: all weights are trained.
+        setting: The setting that names the adapter's section, for the message.
+
+    Raises:
+        ModelError: The model cannot be trained so.
+    """
     require_usable(ref)
     if method := _quantisation(_config(ref.directory)):
         raise ModelError(
@@ -165,8 +177,7 @@ def _require_float_weights(directory: Path) -> None:
 
 
 def _on_meta(directory: Path) -> tuple[Any, dict[str, Any]]:
-    """The model without numbers, and what transformers found out of place when it looked for its
-    weights."""
+    """The model without its numbers, and what transformers reports about loading its weights."""
     from transformers import AutoModelForCausalLM
 
     from selftrain_assets.models.tokenization import quiet

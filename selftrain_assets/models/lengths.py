@@ -1,5 +1,7 @@
-"""How long completions of a model are meant to be, by its own generation config and by whether
-it thinks."""
+"""How long completions of a model are meant to be.
+
+Its generation config says so, and whether it thinks.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,10 @@ THINKING = 4096
 
 
 def intended_length(model: ModelRef) -> int | None:
-    """Tokens of a completion by the model's generation config: `max_new_tokens`, or
-    `max_length`, which counts the prompt too."""
+    """Tokens of a completion by the model's generation config.
+
+    `max_new_tokens`, or `max_length`, which counts the prompt too.
+    """
     try:
         said = json.loads((model.directory / "generation_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):  # a model need not bring one
@@ -27,14 +31,18 @@ def intended_length(model: ModelRef) -> int | None:
 
 
 def suitable_max_tokens(model: ModelRef) -> int | None:
-    """What `max_tokens` should be of this model, as far as it says so: None of one that neither
-    says anything nor thinks."""
+    """What `max_tokens` should be for this model.
+
+    None where the model neither has a length in its configuration nor thinks.
+    """
     return intended_length(model) or (THINKING if marks_of(model) else None)
 
 
 def remarks(model: ModelRef, ways: Mapping[str, DrawSettings]) -> list[str]:
-    """A sentence for each way of drawing, by the setting that it is of, that leaves this model
-    far too little room."""
+    """A warning for each way of drawing that leaves this model far too little room.
+
+    `ways` has their settings by the name of their section.
+    """
     found = []
     own = marks_of(model)
     for setting, sampling in ways.items():

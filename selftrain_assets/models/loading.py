@@ -1,5 +1,7 @@
-"""Where models come from: the embedded one, a local directory, or a hub name; with or without an
-adapter on top."""
+"""Where models come from: the embedded one, a local directory, or a hub name.
+
+Each with or without an adapter on top.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,12 @@ WEIGHT_SUFFIXES = (".safetensors", ".bin")
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """Weights that can be loaded: a full model directory, and an adapter directory to be put on it
-    or None.
+    """Weights that can be loaded.
 
-    `digest` identifies the weights by their bytes; it is what `policy` and `checkpoint` share.
+    Attributes:
+        path: A full model directory.
+        adapter: An adapter directory to be put on it, or None.
+        digest: Identifies the weights by their bytes; it is what `policy` and `checkpoint` share.
     """
 
     directory: Path
@@ -92,8 +96,10 @@ def resolve_model(model: str | ScratchModel) -> ModelRef:
 
 
 def hub_name(model: str | ScratchModel) -> str | None:
-    """The name by which anybody finds this model on the hub; None for one that is made or
-    shipped here and for a directory."""
+    """The public name of this model on the hub.
+
+    None for a model that is made or shipped here and for a directory.
+    """
     if isinstance(model, ScratchModel):
         return None
     is_local = model in SHIPPED or Path(model).expanduser().is_dir()
@@ -216,9 +222,11 @@ def _in_four_bits(kind: str, device: str, dtype: Any) -> dict[str, Any]:
 
 
 def give_back_gpu_memory() -> None:
-    """What nothing refers to any more goes back to the GPU. torch would keep it for this
-    process, and an engine in another one, which takes its share of the whole GPU when it starts,
-    would lack it."""
+    """Return cached memory that nothing refers to from torch to the GPU.
+
+    torch would keep it for this process. An engine in another process, which takes its share of the
+    whole GPU when it starts, would lack it.
+    """
     import torch
 
     if torch.cuda.is_available():

@@ -21,10 +21,16 @@ TOLERANCE = 1e-3  # of the largest logit; rounding in float32 is a thousandth of
 
 
 def require_packable(ref: ModelRef, setting: str) -> None:
-    """ModelError where a row behind another one is not computed as it is alone; `setting` is what
-    asked for that.
+    """Check that a row behind another one is computed as it is alone.
 
     The model is loaded for it, once for each digest.
+
+    Args:
+        ref: The model.
+        setting: The setting that asks for packing, for the message.
+
+    Raises:
+        ModelError: The model looks across the border of rows.
     """
     if is_noted("packs", ref.digest):
         return

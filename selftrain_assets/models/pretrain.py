@@ -125,8 +125,11 @@ def example(rng: random.Random) -> tuple[str, str]:
 
 
 def pretrain(output: Path, steps: int, batch: int, seed: int, learning_rate: float) -> float:
-    """Train from scratch, save the model directory, and return the greedy accuracy on 500 fresh
-    expressions."""
+    """Train from scratch, and save the model directory.
+
+    Returns:
+        The greedy accuracy on 500 fresh expressions.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, get_cosine_schedule_with_warmup
 

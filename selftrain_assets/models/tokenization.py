@@ -84,9 +84,11 @@ def _without_what_is_appended(ids: list[int], text: list[int]) -> list[int]:
 
 
 def encode_completion(tokenizer, text: str) -> list[int]:
-    """Token ids of a text that goes on from a prompt: no begin token or space before it that is
-    not in it, no end token behind it. Added tokens in it are tokens, and what stands between
-    them goes on in the same way."""
+    """Token ids of a text that continues a prompt.
+
+    There is no begin token or space before it that is not in it, and no end token behind it. Added
+    tokens in it are tokens, and the text between them is encoded in the same way.
+    """
     pattern = _added_tokens(tokenizer)
     ids: list[int] = []
     for place, part in enumerate(pattern.split(text) if pattern else [text]):
@@ -131,9 +133,14 @@ def _is_behind(tokenizer, anchor: str, ids: list[int]) -> bool:
 
 
 def encode_ended(tokenizer, text: str, ended_by: str | None) -> list[int]:
-    """Token ids of a completion and of what is learnt to end it: the tokenizer's own end token
-    for None, nothing where it is empty, an end token by its name, or a stop text, which may
-    share a token with what stands before it."""
+    """Token ids of a completion and of what is learnt to end it.
+
+    Args:
+        tokenizer: The tokenizer.
+        text: The completion.
+        ended_by: An end token by its name, or a stop text, which may share a token with what stands
+            before it; empty: nothing; None: the tokenizer's own end token.
+    """
     end = tokenizer.eos_token_id if ended_by is None else end_id(tokenizer, ended_by)
     return (
         encode_completion(tokenizer, text + (ended_by or ""))
@@ -143,8 +150,10 @@ def encode_ended(tokenizer, text: str, ended_by: str | None) -> list[int]:
 
 
 def end_id(tokenizer, name: str) -> int | None:
-    """The id of an end token, which the tokenizer may split where it is in a text; None for a
-    text that is no token."""
+    """The id of an end token; None for a text that is no token.
+
+    The tokenizer may split an end token where it stands in a text.
+    """
     token = tokenizer.convert_tokens_to_ids(name) if name else None
     if token is None or tokenizer.convert_ids_to_tokens(token) != name:
         return None
@@ -189,9 +198,12 @@ def decode(tokenizer, tokens: Sequence[int]) -> str:
 
 @lru_cache(maxsize=64)
 def end_tokens(ref: ModelRef) -> list[int]:
-    """Ids of the tokens that end a completion: those that the model's configurations name, the
-    tokenizer's own, and the one that the chat template puts behind an assistant's message. An id
-    that no token has, or that the embedding has no row for, is never drawn and is left out."""
+    """Ids of the tokens that end a completion.
+
+    They are those that the model's configurations name, the tokenizer's own, and the one that the
+    chat template puts behind an assistant's message. An id that no token has, or that the embedding
+    has no row for, is never drawn and is left out.
+    """
     tokenizer, rows = load_tokenizer(ref), embedding_rows(ref)
     turn = turn_end(tokenizer)
     found = [*_named_ends(ref), tokenizer.eos_token_id, turn and end_id(tokenizer, turn)]
@@ -204,9 +216,11 @@ def end_tokens(ref: ModelRef) -> list[int]:
 
 @lru_cache(maxsize=64)
 def learnt_end(ref: ModelRef, chat: bool = False) -> str | None:
-    """The token that ends a text which was not drawn, by its name: in a chat the one behind an
-    assistant's message, else the tokenizer's own if the model's configurations know it, else the
-    first that they name. None is the tokenizer's own."""
+    """Name of the token that ends a text which was not drawn; None: the tokenizer's own.
+
+    In a chat it is the one behind an assistant's message, else the tokenizer's own if the model's
+    configurations know it, else the first that they name.
+    """
     if not chat and _names_its_own_end(ref):
         return None
     tokenizer = load_tokenizer(ref)
@@ -274,8 +288,12 @@ def _ids(ref: ModelRef, file: str, value: Any) -> list[int]:
 
 @lru_cache(maxsize=64)
 def check_tokenizer(ref: ModelRef) -> None:
-    """ModelError where a tokenizer does not fit its model: no token ends a completion, or a
-    token that a text can have is none of the model's."""
+    """Check that a tokenizer fits its model.
+
+    Raises:
+        ModelError: No token ends a completion, or a token that a text can have is none of the
+            model's.
+    """
     tokenizer, rows = load_tokenizer(ref), embedding_rows(ref)
     beyond = [(id, token) for token, id in tokenizer.get_vocab().items() if id >= rows]
     padding = _padding_name(ref)
@@ -294,8 +312,10 @@ def check_tokenizer(ref: ModelRef) -> None:
 
 
 def tokenless(ref: ModelRef) -> list[int]:
-    """Ids below the size of the embedding, which is often padded, that the tokenizer has no
-    token for: never to be drawn."""
+    """Ids within the embedding that the tokenizer has no token for; they must never be drawn.
+
+    The size of an embedding is often padded.
+    """
     return sorted(set(range(embedding_rows(ref))) - set(load_tokenizer(ref).get_vocab().values()))
 
 
@@ -329,8 +349,10 @@ def _said(error: Exception) -> str:
 
 @lru_cache(maxsize=8)
 def tokenizer_digest(tokenizer) -> str:
-    """Identifies what token ids mean: equal digests, equal texts of the same ids and equal ids
-    of the same texts."""
+    """Identifies what token ids mean.
+
+    With equal digests, equal ids have equal texts and equal texts have equal ids.
+    """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     content: Any = (
         json.loads(backend.to_str())
@@ -345,8 +367,11 @@ def tokenizer_digest(tokenizer) -> str:
 
 
 def quiet() -> None:
-    """One progress bar is enough: ours. bitsandbytes, which peft imports where it is installed,
-    asks for a kernel that nobody needs."""
+    """Silence what libraries print while they load.
+
+    Our own progress bar is enough. bitsandbytes, which peft imports where it is installed, asks for
+    a kernel that nobody needs.
+    """
     from transformers.utils import logging
 
     logging.disable_progress_bar()

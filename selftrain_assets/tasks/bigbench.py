@@ -1,5 +1,7 @@
-"""BIG-bench tasks and BIG-Bench Hard, in both of their formats: target scores by option, or
-input and target."""
+"""BIG-bench tasks and BIG-Bench Hard, in both of their formats.
+
+A row has target scores by option, or an input and a target.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,11 @@ HARD = (
 
 
 class _BigBench(Published):
-    """A row is {"input", "target"}, {"input", "target_scores": {option: score}}, or the hub's
-    columns of the latter."""
+    """Reader of rows in the formats of BIG-bench.
+
+    A row is {"input", "target"}, {"input", "target_scores": {option: score}}, or the hub's columns
+    of the latter.
+    """
 
     def problem(self, row: Row) -> Problem | None:
         question = AS_ASKED.sub("", row.text("input", "inputs").strip()).strip()
@@ -126,8 +131,11 @@ class Bbh(_BigBench):
 
 
 class _BigBenchTask(_BigBench):
-    """What the hub publishes as validation is for reporting; the task's own file has one list of
-    examples, which is for testing."""
+    """A task of BIG-bench, from the hub or from its own file.
+
+    What the hub publishes as validation is for reporting; the task's own file has one list of
+    examples, which is for testing.
+    """
 
     splits: ClassVar[Mapping[str, Split]] = {"train": "train", "validation": "test", "test": "test"}
     for_testing: ClassVar[bool] = True
@@ -152,8 +160,10 @@ class DateUnderstanding(_BigBenchTask):
 
 
 class LogicalDeduction(_BigBenchTask):
-    """logical_deduction of BIG-bench (arXiv 2206.04615), or of BIG-Bench Hard: three, five or
-    seven objects."""
+    """logical_deduction of BIG-bench (arXiv 2206.04615), or of BIG-Bench Hard.
+
+    Three, five or seven objects.
+    """
 
     type: Literal["logical_deduction"] = "logical_deduction"
     card: ClassVar[Card] = Card(

@@ -1,5 +1,4 @@
-"""Questions whose answer is one of several choices, or yes or no: MathQA, CommonsenseQA,
-StrategyQA."""
+"""Questions whose answer is a choice, or yes or no: MathQA, CommonsenseQA, StrategyQA."""
 
 from __future__ import annotations
 

@@ -13,13 +13,18 @@ from selftrain_assets.tasks import TASKS
 
 
 def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> Any:
-    """The same settings over the `prompt`, `verifier` and `sampling` of the task that they name;
-    no verifier where they name one of another type, but for members of that type, which take its
-    settings. With `recipes`, of which the first is the default, sampling and `wording` belong
-    into the section `recipe`, if it is one of them and has such a field: another recipe has
-    methods with prompts, verifiers and sampling of their own. The stop texts of a task end the
-    completion of a text; in a chat (`prompt.chat`) the model ends its turn itself, and they
-    would cut it: there they are left out."""
+    """Settings laid over the defaults of the task that they name.
+
+    A task has defaults for `prompt`, `verifier` and `sampling`. A verifier of another type replaces
+    the task's, except that members of that other one which have the task's type take its settings.
+
+    With `recipes`, of which the first is the default, sampling and `wording` belong into the
+    section `recipe`, if the recipe is one of them and has such a field: another recipe has methods
+    with prompts, verifiers and sampling of their own.
+
+    The stop texts of a task end the completion of a text. In a chat (`prompt.chat`) they are left
+    out: there the model ends its turn itself, and they would cut it.
+    """
     if not isinstance(data, Mapping):
         return data
     # else a mapping given as its template would take the place of the task's own

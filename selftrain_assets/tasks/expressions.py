@@ -80,8 +80,7 @@ def _tree(node: ast.expr) -> Tree:
 
 
 def ready(tree: Tree) -> Iterator[Operation]:
-    """The operations on two numbers, in the order in which they are written: any of them may be
-    done next."""
+    """The operations on two numbers, in written order; any of them may be done next."""
     if isinstance(tree, Operation):
         if isinstance(tree.left, Value) and isinstance(tree.right, Value):
             yield tree
@@ -91,8 +90,10 @@ def ready(tree: Tree) -> Iterator[Operation]:
 
 
 def reductions(tree: Tree, done: Operation) -> Iterator[Tree]:
-    """The tree with its result in the place of one operation that is ready; one tree for each
-    place where that one stands."""
+    """The trees that result from one step: an operation that is ready, replaced by its result.
+
+    There is one tree for each position of that operation.
+    """
     if tree == done:
         yield done.result()
     elif isinstance(tree, Operation):

@@ -1,5 +1,7 @@
-"""A person's own problems: a file of rows with id, question, and answer or tests; split,
-solution, group if wanted."""
+"""A user's own problems, from a file of rows.
+
+A row has an id, a question, and an answer or tests; split, solution and group if wanted.
+"""
 
 from __future__ import annotations
 
@@ -76,8 +78,7 @@ class ProblemFile(Identity):
         return self.given(self.read())
 
     def given(self, loaded: Loaded) -> list[Problem]:
-        """Those that a round samples and is judged on, for which there must be some to train on
-        and some to test on."""
+        """Problems of a main task: there must be some to train on and some to test on."""
         for split in ("train", "test"):
             if not any(p.split == split for p in loaded.problems):
                 path = Path(self.path).expanduser()
@@ -88,8 +89,10 @@ class ProblemFile(Identity):
         return loaded.problems
 
     def read(self) -> Loaded:
-        """The same, whatever splits there are, and what was left out: a source (`sources`) needs
-        none to test on."""
+        """All problems, in whatever splits, and what was left out.
+
+        A source (`sources`) needs none to test on.
+        """
         path = Path(self.path).expanduser()
         if not path.is_file():
             raise UserError(
@@ -248,8 +251,10 @@ def _tests(where: str, row: dict[str, Any]) -> str | None:
 
 
 def _decoded(value: Any) -> Any:
-    """Lists and objects that a column holds as JSON text, as tables have them; anything else as
-    it is, such as the asserts of a test."""
+    """The value, decoded if it is a list or object as JSON text, as columns of tables hold them.
+
+    Anything else stays as it is, such as the asserts of a test.
+    """
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
         try:
             return value_of(value)

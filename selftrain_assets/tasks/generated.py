@@ -1,5 +1,4 @@
-"""What generated tasks with seen and unseen groups have in common: sizes, balance, and no
-problem twice."""
+"""Base of generated tasks with seen and unseen groups: sizes, balance, and no problem twice."""
 
 from __future__ import annotations
 

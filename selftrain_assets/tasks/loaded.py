@@ -1,9 +1,9 @@
-"""A problem set as it was read: each question once, held-out ones apart from those to learn from,
-and what was left out of it.
+"""A problem set as it was loaded, cleared of duplicates and of held-out text.
 
-What counts as the same question is said in domain/text.py, and what counts as a held-out one inside
-another text in domain/contamination.py: the rules of the check `held_out_apart`, so that a set
-which was cleared here passes there.
+Each question is kept once, held-out ones are kept apart from those to learn from, and what was left
+out is counted. What counts as the same question is said in domain/text.py, and what counts as a
+held-out one inside another text in domain/contamination.py: the rules of the check
+`held_out_apart`, so that a set which was cleared here passes there.
 """
 
 from __future__ import annotations
@@ -79,8 +79,10 @@ def once_each(problems: Sequence[Problem], statements: Sequence[str] | None = No
 
 
 def apart(loaded: Loaded) -> Loaded:
-    """The same without what is to be learnt from and holds a whole held-out question, in its own
-    or in its solution."""
+    """The set without training problems that contain a whole held-out question.
+
+    It may stand in their question or in their solution.
+    """
     held_out = Questions(p for p in loaded.problems if p.split in HELD_OUT)
     kept, told = [], []
     for p in loaded.problems:
@@ -111,8 +113,10 @@ def _first_kept(splits: Iterable[Split]) -> Split | None:
 
 
 def _answer(problem: Problem) -> str | Fraction:
-    """Equal for answers that say the same; programs are told apart by nothing, since their tests
-    may differ and agree."""
+    """A key that is equal for answers that say the same.
+
+    Programs all have one key, since their tests may differ and agree.
+    """
     value = number(problem.answer)
     return canonical(problem.answer) if value is None else value
 

@@ -31,8 +31,7 @@ SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 
 
 def questions_and_answers(examples: str, max_tokens: int) -> dict[str, Any]:
-    """Defaults of a set that is asked for as `Question:` and `Answer:`, behind worked examples
-    in that form."""
+    """Defaults of a set whose prompts are `Question:` and `Answer:` behind worked examples."""
     return {
         "prompt": {
             "template": "Question: {question}\nAnswer:",
@@ -162,8 +161,11 @@ class Svamp(Published):
 
 
 class Mawps(Published):
-    """MAWPS, Koncel-Kedziorski et al. 2016: as Calc-MAWPS has it, as its authors' JSON, or as
-    CSV with numbers apart."""
+    """MAWPS, Koncel-Kedziorski et al. 2016.
+
+    Read as Calc-MAWPS has it, as its authors' JSON, or as CSV with numbers in a column of their
+    own.
+    """
 
     type: Literal["mawps"] = "mawps"
     card: ClassVar[Card] = Card(

@@ -1,5 +1,7 @@
-"""Generated expressions in brackets, solved one operation at a time: the task of TriPosT that
-the embedded model can learn."""
+"""Generated expressions in brackets, solved one operation at a time.
+
+The task of TriPosT that the embedded model can learn.
+"""
 
 from __future__ import annotations
 

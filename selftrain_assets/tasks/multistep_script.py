@@ -104,8 +104,10 @@ def _reduced(expression: str, steps: tuple[str, ...]) -> tuple[Tree, Feedback | 
 
 
 def _after(trees: Iterable[Tree], done: Iterable[Operation]) -> tuple[Tree, ...]:
-    """All that the expression may have become: an operation that stands in it twice can have
-    been done in either place."""
+    """All expressions that may have resulted from these operations.
+
+    An operation that stands in an expression twice can have been done in either place.
+    """
     return tuple(
         dict.fromkeys(
             after

@@ -1,5 +1,7 @@
-"""Problems whose answers are programs, judged by their tests in the sandbox: APPS, HumanEval,
-MBPP, LiveCodeBench."""
+"""Problems whose answers are programs, judged by their tests in the sandbox.
+
+APPS, HumanEval, MBPP and LiveCodeBench.
+"""
 
 from __future__ import annotations
 
@@ -289,9 +291,11 @@ class Apps(Published):
 
 
 class LiveCodeBench(Published):
-    """LiveCodeBench, Jain et al. 2024 (arXiv 2403.07974), code generation: standard input and
-    output, or calls of a method. Published for testing alone. The private tests are decoded as
-    plain text; a pickle of anything else is refused."""
+    """LiveCodeBench, Jain et al. 2024 (arXiv 2403.07974), code generation.
+
+    Tests are standard input and output, or calls of a method. It is published for testing alone.
+    The private tests are decoded as plain text; a pickle of anything else is refused.
+    """
 
     type: Literal["livecodebench"] = "livecodebench"
     card: ClassVar[Card] = Card(
@@ -377,8 +381,7 @@ def _values(lines: str) -> list[Any]:
 
 
 def _printed(text: Any) -> str | None:
-    """Standard input or output: a text, or a list of its lines; None for a list of anything
-    else, which is no text."""
+    """Standard input or output: a text, or a list of its lines; None for any other list."""
     if not isinstance(text, list):
         return None if isinstance(text, dict) else str(text)
     return (

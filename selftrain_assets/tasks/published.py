@@ -1,5 +1,4 @@
-"""What published problem sets have in common: where their rows come from, which split each is
-in, and what is dropped."""
+"""Base of published problem sets: where rows come from, their splits, and what is dropped."""
 
 from __future__ import annotations
 
@@ -24,8 +23,7 @@ from selftrain_assets.tasks.rows import Row, files_below, rows_below
 
 
 class Published(Identity):
-    """A published problem set: from the Hugging Face hub, or from files in the format in which it
-    is published.
+    """A published problem set, from the Hugging Face hub or from files in its published format.
 
     The published splits are kept: a row that is published for testing is never trained on. Where a
     set has no validation or no test split, a share of its training rows is held out by a hash of
@@ -287,8 +285,10 @@ class Published(Identity):
         return taken
 
     def _chosen(self, problems: list[Problem]) -> list[Problem]:
-        """As many of each split as are wanted; `human` ones are taken from the training problems
-        that have a solution."""
+        """As many problems of each split as the settings want.
+
+        `human` ones are taken from the training problems that have a solution.
+        """
         solved = [p for p in problems if p.split == "train" and p.solution]
         if len(solved) < self.human:
             raise UserError(

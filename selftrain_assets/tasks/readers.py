@@ -1,8 +1,7 @@
-"""Files of rows, each row with the place to name in an error: JSON Lines, JSON, CSV, TSV and
-Parquet, gzipped or not.
+"""Readers of row files; each row has its location for error messages.
 
-Text is UTF-8. Numbers keep the digits that they are written with. NaN is no value: it is what
-pandas writes for a missing one.
+Formats are JSON Lines, JSON, CSV, TSV and Parquet, gzipped or not. Text is UTF-8. Numbers keep the
+digits that they are written with. NaN is no value: it is what pandas writes for a missing one.
 """
 
 from __future__ import annotations
@@ -202,8 +201,10 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _rows_of(path: Path, value: Any) -> list[Any] | None:
-    """The list of rows that a value is, or holds: under a known name, by split, or below its
-    columns as pandas has them. None for a row."""
+    """The list of rows that a value is or contains; None where the value is one row.
+
+    It may stand under a known name, by split, or below its columns as pandas writes it.
+    """
     if isinstance(value, dict):
         lists = {
             name: each
@@ -243,8 +244,10 @@ def _is_object(line: str) -> bool:
 
 
 def json_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    """A row on each line, or one JSON value that holds the rows, over as many lines as it likes;
-    whatever the file is called."""
+    """Rows of JSON Lines, or of one JSON value over any number of lines.
+
+    The file's name does not matter.
+    """
     text = text_of(path)
     first, _, more = text.strip().partition("\n")
     if not more or _is_object(first):

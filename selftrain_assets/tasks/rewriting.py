@@ -1,5 +1,7 @@
-"""Rewriting rules on strings, as in Markov algorithms: what they do, and inputs that they apply
-to or do not apply to."""
+"""Rewriting rules on strings, as in Markov algorithms.
+
+What rules do, and inputs that they apply to or do not apply to.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,11 @@ class Rule(NamedTuple):
 
 
 def rewrite(rules: Sequence[Rule], text: str, max_steps: int) -> str | None:
-    """Run as a Markov algorithm: apply the first rule, in their order, that matches, at its
-    leftmost place, until none matches. None where that takes more than `max_steps` replacements."""
+    """Run rules as a Markov algorithm.
+
+    The first rule, in their order, that matches is applied at its leftmost match, until none
+    matches. None where that takes more than `max_steps` replacements.
+    """
     for _ in range(max_steps):
         rule = first_match(rules, text)
         if rule is None:
@@ -53,8 +58,10 @@ def occurrences(text: str, search: str) -> int:
 
 
 def without(rng: random.Random, alphabet: str, length: int, searches: Sequence[str]) -> str | None:
-    """A random string in which none of the search strings occurs: letters inside of an
-    occurrence are drawn anew. None where chance led to none."""
+    """A random string in which none of the search strings occurs.
+
+    Letters inside of an occurrence are drawn anew. None where chance led to no such string.
+    """
     text = "".join(rng.choices(alphabet, k=length))
     for _ in range(REPAIRS * length + 1):
         found = next((search for search in searches if search in text), None)
@@ -68,9 +75,11 @@ def without(rng: random.Random, alphabet: str, length: int, searches: Sequence[s
 def holding(
     rng: random.Random, alphabet: str, length: int, rules: Sequence[Rule], first: int, times: int
 ) -> str | None:
-    """A random string whose first match is `rules[first]`, the search string of which occurs
-    `times` times, counted as `occurrences` does; its copies do not overlap. None where chance
-    led to none."""
+    """A random string whose first match is `rules[first]`.
+
+    The rule's search string occurs `times` times, counted as `occurrences` does; its copies do not
+    overlap. None where chance led to no such string.
+    """
     search, earlier = rules[first].search, [rule.search for rule in rules[:first]]
     space = length - times * len(search)
     cuts = [0, *sorted(rng.randint(0, space) for _ in range(times)), space]
@@ -89,8 +98,10 @@ def holding(
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs over an alphabet, with a length of this range, and their outputs: one rule is
-    applied once, several are run to their end."""
+    """Generator of inputs over an alphabet, with lengths in this range, and of their outputs.
+
+    One rule is applied once, several are run to their end.
+    """
 
     alphabet: str
     length: tuple[int, int]
@@ -103,9 +114,11 @@ class Inputs:
         turn: tuple[int, int] | None,
         taken: set[str],
     ) -> tuple[str, str] | None:
-        """An input that is not `taken` yet, and now is, with its output: a no-op, or one in
-        whose `turn` a rule is the first match, with its number of occurrences. None where none
-        is found."""
+        """An input that is not `taken`, with its output; the input is added to `taken`.
+
+        It is a no-op, or one in whose `turn` a rule is the first match, with its number of
+        occurrences. None where none is found.
+        """
         for _ in range(TRIES):
             pair = self.no_op(rng, rules) if turn is None else self.has_op(rng, rules, *turn)
             if pair is not None and pair[0] not in taken:
@@ -123,8 +136,10 @@ class Inputs:
     def has_op(
         self, rng: random.Random, rules: Sequence[Rule], first: int, times: int
     ) -> tuple[str, str] | None:
-        """An input as `holding` draws it; None where chance led to none, or to a run that does
-        not end."""
+        """An input as `holding` draws it, with its output.
+
+        None where chance led to none, or to a run that does not end.
+        """
         text = holding(rng, self.alphabet, rng.randint(*self.length), rules, first, times)
         if text is None:
             return None
@@ -132,8 +147,7 @@ class Inputs:
         return None if output is None else (text, output)
 
     def ends(self, rng: random.Random, rules: Sequence[Rule]) -> bool:
-        """Is an input found soon for each of the rules whose first match it is, and whose run
-        ends?"""
+        """Whether each rule soon gets an input that it matches first and whose run ends."""
         return all(
             any(self.has_op(rng, rules, first, 1) for _ in range(PROBES))
             for first in range(len(rules))

@@ -1,5 +1,7 @@
-"""Instructions of the task string_rewriting: ordered rules, how they are drawn, and how a
-question puts them."""
+"""Instructions of the task string_rewriting.
+
+They are ordered rules: how they are drawn, and how a question states them.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +52,10 @@ class Source:
     inputs: Inputs
 
     def count(self) -> int:
-        """How many there are; of several ordered rules an upper bound, since not all of them
-        come to an end."""
+        """How many instructions there are.
+
+        Of several ordered rules it is an upper bound, since not all of them come to an end.
+        """
         searches, replacements = self.searches.count(), self.replacements.count()
         if self.ordered_rules == 1:
             return searches * replacements - self.searches.common(self.replacements)

@@ -82,9 +82,12 @@ class Row:
 
 
 def rows_below(path: Path, beside: Collection[str] = ()) -> Iterator[Row]:
-    """Rows of a file, of the files that a pattern like data/gsm8k-*.jsonl matches, or of every
-    problem file below a folder, in the order of their names, but for those that lie `beside` the
-    set. What they and their folders are called says their split, or else a column of that name."""
+    """Rows of a file, of files that match a pattern, or of every problem file below a folder.
+
+    A pattern is such as data/gsm8k-*.jsonl. Files are read in the order of their names, without
+    those that lie `beside` the set. The split is said by the names of files and folders, or by a
+    column of that name.
+    """
     folder, files, left_out = files_below(path, beside)
     if not files:
         instead = f" but for {', '.join(left_out)}; name one of them to load it" if left_out else ""
@@ -102,9 +105,13 @@ def rows_below(path: Path, beside: Collection[str] = ()) -> Iterator[Row]:
 
 
 def files_below(path: Path, beside: Collection[str] = ()) -> tuple[Path, list[Path], list[str]]:
-    """The folder that a path or pattern begins with, the problem files in it, and the names of
-    those that lie `beside` the set, by patterns of their names: authors publish samples and
-    drafts in the same folder. A file that is named itself is no such one."""
+    """Find the problem files of a path or pattern.
+
+    Returns:
+        The folder that the path begins with, the problem files in it, and the names of files that
+        lie `beside` the set, by patterns of their names: authors publish samples and drafts in the
+        same folder. A file that is named itself is never one of these.
+    """
     if path.is_file():
         return path.parent, [path], []
     folder = path
@@ -132,16 +139,20 @@ def files_below(path: Path, beside: Collection[str] = ()) -> tuple[Path, list[Pa
 
 
 def folders_below(path: Path, files: Collection[str]) -> list[Path]:
-    """Folders that hold a file of one of these names, in order: `path` itself and those below
-    it, or below what a pattern matches."""
+    """Folders that hold a file of one of these names, in order.
+
+    They are `path` itself and those below it, or below what a pattern matches.
+    """
     tops = path.parent.glob(path.name) if "*" in path.name else [path]
     return sorted({file.parent for top in tops for file in top.rglob("*") if file.name in files})
 
 
 def row_in_folder(folder: Path, files: Collection[str]) -> Row:
-    """A problem that has a folder of its own, whose name is its id, and in it a file for each
-    field, of which the first cannot be missing. The fields of metadata.json stand beside them.
-    The folder above says the split."""
+    """A problem that has a folder of its own, with a file for each field.
+
+    The folder's name is its id; the first of `files` cannot be missing. The fields of metadata.json
+    are added. The folder above says the split.
+    """
     required, *_ = files
     if not (folder / required).is_file():
         raise UserError(

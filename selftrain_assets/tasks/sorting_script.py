@@ -72,8 +72,7 @@ def _words(problem: Problem) -> list[str]:
 
 
 def _grouped(words: Iterable[str]) -> dict[str, list[str]]:
-    """Words by first letter, in order of the letters; those of a letter in the order in which
-    they come."""
+    """Words by first letter, in order of the letters; within a letter in the order given."""
     groups: dict[str, list[str]] = {}
     for word in sorted(words, key=lambda word: word[0]):
         groups.setdefault(word[0], []).append(word)

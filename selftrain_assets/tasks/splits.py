@@ -17,8 +17,11 @@ def split_called(name: str) -> str | None:
 
 
 def splits_in(name: str) -> set[str]:
-    """Splits that are a word of this name: of `test-00000-of-00001`, `gsm8k_test` and `TestSet`,
-    not of `latest` or `unit_tests`."""
+    """Splits that are a word of this name.
+
+    `test` is one of `test-00000-of-00001`, `gsm8k_test` and `TestSet`, not of `latest` or
+    `unit_tests`.
+    """
     return {SAME_SPLIT.get(found, found) for found in SPLIT.findall(CAMEL.sub(" ", name).lower())}
 
 

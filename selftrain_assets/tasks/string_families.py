@@ -1,8 +1,7 @@
-"""Families of strings with an inner structure, which rules are drawn from (semantic diversity,
-arXiv 2410.04717 section 2).
+"""Families of strings with an inner structure, from which rules are drawn.
 
-A string of length n and constraint k comes from a unit of n / k letters. Of the unit abc, with k =
-3:
+They are those of semantic diversity, arXiv 2410.04717 section 2. A string of length n and
+constraint k comes from a unit of n / k letters. Of the unit abc, with k = 3:
 
 - `repeated`: every letter k times, aaabbbccc
 - `periodic`: the unit k times, abcabcabc
@@ -34,8 +33,7 @@ def shaped(family: Family, unit: str, k: int) -> str:
 
 @dataclass(frozen=True)
 class Strings:
-    """The strings of a family over an alphabet, with a length and a k of these ranges, both ends
-    included."""
+    """The strings of a family over an alphabet, with length and k in these inclusive ranges."""
 
     family: Family
     alphabet: str
@@ -71,8 +69,11 @@ class Strings:
         return replace(self, lengths=lengths).count()
 
     def _of_length(self, length: int, ks: list[int]) -> int:
-        """A string that has two constraints has their least common multiple too, so that each
-        string has one largest k, and has exactly those that divide it."""
+        """How many strings of this length there are for these constraints.
+
+        A string that has two constraints has their least common multiple too, so that each string
+        has one largest k, and has exactly those that divide it.
+        """
         largest: dict[int, int] = {}
         for k in (k for k in range(length, 0, -1) if length % k == 0):
             largest[k] = len(self.alphabet) ** (length // k) - sum(

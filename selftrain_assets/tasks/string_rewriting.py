@@ -1,5 +1,7 @@
-"""Generated rewriting rules on strings: does a model that learns from some rules follow new
-ones?"""
+"""Generated rewriting rules on strings.
+
+Does a model that learns from some rules follow new ones?
+"""
 
 from __future__ import annotations
 
@@ -38,15 +40,16 @@ Families = Annotated[
 
 
 class StringRewriting(Identity):
-    """String rewriting by Markov algorithms (arXiv 2405.19787, extended as Only-IF, arXiv
-    2410.04717 section 2).
+    """String rewriting by Markov algorithms.
+
+    arXiv 2405.19787, extended as Only-IF, arXiv 2410.04717 section 2.
 
     >>> "abc>xy:qqabcq"  # answer: "qqxyq"
     >>> "abc>xy:qqaabb"  # a no-op; answer: "qqaabb"
     >>> "ab>c,cc>d:abab"  # two ordered rules; answer: "d"
 
     One rule replaces the leftmost occurrence of its search string, once. Several are run as a
-    Markov algorithm: always the first rule that matches, at its leftmost place, until none does;
+    Markov algorithm: always the first rule that matches, at its leftmost match, until none does;
     runs that do not end within `max_steps` are not drawn.
 
     The budget `train` is rules times rows for each. `validation` and `test` are new inputs under
@@ -312,8 +315,10 @@ class StringRewriting(Identity):
     def _instructions(
         self, kind: Literal["unseen", "seen"], asked: int, others: Sequence[Instruction] = ()
     ) -> list[Instruction]:
-        """Different ones, families in turn, which share nothing with `others` that is to be
-        unseen."""
+        """Different instructions, from each family in turn.
+
+        Unseen ones share no rule with `others`.
+        """
         rng = random.Random(f"{self.type}:{self.seed}:{kind} rules")
         barred = {part for other in others for part in parts(other.rules, self.unseen)}
         drawn: dict[tuple[Rule, ...], Family] = {}
@@ -338,8 +343,10 @@ class StringRewriting(Identity):
         sizes: Sequence[int],
         used: dict[Instruction, set[str]],
     ) -> Iterator[Problem]:
-        """Rows of a split, of these sizes for the instructions in an order drawn by chance:
-        neither size nor no-ops go by their place."""
+        """Rows of a split, `sizes` of them for the instructions, which are shuffled.
+
+        So neither size nor no-ops depend on the order of instructions.
+        """
         rng = random.Random(f"{self.type}:{self.seed}:{split}")
         learnt, total = split in ("train", "human"), sum(sizes)
         inputs, cipher = self._inputs(), self._cipher()

@@ -1,7 +1,7 @@
-"""Templates of the generated word problems: a text with slots, the expression that solves it, and
-number ranges.
+"""Templates of the generated word problems.
 
-Slots: {A}, {B} people; {o}, {p} things that are counted; {c} a container; x, y, z, w numbers.
+A template is a text with slots, the expression that solves it, and number ranges. Slots: {A}, {B}
+people; {o}, {p} things that are counted; {c} a container; x, y, z, w numbers.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ from selftrain_assets.tasks.word_problem_templates import (
 
 
 class WordProblems(Identity):
-    """Word problems of one to three steps over 14 templates; four more templates appear only in
-    `transfer`.
+    """Word problems of one to three steps over 14 templates.
+
+    Four more templates appear only in `transfer`.
 
     >>> "Anna has 12 apples. Anna buys 15 more apples. How many apples does Anna have now?"
     ... # reference solution: "12 + 15 = 27 ; #### 27"

@@ -135,11 +135,17 @@ OPTIMIZER = ("adam_beta1", "adam_beta2", "adam_epsilon", "optim_args", "optim_ta
 def require_usable(
     arguments: Mapping[str, Any], learning_rate: float, warmup: float, device: str
 ) -> None:
-    """ValueError, in one sentence, where an argument is unknown, not to be set, of a wrong value,
-    without effect, or needs a library that is missing.
+    """Check arguments of transformers' TrainingArguments.
 
-    `learning_rate` is the highest, `warmup` the share of steps over which it is to rise, and
-    `device` where the training runs.
+    Args:
+        arguments: The arguments that the settings give.
+        learning_rate: The highest learning rate.
+        warmup: Share of the steps over which the rate rises.
+        device: Where the training runs.
+
+    Raises:
+        ValueError: In one sentence: an argument is unknown, not to be set, of a wrong value,
+            without effect, or needs a library that is missing.
     """
     if not arguments:
         return
@@ -246,8 +252,13 @@ def _require_working(arguments: Mapping[str, Any], learning_rate: float, device:
 
 
 def _make(made: Any, settings: dict[str, Any]) -> str | None:
-    """The optimizer, scheduler, loader and compiled model that TrainingArguments name, which may
-    raise anything. Returns the name of one that the optimizer does not take."""
+    """Make the optimizer, scheduler, loader and compiled model that the arguments name.
+
+    Any error may be raised.
+
+    Returns:
+        The name of a setting that the optimizer does not take, if there is one.
+    """
     import torch
     from accelerate.utils import DynamoBackend
     from transformers import Trainer, TrainingArguments, get_scheduler

@@ -110,8 +110,10 @@ class Resumable(TrainerCallback):
 
 
 class KeptStep(TrainerCallback):
-    """Scores the policy every few steps; keeps the best weights on disk, so that a resumed run
-    still has them."""
+    """Scores the policy every few steps and keeps the best weights.
+
+    They are kept on disk, so that a resumed run still has them.
+    """
 
     def __init__(self, settings: InnerStop, validate, model, tokenizer, work: Path) -> None:
         self._settings, self._validate = settings, validate if settings.rule != "none" else None

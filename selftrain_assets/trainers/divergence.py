@@ -1,5 +1,7 @@
-"""A training that diverges ends at the first step whose loss, gradient norm or weights are not
-finite, and leaves nothing behind."""
+"""A training that diverges ends at its first non-finite step and leaves nothing behind.
+
+That is the first step whose loss, gradient norm or weights are not finite.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,7 @@ from selftrain_assets.models.finiteness import is_finite
 
 
 class WatchedTrainer(Trainer):
-    """Looks at the loss and the gradient norm of every step before the update is made, and at the
-    weights before a state is saved.
+    """Checks loss and gradient norm of every step before the update, and weights before a save.
 
     In a group of processes all see the same loss and the same norm, so that all stop at the same
     step for the same reason.
@@ -53,8 +54,11 @@ class WatchedTrainer(Trainer):
 
 
 def require_finite_weights(model, args: TrainingArguments, state: TrainerState) -> None:
-    """DivergenceError where a weight is not finite; asked before weights are kept, since it
-    reads all that are trained."""
+    """Check that all weights are finite, before they are kept: it reads all that are trained.
+
+    Raises:
+        DivergenceError: A weight is not finite.
+    """
     for name, weight in model.named_parameters():
         if weight.requires_grad and not is_finite(weight):
             raise _divergence(
@@ -76,8 +80,11 @@ def _divergence(happened: str, model, args: TrainingArguments) -> DivergenceErro
 
 
 def require_finite_row_weights(rows: Sequence[Row]) -> None:
-    """IntegrityError for a row that weighs NaN or infinity: so would the loss, and after it
-    every weight of the model."""
+    """Check that the weights of rows are finite: else the loss and all weights would not be.
+
+    Raises:
+        IntegrityError: A row weighs NaN or infinity.
+    """
     for row in rows:
         factors = [factor for _, factor in json.loads(row.sections)] if row.sections else []
         if not all(map(math.isfinite, (row.weight, *factors))):

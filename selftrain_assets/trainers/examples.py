@@ -1,5 +1,7 @@
-"""Rows as token sequences, and sequences as batches: padded, or packed without looking across
-row borders."""
+"""Rows as token sequences, and sequences as padded or packed batches.
+
+Packed rows do not attend to one another.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +42,12 @@ it and no normaliser counts it."""
 
 
 def tokenize(row: Row, tokenizer, max_length: int) -> Example:
-    """The tokens that were drawn, where they are of this tokenizer; else those of the text,
-    whose prompt and completion, and the sections of a completion, are tokenized apart, so that
-    borders lie where sampling had them."""
+    """Tokens of a row, with the weight of each in the loss.
+
+    The tokens that were drawn are taken where they are of this tokenizer. Otherwise prompt and
+    completion, and the sections of a completion, are tokenized apart, so that borders lie where
+    sampling had them.
+    """
     prompt = encode_prompt(tokenizer, row.prompt)
     completion, weights = _as_drawn(row, tokenizer) or _of_text(row, tokenizer)
     length = len(prompt) + len(completion)

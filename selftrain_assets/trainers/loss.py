@@ -1,10 +1,9 @@
-"""The loss in bounded memory: cross-entropy of completion tokens, without the logits of all
-positions at once.
+"""Cross-entropy of completion tokens in bounded memory.
 
-At a vocabulary of 152k the float32 logits of 8 rows of 2,048 tokens take 10 GB, and their gradient
-as much again. Here the hidden states of completion positions alone are projected, some hundred at a
-time, and each chunk's gradient is taken before the next chunk is made: no logits outlive the
-forward pass, and nothing is computed twice.
+The logits of all positions never exist at once. At a vocabulary of 152k the float32 logits of 8
+rows of 2,048 tokens take 10 GB, and their gradient as much again. Here the hidden states of
+completion positions alone are projected, some hundred at a time, and each chunk's gradient is taken
+before the next chunk is made: no logits outlive the forward pass, and nothing is computed twice.
 
 What lies behind the backbone is the model's own code (`_Head`): its forward runs with given hidden
 states in place of the backbone's. So logits are scaled, capped and adapted as each family does it,
@@ -48,12 +47,14 @@ def weighted_loss(
 
 
 def give_loss(model, example: list[int], chunked: bool = True) -> str:
-    """Have the model's forward return the loss where it is given `loss_weights`; elsewhere it does
-    what it did.
+    """Have the model's forward return the loss where it is given `loss_weights`.
 
-    The loss is taken in chunks where the head, run apart on the tokens `example`, gives the logits
-    that the model gives; else, and where not `chunked`, from all logits at once. Returns which of
-    the two it is, and why. The model may be an adapter's.
+    Calls without `loss_weights` are not changed. The loss is taken in chunks where the head, run
+    apart on the tokens `example`, gives the logits that the model gives; else, and where not
+    `chunked`, from all logits at once. The model may be an adapter's.
+
+    Returns:
+        Which of the two it is, and why.
     """
     inner = model.get_base_model() if hasattr(model, "peft_config") else model
     forward, head = inner.forward, _Head(inner)
@@ -160,8 +161,7 @@ def _in_chunks(
     labels: torch.Tensor,
     weights: torch.Tensor,
 ) -> torch.Tensor:
-    """`weighted_loss` of the logits of `hidden`, with no more than `LOGITS_AT_ONCE` of them at a
-    time."""
+    """`weighted_loss` of the logits of `hidden`, at most `LOGITS_AT_ONCE` logits at a time."""
     rows = max(1, LOGITS_AT_ONCE // vocabulary)
     if len(hidden) <= rows:
         return weighted_loss(project(hidden), labels, weights)
@@ -198,8 +198,10 @@ def _chunk(project: Project, hidden, label, weight, parameters) -> tuple[torch.T
 
 
 class _ChunkedLoss(torch.autograd.Function):
-    """Takes the gradients in the forward pass, chunk by chunk, where the logits are at hand; the
-    backward pass scales them."""
+    """Takes the gradients in the forward pass, chunk by chunk, where the logits are at hand.
+
+    The backward pass scales them.
+    """
 
     @staticmethod
     def forward(ctx, project: Project, rows: int, hidden, labels, weights, *parameters):

@@ -67,8 +67,16 @@ class Trainer(Protocol):
         ...
 
     def require_fit(self, ref: ModelRef, setting: str) -> None:
-        """ModelError or UserError where this machine or this model does not do what the settings
-        ask; `setting` names their section."""
+        """Check that this machine and this model can do what the settings ask.
+
+        Args:
+            ref: The model to be trained.
+            setting: The section of the settings, for the message.
+
+        Raises:
+            ModelError: The model cannot.
+            UserError: The machine cannot.
+        """
         ...
 
     def for_steps(self, steps: int) -> Self:

@@ -1,5 +1,7 @@
-"""Deterministic trainer for tests, demonstrations and fault drills: it learns nothing, in
-milliseconds and without torch."""
+"""Deterministic trainer for tests, demonstrations and fault drills.
+
+It learns nothing, in milliseconds and without torch.
+"""
 
 from __future__ import annotations
 

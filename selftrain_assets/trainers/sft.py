@@ -1,5 +1,7 @@
-"""Supervised fine-tuning: the M-step. transformers' Trainer with weighted completion loss, full
-weights or LoRA."""
+"""Supervised fine-tuning, the M-step: full weights or LoRA.
+
+transformers' Trainer with a weighted completion loss.
+"""
 
 from __future__ import annotations
 

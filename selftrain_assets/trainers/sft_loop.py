@@ -32,9 +32,11 @@ from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
 
 def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -> TrainingResult:
-    """Train `model` in place, from the newest state in the job's `work` if there is one, and
-    write the kept weights into `output`. In a group of processes each trains on its share of
-    every batch, and the first one writes."""
+    """Train `model` in place and write the kept weights into the job's `output`.
+
+    Training goes on from the newest state in the job's `work` if there is one. In a group of
+    processes each trains on its share of every batch, and the first one writes.
+    """
     sharded = settings.execution.sharding == "fsdp"
     work = job.work / "sharded" if sharded else job.work  # its states are of another kind
     arguments = _arguments(settings, len(examples), work, job.seed)

@@ -243,8 +243,10 @@ TRACKERS: dict[str, Callable[[str, str, Path, dict[str, Any]], TrackerRun]] = {
 
 
 def figures(manifests: Iterable[Manifest]) -> dict[str, float]:
-    """What the stages of a round counted and measured, by stage and name:
-    `evaluation/accuracy/test`, `dataset/rows`."""
+    """What the stages of a round counted and measured, by stage and name.
+
+    Names are such as `evaluation/accuracy/test` and `dataset/rows`.
+    """
     return {
         f"{manifest.stage}/{name}": value
         for manifest in manifests

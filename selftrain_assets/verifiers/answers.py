@@ -206,8 +206,10 @@ def _states_number(text: str) -> bool:
 
 
 def _reference(answer: str) -> Fraction | None:
-    """The one number of a reference answer, which may be a worked solution with a mark, as in
-    GSM8K's files."""
+    """The one number of a reference answer.
+
+    It may be a worked solution with an answer mark, as in GSM8K's files.
+    """
     value = number(answer)
     if value is None and (found := find_answer(answer)) is not None and found.mark.strong:
         return number(found.text)
@@ -215,9 +217,10 @@ def _reference(answer: str) -> Fraction | None:
 
 
 class TextVerifier(AnswerVerifier):
-    """The completion's answer text against the reference: equal after folding case, white space,
-    quotes, forms of Unicode and end punctuation. A decimal number is one however it is written: 6.0
-    is 6.
+    """Compares the completion's answer text with the reference.
+
+    They are equal after folding case, white space, quotes, forms of Unicode and end punctuation. A
+    decimal number is one however it is written: 6.0 is 6.
 
     The text behind the answer mark counts, one sentence of it or its whole line; without a mark,
     the last line that is not empty.

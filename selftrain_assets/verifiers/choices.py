@@ -24,8 +24,10 @@ OTHER_WORD = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 
 
 class ChoiceVerifier(AnswerVerifier):
-    """The completion's choice against the reference: `(B)`, `B.`, `[B]`, `option B` and `B because
-    ...` are one choice; so are `Yes.` and `yes, because`.
+    """Compares the completion's choice with the reference.
+
+    `(B)`, `B.`, `[B]`, `option B` and `B because ...` are one choice; so are `Yes.` and `yes,
+    because`.
 
     The text behind the answer mark counts; without a mark, the last line that is not empty, and in
     it the last letter in brackets. Several letters joined by "or", "and" or commas are wrong where
@@ -102,8 +104,10 @@ def _lists_options(text: str) -> bool:
 
 
 def _reference(text: str) -> str | None:
-    """A reference answer in canonical form; a letter counts as one where it stands alone, or as
-    the label of its option."""
+    """A reference answer in canonical form.
+
+    A letter counts as one where it stands alone, or as the label of its option.
+    """
     plain = unwrapped(text).strip(" $*`\"'")
     if found := ALONE.fullmatch(plain) or (
         LABEL.fullmatch(plain) if len(_choices(text)) == 1 else None
@@ -164,8 +168,11 @@ CAPITAL_WORD = re.compile(r"(Yes|No|True|False)\b(?=\s+[a-z])")
 
 
 def _choices(text: str) -> list[str]:
-    """The choices that a short text makes: one, several where it leaves open which counts, or
-    the text itself."""
+    """The choices that a short text makes.
+
+    There are several where it leaves open which one counts; a text without a letter is its own
+    choice.
+    """
     plain = (
         unwrapped(text[:LONGEST].translate(LETTERS)).lstrip(" :*_`$\"'.>=\u2192").rstrip(" :*_`$")
     )
@@ -207,8 +214,10 @@ def _joined(between: str) -> bool:
 
 
 def _affirmed(text: str) -> re.Match[str] | None:
-    """The first letter in brackets that is not negated; behind a negation also one without
-    brackets (`not A but B`)."""
+    """The first letter in brackets that is not negated.
+
+    Behind a negation a letter without brackets counts too (`not A but B`).
+    """
     negated = re.match(r"(?:not|neither)\b", text, re.IGNORECASE) is not None
     return next(
         (

@@ -1,5 +1,4 @@
-"""Where a completion holds code: fenced blocks, and the wrappers that models are asked to answer
-in.
+"""Where a completion holds code: fenced blocks, and wrappers that prompts ask for.
 
 The rules are CommonMark's where it has one, and beyond them what models write: a fence that opens
 behind text or closes at the end of a code line, a block on one line, one that was cut off. A fence
@@ -64,16 +63,19 @@ class Block:
 
 
 def code_blocks(text: str, tags: Collection[str] = PYTHON) -> tuple[list[Block], str]:
-    """The blocks of a text that may be in the language of these `tags`, in their order, and the
-    text around all fences. If there are fences between `<answer>` tags, what came before does
-    not count."""
+    """The blocks of a text that may be in the language of these `tags`, and the text around them.
+
+    If there are fences between `<answer>` tags, what comes before those tags does not count.
+    """
     scan = _Scan(text, frozenset(tags))
     return scan.blocks(0, len(text)), scan.around()
 
 
 def closed_before(text: str) -> str | None:
-    """The code before a fence, or the end of a wrapper, that closes what the prompt opened; None
-    where the first one opens a block."""
+    """The code before a fence, or wrapper's end, that closes what the prompt opened.
+
+    None where the first fence opens a block.
+    """
     marks = [
         found
         for found in (
@@ -93,8 +95,7 @@ def closed_before(text: str) -> str | None:
 
 
 def session_inputs(text: str) -> str:
-    """What was typed in an interactive session, without its prompts and without what was
-    printed."""
+    """The lines typed in an interactive session, without its prompts and output."""
     lines = [line.lstrip() for line in text.split("\n")]
     return "".join(line[4:] + "\n" for line in lines if PROMPT.match(line))
 

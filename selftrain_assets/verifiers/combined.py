@@ -173,12 +173,12 @@ class AnyOf(Combined):
 
 
 class AllOf(Combined):
-    """Passes what all of its members pass, with the least of their rewards and the answer of the
-    first.
+    """Passes what all of its members pass.
 
-    The first member that does not pass decides. An infra_error of a member makes it an infra_error
-    unless another member fails the completion. Not covered: right answers that one of the members
-    does not read; the more members, the more of them.
+    The reward is the least of the members' rewards, the answer is the first member's. The first
+    member that does not pass decides. An infra_error of a member makes it an infra_error unless
+    another member fails the completion. Not covered: right answers that one of the members does not
+    read; the more members, the more of them.
     """
 
     type: Literal["all_of"] = "all_of"
@@ -232,8 +232,11 @@ class _CombinedJudge:
         return "; ".join([f"{self._verifier.type} {self._verifier.version}", *dict.fromkeys(more)])
 
     def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
-        """A member that fails as a whole leaves what the others can decide; of the rest its
-        error is told at the end."""
+        """Judge with every member.
+
+        Where a member fails as a whole, the others decide what they can; its error is raised at the
+        end.
+        """
         asked = list(pairs)
         said: list[dict[int, Verdict]] = [{} for _ in asked]
         undecided, error = list(range(len(asked))), None
@@ -278,8 +281,10 @@ class _CombinedJudge:
 
 
 class _Shared(SandboxSettings):
-    """The same, with one pool of containers for all members that need the same languages, opened
-    by the first of them."""
+    """Members that share one pool of containers if they need the same languages.
+
+    The first member that needs containers opens the pool.
+    """
 
     _held: ExitStack = PrivateAttr()
     _pools: dict[frozenset[str], sandbox.Pool] = PrivateAttr(default_factory=dict)

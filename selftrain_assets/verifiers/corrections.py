@@ -1,5 +1,7 @@
-"""How a completion corrects itself: words that replace an answer, take it back, or lead to
-another one."""
+"""How a completion corrects itself.
+
+Words that replace an answer, take it back, or lead to another one.
+"""
 
 from __future__ import annotations
 

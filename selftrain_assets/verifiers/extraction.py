@@ -71,8 +71,7 @@ class Answer:
         return ", ".join(self.texts)
 
     def lines(self, count: int) -> str:
-        """As many lines as a reference has: the first ones behind the mark, or without one the
-        last ones."""
+        """As many lines as a reference has: the first ones behind the mark, or the last ones."""
         lines = [line for line in self.rest.splitlines() if line.strip()]
         return "\n".join(lines[-count:] if self.mark == Mark.LINE else lines[:count])
 
@@ -291,8 +290,10 @@ def _sentences(text: str, sentences: list[re.Match[str]]) -> Iterator[_Marked]:
 
 
 def _content(text: str, place: int, until: int) -> tuple[int, int]:
-    """Where the answer behind a sentence's mark begins and ends: on its line or, where that has
-    nothing more, on the next that has."""
+    """Where the answer behind a sentence's mark begins and ends.
+
+    It is on the mark's line or, where that has nothing more, on the next line that has.
+    """
     ahead = text[max(0, place - LONGEST_MARK) : place].rpartition("\n")[2]
     if ahead.count("{") > ahead.count("}") and (closing := ENCLOSED.match(text, place)):
         place = closing.end()
@@ -336,8 +337,10 @@ SENTENCE_END = re.compile(r"[.!?][)\"'*_$`]*\s+(?=[A-Z\d<(\"'*$\\])|\n\s*\n")
 
 
 def first_sentence(text: str) -> str:
-    """The text to the end of its first sentence; a full stop behind `St` or a single capital
-    ends none."""
+    """The text to the end of its first sentence.
+
+    A full stop behind `St` or a single capital does not end it.
+    """
     for end in SENTENCE_END.finditer(text[:LONGEST_LINE]):
         if not ABBREVIATED.search(text[max(0, end.start() - 8) : end.start()]):
             return text[: end.start()].strip()
@@ -348,8 +351,7 @@ def first_sentence(text: str) -> str:
 
 
 def last_lines(text: str) -> str:
-    """The last line that is not empty; where a formula on lines of its own ends with it, the
-    whole formula."""
+    """The last line that is not empty, or the whole formula on several lines that ends with it."""
     lines = text.rstrip().rstrip("`").rstrip()
     last = lines.rpartition("\n")[2]
     for opening, closing in CLOSES.items():

@@ -40,8 +40,10 @@ def _same(character: str) -> str:
 
 
 def unwrapped(text: str) -> str:
-    r"""In one form of Unicode, and without what only says how it is printed: `\\text{...}`, `$`,
-    `**`, surplus white space."""
+    r"""The text in one form of Unicode, without marks of how it is printed.
+
+    Such marks are `\text{...}`, `$`, `**` and surplus white space.
+    """
     if not text.isascii():
         text = unicodedata.normalize(
             "NFC", re.sub(r"[^\x00-\x7f]", lambda found: _same(found[0]), text)
@@ -53,8 +55,10 @@ def unwrapped(text: str) -> str:
 
 
 def folded(text: str, case_sensitive: bool = False) -> str:
-    """Without case, quotes and punctuation at its ends; a decimal number in one form, so that
-    6.0 is 6 and 1,000 is 1000."""
+    """The text without case, quotes and end punctuation; a decimal number in one form.
+
+    So 6.0 is 6 and 1,000 is 1000.
+    """
     text = unwrapped(text).strip(ENDS)
     if DECIMAL.fullmatch(text) and (value := number(text)) is not None:
         return plain(value)

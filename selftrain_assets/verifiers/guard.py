@@ -57,8 +57,10 @@ def guarded(judging: Callable[[], Verdict]) -> Verdict:
 
 
 def failed(error: Exception) -> Verdict:
-    """The verdict on a sample whose judging raised it: never a pass, and not owed again, since
-    it would raise it again."""
+    """The verdict on a sample whose judging raised an error.
+
+    It is never a pass; and it is not owed again, since judging it again would raise the same.
+    """
     trace = "".join(traceback.format_exception(error))
     # not by `exc_info`: what a sample raises may hold any character
     log.warning("a sample cannot be judged\n%s", visible(trace))

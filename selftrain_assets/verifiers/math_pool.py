@@ -1,5 +1,7 @@
-"""Worker processes that compare mathematical answers: started when there is work, ended and
-replaced when one goes too far."""
+"""Worker processes that compare mathematical answers.
+
+They are started when there is work, and replaced when a comparison takes too long.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,10 @@ START_SECONDS = 300.0  # wall time until a worker is ready; sympy takes about on
 
 
 class Finding(NamedTuple):
-    """What became of a comparison: equal, unequal, unreadable, timeout or memory; for the last
-    two `detail` says why."""
+    """Result of a comparison: equal, unequal, unreadable, timeout or memory.
+
+    For the last two `detail` says why.
+    """
 
     outcome: str
     detail: str = ""
@@ -121,8 +125,7 @@ class MathPool:
                 return self._slots[worker], reply
 
     def _finding(self, slot: _Slot, reply: Message | None) -> Finding | None:
-        """What a reply says; None where the worker has become ready, or has ended without a
-        question."""
+        """What a reply says; None where the worker is ready, or has ended without a question."""
         late = slot.deadline <= time.monotonic()
         if reply == "ready":
             slot.ready = True

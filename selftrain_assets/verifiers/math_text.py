@@ -1,5 +1,7 @@
-"""Which part of a completion is its mathematical answer, where `extraction` has found the line
-or box that it stands in."""
+"""Which part of a completion is its mathematical answer.
+
+`extraction` has found the line or box that it stands in.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,11 @@ ASIDE = re.compile(r"(.*[\w)}$\]])\s+\(([^()]*)\)", re.DOTALL)
 
 
 def answer_text(completion: str) -> str | None:
-    r"""The answer of a completion, as it is written there (verifiers/extraction.py); without a
-    mark, the last formula or number of the last line. Words count behind a mark, or where the
-    completion is three of them at most."""
+    r"""The answer of a completion, as it is written there (verifiers/extraction.py).
+
+    Without a mark it is the last formula or number of the last line. Words count behind a mark, or
+    where the completion has at most three.
+    """
     found = find_answer(completion, lambda text: _formulas(text) or text.strip(" .$*"))
     if found is None or len(found.text) > 10 * LONGEST:
         return None
@@ -73,8 +77,10 @@ def _formulas(line: str) -> str | None:
 
 
 def _value_said(sentence: str) -> str | None:
-    """What stands behind the last "is" or equals sign of a sentence, where that is no prose:
-    `34` of "the largest $n$ is 34"."""
+    """What stands behind the last "is" or equals sign of a sentence, unless that is prose.
+
+    It is `34` of "the largest $n$ is 34".
+    """
     formulas = [found.span() for found in SEGMENT.finditer(sentence)]
     said = [
         found

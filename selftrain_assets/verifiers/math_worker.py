@@ -1,9 +1,8 @@
-"""Compares mathematical answers, a line of JSON for each pair of normal forms; runs as a process of
-its own, by its path.
+"""Compares mathematical answers: one line of JSON for each pair of normal forms.
 
-The kernel ends it when a comparison has used its CPU time, whatever code is running then: a signal
-handler of Python's would wait for one multiplication of huge numbers to end. Answers are read as
-LaTeX alone, by a parser: none reaches Python's `eval`.
+It runs as a process of its own, by its path. The kernel ends it when a comparison has used its CPU
+time, whatever code is running then: a signal handler of Python's would wait for one multiplication
+of huge numbers to end. Answers are read as LaTeX alone, by a parser: none reaches Python's `eval`.
 """
 
 import contextlib

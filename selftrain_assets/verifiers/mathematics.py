@@ -1,5 +1,7 @@
-"""The verifier of mathematical answers: fractions, surds, sets, intervals, matrices, equations,
-in LaTeX or plain."""
+"""The verifier of mathematical answers, in LaTeX or plain text.
+
+Fractions, surds, sets, intervals, matrices and equations.
+"""
 
 from __future__ import annotations
 

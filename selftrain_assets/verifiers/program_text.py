@@ -109,9 +109,11 @@ def find_program(completion: str, sought: Sought, fenced: bool = False) -> str |
 
 
 def entry_of(program: str, entry: str) -> str:
-    """The name under which a program has `entry`: a method of a class may be written as a
-    function, and a function as a method of `Solution`, as the evaluators of APPS and
-    LiveCodeBench have it."""
+    """The name under which a program defines `entry`.
+
+    A method of a class may be written as a function, and a function as a method of `Solution`, as
+    the evaluators of APPS and LiveCodeBench allow.
+    """
     known = facts(program)
     return next(
         (
@@ -134,8 +136,7 @@ def _defines(candidate: Candidate, entry: str) -> bool:
 
 
 def _whole(text: str, sought: Sought) -> str | None:
-    """The completion, or its part before a closing fence, if that is a program or goes on with
-    the question."""
+    """The completion, or its part before a closing fence, if that is or continues a program."""
     if OPENING.match(text.lstrip()):  # `~~~python` and `[BEGIN]` are Python as well
         return None
     before = closed_before(text)
@@ -230,8 +231,10 @@ def _complete(known: Facts, sought: Sought) -> bool:
 
 
 def _needed(candidates: list[Candidate], place: int) -> list[int]:
-    """Earlier blocks that define what this one uses, in their order; only tagged ones for a
-    tagged one."""
+    """Indices of the earlier blocks that define names which this one uses.
+
+    For a tagged block only tagged ones count.
+    """
     needed: set[int] = set()
     waiting = [place]
     while waiting:

@@ -188,9 +188,12 @@ class CodeVerifier(Identity):
         return find_program(completion, sought, fenced=self.program == "fenced")
 
     def _program(self, problem: Problem, completion: str) -> str | None:
-        """With `continues`, what the question has before its function, imports and helpers,
-        stands before a program that writes the function again: a model that is asked in a chat
-        does so, and rarely repeats what it was given besides."""
+        """The program to run; None where the completion holds none.
+
+        With `continues`, what the question has before its function, imports and helpers, stands
+        before a program that writes the function again: a model that is asked in a chat does so,
+        and rarely repeats what it was given besides.
+        """
         tests = ProgramTests.from_json(problem.tests) if problem.tests else None
         question = problem.question if self.continues else None
         reads = tests is not None and any(given.strip() for given, _ in tests.cases)
@@ -346,8 +349,10 @@ def _also(expected: object) -> tuple[object, ...]:
 
 
 def _whole_keys(args: list[Any]) -> list[Any]:
-    """With numbers for the keys of a dict that comes first, which JSON writes as text, if all
-    can be numbers."""
+    """The arguments with integer keys in a dict that comes first.
+
+    JSON writes such keys as text. They stay text unless all can be numbers.
+    """
     try:
         return [{int(key): value for key, value in args[0].items()}, *args[1:]]
     except (IndexError, AttributeError, ValueError):
@@ -365,8 +370,7 @@ class _CodeJudge:
         self.name = f"{verifier.type} {verifier.version} ({'; '.join(images)})"
 
     def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
-        """Programs are given to the containers as these become free; a completion without one
-        needs none."""
+        """Judge programs as containers become free; a completion without a program needs none."""
         running: list[tuple[int, Problem, str]] = []
         without: list[tuple[int, Verdict]] = []
 

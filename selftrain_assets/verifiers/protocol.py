@@ -53,8 +53,10 @@ class Verifier(Protocol):
         ...
 
     def content(self, problem: Problem, completion: str) -> str | None:
-        """A hash of all that the verdict depends on, if equal ones shall be judged once; None to
-        judge each."""
+        """A hash of all that the verdict depends on; None: judge each completion.
+
+        Completions with equal hashes are judged once.
+        """
         ...
 
     def open(self, sandbox: SandboxSettings) -> AbstractContextManager[Judge]:

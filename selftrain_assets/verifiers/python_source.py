@@ -152,8 +152,10 @@ def _bare_annotation(node: ast.AST) -> bool:
 
 
 def _top_level(tree: ast.Module | ast.ClassDef) -> Iterator[ast.AST]:
-    """Nodes of this scope, those below `if`, `try`, `with` and loops included, but not the
-    inside of functions and classes."""
+    """Nodes of this scope, those inside `if`, `try`, `with` and loops included.
+
+    The insides of functions and classes are left out.
+    """
     waiting: list[ast.AST] = list(reversed(tree.body))
     while waiting:
         node = waiting.pop()
@@ -163,8 +165,10 @@ def _top_level(tree: ast.Module | ast.ClassDef) -> Iterator[ast.AST]:
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
-    """Names that a node binds by itself: by def, class, import, assignment of any kind, a
-    pattern or an exception."""
+    """Names that a node binds itself.
+
+    By def, class, import, assignment of any kind, a pattern or an exception.
+    """
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield node.name
@@ -181,8 +185,10 @@ def _bound(node: ast.AST) -> Iterator[str]:
 
 
 def _foreign(top: list[ast.AST]) -> frozenset[str]:
-    """Names that are imported from no module of the standard library and defined in no other
-    way: `from solution import add`."""
+    """Names imported from outside the standard library and defined in no other way.
+
+    An example is `from solution import add`.
+    """
     own = {
         name
         for node in top

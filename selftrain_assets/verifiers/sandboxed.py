@@ -91,8 +91,17 @@ class SandboxSettings(Execution):
         )
 
     def require_room(self, memory_mib: int, limit: str = "memory_mib") -> None:
-        """UserError if a container has too little memory for a program that may use so much: the
-        kernel would end it before its limit."""
+        """Check that a container has enough memory for a program's limit.
+
+        The kernel would otherwise end the program before it reaches the limit.
+
+        Args:
+            memory_mib: What a program may use, in MiB.
+            limit: The setting that says so.
+
+        Raises:
+            UserError: The container has too little memory.
+        """
         if memory_mib + RUNNER_MIB > self.memory_mib:
             raise UserError(
                 f"{limit}: {memory_mib} MiB for a program do not fit in a container of"
@@ -101,8 +110,10 @@ class SandboxSettings(Execution):
             )
 
     def build(self, languages: Iterable[str] = ()) -> None:
-        """Have the image on every engine, so that what cannot be built is known before there is
-        anything to judge."""
+        """Build the image on every engine.
+
+        So what cannot be built is known before there is anything to judge.
+        """
         from sandbox.engine import connect
         from sandbox.image import build
 
@@ -112,8 +123,11 @@ class SandboxSettings(Execution):
 
     @contextmanager
     def pool(self, languages: Iterable[str] = ()) -> Iterator[sandbox.Pool]:
-        """Containers that are ready; everything that the sandbox cannot do here becomes an
-        InfraError."""
+        """A pool of containers that are ready.
+
+        Raises:
+            InfraError: The sandbox cannot do something here.
+        """
         from sandbox import Pool, PoolSettings
 
         with (

@@ -12,9 +12,12 @@ from selftrain_assets.verifiers.thoughts import without_thoughts
 def find_source(
     completion: str, tags: Collection[str], whole: str = "", fenced: bool = False
 ) -> str | None:
-    """The last block that says to be in the language of these tags; where none does, the last
-    that says nothing; without a block the whole completion, unless `fenced`. Blocks in which the
-    pattern `whole` is found come first: the others are parts of a program."""
+    """The block of a completion that holds the program.
+
+    It is the last block with one of these language `tags`; where none has one, the last without a
+    tag; without a block the whole completion, unless `fenced`. Blocks in which the pattern `whole`
+    is found take precedence: the others are parts of a program.
+    """
     text = without_thoughts(completion.replace("\r\n", "\n"))
     blocks, _ = code_blocks(text, tags)
     if blocks:

@@ -1,9 +1,8 @@
-"""What of a completion is said to the reader: without the model's thoughts, and without programs
-beside its text.
+"""The part of a completion that is said to the reader.
 
-A verifier is given the answer of a sample, behind its thought (domain/thinking.py). What is taken
-out here are thoughts of samples that were drawn without knowing the model's marks, and of plain
-text.
+That is without the model's thoughts, and without programs beside its text. A verifier is given the
+answer of a sample, behind its thought (domain/thinking.py). What is taken out here are thoughts of
+samples that were drawn without knowing the model's marks, and of plain text.
 """
 
 from __future__ import annotations
@@ -20,8 +19,10 @@ PROGRAM = re.compile(
 
 
 def spoken(completion: str) -> str:
-    """The completion without its thoughts, and without fenced programs where it holds other text
-    too."""
+    """The completion without its thoughts.
+
+    Fenced programs are left out too where it holds other text.
+    """
     text = without_thoughts(completion)
     if "```" in text or "~~~" in text:
         prose = PROGRAM.sub("\n", text)

@@ -1,3 +1,5 @@
-"""Mathematical answers: one way to write them (`notation`), what they are made of (`forms`,
-`reading`), and when two are equal (`comparison`; `algebra` and `numeric` where only evaluation
-can tell)."""
+"""Mathematical answers: their notation, their parts, and when two of them are equal.
+
+`notation` gives each symbol one spelling, `forms` and `reading` say what an answer is made of, and
+`comparison` compares; `algebra` and `numeric` do so where only evaluation can tell.
+"""

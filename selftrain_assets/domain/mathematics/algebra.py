@@ -1,5 +1,4 @@
-r"""Equality of formulas and relations, by reading their LaTeX with latex2sympy2_extended and
-evaluating them.
+r"""Equality of formulas and relations, decided by evaluating their LaTeX (latex2sympy2_extended).
 
 Constants are equal when their difference is zero (`numeric`). Formulas with variables are equal
 when they agree, to many digits, at points that are drawn from the names of the variables: two
@@ -60,8 +59,7 @@ class Unreadable(Exception):
 
 
 class _Reader(_Latex2Sympy):
-    """latex2sympy of one formula, with two ways of its own taken back: `2(3)` is no mixed
-    number, and a decimal is exact."""
+    """latex2sympy of one formula, corrected: `2(3)` is no mixed number, and a decimal is exact."""
 
     def formula(self, text: str) -> Any:
         parser = self.create_parser(text)
@@ -130,8 +128,7 @@ def expression(text: str) -> Any:
 
 
 def _without_unknown(read: Any) -> Any:
-    """With `i` as the imaginary unit, `f(x)` as a variable of its own, and sums and integrals
-    worked out."""
+    """The expression with `i` as imaginary unit, `f(x)` as a variable, and sums worked out."""
     if isinstance(read, sympy.MatrixBase | sympy.MatrixExpr):
         return read
     replaced = {node: _applied(node) for node in read.atoms(AppliedUndef)}
@@ -250,8 +247,11 @@ def _point(names: list[str], trial: int) -> Point:
 
 
 def relations(answer: Relation, reference: Relation) -> bool:
-    """Are they equivalent: the same chain, or with sides whose differences are multiples of one
-    another?"""
+    """Whether two relations are equivalent.
+
+    They are if they are the same chain, or if the differences of their sides are multiples of one
+    another.
+    """
     a, b = list(answer.signs), list(reference.signs)
     if len(a) != len(b):
         return False

@@ -108,10 +108,10 @@ def same(answer: Form, reference: Form, algebra: Algebra) -> bool | None:
 
 
 def _reading(form: Form, other: Form, thousands: bool = False) -> Form:
-    """A comma between digits alone makes thousands, or a decimal fraction where the other is a
-    number, and else a list.
+    """The form with its commas between digits read as thousands, as a decimal comma, or as a list.
 
-    With `thousands`, as in a reference, what can be a number with thousands is.
+    A comma is decimal where the `other` form is a number. With `thousands`, as in a reference,
+    whatever can be a number with thousands is one.
     """
     if not _has_comma(form):
         return form
@@ -202,8 +202,11 @@ def _coordinates(items: tuple[Form, ...]) -> tuple[Form, ...]:
 
 
 def _brackets_agree(a: Items, b: Items) -> bool:
-    """A list may be a set; or the coordinates of a point; or what stands in square brackets,
-    unless that would be an interval."""
+    """Whether the brackets of two lists are compatible.
+
+    A list may be a set, the coordinates of a point, or what stands in square brackets, unless that
+    would be an interval.
+    """
     brackets = {a.opening + a.closing, b.opening + b.closing}
     return (
         len(brackets) == 1

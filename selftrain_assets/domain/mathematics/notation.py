@@ -1,5 +1,4 @@
-r"""One way to write each symbol, fraction, number and environment of a mathematical answer, in
-LaTeX or plain text.
+r"""One spelling for each symbol, fraction, number and environment, in LaTeX or plain text.
 
 `written_out` makes `½`, `\dfrac12` and `{1\over 2}` the same text. What the text means is for
 `forms` to say.
@@ -85,8 +84,7 @@ _ARGUMENTS = {"\\frac": 2, "\\binom": 2, "\\sqrt": 1, "\\mathbb": 1}
 
 
 def written_out(text: str) -> str:
-    """The answer with one way to write each thing, without dollars, spacing and punctuation at
-    its ends."""
+    """The answer in canonical spelling, without dollars, spacing and punctuation at its ends."""
     text = " ".join(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").split())
     text = _commands(_characters(text))
     text = _environments(text)
@@ -173,8 +171,7 @@ def _upright(found: re.Match[str]) -> str:
 
 
 def _environments(text: str) -> str:
-    """All matrices as `pmatrix`; the rows of other environments as items of a list, or one after
-    another where they are a chain."""
+    """Replace environments: matrices become `pmatrix`, others a list of their rows, or a chain."""
     text = _MATRIX.sub(r"\\\1{pmatrix}", text)
     for _ in range(MOST_ENVIRONMENTS):
         opened = [found for found in _ENVIRONMENT.finditer(text) if found[1] in _ROWS]
@@ -220,8 +217,7 @@ def _rows(name: str, body: str) -> str:
 
 
 def _braced(tokens: list[str]) -> list[str]:
-    r"""With braces around the arguments of `\frac`, `\binom` and `\sqrt`, which may be left out
-    around a single character."""
+    r"""The tokens with the braces that `\frac`, `\binom` and `\sqrt` allow to be left out."""
     written: list[str] = []
     place = 0
     while place < len(tokens):

@@ -1,5 +1,7 @@
-r"""Answers that are numbers and nothing else: `-0.5`, `1,234`, `2\frac{1}{2}`, `3 / 4`, `2.5
-\times 10^{3}`."""
+r"""Answers that are numbers and nothing else.
+
+Examples are `-0.5`, `1,234`, `2\frac{1}{2}`, `3 / 4` and `2.5 \times 10^{3}`.
+"""
 
 from __future__ import annotations
 

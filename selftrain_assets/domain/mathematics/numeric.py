@@ -1,5 +1,4 @@
-"""Whether a number that is given by an expression is zero, decided by evaluating it to more and
-more digits.
+"""Whether the value of an expression is zero, decided by evaluating it to more and more digits.
 
 No result is rounded to zero because it is small. A value is not zero once two precisions agree on
 its leading digits, which holds for 10^-20 as for 10^-20000. It is taken for zero when it still
@@ -30,8 +29,7 @@ Point = Mapping[str, Fraction]
 
 
 class NotEvaluable(Exception):
-    """An expression with something in it that has no value: an integral that cannot be solved, a
-    pole, infinity."""
+    """The expression has a part without a value: an unsolved integral, a pole, infinity."""
 
 
 def is_zero(value: Callable[[], Any], size: Callable[[], float]) -> bool:
@@ -59,8 +57,10 @@ def is_zero(value: Callable[[], Any], size: Callable[[], float]) -> bool:
 
 
 def quotient_of(node: Any, point: Point) -> tuple[int, int] | None:
-    """Numerator and denominator of a rational number, by whole numbers alone; None where it is
-    none, or too large to be written out."""
+    """Numerator and denominator of a rational number, computed in whole numbers.
+
+    None where the value is not rational, or too large to be written out.
+    """
     if node.is_Rational:
         return int(node.p), int(node.q)
     if node.is_Symbol:

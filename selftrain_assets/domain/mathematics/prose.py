@@ -57,8 +57,7 @@ def is_prose(text: str) -> bool:
 
 
 def folded(text: str) -> str:
-    """Words without case, surplus white space, punctuation at their ends, and the comma before
-    the last of several."""
+    """Words in lower case, without surplus white space, end punctuation or a serial comma."""
     text = re.sub(r"\s*([,;:])\s*", r"\1 ", TEXT.sub(r" \1 ", text).replace("\\", " "))
     text = (
         re.sub(r",(?= (?:and|or)\b)", "", " ".join(text.split()))

@@ -109,16 +109,17 @@ def _words(written: str) -> Form | None:
 
 
 def normal_form(text: str) -> str | None:
-    """The normal form of an answer, which says all that a verdict depends on; None where there
-    is none."""
+    """The normal form of an answer, on which alone a verdict depends; None where there is none."""
     form = read(text)
     normal = "" if form is None else str(form)
     return normal if 0 < len(normal) <= LONGEST else None
 
 
 def vote(normal: str) -> str:
-    """A normal form without the name of its value and the commas of thousands, so that `x =
-    1,234` and `1234` are one vote."""
+    """A normal form without the name of its value and the commas of thousands.
+
+    `x = 1,234` and `1234` are one vote.
+    """
     form = read(normal)
     while isinstance(form, Named):
         form = form.value

@@ -38,8 +38,7 @@ def split(
 
 
 def enclosed(text: str, opening: str, closing: str) -> str | None:
-    """What stands between brackets that are the first and last thing of the text, and belong
-    together."""
+    """The text between a pair of brackets that encloses all of `text`; None where none does."""
     if not (
         text.startswith(opening)
         and text.endswith(closing)

@@ -27,10 +27,9 @@ class NoForm(Exception):
 
 
 def solution(sides: list[str], signs: list[str], form: Callable[[str], Form]) -> Named | None:
-    """The set that an inequality in one variable is solved by, where it says so: `0 < x \\le 5`, `x
-    \\ne 2`, `|x| < 3`.
+    r"""The solution set that an inequality in one variable states, as `0 < x \le 5` does.
 
-    `form` reads its sides.
+    `form` parses its sides.
     """
     if not set(signs) <= set(_TURNED):
         return None

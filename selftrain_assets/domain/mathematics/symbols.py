@@ -1,6 +1,5 @@
 # ruff: noqa: RUF001, SIM905
-"""The tables of `notation`: characters and commands, and the one command that each is written
-with."""
+"""Tables of `notation`: characters and commands, and the canonical command of each."""
 
 from __future__ import annotations
 

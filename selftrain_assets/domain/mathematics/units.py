@@ -1,5 +1,7 @@
-r"""Value and unit of an answer: `36\pi\text{ square inches}`, `\$40`, `28\%`, `45^\circ`, `12
-apples`."""
+r"""Value and unit of an answer.
+
+Examples are `36\pi\text{ square inches}`, `\$40`, `28\%`, `45^\circ` and `12 apples`.
+"""
 
 from __future__ import annotations
 
