@@ -553,7 +553,7 @@ TEMPLATE = "{% for message in messages %}Q: {{ message.content }}{{ mood }} A:{%
 
 
 @pytest.fixture(scope="module", params=EXPERIMENTS)
-def finished(request, tmp_path_factory, small_heap):
+def finished(request, tmp_path_factory):
     """Name, settings and store of each experiment, all of whose rounds are done."""
     folder = tmp_path_factory.mktemp("finished")
     for model in ("chat", "other"):

@@ -16,9 +16,12 @@ from selftrain_assets.domain.types import Problem
 PROBLEMS = [Problem(f"p{n}", f"question {n}", str(n)) for n in range(4)]
 
 
+PROMPT = Prompt("Q: {question} A:")
+
+
 def plan(samples_per_problem=3, problems=PROBLEMS, seed=0, **sampling):
     draws = Sampling(samples_per_problem=samples_per_problem, **sampling)
-    return plan_draws(problems, Prompt("Q: {question} A:"), draws, "policy", seed)
+    return plan_draws(problems, PROMPT, draws, "policy", seed)
 
 
 def row(n, **fields):
@@ -38,6 +41,15 @@ def test_drawing_more_keeps_the_draws_already_made(few, more):
 def test_keys_and_seeds_of_a_plan_are_unique():
     requests = list(plan(samples_per_problem=8).requests())
     assert len({r.key for r in requests}) == len({r.seed for r in requests}) == len(requests)
+
+
+def test_another_policy_is_asked_with_other_seeds_and_another_seed_too():
+    draws = Sampling(samples_per_problem=3)
+    asked = [
+        {request.seed for request in plan_draws(PROBLEMS, PROMPT, draws, policy, seed).requests()}
+        for policy, seed in (("policy", 0), ("other", 0), ("policy", 1))
+    ]
+    assert len(set.union(*asked)) == 3 * 3 * len(PROBLEMS)
 
 
 def test_a_plan_is_known_by_all_that_it_wants():
