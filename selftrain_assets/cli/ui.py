@@ -196,7 +196,7 @@ class SweepDisplay(LiveView):
             if run.state == "running" and not run.sentence:
                 state = f"{run.stage} {run.done} of {run.total}" if run.stage else "begins"
             lines.add_row(name, bar, Text(state, overflow="ellipsis", no_wrap=True))
-        counts = Counter(run.state for run in self.runs)
+        counts: Counter[str] = Counter(run.state for run in self.runs)
         states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
         return Group(lines, Text(f"{self._name}: {states}, {len(self.runs)} in all", style="bold"))
 

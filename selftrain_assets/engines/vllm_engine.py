@@ -21,10 +21,9 @@ from selftrain_assets.domain.settings import Execution
 from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.models.loading import ModelRef, merge_adapter
-from selftrain_assets.runtime.worker import Worker, WorkerError
+from selftrain_assets.runtime.worker import SECONDS_TO_END, Worker, WorkerError
 
 WORKER = "selftrain_assets.engines.vllm_worker"
-SECONDS_TO_END = 20.0
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, as vLLM reserves room for them
 
 

@@ -25,7 +25,7 @@ from selftrain_assets.domain import errors
 from selftrain_assets.domain.errors import InfraError, SelftrainError, UserError
 from selftrain_assets.models.loading import device_named
 from selftrain_assets.runtime.worker import Inbox, Worker, open_replies, open_requests, stop_all
-from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
+from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult, ignore_log, ignore_step
 
 if TYPE_CHECKING:
     from selftrain_assets.trainers.sft import SftExecution, SftTrainer
@@ -35,14 +35,17 @@ JOB = "job"
 
 
 def train(settings: SftTrainer, job: TrainingJob) -> TrainingResult:
-    """Train in `settings.execution.processes` processes. InfraError where one of them dies; its
-    own error where it has one."""
+    """Train in `settings.execution.processes` processes.
+
+    Raises:
+        SelftrainError: The first error of a process that a person can act upon.
+        InfraError: A process has died; the sentence names it.
+    """
     _check(settings.execution, job)
     folder = job.work / "launch"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / JOB).write_bytes(
-        pickle.dumps((settings, replace(job, validate=None, on_step=_unseen, on_log=_unlogged)))
-    )
+    sent = replace(job, validate=None, on_step=ignore_step, on_log=ignore_log)
+    (folder / JOB).write_bytes(pickle.dumps((settings, sent)))
     inbox: Inbox = queue.SimpleQueue()
     ranks: dict[Worker, int] = {}
     result = None
@@ -96,6 +99,7 @@ def _check(execution: SftExecution, job: TrainingJob) -> None:
 def _environments(execution: SftExecution) -> Iterator[dict[str, str]]:
     """Variables of each process, by which accelerate and torch know it and find the others."""
     number = execution.processes
+    threads = os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // number)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -104,28 +108,15 @@ def _environments(execution: SftExecution) -> Iterator[dict[str, str]]:
         "LOCAL_WORLD_SIZE": number,
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
+        "OMP_NUM_THREADS": threads,
     }
-    group["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS") or max(
-        1, (os.cpu_count() or 1) // number
-    )
     if execution.sharding == "fsdp":
-        group |= {
-            "ACCELERATE_USE_FSDP": "true",
-            "FSDP_VERSION": 2,
-            "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
-        }
+        group["ACCELERATE_USE_FSDP"] = "true"
+        group["FSDP_VERSION"] = 2
+        group["FSDP_STATE_DICT_TYPE"] = "FULL_STATE_DICT"
     for rank in range(number):
-        yield {
-            name: str(value) for name, value in {**group, "RANK": rank, "LOCAL_RANK": rank}.items()
-        }
-
-
-def _unseen(done: int, total: int) -> None:
-    """In place of a callback, which another process cannot have."""
-
-
-def _unlogged(step: int, figures: dict[str, float]) -> None:
-    """Likewise."""
+        own = {"RANK": rank, "LOCAL_RANK": rank}
+        yield {name: str(value) for name, value in (group | own).items()}
 
 
 def main(job_file: Path) -> None:

@@ -37,6 +37,14 @@ class TrainingResult:
 NEVER = InnerStop()
 
 
+def ignore_step(done: int, total: int) -> None:
+    """In place of a callback, where nobody looks or another process cannot be called."""
+
+
+def ignore_log(step: int, figures: dict[str, float]) -> None:
+    """In place of a callback, as `ignore_step` is."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
     """What to train, from what, and where.
@@ -54,8 +62,8 @@ class TrainingJob:
     seed: int
     inner_stop: InnerStop = NEVER
     validate: Callable[[Any, Any], float] | None = None
-    on_step: Callable[[int, int], None] = lambda done, total: None
-    on_log: Callable[[int, dict[str, float]], None] = lambda step, figures: None
+    on_step: Callable[[int, int], None] = ignore_step
+    on_log: Callable[[int, dict[str, float]], None] = ignore_log
 
 
 class Trainer(Protocol):

@@ -52,12 +52,8 @@ class MathPool:
     def __init__(
         self, workers: int, cpu_seconds: float, wall_seconds: float, memory_mib: int
     ) -> None:
-        self._most, self._cpu, self._wall, self._memory = (
-            workers,
-            cpu_seconds,
-            wall_seconds,
-            memory_mib,
-        )
+        self._most = workers
+        self._cpu, self._wall, self._memory = cpu_seconds, wall_seconds, memory_mib
         self._slots: dict[Worker, _Slot] = {}
         self._inbox: Inbox = queue.SimpleQueue()
 
@@ -80,10 +76,8 @@ class MathPool:
                 self._start(len(waiting))
                 for slot in self._slots.values():
                     if slot.ready and slot.question is None and waiting:
-                        slot.question, slot.deadline = (
-                            waiting.popleft(),
-                            time.monotonic() + self._wall,
-                        )
+                        slot.question = waiting.popleft()
+                        slot.deadline = time.monotonic() + self._wall
                         slot.worker.send(questions[slot.question])
                 slot, reply = self._next_reply()
                 question, finding = slot.question, self._finding(slot, reply)
@@ -111,21 +105,19 @@ class MathPool:
     def _next_reply(self) -> tuple[_Slot, Message | None]:
         """The next reply of a worker; None in its place where the worker has ended or is late."""
         while True:
-            awaited = [
-                slot for slot in self._slots.values() if slot.question is not None or not slot.ready
-            ]
-            latest = min(awaited, key=lambda slot: slot.deadline)
+            slots = self._slots.values()
+            awaited = [slot for slot in slots if slot.question is not None or not slot.ready]
+            soonest = min(awaited, key=lambda slot: slot.deadline)
             try:
-                worker, reply = self._inbox.get(
-                    timeout=max(0.0, latest.deadline - time.monotonic())
-                )
+                seconds = max(0.0, soonest.deadline - time.monotonic())
+                worker, reply = self._inbox.get(timeout=seconds)
             except queue.Empty:
-                return latest, None
+                return soonest, None
             if worker in self._slots:  # one that was stopped may have left its last reply
                 return self._slots[worker], reply
 
     def _finding(self, slot: _Slot, reply: Message | None) -> Finding | None:
-        """What a reply says; None where the worker is ready, or has ended without a question."""
+        """What a reply says of the slot's question; None where the worker has become ready."""
         late = slot.deadline <= time.monotonic()
         if reply == "ready":
             slot.ready = True
@@ -134,28 +126,22 @@ class MathPool:
             slot.question = None
             return Finding(reply)
         if not slot.ready:
-            reason = (
-                f"is not ready within {START_SECONDS:g} s" if late else slot.worker.explain_end()
-            )
+            wait = f"is not ready within {START_SECONDS:g} s"
+            reason = wait if late else slot.worker.explain_end()
             self._stop(slot)
             raise InfraError(
-                f"a worker that compares mathematical answers does not start: it {reason}; is"
-                " math-verify installed?"
+                f"a worker that compares mathematical answers does not start: it {reason};"
+                " is math-verify installed?"
             )
-        ended = reply is None and not late
-        status = self._stop(slot, SECONDS_TO_END if ended else 0.0)
-        if reply is None and late:
+        if reply == "memory":
+            self._stop(slot)
+            return Finding("memory", f"took more than {self._memory} MiB of memory")
+        status = self._stop(slot, grace=0.0 if late else SECONDS_TO_END)
+        if late:
             return Finding("timeout", f"took more than {self._wall:g} s of wall time")
         if status == -signal.SIGPROF:
             return Finding("timeout", f"took more than {self._cpu:g} s of CPU time")
-        return Finding(
-            "memory",
-            (
-                f"took more than {self._memory} MiB of memory"
-                if reply
-                else f"ended its process (status {status})"
-            ),
-        )
+        return Finding("memory", f"ended its process (status {status})")
 
     def _stop(self, slot: _Slot, grace: float = 0.0) -> int:
         del self._slots[slot.worker]

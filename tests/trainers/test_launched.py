@@ -115,11 +115,8 @@ def test_no_process_outlives_who_started_it_and_one_goes_on_where_two_were_kille
     train, embedded, rows, tmp_path
 ):
     long, work, seen = settings("full", steps=301, save_steps=2, processes=2), tmp_path / "work", []
-    (tmp_path / "job").write_bytes(
-        pickle.dumps(
-            (long, TrainingJob(rows, embedded, tmp_path, work, 1, on_step=launched._unseen))
-        )
-    )
+    job = TrainingJob(rows, embedded, tmp_path, work, 1)
+    (tmp_path / "job").write_bytes(pickle.dumps((long, job)))
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER, tmp_path / "job"], stdout=subprocess.PIPE, text=True
     )
