@@ -2,6 +2,7 @@
 the heavy parts optional."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,16 @@ def test_domain_knows_nothing_of_the_rest_of_the_package():
 
 def test_duckdb_is_imported_in_one_file():
     assert [m for m in FILES if "duckdb" in direct(m)] == [f"{NAME}.store.database"]
+
+
+STATEMENT = re.compile(r"\b(SELECT|INSERT INTO|CREATE (OR REPLACE )?(TABLE|VIEW)|DELETE FROM)\b")
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m not in below("store")])
+def test_sql_lies_in_the_store(module):
+    nodes = ast.walk(ast.parse(FILES[module].read_text()))
+    texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    assert [text for text in texts if STATEMENT.search(text)] == []
 
 
 def test_dagster_is_imported_at_the_surface_alone():

@@ -26,7 +26,7 @@ def show(
     from selftrain_assets.cli.ui import print_samples
     from selftrain_assets.domain.errors import nearest
     from selftrain_assets.domain.types import Outcome
-    from selftrain_assets.operations.catalog import query
+    from selftrain_assets.operations.catalog import verdicts_of_round
     from selftrain_assets.pipeline.run import iteration_scope
     from selftrain_assets.store import Store
 
@@ -34,13 +34,7 @@ def show(
     if outcome is not None and outcome not in list(Outcome):
         raise UserError(f'--outcome: there is no "{outcome}"{nearest(outcome, map(str, Outcome))}')
     opened.need(iteration_scope(iteration), "verifications")
-    condition = f" AND outcome = '{outcome}'" if outcome else ""
-    columns, rows = query(
-        Store.default(),
-        f"SELECT * FROM verdicts WHERE experiment = '{name}' AND scope ="
-        f" '{iteration_scope(iteration)}'{condition} ORDER BY hash(sample_key) LIMIT {limit}",
-    )
-    samples = [dict(zip(columns, row, strict=True)) for row in rows]
+    samples = verdicts_of_round(Store.default(), name, iteration_scope(iteration), outcome, limit)
     if as_json:
         print_json(samples)
     else:

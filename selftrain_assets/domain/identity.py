@@ -3,7 +3,7 @@
 A fingerprint is the SHA-256 of a canonical JSON text. Values without one canonical form are refused
 instead of being hashed by their repr, because a key that drifts silently repeats or skips work.
 Keys of samples, verdicts and rows, of which there are millions, are hashes of fingerprints and text
-digests, so that a database can compute them too (store/sql/identity.sql).
+digests, so that a database can compute them too (store/queries/macros.sql).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def text_digest(text: str) -> str:
 
 
 def _hashed(*parts: str) -> str:
-    """Key of parts without colons; store/sql/identity.sql computes the same for tables."""
+    """Key of parts without colons; store/queries/macros.sql computes the same for tables."""
     return text_digest(":".join(parts))[:KEY_LENGTH]
 
 

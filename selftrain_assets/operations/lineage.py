@@ -22,9 +22,9 @@ from selftrain_assets.domain.weights import (
     StoredCheckpoint,
     WeightsRef,
 )
-from selftrain_assets.operations.catalog import Files, lookup, nth
 from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
 from selftrain_assets.store import SHORT, Manifest, Store
+from selftrain_assets.store.lookup import Files, lookup, nth
 from selftrain_assets.store.manifest import DRAWN
 
 

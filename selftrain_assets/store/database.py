@@ -16,7 +16,7 @@ from selftrain_assets.store.tables import schema_of
 
 MEMORY = "2GB"  # what DuckDB keeps before it spills to disk
 WINDOW = 8192  # records that a stream holds at a time
-SQL = Path(__file__).parent / "sql"
+QUERIES = Path(__file__).parent / "queries"
 FileFormat = Literal["parquet", "jsonl"]
 Values = Sequence[Any] | Mapping[str, Any]
 """What stands for `?` or `$1`, in order, or for `$name`."""
@@ -31,7 +31,7 @@ _TYPES = {
 
 
 class Database:
-    """An in-memory database with the functions of sql/macros.sql; what does not fit into MEMORY
+    """An in-memory database with the functions of queries/macros.sql; what does not fit into MEMORY
     is spilt below `folder`."""
 
     def __init__(self, folder: Path) -> None:
@@ -75,8 +75,8 @@ class Database:
             ) from error
 
     def script(self, name: str) -> None:
-        """Run sql/<name>.sql."""
-        self.execute((SQL / f"{name}.sql").read_text())
+        """Run queries/<name>.sql."""
+        self.execute((QUERIES / f"{name}.sql").read_text())
 
     def execute(self, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement."""
@@ -142,6 +142,17 @@ class Database:
         """Records in these files as one relation, with all columns of today: files of older
         versions have fewer."""
         self.execute(f"CREATE OR REPLACE VIEW {name} AS {read_files(record, files)}")
+
+    def view_by_scope(
+        self, name: str, record: type, files: Iterable[tuple[str, str, Path]]
+    ) -> None:
+        """Records of files that are each of an experiment and a scope, with columns that say
+        which."""
+        parts = [f"SELECT '' AS experiment, '' AS scope, * FROM ({read_files(record, [])})"]
+        for experiment, scope, file in files:
+            columns = f"{text(experiment)} AS experiment, {text(scope)} AS scope"
+            parts.append(f"SELECT {columns}, * FROM {parquet([file])}")
+        self.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
 
     def write(self, sql: str, path: Path, format: FileFormat = "parquet") -> None:
         """The rows of a query as a file, in their order."""

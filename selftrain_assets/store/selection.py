@@ -1,5 +1,5 @@
 """Carries out the rules of domain/selection.py on relations of any size, by the queries of
-sql/selection.sql."""
+queries/selection.sql."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A workspace: relations as values, made, joined and read by the named queries of sql/.
+"""A workspace: relations as values, made, joined and read by the named queries in queries/.
 
 A stage opens one, reads what it needs from the store, and hands the relations on as arguments and
 results. Nothing is found under a name that somebody else must have used before:
@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from selftrain_assets.store.database import SQL, Database, FileFormat, read_files, text
+from selftrain_assets.store.database import QUERIES, Database, FileFormat, read_files, text
 from selftrain_assets.store.pool import Pool
 from selftrain_assets.store.tables import schema_of
 
@@ -42,7 +42,7 @@ class Relation(Generic[R_co]):
 class Workspace:
     """Relations in a database of bounded memory, all gone when it is closed.
 
-    Queries are named `file.query` for `-- name: query` in sql/file.sql. A relation stands in a
+    Queries are named `file.query` for `-- name: query` in queries/file.sql. A relation stands in a
     query as `{name}` and a value as `$name`; both are given by keyword.
     """
 
@@ -248,8 +248,8 @@ _VALUE = re.compile(r"\$(\w+)")
 
 @cache
 def queries(file: str) -> dict[str, str]:
-    """The queries of sql/<file>.sql, by name."""
-    _, *parts = _NAME.split((SQL / f"{file}.sql").read_text())
+    """The queries of queries/<file>.sql, by name."""
+    _, *parts = _NAME.split((QUERIES / f"{file}.sql").read_text())
     return {
         name: sql.strip().removesuffix(";")
         for name, sql in zip(parts[::2], parts[1::2], strict=True)

@@ -1,4 +1,4 @@
-"""Which verified samples become training rows: sql/selection.sql against the rules said in
+"""Which verified samples become training rows: queries/selection.sql against the rules said in
 Python, and each rule by itself."""
 
 import hashlib

@@ -1,6 +1,11 @@
 -- Joins of membership (which round holds a key) and pool (what lies under it). `selftrain sql` sees these and
 -- problems, rows, scores, manifests.
 
+CREATE TABLE manifests (
+    experiment VARCHAR, scope VARCHAR, stage VARCHAR, key VARCHAR, digest VARCHAR, seconds DOUBLE, work_seconds DOUBLE,
+    tokens BIGINT, finished TIMESTAMPTZ, counts JSON, metrics JSON, parents JSON, settings JSON, versions JSON
+);
+
 CREATE VIEW samples AS
 SELECT d.experiment, d.scope, d.hinted, d.problem_id, d.method, d.origin, d.translates, p.* EXCLUDE (problem_id),
        thought_of(p.completion, p.answer_start) AS thought, answer_of(p.completion, p.answer_start) AS answer
