@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections.abc import Collection
 
 import pytest
 from hypothesis import settings
@@ -36,8 +37,50 @@ def pytest_addoption(parser):
     parser.addoption("--kill-seed", type=int, default=None, help="replay the kills of this seed")
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "kills: takes minutes; deselected without --kills")
+# -- tiers -----------------------------------------------------------------------------------------
+
+UNIT = (
+    "tests/config/",
+    "tests/domain/",
+    "tests/recipes/",
+    "tests/reports/",
+    "tests/runtime/",
+    "tests/store/",
+    "tests/tasks/",
+    "tests/test_architecture.py",
+    "tests/verifiers/",
+)
+"""Where tests are of functions and settings. Elsewhere they are of stages, models and commands."""
+
+SYSTEM = (
+    "tests/cli/",
+    "tests/dagster_layer/test_daemon.py",
+    "tests/engines/test_vllm",
+    "tests/faults/",
+    "tests/sandbox/",
+    "tests/ui/",
+)
+"""Where tests are of whole programs: containers, servers, daemons, a browser, killed processes."""
+
+SYSTEM_FIXTURES = {"docker_host"}
+INTEGRATION_FIXTURES = {"embedded", "opened", "small_heap"}
+
+
+def tier(path: str, fixtures: Collection[str]) -> str:
+    """The marker of a test: by its folder, or more if one of its fixtures is."""
+    if path.startswith(SYSTEM) or SYSTEM_FIXTURES.intersection(fixtures):
+        return "system"
+    if path.startswith(UNIT) and INTEGRATION_FIXTURES.isdisjoint(fixtures):
+        return "unit"
+    return "integration"
+
+
+def pytest_ignore_collect(collection_path, config):
+    """With `-m unit`: other folders are not imported, which takes longer than the tests."""
+    if config.option.markexpr == "unit" and collection_path.is_file():
+        path = collection_path.relative_to(config.rootpath).as_posix()
+        return not path.startswith(UNIT) or None
+    return None
 
 
 # Files with tests on the sandbox: a kernel counts a user's processes over all engines, so these
@@ -57,6 +100,7 @@ LONGEST = ("tests/ui/", "tests/engines/test_vllm", "tests/cli/")
 """Begun first: with several processes, what begins last and lasts long keeps the others waiting."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects by the markers
 def pytest_collection_modifyitems(config, items):
     long = [
         item for item in items if item.get_closest_marker("kills") and not config.getoption("kills")
@@ -67,6 +111,7 @@ def pytest_collection_modifyitems(config, items):
         key=lambda item: not item.nodeid.startswith(LONGEST),
     )
     for item in items:
+        item.add_marker(tier(item.nodeid, item.fixturenames))
         if "docker_host" in item.fixturenames and not item.nodeid.startswith(ON_ENGINE):
             raise pytest.UsageError(
                 f"{item.nodeid} uses the engine: name its file in ON_ENGINE, tests/conftest.py"
@@ -126,7 +171,7 @@ def store(tmp_path) -> Store:
 
 
 @pytest.fixture
-def opened(tmp_path, store, small_heap):
+def opened(tmp_path, store):
     """Returns a function that opens a small experiment on that store; changes are top-level
     settings."""
 

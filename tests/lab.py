@@ -1,5 +1,5 @@
-"""Small experiments for tests: a scripted engine that is right on some problems, and a real
-trainer of two steps."""
+"""Small experiments for tests: a scripted engine that is right on some problems, and a scripted
+trainer, for which no model is loaded. Tests of what is learnt set `trainer=lab.SFT`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from selftrain_assets.store.tables import prepared_table
 from selftrain_assets.tasks import WordProblems
 
 TASK = {"type": "word_problems", "train": 12, "human": 4, "validation": 3, "test": 6, "transfer": 2}
+SFT = {"steps": 2, "batch_size": 4, "learning_rate": 0.001}
+"""A real training of the embedded model: a third of a second, and the imports."""
+
 SETTINGS: dict[str, Any] = {
     "rounds": 2,
     "task": TASK,
@@ -28,7 +31,7 @@ SETTINGS: dict[str, Any] = {
         "sampling": {"samples_per_problem": 4, "temperature": 1.0, "max_tokens": 32},
         "dedup": "none",
     },
-    "trainer": {"steps": 2, "batch_size": 4, "learning_rate": 0.001},
+    "trainer": {"type": "scripted", "steps": 2},
     "evaluation": {
         "samples_per_problem": 2,
         "pass_at": [1, 2],

@@ -45,9 +45,6 @@ class Recipe(Identity):
     implementation: ClassVar[str]
     """Module with an IMPLEMENTATION (pipeline/recipe.py). Named and not imported, because settings
     load in no time and the work needs the store."""
-    report: ClassVar[str | None] = None
-    """Module with a REPORT (reports/recipes.py): what it adds to reports and comparisons, if it
-    adds anything."""
     presets: ClassVar[Mapping[str, Preset]] = {}
     most_rounds: ClassVar[int | None] = None
     """Rounds after which a further one would only repeat what is there; None: there is no end."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 
 from selftrain_assets.pipeline.run import Run
-from selftrain_assets.recipes import RECIPES
 from selftrain_assets.reports.summary import Summary
 from selftrain_assets.reports.tables import Titled
 from selftrain_assets.store import Manifest
@@ -49,7 +48,13 @@ class RecipeReport:
     by_group: bool = False
 
 
+REPORTS = {
+    "mmst": "selftrain_assets.reports.methods",
+    "tripost": "selftrain_assets.reports.trajectories",
+    "diversification": "selftrain_assets.reports.instructions",
+}
+
+
 def report_of(recipe: str) -> RecipeReport:
-    """What the recipe of this type adds, by the module that its settings name."""
-    module = RECIPES[recipe].report
-    return import_module(module).REPORT if module else RecipeReport()
+    """The report of a recipe by its type."""
+    return import_module(REPORTS[recipe]).REPORT if recipe in REPORTS else RecipeReport()

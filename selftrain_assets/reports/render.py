@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.foreign import visible
@@ -51,25 +50,21 @@ class Page:
 @cache
 def html_templates() -> Environment:
     """Templates of pages. A value is escaped for HTML, and what cannot be seen in it is shown."""
-    return _environment(__package__, (), visible, base64=lambda png: base64.b64encode(png).decode())
+    return _environment(__package__, visible, base64=lambda png: base64.b64encode(png).decode())
 
 
 @cache
-def markdown_templates(package: str, *folders: Path) -> Environment:
-    """Markdown templates. A value is escaped by `escape_markdown` unless a filter made it Markdown.
+def markdown_templates(package: str) -> Environment:
+    """Markdown templates below a package's folder `templates`. A value is escaped by
+    `escape_markdown` unless a filter made it Markdown.
 
     Filters: `table(rows)` of column titles, `code` in the line, `fenced(language)` for a block of
     it, `python` for a literal within one, `thousands` for a count, `listed` for words.
-
-    Args:
-        package: Its folder `templates` holds them.
-        folders: A template of the same name in one of these takes its place.
     """
     from markupsafe import Markup
 
     return _environment(
         package,
-        folders,
         lambda text: Markup(escape_markdown(text)),
         table=lambda columns, rows: Markup(markdown_table(columns, rows)),
         code=lambda text: Markup(_code(str(text))),
@@ -81,21 +76,18 @@ def markdown_templates(package: str, *folders: Path) -> Environment:
 
 
 def _environment(
-    package: str,
-    folders: Sequence[Path],
-    escape: Callable[[str], str],
-    **filters: Callable[..., object],
+    package: str, escape: Callable[[str], str], **filters: Callable[..., object]
 ) -> Environment:
     """`escape` is applied to every value that a template shows but to markup; jinja2 then
     escapes for HTML what is not markup yet."""
-    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     def finalize(value: object) -> str | Markup:
         return value if isinstance(value, Markup) else escape(str(value))
 
     made = Environment(
-        loader=ChoiceLoader([FileSystemLoader(folders), PackageLoader(package)]),
+        loader=PackageLoader(package),
         autoescape=True,
         finalize=finalize,
         undefined=StrictUndefined,

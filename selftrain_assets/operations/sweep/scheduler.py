@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ LONGEST_PAUSE = 30.0  # seconds until what somebody else is working on is looked
 GRACE = 30.0  # seconds in which an interrupted process commits what it has
 TICK = 0.5
 THREADS = "OMP_NUM_THREADS"
+PROGRAM = (sys.executable, "-m", "selftrain_assets.operations.sweep.process")
 
 
 def cores() -> int:
@@ -27,7 +29,7 @@ def cores() -> int:
 
 
 class Scheduler:
-    """Works on the runs of a sweep in processes, several at a time."""
+    """`changed` is called with a run whenever there is something new to show of it."""
 
     def __init__(
         self,
@@ -35,19 +37,9 @@ class Scheduler:
         store: Store,
         rounds: str | None,
         workers: int,
-        changed: Callable[[PointRun], None],
-        program: Sequence[str],
+        changed: Callable[[PointRun], None] = lambda run: None,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
-        """Prepare all runs.
-
-        Args:
-            names: Experiments of the points.
-            store: Where each point has its lease.
-            rounds: Rounds to do, as `--rounds` says them; None is all.
-            workers: Runs that are worked on at a time.
-            changed: Called with a run whenever there is something new to show of it.
-            program: Command of a worker that does one run; name and rounds are added to it.
-        """
         self.runs, self._program = [PointRun(name) for name in names], program
         self._store, self._rounds, self._most, self._changed = store, rounds, workers, changed
         self._workers: dict[Worker, PointRun] = {}

@@ -137,7 +137,6 @@ class TriPosT(Rounds):
 
     type: Literal["tripost"] = "tripost"
     implementation: ClassVar[str] = "selftrain_assets.recipes.tripost.stages"
-    report: ClassVar[str | None] = "selftrain_assets.recipes.tripost.report"
     presets: ClassVar = PRESETS
     methods: ClassVar[tuple[()]] = ()
     sampling: Sampling = Field(

@@ -9,7 +9,7 @@ from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
 from tests import lab
 
-LORA = lab.SETTINGS["trainer"] | {"lora": {"r": 2}, "learning_rate": 0.05}
+LORA = lab.SFT | {"lora": {"r": 2}, "learning_rate": 0.05}
 METHODS = [
     {
         "name": name,
@@ -22,11 +22,11 @@ TRANSLATIONS = [
     {**m, "translation": f"Q: {{question}} {{solution}} {m['name'][0]}:"} for m in METHODS
 ]
 KINDS = {
-    "full": {"human_only": True},
+    "full": {"human_only": True, "trainer": lab.SFT},
     "adapter": {"trainer": LORA},
     "adapter on a trained base": {
         "trainer": LORA,
-        "base": {"fine_tune": "human", "trainer": lab.SETTINGS["trainer"]},
+        "base": {"fine_tune": "human", "trainer": lab.SFT},
         "recipe": lab.SETTINGS["recipe"]
         | {"mix_human": 0.5, "accumulate": "all", "start": "previous"},
     },
