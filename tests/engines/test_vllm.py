@@ -131,7 +131,8 @@ def test_a_process_that_dies_loses_the_open_shard_at_most(opened, monkeypatch):
             started.append(self.pid)
 
     monkeypatch.setattr(vllm_engine, "Worker", Recorded)
-    run = opened(engine={"type": "vllm", **SMALL}, execution={"shard_size": 8})
+    shards = {"shard_size": 8, "shard_seconds": 600}  # of a slow machine too
+    run = opened(engine={"type": "vllm", **SMALL}, execution=shards)
     inputs.problems(run)
     training.base(run)
     pinned = sampling.policy(run, 1)
