@@ -16,7 +16,7 @@ from selftrain_assets.dagster.specs import asset_specs
 from selftrain_assets.domain.columns import COLUMNS
 from selftrain_assets.domain.types import Problem, Row, Sample, Score, Turn, Verification
 from selftrain_assets.domain.weights import StoredCheckpoint
-from selftrain_assets.pipeline.results import PolicyResult
+from selftrain_assets.pipeline.results import PolicyResult, ProblemsResult
 from selftrain_assets.pipeline.run import BASE, Run, iteration_of, iteration_scope
 from selftrain_assets.recipes.base import Rounds
 from selftrain_assets.recipes.teachers import CheckpointOf
@@ -59,8 +59,8 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
             str(run.store.scope(manifest.experiment, manifest.scope) / f"{manifest.stage}.json")
         ),
     }
-    if manifest.detail.get("remarks"):
-        found["left out"] = dg.MetadataValue.text("\n".join(manifest.detail["remarks"]))
+    if manifest.stage == "problems" and (remarks := manifest.result(ProblemsResult).remarks):
+        found["left out"] = dg.MetadataValue.text("\n".join(remarks))
     if manifest.tokens:
         found["tokens"] = dg.MetadataValue.int(manifest.tokens)
     return found | _table(run, manifest) | dict(_links(run, manifest))

@@ -10,8 +10,10 @@ from typing import Any
 from selftrain_assets.domain.selection import DIFFICULTY, difficulty_bin
 from selftrain_assets.domain.types import Problem, Row, Turn, VerdictMembership
 from selftrain_assets.operations.lineage import Lineage, Node
+from selftrain_assets.pipeline.results import DatasetResult, SamplesResult
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.pipeline.sampling import SAMPLES_OF, open_samples, open_verdicts
+from selftrain_assets.recipes.tripost.results import TrajectoriesResult
 from selftrain_assets.reports.figures import bars, measured
 from selftrain_assets.reports.reading import summarize
 from selftrain_assets.reports.render import markdown_table
@@ -77,12 +79,18 @@ NEVER = "none right"
 
 def _parts(drawn: Manifest) -> tuple[str, ...]:
     """The columns of completions: in two parts where some of them begin with a thought."""
-    return ("thought", "answer") if drawn.metrics.get("thoughts") else ("completion",)
+    return ("thought", "answer") if drawn.result(SamplesResult).thoughts else ("completion",)
 
 
 def _trajectories(run: Run, manifest: Manifest) -> Shown:
     """The funnel, and a few turns that correct an error."""
-    steps = ("attempted", "parsable", "edited", "successful")
+    made = manifest.result(TrajectoriesResult)
+    steps = {
+        "attempted": made.attempted,
+        "parsable": made.parsable,
+        "edited": made.edited,
+        "successful": made.successful,
+    }
     columns = ("attempt", "feedback", "feedback_by", "update", "update_by", "sample_key")
     with run.store.workspace() as ws:
         rows = ws.dicts(
@@ -92,19 +100,24 @@ def _trajectories(run: Run, manifest: Manifest) -> Shown:
         )
     return {
         "figure": bars(
-            "Trajectories", {step: float(manifest.counts[step]) for step in steps}, "trajectories"
+            "Trajectories", {step: float(count) for step, count in steps.items()}, "trajectories"
         ),
         "endings": table(
             ("ending", "trajectories"),
-            sorted(manifest.metrics["endings"].items(), key=lambda found: -found[1]),
+            sorted(made.endings.items(), key=lambda found: -found[1]),
         ),
         "preview": _shown(columns, rows),
     }
 
 
 def _dataset(run: Run, manifest: Manifest) -> Shown:
-    steps = {"judged": "verified", "correct": "correct", "kept": "self", "with human rows": "rows"}
-    counts = {label: float(manifest.counts[name]) for label, name in steps.items()}
+    rows = manifest.result(DatasetResult)
+    counts = {
+        "judged": float(rows.verified),
+        "correct": float(rows.correct),
+        "kept": float(rows.own),
+        "with human rows": float(rows.rows),
+    }
     return {
         "figure": bars("From samples to training rows", counts, "samples, then rows"),
         "preview": _records(

@@ -5,10 +5,19 @@ Each check has a threshold, evidence and one sentence of advice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from selftrain_assets.domain.measurements import (
+    Concentration,
+    Interval,
+    Leak,
+    SecondOpinion,
+    Solutions,
+    Thoughts,
+    Unparsed,
+)
 from selftrain_assets.domain.waivers import Waiver
 
 
@@ -165,13 +174,10 @@ CHECKS: dict[str, dict[str, tuple[bool, str]]] = {
 }
 
 
-def infra_errors(counts: Mapping[str, int]) -> Check:
+def infra_errors(missing: int, verifications: int) -> Check:
     """Blocks above INFRA_ERROR_LIMIT: verdicts that are missing are not missing at random."""
-    share = counts["infra_error"] / max(1, counts["verifications"])
-    message = (
-        f"{counts['infra_error']} of {counts['verifications']} samples have no verdict because the"
-        " verifier failed"
-    )
+    share = missing / max(1, verifications)
+    message = f"{missing} of {verifications} samples have no verdict because the verifier failed"
     advice = "" if share <= INFRA_ERROR_LIMIT else "; mend it and run again, only these are owed"
     return Check(
         INFRA_ERROR,
@@ -182,13 +188,13 @@ def infra_errors(counts: Mapping[str, int]) -> Check:
     )
 
 
-def unscorable(counts: Mapping[str, int]) -> Check:
+def unscorable(unscored: int, verifications: int) -> Check:
     """Warns where tests cannot judge what they are asked about.
 
     Such samples earn no reward, whether right or not.
     """
-    share = counts["unscorable"] / max(1, counts["verifications"])
-    message = f"the tests cannot judge {counts['unscorable']} of {counts['verifications']} samples"
+    share = unscored / max(1, verifications)
+    message = f"the tests cannot judge {unscored} of {verifications} samples"
     advice = (
         ""
         if share <= UNSCORABLE_LIMIT
@@ -203,42 +209,39 @@ def unscorable(counts: Mapping[str, int]) -> Check:
     )
 
 
-def correct_samples(counts: Mapping[str, int]) -> Check:
+def correct_samples(rows: int, problems: int, verified: int, cut_off: int = 0) -> Check:
     """Blocks without a single correct sample: training on no rows would return the start model."""
-    if counts["self"]:
-        message = f"{counts['self']} rows from correct samples of {counts['problems']} problems"
-    elif counts.get("cut_off"):
+    if rows:
+        message = f"{rows} rows from correct samples of {problems} problems"
+    elif cut_off:
         message = (
-            f"all {counts['cut_off']} correct samples among {counts['verified']} were cut off, so"
+            f"all {cut_off} correct samples among {verified} were cut off, so"
             " there is nothing whole to learn from; raise max_tokens, or set cut_off: keep."
             " Earlier rounds stay as they are"
         )
     else:
         message = (
-            f"no correct sample among {counts['verified']}, so there is nothing to learn from; draw"
+            f"no correct sample among {verified}, so there is nothing to learn from; draw"
             " more samples_per_problem or raise the temperature, look at a few samples (selftrain"
             " sql) to see whether prompt and verifier fit, or start from a stronger model. Earlier"
             " rounds stay as they are"
         )
     return Check(
         CORRECT_SAMPLES,
-        counts["self"] > 0,
+        rows > 0,
         True,
         message,
-        {"rows": counts["self"], "verified": counts["verified"]},
+        {"rows": rows, "verified": verified},
     )
 
 
-def cut_off(counts: Mapping[str, int]) -> Check:
+def cut_off(unended: int, samples: int) -> Check:
     """Warns where many samples ran into max_tokens, or ended within a thought.
 
     Those of them that are right have no end that could be learnt.
     """
-    share = counts["cut_off"] / max(1, counts["samples"])
-    message = (
-        f"{counts['cut_off']} of {counts['samples']} samples ran into max_tokens or ended within a"
-        " thought"
-    )
+    share = unended / max(1, samples)
+    message = f"{unended} of {samples} samples ran into max_tokens or ended within a thought"
     advice = (
         ""
         if share <= CUT_OFF_LIMIT
@@ -256,7 +259,7 @@ def cut_off(counts: Mapping[str, int]) -> Check:
     )
 
 
-def not_below_base(gain: Mapping[str, float] | None) -> Check:
+def not_below_base(gain: Interval | None) -> Check:
     """Warns where the paired interval of the gain over the base lies wholly below zero."""
     if gain is None:
         return Check(NOT_BELOW_BASE, True, False, "this is the base")
@@ -276,15 +279,13 @@ def not_below_base(gain: Mapping[str, float] | None) -> Check:
     return Check(NOT_BELOW_BASE, passed, False, message + advice, dict(gain))
 
 
-def parse_failures(counts: Mapping[str, int], examples: Sequence[Mapping[str, Any]] = ()) -> Check:
+def parse_failures(malformed: int, verifications: int, examples: Sequence[Unparsed] = ()) -> Check:
     """Warns where no answer can be parsed in many samples.
 
     The format is not learnt, is being lost, or is cut off.
     """
-    share = counts["malformed"] / max(1, counts["verifications"])
-    message = (
-        f"no answer could be read out of {counts['malformed']} of {counts['verifications']} samples"
-    )
+    share = malformed / max(1, verifications)
+    message = f"no answer could be read out of {malformed} of {verifications} samples"
     advice = (
         ""
         if share <= MALFORMED_LIMIT
@@ -297,7 +298,7 @@ def parse_failures(counts: Mapping[str, int], examples: Sequence[Mapping[str, An
     return Check(MALFORMED, share <= MALFORMED_LIMIT, False, message + advice, evidence)
 
 
-def second_opinion(found: Mapping[str, Any]) -> Check:
+def second_opinion(found: SecondOpinion) -> Check:
     """Warns where the verifier seems to miss right answers.
 
     That is where the interval of the share that a second reading would pass lies wholly above
@@ -305,14 +306,14 @@ def second_opinion(found: Mapping[str, Any]) -> Check:
     """
     share, left_out = found["share"], found["left_out"]
     if not share:
-        told = [
-            f"there is no other reading of what verifier {name} judges" for name in left_out
-        ] + [found["error"]] * bool(found["error"])
+        reasons = [f"there is no other reading of what verifier {name} judges" for name in left_out]
+        if found["error"]:
+            reasons.append(found["error"])
         return Check(
             SECOND_OPINION,
             True,
             False,
-            "; ".join(["no wrong or malformed sample was read again", *told]),
+            "; ".join(["no wrong or malformed sample was read again", *reasons]),
         )
     passed = share["low"] <= SECOND_OPINION_LIMIT
     message = (
@@ -338,7 +339,7 @@ def second_opinion(found: Mapping[str, Any]) -> Check:
     return Check(SECOND_OPINION, passed, False, message + advice, evidence)
 
 
-def thoughts_close(found: Mapping[str, Any] | None) -> Check:
+def thoughts_close(found: Thoughts | None) -> Check:
     """Warns where many thoughts never close: such samples have no answer."""
     if not found:
         return Check(THOUGHTS_CLOSE, True, False, "no sample has a thought before its answer")
@@ -361,15 +362,13 @@ def thoughts_close(found: Mapping[str, Any] | None) -> Check:
     )
 
 
-def distinct_solutions(
-    now: Mapping[str, float], first: Mapping[str, float], repeated: Sequence[Mapping[str, Any]] = ()
-) -> Check:
+def distinct_solutions(now: Solutions, first: Solutions) -> Check:
     """Warns where correct samples repeat one another much more than in the first round.
 
     Far below the first round's share it blocks: the policy has collapsed onto few solutions, and
     training on them would make it worse.
     """
-    if not now["correct"] or not first["correct"]:
+    if not now.get("correct") or not first.get("correct"):
         return Check(DISTINCT, True, False, "there are no correct samples to compare")
     share, before = (of["distinct"] / of["correct"] for of in (now, first))
     message = (
@@ -396,7 +395,7 @@ def distinct_solutions(
         passed,
         share < BLOCK_BELOW * before,
         message + advice,
-        evidence | {"most repeated": list(repeated)},
+        evidence | {"most repeated": now.get("repeated", [])},
     )
 
 
@@ -427,9 +426,10 @@ def length_drift(now: float | None, first: float | None) -> Check:
     )
 
 
-def top_problems(share: float | None, examples: Sequence[Mapping[str, Any]] = ()) -> Check:
+def top_problems(concentration: Concentration | None) -> Check:
     """Warns where few problems make most of the rows."""
-    if share is None:
+    share = concentration.get("share") if concentration else None
+    if concentration is None or share is None:
         return Check(TOP_PROBLEMS, True, False, "there are no rows of the policy's own")
     passed = share <= TOP_LIMIT
     message = f"the {TOP_SHARE:.0%} of the problems with most rows hold {share:.0%} of the rows"
@@ -446,12 +446,12 @@ def top_problems(share: float | None, examples: Sequence[Mapping[str, Any]] = ()
         passed,
         False,
         message + advice,
-        {"share": share, "limit": TOP_LIMIT, "problems": list(examples)},
+        {"share": share, "limit": TOP_LIMIT, "problems": concentration.get("problems", [])},
     )
 
 
 def held_out_apart(
-    leaks: Sequence[Mapping[str, Any]],
+    leaks: Sequence[Leak],
     looked_at: str,
     allowed: Sequence[tuple[Waiver, int]] = (),
     unseen: int = 0,
@@ -483,7 +483,7 @@ def held_out_apart(
     return Check(HELD_OUT_APART, not exact and not unseen, True, message, evidence)
 
 
-def near_copies(leaks: Sequence[Mapping[str, Any]], total: int, looked_at: str) -> Check:
+def near_copies(leaks: Sequence[Leak], total: int, looked_at: str) -> Check:
     """Warns where much training text is a held-out text but for a few words.
 
     Problems of one template are such near copies.

@@ -6,16 +6,14 @@ Reports and cards show the reasons.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from selftrain_assets.domain.measurements import Leak
 from selftrain_assets.domain.settings import Execution
 
-Leak = Mapping[str, Any]
-"""As a manifest keeps it: `problem_id` is what was found in, `held_out_id` what was found,
-`exact` whether as a whole."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 

@@ -22,7 +22,7 @@ from selftrain_assets.domain.weights import (
     StoredCheckpoint,
     WeightsRef,
 )
-from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
+from selftrain_assets.pipeline.results import CheckpointResult, DatasetResult, PolicyResult
 from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.lookup import Files, lookup, nth
 from selftrain_assets.store.manifest import DRAWN
@@ -328,7 +328,7 @@ class Lineage:
         return Node(
             "dataset",
             f"{dataset.experiment} {dataset.scope}",
-            _facts(self, dataset) | {"rows": dataset.counts["rows"]},
+            _facts(self, dataset) | {"rows": dataset.result(DatasetResult).rows},
             edges,
         )
 

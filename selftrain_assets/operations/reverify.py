@@ -16,6 +16,7 @@ from selftrain_assets.domain.selection import Selection
 from selftrain_assets.domain.types import Row, Sample, VerdictMembership, Verification
 from selftrain_assets.pipeline.dataset import Judged, evidence_stages, select_rows
 from selftrain_assets.pipeline.generation import load_requests
+from selftrain_assets.pipeline.results import VerificationsResult
 from selftrain_assets.pipeline.run import Clock, Run, iteration_scope
 from selftrain_assets.pipeline.sampling import SAMPLES_OF, verdict_membership
 from selftrain_assets.pipeline.verification import verify_missing
@@ -88,7 +89,8 @@ def _judged_again(
             f"{run.name}: {finished.scope} has other {drawn.stage} than those its {finished.stage}"
             f" are on; `selftrain run {run.name}` judges them, then ask again"
         )
-    policy = finished.detail["policy"]
+    verdicts = finished.result(VerificationsResult)
+    policy = verdicts.policy
     judgements = folder / f"{finished.scope}-{finished.stage}.parquet"
     with run.store.workspace() as ws:
         samples, requests = ws.pool(run.store.samples(policy)), load_requests(ws, run, drawn)
@@ -98,7 +100,7 @@ def _judged_again(
         ws.write(verdict_membership(ws, result), judgements)
         earlier = ws.pools(
             Verification,
-            (run.store.verifications(name, policy) for name in finished.detail["verifiers"]),
+            (run.store.verifications(name, policy) for name in verdicts.verifiers),
         )
         changed = ws.table(
             _ChangedVerdict,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selftrain_assets.domain.errors import TaskError
+from selftrain_assets.domain.measurements import Leak, Solutions
 from selftrain_assets.domain.quality_checks import (
     CHECKS,
     Check,
@@ -24,9 +25,18 @@ from selftrain_assets.domain.quality_checks import (
     top_problems,
     unscorable,
 )
-from selftrain_assets.domain.waivers import Leak, Waiver, divided
-from selftrain_assets.pipeline.results import PolicyResult
+from selftrain_assets.domain.waivers import Waiver, divided
+from selftrain_assets.pipeline.results import (
+    DatasetResult,
+    EvaluationResult,
+    LeaksFound,
+    PolicyResult,
+    ProblemsResult,
+    SamplesResult,
+    VerificationsResult,
+)
 from selftrain_assets.pipeline.run import BASE, Run, iteration_scope
+from selftrain_assets.recipes.tripost.results import TrajectoriesResult
 from selftrain_assets.store import SHORT, Manifest
 from selftrain_assets.store.inspection import parents_of
 
@@ -37,38 +47,38 @@ def check(run: Run, manifest: Manifest) -> list[Check]:
     found = []
     match manifest.stage:
         case "problems":
-            found = _leaks(
-                run,
-                manifest,
-                sum(manifest.counts.get(split, 0) for split in ("train", "human", "source")),
-            )
+            problems = manifest.result(ProblemsResult)
+            found = _leaks(run, problems, problems.train + problems.human + problems.source)
         case "policy":
             found = [_policy_edge(run, manifest)]
         case "samples":
-            found = [cut_off(manifest.counts), thoughts_close(manifest.metrics.get("thoughts"))]
+            samples = manifest.result(SamplesResult)
+            found = [cut_off(samples.cut_off, samples.samples), thoughts_close(samples.thoughts)]
         case "verifications" | "rationalizations" | "translations":
-            found = [infra_errors(manifest.counts), unscorable(manifest.counts)]
-            found += [parse_failures(manifest.counts, manifest.detail.get("unparsed", ()))]
-            if manifest.stage == "verifications":
-                found += _drift(run, manifest)
-        case "trajectories":
+            verdicts = manifest.result(VerificationsResult)
             found = [
-                infra_errors({"verifications": manifest.counts["attempted"], **manifest.counts})
+                infra_errors(verdicts.infra_error, verdicts.verifications),
+                unscorable(verdicts.unscorable, verdicts.verifications),
+                parse_failures(verdicts.malformed, verdicts.verifications, verdicts.unparsed),
             ]
+            if manifest.stage == "verifications":
+                found += _drift(run, verdicts)
+            found += _second_opinion(verdicts)
+        case "trajectories":
+            made = manifest.result(TrajectoriesResult)
+            found = [infra_errors(made.infra_error, made.attempted)]
         case "dataset":
-            concentration = manifest.detail.get("concentration", {})
-            found = [] if _gold_alone(run, manifest) else [correct_samples(manifest.counts)]
-            found += [*_leaks(run, manifest, manifest.counts["rows"])]
-            found += [top_problems(concentration.get("share"), concentration.get("problems", ()))]
+            rows = manifest.result(DatasetResult)
+            if not _gold_alone(run, manifest):
+                found = [correct_samples(rows.own, rows.problems, rows.verified, rows.cut_off or 0)]
+            found += _leaks(run, rows, rows.rows)
+            found.append(top_problems(rows.concentration))
         case "checkpoint":
             found = [_next_edge(run, manifest)]
         case "evaluation":
-            found = [
-                not_below_base(manifest.metrics.get("gain_over_base")),
-                thoughts_close(manifest.metrics.get("thoughts")),
-            ]
-    if "second_opinion" in manifest.metrics:
-        found.append(second_opinion(manifest.metrics["second_opinion"]))
+            measured = manifest.result(EvaluationResult)
+            found = [not_below_base(measured.gain_over_base), thoughts_close(measured.thoughts)]
+            found += _second_opinion(measured)
     if manifest.stage in CHECKS and manifest.stage != "policy":  # a policy has no tables
         found.append(intact(_fault(run, manifest)))
     return sorted(found, key=lambda c: not c.blocking)
@@ -84,25 +94,26 @@ def require(manifest: Manifest, checks: Sequence[Check]) -> None:
             )
 
 
-def _leaks(run: Run, manifest: Manifest, total: int) -> list[Check]:
+def _second_opinion(result: VerificationsResult | EvaluationResult) -> list[Check]:
+    return [second_opinion(result.second_opinion)] if result.second_opinion else []
+
+
+def _leaks(run: Run, result: LeaksFound, total: int) -> list[Check]:
     """Less those of problems that were retracted, which are neither trained on nor evaluated on,
     and those that are allowed."""
-    left, allowed = leaks_of(run, manifest)
-    looked_at, unseen = (
-        manifest.detail.get("looked_at", "nothing was looked at"),
-        manifest.detail.get("more_leaks", 0),
-    )
-    return [held_out_apart(left, looked_at, allowed, unseen), near_copies(left, total, looked_at)]
+    left, allowed = leaks_of(run, result)
+    return [
+        held_out_apart(left, result.looked_at, allowed, result.more_leaks),
+        near_copies(left, total, result.looked_at),
+    ]
 
 
-def leaks_of(run: Run, manifest: Manifest) -> tuple[list[Leak], list[tuple[Waiver, int]]]:
+def leaks_of(run: Run, result: LeaksFound) -> tuple[list[Leak], list[tuple[Waiver, int]]]:
     """Held-out text that was found in what this stage made and that nothing excuses, and each
     waiver with what it allows of it."""
     retracted = {*run.retracted.values("problem")}
     found = [
-        leak
-        for leak in manifest.detail.get("leaks", ())
-        if not {leak["problem_id"], leak["held_out_id"]} & retracted
+        leak for leak in result.leaks if not {leak["problem_id"], leak["held_out_id"]} & retracted
     ]
     return divided(found, run.config.contamination.allow)
 
@@ -115,14 +126,14 @@ def _gold_alone(run: Run, dataset: Manifest) -> bool:
     return not ratio.get("correct") and not ratio.get("improved")
 
 
-def _drift(run: Run, manifest: Manifest) -> list[Check]:
+def _drift(run: Run, verdicts: VerificationsResult) -> list[Check]:
     """Against the first round, which has nothing to be compared with but itself."""
-    started = run.manifest(iteration_scope(1), manifest.stage)
-    now = manifest.metrics["solutions"]
-    first = (started.metrics if started else {}).get("solutions", now)
+    first_round = run.manifest(iteration_scope(1), "verifications")
+    now = verdicts.solutions or Solutions()
+    first = (first_round.result(VerificationsResult).solutions if first_round else None) or now
     return [
-        distinct_solutions(now, first, now["repeated"]),
-        length_drift(now["mean_tokens"], first["mean_tokens"]),
+        distinct_solutions(now, first),
+        length_drift(now.get("mean_tokens"), first.get("mean_tokens")),
     ]
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.domain.identity import fingerprint
@@ -18,6 +17,7 @@ from selftrain_assets.models.tokenization import tokenizer_digest
 from selftrain_assets.pipeline.diagnostics import VERSION, concentration, leaks_in_selection
 from selftrain_assets.pipeline.diversity import diversity
 from selftrain_assets.pipeline.references import human_rows, instructed, mixed_in
+from selftrain_assets.pipeline.results import DatasetResult
 from selftrain_assets.pipeline.rows import Rows, volumes_of
 from selftrain_assets.pipeline.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.pipeline.sampling import SAMPLES_OF
@@ -75,13 +75,12 @@ def dataset(run: Run, iteration: int) -> Manifest:
             key=key,
             digest=rows.digest,
             parents=parents,
-            counts=rows.counts,
-            metrics=rows.metrics
-            | {
-                "diversity": diversity(run, scope, rows.table),
-                "tokenization": tokenization(run, scope, rows.table),
-            },
-            detail=rows.symptoms,
+            result=rows.result.model_copy(
+                update={
+                    "diversity": diversity(run, scope, rows.table),
+                    "tokenization": tokenization(run, scope, rows.table),
+                }
+            ),
             settings=config.recipe.model_dump(mode="json"),
             files={"rows": rows.table},
         )
@@ -109,14 +108,15 @@ def selected(run: Run, iteration: int) -> Rows:
         table, digest = run.store.write_relation(
             run.name, iteration_scope(iteration), "rows", ws, selection.rows, ROW_DIGEST
         )
-        symptoms = {
-            "concentration": concentration(
-                dict(ws.rows("selection.rows_by_problem", chosen=chosen))
-            ),
+        rows_by_problem = dict(ws.rows("selection.rows_by_problem", chosen=chosen))
+        result = DatasetResult(
+            **_count(run, ws, selection, iteration),
+            rows_by_method=_volumes(ws, selection.rows),
+            mixed=volumes_of(selection.mixed),
+            concentration=concentration(rows_by_problem),
             **leaks_in_selection(run, ws, chosen, selection.samples, other_rows),
-        }
-        metrics = _volumes(ws, selection.rows) | volumes_of(selection.mixed)
-        return Rows(table, digest, _count(run, ws, selection, iteration), metrics, symptoms)
+        )
+        return Rows(table, digest, result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +263,13 @@ def _count(run: Run, ws: Workspace, selection: Selected, iteration: int) -> dict
     }
 
 
-def _volumes(ws: Workspace, rows: Relation[Row]) -> dict[str, Any]:
+def _volumes(ws: Workspace, rows: Relation[Row]) -> dict[str, dict[str, int]] | None:
     """{method: {method its solutions are from, or human: rows}}, where there are several
     methods."""
-    volumes: dict[str, Any] = {}
+    volumes: dict[str, dict[str, int]] = {}
     for method, origin, count in ws.rows("selection.rows_by_method", rows=rows):
         volumes.setdefault(method, {})[origin] = count
-    return {"rows": volumes} if volumes else {}
+    return volumes or None
 
 
 MAKERS: dict[str, Callable[[Run, int], Rows]] = {

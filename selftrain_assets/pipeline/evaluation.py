@@ -13,7 +13,7 @@ from selftrain_assets.domain.types import Improvement, Outcome, Score
 from selftrain_assets.pipeline import second_opinion
 from selftrain_assets.pipeline.generation import generate_missing, is_drawn, plan_requests
 from selftrain_assets.pipeline.metrics import CORRECT, VERSION, Ballots, Votes, measure, vote_of_all
-from selftrain_assets.pipeline.results import CheckpointResult
+from selftrain_assets.pipeline.results import CheckpointResult, EvaluationResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish
 from selftrain_assets.pipeline.thoughts import thoughts
 from selftrain_assets.pipeline.verification import count_outcomes, is_judged, verify_missing
@@ -47,7 +47,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
     current = run.done(scope, "evaluation", key, parents)
     if (
         current
-        and not current.counts[str(Outcome.INFRA_ERROR)]
+        and not current.result(EvaluationResult).infra_error
         and is_drawn(run, plan)
         and is_judged(run, trained.digest, lambda ws: plan_requests(ws, plan))
     ):
@@ -105,8 +105,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
             key=key,
             digest=digest,
             parents=parents,
-            counts=counts,
-            metrics=metrics,
+            result=EvaluationResult(**counts, **metrics),
             settings=config.evaluation.model_dump(mode="json"),
             versions={"engine": engines or ""},
             files=files,

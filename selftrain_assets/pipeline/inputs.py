@@ -14,7 +14,8 @@ from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.tokenization import check_tokenizer
 from selftrain_assets.pipeline.chat_checks import check_chats
 from selftrain_assets.pipeline.diagnostics import VERSION, leaks_in_problems
-from selftrain_assets.pipeline.run import INPUTS, MOMENT, Clock, Run, finish, iteration_scope
+from selftrain_assets.pipeline.results import ProblemsResult
+from selftrain_assets.pipeline.run import INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.pipeline.sampling import teacher
 from selftrain_assets.recipes import Diversification, TriPosT
 from selftrain_assets.recipes.tripost.stages import check_prompt, check_solutions, script_of
@@ -45,14 +46,12 @@ def problems(run: Run) -> Manifest:
     digest = fingerprint("problems", [asdict(p) for p in loaded])
     key = fingerprint("problems and their symptoms", digest, VERSION)
     current = run.done(INPUTS, "problems", key, {})
-    if current and (not asks or MOMENT in current.detail):
+    if current and (not asks or current.result(ProblemsResult).moment):
         return current
     # what does not fit should be told before anything is written
     check_tokenizer(resolve_model(config.model))
-    told = {MOMENT: run.moment.isoformat()} if asks else {}
     with run.store.writing(run.name, INPUTS, "problems", run.owner):
         table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, loaded)
-        counts = {split: sum(p.split == split for p in loaded) for split in SPLITS}
         return finish(
             run,
             clock,
@@ -61,10 +60,14 @@ def problems(run: Run) -> Manifest:
             key=key,
             digest=digest,
             parents={},
-            counts=counts,
             settings=config.task.model_dump(mode="json"),
             files={"problems": table},
-            detail=leaks_in_problems(loaded) | {"remarks": list(found.remarks)} | told,
+            result=ProblemsResult(
+                **{split: sum(p.split == split for p in loaded) for split in SPLITS},
+                **leaks_in_problems(loaded),
+                remarks=found.remarks,
+                moment=run.moment if asks else None,
+            ),
         )
 
 

@@ -11,7 +11,7 @@ from selftrain_assets.domain.mixing import HUMAN, Mixing, amounts, split_budget
 from selftrain_assets.domain.prompts import Prompt
 from selftrain_assets.domain.selection import make_row, take_rows
 from selftrain_assets.domain.types import Problem, Row
-from selftrain_assets.pipeline.rows import Rows, freeze, volumes_of
+from selftrain_assets.pipeline.rows import Rows, freeze
 from selftrain_assets.pipeline.run import Method, Run
 
 
@@ -129,5 +129,5 @@ def instructed(run: Run, iteration: int) -> Rows:
         iteration,
         rows,
         counts | {"problems": len({row.problem_id for row in rows})},
-        volumes_of(mixed),
+        mixed,
     )

@@ -1,25 +1,70 @@
-"""What each stage notes of its result. Stages write these, and whoever reads a manifest reads it
-as one of them."""
+"""What each stage notes of its result.
+
+Stages write these, and whoever reads a manifest reads it as one of them. What a stage of one
+recipe notes lies with the recipe.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
 
 from selftrain_assets.config.forks import Fork
+from selftrain_assets.domain.measurements import (
+    Concentration,
+    Difficulty,
+    Interval,
+    Leak,
+    SecondOpinion,
+    Solutions,
+    Thoughts,
+    Tokenization,
+    Unparsed,
+    Yield,
+)
 from selftrain_assets.domain.weights import WeightsRef
 from selftrain_assets.recipes.teachers import CheckpointOf
-from selftrain_assets.store.results import Detail, In, Metric, StageResult
+from selftrain_assets.store.results import Count, Detail, In, Metric, OptionalCount, StageResult
 
-OptionalCount = Annotated[int | None, In("counts")]
 Series = tuple[tuple[int, float], ...]
 """A value by optimizer step."""
+Yields = dict[str, dict[str, Yield]]
+"""By the method asked for and the method that the solution is from."""
+
+
+class LeaksFound(StageResult):
+    """Held-out text in what is learnt from: `leaks` that are named and `more_leaks` that are only
+    counted, in what `looked_at` says."""
+
+    leaks: Detail[tuple[Leak, ...]] = ()
+    more_leaks: Detail[int] = 0
+    looked_at: Detail[str] = "nothing was looked at"
+
+
+class ProblemsResult(LeaksFound):
+    """Problems by their split.
+
+    `moment` is the time that chat templates are told, where anything is asked in a chat.
+    """
+
+    train: Count
+    human: Count
+    validation: Count
+    test: Count
+    transfer: Count
+    suite: Count = 0
+    source: Count = 0
+    remarks: Detail[tuple[str, ...]] = ()
+    moment: Detail[datetime | None] = None
 
 
 class PolicyResult(StageResult):
     """The weights that a round samples from.
 
-    `origin` is the scope whose checkpoint they are, or "teacher". `forks` are those that this round
-    is the first after.
+    `origin` is the scope whose checkpoint they are, or "teacher". `forks` are those that this
+    round is the first after.
     """
 
     weights: Annotated[WeightsRef, In("detail", formerly="place")]
@@ -28,11 +73,74 @@ class PolicyResult(StageResult):
     forks: Detail[tuple[Fork, ...]] = ()
 
 
+class SamplesResult(StageResult):
+    """Samples of so many `problems`; of these `reused` were drawn before, and `cut_off` did not
+    end by themselves."""
+
+    samples: Count
+    reused: Count
+    problems: Count
+    cut_off: Count
+    thoughts: Metric[Thoughts | None] = None
+
+
+class VerificationsResult(StageResult):
+    """Verdicts by outcome. Of all `verifications`, `shared` stand on the run of an equal program,
+    and `reused` were given before.
+
+    `policy` and `verifiers` are the digests whose pools hold the verdicts.
+    """
+
+    passed: Count = Field(alias="pass")
+    wrong: Count
+    malformed: Count
+    timeout: Count
+    resource: Count
+    unscorable: Count
+    infra_error: Count
+    verifications: Count
+    shared: Count = 0
+    reused: Count
+    problems_solved: Count
+    policy: Detail[str]
+    verifiers: Detail[tuple[str, ...]]
+    unparsed: Detail[tuple[Unparsed, ...]] = ()
+    solutions: Metric[Solutions | None] = None
+    second_opinion: Metric[SecondOpinion | None] = None
+    yields: Metric[Yields | None] = None
+
+
+class DatasetResult(LeaksFound):
+    """Rows by where they come from: the policy's own samples, among them `rationalized`,
+    `improved` and `from_earlier_rounds`, and `human` ones. Own rows are selected from `verified`
+    samples, of which some are `correct`, and of these some `cut_off` and left out.
+
+    `rows_by_method` counts rows by their method and the method that the solution is from;
+    `mixed` counts rows of other sources.
+    """
+
+    rows: Count
+    own: Count = Field(alias="self")
+    human: Count
+    rationalized: Count = 0
+    improved: OptionalCount = None
+    from_earlier_rounds: Count = 0
+    verified: Count
+    correct: Count
+    cut_off: OptionalCount = None
+    problems: Count
+    rows_by_method: Annotated[dict[str, dict[str, int]] | None, In("metrics", "rows")] = None
+    mixed: Metric[dict[str, int] | None] = None
+    diversity: Metric[dict[str, float] | None] = None
+    tokenization: Metric[Tokenization | None] = None
+    concentration: Detail[Concentration | None] = None
+
+
 class CheckpointResult(StageResult):
     """Weights after training; of a base that is the model as it is, the weights alone.
 
-    `start` are the weights that training began from. `optimizer_steps_by_method` are counted where
-    each method has weights of its own.
+    `start` are the weights that training began from. `optimizer_steps_by_method` are counted
+    where each method has weights of its own.
     """
 
     weights: Annotated[WeightsRef, In("detail", formerly="place")]
@@ -44,5 +152,38 @@ class CheckpointResult(StageResult):
     optimizer_steps_by_method: Annotated[dict[str, int] | None, In("detail", "optimizer_steps")] = (
         None
     )
-    losses: Metric[Series] = ()
-    validation: Metric[Series] = ()
+    losses: Metric[Series | None] = None
+    validation: Metric[Series | None] = None
+
+
+class Accuracies(StageResult):
+    """Accuracies of one way of answering: all methods together, one of them, or one on a suite."""
+
+    model_config = ConfigDict(extra="ignore")  # other versions may measure more
+
+    greedy_accuracy: Metric[Interval]
+    train_accuracy: Metric[Interval | None] = None
+    validation_accuracy: Metric[Interval | None] = None
+    transfer_accuracy: Metric[Interval | None] = None
+    pass_at_k: Metric[dict[str, Interval]]
+    maj_at_k: Metric[dict[str, Interval]]
+    groups: Metric[dict[str, dict[str, Interval]]] = Field(default_factory=dict)
+    gain_over_base: Metric[Interval | None] = None
+    by_difficulty: Metric[dict[str, Difficulty] | None] = None
+
+
+class EvaluationResult(Accuracies):
+    """Accuracies on held-out problems, of all methods together; by method and by suite where there
+    are some. `ranked` are the methods, the best first; `agreement` and `choice` compare them."""
+
+    problems: Count
+    samples: Count
+    infra_error: Count
+    methods: Metric[dict[str, Accuracies] | None] = None
+    ranked: Metric[list[str] | None] = None
+    agreement: Metric[dict[str, Any] | None] = None
+    choice: Metric[dict[str, Any] | None] = None
+    suites: Metric[dict[str, Accuracies] | None] = None
+    second_opinion: Metric[SecondOpinion | None] = None
+    thoughts: Metric[Thoughts | None] = None
+    self_improvement: Metric[dict[str, Any] | None] = None

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.types import Row
 from selftrain_assets.pipeline.diagnostics import concentration, leaks_in_rows
+from selftrain_assets.pipeline.results import DatasetResult
 from selftrain_assets.pipeline.run import Run, iteration_scope
 from selftrain_assets.store import Table
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A table of rows under its digest, what is counted and measured of it, and what its checks
-    stand on."""
+    """A table of rows under its digest, and what the stage notes of it."""
 
     table: Table
     digest: str
-    counts: dict[str, int]
-    metrics: dict[str, Any]
-    symptoms: dict[str, Any]
+    result: DatasetResult
 
 
 def freeze(
@@ -31,9 +28,17 @@ def freeze(
     iteration: int,
     rows: Sequence[Row],
     counts: Mapping[str, int],
-    metrics: Mapping[str, Any],
+    mixed: Mapping[str, Sequence[Row]] | None = None,
 ) -> Rows:
-    """Write a list of rows."""
+    """Write a list of rows.
+
+    Args:
+        run: The run.
+        iteration: The round whose rows they are.
+        rows: All rows.
+        counts: Counts of a DatasetResult beside that of all rows.
+        mixed: Those of other sources among them.
+    """
     digest = fingerprint("rows", [row.key for row in rows])
     texts = ((row.sample_key, row.problem_id, row.completion) for row in rows)
     own = Counter(row.problem_id for row in rows if row.source != "human")
@@ -42,12 +47,16 @@ def freeze(
             run.name, iteration_scope(iteration), "rows", digest, Row, list(rows)
         ),
         digest,
-        {"rows": len(rows), **counts},
-        dict(metrics),
-        {"concentration": concentration(own), **leaks_in_rows(run, texts, f"{len(rows)} rows")},
+        DatasetResult(
+            rows=len(rows),
+            **counts,
+            mixed=volumes_of(mixed or {}),
+            concentration=concentration(own),
+            **leaks_in_rows(run, texts, f"{len(rows)} rows"),
+        ),
     )
 
 
-def volumes_of(mixed: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
+def volumes_of(mixed: Mapping[str, Sequence[Row]]) -> dict[str, int] | None:
     """How many rows each other source gave, where any did."""
-    return {"mixed": {name: len(rows) for name, rows in mixed.items()}} if mixed else {}
+    return {name: len(rows) for name, rows in mixed.items()} or None

@@ -24,13 +24,12 @@ from selftrain_assets.models.chat import chat_frame
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.thinking import marks_of
 from selftrain_assets.models.tokenization import learnt_end
+from selftrain_assets.pipeline.results import ProblemsResult
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.results import StageResult
 from selftrain_assets.verifiers import Verifier, verifier_fingerprint
 
 INPUTS, BASE = "inputs", "base"
-MOMENT = "moment"
-"""Where the manifest of the problems keeps the time that chat templates are told."""
 SAMPLED = ("policy", "samples", "verifications")
 """Stages of rounds that sample."""
 Progress = Callable[[str, int, int], None]
@@ -242,9 +241,10 @@ class Run:
         experiment or the one that it goes on from. It is kept with them, so that prompts are the
         same on another day."""
         for name in (self.name, *(fork.experiment for fork in self.config.forks)):
-            found = self.store.manifest(name, INPUTS, "problems")
-            if found is not None and MOMENT in found.detail:
-                return datetime.fromisoformat(found.detail[MOMENT])
+            frozen = self.store.manifest(name, INPUTS, "problems")
+            moment = frozen.result(ProblemsResult).moment if frozen else None
+            if moment is not None:
+                return moment
         return now()
 
     def end(self, prompt: Prompt) -> str | None:

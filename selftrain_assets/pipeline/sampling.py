@@ -9,7 +9,6 @@ from selftrain_assets.domain.errors import TaskError, UserError, nearest
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.requests import Draws, plan_draws
 from selftrain_assets.domain.types import (
-    Outcome,
     Sample,
     SampleMembership,
     VerdictMembership,
@@ -26,7 +25,12 @@ from selftrain_assets.pipeline.generation import (
     load_requests,
     plan_requests,
 )
-from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
+from selftrain_assets.pipeline.results import (
+    CheckpointResult,
+    PolicyResult,
+    SamplesResult,
+    VerificationsResult,
+)
 from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
 from selftrain_assets.pipeline.thoughts import thoughts
 from selftrain_assets.pipeline.verification import (
@@ -261,13 +265,13 @@ def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Ma
             stage,
             key=key,
             digest=digest,
-            counts={
-                "samples": drawn.requested,
-                "reused": drawn.reused,
-                "problems": problems,
-                "cut_off": cut_off,
-            },
-            metrics=thoughts(ws, requests, drawn.samples),
+            result=SamplesResult(
+                samples=drawn.requested,
+                reused=drawn.reused,
+                problems=problems,
+                cut_off=cut_off,
+                **thoughts(ws, requests, drawn.samples),
+            ),
             tokens=drawn.tokens,
             parents=parents,
             settings=_drawn_by(run, stage),
@@ -294,7 +298,7 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
     current = run.done(scope, stage, key, parents)
     if (
         current
-        and not current.counts[str(Outcome.INFRA_ERROR)]
+        and not current.result(VerificationsResult).infra_error
         and is_judged(run, policy, lambda ws: load_requests(ws, run, drawn))
     ):
         return current
@@ -320,19 +324,19 @@ def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
             key=key,
             digest=digest,
             parents=parents,
-            counts=count_outcomes(ws, result)
-            | {
-                "reused": result.reused,
-                "problems_solved": solved,
-            },
             settings=_by_method({m.name: m.verifier for m in run.methods}),
             versions={"verifier": judges or ""},
-            metrics=_yields(ws, result)
-            | {
-                "solutions": solutions(ws, result),
-                "second_opinion": other,
-            },
-            detail={"verifiers": verifiers, "policy": policy, "unparsed": unparsed(ws, result)},
+            result=VerificationsResult(
+                **count_outcomes(ws, result),
+                reused=result.reused,
+                problems_solved=solved,
+                policy=policy,
+                verifiers=tuple(verifiers),
+                unparsed=unparsed(ws, result),
+                solutions=solutions(ws, result),
+                second_opinion=other,
+                **_yields(ws, result),
+            ),
             files={stage: table},
         )
 
@@ -387,10 +391,10 @@ class _Judged:
 
 def open_verdicts(run: Run, ws: Workspace, manifest: Manifest) -> Relation[Verification]:
     """The verdicts of a finished stage, in that order."""
-    policy = manifest.detail["policy"]
+    result = manifest.result(VerificationsResult)
     verdicts = ws.pools(
         Verification,
-        (run.store.verifications(name, policy) for name in manifest.detail["verifiers"]),
+        (run.store.verifications(name, result.policy) for name in result.verifiers),
     )
     membership = ws.read(_Judged, [run.store.table(manifest, manifest.stage)])
     return ws.view(Verification, "verification.members", membership=membership, verdicts=verdicts)

@@ -11,7 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic.fields import FieldInfo
 
 Part = Literal["counts", "metrics", "detail"]
@@ -31,27 +36,37 @@ class In:
 
 T = TypeVar("T")
 Count = Annotated[int, In("counts")]
+OptionalCount = Annotated[int | None, In("counts")]
 Metric = Annotated[T, In("metrics")]
 Detail = Annotated[T, In("detail")]
 
 
 class StageResult(BaseModel):
-    """What came of a stage. Every field says by its annotation where a manifest keeps it; one
-    that has its default is not kept."""
+    """What came of a stage. Every field says by its annotation where a manifest keeps it; a field
+    that is None is not kept.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    A manifest has a field under its alias where it has one, as a count of the word `pass` must.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        protected_namespaces=(),
+        ser_json_inf_nan="constants",
+    )
 
     @classmethod
     def from_parts(cls, parts: Parts) -> Self:
         """The result that a manifest keeps in its parts; what else these hold is left out.
 
         Raises:
-            pydantic.ValidationError: the parts are of another stage, or were altered.
+            pydantic.ValidationError: The parts are of another stage, or were altered.
         """
         values = {}
         for field, info in cls.model_fields.items():
             kept = _kept(info)
-            for name in (kept.name or field, kept.formerly):
+            for name in (kept.name or info.alias or field, kept.formerly):
                 if name is not None and name in parts[kept.part]:
                     values[field] = parts[kept.part][name]
                     break
@@ -59,15 +74,16 @@ class StageResult(BaseModel):
 
     def to_parts(self) -> dict[str, dict[str, Any]]:
         """The parts of a manifest, in JSON types."""
-        dumped = self.model_dump(mode="json")
         parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
-        for field, info in type(self).model_fields.items():
-            if info.is_required() or getattr(self, field) != info.get_default(
-                call_default_factory=True
-            ):
-                kept = _kept(info)
-                parts[kept.part][kept.name or field] = dumped[field]
+        for field, value in self.model_dump(mode="json").items():
+            info = type(self).model_fields[field]
+            kept = _kept(info)
+            parts[kept.part][kept.name or info.alias or field] = value
         return parts
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {field: value for field, value in handler(self).items() if value is not None}
 
 
 def _kept(info: FieldInfo) -> In:

@@ -7,16 +7,16 @@ from selftrain_assets.domain.quality_checks import CHECKS
 
 
 @pytest.mark.parametrize(
-    ("outcome", "check", "of", "blocking"),
+    ("check", "of", "blocking"),
     [
-        ("infra_error", quality_checks.infra_errors, 1000, True),
-        ("unscorable", quality_checks.unscorable, 1000, False),
-        ("malformed", quality_checks.parse_failures, 40, False),
+        (quality_checks.infra_errors, 1000, True),
+        (quality_checks.unscorable, 1000, False),
+        (quality_checks.parse_failures, 40, False),
     ],
 )
 @pytest.mark.parametrize(("count", "passed"), [(0, True), (10, True), (11, False), (40, False)])
-def test_each_share_has_its_limit(outcome, check, of, blocking, count, passed):
-    found = check({"verifications": of, outcome: count})
+def test_each_share_has_its_limit(check, of, blocking, count, passed):
+    found = check(count, of)
     assert (found.passed, found.blocking) == (passed, blocking)
     assert f"{count} of {of}" in found.message
     assert (";" in found.message) == (not passed), "advice where there is something to do"
@@ -24,7 +24,7 @@ def test_each_share_has_its_limit(outcome, check, of, blocking, count, passed):
 
 
 def test_nothing_verified_is_nothing_wrong():
-    assert quality_checks.unscorable({"verifications": 0, "unscorable": 0}).passed
+    assert quality_checks.unscorable(0, 0).passed
 
 
 FIRST = {"correct": 100, "distinct": 80}
@@ -37,7 +37,7 @@ FIRST = {"correct": 100, "distinct": 80}
 def test_fewer_distinct_solutions_warn_and_then_stop(distinct, passed, blocking):
     repeated = [{"problem_id": "p", "times": 9, "completion": "#### 1"}]
     found = quality_checks.distinct_solutions(
-        {"correct": 100, "distinct": distinct}, FIRST, repeated
+        {"correct": 100, "distinct": distinct, "repeated": repeated}, FIRST
     )
     assert (found.passed, found.blocking) == (passed, blocking)
     assert f"{distinct} of 100" in found.message
@@ -65,7 +65,8 @@ def test_length_may_halve_or_double(now, passed):
 
 @pytest.mark.parametrize(("share", "passed"), [(None, True), (0.5, True), (0.51, False)])
 def test_few_problems_may_hold_half_of_the_rows(share, passed):
-    assert quality_checks.top_problems(share).passed == passed
+    assert quality_checks.top_problems({"share": share}).passed == passed
+    assert quality_checks.top_problems(None).passed
 
 
 def leak(exact):

@@ -125,8 +125,12 @@ def _told(manifest: Manifest) -> dict[str, Any]:
         name: {"records": records, "sha256": sha256}
         for name, (_, records, sha256) in manifest.files.items()
     }
-    seed = {"seed": manifest.detail["seed"]} if "seed" in manifest.detail else {}
-    return {name: getattr(manifest, name) for name in names} | {"tables": tables} | seed
+    seed = manifest.result(CheckpointResult).seed if manifest.stage == "checkpoint" else None
+    return (
+        {name: getattr(manifest, name) for name in names}
+        | {"tables": tables}
+        | ({} if seed is None else {"seed": seed})
+    )
 
 
 def _seeds(run: Run, checkpoint: Manifest) -> dict[str, int]:

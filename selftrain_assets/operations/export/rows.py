@@ -17,6 +17,7 @@ from selftrain_assets.domain.types import (
     Verification,
 )
 from selftrain_assets.pipeline.dataset import SOURCE_OF
+from selftrain_assets.pipeline.results import VerificationsResult
 from selftrain_assets.pipeline.run import INPUTS, Run, iteration_of
 from selftrain_assets.pipeline.sampling import SAMPLES_OF
 from selftrain_assets.store import Manifest
@@ -201,9 +202,8 @@ def _joined(
         for m in edited
     ]
     policies = {run.need(m.scope, SAMPLES_OF[m.stage]).parents["policy"] for m in evidence}
-    verdicts = {
-        (verifier, m.detail["policy"]) for m in evidence for verifier in m.detail["verifiers"]
-    }
+    results = [m.result(VerificationsResult) for m in evidence]
+    verdicts = {(verifier, each.policy) for each in results for verifier in each.verifiers}
     return ws.view(
         _Joined,
         "export.joined",

@@ -27,6 +27,7 @@ from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.tripost.conversation_runner import Responder
 from selftrain_assets.recipes.tripost.conversations import Conversations, Role
+from selftrain_assets.recipes.tripost.results import TrajectoriesResult
 from selftrain_assets.store import Manifest
 
 CORRECT, IMPROVED, GOLD = "correct", "improved", "gold"
@@ -142,7 +143,7 @@ def trajectories(run: Run, iteration: int) -> Manifest:
     )
     parents = {"verifications": judged.digest, "samples": drawn.digest}
     current = run.done(scope, "trajectories", key, parents)
-    if current and not current.counts[Outcome.INFRA_ERROR] and _is_drawn(run, current):
+    if current and not current.result(TrajectoriesResult).infra_error and _is_drawn(run, current):
         return current
     weights = asked_weights | {"policy": policy.result(PolicyResult).weights}
     models = {role: resolve(run.store, reference) for role, reference in weights.items()}
@@ -170,20 +171,16 @@ def trajectories(run: Run, iteration: int) -> Manifest:
             digest=digest,
             parents=parents,
             tokens=responder.tokens,
-            counts=_yield(whole, turns) | {"drawn": responder.drawn},
-            metrics={
-                "endings": dict(Counter(each.ending for each in whole)),
-                "errors": _errors(turns),
-                "by": _by(turns),
-            },
             settings=recipe.model_dump(mode="json"),
-            detail={
-                "policy": policy.digest,
-                "asked": {
-                    role: reference.model_dump(mode="json")
-                    for role, reference in asked_weights.items()
-                },
-            },
+            result=TrajectoriesResult(
+                **_funnel(whole, turns),
+                drawn=responder.drawn,
+                endings=dict(Counter(each.ending for each in whole)),
+                errors=_errors(turns),
+                by=_by(turns),
+                policy=policy.digest,
+                asked=asked_weights,
+            ),
             files={
                 name: run.store.write_table(run.name, scope, name, digest, record, rows)
                 for name, (record, rows) in tables.items()
@@ -195,9 +192,9 @@ def _is_drawn(run: Run, made: Manifest) -> bool:
     """Do the pools hold, undamaged, the samples that the turns name?"""
     if run.store.trusts_pools:
         return True
-    references = made.references
-    digests = {references.policy, *(weights.digest for weights in references.asked.values())}
-    pools = [run.store.samples(digest) for digest in digests if digest]
+    result = made.result(TrajectoriesResult)
+    digests = {result.policy, *(weights.digest for weights in result.asked.values())}
+    pools = [run.store.samples(digest) for digest in digests]
     if not all(pool.is_sound() for pool in pools):
         return False
     with run.store.workspace() as ws:
@@ -226,7 +223,7 @@ def _attempts(
             )
 
 
-def _yield(whole: list[Trajectory], turns: list[Turn]) -> dict[str, int]:
+def _funnel(whole: list[Trajectory], turns: list[Turn]) -> dict[str, int]:
     """The funnel: attempted, parsable, edited, successful."""
     endings = Counter(each.ending for each in whole)
     return {
@@ -386,15 +383,15 @@ def _row(run: Run, problem: Problem, turn: Turn, source: RowSource, iteration: i
 def edited(run: Run, iteration: int) -> Rows:
     """The rows of a round, frozen."""
     made = [
-        run.need(iteration_scope(i), "trajectories")
+        run.need(iteration_scope(i), "trajectories").result(TrajectoriesResult)
         for i in settings_of(run).sample_rounds(iteration)
     ]
     parts = turn_rows(run, iteration)
     rows = [row for part in (CORRECT, IMPROVED, GOLD) for row in parts[part]]
-    return freeze(run, iteration, rows, _count(rows, made, iteration), {})
+    return freeze(run, iteration, rows, _count(rows, made, iteration))
 
 
-def _count(rows: list[Row], made: list[Manifest], iteration: int) -> dict[str, int]:
+def _count(rows: list[Row], made: list[TrajectoriesResult], iteration: int) -> dict[str, int]:
     own = [row for row in rows if row.source != "human"]
     return {
         "self": len(own),
@@ -402,7 +399,7 @@ def _count(rows: list[Row], made: list[Manifest], iteration: int) -> dict[str, i
         "human": len(rows) - len(own),
         "rationalized": 0,
         "from_earlier_rounds": sum(row.iteration < iteration for row in own),
-        "verified": sum(m.counts["attempted"] for m in made),
-        "correct": sum(m.counts["successful"] for m in made),
+        "verified": sum(m.attempted for m in made),
+        "correct": sum(m.successful for m in made),
         "problems": len({row.problem_id for row in own}),
     }

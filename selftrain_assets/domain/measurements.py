@@ -1,0 +1,161 @@
+"""What is measured of problems, samples, verdicts and rows, as manifests keep it.
+
+What older versions did not measure yet is absent in what they left.
+"""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
+
+as_kept = with_config(ConfigDict(extra="allow", ser_json_inf_nan="constants"))
+"""Reading one loses nothing that another version has put there."""
+
+
+@as_kept
+class Interval(TypedDict):
+    """A mean over problems with its confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+    problems: int
+
+
+@as_kept
+class Lengths(TypedDict, total=False):
+    """Lengths in tokens; `p90` is the ninth decile."""
+
+    mean: float
+    median: float
+    p90: float
+    max: float
+
+
+@as_kept
+class Thoughts(TypedDict, total=False):
+    """Of `drawn` samples some `think`; of these some never close their thought (`unclosed`), and
+    some were `forced` to at their budget. Lengths are None where no length is known."""
+
+    drawn: int
+    think: int
+    unclosed: int
+    forced: int
+    thought_tokens: Lengths | None
+    answer_tokens: Lengths | None
+
+
+@as_kept
+class Leak(TypedDict, total=False):
+    """Held-out text in what is learnt from.
+
+    `problem_id` is what it was found in, and `found_in` says where there; `held_out_id` is the
+    problem whose text it is, and `held_out` says which; `exact` is whether it is the whole text;
+    `span` is what both have in common, of `words` words.
+    """
+
+    found_in: str
+    problem_id: str
+    sample_key: str | None
+    held_out: str
+    held_out_id: str
+    exact: bool
+    words: int
+    span: str
+
+
+@as_kept
+class Repeated(TypedDict, total=False):
+    """A correct completion that was drawn several times."""
+
+    problem_id: str
+    times: int
+    completion: str
+
+
+@as_kept
+class Solutions(TypedDict, total=False):
+    """Correct samples, how many of them are distinct, their mean length, and those drawn most."""
+
+    correct: int
+    distinct: int
+    mean_tokens: float | None
+    repeated: list[Repeated]
+
+
+@as_kept
+class Unparsed(TypedDict, total=False):
+    """A sample that no answer could be read out of, and why."""
+
+    sample_key: str
+    problem_id: str
+    completion: str
+    reason: str
+
+
+@as_kept
+class SecondOpinion(TypedDict, total=False):
+    """Of `failed` samples some were `read` by another verifier, and some of these `turned`: passed.
+
+    `share` is that of `turned` in `read`, None where nothing was read again. `by` says who reads
+    what, `left_out` which verifiers have no other reading, `error` why some samples could not be
+    read.
+    """
+
+    failed: int
+    read: int
+    turned: int
+    share: Interval | None
+    wrong: dict[str, int]
+    malformed: dict[str, int]
+    by: dict[str, list[str]]
+    left_out: list[str]
+    error: str | None
+    examples: list[dict[str, str]]
+
+
+@as_kept
+class RowsOfProblem(TypedDict, total=False):
+    """How many rows a problem has."""
+
+    problem_id: str
+    rows: int
+
+
+@as_kept
+class Concentration(TypedDict, total=False):
+    """Share of the rows that the problems with most rows hold, and the first of these."""
+
+    share: float | None
+    problems: list[RowsOfProblem]
+
+
+@as_kept
+class Tokenization(TypedDict, total=False):
+    """Rows that are trained on as they were drawn and from their text, and how many of those that
+    were looked at would differ (pipeline/tokenization.py)."""
+
+    as_drawn: int
+    as_drawn_looked_at: int
+    as_drawn_different: int
+    from_text: int
+    from_text_looked_at: int
+    from_text_different: int
+    other_tokenizer: int
+
+
+@as_kept
+class Yield(TypedDict):
+    """Samples, and how many of them are correct."""
+
+    samples: int
+    correct: int
+
+
+@as_kept
+class Difficulty(TypedDict, total=False):
+    """Greedy accuracy of the base and now, on problems that the base solves about as often."""
+
+    problems: int
+    base: float
+    now: float
