@@ -8,6 +8,7 @@ COLUMNS = {
         "train, human and source are learnt from; validation, test, transfer and suite are held out"
     ),
     "group": "a label of the problem",
+    "collection": "the suite or the source that the problem is of",
     "solution": "a human-written solution, where there is one",
     "solutions": "human-written solutions by method, as JSON",
     "tests": "what programs are judged by, as JSON",

@@ -27,6 +27,7 @@ class Problem:
         tests: Tests as JSON (domain/program_tests.py).
         solution: A solution by a human, where there is one.
         solutions: Solutions by the methods of mmst, as JSON by their names.
+        collection: The suite or the source that it is of; None for a problem of the task itself.
     """
 
     id: str
@@ -37,6 +38,12 @@ class Problem:
     solution: str | None = None
     tests: str | None = None
     solutions: str | None = None
+    collection: str | None = None
+
+    def __post_init__(self) -> None:
+        # Tables of older versions have no such column, but ids that begin with the name.
+        if self.collection is None and self.split in ("suite", "source"):
+            object.__setattr__(self, "collection", self.id.partition("/")[0])
 
 
 @dataclass(frozen=True, slots=True)

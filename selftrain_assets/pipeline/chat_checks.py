@@ -45,7 +45,7 @@ def _asked(
         yield (
             settings,
             run.prompt(settings, []),
-            [p for p in problems if p.split == split and p.id.startswith(f"{name}/")],
+            [p for p in problems if (p.split, p.collection) == (split, name)],
         )
 
 

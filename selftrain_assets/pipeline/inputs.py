@@ -43,7 +43,7 @@ def problems(run: Run) -> Manifest:
             check_solutions(phase, loaded)
         for setting, asked in phase.config.recipe.teachers.items():
             teacher(phase, iteration_scope(first), setting, asked)
-    digest = fingerprint("problems", [asdict(p) for p in loaded])
+    digest = problems_digest(loaded)
     key = fingerprint("problems and their symptoms", digest, VERSION)
     current = run.done(INPUTS, "problems", key, {})
     if current and (not asks or current.result(ProblemsResult).moment):
@@ -71,6 +71,17 @@ def problems(run: Run) -> Manifest:
         )
 
 
+def problems_digest(problems: list[Problem]) -> str:
+    """Identity of a problem set.
+
+    The collection stays out: ids begin with its name, and older sets were identified without it.
+    """
+    records = [asdict(problem) for problem in problems]
+    for record in records:
+        del record["collection"]
+    return fingerprint("problems", records)
+
+
 def load_problems(config: Experiment) -> list[Problem]:
     """Those of the task, the test problems of each suite and the solved problems of each source;
     the ids of the latter two begin with their names."""
@@ -92,7 +103,9 @@ def read_problems(config: Experiment) -> Loaded:
         tested = problem_subset(
             [p for p in given if p.split == "test"], suite.problems, config.seed
         )
-        problems += [replace(p, id=f"{name}/{p.id}", split="suite") for p in tested]
+        problems += [
+            replace(p, id=f"{name}/{p.id}", split="suite", collection=name) for p in tested
+        ]
         remarks += [f"{name}: {remark}" for remark in _remarks(found)]
         if not tested:
             raise UserError(
@@ -104,7 +117,9 @@ def read_problems(config: Experiment) -> Loaded:
         solved = [
             p for p in _solved(found.problems) if p.split in LEARNT and p.solution is not None
         ]
-        problems += [replace(p, id=f"{name}/{p.id}", split="source") for p in solved]
+        problems += [
+            replace(p, id=f"{name}/{p.id}", split="source", collection=name) for p in solved
+        ]
         remarks += [f"{name}: {remark}" for remark in _remarks(found)]
         if not solved:
             raise UserError(
@@ -157,7 +172,7 @@ def _judges(run: Run, problem: Problem) -> list[AnyVerifier]:
     if problem.split == "source":
         return []
     if problem.split == "suite":
-        return [run.config.evaluation.suites[problem.id.partition("/")[0]].verifier]
+        return [run.config.evaluation.suites[problem.collection or ""].verifier]
     return run.config.verifiers()
 
 
@@ -222,11 +237,7 @@ def _check_mix(config: Experiment, loaded: list[Problem]) -> None:
             ) from error
     for name, amount in recipe.mix.items() if isinstance(recipe, Mixing) else ():
         there = sum(
-            (
-                p.split == HUMAN
-                if name == HUMAN
-                else p.split == "source" and p.id.startswith(f"{name}/")
-            )
+            p.split == HUMAN if name == HUMAN else (p.split, p.collection) == ("source", name)
             for p in loaded
         )
         if amount and (not there or (amount >= 1 and name != HUMAN and there < amount)):

@@ -279,11 +279,11 @@ class Run:
 
     def suite(self, name: str) -> list[Problem]:
         """The problems of a suite."""
-        return [p for p in self.problems if p.split == "suite" and p.id.startswith(f"{name}/")]
+        return [p for p in self.problems if (p.split, p.collection) == ("suite", name)]
 
     def source(self, name: str) -> list[Problem]:
         """The problems of a source."""
-        return [p for p in self.problems if p.split == "source" and p.id.startswith(f"{name}/")]
+        return [p for p in self.problems if (p.split, p.collection) == ("source", name)]
 
     def split(self, name: str) -> list[Problem]:
         return [p for p in self.problems if p.split == name]

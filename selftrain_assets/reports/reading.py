@@ -7,9 +7,17 @@ from typing import Any
 
 from selftrain_assets.pipeline.checks import leaks_of
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND, round_stages
-from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
+from selftrain_assets.pipeline.results import (
+    CheckpointResult,
+    DatasetResult,
+    EvaluationResult,
+    PolicyResult,
+    ProblemsResult,
+    SamplesResult,
+    VerificationsResult,
+)
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
-from selftrain_assets.pipeline.sampling import solved_problems
+from selftrain_assets.pipeline.sampling import SAMPLES_OF, solved_problems
 from selftrain_assets.reports.recipes import report_of
 from selftrain_assets.reports.summary import (
     Agreement,
@@ -74,8 +82,8 @@ def _allowed(run: Run) -> list[Allowed]:
     datasets = [
         run.manifest(iteration_scope(i), "dataset") for i in range(1, run.config.rounds + 1)
     ]
-    leaks_of_problems = [leaks_of(run, manifest)[1] for manifest in problems if manifest]
-    leaks_of_rows = [leaks_of(run, manifest)[1] for manifest in datasets if manifest]
+    leaks_of_problems = [leaks_of(run, m.result(ProblemsResult))[1] for m in problems if m]
+    leaks_of_rows = [leaks_of(run, m.result(DatasetResult))[1] for m in datasets if m]
     return [
         Allowed(
             waiver,
@@ -90,32 +98,30 @@ def _evaluation(run: Run, scope: str) -> Manifest | None:
     """Its evaluation, unless that is of other methods than the settings name now: then it is
     owed again."""
     evaluation = run.manifest(scope, "evaluation")
-    measured = set(evaluation.metrics.get("methods", {})) if evaluation else set()
+    measured = set(evaluation.result(EvaluationResult).methods or ()) if evaluation else set()
     return evaluation if measured == {method.name for method in run.config.recipe.methods} else None
 
 
 def _policy(run: Run, scope: str, stages: Mapping[str, Manifest]) -> dict[str, Any]:
     """Fields of a PolicySummary from the finished stages of its scope."""
-    metrics = stages["evaluation"].metrics
+    result = stages["evaluation"].result(EvaluationResult)
+    methods = result.methods or {}
     names = [method.name for method in run.config.recipe.methods]
     by_method: dict[str, Any] = {}
     if names:
-        agreement = {split: _agreement(of) for split, of in metrics["agreement"].items()}
-        by_method = {
-            "ranked": metrics["ranked"],
-            "agreement": agreement,
-            "choice": metrics["choice"],
-        }
+        agreement = {split: _agreement(of) for split, of in (result.agreement or {}).items()}
+        by_method = {"ranked": result.ranked, "agreement": agreement, "choice": result.choice}
     return {
-        **Measures.values(metrics),
+        **Measures.values(result),
         "name": scope,
         "seconds": {stage: manifest.seconds for stage, manifest in stages.items()},
-        "methods": {name: Measures(**Measures.values(metrics["methods"][name])) for name in names},
+        "methods": {name: Measures(**Measures.values(methods[name])) for name in names},
         **by_method,
         "suites": {
-            name: Measures(**Measures.values(of)) for name, of in metrics.get("suites", {}).items()
+            name: Measures(**Measures.values(suite))
+            for name, suite in (result.suites or {}).items()
         },
-        "thoughts": _thoughts(stages["evaluation"]),
+        "thoughts": Thoughts(**result.thoughts) if result.thoughts else None,
         "own": report_of(run.config.recipe.type).numbers(stages),
     }
 
@@ -126,35 +132,30 @@ def _agreement(metrics: Mapping[str, Any]) -> Agreement:
     )
 
 
-def _thoughts(manifest: Manifest | None) -> Thoughts | None:
-    """How long thoughts and answers are, of what a stage drew."""
-    return (
-        Thoughts(**manifest.metrics["thoughts"])
-        if manifest and manifest.metrics.get("thoughts")
-        else None
-    )
-
-
 def _round(run: Run, iteration: int, solved_so_far: int) -> RoundSummary:
     scope = iteration_scope(iteration)
     stages = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe)}
-    dataset, policy = stages["dataset"], stages.get("policy")
-    tokenization = dataset.metrics.get("tokenization")
+    dataset = stages["dataset"].result(DatasetResult)
+    policy, samples = stages.get("policy"), stages.get("samples")
+    thoughts = samples.result(SamplesResult).thoughts if samples else None
+    verdicts = {
+        stage: stages[stage].result(VerificationsResult) for stage in SAMPLES_OF if stage in stages
+    }
+    opinions = {stage: result.second_opinion for stage, result in verdicts.items()}
+    opinions["evaluation"] = stages["evaluation"].result(EvaluationResult).second_opinion
     return RoundSummary(
         **_policy(run, scope, stages),
         iteration=iteration,
         counts=_counts(stages, solved_so_far),
-        yields=_yields(stages.values()),
-        thoughts_drawn=_thoughts(stages.get("samples")),
+        yields=_yields(verdicts.values()),
+        thoughts_drawn=Thoughts(**thoughts) if thoughts else None,
         second_opinion={
-            stage: SecondOpinion.of(manifest.metrics["second_opinion"])
-            for stage, manifest in stages.items()
-            if "second_opinion" in manifest.metrics
+            stage: SecondOpinion.of(opinion) for stage, opinion in opinions.items() if opinion
         },
-        rows_by_method=dataset.metrics.get("rows", {}),
-        rows_mixed_in=dataset.metrics.get("mixed", {}),
-        diversity=dataset.metrics.get("diversity", {}),
-        tokenization=Tokenization(**tokenization) if tokenization else None,
+        rows_by_method=dataset.rows_by_method or {},
+        rows_mixed_in=dataset.mixed or {},
+        diversity=dataset.diversity or {},
+        tokenization=Tokenization(**dataset.tokenization) if dataset.tokenization else None,
         policy=policy.digest if policy else None,
         policy_from=policy.result(PolicyResult).origin if policy else None,
         checkpoint=stages["checkpoint"].digest,
@@ -167,33 +168,34 @@ def _counts(stages: Mapping[str, Manifest], solved_so_far: int) -> RoundCounts:
     from."""
     drawn = {}
     if "samples" in stages:
-        samples, verdicts = stages["samples"].counts, stages["verifications"].counts
+        samples = stages["samples"].result(SamplesResult)
+        verdicts = stages["verifications"].result(VerificationsResult)
         drawn = {
-            "samples": samples["samples"],
-            "samples_reused": samples["reused"],
-            "samples_cut_off": samples["cut_off"],
-            "correct": verdicts["pass"],
-            "problems": samples["problems"],
-            "problems_solved": verdicts["problems_solved"],
+            "samples": samples.samples,
+            "samples_reused": samples.reused,
+            "samples_cut_off": samples.cut_off,
+            "correct": verdicts.passed,
+            "problems": samples.problems,
+            "problems_solved": verdicts.problems_solved,
             "problems_solved_so_far": solved_so_far,
-            "infra_errors": verdicts["infra_error"],
+            "infra_errors": verdicts.infra_error,
         }
-    rows = stages["dataset"].counts
+    dataset = stages["dataset"].result(DatasetResult)
     return RoundCounts(
         **drawn,
-        kept_rows=rows["rows"],
-        own_rows=rows["self"],
-        human_rows=rows["human"],
-        correct_cut_off=rows.get("cut_off"),
+        kept_rows=dataset.rows,
+        own_rows=dataset.own,
+        human_rows=dataset.human,
+        correct_cut_off=dataset.cut_off,
         optimizer_steps=stages["checkpoint"].result(CheckpointResult).optimizer_steps or 0,
     )
 
 
-def _yields(stages: Iterable[Manifest]) -> dict[str, dict[str, Yield]]:
+def _yields(verdicts: Iterable[VerificationsResult]) -> dict[str, dict[str, Yield]]:
     """Of all stages of verdicts together."""
     yields: dict[str, dict[str, Yield]] = {}
-    for manifest in stages:
-        for method, by_origin in manifest.metrics.get("yields", {}).items():
+    for result in verdicts:
+        for method, by_origin in (result.yields or {}).items():
             yields.setdefault(method, {}).update(
                 {origin: Yield(**of) for origin, of in by_origin.items()}
             )

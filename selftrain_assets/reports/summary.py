@@ -11,6 +11,7 @@ from typing import Any
 from selftrain_assets.config.forks import Fork
 from selftrain_assets.domain.statistics import Estimate
 from selftrain_assets.domain.waivers import Waiver
+from selftrain_assets.pipeline.results import Accuracies
 
 ACCURACIES = (
     "greedy_accuracy",
@@ -56,19 +57,17 @@ class Measures:
     by_difficulty: Mapping[str, DifficultyBin]
 
     @classmethod
-    def values(cls, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """Fields of this class from the metrics of a manifest, or of a part of them."""
+    def values(cls, result: Accuracies) -> dict[str, Any]:
+        """Fields of this class from the result of an evaluation, or of a method or suite in it."""
+        by_difficulty = result.by_difficulty or {}
+        accuracies = {name: getattr(result, name) for name in ACCURACIES}
         return {
-            "test_problems": metrics["greedy_accuracy"]["problems"],
-            "pass_at_k": _estimates(metrics["pass_at_k"]),
-            "maj_at_k": _estimates(metrics["maj_at_k"]),
-            "groups": {
-                split: _estimates(groups) for split, groups in metrics.get("groups", {}).items()
-            },
-            "by_difficulty": {
-                name: DifficultyBin(**bin) for name, bin in metrics.get("by_difficulty", {}).items()
-            },
-            **{name: Estimate(**metrics[name]) for name in ACCURACIES if name in metrics},
+            "test_problems": result.greedy_accuracy["problems"],
+            "pass_at_k": _estimates(result.pass_at_k),
+            "maj_at_k": _estimates(result.maj_at_k),
+            "groups": {split: _estimates(groups) for split, groups in result.groups.items()},
+            "by_difficulty": {name: DifficultyBin(**bin) for name, bin in by_difficulty.items()},
+            **{name: Estimate(**value) for name, value in accuracies.items() if value is not None},
         }
 
 
