@@ -23,26 +23,17 @@ class Interval(TypedDict):
 
 
 @as_kept
-class Lengths(TypedDict, total=False):
-    """Lengths in tokens; `p90` is the ninth decile."""
-
-    mean: float
-    median: float
-    p90: float
-    max: float
-
-
-@as_kept
 class Thoughts(TypedDict, total=False):
     """Of `drawn` samples some `think`; of these some never close their thought (`unclosed`), and
-    some were `forced` to at their budget. Lengths are None where no length is known."""
+    some were `forced` to at their budget. Lengths in tokens are mean, median, p90 (the ninth
+    decile) and max; None where no length is known."""
 
     drawn: int
     think: int
     unclosed: int
     forced: int
-    thought_tokens: Lengths | None
-    answer_tokens: Lengths | None
+    thought_tokens: dict[str, float] | None
+    answer_tokens: dict[str, float] | None
 
 
 @as_kept

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selftrain_assets.domain.types import Improvement, Outcome
+from selftrain_assets.pipeline.results import DatasetResult, EvaluationResult
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.reports.recipes import RecipeReport, Scores
 from selftrain_assets.reports.summary import PolicySummary, Summary
@@ -60,14 +61,11 @@ def numbers(stages: Mapping[str, Manifest]) -> dict[str, object]:
     of an evaluation."""
     own: dict[str, object] = {}
     if "trajectories" in stages:
-        made, rows = stages["trajectories"], stages["dataset"].counts
-        parts = {
-            "correct": rows["self"] - rows["improved"],
-            "improved": rows["improved"],
-            "gold": rows["human"],
-        }
+        made, rows = stages["trajectories"], stages["dataset"].result(DatasetResult)
+        improved = rows.improved or 0
+        parts = {"correct": rows.own - improved, "improved": improved, "gold": rows.human}
         own["trajectories"] = Trajectories(made.counts, **made.metrics, rows=parts)
-    if measured := stages["evaluation"].metrics.get("self_improvement"):
+    if measured := stages["evaluation"].result(EvaluationResult).self_improvement:
         own["self_improvement"] = {
             split: _self_improvement(metrics) for split, metrics in measured.items()
         }
