@@ -45,7 +45,7 @@ def repeated(name: str, seeds: str | None) -> list[str]:
     from selftrain_assets.config.experiment_files import (
         experiment_file,
         experiment_names,
-        point_of,
+        experiment_ref,
         repetition,
     )
 
@@ -56,7 +56,8 @@ def repeated(name: str, seeds: str | None) -> list[str]:
         raise UserError(
             f'--seeds "{seeds}": give a seed or a range of at most {MOST_SEEDS}, as in 3 or 0-4'
         )
-    if point_of(name) is None:
+    ref = experiment_ref(name)
+    if ref.repeats or ref.point is None:
         experiment_file(name)
     names = [repetition(name, seed) for seed in wanted]
     if own := sorted({*names} & {*experiment_names()}):

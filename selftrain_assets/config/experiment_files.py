@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,31 +49,66 @@ def repetition(name: str, seed: int) -> str:
     return f"{name}-seed-{seed}"
 
 
-def repeats(name: str) -> tuple[str, int] | None:
-    """The experiment that one without a file of its own repeats, and with which seed."""
-    of = _REPETITION.fullmatch(name)
-    return (of["name"], int(of["seed"])) if of and name not in experiment_names() else None
+@dataclass(frozen=True, slots=True)
+class ExperimentRef:
+    """Which experiment: one with a file, a point of its sweep, or a repetition of one of these.
 
-
-def point_of(name: str) -> tuple[str, str] | None:
-    """The experiment whose sweep has a point of this name, and the point's suffix.
-
-    None where a file has the name, or no sweep has such a point.
+    Attributes:
+        file: Name of the experiment whose file has the settings.
+        point: The point of its sweep, by its suffix; None for the file as it is.
+        seeds: The seed that it is repeated with; of a repetition of a repetition, each in turn.
     """
-    if name in (known := experiment_names()):
-        return None
-    for of in sorted(
-        (each for each in known if name.startswith(f"{each}-")), key=len, reverse=True
-    ):
-        if (end := name.removeprefix(f"{of}-")) in _ends(of):
-            return of, end
-    return None
+
+    file: str
+    point: str | None = None
+    seeds: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its folder, its assets and its group."""
+        name = self.file if self.point is None else f"{self.file}-{self.point}"
+        for seed in self.seeds:
+            name = repetition(name, seed)
+        return name
+
+    @property
+    def repeats(self) -> ExperimentRef | None:
+        """The experiment that it repeats."""
+        return replace(self, seeds=self.seeds[:-1]) if self.seeds else None
+
+    def repeated(self, seed: int) -> ExperimentRef:
+        """Its repetition with a seed."""
+        return replace(self, seeds=(*self.seeds, seed))
 
 
-def _ends(name: str) -> dict[str, dict[str, Any]]:
-    """What the points of an experiment with a file set, by the ends of their names."""
-    path = experiment_file(name)
-    sweep = _sweep(attributes(path.read_bytes(), shown(path)), shown(path))
+def experiment_ref(name: str) -> ExperimentRef:
+    """Which experiment a name is of; the only place that takes names apart.
+
+    A name that no file, sweep or repetition explains is taken for that of a file.
+    """
+    known = experiment_names()
+    if name in known:
+        return ExperimentRef(name)
+    if repetition := _REPETITION.fullmatch(name):
+        return experiment_ref(repetition["name"]).repeated(int(repetition["seed"]))
+    files = [file for file in known if name.startswith(f"{file}-")]
+    for file in sorted(files, key=len, reverse=True):
+        if (point := name.removeprefix(f"{file}-")) in _points(file):
+            return ExperimentRef(file, point)
+    return ExperimentRef(name)
+
+
+def _points(file: str) -> Mapping[str, Mapping[str, Any]]:
+    """What each point of the sweep in a file sets, by the point's suffix."""
+    path = experiment_file(file)
+    stat = path.stat()
+    return _points_of(path, shown(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+@lru_cache(maxsize=256)
+def _points_of(path: Path, where: str, state: tuple[int, ...]) -> Mapping[str, Mapping[str, Any]]:
+    """The same of a file in this state, which is read once."""
+    sweep = _sweep(attributes(path.read_bytes(), where), where)
     return sweep.named if sweep else {}
 
 
@@ -97,7 +134,7 @@ def sweep_runs(name: str, sweep: Sweep) -> dict[str, list[str]]:
         f"{each}-{end}": each
         for each in others.values()
         if each.startswith(f"{name}-")
-        for end in _ends(each)
+        for end in _points(each)
     }
     for point in (f"{name}-{end}" for end in sweep.named):
         found[point] = [repetition(point, seed) for seed in sweep.seeds] or [point]
@@ -140,24 +177,8 @@ def without_file(store: Path) -> list[str]:
     They are repetitions, or points of a sweep, of experiments below the defs folder.
     """
     known = experiment_names()
-    described = {*known, *(f"{name}-{end}" for name in known for end in _ends(name))}
-    found = [p.name for p in sorted((store / "experiments").glob("*-*")) if p.name not in known]
-    return [
-        name
-        for name in found
-        if name in described or ((of := _REPETITION.fullmatch(name)) and of["name"] in described)
-    ]
-
-
-def described_by(name: str) -> str:
-    """The experiment whose file has the settings of this one.
-
-    It is the experiment itself, the one that it repeats, or the one of whose sweep it is a point.
-    """
-    if of := repeats(name):
-        return described_by(of[0])
-    of_sweep = point_of(name)
-    return of_sweep[0] if of_sweep else experiment_file(name).parent.name
+    stored = [p.name for p in sorted((store / "experiments").glob("*-*")) if p.name not in known]
+    return [name for name in stored if experiment_ref(name).file in known]
 
 
 def experiment_file(name: str) -> Path:
@@ -166,7 +187,10 @@ def experiment_file(name: str) -> Path:
     if not path.is_file():
         known = experiment_names()
         points = [
-            f"{each}-{end}" for each in known if name.startswith(f"{each}-") for end in _ends(each)
+            f"{each}-{end}"
+            for each in known
+            if name.startswith(f"{each}-")
+            for end in _points(each)
         ]
         raise UserError(
             f'there is no experiment "{name}"{nearest(name, points or known)}; make one with:'
@@ -189,16 +213,16 @@ def _settings(name: str) -> tuple[Any, str]:
     For a repetition or a point they are those of the file that describes it, with its seed and
     values.
     """
-    if of := repeats(name):
-        values, where = _settings(of[0])
+    ref = experiment_ref(name)
+    path = experiment_file(ref.file)
+    where = shown(path)
+    values = attributes(path.read_bytes(), where)
+    if ref.point and (sweep := _sweep(values, where)):
+        values = at_point(values, sweep.named[ref.point])
+    for seed in ref.seeds:
         parse_experiment(values, where)
-        return repeated(values or {}, of[1], where), where
-    of_sweep = point_of(name)
-    path = experiment_file(of_sweep[0] if of_sweep else name)
-    values = attributes(path.read_bytes(), shown(path))
-    if of_sweep and (sweep := _sweep(values, shown(path))):
-        return at_point(values, sweep.named[of_sweep[1]]), shown(path)
-    return values, shown(path)
+        values = repeated(values or {}, seed, where)
+    return values, where
 
 
 def repeated(values: Mapping[str, Any], seed: int, where: str) -> dict[str, Any]:

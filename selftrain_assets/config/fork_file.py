@@ -13,9 +13,8 @@ from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.config.experiment_files import (
     attributes,
     experiment_file,
+    experiment_ref,
     load_experiment,
-    point_of,
-    repeats,
     shown,
 )
 from selftrain_assets.domain.errors import UserError
@@ -68,11 +67,13 @@ def fork(source: str, iteration: int, changes: dict[str, Any], rounds: int | Non
     UserError where they do not fit.
     """
     config = load_experiment(source)
-    if of := repeats(source):
+    ref = experiment_ref(source)
+    if ref.repeats:
         raise UserError(
-            f"{source} has no file of its own: fork {of[0]}, and run the fork with --seeds {of[1]}"
+            f"{source} has no file of its own: fork {ref.repeats.name}, and run the fork with"
+            f" --seeds {ref.seeds[-1]}"
         )
-    if config.sweep is not None or point_of(source):
+    if config.sweep is not None or ref.point:
         raise UserError(
             f"{source} is part of a sweep, and a fork would be one too: write its settings into a"
             " file of their own, and fork that"

@@ -8,7 +8,9 @@ from selftrain_assets.cli.common import repeated
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.config.experiment_files import (
     COMPONENT,
-    described_by,
+    ExperimentRef,
+    experiment_file,
+    experiment_ref,
     load_experiment,
     sweep_runs,
     without_file,
@@ -180,7 +182,11 @@ def test_names_of_runs_and_the_files_that_say_what_they_are(tmp_path):
         "other-unaltered": ["other-unaltered"]
     }
     for name in ("lab", "lab-seed-9", "lab-cap-1", "lab-cap-1-seed-9"):
-        assert described_by(name) == "lab"
+        assert experiment_ref(name).file == "lab"
+        assert experiment_ref(name).name == name
+    assert experiment_ref("lab-cap-1-seed-9") == ExperimentRef("lab", "cap-1", (9,))
+    assert experiment_ref("lab-seed-1-seed-2") == ExperimentRef("lab", None, (1, 2))
+    assert experiment_ref("lab-cap-9") == ExperimentRef("lab-cap-9")
     in_store = [
         "lab",
         "lab-cap-1",
@@ -198,6 +204,14 @@ def test_names_of_runs_and_the_files_that_say_what_they_are(tmp_path):
         "lab-seed-0",
         "other-unaltered",
     ]
+
+
+def test_a_sweep_that_is_changed_has_its_new_points_at_once():
+    written(sweep={"grid": {"recipe.cap": [1, 2]}})
+    assert experiment_ref("lab-cap-9") == ExperimentRef("lab-cap-9")
+    experiment_file("lab").unlink()
+    written(sweep={"grid": {"recipe.cap": [1, 2, 9]}})
+    assert experiment_ref("lab-cap-9") == ExperimentRef("lab", "cap-9")
 
 
 def test_a_point_that_there_is_not_names_the_nearest():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from selftrain_assets.config.experiment_files import check_name, repeats
+from selftrain_assets.config.experiment_files import check_name, experiment_ref
 from selftrain_assets.config.sweep import LONGEST_NAME, UNALTERED, Sweep, at_point
 
 fields = st.sampled_from(
@@ -99,7 +99,7 @@ def test_names_that_would_be_one_are_told_apart():
     first, second = grid(model=["a/b", "a_b"]).named
     assert first == "model-a_b"
     assert re.fullmatch(r"model-a_b-d[0-9a-f]{6}", second)
-    assert repeats(f"lab-{second}") is None
+    assert experiment_ref(f"lab-{second}").repeats is None
 
 
 def test_the_last_field_of_a_grid_changes_fastest_and_a_list_is_taken_as_it_is():

@@ -10,7 +10,7 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from selftrain_assets.config.experiment_files import described_by, experiment_file, repeats
+from selftrain_assets.config.experiment_files import experiment_file, experiment_ref
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.pipeline.results import CheckpointResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
@@ -30,7 +30,7 @@ def make_capsule(run: Run, iteration: int, results: Summary) -> dict[str, Any]:
     scope = iteration_scope(iteration) if iteration else BASE
     checkpoint = run.need(scope, "checkpoint")
     result = checkpoint.result(CheckpointResult)
-    described = described_by(run.name)
+    described = experiment_ref(run.name).file
     stages = list(_stages(run, iteration, bool(results.human_only)))
     return {
         "schema": SCHEMA,
@@ -69,8 +69,8 @@ def commands(run: Run, iteration: int) -> list[str]:
 
 
 def _command(name: str, last: int) -> str:
-    of = repeats(name)
-    repeated = f"{of[0]} --seeds {of[1]}" if of else name
+    ref = experiment_ref(name)
+    repeated = f"{ref.repeats.name} --seeds {ref.seeds[-1]}" if ref.repeats else name
     return f"selftrain run {repeated} --rounds {f'1-{last}' if last > 1 else 1}"
 
 
