@@ -30,8 +30,7 @@ from selftrain_assets.store.inspection import (
     read_manifest,
 )
 from selftrain_assets.store.lease import is_held, lease
-from selftrain_assets.store.pool import MANIFEST
-from selftrain_assets.store.shards import QUARANTINE
+from selftrain_assets.store.shards import MANIFEST, QUARANTINE
 
 MINIMUM_AGE = 3600  # seconds; a younger temporary file may be somebody's open work
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp|\.probe-[0-9a-f]{32}|\..+\.removed")

@@ -102,7 +102,7 @@ def column(path: Path, name: str) -> list[str]:
     """One column of a file."""
     import pyarrow.parquet as pq
 
-    return pq.read_table(path, columns=[name]).column(name).to_pylist()
+    return list(pq.read_table(path, columns=[name]).column(name).to_pylist())
 
 
 BESIDE = ("turns", "improvements")

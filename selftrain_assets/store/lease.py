@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from selftrain_assets.domain.errors import BusyError
 
@@ -40,7 +41,7 @@ def lease(directory: Path, owner: str) -> Iterator[None]:
         yield
 
 
-def _lock(file) -> None:
+def _lock(file: IO[str]) -> None:
     """Try for a fifth of a second: `is_held` has the lock too while it looks."""
     for _ in range(10):
         try:

@@ -10,6 +10,7 @@ import re
 import uuid
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from selftrain_assets.domain.errors import IntegrityError, UserError
 from selftrain_assets.runtime.files import write_atomically
@@ -86,7 +87,7 @@ def check(root: Path) -> None:
         )
 
 
-def _is_locked_for(file) -> bool:
+def _is_locked_for(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

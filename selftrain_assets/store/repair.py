@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.runtime.faultpoints import fault_point
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def repair(pool: Pool) -> None:
+def repair(pool: Pool[Any]) -> None:
     """Only for the holder of the pool's lease."""
     folder = pool.directory
     for pattern in (".shard*.tmp", f".{MANIFEST}.*.tmp"):
@@ -75,7 +75,7 @@ def repair(pool: Pool) -> None:
             fault_point("after-quarantine-move")
 
 
-def _listed(pool: Pool) -> tuple[Contents, list[Quarantined]]:
+def _listed(pool: Pool[Any]) -> tuple[Contents, list[Quarantined]]:
     """What the manifest lists. One that cannot be read is copied aside: its shards are then
     orphans, and say themselves whether they are whole."""
     try:
@@ -88,7 +88,7 @@ def _listed(pool: Pool) -> tuple[Contents, list[Quarantined]]:
 
 
 def _orphans(
-    pool: Pool, listed: Contents, kept: list[Shard]
+    pool: Pool[Any], listed: Contents, kept: list[Shard]
 ) -> tuple[list[Shard], list[Quarantined]]:
     known = {s.file for s in listed.shards} | {q.file for q in listed.quarantined}
     orphans = [path for path in sorted(pool.directory.glob(SHARDS)) if path.name not in known]

@@ -20,7 +20,7 @@ from selftrain_assets.runtime.files import needs_room
 
 
 @cache
-def schema_of(record: type):
+def schema_of(record: type) -> Any:
     """Arrow schema of a class with fields of texts, numbers, truth values, lists of token ids or
     of texts, and their optional forms."""
     import pyarrow as pa
@@ -87,7 +87,7 @@ def count_rows(path: Path) -> int:
     """How many rows a Parquet file has."""
     import pyarrow.parquet as pq
 
-    return pq.read_metadata(path).num_rows
+    return int(pq.read_metadata(path).num_rows)
 
 
 def content_digest(path: Path, columns: list[str] | None = None) -> str:

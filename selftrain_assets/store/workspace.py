@@ -206,7 +206,7 @@ class Workspace:
 
     def count_missing(self, wanted: Relation[Any], held: Relation[Any]) -> int:
         """How many of `wanted` have a `key` that no row of `held` has."""
-        return self.row("workspace.count_missing", wanted=wanted, held=held)[0]
+        return int(self.row("workspace.count_missing", wanted=wanted, held=held)[0])
 
     def column_types(self, relation: Relation[Any]) -> dict[str, str]:
         """What DuckDB calls the type of each column."""
@@ -236,7 +236,7 @@ class Workspace:
 
 
 def _fields(record: type) -> list[str]:
-    return schema_of(record).names
+    return list(schema_of(record).names)
 
 
 # -- named queries ---------------------------------------------------------------------------------
