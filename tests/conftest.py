@@ -23,8 +23,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # several test processes share the cores; threads that wait for each other lose them
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-settings.register_profile("shared_machine", deadline=None)  # a busy machine is no failure
-settings.load_profile("shared_machine")
+# a busy machine is no failure
+settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=400)
+settings.load_profile("quick")  # or another one by --hypothesis-profile
 
 
 def pytest_addoption(parser):

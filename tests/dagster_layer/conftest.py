@@ -44,7 +44,7 @@ def instance():
 
 
 @pytest.fixture
-def laboratory(tmp_path, instance, small_heap):
+def laboratory(tmp_path, instance):
     def build(name="lab", **changes) -> Lab:
         return Lab(tmp_path, instance, name, **changes)
 

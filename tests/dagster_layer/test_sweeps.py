@@ -43,7 +43,7 @@ class Swept:
 
 
 @pytest.fixture
-def swept(tmp_path, instance, small_heap):
+def swept(tmp_path, instance):
     return lambda sweep, **changes: Swept(tmp_path, instance, sweep, **changes)
 
 

@@ -17,7 +17,7 @@ from selftrain_assets.pipeline.run import Run
 from selftrain_assets.reports import summarize
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
-from selftrain_assets.trainers import SftTrainer
+from selftrain_assets.trainers import ScriptedTrainer
 from selftrain_assets.verifiers import NumericVerifier
 from tests import lab
 from tests.operations.test_audit import audited, files
@@ -55,7 +55,7 @@ def experiment(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def three_rounds(experiment, tmp_path_factory, small_heap):
+def three_rounds(experiment, tmp_path_factory):
     """The folder of three finished rounds. Not to be changed."""
     folder = tmp_path_factory.mktemp("three")
     run_rounds(experiment(folder), [1, 2, 3])
@@ -86,13 +86,13 @@ def drawn(monkeypatch):
 @pytest.fixture
 def trainings(monkeypatch):
     """One entry for each training that begins."""
-    begun, whole = [], SftTrainer.train
+    begun, whole = [], ScriptedTrainer.train
 
     def noting(self, job):
         begun.append(len(job.rows))
         return whole(self, job)
 
-    monkeypatch.setattr(SftTrainer, "train", noting)
+    monkeypatch.setattr(ScriptedTrainer, "train", noting)
     return begun
 
 

@@ -24,7 +24,7 @@ STAR = {"preset": "star", "sampling": {"samples_per_problem": 2, "max_tokens": 3
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, small_heap):
+def finished(tmp_path_factory):
     """Two rounds of one experiment, and one round of STaR beside it; nobody writes to it."""
     folder = tmp_path_factory.mktemp("finished")
     store = Store(folder / "runs")

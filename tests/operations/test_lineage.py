@@ -15,7 +15,7 @@ from tests.lab import read_samples
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, small_heap):
+def run(tmp_path_factory):
     """Two rounds; the second one's dataset is then made again with another seed, so that the
     first version is superseded."""
     folder = tmp_path_factory.mktemp("lineage")

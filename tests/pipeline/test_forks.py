@@ -19,7 +19,7 @@ from selftrain_assets.pipeline.generation import is_drawn
 from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.reports import findings, summarize
 from selftrain_assets.reports.comparison import compare
-from selftrain_assets.trainers import SftTrainer
+from selftrain_assets.trainers import ScriptedTrainer
 from tests import lab
 
 STAGES = ("policy", "samples", "verifications", "dataset", "checkpoint", "evaluation")
@@ -45,7 +45,7 @@ def idle(monkeypatch):
     """Returns a function after which nothing can be sampled, judged or trained."""
 
     def forbid():
-        for settings, method in ((ScriptedSettings, "open"), (SftTrainer, "train")):
+        for settings, method in ((ScriptedSettings, "open"), (ScriptedTrainer, "train")):
             monkeypatch.setattr(
                 settings, method, lambda *_: pytest.fail("an unaltered fork has nothing to do")
             )

@@ -35,7 +35,7 @@ def texts():
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, small_heap):
+def run(tmp_path_factory):
     """After one round of a verifier that asks for a mark. Whoever changes it leaves it as it
     was."""
     folder = tmp_path_factory.mktemp("opinion")

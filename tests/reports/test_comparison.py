@@ -46,7 +46,7 @@ def right_for(seeds):
 
 
 @pytest.fixture(scope="module")
-def arm(tmp_path_factory, small_heap):
+def arm(tmp_path_factory):
     """Returns a function that gives an experiment with these changes, run once for each seed;
     what was run before is given again."""
     folder, made = tmp_path_factory.mktemp("arms"), {}

@@ -125,11 +125,11 @@ def test_ctrl_c_in_a_statement_is_ctrl_c(tmp_path):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with Database(tmp_path) as db:
-            interrupt = Timer(0.5, signal.raise_signal, [signal.SIGINT])
+            interrupt = Timer(0.1, signal.raise_signal, [signal.SIGINT])
             interrupt.start()
             with pytest.raises(KeyboardInterrupt):
                 db.execute(
-                    "SELECT count(*) FROM range(30000000) AS t(i) WHERE sha256(i::VARCHAR) = ''"
+                    "SELECT count(*) FROM range(3000000) AS t(i) WHERE sha256(i::VARCHAR) = ''"
                 )
             interrupt.join()
     finally:

@@ -18,7 +18,7 @@ from selftrain_assets.domain.attempts import Attempt, Feedback, Wording
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.text import words
 from selftrain_assets.domain.types import Outcome
-from selftrain_assets.tasks import TASKS, MultistepArithmetic, ProblemFile, WordSorting
+from selftrain_assets.tasks import TASKS, MultistepArithmetic, ProblemFile, WordSorting, generated
 
 COMPACT = Wording(
     separator=" ; ",
@@ -128,7 +128,8 @@ def test_problems_to_learn_from_have_a_solution_that_the_verifier_passes(task):
         (WordSorting, {"seen": ["2-2"], "train": 5000}, "2-2", "task.seen and task.unseen"),
     ],
 )
-def test_too_few_different_problems_are_told_of(task, settings, group, remedy):
+def test_too_few_different_problems_are_told_of(monkeypatch, task, settings, group, remedy):
+    monkeypatch.setattr(generated, "TRIES", 20)  # nearly all lists of two words take a while
     with pytest.raises(
         UserError,
         match=(
