@@ -109,8 +109,10 @@ def stage(
     committed."""
     from selftrain_assets.config.experiment import parse_experiment
     from selftrain_assets.engines import AnyEngine
-    from selftrain_assets.pipeline import inputs, sampling, training
+    from selftrain_assets.pipeline import inputs, training
+    from selftrain_assets.pipeline.policy import POLICY
     from selftrain_assets.pipeline.run import Run
+    from selftrain_assets.pipeline.sampling import SAMPLES
     from selftrain_assets.store import Store
 
     settings = {
@@ -134,7 +136,7 @@ def stage(
         run = Run("speed", parse_experiment(settings, "speed"), Store(Path(folder)))
         inputs.problems(run)
         training.base(run)
-        pinned = sampling.policy(run, 1)
+        pinned = POLICY.run(run, 1)
         plan = sampling.sample_draws(run, "iter-001", pinned.digest)
         loads: list[float] = []
         real: AnyEngine = run.config.engine
@@ -148,7 +150,7 @@ def stage(
 
         run.config = run.config.model_copy(update={"engine": Timed(**real.model_dump())})
         begun = time.monotonic()
-        drawn = sampling.samples(run, 1)
+        drawn = SAMPLES.run(run, 1)
         seconds = time.monotonic() - begun - sum(loads)
         requests = [(r.prompt, r.seed) for draws in plan for r in draws.requests()]
     job = {"model": model, "requests": requests, "sampling": settings["recipe"]["sampling"]}

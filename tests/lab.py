@@ -13,7 +13,7 @@ import yaml
 from selftrain_assets.config.experiment_files import COMPONENT
 from selftrain_assets.domain.types import Problem, Sample, Verification
 from selftrain_assets.pipeline.run import Run
-from selftrain_assets.pipeline.sampling import open_samples, open_verdicts
+from selftrain_assets.pipeline.samples import open_samples, open_verdicts
 from selftrain_assets.runtime.files import publish
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.tables import prepared_table

@@ -330,13 +330,13 @@ def _unfinished(opened, last: int) -> str | None:
 
 
 def _status(name: str) -> dict[str, Any]:
-    from selftrain_assets.pipeline.loop import round_stages
     from selftrain_assets.pipeline.run import BASE, INPUTS, iteration_scope
+    from selftrain_assets.pipeline.stages import round_stages
 
     opened = open_run(name)
     scopes = {INPUTS: ["problems"], BASE: ["checkpoint", "evaluation"]}
     scopes |= {
-        iteration_scope(i): list(round_stages(opened.config.recipe))
+        iteration_scope(i): [stage.name for stage in round_stages(opened.config.recipe)]
         for i in range(1, opened.config.rounds + 1)
     }
     stages = {

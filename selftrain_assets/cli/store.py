@@ -98,8 +98,8 @@ def retract(
         str | None,
         typer.Option(
             help=(
-                "human, rationalized, translated, improved, or the round that drew the samples,"
-                " such as iter-002"
+                "human, a source that a stage of the recipe has, or the round that drew the"
+                " samples, such as iter-002"
             )
         ),
     ] = None,

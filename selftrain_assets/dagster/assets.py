@@ -20,11 +20,13 @@ from selftrain_assets.dagster.results import (
 )
 from selftrain_assets.dagster.specs import CODE_VERSION, AssetSpec, asset_specs
 from selftrain_assets.domain.errors import SelftrainError
-from selftrain_assets.domain.quality_checks import CHECKS
 from selftrain_assets.pipeline import loop, training
 from selftrain_assets.pipeline.evaluation import evaluation
 from selftrain_assets.pipeline.inputs import problems
+from selftrain_assets.pipeline.policy import POLICY
 from selftrain_assets.pipeline.run import BASE, Run, iteration_of
+from selftrain_assets.pipeline.stage import StageSpec
+from selftrain_assets.pipeline.stages import round_stages
 from selftrain_assets.reports import write_report
 
 OWNER = "team:selftrain"
@@ -40,9 +42,7 @@ Body = Callable[[dg.AssetExecutionContext, Run], dg.MaterializeResult]
 
 
 def _bodies(config: Experiment) -> dict[str, Body]:
-    rounds = {
-        stage: _round_body(stage, do) for stage, do in loop.round_stages(config.recipe).items()
-    }
+    rounds = {stage.name: _round_body(stage) for stage in round_stages(config.recipe)}
     return rounds | {
         "problems": _problems,
         "base": _base,
@@ -54,8 +54,10 @@ def _bodies(config: Experiment) -> dict[str, Body]:
 def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.AssetsDefinition:
     key = asset_key(name, spec.name)
     specs = [
-        dg.AssetCheckSpec(each, asset=key, blocking=blocking, description=asks)
-        for each, (blocking, asks) in CHECKS.get(spec.name, {}).items()
+        dg.AssetCheckSpec(
+            check.name, asset=key, blocking=check.blocking, description=check.description
+        )
+        for check in (spec.stage.checks if spec.stage else ())
     ]
 
     @dg.asset(
@@ -69,7 +71,7 @@ def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.Ass
         pool=spec.pool,
         check_specs=specs,
         partitions_def=partitions(config.rounds) if spec.partitioned else None,
-        metadata=_written_in(config, spec.name),
+        metadata=_written_in(spec),
     )
     def stage(
         context: dg.AssetExecutionContext, store: StoreResource, launch: LaunchSettings
@@ -83,30 +85,29 @@ def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.Ass
     return stage
 
 
-def _written_in(config: Experiment, asset: str) -> dict[str, Any]:
+def _written_in(spec: AssetSpec) -> dict[str, Any]:
     """The stage's source, which the UI links; Dagster adds the experiment's file by itself."""
-    others = {
-        "problems": problems,
+    others: dict[str, Callable[..., Any]] = {
         "base": training.base,
         "human_only": loop.human_only,
         "report": write_report,
     }
-    stage = inspect.unwrap((loop.round_stages(config.recipe) | others)[asset])
+    stage = (spec.stage.requests or spec.stage.run) if spec.stage else others[spec.name]
     _, line = inspect.getsourcelines(stage)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # of these classes
         source = dg.LocalFileCodeReference(
             file_path=str(inspect.getsourcefile(stage)),
             line_number=line,
-            label=f"the stage {asset}",
+            label=f"the stage {spec.name}",
         )
         return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[source])}
 
 
-def _round_body(stage: str, do: loop.Stage) -> Body:
+def _round_body(stage: StageSpec) -> Body:
     def body(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeResult:
         iteration = iteration_of(context.partition_key)
-        if stage == "policy":
+        if stage.name == POLICY.name:
             wait_for_previous(
                 context.instance,
                 run,
@@ -114,7 +115,7 @@ def _round_body(stage: str, do: loop.Stage) -> Body:
                 asset_key(run.name, "checkpoint"),
                 context.run.run_id,
             )
-        return stage_result(run, do(run, iteration), context.instance)
+        return stage_result(run, stage.do(run, iteration), context.instance)
 
     return body
 

@@ -11,14 +11,14 @@ import dagster as dg
 
 from selftrain_assets.dagster.keys import asset_key
 from selftrain_assets.dagster.partitions import STORE, identity
-from selftrain_assets.dagster.previews import PREVIEWS, table
+from selftrain_assets.dagster.previews import preview, table
 from selftrain_assets.dagster.specs import asset_specs
 from selftrain_assets.domain.columns import COLUMNS
-from selftrain_assets.domain.types import Problem, Row, Sample, Score, Turn, Verification
 from selftrain_assets.domain.weights import StoredCheckpoint
+from selftrain_assets.pipeline.recipe import implementation_of
 from selftrain_assets.pipeline.results import PolicyResult, ProblemsResult
 from selftrain_assets.pipeline.run import BASE, Run, iteration_of, iteration_scope
-from selftrain_assets.recipes.base import Rounds
+from selftrain_assets.pipeline.stages import stage_of
 from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.reports.summary import Tokenization
 from selftrain_assets.store import Manifest
@@ -26,29 +26,19 @@ from selftrain_assets.store.inspection import parents_of
 from selftrain_assets.store.tables import schema_of
 
 EVIDENCE_ROWS, DIGITS, HEADLINE = 20, 4, "greedy_accuracy"
-TABLES: dict[str, tuple[str, type, str]] = {
-    "problems": ("problems", Problem, "problems"),
-    "samples": ("samples", Sample, "samples"),
-    "verifications": ("verifications", Verification, "verifications"),
-    "rationalizations": ("rationalizations", Verification, "verifications"),
-    "translations": ("translations", Verification, "verifications"),
-    "trajectories": ("turns", Turn, "turns"),
-    "dataset": ("rows", Row, "rows"),
-    "evaluation": ("scores", Score, "scores"),
-}
-"""By stage: the table in its manifest, the records that it is of, and the view of `selftrain
-sql` that shows them."""
 
 
 def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
     """Figure and preview first, then counts, numbers, timings, digests, paths and links of one
     manifest."""
     found: dict[str, Any] = {}
-    for name, shown in PREVIEWS.get(manifest.stage, lambda *_: {})(run, manifest).items():
+    for name, shown in preview(run, manifest).items():
         found[name] = figure(shown) if isinstance(shown, bytes) else dg.MetadataValue.md(shown)
     found |= {name: dg.MetadataValue.int(count) for name, count in manifest.counts.items()}
+    own = _own_numbers(run, manifest)
     numbers = sorted(
-        _numbers(manifest.metrics).items(), key=lambda item: not item[0].startswith(HEADLINE)
+        (_numbers(manifest.metrics) | own).items(),
+        key=lambda item: not item[0].startswith(HEADLINE),
     )
     found |= {name: dg.MetadataValue.float(round(value, DIGITS)) for name, value in numbers}
     found |= {
@@ -64,6 +54,16 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
     if manifest.tokens:
         found["tokens"] = dg.MetadataValue.int(manifest.tokens)
     return found | _table(run, manifest) | dict(_links(run, manifest))
+
+
+def _own_numbers(run: Run, manifest: Manifest) -> dict[str, float]:
+    """Those that a recipe adds."""
+    stage, recipe = stage_of(run, manifest), run.config.recipe
+    numbers = dict(stage.numbers(manifest)) if stage.numbers is not None else {}
+    answers = implementation_of(recipe).final_answers
+    if answers is not None and answers.metric in manifest.metrics:
+        numbers |= answers.numbers(manifest.metrics[answers.metric])
+    return numbers
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -98,7 +98,7 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
                 for method, of in value.items()
                 for origin, rows in of.items()
             }
-        elif name == "mixed":
+        elif name in ("mixed", "rows_by_source"):
             flat |= {f"rows of {source}": float(rows) for source, rows in value.items()}
         elif name == "groups":
             flat |= {
@@ -113,18 +113,6 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
             }
         elif name == "second_opinion" and value["share"]:
             flat |= {"share that another reading would pass": value["share"]["mean"]}
-        elif name == "self_improvement":
-            flat |= {
-                f"{split} {each.replace('_', ' ')}": float(number)
-                for split, of in value.items()
-                for each, number in of.items()
-                if isinstance(number, int | float) and each != "problems"
-            }
-        elif name == "endings":
-            flat |= {
-                f"trajectories {each.replace('_', ' ')}": float(number)
-                for each, number in value.items()
-            }
         elif name == "diversity":
             flat |= {each.replace("_", " "): float(number) for each, number in value.items()}
         elif name == "tokenization":
@@ -153,12 +141,16 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
     """How many records of what columns, where they lie, and how to ask for them."""
-    if manifest.stage not in TABLES:
+    stage = stage_of(run, manifest)
+    if not stage.tables:
         return {}
-    name, record, view = TABLES[manifest.stage]
-    file, count, _ = manifest.files[name]
+    main = stage.tables[0]
+    record, view = stage.shown_as or (main.record, main.view)
+    stored = next((table for table in stage.tables if table.record is record), main)
+    file, count, _ = manifest.files[stored.name]
+    said = COLUMNS | stored.columns
     columns = [
-        dg.TableColumn(f.name, str(f.type), description=COLUMNS[f.name]) for f in schema_of(record)
+        dg.TableColumn(f.name, str(f.type), description=said.get(f.name)) for f in schema_of(record)
     ]
     return {
         "dagster/row_count": count,
@@ -197,9 +189,8 @@ def _links(run: Run, manifest: Manifest) -> Iterator[tuple[str, Any]]:
 def _origin(run: Run, origin: str) -> Iterator[tuple[str, Any]]:
     """Where the weights of a policy are from, linked if they are of the base or of a checkpoint,
     perhaps of another experiment."""
-    experiment, recipe = run.name, run.config.recipe
-    if origin == "teacher" and isinstance(recipe, Rounds):
-        teacher = recipe.teacher
+    experiment, teacher = run.name, run.config.recipe.sampled_teacher
+    if origin == "teacher":
         if not isinstance(teacher, CheckpointOf):
             yield "from", dg.MetadataValue.text(f"teacher {teacher}")
             return

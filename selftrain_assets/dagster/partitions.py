@@ -13,7 +13,6 @@ from pathlib import Path
 import dagster as dg
 
 from selftrain_assets.pipeline.run import Run, iteration_scope
-from selftrain_assets.recipes.base import Rounds
 
 ALIVE = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 WAITS, SECONDS_BETWEEN = 100_000, 5
@@ -36,9 +35,8 @@ def wait_for_previous(
     already an older checkpoint is still there.
     """
     recipe = run.at(iteration).config.recipe
-    assert isinstance(recipe, Rounds)  # no other has a policy
     source = recipe.policy_round(iteration)
-    if not source or recipe.teacher is not None:
+    if not source or recipe.sampled_teacher is not None:
         return
     scope = iteration_scope(source)
     if run.store.is_being_written(run.name, scope, "checkpoint") or _live_run_makes(

@@ -3,23 +3,22 @@ no Dagster in here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from selftrain_assets.domain.selection import DIFFICULTY, difficulty_bin
-from selftrain_assets.domain.types import Problem, Row, Turn, VerdictMembership
 from selftrain_assets.operations.lineage import Lineage, Node
-from selftrain_assets.pipeline.results import DatasetResult, SamplesResult
+from selftrain_assets.pipeline.evaluation import EVALUATION
 from selftrain_assets.pipeline.run import Run
-from selftrain_assets.pipeline.sampling import SAMPLES_OF, open_samples, open_verdicts
-from selftrain_assets.recipes.tripost.results import TrajectoriesResult
+from selftrain_assets.pipeline.stage import Bars
+from selftrain_assets.pipeline.stages import stage_of
+from selftrain_assets.pipeline.training import CHECKPOINT
 from selftrain_assets.reports.figures import bars, measured
 from selftrain_assets.reports.reading import summarize
 from selftrain_assets.reports.render import markdown_table
 from selftrain_assets.store import SHORT, Manifest
 
-ROWS, CHARACTERS = 5, 160
+CHARACTERS = 160  # of a cell
 LINEAGE_LINES = 40  # of a checkpoint's ancestors; the command shows them all
 LINEAGE_FACTS = (
     "rows",
@@ -36,93 +35,23 @@ LINEAGE_FACTS = (
 Shown = dict[str, str | bytes]
 
 
-def _problems(run: Run, manifest: Manifest) -> Shown:
+def preview(run: Run, manifest: Manifest) -> Shown:
+    """What its stage says is to be seen first; of weights their lineage, and of an evaluation the
+    accuracy of all rounds so far."""
+    stage = stage_of(run, manifest)
+    if stage.name == CHECKPOINT.name:
+        return _checkpoint(run, manifest)
+    if stage.name == EVALUATION.name:
+        return _evaluation(run, manifest)
+    if stage.preview is None:
+        return {}
     return {
-        "preview": _records(run, manifest, "problems", Problem, ("question", "answer", "split"))
-    }
-
-
-def _samples(run: Run, manifest: Manifest) -> Shown:
-    columns = ("prompt", *_parts(manifest), "seed", "finish_reason", "key")
-    with run.store.workspace() as ws:
-        rows = ws.dicts("previews.samples", samples=open_samples(run, ws, manifest), most=ROWS)
-    return {"preview": _shown(columns, rows)}
-
-
-def _verdicts(run: Run, manifest: Manifest) -> Shown:
-    """A few right and a few wrong ones, each with its reason; and how many problems are how
-    often solved."""
-    drawn = run.need(manifest.scope, SAMPLES_OF[manifest.stage])
-    texts = ("prompt", *_parts(drawn))
-    columns = (*texts, "verdict", "reason", "sample_key")
-    with run.store.workspace() as ws:
-        samples, verdicts = open_samples(run, ws, drawn), open_verdicts(run, ws, manifest)
-        rows = ws.dicts(
-            "previews.verdicts", samples=samples, verdicts=verdicts, right=True, most=ROWS
+        name: (
+            bars(shown.title, dict(shown.values), shown.axis)
+            if isinstance(shown, Bars)
+            else table(shown.columns, shown.rows)
         )
-        rows += ws.dicts(
-            "previews.verdicts", samples=samples, verdicts=verdicts, right=False, most=ROWS
-        )
-        membership = ws.read(VerdictMembership, [run.store.table(manifest, manifest.stage)])
-        shares = ws.rows("previews.solved_shares", verdicts=membership)
-    counts = dict.fromkeys((*DIFFICULTY, NEVER), 0.0)
-    for (share,) in shares:
-        counts[difficulty_bin(share) if share else NEVER] += 1
-    solved = bars(
-        "Problems by the share of their samples that is right", counts, "problems of this round"
-    )
-    return {"figure": solved, "preview": _shown(columns, rows)}
-
-
-NEVER = "none right"
-
-
-def _parts(drawn: Manifest) -> tuple[str, ...]:
-    """The columns of completions: in two parts where some of them begin with a thought."""
-    return ("thought", "answer") if drawn.result(SamplesResult).thoughts else ("completion",)
-
-
-def _trajectories(run: Run, manifest: Manifest) -> Shown:
-    """The funnel, and a few turns that correct an error."""
-    made = manifest.result(TrajectoriesResult)
-    steps = {
-        "attempted": made.attempted,
-        "parsable": made.parsable,
-        "edited": made.edited,
-        "successful": made.successful,
-    }
-    columns = ("attempt", "feedback", "feedback_by", "update", "update_by", "sample_key")
-    with run.store.workspace() as ws:
-        rows = ws.dicts(
-            "previews.corrections_first",
-            turns=ws.read(Turn, [run.store.table(manifest, "turns")]),
-            most=ROWS,
-        )
-    return {
-        "figure": bars(
-            "Trajectories", {step: float(count) for step, count in steps.items()}, "trajectories"
-        ),
-        "endings": table(
-            ("ending", "trajectories"),
-            sorted(made.endings.items(), key=lambda found: -found[1]),
-        ),
-        "preview": _shown(columns, rows),
-    }
-
-
-def _dataset(run: Run, manifest: Manifest) -> Shown:
-    rows = manifest.result(DatasetResult)
-    counts = {
-        "judged": float(rows.verified),
-        "correct": float(rows.correct),
-        "kept": float(rows.own),
-        "with human rows": float(rows.rows),
-    }
-    return {
-        "figure": bars("From samples to training rows", counts, "samples, then rows"),
-        "preview": _records(
-            run, manifest, "rows", Row, ("prompt", "completion", "source", "weight", "sample_key")
-        ),
+        for name, shown in stage.preview(run, manifest).items()
     }
 
 
@@ -167,38 +96,6 @@ def _checkpoint(run: Run, manifest: Manifest) -> Shown:
 def _evaluation(run: Run, manifest: Manifest) -> Shown:
     summary = summarize(run)
     return {"figure": measured(summary)} if summary.baseline else {}
-
-
-PREVIEWS: dict[str, Callable[[Run, Manifest], Shown]] = {
-    "problems": _problems,
-    "samples": _samples,
-    "verifications": _verdicts,
-    "rationalizations": _verdicts,
-    "translations": _verdicts,
-    "trajectories": _trajectories,
-    "dataset": _dataset,
-    "checkpoint": _checkpoint,
-    "evaluation": _evaluation,
-}
-"""By stage."""
-
-
-def _records(
-    run: Run, manifest: Manifest, name: str, record: type, columns: tuple[str, ...]
-) -> str:
-    with run.store.workspace() as ws:
-        return _shown(
-            columns,
-            ws.dicts(
-                "previews.first",
-                records=ws.read(record, [run.store.table(manifest, name)]),
-                most=ROWS,
-            ),
-        )
-
-
-def _shown(columns: Sequence[str], records: Sequence[dict[str, Any]]) -> str:
-    return table(columns, [[record[column] for column in columns] for record in records])
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

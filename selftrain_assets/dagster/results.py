@@ -17,10 +17,10 @@ from selftrain_assets.dagster.partitions import (
     latest_materialization,
 )
 from selftrain_assets.domain.quality_checks import LOOP_EDGE, Check
-from selftrain_assets.pipeline.checks import check
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
 from selftrain_assets.pipeline.run import BASE, Run
+from selftrain_assets.pipeline.stages import check
 from selftrain_assets.reports import draw, findings, summarize, write_report
 from selftrain_assets.reports.comparison import Comparison
 from selftrain_assets.reports.figures import INLINE

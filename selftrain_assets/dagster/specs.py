@@ -1,22 +1,28 @@
-"""What each asset of an experiment is: said once, for the graph, its descriptions and its pools."""
+"""The assets of an experiment: its stages, and what is made of several stages or of all."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from selftrain_assets.config.experiment import Experiment
-from selftrain_assets.domain.statistics import INTERVALS
-from selftrain_assets.pipeline.loop import STAGES
+from selftrain_assets.pipeline.inputs import PROBLEMS
+from selftrain_assets.pipeline.stage import StageSpec
+from selftrain_assets.pipeline.stages import round_stages
 from selftrain_assets.verifiers import with_members
 
-GPU, SANDBOX = "gpu", "sandbox"
+GPU = "gpu"
 CODE_VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True)
 class AssetSpec:
-    """`stage` names the stage function and its manifest; `deps` are assets of the same
-    experiment."""
+    """An asset.
+
+    Attributes:
+        stage: The stage that it is of, if it is of a single one.
+        deps: Assets of the same experiment that it is made from.
+        pool: Dagster's pool that it takes a place in.
+    """
 
     name: str
     description: str
@@ -24,135 +30,56 @@ class AssetSpec:
     deps: tuple[str, ...] = ()
     pool: str | None = None
     partitioned: bool = True
+    stage: StageSpec | None = None
 
 
-# The graph of one experiment, in order. A stage that an experiment does without is left out, with
-# the edges to it.
-SPECS: tuple[AssetSpec, ...] = (
-    AssetSpec(
-        "problems",
-        "The frozen problem set: training problems with answers, human-solved ones, and held-out"
-        " splits.",
-        ("parquet",),
-        partitioned=False,
-    ),
-    AssetSpec(
-        "base",
-        "The policy of round 1 and its evaluation: the model as it is, or fine-tuned on the human"
-        " rows.",
-        ("huggingface", "pytorch"),
-        ("problems",),
-        GPU,
-        partitioned=False,
-    ),
-    AssetSpec(
-        "policy",
-        "The weights that this round samples from: the base, or the checkpoint of an earlier round."
-        " Its data version is the digest of those weights; equal to that checkpoint's, it is the"
-        " loop's edge.",
-        ("huggingface",),
-        ("base",),
-    ),
-    AssetSpec(
-        "samples",
-        "E-step (ReST-EM, arXiv 2312.06585, algorithm 1): completions of every training problem,"
-        " drawn from the policy. Every one is kept, right and wrong.",
-        ("huggingface", "parquet"),
-        ("policy", "problems"),
-        GPU,
-    ),
-    AssetSpec(
-        "verifications",
-        "A verdict on every sample, with the parsed answer and a reason. Only a pass is selected;"
-        " an infra_error is owed again.",
-        ("parquet",),
-        ("samples",),
-        SANDBOX,
-    ),
-    AssetSpec(
-        "rationalizations",
-        "STaR (arXiv 2203.14465): problems without a correct sample are tried again with the answer"
-        " as a hint, and those tries are verified too. The hint is stripped before training.",
-        ("huggingface", "parquet"),
-        ("verifications", "policy"),
-        GPU,
-    ),
-    AssetSpec(
-        "translations",
-        "MMST (arXiv 2307.10633): each correct solution, asked for again by every other method, and"
-        " verified there. What does not verify is kept and never trained on.",
-        ("huggingface", "parquet"),
-        ("verifications", "policy"),
-        GPU,
-    ),
-    AssetSpec(
-        "trajectories",
-        "TriPosT (arXiv 2310.13522): each attempt with the feedback on its first error and the"
-        " update from there on, again until it is right. What does not end right is kept with its"
-        " reason and never trained on.",
-        ("huggingface", "parquet"),
-        ("verifications", "policy"),
-        GPU,
-    ),
-    AssetSpec(
-        "dataset",
-        "The training rows that the recipe selects: threshold, distinct solutions, cap, balance,"
-        " weight, human, mix. Each names its sample, but for reference solutions.",
-        ("parquet",),
-        ("problems", "verifications", "rationalizations", "translations", "trajectories"),
-    ),
-    AssetSpec(
-        "checkpoint",
-        "M-step: reward-weighted fine-tuning on the dataset, from the start model that the recipe"
-        " declares.",
-        ("huggingface", "pytorch"),
-        ("dataset", "policy", "base"),
-        GPU,
-    ),
-    AssetSpec(
-        "evaluation",
-        "Held-out greedy accuracy, unbiased pass@k (arXiv 2107.03374) and maj@k, with intervals"
-        f" over problems: {INTERVALS}.",
-        ("huggingface",),
-        ("checkpoint",),
-        GPU,
-    ),
-    AssetSpec(
-        "human_only",
-        "The control: the same base fine-tuned on the human rows alone, with the optimizer steps of"
-        " one round and of all rounds.",
-        ("huggingface", "pytorch"),
-        ("base", "checkpoint"),
-        GPU,
-        partitioned=False,
-    ),
-    AssetSpec(
-        "report",
-        "Figure, table and findings over all finished rounds.",
-        ("markdown",),
-        ("evaluation", "human_only"),
-        partitioned=False,
-    ),
+BASE = AssetSpec(
+    "base",
+    "The policy of round 1 and its evaluation: the model as it is, or fine-tuned on the human"
+    " rows.",
+    ("huggingface", "pytorch"),
+    ("problems",),
+    GPU,
+    partitioned=False,
+)
+HUMAN_ONLY = AssetSpec(
+    "human_only",
+    "The control: the same base fine-tuned on the human rows alone, with the optimizer steps of one"
+    " round and of all rounds.",
+    ("huggingface", "pytorch"),
+    ("base", "checkpoint"),
+    GPU,
+    partitioned=False,
+)
+REPORT = AssetSpec(
+    "report",
+    "Figure, table and findings over all finished rounds.",
+    ("markdown",),
+    ("evaluation", "human_only"),
+    partitioned=False,
 )
 
 
 def asset_specs(config: Experiment) -> list[AssetSpec]:
-    """The assets of this experiment."""
-    own = {*STAGES} - {*config.recipe.stages}
-    without = own if config.human_only else own | {"human_only"}
-    present = [spec for spec in SPECS if spec.name not in without]
-    names = {spec.name for spec in present}
+    """The assets of this experiment, in order."""
     code = any(verifier.type == "code" for verifier in with_members(config.verifiers()))
-    kinds = (
-        {"verifications": ("docker", "python"), "translations": ("docker", "python")}
-        if code
-        else {}
-    )
+    rounds = [_of_stage(stage, code) for stage in round_stages(config.recipe)]
+    controls = [HUMAN_ONLY] if config.human_only else []
+    specs = [_of_stage(PROBLEMS, code, partitioned=False), BASE, *rounds, *controls, REPORT]
+    names = [spec.name for spec in specs]
     return [
-        replace(
-            spec,
-            deps=tuple(d for d in spec.deps if d in names),
-            kinds=(*kinds.get(spec.name, ()), *spec.kinds),
-        )
-        for spec in present
+        replace(spec, deps=tuple(name for name in spec.deps if name in names)) for spec in specs
     ]
+
+
+def _of_stage(stage: StageSpec, code: bool, partitioned: bool = True) -> AssetSpec:
+    runs_programs = code and stage.judges
+    return AssetSpec(
+        stage.name,
+        stage.description,
+        (*(("docker", "python") if runs_programs else ()), *stage.kinds),
+        stage.after,
+        None if stage.resource == "cpu" else stage.resource,
+        partitioned,
+        stage,
+    )

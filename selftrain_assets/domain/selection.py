@@ -15,7 +15,7 @@ from pydantic import Field
 from selftrain_assets.domain.identity import row_key
 from selftrain_assets.domain.seeds import derive_seed
 from selftrain_assets.domain.settings import Identity
-from selftrain_assets.domain.types import Problem, Row, RowSource
+from selftrain_assets.domain.types import Problem, Row
 
 WeightRule = Literal["binary", "reward", "exp"]
 CapChoice = Literal["random", "shortest", "first"]
@@ -78,7 +78,7 @@ def make_row(
     prompt: str,
     completion: str,
     weight: float,
-    source: RowSource,
+    source: str,
     problem_id: str,
     iteration: int,
     sample_key: str | None = None,

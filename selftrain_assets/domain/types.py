@@ -196,9 +196,6 @@ class Verification:
     output: str | None = None
 
 
-RowSource = Literal["self", "human", "rationalized", "translated", "improved"]
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One training row: loss on `completion` alone, times `weight`.
@@ -220,7 +217,7 @@ class Row:
     prompt: str
     completion: str
     weight: float
-    source: RowSource
+    source: str
     sample_key: str | None
     iteration: int
     method: str | None = None

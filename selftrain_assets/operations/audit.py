@@ -2,72 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import NoReturn
 
 from selftrain_assets.domain.errors import SelftrainError, TaskError
 from selftrain_assets.domain.identity import problem_digest, verification_key
 from selftrain_assets.domain.requests import Draws
 from selftrain_assets.operations.findings import Line, State
 from selftrain_assets.operations.inspector import Inspector, Kept, ManifestsOf
-from selftrain_assets.pipeline import training
-from selftrain_assets.pipeline.evaluation import evaluation, evaluation_draws
-from selftrain_assets.pipeline.inputs import load_problems, problems
-from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND, Stage, round_stages
-from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_of, iteration_scope
-from selftrain_assets.pipeline.sampling import ASKED, SAMPLES_OF
-from selftrain_assets.store import Manifest, Store
+from selftrain_assets.pipeline.evaluation import evaluation_draws
+from selftrain_assets.pipeline.inputs import load_problems
+from selftrain_assets.pipeline.loop import WantedOf, everything_wanted
+from selftrain_assets.pipeline.run import Run, iteration_of
+from selftrain_assets.pipeline.stage import StageSpec
+from selftrain_assets.pipeline.stages import round_stages
 from selftrain_assets.store.inspection import PoolState, keys_if_readable
 
-# drawn by a recipe's own stage, together with the verdicts on them
-OWN_SAMPLES = {*SAMPLES_OF.values()} - {"samples"}
 # an earlier stage is missing, or cannot be read
 UNFINISHED = (SelftrainError, KeyError, ValueError, TypeError)
-
-
-class _WorkIsOwed(Exception):
-    """A stage is about to do something."""
-
-
-class _LookedAt(Store):
-    """A store in which a stage that has nothing to do ends as it always does, and any other
-    stops before it begins."""
-
-    trusts_pools = True  # the inspection says what of them is lost
-
-    def writing(self, experiment: str, scope: str, stage: str, owner: str) -> NoReturn:
-        raise _WorkIsOwed
-
-    def commit(self, manifest: Manifest) -> NoReturn:
-        raise _WorkIsOwed
-
-    def is_intact(self, manifest: Manifest) -> bool:
-        return True  # damage is told apart from what is owed
 
 
 def owed(run: Run, scopes: Iterable[str]) -> list[tuple[str, str]]:
     """Stages of these scopes that a run would do anew under the settings of today, or could not
     yet do; in their order."""
-    looked_at, wanted = Run(run.name, run.config, _LookedAt(run.store.root)), set(scopes)
-    found = []
-    for (scope, stage), do in _stages(run).items():
-        if scope in wanted and stage not in OWN_SAMPLES:
-            try:
-                do(looked_at)
-            except (_WorkIsOwed, TaskError):
-                found.append((scope, stage))
-    return found
+    chosen = set(scopes)
+    return [
+        (scope, stage)
+        for (scope, stage), wanted_of in everything_wanted(run).items()
+        if scope in chosen and not _is_met(run, scope, stage, wanted_of)
+    ]
+
+
+def _is_met(run: Run, scope: str, stage: str, wanted_of: WantedOf) -> bool:
+    try:
+        return wanted_of(run).is_met_by(run.manifest(scope, stage))
+    except TaskError:
+        return False
 
 
 def audit(inspector: Inspector, run: Run) -> list[Line]:
     """Lines of an experiment, in the order of its stages; what is wrong is told to `inspector`."""
     kept = inspector.experiment(run.name)
     kept.inspect()
-    stages = _stages(run)
-    audited = _Audited(Run(run.name, run.config, _LookedAt(run.store.root)), inspector, kept)
-    lines = [audited.line(scope, stage, do) for (scope, stage), do in stages.items()]
+    stages = everything_wanted(run)
+    audited = _Audited(run, inspector, kept)
+    lines = [audited.line(*place, wanted_of) for place, wanted_of in stages.items()]
     return lines + [
         _left(run.name, place, kept.kept[place]) for place in kept.current if place not in stages
     ]
@@ -84,40 +63,20 @@ def _left(name: str, place: tuple[str, str], kept: Kept) -> Line:
     return Line(name, *place, "not asked for", 0, 0, kept.duplicated, kept.lost)
 
 
-def _stages(run: Run) -> dict[tuple[str, str], Callable[[Run], Manifest]]:
-    """Every stage that the settings ask for, in order."""
-    found: dict[tuple[str, str], Callable[[Run], Manifest]] = {
-        (INPUTS, "problems"): problems,
-        (BASE, "checkpoint"): training.base,
-        (BASE, "evaluation"): partial(evaluation, scope=BASE),
-    }
-    for iteration in range(1, run.config.rounds + 1):
-        for stage, do in round_stages(run.config.recipe).items():
-            if stage in run.config.recipe.own_stages and stage in SAMPLES_OF:
-                found[iteration_scope(iteration), SAMPLES_OF[stage]] = partial(
-                    _stage, do=do, iteration=iteration
-                )
-            found[iteration_scope(iteration), stage] = partial(_stage, do=do, iteration=iteration)
-    if run.config.human_only:
-        for scope, rounds in ((ONE_ROUND, 1), (ALL_ROUNDS, run.config.rounds)):
-            found[scope, "checkpoint"] = partial(training.human_only, scope=scope, rounds=rounds)
-            found[scope, "evaluation"] = partial(evaluation, scope=scope)
-    return found
-
-
-def _stage(run: Run, do: Stage, iteration: int) -> Manifest:
-    return do(run, iteration)
-
-
 @dataclass
 class _Audited:
     run: Run
     inspector: Inspector
     manifests: ManifestsOf
 
-    def line(self, scope: str, stage: str, do: Callable[[Run], Manifest]) -> Line:
+    def __post_init__(self) -> None:
+        round_of = round_stages(self.run.config.recipe)
+        self.drawing = {s.samples: s for s in round_of if s.requests is not None}
+        self.judging = {s.name: s for s in round_of if s.judges}
+
+    def line(self, scope: str, stage: str, wanted_of: WantedOf) -> Line:
         kept = self.manifests.kept.get((scope, stage), Kept())
-        done = self._is_done(scope, stage, do)
+        done = self._is_done(scope, stage, wanted_of)
         wanted, pools = self._wanted(scope, stage, done, kept)
         committed = self._committed(scope, stage, done, kept, wanted, pools)
         members = set(kept.keys) | (wanted or set())
@@ -152,25 +111,17 @@ class _Audited:
             aside,
         )
 
-    def _is_done(self, scope: str, stage: str, do: Callable[[Run], Manifest]) -> bool:
+    def _is_done(self, scope: str, stage: str, wanted_of: WantedOf) -> bool:
         """Would a run leave this stage as it is?"""
-        if (scope, stage) not in self.manifests.current:
+        manifest = self.manifests.current.get((scope, stage))
+        if manifest is None:
             return False
         try:
-            do(self.run)
-        except _WorkIsOwed:
-            if stage in OWN_SAMPLES:  # the verdicts on it may be what is owed
-                return self._requests_are_drawn(scope, stage)
-            return False
+            return wanted_of(self.run).is_met_by(manifest)
         except UNFINISHED as error:
             if stage == "problems":
                 self.inspector.find("settings", f"{self.run.name}: {error}")
             return False
-        return True
-
-    def _requests_are_drawn(self, scope: str, stage: str) -> bool:
-        wanted = {r.key for draws in self._asked(scope, stage) or () for r in draws.requests()}
-        return wanted == set(self.manifests.kept[scope, stage].keys)
 
     # -- wanted ------------------------------------------------------------------------------------
 
@@ -185,23 +136,18 @@ class _Audited:
                 return {stage}, []
             case "problems":
                 return self._problem_ids(), []
-            case "dataset" | "trajectories":
-                return (set(kept.keys) if done else None), []
             case "evaluation":
                 return self._scored(), [self.inspector.samples(policy)] if policy else []
-        asked = self._asked(scope, SAMPLES_OF.get(stage, stage))
-        pools = (
-            self._verdicts(policy)
-            if stage in SAMPLES_OF
-            else [self.inspector.samples(policy)]
-            if policy
-            else []
-        )
-        if asked is None:
-            return None, [] if stage in SAMPLES_OF else pools
-        if stage in SAMPLES_OF:
-            return self._verdict_keys(asked, policy or ""), pools
-        return {r.key for draws in asked for r in draws.requests()}, pools
+        judging = self.judging.get(stage)
+        drawing = self.drawing.get(judging.samples if judging else stage)
+        if drawing is None:  # what it makes follows from what is there
+            return (set(kept.keys) if done else None), []
+        asked = self._asked(scope, drawing)
+        if judging is not None:
+            keys = None if asked is None else self._verdict_keys(asked, policy or "")
+            return keys, [] if asked is None else self._verdicts(policy)
+        pools = [self.inspector.samples(policy)] if policy else []
+        return None if asked is None else _keys(asked), pools
 
     def _verdicts(self, policy: str | None) -> list[PoolState]:
         return (
@@ -231,13 +177,13 @@ class _Audited:
         except UNFINISHED:
             return None
 
-    def _asked(self, scope: str, stage: str) -> list[Draws] | None:
+    def _asked(self, scope: str, stage: StageSpec) -> list[Draws] | None:
         """What a round asks for; without a policy the keys say nothing, but their number is
         right."""
+        assert stage.requests is not None
+        run = stage.in_round(self.run, iteration_of(scope))
         try:
-            return ASKED[stage](
-                self.run.at(iteration_of(scope)), scope, self._digest(scope, "policy") or ""
-            )
+            return stage.requests(run, scope, self._digest(scope, "policy") or "")
         except UNFINISHED:
             return None
 
@@ -280,9 +226,11 @@ class _Audited:
                 return int(done and not kept.lost)
             case "problems":
                 return len(wanted & set(kept.keys))
-            case "dataset" | "trajectories" | "evaluation":
+            case "evaluation":
                 return len(wanted & set(kept.keys)) if done else 0
-        return sum(len(wanted & p.keys) for p in pools)
+        if stage in self.judging or stage in self.drawing:
+            return sum(len(wanted & pool.keys) for pool in pools)
+        return len(wanted & set(kept.keys)) if done else 0
 
     def _evidence(self, scope: str) -> tuple[set[str], list[PoolState]]:
         """Keys of the samples and verdicts of a finished evaluation, and the pools that hold
@@ -292,7 +240,7 @@ class _Audited:
         pools = [self.inspector.samples(policy), *self._verdicts(policy)]
         # what is lost is named as a sample, not as a verdict too
         verdicts = self._verdict_keys(asked, policy, drawn_only=True)
-        return {r.key for draws in asked for r in draws.requests()} | verdicts, pools
+        return _keys(asked) | verdicts, pools
 
     def _lost_evidence(self, scope: str, keys: set[str], pools: list[PoolState]) -> int:
         gone = keys.difference(*(p.keys for p in pools))
@@ -308,6 +256,10 @@ class _Audited:
                 " again",
             )
         return len(gone)
+
+
+def _keys(asked: Iterable[Draws]) -> set[str]:
+    return {request.key for draws in asked for request in draws.requests()}
 
 
 def _distinct(pools: list[PoolState], kept: Kept) -> list[PoolState]:

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from selftrain_assets.domain.types import (
-    Improvement,
-    Problem,
-    Row,
     Sample,
     SampleMembership,
-    Score,
-    Trajectory,
-    Turn,
     VerdictMembership,
     Verification,
 )
+from selftrain_assets.pipeline.stage import TableSpec
+from selftrain_assets.pipeline.stages import every_table
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.database import Database
 from selftrain_assets.store.workspace import queries
-
-# table in a manifest -> the relation that unites it over experiments and rounds (queries/views.sql
-# builds on these)
-TABLES: dict[str, tuple[str, type]] = {
-    "problems": ("problems", Problem),
-    "rows": ("rows", Row),
-    "scores": ("scores", Score),
-    "samples": ("drawings", SampleMembership),
-    "hinted_samples": ("hinted_drawings", SampleMembership),
-    "verifications": ("judgements", VerdictMembership),
-    "rationalizations": ("hinted_judgements", VerdictMembership),
-    "translated_samples": ("translated_drawings", SampleMembership),
-    "translations": ("translated_judgements", VerdictMembership),
-    "trajectories": ("trajectories", Trajectory),
-    "turns": ("turns", Turn),
-    "improvements": ("improvements", Improvement),
-}
 
 
 class ManifestLine(NamedTuple):
@@ -98,10 +78,12 @@ def _views(db: Database, store: Store) -> None:
         [file for pool in store.all_verifications() for file in pool.files()],
     )
     manifests = store.manifests()
-    for table, (name, record) in TABLES.items():
-        having = [m for m in manifests if table in m.files]
-        files = [(m.experiment, m.scope, _file(store, m, table)) for m in having]
-        db.view_by_scope(name, record, files)
+    tables = {table.view: table for table in every_table()}
+    for name, table in tables.items():
+        db.view_by_scope(name, table.record, _files(store, manifests, [table]))
+    for name, record in (("members", SampleMembership), ("judged", VerdictMembership)):
+        alike = [table for table in tables.values() if table.record is record]
+        db.view_by_scope(name, record, _files(store, manifests, alike))
     db.script("views")
     columns = [[_cell(manifest, name) for manifest in manifests] for name in ManifestLine._fields]
     db.insert_columns("manifests", ManifestLine, columns)
@@ -112,5 +94,16 @@ def _cell(manifest: Manifest, name: str) -> Any:
     return json.dumps(value) if isinstance(value, dict) else value
 
 
-def _file(store: Store, manifest: Manifest, table: str) -> Path:
-    return store.scope(manifest.experiment, manifest.scope) / manifest.files[table][0]
+def _files(
+    store: Store, manifests: Sequence[Manifest], tables: Sequence[TableSpec]
+) -> list[tuple[dict[str, str], Path]]:
+    """Files of these tables, with what says of each record where it is from."""
+    return [
+        (
+            {"experiment": m.experiment, "scope": m.scope, "stage": m.stage},
+            store.scope(m.experiment, m.scope) / m.files[table.name][0],
+        )
+        for m in manifests
+        for table in tables
+        if table.name in m.files
+    ]

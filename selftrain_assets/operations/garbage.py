@@ -20,6 +20,7 @@ from typing import Literal
 
 from selftrain_assets.domain.errors import BusyError, IntegrityError
 from selftrain_assets.domain.weights import StoredCheckpoint
+from selftrain_assets.pipeline.stages import stage_writing
 from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.inspection import (
     HISTORY,
@@ -35,8 +36,6 @@ from selftrain_assets.store.shards import MANIFEST, QUARANTINE
 MINIMUM_AGE = 3600  # seconds; a younger temporary file may be somebody's open work
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp|\.probe-[0-9a-f]{32}|\..+\.removed")
 _SPILT = re.compile(r"\.duckdb-(\d+)\.")  # and the process whose database it is
-# tables that are not named like their stage
-_STAGE_OF = {"rows": "dataset", "scores": "evaluation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +221,7 @@ class _Search:
                 place = (experiment.name, path.parent.name, path.name)
                 if path.parent.name != HISTORY and place not in needed:
                     table = path.stem.rpartition("-")[0]
-                    folder = path.parent / ".leases" / _STAGE_OF.get(table, table)
+                    folder = path.parent / ".leases" / stage_writing(table)
                     yield _Found(
                         "table",
                         path,

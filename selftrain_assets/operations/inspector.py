@@ -14,10 +14,10 @@ from selftrain_assets.domain.weights import PerMethod, StoredCheckpoint, Weights
 from selftrain_assets.operations.findings import Finding, FindingKind
 from selftrain_assets.pipeline.results import PolicyResult
 from selftrain_assets.pipeline.run import iteration_scope
+from selftrain_assets.pipeline.stages import every_table
 from selftrain_assets.pipeline.weights import resolve
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.inspection import (
-    BESIDE,
     HISTORY,
     PoolState,
     fault_of,
@@ -54,6 +54,7 @@ class Inspector:
         self._pools: dict[Path, PoolState] = {}
         self._weights: dict[str, str | None] = {}
         self._texts: dict[str, dict[str, str]] = {}
+        self.tables = {table.name: table for table in every_table()}
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -286,8 +287,9 @@ class ManifestsOf:
                 )
                 kept.lost += records
                 continue
-            keys = table_keys(path, name)
-            kept.keys += keys if name not in BESIDE else []
+            spec = self.inspector.tables.get(name)
+            keys = table_keys(path, spec.identified_by if spec else ("key",))
+            kept.keys += keys if spec is None or spec.main else []
             if again := repeated(keys):
                 kept.duplicated += len(again)
                 self.inspector.find(

@@ -23,9 +23,9 @@ from selftrain_assets.domain.weights import (
     WeightsRef,
 )
 from selftrain_assets.pipeline.results import CheckpointResult, DatasetResult, PolicyResult
+from selftrain_assets.pipeline.stages import every_stage
 from selftrain_assets.store import SHORT, Manifest, Store
 from selftrain_assets.store.lookup import Files, lookup, nth
-from selftrain_assets.store.manifest import DRAWN
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Lineage:
         current = store.manifests(experiment)
         self._current = len(current)
         self.manifests = [*current, *store.manifests(experiment, superseded=True)]
+        self._stages = every_stage()
 
     def of(self, stage: str, **wanted: str) -> Iterator[Manifest]:
         """Manifests of a stage with these experiment, scope or digest; current ones first."""
@@ -132,10 +133,11 @@ class Lineage:
             )
         edges = []
         for name, parent in verdicts.parents.items():
-            if name not in DRAWN:  # trajectories stand on verdicts
+            drawn = list(self.of(name, experiment=experiment, scope=scope, digest=parent))
+            if not any(m.names_samples for m in drawn):  # it stands on verdicts
                 edges.append(self._evidence(experiment, scope, name, parent, seen))
                 continue
-            for samples in self.of(name, experiment=experiment, scope=scope, digest=parent):
+            for samples in drawn:
                 policy = self._weights_of("drawn from", experiment, samples.parents["policy"], seen)
                 edges.append(
                     Node(
@@ -182,7 +184,7 @@ class Lineage:
         row = nth(self.table(dataset, "rows"), position - 1)
         assert row is not None, file
         edges = [self.sample(row["sample_key"])] if row["sample_key"] else []
-        edges += self._turn(dataset, row)
+        edges += self._row_parts(dataset, row)
         told = [
             text.strip()
             for edge in edges
@@ -195,31 +197,21 @@ class Lineage:
         }
         return Node("row", f"{position} of {count}", facts, edges)
 
-    def _turn(self, dataset: Manifest, row: dict[str, Any]) -> list[Node]:
-        """What was said about the attempt of a row, and its update, by whom; with the samples
-        that they were drawn as."""
-        if row.get("turn") is None:
-            return []
-        made = (
-            m
-            for m in self.of("trajectories", experiment=dataset.experiment)
-            if m.digest in dataset.parents.values()
-        )
-        listed = (
-            t for m in made for t in lookup(self.table(m, "turns"), "sample_key", row["sample_key"])
-        )
-        turn = next((t for t in listed if t["turn"] == row["turn"]), None)
-        if turn is None:
-            return []
-        facts = {
-            name: value
-            for name, value in turn.items()
-            if value is not None and name not in ("sample_key", "problem_id", "turn")
-        }
-        drawn = [
-            self.sample(turn[name]) for name in ("feedback_sample", "update_sample") if turn[name]
+    def _row_parts(self, dataset: Manifest, row: dict[str, Any]) -> list[Node]:
+        """Parts of a row that have a story of their own, with the samples that they were drawn
+        as."""
+        parts = [
+            part
+            for stage in self._stages.values()
+            if stage.row_parts is not None
+            for made in self.of(stage.name, experiment=dataset.experiment)
+            if made.digest in dataset.parents.values()
+            for part in stage.row_parts(self.store, made, row)
         ]
-        return [Node("turn", str(row["turn"]), facts, drawn)]
+        return [
+            Node(part.kind, part.name, dict(part.facts), [self.sample(key) for key in part.samples])
+            for part in parts
+        ]
 
     # -- samples -----------------------------------------------------------------------------------
 
@@ -227,28 +219,24 @@ class Lineage:
         """A sample by its key or a beginning of it: prompt, parameters, seed, engine, policy,
         and every verdict on it."""
         found = self._sample(key)
-        settings = next(
-            (m.settings for stage in DRAWN for m in self._stages_with(stage, found["key"])), {}
-        )
+        settings = next((m.settings for m, _ in self._membership(found["key"])), {})
         parameters = {name: value for name, value in settings.items() if value not in ([], None)}
         facts = _in_parts(found) | {"parameters": parameters}
         return Node(
-            "sample", found["key"], facts, [*self._verdicts(found), *self._translated(found["key"])]
+            "sample", found["key"], facts, [*self._verdicts(found), *self._made_from(found["key"])]
         )
 
-    def _translated(self, key: str) -> list[Node]:
-        """The sample that this one translates, if it does."""
-        listed = (
-            d
-            for m in self.of("translated_samples")
-            for d in lookup(self.table(m, "translated_samples"), "key", key)
-        )
-        drawing = next(listed, None)
-        if drawing is None:
-            return []
-        source = self.sample(drawing["translates"])
-        told = {"relation": "translation of", "from": drawing["origin"], "into": drawing["method"]}
-        return [Node(source.kind, source.name, told | source.facts, source.edges)]
+    def _made_from(self, key: str) -> list[Node]:
+        """The sample that this one was made from, if a recipe's own stage did."""
+        for made, member in self._membership(key):
+            if not member.get("translates"):
+                continue
+            source = self.sample(member["translates"])
+            derived = [s for s in self._stages.values() if s.draws_first == made.stage]
+            relation = derived[0].derived_as if derived else "made from"
+            facts = {"relation": relation, "from": member["origin"], "into": member["method"]}
+            return [Node(source.kind, source.name, facts | source.facts, source.edges)]
+        return []
 
     def _sample(self, key: str) -> dict[str, Any]:
         pools = sorted((self.store.root / "samples").glob("*/"))
@@ -290,9 +278,12 @@ class Lineage:
             for v in found
         ]
 
-    def _stages_with(self, stage: str, key: str) -> Iterator[Manifest]:
-        """Stages whose membership table holds this sample."""
-        return (m for m in self.of(stage) if lookup(self.table(m, stage), "key", key))
+    def _membership(self, key: str) -> Iterator[tuple[Manifest, dict[str, Any]]]:
+        """Stages that drew this sample, and what they note of it."""
+        for made in self.manifests:
+            if made.names_samples and made.stage in made.files:
+                for member in lookup(self.table(made, made.stage), "key", key):
+                    yield made, member
 
     # -- forward -----------------------------------------------------------------------------------
 
@@ -300,7 +291,7 @@ class Lineage:
         """Every dataset and checkpoint that a sample entered, and every round that was sampled
         from those."""
         found = self._sample(key)
-        keys = {found["key"], *self._begun_by(found["key"])}
+        keys = {found["key"], *self._rows_with(found["key"])}
         datasets = [
             m
             for m in self.of("dataset")
@@ -310,13 +301,12 @@ class Lineage:
         edges = [self._after_dataset(m, seen) for m in datasets]
         return Node("sample", found["key"], _in_parts(found), [*self._verdicts(found), *edges])
 
-    def _begun_by(self, key: str) -> Iterator[str]:
-        """The attempts whose trajectories hold this sample as feedback or update."""
-        for made in self.of("trajectories"):
-            for column in ("feedback_sample", "update_sample"):
-                yield from (
-                    turn["sample_key"] for turn in lookup(self.table(made, "turns"), column, key)
-                )
+    def _rows_with(self, key: str) -> Iterator[str]:
+        """The samples by which rows are named that hold this one too."""
+        for stage in self._stages.values():
+            if stage.rows_with is not None:
+                for made in self.of(stage.name):
+                    yield from stage.rows_with(self.store, made, {key})
 
     def _after_dataset(self, dataset: Manifest, seen: set[tuple[str, str]]) -> Node:
         trained = [

@@ -13,10 +13,8 @@ from selftrain_assets.domain.types import Row
 from selftrain_assets.operations.lineage import Lineage
 from selftrain_assets.pipeline.results import PolicyResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
-from selftrain_assets.recipes.tripost.stages import holding
+from selftrain_assets.pipeline.stages import every_stage, row_sources
 from selftrain_assets.store import Manifest
-
-SOURCES = ("human", "rationalized", "translated", "improved")
 
 
 @dataclass
@@ -88,9 +86,11 @@ def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
                 f'there is no problem "{value}"{nearest(value, ids) if len(ids) < 50 else ""}'
             )
         return value
-    if value not in SOURCES and not re.fullmatch(r"iter-\d{3}", value):
+    # what the policy drew itself is taken back by round, or by sample
+    sources = [name for name in row_sources() if name != "self"]
+    if value not in sources and not re.fullmatch(r"iter-\d{3}", value):
         raise UserError(
-            f'there is no source "{value}"; known: {", ".join(SOURCES)}, and rounds such as'
+            f'there is no source "{value}"; known: {", ".join(sources)}, and rounds such as'
             " iter-001"
         )
     if value == "human" and run.config.base.fine_tune == "human":
@@ -147,16 +147,13 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
 
 def _learnt(run: Run, dataset: Manifest, marked: Retractions) -> int:
     """How many rows of a dataset stem from it."""
-    edited = {
-        scope: run.manifest(scope, stage)
-        for scope, _, stage in (name.partition("/") for name in dataset.parents)
-        if stage == "trajectories"
-    }
-    held = {
-        scope: holding(run, made, marked.values("sample"))
-        for scope, made in edited.items()
-        if made is not None
-    }
+    stages = every_stage()
+    held: dict[str, set[str]] = {}
+    for name in dataset.parents:
+        scope, _, stage = name.partition("/")
+        spec = stages.get(stage)
+        if spec is not None and spec.rows_with is not None and (made := run.manifest(scope, stage)):
+            held[scope] = spec.rows_with(run.store, made, marked.values("sample"))
     rows = (
         (row, iteration_scope(row.iteration)) for row in run.store.read_table(dataset, "rows", Row)
     )

@@ -12,13 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from selftrain_assets.domain.errors import TaskError
-from selftrain_assets.domain.selection import Selection
 from selftrain_assets.domain.types import Row, Sample, VerdictMembership, Verification
 from selftrain_assets.pipeline.dataset import Judged, evidence_stages, select_rows
 from selftrain_assets.pipeline.generation import load_requests
 from selftrain_assets.pipeline.results import VerificationsResult
 from selftrain_assets.pipeline.run import Clock, Run, iteration_scope
-from selftrain_assets.pipeline.sampling import SAMPLES_OF, verdict_membership
+from selftrain_assets.pipeline.samples import verdict_membership
+from selftrain_assets.pipeline.stage import StageSpec
+from selftrain_assets.pipeline.stages import round_stages
 from selftrain_assets.pipeline.verification import verify_missing
 from selftrain_assets.store import Manifest
 
@@ -68,10 +69,11 @@ def reverify(run: Run) -> list[RoundDifference]:
         differences, now = [], {}
         for iteration in rounds:
             difference = RoundDifference(iteration_scope(iteration))
-            for stage in SAMPLES_OF:
-                if (finished := run.manifest(difference.scope, stage)) is not None:
-                    now[iteration, stage] = _judged_again(
-                        run, iteration, finished, difference, Path(folder)
+            for stage in round_stages(run.config.recipe):
+                finished = run.manifest(difference.scope, stage.name) if stage.judges else None
+                if finished is not None:
+                    now[iteration, stage.name] = _judged_again(
+                        run, iteration, stage, finished, difference, Path(folder)
                     )
             differences.append(difference)
         for iteration, difference in zip(rounds, differences, strict=True):
@@ -80,10 +82,17 @@ def reverify(run: Run) -> list[RoundDifference]:
 
 
 def _judged_again(
-    run: Run, iteration: int, finished: Manifest, difference: RoundDifference, folder: Path
+    run: Run,
+    iteration: int,
+    stage: StageSpec,
+    finished: Manifest,
+    difference: RoundDifference,
+    folder: Path,
 ) -> Judged:
     """The new verdicts of a stage; those that differ are noted."""
-    drawn = run.need(finished.scope, SAMPLES_OF[finished.stage])
+    assert stage.samples is not None
+    assert stage.row_source is not None
+    drawn = run.need(finished.scope, stage.samples)
     if drawn.digest not in finished.parents.values():
         raise TaskError(
             f"{run.name}: {finished.scope} has other {drawn.stage} than those its {finished.stage}"
@@ -133,7 +142,7 @@ def _judged_again(
             strict=True,
         )
         difference.changed += [Changed(*found) for found in of_changed]
-    return Judged(iteration, finished.stage, judgements, run.store.samples(policy))
+    return Judged(iteration, stage.row_source.name, judgements, run.store.samples(policy))
 
 
 def _compare_rows(
@@ -142,7 +151,7 @@ def _compare_rows(
     """What the recipe would select from the new verdicts, against the frozen dataset; of recipes
     that do more than select, nothing."""
     frozen = run.manifest(difference.scope, "dataset")
-    if frozen is None or not isinstance(run.config.recipe, Selection):
+    if frozen is None or run.config.recipe.selection is None:
         return
     with run.store.workspace() as ws:
         for i, stage in evidence_stages(run, iteration):

@@ -15,19 +15,27 @@ SIGNS = ("\n", '"', "'", "<", "{", "\\", "|", "#", "`")
 FIRST = 4
 
 
-def check_chats(run: Run, problems: list[Problem]) -> bool:
-    """Is anything asked in a chat? UserError where its template makes something else of a
-    question than the chat that is sampled from; some questions of each kind are tried, of
-    whatever task."""
-    ref, moment, found = resolve_model(run.config.model), run.moment, False
+def asks_in_chat(run: Run) -> bool:
+    """Is anything asked in a chat?"""
+    for phase in run.phases.values():
+        config = phase.config
+        own = [m.prompt for m in config.recipe.methods] or [config.prompt]
+        others = [*config.evaluation.suites.values(), *config.sources.values()]
+        if any(settings.chat for settings in (*own, *(each.prompt for each in others))):
+            return True
+    return False
+
+
+def check_chats(run: Run, problems: list[Problem]) -> None:
+    """UserError where a chat template makes something else of a question than the chat that is
+    sampled from; some questions of each kind are tried, of whatever task."""
+    ref, moment = resolve_model(run.config.model), run.moment
     for phase in run.phases.values():
         for settings, prompt, asked in _asked(phase, problems):
             if prompt.frame is not None:
                 check_frame(
                     ref, settings, moment, prompt.frame, telling([prompt.message(p) for p in asked])
                 )
-                found = True
-    return found
 
 
 def _asked(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from selftrain_assets.domain import quality_checks
 from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.measurements import Leak, Solutions
 from selftrain_assets.domain.quality_checks import (
-    CHECKS,
     Check,
     correct_samples,
     cut_off,
@@ -35,53 +35,10 @@ from selftrain_assets.pipeline.results import (
     SamplesResult,
     VerificationsResult,
 )
-from selftrain_assets.pipeline.run import BASE, Run, iteration_scope
-from selftrain_assets.recipes.tripost.results import TrajectoriesResult
+from selftrain_assets.pipeline.run import BASE, Run, iteration_of, iteration_scope
+from selftrain_assets.pipeline.stage import CheckSpec
 from selftrain_assets.store import SHORT, Manifest
 from selftrain_assets.store.inspection import parents_of
-
-
-def check(run: Run, manifest: Manifest) -> list[Check]:
-    """Every check of this stage (domain/quality_checks.py lists them), those that stop a round
-    first."""
-    found = []
-    match manifest.stage:
-        case "problems":
-            problems = manifest.result(ProblemsResult)
-            found = _leaks(run, problems, problems.train + problems.human + problems.source)
-        case "policy":
-            found = [_policy_edge(run, manifest)]
-        case "samples":
-            samples = manifest.result(SamplesResult)
-            found = [cut_off(samples.cut_off, samples.samples), thoughts_close(samples.thoughts)]
-        case "verifications" | "rationalizations" | "translations":
-            verdicts = manifest.result(VerificationsResult)
-            found = [
-                infra_errors(verdicts.infra_error, verdicts.verifications),
-                unscorable(verdicts.unscorable, verdicts.verifications),
-                parse_failures(verdicts.malformed, verdicts.verifications, verdicts.unparsed),
-            ]
-            if manifest.stage == "verifications":
-                found += _drift(run, verdicts)
-            found += _second_opinion(verdicts)
-        case "trajectories":
-            made = manifest.result(TrajectoriesResult)
-            found = [infra_errors(made.infra_error, made.attempted)]
-        case "dataset":
-            rows = manifest.result(DatasetResult)
-            if not _gold_alone(run, manifest):
-                found = [correct_samples(rows.own, rows.problems, rows.verified, rows.cut_off or 0)]
-            found += _leaks(run, rows, rows.rows)
-            found.append(top_problems(rows.concentration))
-        case "checkpoint":
-            found = [_next_edge(run, manifest)]
-        case "evaluation":
-            measured = manifest.result(EvaluationResult)
-            found = [not_below_base(measured.gain_over_base), thoughts_close(measured.thoughts)]
-            found += _second_opinion(measured)
-    if manifest.stage in CHECKS and manifest.stage != "policy":  # a policy has no tables
-        found.append(intact(_fault(run, manifest)))
-    return sorted(found, key=lambda c: not c.blocking)
 
 
 def require(manifest: Manifest, checks: Sequence[Check]) -> None:
@@ -94,20 +51,6 @@ def require(manifest: Manifest, checks: Sequence[Check]) -> None:
             )
 
 
-def _second_opinion(result: VerificationsResult | EvaluationResult) -> list[Check]:
-    return [second_opinion(result.second_opinion)] if result.second_opinion else []
-
-
-def _leaks(run: Run, result: LeaksFound, total: int) -> list[Check]:
-    """Less those of problems that were retracted, which are neither trained on nor evaluated on,
-    and those that are allowed."""
-    left, allowed = leaks_of(run, result)
-    return [
-        held_out_apart(left, result.looked_at, allowed, result.more_leaks),
-        near_copies(left, total, result.looked_at),
-    ]
-
-
 def leaks_of(run: Run, result: LeaksFound) -> tuple[list[Leak], list[tuple[Waiver, int]]]:
     """Held-out text that was found in what this stage made and that nothing excuses, and each
     waiver with what it allows of it."""
@@ -116,25 +59,6 @@ def leaks_of(run: Run, result: LeaksFound) -> tuple[list[Leak], list[tuple[Waive
         leak for leak in result.leaks if not {leak["problem_id"], leak["held_out_id"]} & retracted
     ]
     return divided(found, run.config.contamination.allow)
-
-
-def _gold_alone(run: Run, dataset: Manifest) -> bool:
-    """Is it meant to have no row of the policy's own?"""
-    if not run.config.recipe.learns_from:
-        return True
-    ratio = dataset.settings.get("ratio") or {"correct": 1}
-    return not ratio.get("correct") and not ratio.get("improved")
-
-
-def _drift(run: Run, verdicts: VerificationsResult) -> list[Check]:
-    """Against the first round, which has nothing to be compared with but itself."""
-    first_round = run.manifest(iteration_scope(1), "verifications")
-    now = verdicts.solutions or Solutions()
-    first = (first_round.result(VerificationsResult).solutions if first_round else None) or now
-    return [
-        distinct_solutions(now, first),
-        length_drift(now.get("mean_tokens"), first.get("mean_tokens")),
-    ]
 
 
 def _policy_edge(run: Run, manifest: Manifest) -> Check:
@@ -202,3 +126,247 @@ def _fault(run: Run, manifest: Manifest) -> str | None:
                 f" {again}"
             )
     return None
+
+
+def _intact(run: Run, manifest: Manifest) -> Check:
+    return intact(_fault(run, manifest))
+
+
+INTACT = CheckSpec(
+    name=quality_checks.INTACT,
+    blocking=True,
+    description="its tables are as they were committed, and made from what is there now",
+    evaluate=_intact,
+)
+
+
+def _learnt_from(manifest: Manifest) -> tuple[LeaksFound, int]:
+    """What was found in problems, or in rows, and how many of them are learnt from."""
+    if manifest.stage == "problems":
+        problems = manifest.result(ProblemsResult)
+        return problems, problems.train + problems.human + problems.source
+    rows = manifest.result(DatasetResult)
+    return rows, rows.rows
+
+
+def _held_out_apart(run: Run, manifest: Manifest) -> Check:
+    found, _ = _learnt_from(manifest)
+    left, allowed = leaks_of(run, found)
+    return held_out_apart(left, found.looked_at, allowed, found.more_leaks)
+
+
+def _near_copies(run: Run, manifest: Manifest) -> Check:
+    found, total = _learnt_from(manifest)
+    left, _ = leaks_of(run, found)
+    return near_copies(left, total, found.looked_at)
+
+
+APART = (
+    CheckSpec(
+        name=quality_checks.HELD_OUT_APART,
+        blocking=True,
+        description="nothing that is trained on holds a whole held-out question",
+        evaluate=_held_out_apart,
+    ),
+    CheckSpec(
+        name=quality_checks.NEAR_COPIES,
+        blocking=False,
+        description=(
+            f"at most {quality_checks.NEAR_COPY_LIMIT:.0%} of what is trained on has most of its"
+            " words, in a row, from held-out text"
+        ),
+        evaluate=_near_copies,
+    ),
+)
+
+
+def _judged_again(run: Run, manifest: Manifest) -> Check | None:
+    kind = EvaluationResult if manifest.stage == "evaluation" else VerificationsResult
+    opinion = manifest.result(kind).second_opinion
+    return second_opinion(opinion) if opinion else None
+
+
+SECOND_OPINION = CheckSpec(
+    name=quality_checks.SECOND_OPINION,
+    blocking=False,
+    description=(
+        "of the samples that are wrong or malformed, another reading would not surely pass more"
+        f" than {quality_checks.SECOND_OPINION_LIMIT:.0%}"
+    ),
+    evaluate=_judged_again,
+)
+
+
+def _thoughts_close(run: Run, manifest: Manifest) -> Check:
+    kind = EvaluationResult if manifest.stage == "evaluation" else SamplesResult
+    return thoughts_close(manifest.result(kind).thoughts)
+
+
+def _cut_off(run: Run, manifest: Manifest) -> Check:
+    samples = manifest.result(SamplesResult)
+    return cut_off(samples.cut_off, samples.samples)
+
+
+def _infra_errors(run: Run, manifest: Manifest) -> Check:
+    verdicts = manifest.result(VerificationsResult)
+    return infra_errors(verdicts.infra_error, verdicts.verifications)
+
+
+def _unscorable(run: Run, manifest: Manifest) -> Check:
+    verdicts = manifest.result(VerificationsResult)
+    return unscorable(verdicts.unscorable, verdicts.verifications)
+
+
+def _parse_failures(run: Run, manifest: Manifest) -> Check:
+    verdicts = manifest.result(VerificationsResult)
+    return parse_failures(verdicts.malformed, verdicts.verifications, verdicts.unparsed)
+
+
+THOUGHTS_CLOSE = CheckSpec(
+    name=quality_checks.THOUGHTS_CLOSE,
+    blocking=False,
+    description=(
+        "of the thoughts of a model that thinks, all but"
+        f" {quality_checks.UNCLOSED_LIMIT:.0%} come to an end"
+    ),
+    evaluate=_thoughts_close,
+)
+CUT_OFF = CheckSpec(
+    name=quality_checks.CUT_OFF,
+    blocking=False,
+    description=f"all but {quality_checks.CUT_OFF_LIMIT:.0%} of the samples came to an end",
+    evaluate=_cut_off,
+)
+INFRA_ERRORS = CheckSpec(
+    name=quality_checks.INFRA_ERROR,
+    blocking=True,
+    description=(
+        f"at most {quality_checks.INFRA_ERROR_LIMIT:.0%} of the samples could not be judged for"
+        " reasons of infrastructure"
+    ),
+    evaluate=_infra_errors,
+)
+JUDGED = (
+    INTACT,
+    INFRA_ERRORS,
+    CheckSpec(
+        name=quality_checks.UNSCORABLE,
+        blocking=False,
+        description=(
+            "the tests of the problems can judge all but"
+            f" {quality_checks.UNSCORABLE_LIMIT:.0%} of the samples"
+        ),
+        evaluate=_unscorable,
+    ),
+    CheckSpec(
+        name=quality_checks.MALFORMED,
+        blocking=False,
+        description=(
+            "an answer could be read out of all but"
+            f" {quality_checks.MALFORMED_LIMIT:.0%} of the samples"
+        ),
+        evaluate=_parse_failures,
+    ),
+    SECOND_OPINION,
+)
+"""Of every stage of verdicts."""
+
+
+def _drift(run: Run, manifest: Manifest) -> tuple[Solutions, Solutions]:
+    """What is counted of the solutions of this round, and of the first, which has nothing to be
+    compared with but itself."""
+    first_round = run.manifest(iteration_scope(1), manifest.stage)
+    now = manifest.result(VerificationsResult).solutions or Solutions()
+    first = first_round.result(VerificationsResult).solutions if first_round else None
+    return now, first or now
+
+
+def _distinct(run: Run, manifest: Manifest) -> Check:
+    now, first = _drift(run, manifest)
+    return distinct_solutions(now, first)
+
+
+def _length(run: Run, manifest: Manifest) -> Check:
+    now, first = _drift(run, manifest)
+    return length_drift(now.get("mean_tokens"), first.get("mean_tokens"))
+
+
+COLLAPSE = (
+    CheckSpec(
+        name=quality_checks.DISTINCT,
+        blocking=True,
+        description=(
+            "correct solutions are as distinct as in the first round: a warning below"
+            f" {quality_checks.WARN_BELOW:.0%} of its share, a stop below"
+            f" {quality_checks.BLOCK_BELOW:.0%}"
+        ),
+        evaluate=_distinct,
+    ),
+    CheckSpec(
+        name=quality_checks.LENGTH,
+        blocking=False,
+        description=(
+            f"correct completions are between {quality_checks.LENGTH_RANGE[0]:.0%} and"
+            f" {quality_checks.LENGTH_RANGE[1]:.0%} as long as in the first round"
+        ),
+        evaluate=_length,
+    ),
+)
+
+
+def _correct_samples(run: Run, manifest: Manifest) -> Check | None:
+    rows, recipe = (
+        manifest.result(DatasetResult),
+        run.at(iteration_of(manifest.scope)).config.recipe,
+    )
+    if not recipe.learns_own_samples:
+        return None
+    return correct_samples(rows.own, rows.problems, rows.verified, rows.cut_off or 0)
+
+
+def _top_problems(run: Run, manifest: Manifest) -> Check:
+    return top_problems(manifest.result(DatasetResult).concentration)
+
+
+ROWS = (
+    CheckSpec(
+        name=quality_checks.CORRECT_SAMPLES,
+        blocking=True,
+        description="the round has at least one correct sample to learn from",
+        evaluate=_correct_samples,
+    ),
+    *APART,
+    CheckSpec(
+        name=quality_checks.TOP_PROBLEMS,
+        blocking=False,
+        description=(
+            f"the {quality_checks.TOP_SHARE:.0%} of the problems with most rows hold at most"
+            f" {quality_checks.TOP_LIMIT:.0%} of them"
+        ),
+        evaluate=_top_problems,
+    ),
+    INTACT,
+)
+"""Of a dataset."""
+NOT_BELOW_BASE = CheckSpec(
+    name=quality_checks.NOT_BELOW_BASE,
+    blocking=False,
+    description="held-out greedy accuracy is not clearly below the base's",
+    evaluate=lambda run, manifest: not_below_base(manifest.result(EvaluationResult).gain_over_base),
+)
+
+
+POLICY_EDGE = CheckSpec(
+    name=quality_checks.LOOP_EDGE,
+    blocking=True,
+    description=(
+        "it is the checkpoint that it says it is: data versions agree along the loop's edge"
+    ),
+    evaluate=_policy_edge,
+)
+NEXT_EDGE = CheckSpec(
+    name=quality_checks.LOOP_EDGE,
+    blocking=False,
+    description="the rounds that sample from it sample from these weights",
+    evaluate=_next_edge,
+)

@@ -3,28 +3,36 @@ recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.selection import Selection, take_share
-from selftrain_assets.domain.types import Row, RowSource, Sample, VerdictMembership
+from selftrain_assets.domain.types import Row, Sample, VerdictMembership
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.thinking import tokenizer_of
 from selftrain_assets.models.tokenization import tokenizer_digest
+from selftrain_assets.pipeline import checks
 from selftrain_assets.pipeline.diagnostics import VERSION, concentration, leaks_in_selection
 from selftrain_assets.pipeline.diversity import diversity
-from selftrain_assets.pipeline.references import human_rows, instructed, mixed_in
+from selftrain_assets.pipeline.previews import first_records
+from selftrain_assets.pipeline.recipe import evidence_stage, implementation_of
+from selftrain_assets.pipeline.references import human_rows, mixed_in
 from selftrain_assets.pipeline.results import DatasetResult
 from selftrain_assets.pipeline.rows import Rows, volumes_of
-from selftrain_assets.pipeline.run import INPUTS, Clock, Run, finish, iteration_scope
-from selftrain_assets.pipeline.sampling import SAMPLES_OF
+from selftrain_assets.pipeline.run import (
+    INPUTS,
+    Clock,
+    Run,
+    Wanted,
+    finish,
+    iteration_scope,
+)
+from selftrain_assets.pipeline.stage import Bars, Preview, StageSpec, TableSpec
 from selftrain_assets.pipeline.tokenization import tokenization
 from selftrain_assets.pipeline.verification import duplicate_key_message
-from selftrain_assets.recipes import MMST
-from selftrain_assets.recipes.tripost.stages import edited
 from selftrain_assets.store import Manifest, Pool
 from selftrain_assets.store.selection import (
     ROW_DIGEST,
@@ -42,9 +50,9 @@ from selftrain_assets.store.selection import (
 from selftrain_assets.store.workspace import Relation, Workspace
 
 
-def dataset(run: Run, iteration: int) -> Manifest:
-    """Freeze the rows that the recipe makes of what is verified, or of reference solutions."""
-    clock, scope, config = Clock(), iteration_scope(iteration), run.config
+def dataset_wanted(run: Run, iteration: int) -> Wanted:
+    """The rows that the recipe makes of what is verified, or of reference solutions."""
+    config = run.config
     made = {
         f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage)
         for i, stage in evidence_stages(run, iteration)
@@ -63,25 +71,32 @@ def dataset(run: Run, iteration: int) -> Manifest:
         *sources,
         *run.retracted.identity(),
     )
-    if current := run.done(scope, "dataset", key, parents):
+    return Wanted(key, parents)
+
+
+def dataset(run: Run, iteration: int) -> Manifest:
+    """Freeze these rows."""
+    clock, scope, recipe = Clock(), iteration_scope(iteration), run.config.recipe
+    wanted = dataset_wanted(run, iteration)
+    if current := run.finished(scope, "dataset", wanted):
         return current
     with run.store.writing(run.name, scope, "dataset", run.owner):
-        rows = MAKERS[config.recipe.type](run, iteration)
+        rows = implementation_of(recipe).build_dataset(run, iteration)
         return finish(
             run,
             clock,
             scope,
             "dataset",
-            key=key,
+            key=wanted.key,
             digest=rows.digest,
-            parents=parents,
+            parents=wanted.parents,
             result=rows.result.model_copy(
                 update={
                     "diversity": diversity(run, scope, rows.table),
                     "tokenization": tokenization(run, scope, rows.table),
                 }
             ),
-            settings=config.recipe.model_dump(mode="json"),
+            settings=recipe.model_dump(mode="json"),
             files={"rows": rows.table},
         )
 
@@ -95,7 +110,7 @@ def evidence_stages(run: Run, iteration: int) -> list[tuple[int, str]]:
     ]
 
 
-def selected(run: Run, iteration: int) -> Rows:
+def build_selected_dataset(run: Run, iteration: int) -> Rows:
     """What the rules of selection keep of the verified samples."""
     with run.store.workspace() as ws:
         selection = select_rows(
@@ -111,6 +126,7 @@ def selected(run: Run, iteration: int) -> Rows:
         rows_by_problem = dict(ws.rows("selection.rows_by_problem", chosen=chosen))
         result = DatasetResult(
             **_count(run, ws, selection, iteration),
+            rows_by_source=dict(ws.rows("selection.rows_by_source", chosen=chosen)),
             rows_by_method=_volumes(ws, selection.rows),
             mixed=volumes_of(selection.mixed),
             concentration=concentration(rows_by_problem),
@@ -125,7 +141,7 @@ class Judged:
     holds their samples."""
 
     iteration: int
-    stage: str
+    source: str
     judgements: Path
     samples: Pool[Sample]
 
@@ -133,10 +149,13 @@ class Judged:
 def frozen_verdicts(run: Run, iteration: int, stage: str) -> Judged:
     """Those of a finished stage."""
     finished = run.need(iteration_scope(iteration), stage)
-    drawn = run.need(finished.scope, SAMPLES_OF[stage])
+    spec = evidence_stage(run.config.recipe, stage)
+    assert spec.samples is not None
+    assert spec.row_source is not None
+    drawn = run.need(finished.scope, spec.samples)
     return Judged(
         iteration,
-        stage,
+        spec.row_source.name,
         run.store.table(finished, stage),
         run.store.samples(drawn.parents["policy"]),
     )
@@ -165,20 +184,21 @@ def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -
         IntegrityError: A sample is in its pool twice.
     """
     recipe, retracted = run.config.recipe, run.retracted.values("source")
-    assert isinstance(recipe, Selection)
+    rules = _rules(run)
     samples = ws.pools(Sample, {each.samples.directory: each.samples for each in judged}.values())
     verified = ws.union(VerifiedSample, [_verified(ws, each) for each in judged])
-    prompts = ws.load_records(_prompts(run, recipe), Prompted)
+    prompts = ws.load_records(_prompts(run, rules), Prompted)
     rounds = [i for i in recipe.sample_rounds(iteration) if iteration_scope(i) in retracted]
     excluded = Excluded(sorted(run.retracted.values("sample")), rounds, sorted(retracted))
-    correct = correct_samples(ws, verified, samples, prompts, recipe, excluded)
+    correct = correct_samples(ws, verified, samples, prompts, rules, excluded)
     if ws.row("selection.samples_are_repeated", correct=correct)[0]:
         raise IntegrityError(duplicate_key_message(run, "samples"))
-    pairs, size_match = (
-        (recipe.pairs(), recipe.size_match) if isinstance(recipe, MMST) else ({}, "off")
+    weights = [
+        PairWeight(origin, method, weight) for (origin, method), weight in recipe.pairs().items()
+    ]
+    chosen = chosen_samples(
+        ws, correct, rules, run.config.seed, excluded, weights, recipe.rows_per_method
     )
-    weights = [PairWeight(origin, method, weight) for (origin, method), weight in pairs.items()]
-    chosen = chosen_samples(ws, correct, recipe, run.config.seed, excluded, weights, size_match)
     left, mixed = mixed_in(run, ws.count(chosen), iteration)
     chosen = ws.table(
         ChosenSample, "selection.first_at_random", chosen=chosen, seed=run.config.seed, most=left
@@ -186,7 +206,7 @@ def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -
     human = (
         []
         if "human" in retracted
-        else take_share(human_rows(run, iteration), recipe.mix_human, run.config.seed)
+        else take_share(human_rows(run, iteration), rules.mix_human, run.config.seed)
     )
     known = {row.key for row in human}
     other_rows = ws.load_records(
@@ -197,33 +217,30 @@ def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -
     return Selected(rows, verified, samples, prompts, correct, chosen, other_rows, mixed)
 
 
-def _prompts(run: Run, recipe: Selection) -> Iterator[Prompted]:
+def _rules(run: Run) -> Selection:
+    """The recipe's rules of selection. TypeError where a recipe without any selects."""
+    rules = run.config.recipe.selection
+    if rules is None:
+        raise TypeError(f"recipe {run.config.recipe.type} is no Selection, and selects its rows")
+    return rules
+
+
+def _prompts(run: Run, rules: Selection) -> Iterator[Prompted]:
     """What every training problem is asked by each method."""
     for method in run.methods:
         end = run.end(method.prompt)
         for problem in run.train_problems:
             prompt = method.prompt.render(problem)
-            stratum = method.name or "" if recipe.balance == "method" else problem.group
-            answer_prompt = run.answer_prompt(method, prompt) if recipe.thoughts == "drop" else None
+            stratum = method.name or "" if rules.balance == "method" else problem.group
+            answer_prompt = run.answer_prompt(method, prompt) if rules.thoughts == "drop" else None
             yield Prompted(problem.id, prompt, stratum, method.name, answer_prompt, end)
 
 
 def _stops(run: Run) -> list[str]:
     """Every text that ends samples of this experiment."""
     sampled = [m.sampling for phase in run.phases.values() for m in phase.methods]
-    sampled += [
-        phase.config.recipe.translation
-        for phase in run.phases.values()
-        if isinstance(phase.config.recipe, MMST)
-    ]
+    sampled += [own for phase in run.phases.values() for own in phase.config.recipe.own_sampling]
     return sorted({text for each in sampled for text in each.stop})
-
-
-SOURCE_OF: dict[str, RowSource] = {
-    "verifications": "self",
-    "rationalizations": "rationalized",
-    "translations": "translated",
-}
 
 
 def _verified(ws: Workspace, judged: Judged) -> Relation[VerifiedSample]:
@@ -232,12 +249,12 @@ def _verified(ws: Workspace, judged: Judged) -> Relation[VerifiedSample]:
         "selection.verified_samples",
         verdicts=ws.read(VerdictMembership, [judged.judgements]),
         iteration=judged.iteration,
-        source=SOURCE_OF[judged.stage],
+        source=judged.source,
     )
 
 
 def _count(run: Run, ws: Workspace, selection: Selected, iteration: int) -> dict[str, int]:
-    rows, own, human, rationalized, earlier, problems = ws.row(
+    rows, own, human, earlier, problems = ws.row(
         "selection.count_rows",
         chosen=selection.chosen,
         other_rows=selection.other_rows,
@@ -246,15 +263,13 @@ def _count(run: Run, ws: Workspace, selection: Selected, iteration: int) -> dict
     verified, correct = ws.row(
         "selection.count_verified", verified=selection.verified, prompts=selection.prompts
     )
-    assert isinstance(run.config.recipe, Selection)
     (dropped,) = ws.row(
-        "selection.count_cut_off", correct=selection.correct, cut_off=run.config.recipe.cut_off
+        "selection.count_cut_off", correct=selection.correct, cut_off=_rules(run).cut_off
     )
     return {
         "rows": rows,
         "self": own,
         "human": human,
-        "rationalized": rationalized,
         "from_earlier_rounds": earlier,
         "verified": verified,
         "correct": correct,
@@ -272,10 +287,35 @@ def _volumes(ws: Workspace, rows: Relation[Row]) -> dict[str, dict[str, int]] | 
     return volumes or None
 
 
-MAKERS: dict[str, Callable[[Run, int], Rows]] = {
-    "rest_em": selected,
-    "mmst": selected,
-    "tripost": edited,
-    "diversification": instructed,
-}
-"""What makes the rows of a round, by recipe."""
+def _preview(run: Run, manifest: Manifest) -> Preview:
+    rows = manifest.result(DatasetResult)
+    columns = ("prompt", "completion", "source", "weight", "sample_key")
+    counts = {
+        "judged": rows.verified,
+        "correct": rows.correct,
+        "kept": rows.own,
+        "with human rows": rows.rows,
+    }
+    return {
+        "figure": Bars(
+            title="From samples to training rows",
+            values={label: float(count) for label, count in counts.items()},
+            axis="samples, then rows",
+        ),
+        "preview": first_records(run, manifest, "rows", Row, columns),
+    }
+
+
+DATASET = StageSpec(
+    name="dataset",
+    description=(
+        "The training rows that the recipe selects: threshold, distinct solutions, cap, balance,"
+        " weight, human, mix. Each names its sample, but for reference solutions."
+    ),
+    after=("problems", "verifications"),
+    run=dataset,
+    wanted=dataset_wanted,
+    tables=(TableSpec(name="rows", record=Row, view="rows"),),
+    checks=checks.ROWS,
+    preview=_preview,
+)

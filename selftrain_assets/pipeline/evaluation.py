@@ -9,45 +9,65 @@ from dataclasses import asdict
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.requests import Draws, plan_draws
 from selftrain_assets.domain.selection import problem_subset
-from selftrain_assets.domain.types import Improvement, Outcome, Score
-from selftrain_assets.pipeline import second_opinion
+from selftrain_assets.domain.statistics import INTERVALS
+from selftrain_assets.domain.types import Outcome, Score
+from selftrain_assets.pipeline import checks, second_opinion
 from selftrain_assets.pipeline.generation import generate_missing, is_drawn, plan_requests
 from selftrain_assets.pipeline.metrics import CORRECT, VERSION, Ballots, Votes, measure, vote_of_all
+from selftrain_assets.pipeline.recipe import implementation_of
 from selftrain_assets.pipeline.results import CheckpointResult, EvaluationResult
-from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish
+from selftrain_assets.pipeline.run import (
+    BASE,
+    INPUTS,
+    Clock,
+    Run,
+    Wanted,
+    finish,
+    iteration_scope,
+)
+from selftrain_assets.pipeline.samples import nothing_failed
+from selftrain_assets.pipeline.stage import StageSpec, TableSpec
 from selftrain_assets.pipeline.thoughts import thoughts
 from selftrain_assets.pipeline.verification import count_outcomes, is_judged, verify_missing
 from selftrain_assets.pipeline.weights import resolve
-from selftrain_assets.recipes.tripost import self_improvement
 from selftrain_assets.store import Manifest
 from selftrain_assets.trainers.tracking import figures, run_name
 
 
-def evaluation(run: Run, scope: str) -> Manifest:
-    """Greedy accuracy on every held-out split, pass@k and maj@k on the test split; verdicts with
-    infra_error are left out."""
-    clock, trained = Clock(), run.need(scope, "checkpoint")
-    base = run.manifest(BASE, "evaluation") if scope != BASE else None
-    config = run.config
-    plan = evaluation_draws(run, trained.digest)
+def evaluation_wanted(run: Run, scope: str) -> Wanted:
+    """What measures the checkpoint of a scope."""
+    trained, base, config = run.need(scope, "checkpoint"), _base(run, scope), run.config
+    answers = implementation_of(config.recipe).final_answers
     key = fingerprint(
         "evaluation",
         VERSION,
         trained.digest,
         run.need(INPUTS, "problems").digest,
         config.evaluation,
-        [draws.identity() for draws in plan],
+        [draws.identity() for draws in evaluation_draws(run, trained.digest)],
         list(run.all_verifiers),
         *second_opinion.identity(run, run.all_verifiers),
         base.digest if base else None,
-        *self_improvement.identity(run),
+        *(answers.identity(run) if answers and answers.applies(run) else ()),
         *sorted(run.retracted.values("problem")),
     )
-    parents = {"checkpoint": trained.digest}
-    current = run.done(scope, "evaluation", key, parents)
+    return Wanted(key, {"checkpoint": trained.digest}, complete=nothing_failed)
+
+
+def _base(run: Run, scope: str) -> Manifest | None:
+    """The evaluation that another one is compared with."""
+    return run.manifest(BASE, "evaluation") if scope != BASE else None
+
+
+def evaluation(run: Run, scope: str) -> Manifest:
+    """Greedy accuracy on every held-out split, pass@k and maj@k on the test split; verdicts with
+    infra_error are left out."""
+    clock, trained, base = Clock(), run.need(scope, "checkpoint"), _base(run, scope)
+    config, plan = run.config, evaluation_draws(run, trained.digest)
+    wanted = evaluation_wanted(run, scope)
+    current = run.finished(scope, "evaluation", wanted)
     if (
         current
-        and not current.result(EvaluationResult).infra_error
         and is_drawn(run, plan)
         and is_judged(run, trained.digest, lambda ws: plan_requests(ws, plan))
     ):
@@ -79,21 +99,21 @@ def evaluation(run: Run, scope: str) -> Manifest:
             "infra_error": count_outcomes(ws, result)[Outcome.INFRA_ERROR],
         }
         own, files, tokens = thoughts(ws, requests, drawn.samples), {}, drawn.tokens
-        if self_improvement.improves(run):
-            answers = ws.rows("generation.greedy_answers", requests=requests, samples=drawn.samples)
-            improved, more = self_improvement.self_improvement(
-                run, answers, weights, f"{scope} self-improvement", clock
+        final = implementation_of(config.recipe).final_answers
+        if final is not None and final.applies(run):
+            first = ws.rows("generation.greedy_answers", requests=requests, samples=drawn.samples)
+            label = f"{scope} {final.metric.replace('_', '-')}"
+            answers, more = final.answer(run, first, weights, label, clock)
+            scores, tokens = final.final(scores, answers), tokens + more
+            own |= {final.metric: final.measure(answers)}
+            asked = sum(s.method is None and s.split != "suite" for s in scores)
+            counts["infra_error"] += asked - len(answers)
+            table = final.table
+            named = fingerprint(table.name, wanted.key, [asdict(answer) for answer in answers])
+            files[table.name] = run.store.write_table(
+                run.name, scope, table.name, named, table.record, answers
             )
-            scores, tokens = self_improvement.with_final_answers(scores, improved), tokens + more
-            own |= {"self_improvement": self_improvement.measure(improved)}
-            counts["infra_error"] += sum(
-                s.method is None and s.split != "suite" for s in scores
-            ) - len(improved)
-            named = fingerprint("improvements", key, [asdict(each) for each in improved])
-            files["improvements"] = run.store.write_table(
-                run.name, scope, "improvements", named, Improvement, improved
-            )
-        digest = fingerprint("scores", key, [asdict(s) for s in scores])
+        digest = fingerprint("scores", wanted.key, [asdict(s) for s in scores])
         files["scores"] = run.store.write_table(run.name, scope, "scores", digest, Score, scores)
         before = run.store.read_table(base, "scores", Score) if base is not None else []
         metrics = measure(run, scores, votes, before) | {"second_opinion": other} | own
@@ -102,9 +122,9 @@ def evaluation(run: Run, scope: str) -> Manifest:
             clock,
             scope,
             "evaluation",
-            key=key,
+            key=wanted.key,
             digest=digest,
-            parents=parents,
+            parents=wanted.parents,
             result=EvaluationResult(**counts, **metrics),
             settings=config.evaluation.model_dump(mode="json"),
             versions={"engine": engines or ""},
@@ -203,3 +223,24 @@ def _scores(
     ]
     own = [s for s in scores if s.split != "suite"]
     return [*vote_of_all(run, own, votes), *(s for s in scores if s.method is not None)], votes
+
+
+EVALUATION = StageSpec(
+    name="evaluation",
+    description=(
+        "Held-out greedy accuracy, unbiased pass@k (arXiv 2107.03374) and maj@k, with intervals"
+        f" over problems: {INTERVALS}."
+    ),
+    after=("checkpoint",),
+    run=lambda run, iteration: evaluation(run, iteration_scope(iteration)),
+    wanted=lambda run, iteration: evaluation_wanted(run, iteration_scope(iteration)),
+    resource="gpu",
+    kinds=("huggingface",),
+    tables=(
+        TableSpec(
+            name="scores", record=Score, view="scores", identified_by=("problem_id", "method")
+        ),
+    ),
+    checks=(checks.NOT_BELOW_BASE, checks.SECOND_OPINION, checks.THOUGHTS_CLOSE, checks.INTACT),
+    every_round_alike=True,
+)

@@ -163,8 +163,6 @@ def generate_missing(
 def is_drawn(run: Run, plan: Sequence[Draws]) -> bool:
     """Does the pool hold all of this, undamaged? A finished stage may have lost some of it
     since."""
-    if run.store.trusts_pools:
-        return True
     pools = [run.store.samples(policy) for policy in {draws.policy for draws in plan}]
     if not all(pool.is_sound() for pool in pools):
         return False

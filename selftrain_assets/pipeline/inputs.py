@@ -7,23 +7,45 @@ from dataclasses import asdict, replace
 from selftrain_assets.config.experiment import Experiment
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.identity import fingerprint
-from selftrain_assets.domain.mixing import HUMAN, Mixing
-from selftrain_assets.domain.selection import Selection, problem_subset
+from selftrain_assets.domain.mixing import HUMAN
+from selftrain_assets.domain.selection import problem_subset
 from selftrain_assets.domain.types import SPLITS, Problem
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.tokenization import check_tokenizer
-from selftrain_assets.pipeline.chat_checks import check_chats
+from selftrain_assets.pipeline import checks
+from selftrain_assets.pipeline.chat_checks import asks_in_chat, check_chats
 from selftrain_assets.pipeline.diagnostics import VERSION, leaks_in_problems
+from selftrain_assets.pipeline.policy import teacher
+from selftrain_assets.pipeline.previews import first_records
+from selftrain_assets.pipeline.recipe import implementation_of
 from selftrain_assets.pipeline.results import ProblemsResult
-from selftrain_assets.pipeline.run import INPUTS, Clock, Run, finish, iteration_scope
-from selftrain_assets.pipeline.sampling import teacher
-from selftrain_assets.recipes import Diversification, TriPosT
-from selftrain_assets.recipes.tripost.stages import check_prompt, check_solutions, script_of
+from selftrain_assets.pipeline.run import (
+    INPUTS,
+    Clock,
+    Run,
+    Wanted,
+    finish,
+    iteration_scope,
+)
+from selftrain_assets.pipeline.stage import StageSpec, TableSpec
 from selftrain_assets.store import Manifest
 from selftrain_assets.tasks import Loaded, ProblemFile, Published, read
 from selftrain_assets.verifiers import AnyVerifier
 
 LEARNT = ("train", "human")
+
+
+def problems_wanted(run: Run) -> Wanted:
+    """The problem set as the task gives it now."""
+    return _wanted(run, read_problems(run.config))
+
+
+def _wanted(run: Run, found: Loaded) -> Wanted:
+    key = fingerprint("problems and their symptoms", problems_digest(found.problems), VERSION)
+    asks = asks_in_chat(run)
+    return Wanted(
+        key, {}, complete=lambda manifest: bool(not asks or manifest.result(ProblemsResult).moment)
+    )
 
 
 def problems(run: Run) -> Manifest:
@@ -33,23 +55,19 @@ def problems(run: Run) -> Manifest:
     found = read_problems(config)
     loaded = found.problems
     _check(run, loaded)
-    asks = check_chats(run, loaded)
+    check_chats(run, loaded)
     for first, phase in run.phases.items():
         _check_solved(phase, loaded)
+        implementation_of(phase.config.recipe).check_problems(phase, loaded)
         _check_mix(phase.config, loaded)
-        if isinstance(phase.config.recipe, TriPosT):
-            script_of(phase)
-            check_prompt(phase)
-            check_solutions(phase, loaded)
         for setting, asked in phase.config.recipe.teachers.items():
             teacher(phase, iteration_scope(first), setting, asked)
-    digest = problems_digest(loaded)
-    key = fingerprint("problems and their symptoms", digest, VERSION)
-    current = run.done(INPUTS, "problems", key, {})
-    if current and (not asks or current.result(ProblemsResult).moment):
+    wanted = _wanted(run, found)
+    if current := run.finished(INPUTS, "problems", wanted):
         return current
     # what does not fit should be told before anything is written
     check_tokenizer(resolve_model(config.model))
+    digest = problems_digest(loaded)
     with run.store.writing(run.name, INPUTS, "problems", run.owner):
         table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, loaded)
         return finish(
@@ -57,16 +75,16 @@ def problems(run: Run) -> Manifest:
             clock,
             INPUTS,
             "problems",
-            key=key,
+            key=wanted.key,
             digest=digest,
-            parents={},
+            parents=wanted.parents,
             settings=config.task.model_dump(mode="json"),
             files={"problems": table},
             result=ProblemsResult(
                 **{split: sum(p.split == split for p in loaded) for split in SPLITS},
                 **leaks_in_problems(loaded),
                 remarks=found.remarks,
-                moment=run.moment if asks else None,
+                moment=run.moment if asks_in_chat(run) else None,
             ),
         )
 
@@ -92,7 +110,7 @@ def read_problems(config: Experiment) -> Loaded:
     """The same, with remarks on what was left out of them."""
     found = read(config.task)
     given = found.problems
-    if isinstance(config.recipe, Diversification):
+    if config.recipe.learns_solutions:
         given = _solved(given)
     elif isinstance(config.task, Published | ProblemFile):
         given = config.task.given(found)
@@ -142,13 +160,7 @@ def _solved(problems: list[Problem]) -> list[Problem]:
 
 
 def _check(run: Run, loaded: list[Problem]) -> None:
-    task = run.config.task
-    recipe = run.config.recipe
-    needed = (
-        ("test",)
-        if isinstance(recipe, Diversification) and recipe.budget == 0
-        else ("train", "test")
-    )
+    task, needed = run.config.task, run.config.recipe.needed_splits
     if missing := [split for split in needed if not any(p.split == split for p in loaded)]:
         given = (
             "; it is published for testing alone, and task.train_share gives a share of it to"
@@ -180,10 +192,11 @@ def _check_solved(run: Run, loaded: list[Problem]) -> None:
     """Are there the solutions, and the validation problems, that these settings learn from?"""
     config = run.config
     human = [p for p in loaded if p.split == "human"]
+    selection, mixing = config.recipe.selection, config.recipe.mixing
     needed = {
         "base.fine_tune: human": config.base.fine_tune == "human",
-        "recipe.mix_human": isinstance(config.recipe, Selection) and config.recipe.mix_human > 0,
-        "recipe.mix": isinstance(config.recipe, Mixing) and config.recipe.mix.get(HUMAN, 0) > 0,
+        "recipe.mix_human": selection is not None and selection.mix_human > 0,
+        "recipe.mix": mixing is not None and mixing.mix.get(HUMAN, 0) > 0,
         "human_only": config.human_only,
     }
     for method in run.methods_on(loaded):
@@ -216,26 +229,9 @@ def _check_solved(run: Run, loaded: list[Problem]) -> None:
 
 
 def _check_mix(config: Experiment, loaded: list[Problem]) -> None:
-    """Are there as many rows as the recipe asks for by their number, and solutions for a recipe
-    that learns from nothing else?"""
-    recipe = config.recipe
-    if isinstance(recipe, Diversification):
-        train = [p for p in loaded if p.split == "train"]
-        if recipe.budget != 0 and (
-            unsolved := next((p for p in train if p.solution is None), None)
-        ):
-            raise UserError(
-                f'task: recipe diversification learns from solutions, and problem "{unsolved.id}"'
-                " has none; give it one"
-            )
-        try:
-            recipe.train_problems(loaded, config.seed)
-        except ValueError as error:
-            raise UserError(
-                f"recipe.budget and recipe.instructions: {error}; lower them, or give more training"
-                " problems"
-            ) from error
-    for name, amount in recipe.mix.items() if isinstance(recipe, Mixing) else ():
+    """Are there as many rows of other sources as the recipe asks for by their number?"""
+    mixing = config.recipe.mixing
+    for name, amount in mixing.mix.items() if mixing else ():
         there = sum(
             p.split == HUMAN if name == HUMAN else (p.split, p.collection) == ("source", name)
             for p in loaded
@@ -245,3 +241,23 @@ def _check_mix(config: Experiment, loaded: list[Problem]) -> None:
                 f"recipe.mix: {name} has {there} rows to learn from, and {amount:g} are asked for;"
                 " lower it, or give it more problems"
             )
+
+
+PROBLEMS = StageSpec(
+    name="problems",
+    description=(
+        "The frozen problem set: training problems with answers, human-solved ones, and held-out"
+        " splits."
+    ),
+    after=(),
+    run=lambda run, iteration: problems(run),
+    wanted=lambda run, iteration: problems_wanted(run),
+    tables=(TableSpec(name="problems", record=Problem, view="problems", identified_by=("id",)),),
+    checks=(checks.INTACT, *checks.APART),
+    preview=lambda run, manifest: {
+        "preview": first_records(
+            run, manifest, "problems", Problem, ("question", "answer", "split")
+        )
+    },
+    every_round_alike=True,
+)

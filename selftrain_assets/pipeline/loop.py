@@ -1,58 +1,21 @@
-"""The order of stages, said once: the command line walks it, and Dagster's assets are made from
-it."""
+"""The loop: everything that is owed of an experiment, stage after stage."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import wraps
+from functools import partial
 from itertools import chain
 
-from selftrain_assets.pipeline import dataset, sampling, training
-from selftrain_assets.pipeline.checks import check, require
-from selftrain_assets.pipeline.evaluation import evaluation
-from selftrain_assets.pipeline.inputs import problems
-from selftrain_assets.pipeline.run import BASE, Run, iteration_scope
-from selftrain_assets.recipes.base import Recipe
-from selftrain_assets.recipes.tripost import stages
+from selftrain_assets.pipeline import training
+from selftrain_assets.pipeline.checks import require
+from selftrain_assets.pipeline.evaluation import evaluation, evaluation_wanted
+from selftrain_assets.pipeline.inputs import problems, problems_wanted
+from selftrain_assets.pipeline.run import BASE, INPUTS, Run, Wanted, iteration_scope
+from selftrain_assets.pipeline.stage import StageSpec
+from selftrain_assets.pipeline.stages import check, round_stages
 from selftrain_assets.store import Manifest
 
 ONE_ROUND, ALL_ROUNDS = "human-one-round", "human-all-rounds"
-Stage = Callable[[Run, int], Manifest]
-
-
-STAGES: dict[str, Stage] = {
-    "policy": sampling.policy,
-    "samples": sampling.samples,
-    "verifications": sampling.verifications,
-    "rationalizations": sampling.rationalizations,
-    "translations": sampling.translations,
-    "trajectories": stages.trajectories,
-    "dataset": dataset.dataset,
-    "checkpoint": training.checkpoint,
-}
-
-
-def round_stages(recipe: Recipe) -> dict[str, Stage]:
-    """The stages of one round of a recipe, in order. Each has the settings of its round, but for
-    the evaluation, which measures all rounds alike."""
-    return {
-        name: _measured if name == "evaluation" else _in_its_round(STAGES[name])
-        for name in recipe.stages
-    }
-
-
-def _measured(run: Run, iteration: int) -> Manifest:
-    return evaluation(run, iteration_scope(iteration))
-
-
-def _in_its_round(stage: Stage) -> Stage:
-    """With the settings that the round has."""
-
-    @wraps(stage)
-    def do(run: Run, iteration: int) -> Manifest:
-        return stage(run.at(iteration), iteration)
-
-    return do
 
 
 def prepare(run: Run) -> Iterator[Manifest]:
@@ -62,11 +25,16 @@ def prepare(run: Run) -> Iterator[Manifest]:
     yield evaluation(run, BASE)
 
 
+def control_rounds(run: Run) -> dict[str, int]:
+    """How many rounds each control has the optimizer steps of, by its scope."""
+    return {ONE_ROUND: 1, ALL_ROUNDS: run.config.rounds}
+
+
 def human_only(run: Run) -> list[Manifest]:
     """The controls: human rows alone, with the optimizer steps of one round and of all rounds
     together."""
     done = []
-    for scope, rounds in ((ONE_ROUND, 1), (ALL_ROUNDS, run.config.rounds)):
+    for scope, rounds in control_rounds(run).items():
         done += [training.human_only(run, scope, rounds), evaluation(run, scope)]
     return done
 
@@ -101,11 +69,48 @@ def _build_images(run: Run) -> None:
 
 def _rounds(run: Run, iterations: Iterable[int]) -> Iterator[Manifest]:
     for iteration in iterations:
-        for stage in round_stages(run.config.recipe).values():
-            yield stage(run, iteration)
+        for stage in round_stages(run.config.recipe):
+            yield stage.do(run, iteration)
 
 
 def run_rounds(run: Run, iterations: Iterable[int]) -> None:
     """`walk` to the end."""
     for _ in walk(run, iterations):
         pass
+
+
+WantedOf = Callable[[Run], Wanted]
+
+
+def everything_wanted(run: Run) -> dict[tuple[str, str], WantedOf]:
+    """What the settings ask for, in order: by (scope, stage) the function that says what is wanted,
+    which raises TaskError where an earlier stage is missing."""
+    wanted: dict[tuple[str, str], WantedOf] = {
+        (INPUTS, "problems"): problems_wanted,
+        (BASE, "checkpoint"): training.base_wanted,
+        (BASE, "evaluation"): partial(evaluation_wanted, scope=BASE),
+    }
+    for iteration in range(1, run.config.rounds + 1):
+        scope = iteration_scope(iteration)
+        for stage in round_stages(run.config.recipe):
+            if stage.draws_first is not None:
+                wanted[scope, stage.draws_first] = partial(
+                    _samples_wanted, stage=stage, iteration=iteration
+                )
+            wanted[scope, stage.name] = partial(_stage_wanted, stage=stage, iteration=iteration)
+    if run.config.human_only:
+        for scope, rounds in control_rounds(run).items():
+            wanted[scope, "checkpoint"] = partial(
+                training.human_only_wanted, scope=scope, rounds=rounds
+            )
+            wanted[scope, "evaluation"] = partial(evaluation_wanted, scope=scope)
+    return wanted
+
+
+def _stage_wanted(run: Run, stage: StageSpec, iteration: int) -> Wanted:
+    return stage.wanted(stage.in_round(run, iteration), iteration)
+
+
+def _samples_wanted(run: Run, stage: StageSpec, iteration: int) -> Wanted:
+    assert stage.samples_wanted is not None
+    return stage.samples_wanted(stage.in_round(run, iteration), iteration)

@@ -6,18 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selftrain_assets.domain.errors import TaskError
-from selftrain_assets.domain.group_balance import distinct_rows
-from selftrain_assets.domain.mixing import HUMAN, Mixing, amounts, split_budget
+from selftrain_assets.domain.mixing import HUMAN, amounts, split_budget
 from selftrain_assets.domain.prompts import Prompt
 from selftrain_assets.domain.selection import make_row, take_rows
 from selftrain_assets.domain.types import Problem, Row
-from selftrain_assets.pipeline.rows import Rows, freeze
 from selftrain_assets.pipeline.run import Method, Run
 
 
 def human_rows(run: Run, iteration: int) -> list[Row]:
     """Rows of the human problems: their solution by each method, and for each pair of methods
-    one as the translation of the other."""
+    one as what the other asks for, given the first."""
     human = [p for p in run.problems if p.split == "human"]
     solved = {(m.name, p.id): text for m in run.methods for p in human if (text := m.solution(p))}
     asked: list[tuple[Method, Method | None, Problem]] = [
@@ -34,7 +32,9 @@ def human_rows(run: Run, iteration: int) -> list[Row]:
     rows, ends = [], {m.name: run.end(m.prompt) for m in run.methods}
     for to, by, p in asked:
         if (to.name, p.id) in solved:
-            prompt = to.prompt.render(p) if by is None else to.translate(p, solved[by.name, p.id])
+            prompt = (
+                to.prompt.render(p) if by is None else to.prompt_given(p, solved[by.name, p.id])
+            )
             prompt, text = _thought_of(run, to, prompt, solved[to.name, p.id])
             origin, end = by.name if by else None, ends[to.name]
             rows.append(
@@ -80,11 +80,12 @@ def mixed_in(run: Run, own: int, iteration: int) -> tuple[int, dict[str, list[Ro
     """How many of the recipe's `own` rows stay, and the rows of each other source beside them
     (domain/mixing.py). A source that has fewer than a share of it would be gives all that it
     has; TaskError where nothing of the recipe's own would be left."""
-    recipe = run.config.recipe
-    assert isinstance(recipe, Mixing)
+    mixing = run.config.recipe.mixing
+    if mixing is None:
+        return own, {}
     retracted = HUMAN in run.retracted.values("source")
     try:
-        left, asked = amounts(own, recipe.mix, recipe.mix_by)
+        left, asked = amounts(own, mixing.mix, mixing.mix_by)
         return left, {
             name: [] if retracted else _of_source(run, name, count, iteration)
             for name, count in asked.items()
@@ -106,28 +107,3 @@ def _of_source(run: Run, name: str, count: int, iteration: int) -> list[Row]:
         else problems
     )
     return reference_rows(run, chosen if count else [], run.prompt(source.prompt, []), iteration)
-
-
-def instructed(run: Run, iteration: int) -> Rows:
-    """Reference solutions under so many instructions as the recipe says, and what it mixes in
-    (arXiv 2405.19787)."""
-    own = reference_rows(run, run.train_problems, run.methods[0].prompt, iteration)
-    left, mixed = mixed_in(run, len(own), iteration)
-    retracted = HUMAN in run.retracted.values("source")
-    kept = [] if retracted else take_rows(own, left, run.config.seed)
-    rows = distinct_rows([*kept, *(row for of in mixed.values() for row in of)])
-    counts = {
-        "self": 0,
-        "human": len(rows),
-        "rationalized": 0,
-        "from_earlier_rounds": 0,
-        "verified": 0,
-        "correct": 0,
-    }
-    return freeze(
-        run,
-        iteration,
-        rows,
-        counts | {"problems": len({row.problem_id for row in rows})},
-        mixed,
-    )

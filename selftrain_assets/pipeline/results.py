@@ -111,10 +111,11 @@ class VerificationsResult(StageResult):
 
 
 class DatasetResult(LeaksFound):
-    """Rows by where they come from: the policy's own samples, among them `rationalized`,
+    """Rows by where they come from: the policy's own samples, among them `improved` and
     `improved` and `from_earlier_rounds`, and `human` ones. Own rows are selected from `verified`
     samples, of which some are `correct`, and of these some `cut_off` and left out.
 
+    `rows_by_source` counts own rows by what they are (older stores count `rationalized` ones).
     `rows_by_method` counts rows by their method and the method that the solution is from;
     `mixed` counts rows of other sources.
     """
@@ -122,13 +123,14 @@ class DatasetResult(LeaksFound):
     rows: Count
     own: Count = Field(alias="self")
     human: Count
-    rationalized: Count = 0
+    rationalized: OptionalCount = None
     improved: OptionalCount = None
     from_earlier_rounds: Count = 0
     verified: Count
     correct: Count
     cut_off: OptionalCount = None
     problems: Count
+    rows_by_source: Metric[dict[str, int] | None] = None
     rows_by_method: Annotated[dict[str, dict[str, int]] | None, In("metrics", "rows")] = None
     mixed: Metric[dict[str, int] | None] = None
     diversity: Metric[dict[str, float] | None] = None

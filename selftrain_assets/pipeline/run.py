@@ -60,10 +60,39 @@ def solution_by(problem: Problem, method: str) -> str | None:
     return json.loads(problem.solutions or "{}").get(method)
 
 
+def _always(manifest: Manifest) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a stage has to make: run, audit and dry run ask the same function for it.
+
+    Attributes:
+        key: Identity of the work, of settings and parents.
+        parents: Digest of each stage that it is made from, by name.
+        complete: Is a manifest with this key finished, judged by what it says itself? A verdict
+            that is missing for reasons of infrastructure, for instance, is owed again.
+    """
+
+    key: str
+    parents: dict[str, str]
+    complete: Callable[[Manifest], bool] = _always
+
+    def is_met_by(self, manifest: Manifest | None) -> bool:
+        """Is this the manifest of just this work, finished? Files are not looked at."""
+        return (
+            manifest is not None
+            and (manifest.key, manifest.parents) == (self.key, self.parents)
+            and self.complete(manifest)
+        )
+
+
 @dataclass(frozen=True)
 class Method:
     """A way to solve a problem. `name` is None where an experiment has only one; `weights` is
-    the method whose weights answer."""
+    the method whose weights answer. `given` asks for a solution by this method, given one by
+    another; it holds {question} and {solution}."""
 
     name: str | None
     prompt: Prompt
@@ -71,8 +100,8 @@ class Method:
     verifier: Verifier
     few_shot: int
     sampled: bool = True
-    translation: str = ""
     weights: str | None = None
+    given: str = ""
 
     @cached_property
     def verifier_fingerprint(self) -> str:
@@ -83,12 +112,10 @@ class Method:
         """The human solution by this method."""
         return problem.solution if self.name is None else solution_by(problem, self.name)
 
-    def translate(self, problem: Problem, solution: str) -> str:
+    def prompt_given(self, problem: Problem, solution: str) -> str:
         """The prompt that asks for a solution by this method, given one by another."""
-        asked = fill(self.translation.replace("{method}", self.name or ""), problem).replace(
-            "{solution}", solution.strip()
-        )
-        return self.prompt.framed(asked)
+        text = fill(self.given.replace("{method}", self.name or ""), problem)
+        return self.prompt.framed(text.replace("{solution}", solution.strip()))
 
 
 @dataclass
@@ -122,15 +149,15 @@ class Run:
     def manifest(self, scope: str, stage: str) -> Manifest | None:
         return self.store.manifest(self.name, scope, stage)
 
-    def done(self, scope: str, stage: str, key: str, parents: dict[str, str]) -> Manifest | None:
+    def finished(self, scope: str, stage: str, wanted: Wanted) -> Manifest | None:
         """The manifest of a stage if it is finished for just this work, made from what is there
         now, and its tables are as they were committed. Other parents can give the same key, as a
         problem set in which one answer was corrected gives the same samples: then only the
         manifest is new."""
-        found = self.manifest(scope, stage)
-        if found is None or (found.key, found.parents) != (key, parents):
+        manifest = self.manifest(scope, stage)
+        if manifest is None or not wanted.is_met_by(manifest):
             return None
-        return found if self.store.is_intact(found) else None
+        return manifest if self.store.is_intact(manifest) else None
 
     def need(self, scope: str, stage: str) -> Manifest:
         """The manifest of a stage that must have been finished; TaskError says how to get there."""
@@ -194,8 +221,8 @@ class Run:
                     m.verifier,
                     m.prompt.few_shot,
                     m.sampled,
-                    m.translation,
                     m.name,
+                    m.given,
                 )
             )
         return tuple(found)

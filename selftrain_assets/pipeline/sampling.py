@@ -1,133 +1,26 @@
-"""policy, samples, verifications, rationalizations: the E-step."""
+"""samples and verifications: the E-step. And what a recipe needs whose own stage draws samples and
+judges them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from selftrain_assets.domain.errors import TaskError, UserError, nearest
-from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.requests import Draws, plan_draws
-from selftrain_assets.domain.types import (
-    Sample,
-    SampleMembership,
-    VerdictMembership,
-    Verification,
+from selftrain_assets.domain.types import Sample, SampleMembership, VerdictMembership, Verification
+from selftrain_assets.pipeline import checks
+from selftrain_assets.pipeline.previews import samples_preview, verdicts_preview
+from selftrain_assets.pipeline.run import Run, Wanted, iteration_scope
+from selftrain_assets.pipeline.samples import (
+    Requests,
+    draw_samples,
+    drawing_wanted,
+    drawn_by,
+    judge_samples,
+    judging_wanted,
 )
-from selftrain_assets.domain.weights import ServedModel, WeightsRef
-from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.models.tokenization import check_tokenizer
-from selftrain_assets.pipeline import second_opinion
-from selftrain_assets.pipeline.diagnostics import VERSION, solutions, unparsed
-from selftrain_assets.pipeline.generation import (
-    generate_missing,
-    is_drawn,
-    load_requests,
-    plan_requests,
-)
-from selftrain_assets.pipeline.results import (
-    CheckpointResult,
-    PolicyResult,
-    SamplesResult,
-    VerificationsResult,
-)
-from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
-from selftrain_assets.pipeline.thoughts import thoughts
-from selftrain_assets.pipeline.verification import (
-    VerificationResult,
-    count_outcomes,
-    is_judged,
-    verify_missing,
-)
-from selftrain_assets.pipeline.weights import model_weights, resolve
-from selftrain_assets.recipes import MMST
-from selftrain_assets.recipes.base import Rounds
-from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher, Teacher
+from selftrain_assets.pipeline.stage import Resource, RowSource, StageSpec, TableSpec
 from selftrain_assets.store import Manifest
-from selftrain_assets.store.workspace import Relation, Workspace
-
-SAMPLES_OF = {
-    "verifications": "samples",
-    "rationalizations": "hinted_samples",
-    "translations": "translated_samples",
-}
-"""The stage, and table, whose samples a stage of verdicts is on."""
-
-
-def policy(run: Run, iteration: int) -> Manifest:
-    """Pin the weights that this round samples from. The digest is theirs: equal to the
-    checkpoint's, it is the loop's edge."""
-    clock, scope, recipe = Clock(), iteration_scope(iteration), run.config.recipe
-    assert isinstance(recipe, Rounds)  # no other has this stage
-    if recipe.teacher is not None:
-        reference, origin = teacher(run, scope, "recipe.teacher", recipe.teacher), "teacher"
-    else:
-        source = recipe.policy_round(iteration)
-        origin = iteration_scope(source) if source else BASE
-        reference = run.need(origin, "checkpoint").result(CheckpointResult).weights
-    weights = resolve(run.store, reference)
-    for method in run.methods if weights.served is None else ():
-        # says now, and not in the middle of the round, which method they are not for
-        weights.by(method.name)
-    pinned = recipe.teacher if isinstance(recipe.teacher, CheckpointOf) else None
-    forks = tuple(fork for fork in run.config.forks if fork.iteration == iteration - 1)
-    changed = [fork.model_dump(mode="json") for fork in forks]
-    key, parents = (
-        fingerprint("policy", origin, reference.digest, *changed),
-        {f"{origin}/checkpoint": reference.digest},
-    )
-    return run.done(scope, "policy", key, parents) or finish(
-        run,
-        clock,
-        scope,
-        "policy",
-        key=key,
-        digest=reference.digest,
-        parents=parents,
-        result=PolicyResult(weights=reference, origin=origin, teacher=pinned, forks=forks),
-    )
-
-
-def teacher(run: Run, scope: str, setting: str, wanted: Teacher) -> WeightsRef:
-    """The weights of a model, named by `setting`, that a round asks beside the policy or in its
-    stead: the checkpoint of another experiment as it is now or, if that experiment is gone, as
-    the round has pinned it. UserError, or TaskError for a checkpoint that was never made. A
-    server is not asked: it is needed only where samples are owed."""
-    if isinstance(wanted, ServedTeacher):
-        return ServedModel(**wanted.identity, digest=wanted.digest)
-    if not isinstance(wanted, CheckpointOf):
-        check_tokenizer(resolve_model(str(wanted)))
-        return model_weights(str(wanted))
-    if wanted.experiment == run.name:
-        own = (
-            "leave teacher out to sample from its own policy"
-            if setting == "recipe.teacher"
-            else "set by: self to ask its own policy"
-        )
-        raise UserError(f"{setting}: an experiment cannot be its own teacher; {own}")
-    made = run.store.manifest(wanted.experiment, iteration_scope(wanted.iteration), "checkpoint")
-    if made is not None:
-        return made.result(CheckpointResult).weights
-    pinned = run.manifest(scope, "policy")
-    if pinned is None or pinned.result(PolicyResult).teacher != wanted:
-        known = sorted(
-            {m.experiment for m in run.store.manifests() if m.stage == "checkpoint"} - {run.name}
-        )
-        misspelt = (
-            nearest(wanted.experiment, known) if known and wanted.experiment not in known else ""
-        )
-        raise TaskError(
-            f"{setting}: round {wanted.iteration} of {wanted.experiment} has no checkpoint yet;"
-            f" make it first: selftrain run {wanted.experiment}{misspelt}"
-        )
-    return pinned.result(PolicyResult).weights
-
-
-def samples(run: Run, iteration: int) -> Manifest:
-    """Draw `samples_per_problem` completions of every training problem from the policy; right
-    and wrong are kept."""
-    scope = iteration_scope(iteration)
-    return _draw_stage(run, scope, "samples", {})
 
 
 def sample_draws(run: Run, scope: str, policy: str) -> list[Draws]:
@@ -139,272 +32,114 @@ def sample_draws(run: Run, scope: str, policy: str) -> list[Draws]:
     ]
 
 
-def verifications(run: Run, iteration: int) -> Manifest:
-    """Judge every sample of the round."""
-    scope = iteration_scope(iteration)
-    return _judge_stage(run, scope, "samples", "verifications")
+def membership(name: str, view: str) -> TableSpec:
+    """The table of a stage that draws: which samples of the pool are its own."""
+    return TableSpec(name=name, record=SampleMembership, view=view)
 
 
-def rationalizations(run: Run, iteration: int) -> Manifest:
-    """STaR: draw again, with the answer as a hint, where no sample was right; judge those too."""
-    scope = iteration_scope(iteration)
-    _draw_stage(
-        run, scope, "hinted_samples", {"verifications": run.need(scope, "verifications").digest}
-    )
-    return _judge_stage(run, scope, "hinted_samples", "rationalizations")
+def verdicts_table(name: str, view: str) -> TableSpec:
+    """The table of a stage that judges: which verdicts of the pools are its own."""
+    return TableSpec(name=name, record=VerdictMembership, view=view)
 
 
-def hinted_draws(run: Run, scope: str, policy: str) -> list[Draws]:
-    """Problems that nothing solved, with the answer as a hint."""
-    solved = solved_problems(run, scope)
-    unsolved = [p for p in run.train_problems if p.id not in solved]
-    hinted = run.prompt(run.config.prompt, run.problems, hint=True)
-    return [plan_draws(unsolved, hinted, run.methods[0].sampling, policy, run.config.seed)]
+def drawn_and_judged(
+    *,
+    name: str,
+    description: str,
+    samples: str,
+    requests: Requests,
+    row_source: RowSource,
+    views: tuple[str, str],
+    settings: Callable[[Run], Mapping[str, Any]] = drawn_by,
+    after: tuple[str, ...] = ("verifications",),
+    resource: Resource = "gpu",
+    derived_as: str = "made from",
+) -> StageSpec:
+    """A stage of a recipe that draws samples of its own and judges them, whose right ones become
+    rows.
 
+    Args:
+        name: Of the stage.
+        description: What it makes, with the paper that it comes from.
+        samples: Name of the manifest, and table, that says which samples it drew.
+        requests: What it asks of the policy: (run, scope, digest of the policy).
+        row_source: What its samples are as rows.
+        views: Relations of `selftrain sql` for its samples and its verdicts, over all rounds.
+        settings: How it draws, for the manifest.
+        after: Stages of the round whose results decide what it asks.
+        resource: What it occupies.
+        derived_as: What a sample of its own is of the one that it names in `translates`.
+    """
 
-def translations(run: Run, iteration: int) -> Manifest:
-    """MMST: ask for each correct solution again by every other method, given the solution; judge
-    those too."""
-    scope = iteration_scope(iteration)
-    _draw_stage(
-        run, scope, "translated_samples", {"verifications": run.need(scope, "verifications").digest}
-    )
-    return _judge_stage(run, scope, "translated_samples", "translations")
+    def do(run: Run, iteration: int) -> Manifest:
+        scope = iteration_scope(iteration)
+        draw_samples(run, scope, samples, requests, settings(run), after)
+        return judge_samples(run, scope, samples, name)
 
-
-def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
-    """Each distinct correct solution that was not retracted, for every pair of methods that is
-    on."""
-    recipe, judged, problems = (
-        run.config.recipe,
-        run.need(scope, "verifications"),
-        {p.id: p for p in run.train_problems},
-    )
-    assert isinstance(recipe, MMST)
-    with run.store.workspace() as ws:
-        correct = ws.rows(
-            "generation.correct_answers",
-            samples=open_samples(run, ws, run.need(scope, "samples")),
-            verdicts=ws.read(VerdictMembership, [run.store.table(judged, "verifications")]),
-            retracted=sorted(run.retracted.values("sample")),
-        )
-    sampling, seed = recipe.translation, run.config.seed
-    by_name = {m.name: m for m in run.methods}
-    asked: set[str] = set()
-    plan = []
-    for origin, method in recipe.pairs():
-        prompts, keys = [], []
-        for name, id, text, key in correct:
-            if (
-                name == origin
-                and id in problems
-                and (prompt := by_name[method].translate(problems[id], text)) not in asked
-            ):
-                # the same text by another method, or but for white space, is translated once
-                asked.add(prompt)
-                prompts.append((id, prompt))
-                keys.append(key)
-        plan.append(
-            Draws(
-                prompts,
-                sampling.per_draw(),
-                sampling.samples_per_problem,
-                policy,
-                seed,
-                method,
-                origin,
-                keys,
-            )
-        )
-    return plan
-
-
-ASKED = {
-    "samples": sample_draws,
-    "hinted_samples": hinted_draws,
-    "translated_samples": translation_draws,
-}
-"""What a round asks of its policy (run, scope, digest of the policy), by the stage that draws
-it."""
-
-
-def _draw_stage(run: Run, scope: str, stage: str, parents: dict[str, str]) -> Manifest:
-    clock, from_policy = Clock(), run.need(scope, "policy")
-    plan = ASKED[stage](run, scope, from_policy.digest)
-    key = fingerprint("samples", [draws.identity() for draws in plan])
-    parents = {
-        "policy": from_policy.digest,
-        "problems": run.need(INPUTS, "problems").digest,
-        **parents,
-    }
-    if (current := run.done(scope, stage, key, parents)) and is_drawn(run, plan):
-        return current
-    with run.store.writing(run.name, scope, stage, run.owner), run.store.workspace() as ws:
-        requests = plan_requests(ws, plan)
-        drawn = generate_missing(
-            run,
-            ws,
-            requests,
-            resolve(run.store, from_policy.result(PolicyResult).weights),
-            plan,
-            f"{scope} {stage}",
-            clock,
-        )
-        membership = ws.view(SampleMembership, "generation.membership", requests=requests)
-        table, digest = run.store.write_relation(
-            run.name, scope, stage, ws, membership, ["key", "problem_id"]
-        )
-        cut_off, engines = ws.row(
-            "generation.cut_off_and_engines", requests=requests, samples=drawn.samples
-        )
-        problems = len({id for draws in plan for id, _ in draws.prompts})
-        return finish(
-            run,
-            clock,
-            scope,
-            stage,
-            key=key,
-            digest=digest,
-            result=SamplesResult(
-                samples=drawn.requested,
-                reused=drawn.reused,
-                problems=problems,
-                cut_off=cut_off,
-                **thoughts(ws, requests, drawn.samples),
-            ),
-            tokens=drawn.tokens,
-            parents=parents,
-            settings=_drawn_by(run, stage),
-            versions={"engine": engines or ""},
-            files={stage: table},
-        )
-
-
-def _judge_stage(run: Run, scope: str, source: str, stage: str) -> Manifest:
-    clock, drawn = Clock(), run.need(scope, source)
-    policy, parents, verifiers = (
-        drawn.parents["policy"],
-        {source: drawn.digest},
-        list(run.verifiers),
-    )
-    key = fingerprint(
-        "verifications",
-        drawn.digest,
-        run.need(INPUTS, "problems").digest,
-        verifiers,
-        VERSION,
-        *second_opinion.identity(run, run.verifiers),
-    )
-    current = run.done(scope, stage, key, parents)
-    if (
-        current
-        and not current.result(VerificationsResult).infra_error
-        and is_judged(run, policy, lambda ws: load_requests(ws, run, drawn))
-    ):
-        return current
-    with run.store.writing(run.name, scope, stage, run.owner), run.store.workspace() as ws:
-        samples = ws.pool(run.store.samples(policy))
-        result = verify_missing(
-            run, ws, load_requests(ws, run, drawn), samples, policy, f"{scope} {stage}", clock
-        )
-        membership = verdict_membership(ws, result)
-        table, digest = run.store.write_relation(
-            run.name, scope, stage, ws, membership, ["key", "problem_id", "outcome", "reward"]
-        )
-        with clock.working():
-            other = second_opinion.second_opinion(run, ws, result, run.verifiers)
-        solved, judges = ws.row(
-            "verification.solved_and_verifiers", planned=result.planned, verdicts=result.verdicts
-        )
-        return finish(
-            run,
-            clock,
-            scope,
-            stage,
-            key=key,
-            digest=digest,
-            parents=parents,
-            settings=_by_method({m.name: m.verifier for m in run.methods}),
-            versions={"verifier": judges or ""},
-            result=VerificationsResult(
-                **count_outcomes(ws, result),
-                reused=result.reused,
-                problems_solved=solved,
-                policy=policy,
-                verifiers=tuple(verifiers),
-                unparsed=unparsed(ws, result),
-                solutions=solutions(ws, result),
-                second_opinion=other,
-                **_yields(ws, result),
-            ),
-            files={stage: table},
-        )
-
-
-def verdict_membership(ws: Workspace, result: VerificationResult) -> Relation[VerdictMembership]:
-    """What a stage of verdicts notes of them, in the order of its requests."""
-    return ws.view(
-        VerdictMembership,
-        "verification.membership",
-        planned=result.planned,
-        verdicts=result.verdicts,
+    return StageSpec(
+        name=name,
+        description=description,
+        after=(*after, "policy"),
+        run=do,
+        wanted=lambda run, iteration: judging_wanted(run, iteration_scope(iteration), samples),
+        samples_wanted=lambda run, iteration: _owed_samples(
+            run, iteration_scope(iteration), requests, after
+        ),
+        resource=resource,
+        kinds=("huggingface", "parquet"),
+        tables=(verdicts_table(name, views[1]),),
+        samples_table=membership(samples, views[0]),
+        shown_as=(Verification, "verifications"),
+        samples=samples,
+        requests=requests,
+        row_source=row_source,
+        derived_as=derived_as,
+        checks=checks.JUDGED,
+        preview=verdicts_preview,
     )
 
 
-def _yields(ws: Workspace, result: VerificationResult) -> dict[str, Any]:
-    """{method asked for: {method the solution is from: samples, and how many are correct}},
-    where there are several methods."""
-    yields: dict[str, Any] = {}
-    for method, origin, samples, correct in ws.rows(
-        "verification.yields", planned=result.planned, verdicts=result.verdicts
-    ):
-        yields.setdefault(method, {})[origin] = {"samples": samples, "correct": correct}
-    return {"yields": yields} if yields else {}
+def _owed_samples(run: Run, scope: str, requests: Requests, after: Sequence[str] = ()) -> Wanted:
+    plan = requests(run, scope, run.need(scope, "policy").digest)
+    return drawing_wanted(run, scope, plan, after)
 
 
-def _drawn_by(run: Run, stage: str) -> dict[str, Any]:
-    if stage == "translated_samples" and isinstance(run.config.recipe, MMST):
-        return run.config.recipe.translation.model_dump(mode="json")
-    return _by_method({m.name: m.sampling for m in run.methods if m.sampled})
-
-
-def _by_method(settings: dict[str | None, Any]) -> dict[str, Any]:
-    """The settings of each method; where there is one without a name, just these."""
-    dumped = {name: each.model_dump(mode="json") for name, each in settings.items()}
-    return dumped.get(None, dumped)  # type: ignore[arg-type]
-
-
-def open_samples(run: Run, ws: Workspace, manifest: Manifest) -> Relation[Sample]:
-    """The samples of a finished stage, in the order of its requests."""
-    samples = ws.pool(run.store.samples(manifest.parents["policy"]))
-    return ws.view(
-        Sample, "generation.members", requests=load_requests(ws, run, manifest), samples=samples
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    position: int
-    key: str
-    problem_id: str
-
-
-def open_verdicts(run: Run, ws: Workspace, manifest: Manifest) -> Relation[Verification]:
-    """The verdicts of a finished stage, in that order."""
-    result = manifest.result(VerificationsResult)
-    verdicts = ws.pools(
-        Verification,
-        (run.store.verifications(name, result.policy) for name in result.verifiers),
-    )
-    membership = ws.read(_Judged, [run.store.table(manifest, manifest.stage)])
-    return ws.view(Verification, "verification.members", membership=membership, verdicts=verdicts)
-
-
-def solved_problems(run: Run, scope: str) -> set[str]:
-    """Ids of the training problems with a correct sample in this round."""
-    judged = run.need(scope, "verifications")
-    with run.store.workspace() as ws:
-        verdicts = ws.read(VerdictMembership, [run.store.table(judged, "verifications")])
-        return {
-            problem for (problem,) in ws.stream("verification.solved_problems", verdicts=verdicts)
-        }
+SAMPLES = StageSpec(
+    name="samples",
+    description=(
+        "E-step (ReST-EM, arXiv 2312.06585, algorithm 1): completions of every training problem,"
+        " drawn from the policy. Every one is kept, right and wrong."
+    ),
+    after=("policy", "problems"),
+    run=lambda run, iteration: draw_samples(
+        run, iteration_scope(iteration), "samples", sample_draws, drawn_by(run)
+    ),
+    wanted=lambda run, iteration: _owed_samples(run, iteration_scope(iteration), sample_draws),
+    resource="gpu",
+    kinds=("huggingface", "parquet"),
+    tables=(membership("samples", "drawings"),),
+    shown_as=(Sample, "samples"),
+    samples="samples",
+    requests=sample_draws,
+    checks=(checks.INTACT, checks.THOUGHTS_CLOSE, checks.CUT_OFF),
+    preview=samples_preview,
+)
+VERIFICATIONS = StageSpec(
+    name="verifications",
+    description=(
+        "A verdict on every sample, with the parsed answer and a reason. Only a pass is selected;"
+        " an infra_error is owed again."
+    ),
+    after=("samples",),
+    run=lambda run, iteration: judge_samples(
+        run, iteration_scope(iteration), "samples", "verifications"
+    ),
+    wanted=lambda run, iteration: judging_wanted(run, iteration_scope(iteration), "samples"),
+    resource="sandbox",
+    tables=(verdicts_table("verifications", "judgements"),),
+    shown_as=(Verification, "verifications"),
+    samples="samples",
+    row_source=RowSource(name="self", meaning="sampled from the policy, and right by the verifier"),
+    checks=(*checks.JUDGED, *checks.COLLAPSE),
+    preview=verdicts_preview,
+)

@@ -11,38 +11,10 @@ from typing import Any, Literal
 from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.quality_checks import Check
 from selftrain_assets.domain.requests import Draws
-from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.run import Run, Wanted
 from selftrain_assets.store import Manifest, Store
 
 Resource = Literal["cpu", "sandbox", "gpu", "network"]
-
-
-def _always(manifest: Manifest) -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a stage has to make: run, audit and dry run ask the same function for it.
-
-    Attributes:
-        key: Identity of the work, of settings and parents.
-        parents: Digest of each stage that it is made from, by name.
-        complete: Is a manifest with this key finished, judged by what it says itself? A verdict
-            that is missing for reasons of infrastructure, for instance, is owed again.
-    """
-
-    key: str
-    parents: dict[str, str]
-    complete: Callable[[Manifest], bool] = _always
-
-    def is_met_by(self, manifest: Manifest | None) -> bool:
-        """Is this the manifest of just this work, finished? Files are not looked at."""
-        return (
-            manifest is not None
-            and (manifest.key, manifest.parents) == (self.key, self.parents)
-            and self.complete(manifest)
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +27,7 @@ class TableSpec:
         view: Relation that unites it over experiments and rounds in `selftrain sql`.
         identified_by: Columns whose values together occur once.
         columns: What each column says, where domain/columns.py does not say it.
-        names_samples: Does each record name a sample by its key, as that of a membership does?
+        main: Is it what the stage is about, and not a table beside that one?
     """
 
     name: str
@@ -63,7 +35,7 @@ class TableSpec:
     view: str
     identified_by: tuple[str, ...] = ("key",)
     columns: Mapping[str, str] = field(default_factory=dict)
-    names_samples: bool = False
+    main: bool = True
 
     def __post_init__(self) -> None:
         names = [column.name for column in fields(self.record)]
@@ -150,6 +122,8 @@ class StageSpec:
         samples: The stage whose table names the samples that it draws or judges: itself, one
             before it, or one that it draws first, together with the verdicts.
         requests: What it asks of the policy, if it draws: (run, scope, digest of the policy).
+        samples_table: Which samples it draws first, where it judges them too.
+        samples_wanted: What it has to draw first; pure, as `wanted` is.
         row_source: What its results are as rows of a dataset.
         derived_as: What a sample of its own is of the sample that it was made from, as lineage
             says it.
@@ -176,6 +150,8 @@ class StageSpec:
     samples: str | None = None
     requests: Callable[[Run, str, str], list[Draws]] | None = None
     row_source: RowSource | None = None
+    samples_table: TableSpec | None = None
+    samples_wanted: Callable[[Run, int], Wanted] | None = None
     derived_as: str = "made from"
     rows_with: Callable[[Store, Manifest, Collection[str]], set[str]] | None = None
     row_parts: Callable[[Store, Manifest, Mapping[str, Any]], list[RowPart]] | None = None
@@ -197,7 +173,11 @@ class StageSpec:
 
     def do(self, run: Run, iteration: int) -> Manifest:
         """Make it, or find it made, with the settings of its round."""
-        return self.run(run if self.every_round_alike else run.at(iteration), iteration)
+        return self.run(self.in_round(run, iteration), iteration)
+
+    def in_round(self, run: Run, iteration: int) -> Run:
+        """The run with the settings that this stage has in a round."""
+        return run if self.every_round_alike else run.at(iteration)
 
     def check(self, run: Run, manifest: Manifest) -> list[Check]:
         """Every check that applies, those that stop a round first."""

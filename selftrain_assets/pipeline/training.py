@@ -18,11 +18,22 @@ from selftrain_assets.domain.seeds import derive_seed
 from selftrain_assets.domain.types import Outcome, Problem, Row
 from selftrain_assets.domain.weights import PerMethod, ServedModel, StoredCheckpoint, WeightsRef
 from selftrain_assets.models.loading import weights_digest
-from selftrain_assets.pipeline.checks import check, require
+from selftrain_assets.pipeline import checks
+from selftrain_assets.pipeline.checks import require
+from selftrain_assets.pipeline.dataset import DATASET
 from selftrain_assets.pipeline.fitness import require_fit
 from selftrain_assets.pipeline.references import human_rows
 from selftrain_assets.pipeline.results import CheckpointResult
-from selftrain_assets.pipeline.run import BASE, INPUTS, Clock, Run, finish, iteration_scope
+from selftrain_assets.pipeline.run import (
+    BASE,
+    INPUTS,
+    Clock,
+    Run,
+    Wanted,
+    finish,
+    iteration_scope,
+)
+from selftrain_assets.pipeline.stage import StageSpec
 from selftrain_assets.pipeline.weights import model_weights, resolve
 from selftrain_assets.runtime.files import needs_room, remove_folder
 from selftrain_assets.store import Manifest
@@ -35,9 +46,14 @@ from selftrain_assets.verifiers import verdicts
 
 def checkpoint(run: Run, iteration: int) -> Manifest:
     """Train on the dataset, from the model that the recipe declares."""
+    frozen = run.need(iteration_scope(iteration), "dataset")
+    require(frozen, DATASET.check(run, frozen))
+    return _train(run, _plan_checkpoint(run, iteration))
+
+
+def _plan_checkpoint(run: Run, iteration: int) -> _Plan:
     scope, recipe = iteration_scope(iteration), run.config.recipe
     frozen = run.need(scope, "dataset")
-    require(frozen, check(run, frozen))
     if recipe.start == "pretrained":
         start: WeightsRef = model_weights(run.config.model)
     else:
@@ -46,47 +62,61 @@ def checkpoint(run: Run, iteration: int) -> Manifest:
         )
         start = run.need(origin, "checkpoint").result(CheckpointResult).weights
     rows = run.store.read_table(frozen, "rows", Row)
-    return _train(
-        run, scope, rows, {"dataset": frozen.digest}, start, _for_each(run, run.config.trainer)
-    )
+    trainers = _for_each(run, run.config.trainer)
+    return _plan(run, scope, rows, {"dataset": frozen.digest}, start, trainers)
+
+
+def base_wanted(run: Run) -> Wanted:
+    """The policy of round 1."""
+    if run.config.base.fine_tune == "human":
+        return _plan_base(run).wanted
+    return Wanted(model_weights(run.config.model).digest, {})
 
 
 def base(run: Run) -> Manifest:
     """The policy of round 1: the model as it is, or fine-tuned on the human rows first."""
-    pretrained = model_weights(run.config.model)
     if run.config.base.fine_tune == "human":
-        rows, trainers = (
-            human_rows(run, 0),
-            _for_each(run, run.config.base.trainer or run.config.trainer),
-        )
-        return _train(
-            run, BASE, rows, {"problems": run.need(INPUTS, "problems").digest}, pretrained, trainers
-        )
-    digest = pretrained.digest
-    return run.done(BASE, "checkpoint", digest, {}) or finish(
+        return _train(run, _plan_base(run))
+    wanted, clock = base_wanted(run), Clock()
+    return run.finished(BASE, "checkpoint", wanted) or finish(
         run,
-        Clock(),
+        clock,
         BASE,
         "checkpoint",
-        key=digest,
-        digest=digest,
-        parents={},
-        result=CheckpointResult(weights=pretrained),
+        key=wanted.key,
+        digest=wanted.key,
+        parents=wanted.parents,
+        result=CheckpointResult(weights=model_weights(run.config.model)),
     )
+
+
+def _plan_base(run: Run) -> _Plan:
+    pretrained = model_weights(run.config.model)
+    trainers = _for_each(run, run.config.base.trainer or run.config.trainer)
+    parents = {"problems": run.need(INPUTS, "problems").digest}
+    return _plan(run, BASE, human_rows(run, 0), parents, pretrained, trainers)
+
+
+def human_only_wanted(run: Run, scope: str, rounds: int) -> Wanted:
+    """The control of so many rounds."""
+    return _plan_human_only(run, scope, rounds).wanted
 
 
 def human_only(run: Run, scope: str, rounds: int) -> Manifest:
     """The control: as many optimizer steps as so many rounds took, from the same base, on the
     human rows alone."""
+    return _train(run, _plan_human_only(run, scope, rounds))
+
+
+def _plan_human_only(run: Run, scope: str, rounds: int) -> _Plan:
     steps: Counter[str | None] = Counter()
     for iteration in range(1, rounds + 1):
         steps.update(_steps(run.need(iteration_scope(iteration), "checkpoint")))
     rows, trainer = human_rows(run, 0), run.config.trainer
     trainers = {method: trainer.for_steps(count) for method, count in steps.items()}
     start = run.need(BASE, "checkpoint").result(CheckpointResult).weights
-    return _train(
-        run, scope, rows, {"problems": run.need(INPUTS, "problems").digest}, start, trainers
-    )
+    parents = {"problems": run.need(INPUTS, "problems").digest}
+    return _plan(run, scope, rows, parents, start, trainers)
 
 
 def _steps(trained: Manifest) -> Mapping[str | None, int]:
@@ -115,26 +145,42 @@ def _for_each(run: Run, trainer: AnyTrainer) -> Trainers:
     return dict.fromkeys(run.config.recipe.trained, trainer)
 
 
-def _train(
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a checkpoint is to be: the trainings of its weights, on these rows."""
+
+    scope: str
+    rows: list[Row]
+    start: WeightsRef
+    trainings: list[_Training]
+    wanted: Wanted
+
+
+def _plan(
     run: Run,
     scope: str,
     rows: list[Row],
     parents: dict[str, str],
     start: WeightsRef,
     trainers: Trainers,
-) -> Manifest:
-    """Train, or find the same training done: weights lie under the key of what makes them."""
-    clock, parents = Clock(), {**parents, "start": start.digest}
+) -> _Plan:
     trainings = [
         _training(run, scope, method, rows, start, trainer) for method, trainer in trainers.items()
     ]
-    alone = trainings[0].method is None
     key = (
         trainings[0].key
-        if alone
+        if trainings[0].method is None
         else fingerprint("checkpoint", [[each.method, each.key] for each in trainings])
     )
-    current = run.done(scope, "checkpoint", key, parents)
+    return _Plan(scope, rows, start, trainings, Wanted(key, {**parents, "start": start.digest}))
+
+
+def _train(run: Run, plan: _Plan) -> Manifest:
+    """Train, or find the same training done: weights lie under the key of what makes them."""
+    clock, scope, wanted, trainings = Clock(), plan.scope, plan.wanted, plan.trainings
+    rows, start, key, parents = plan.rows, plan.start, wanted.key, wanted.parents
+    alone = trainings[0].method is None
+    current = run.finished(scope, "checkpoint", wanted)
     if current and all(run.store.checkpoint_facts(each.key) for each in trainings):
         return current
     # until the manifest is committed nobody else knows that the weights are needed
@@ -303,3 +349,18 @@ def _validator(run: Run, method: str | None) -> Callable[[Any, Any], float]:
         return sum(v.outcome == Outcome.PASS for v in found) / len(found)
 
     return score
+
+
+CHECKPOINT = StageSpec(
+    name="checkpoint",
+    description=(
+        "M-step: reward-weighted fine-tuning on the dataset, from the start model that the recipe"
+        " declares."
+    ),
+    after=("dataset", "policy", "base"),
+    run=checkpoint,
+    wanted=lambda run, iteration: _plan_checkpoint(run, iteration).wanted,
+    resource="gpu",
+    kinds=("huggingface", "pytorch"),
+    checks=(checks.INTACT, checks.NEXT_EDGE),
+)

@@ -157,8 +157,6 @@ def verify_missing(
 
 def is_judged(run: Run, policy: str, plan: Callable[[Workspace], Relation[Requested]]) -> bool:
     """Is there an undamaged verdict on each sample of this policy that `plan` requests?"""
-    if run.store.trusts_pools:
-        return True
     with run.store.workspace() as ws:
         planned = plan_verdicts(run, ws, plan(ws), ws.pool(run.store.samples(policy)))
         pools = [

@@ -45,6 +45,8 @@ class Recipe(Identity):
     implementation: ClassVar[str]
     """Module with an IMPLEMENTATION (pipeline/recipe.py). Named and not imported, because settings
     load in no time and the work needs the store."""
+    report: ClassVar[str | None] = None
+    """Module with a REPORT (reports/recipes.py), where it adds something to reports."""
     presets: ClassVar[Mapping[str, Preset]] = {}
     most_rounds: ClassVar[int | None] = None
     """Rounds after which a further one would only repeat what is there; None: there is no end."""
@@ -52,8 +54,10 @@ class Recipe(Identity):
     """Does it learn from the reference solutions of the training problems, which a published set
     otherwise keeps back?"""
 
-    if TYPE_CHECKING:  # of recipes with one way to solve a problem
-        sampling: Sampling
+    if TYPE_CHECKING:
+        type: str
+        methods: Sequence[Any]
+        sampling: Sampling  # of recipes with one way to solve a problem
 
     start: Start = Field(
         "base",
@@ -137,6 +141,20 @@ class Recipe(Identity):
         """Splits without a problem in which it has nothing to do."""
         return ("train", "test")
 
+    @property
+    def sampled_teacher(self) -> Teacher | None:
+        """The model that is sampled in place of the policy, if there is one."""
+        return None
+
+    @property
+    def learns_own_samples(self) -> bool:
+        """Is a round without a correct sample one without anything to learn from?"""
+        return bool(self.learns_from)
+
+    def policy_round(self, iteration: int) -> int:
+        """The round whose checkpoint round `iteration` samples from; 0 is the base."""
+        return iteration - 1
+
     def pairs(self) -> dict[tuple[str, str], float]:
         """The weight of the rows of each pair (method that a solution was found by, method that
         it was put into); none where there is one method."""
@@ -186,9 +204,9 @@ class Rounds(Recipe):
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
         return problem_subset(super().train_problems(problems, seed), self.problems, seed)
 
-    def policy_round(self, iteration: int) -> int:
-        """The round whose checkpoint round `iteration` samples from; 0 is the base."""
-        return iteration - 1
+    @property
+    def sampled_teacher(self) -> Teacher | None:
+        return self.teacher
 
     def sample_rounds(self, iteration: int) -> list[int]:
         earlier = (

@@ -16,6 +16,7 @@ from selftrain_assets.domain.quality_checks import second_opinion
 from selftrain_assets.domain.selection import DIFFICULTY
 from selftrain_assets.domain.statistics import INTERVALS
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.recipes import RECIPES
 from selftrain_assets.reports.diversity import diversity_figure, diversity_tables
 from selftrain_assets.reports.endings import ending_tables
 from selftrain_assets.reports.figures import FINE, overview
@@ -72,7 +73,7 @@ def _figures(summary: Summary) -> dict[str, Callable[[Summary, int], bytes]]:
     """By name: the overview, those of the recipe, and that of diversity where it was measured."""
     found: dict[str, Callable[[Summary, int], bytes]] = {
         "overview": overview,
-        **report_of(summary.recipe).figures,
+        **report_of(RECIPES[summary.recipe]).figures,
     }
     if any(point.diversity for point in summary.iterations):
         found["diversity"] = diversity_figure
@@ -104,7 +105,7 @@ def further_tables(summary: Summary) -> list[Titled]:
     return [
         *group_tables(summary),
         *suite_tables(summary),
-        *report_of(summary.recipe).tables(summary),
+        *report_of(RECIPES[summary.recipe]).tables(summary),
         *ending_tables(summary),
         *thought_tables(summary),
         *diversity_tables(summary.iterations),

@@ -10,7 +10,7 @@ from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.types import SampleMembership, Score
 from selftrain_assets.pipeline.metrics import VOTE
 from selftrain_assets.pipeline.run import BASE, Run, iteration_scope
-from selftrain_assets.pipeline.sampling import SAMPLES_OF
+from selftrain_assets.pipeline.stages import round_stages
 from selftrain_assets.reports.reading import summarize
 from selftrain_assets.reports.recipes import RecipeReport, Scores, report_of
 from selftrain_assets.reports.summary import Summary
@@ -50,7 +50,7 @@ class Arm:
 
     @property
     def report(self) -> RecipeReport:
-        return report_of(self.runs[0].config.recipe.type)
+        return report_of(self.runs[0].config.recipe)
 
     def optimizer_steps(self) -> float:
         """Of all rounds, on average over seeds."""
@@ -68,11 +68,11 @@ class Arm:
     def _drawn(self, run: Run) -> int:
         tables, further = [], 0
         for scope in map(iteration_scope, range(1, self.rounds + 1)):
-            for stage in run.config.recipe.stages:
-                manifest = run.need(scope, stage)
-                if stage in SAMPLES_OF:
-                    drawing = SAMPLES_OF[stage]
-                    tables.append(run.store.table(run.need(scope, drawing), drawing))
+            for stage in round_stages(run.config.recipe):
+                manifest = run.need(scope, stage.name)
+                if stage.judges and stage.samples is not None:
+                    drawing = run.need(scope, stage.samples)
+                    tables.append(run.store.table(drawing, stage.samples))
                 further += manifest.counts.get("drawn", 0)
         with run.store.workspace() as ws:
             samples = ws.read(SampleMembership, tables)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from selftrain_assets.pipeline.checks import leaks_of
-from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND, round_stages
+from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.pipeline.results import (
     CheckpointResult,
     DatasetResult,
@@ -17,7 +17,8 @@ from selftrain_assets.pipeline.results import (
     VerificationsResult,
 )
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
-from selftrain_assets.pipeline.sampling import SAMPLES_OF, solved_problems
+from selftrain_assets.pipeline.samples import solved_problems
+from selftrain_assets.pipeline.stages import round_stages
 from selftrain_assets.reports.recipes import report_of
 from selftrain_assets.reports.summary import (
     Agreement,
@@ -44,7 +45,7 @@ def summarize(run: Run) -> Summary:
     iterations: list[RoundSummary] = []
     for i in range(1, run.config.rounds + 1):
         scope = iteration_scope(i)
-        finished = all(run.manifest(scope, stage) for stage in round_stages(run.config.recipe))
+        finished = all(run.manifest(scope, stage.name) for stage in round_stages(run.config.recipe))
         if base is None or not finished or _evaluation(run, scope) is None:
             break
         if "verifications" in run.config.recipe.stages:
@@ -122,7 +123,7 @@ def _policy(run: Run, scope: str, stages: Mapping[str, Manifest]) -> dict[str, A
             for name, suite in (result.suites or {}).items()
         },
         "thoughts": Thoughts(**result.thoughts) if result.thoughts else None,
-        "own": report_of(run.config.recipe.type).numbers(stages),
+        "own": report_of(run.config.recipe).numbers(stages),
     }
 
 
@@ -134,12 +135,13 @@ def _agreement(metrics: Mapping[str, Any]) -> Agreement:
 
 def _round(run: Run, iteration: int, solved_so_far: int) -> RoundSummary:
     scope = iteration_scope(iteration)
-    stages = {stage: run.need(scope, stage) for stage in round_stages(run.config.recipe)}
+    specs = round_stages(run.config.recipe)
+    stages = {spec.name: run.need(scope, spec.name) for spec in specs}
     dataset = stages["dataset"].result(DatasetResult)
     policy, samples = stages.get("policy"), stages.get("samples")
     thoughts = samples.result(SamplesResult).thoughts if samples else None
     verdicts = {
-        stage: stages[stage].result(VerificationsResult) for stage in SAMPLES_OF if stage in stages
+        spec.name: stages[spec.name].result(VerificationsResult) for spec in specs if spec.judges
     }
     opinions = {stage: result.second_opinion for stage, result in verdicts.items()}
     opinions["evaluation"] = stages["evaluation"].result(EvaluationResult).second_opinion

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.recipes.base import Recipe
 from selftrain_assets.reports.summary import Summary
 from selftrain_assets.reports.tables import Titled
 from selftrain_assets.store import Manifest
@@ -48,13 +49,6 @@ class RecipeReport:
     by_group: bool = False
 
 
-REPORTS = {
-    "mmst": "selftrain_assets.reports.methods",
-    "tripost": "selftrain_assets.reports.trajectories",
-    "diversification": "selftrain_assets.reports.instructions",
-}
-
-
-def report_of(recipe: str) -> RecipeReport:
-    """The report of a recipe by its type."""
-    return import_module(REPORTS[recipe]).REPORT if recipe in REPORTS else RecipeReport()
+def report_of(recipe: Recipe | type[Recipe]) -> RecipeReport:
+    """What a recipe adds, as the module that its settings name says it (`Recipe.report`)."""
+    return import_module(recipe.report).REPORT if recipe.report else RecipeReport()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.foreign import visible
@@ -50,13 +51,13 @@ class Page:
 @cache
 def html_templates() -> Environment:
     """Templates of pages. A value is escaped for HTML, and what cannot be seen in it is shown."""
-    return _environment(__package__, visible, base64=lambda png: base64.b64encode(png).decode())
+    return _environment([__package__], visible, base64=lambda png: base64.b64encode(png).decode())
 
 
 @cache
-def markdown_templates(package: str) -> Environment:
-    """Markdown templates below a package's folder `templates`. A value is escaped by
-    `escape_markdown` unless a filter made it Markdown.
+def markdown_templates(package: str, *folders: Path) -> Environment:
+    """Markdown templates below a package's folder `templates`, in whose place those of `folders`
+    stand. A value is escaped by `escape_markdown` unless a filter made it Markdown.
 
     Filters: `table(rows)` of column titles, `code` in the line, `fenced(language)` for a block of
     it, `python` for a literal within one, `thousands` for a count, `listed` for words.
@@ -64,7 +65,7 @@ def markdown_templates(package: str) -> Environment:
     from markupsafe import Markup
 
     return _environment(
-        package,
+        [*folders, package],
         lambda text: Markup(escape_markdown(text)),
         table=lambda columns, rows: Markup(markdown_table(columns, rows)),
         code=lambda text: Markup(_code(str(text))),
@@ -76,18 +77,29 @@ def markdown_templates(package: str) -> Environment:
 
 
 def _environment(
-    package: str, escape: Callable[[str], str], **filters: Callable[..., object]
+    places: Sequence[str | Path], escape: Callable[[str], str], **filters: Callable[..., object]
 ) -> Environment:
     """`escape` is applied to every value that a template shows but to markup; jinja2 then
     escapes for HTML what is not markup yet."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import (
+        ChoiceLoader,
+        Environment,
+        FileSystemLoader,
+        PackageLoader,
+        StrictUndefined,
+    )
     from markupsafe import Markup
 
     def finalize(value: object) -> str | Markup:
         return value if isinstance(value, Markup) else escape(str(value))
 
     made = Environment(
-        loader=PackageLoader(package),
+        loader=ChoiceLoader(
+            [
+                FileSystemLoader(place) if isinstance(place, Path) else PackageLoader(place)
+                for place in places
+            ]
+        ),
         autoescape=True,
         finalize=finalize,
         undefined=StrictUndefined,

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from selftrain_assets.domain.retraction import Retractions
 from selftrain_assets.domain.types import Sample, Verification
@@ -66,8 +66,6 @@ class Store:
     """A store below `root`, a local folder."""
 
     root: Path
-    # an audit tells damage apart from what is owed, and takes pools to hold what they held
-    trusts_pools: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         location.check_format(self.root)

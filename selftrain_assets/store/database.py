@@ -145,20 +145,24 @@ class Database:
         self.execute(f"CREATE OR REPLACE VIEW {name} AS {read_files(record, files)}")
 
     def view_by_scope(
-        self, name: str, record: type, files: Iterable[tuple[str, str, Path]]
+        self, name: str, record: type, files: Iterable[tuple[dict[str, str], Path]]
     ) -> None:
-        """Records of files that are each of an experiment and a scope, with columns that say
-        which."""
-        parts = [f"SELECT '' AS experiment, '' AS scope, * FROM ({read_files(record, [])})"]
-        for experiment, scope, file in files:
-            columns = f"{text(experiment)} AS experiment, {text(scope)} AS scope"
-            parts.append(f"SELECT {columns}, * FROM {parquet([file])}")
+        """Records of files, with columns that say where each is from: its experiment, its scope,
+        and the stage of the round."""
+        nowhere = dict.fromkeys(("experiment", "scope", "stage"), "")
+        parts = [f"SELECT {_constants(nowhere)}, * FROM ({read_files(record, [])}) WHERE false"]
+        for place, file in files:
+            parts.append(f"SELECT {_constants(place)}, * FROM {parquet([file])}")
         self.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
 
     def write(self, sql: str, path: Path, format: FileFormat = "parquet") -> None:
         """The rows of a query as a file, in their order."""
         options = {"parquet": "FORMAT parquet, COMPRESSION zstd", "jsonl": "FORMAT json"}[format]
         self.execute(f"COPY ({sql}) TO {text(str(path))} ({options})")
+
+
+def _constants(values: dict[str, str]) -> str:
+    return ", ".join(f"{text(value)} AS {name}" for name, value in values.items())
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,12 +4,12 @@ changes nothing."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from selftrain_assets.domain.errors import IntegrityError
-from selftrain_assets.store.manifest import DRAWN, Manifest
+from selftrain_assets.store.manifest import Manifest
 from selftrain_assets.store.shards import MANIFEST, QUARANTINE, SHARDS, Contents
 from selftrain_assets.store.tables import damage
 
@@ -105,27 +105,16 @@ def column(path: Path, name: str) -> list[str]:
     return list(pq.read_table(path, columns=[name]).column(name).to_pylist())
 
 
-BESIDE = ("turns", "improvements")
-"""Tables beside the one that says what a stage is about."""
-_IDENTIFIED_BY = {
-    "problems": ("id",),
-    "scores": ("problem_id", "method"),
-    "improvements": ("problem_id",),
-    "trajectories": ("sample_key", "problem_id"),
-    "turns": ("sample_key", "problem_id", "turn"),
-}
-
-
-def table_keys(path: Path, table: str) -> list[str]:
+def table_keys(path: Path, identified_by: Sequence[str] = ("key",)) -> list[str]:
     """What occurs once in a table of a stage: its keys, of problems their ids, of scores the
-    problems with their methods ..."""
+    problems with their methods ... Columns that an older table lacks are left out."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    wanted = _IDENTIFIED_BY.get(table, ("key",))
-    rows = pq.read_table(
-        path, columns=[name for name in wanted if name in pq.read_schema(path).names]
-    ).to_pylist()
-    return [" ".join(str(value) for value in row.values() if value) for row in rows]
+    there = pq.read_schema(path).names
+    columns = [name for name in identified_by if name in there]
+    rows = pq.read_table(path, columns=columns) if columns else pa.table({})
+    return [" ".join(str(value) for value in row.values() if value) for row in rows.to_pylist()]
 
 
 def keys_if_readable(path: Path) -> list[str] | None:
@@ -169,7 +158,7 @@ def policy_of(manifest: Manifest) -> str | None:
     """The weights whose pool holds what a stage's table names."""
     if manifest.references.verifiers:
         return manifest.references.policy
-    return manifest.parents.get("policy") if manifest.stage in DRAWN else None
+    return manifest.parents.get("policy")
 
 
 def parents_of(manifest: Manifest, name: str) -> list[tuple[str, str]]:

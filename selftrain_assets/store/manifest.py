@@ -15,10 +15,6 @@ from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.weights import WeightsRef
 from selftrain_assets.store.results import In, Parts, StageResult
 
-DRAWN = ("samples", "hinted_samples", "translated_samples")
-"""Stages whose table names samples."""
-
-
 R = TypeVar("R", bound=StageResult)
 
 
@@ -65,6 +61,11 @@ class Manifest:
     work_seconds: float = 0.0
     tokens: int = 0
     finished: str = ""
+
+    @property
+    def names_samples(self) -> bool:
+        """Was it drawn? Then its table names samples in the pool of its policy."""
+        return "policy" in self.parents
 
     def is_same_as(self, other: Manifest) -> bool:
         """Is it of the same work on the same parents, with the same result?"""

@@ -3,7 +3,8 @@
 import pytest
 
 from selftrain_assets.domain import quality_checks
-from selftrain_assets.domain.quality_checks import CHECKS
+from selftrain_assets.pipeline.sampling import VERIFICATIONS
+from selftrain_assets.pipeline.stages import every_stage
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,8 @@ def test_each_share_has_its_limit(check, of, blocking, count, passed):
     assert (found.passed, found.blocking) == (passed, blocking)
     assert f"{count} of {of}" in found.message
     assert (";" in found.message) == (not passed), "advice where there is something to do"
-    assert CHECKS["verifications"][found.name][0] == blocking
+    declared = {spec.name: spec.blocking for spec in VERIFICATIONS.checks}
+    assert declared[found.name] == blocking
 
 
 def test_nothing_verified_is_nothing_wrong():
@@ -91,7 +93,9 @@ def test_one_whole_question_stops_and_near_copies_warn_above_their_limit():
 
 
 def test_every_check_that_can_stop_a_round_is_declared_as_one_that_can():
-    declared = {name: blocking for of in CHECKS.values() for name, (blocking, _) in of.items()}
+    declared = {
+        spec.name: spec.blocking for stage in every_stage().values() for spec in stage.checks
+    }
     assert declared["distinct_solutions"]
     assert declared["held_out_apart"]
     assert declared["intact"]

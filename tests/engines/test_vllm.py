@@ -13,7 +13,9 @@ from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.engines import TransformersSettings, VllmSettings, vllm_engine
 from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import encode_prompt
-from selftrain_assets.pipeline import inputs, sampling, training
+from selftrain_assets.pipeline import inputs, training
+from selftrain_assets.pipeline.policy import POLICY
+from selftrain_assets.pipeline.sampling import SAMPLES
 from tests.engines import scoring_worker
 from tests.engines.adapters import write_adapter
 from tests.engines.test_conformance import NEEDS_VLLM, PROMPTS, texts, wanted
@@ -135,7 +137,7 @@ def test_a_process_that_dies_loses_the_open_shard_at_most(opened, monkeypatch):
     run = opened(engine={"type": "vllm", **SMALL}, execution=shards)
     inputs.problems(run)
     training.base(run)
-    pinned = sampling.policy(run, 1)
+    pinned = POLICY.run(run, 1)
     pool = run.store.samples(pinned.digest)
     killed = replace(
         run,
@@ -144,9 +146,9 @@ def test_a_process_that_dies_loses_the_open_shard_at_most(opened, monkeypatch):
     with pytest.raises(
         InfraError, match="what it has not answered is owed; its process was ended by SIGKILL"
     ):
-        sampling.samples(killed, 1)
+        SAMPLES.run(killed, 1)
     kept = sum(read_metadata(file).num_rows for file in pool.files())
     assert 8 <= kept < 48
-    drawn = sampling.samples(run, 1)
+    drawn = SAMPLES.run(run, 1)
     assert (drawn.counts["samples"], drawn.counts["reused"]) == (48, kept)
     assert len({s.key for s in read_samples(run, drawn)}) == 48

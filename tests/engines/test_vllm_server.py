@@ -11,8 +11,10 @@ from selftrain_assets.domain.types import Request, Row, Trajectory, Turn
 from selftrain_assets.engines import OpenAISettings, TransformersSettings
 from selftrain_assets.operations.audit import audit
 from selftrain_assets.operations.inspector import Inspector
-from selftrain_assets.pipeline import inputs, sampling, training
+from selftrain_assets.pipeline import inputs, training
 from selftrain_assets.pipeline.loop import run_rounds
+from selftrain_assets.pipeline.policy import POLICY
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from selftrain_assets.recipes.teachers import ServedTeacher
 from selftrain_assets.recipes.tripost import stages
 from tests import corrections, lab
@@ -185,9 +187,9 @@ def test_a_kill_in_the_middle_of_a_round_loses_nothing(server, taught):
     (
         inputs.problems(run),
         training.base(run),
-        sampling.policy(run, 1),
-        sampling.samples(run, 1),
-        sampling.verifications(run, 1),
+        POLICY.run(run, 1),
+        SAMPLES.run(run, 1),
+        VERIFICATIONS.run(run, 1),
     )
     killed = replace(
         run, progress=lambda label, done, total: teacher_pool(run).files() and server.kill()

@@ -28,8 +28,10 @@ import pyarrow.parquet
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.models.loading import load_model, resolve_model
 from selftrain_assets.models.tokenization import check_tokenizer
-from selftrain_assets.pipeline import dataset, evaluation, inputs, sampling, training
+from selftrain_assets.pipeline import dataset, evaluation, inputs, training
+from selftrain_assets.pipeline.policy import POLICY
 from selftrain_assets.pipeline.run import BASE, Run
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from selftrain_assets.recipes.tripost import stages
 from selftrain_assets.runtime import faultpoints
 from selftrain_assets.store import Store
@@ -42,9 +44,9 @@ STAGES = {
     "problems": inputs.problems,
     "base": training.base,
     "base evaluation": lambda run: evaluation.evaluation(run, BASE),
-    "policy": lambda run: sampling.policy(run, 1),
-    "samples": lambda run: sampling.samples(run, 1),
-    "verifications": lambda run: sampling.verifications(run, 1),
+    "policy": lambda run: POLICY.run(run, 1),
+    "samples": lambda run: SAMPLES.run(run, 1),
+    "verifications": lambda run: VERIFICATIONS.run(run, 1),
     "trajectories": lambda run: stages.trajectories(run, 1),
     "dataset": lambda run: dataset.dataset(run, 1),
     "checkpoint": lambda run: training.checkpoint(run, 1),

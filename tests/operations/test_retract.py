@@ -6,8 +6,10 @@ from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.types import Row
 from selftrain_assets.engines.scripted import ScriptedSettings
 from selftrain_assets.operations.retract import repair, retract, take_back
-from selftrain_assets.pipeline import dataset, inputs, sampling, training
+from selftrain_assets.pipeline import dataset, inputs, training
 from selftrain_assets.pipeline.loop import run_rounds
+from selftrain_assets.pipeline.policy import POLICY
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from tests import lab
 
 
@@ -15,7 +17,7 @@ def first_dataset(run):
     """Round 1 up to its dataset."""
     inputs.problems(run)
     training.base(run)
-    for stage in (sampling.policy, sampling.samples, sampling.verifications):
+    for stage in (POLICY.run, SAMPLES.run, VERIFICATIONS.run):
         stage(run, 1)
     return dataset.dataset(run, 1)
 

@@ -8,8 +8,10 @@ from selftrain_assets.domain.types import Row
 from selftrain_assets.engines.scripted import ScriptedSettings
 from selftrain_assets.operations.catalog import query
 from selftrain_assets.operations.reverify import reverify
-from selftrain_assets.pipeline import dataset, inputs, sampling, training
+from selftrain_assets.pipeline import dataset, inputs, training
+from selftrain_assets.pipeline.policy import POLICY
 from selftrain_assets.pipeline.run import iteration_scope
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from selftrain_assets.tasks import WordProblems
 from tests import lab
 
@@ -20,7 +22,7 @@ def made(run):
     """Round 1 up to its dataset."""
     inputs.problems(run)
     training.base(run)
-    for stage in (sampling.policy, sampling.samples, sampling.verifications, dataset.dataset):
+    for stage in (POLICY.run, SAMPLES.run, VERIFICATIONS.run, dataset.dataset):
         stage(run, 1)
     return run
 
@@ -77,7 +79,7 @@ def test_the_next_run_finds_the_new_verdicts_and_agrees(opened, texts, monkeypat
     made(opened(texts=texts))
     run = opened(texts=texts, verifier=STRICT)
     [found] = reverify(run)
-    counts = sampling.verifications(run, 1).counts
+    counts = VERIFICATIONS.run(run, 1).counts
     assert counts["reused"] == counts["verifications"] == 48
     rows = run.store.read_table(dataset.dataset(run, 1), "rows", Row)
     assert not {r.key for r in rows} & {r.key for r in found.removed}

@@ -9,9 +9,11 @@ from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.operations.lineage import Lineage
 from selftrain_assets.operations.reverify import reverify
-from selftrain_assets.pipeline import dataset, inputs, sampling, training
+from selftrain_assets.pipeline import dataset, inputs, training
 from selftrain_assets.pipeline.loop import human_only, run_rounds
+from selftrain_assets.pipeline.policy import POLICY
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from tests import lab
 from tests.operations.test_audit import audited
 
@@ -42,9 +44,9 @@ def test_samples_of_renamed_problems_are_judged_by_their_own_answers(store, tmp_
         (
             inputs.problems(run),
             training.base(run),
-            sampling.policy(run, 1),
-            sampling.samples(run, 1),
-            sampling.verifications(run, 1),
+            POLICY.run(run, 1),
+            SAMPLES.run(run, 1),
+            VERIFICATIONS.run(run, 1),
         )
         return {row.problem_id: row.prompt for row in _rows(run)}
 
@@ -157,15 +159,15 @@ def test_verdicts_stay_with_the_weights_that_drew_their_samples(with_problems):
     run_rounds(with_problems(), [1])
     before = with_problems().need("iter-001", "verifications")
     run = with_problems(base={"fine_tune": "none"})
-    training.base(run), sampling.policy(run, 1)
+    training.base(run), POLICY.run(run, 1)
     assert run.need("iter-001", "policy").digest != before.detail["policy"]
-    assert sampling.verifications(run, 1) == before
+    assert VERIFICATIONS.run(run, 1) == before
 
 
 def test_samples_that_nothing_has_judged_yet_cannot_be_judged_again(with_problems):
     run_rounds(with_problems(), [1])
     run = with_problems(base={"fine_tune": "none"})
-    training.base(run), sampling.policy(run, 1), sampling.samples(run, 1)
+    training.base(run), POLICY.run(run, 1), SAMPLES.run(run, 1)
     with pytest.raises(
         TaskError,
         match="iter-001 has other samples than those its verifications are on; `selftrain run lab`",

@@ -5,12 +5,11 @@ import json
 import pytest
 
 from selftrain_assets.domain.errors import TaskError
-from selftrain_assets.domain.quality_checks import CHECKS
 from selftrain_assets.domain.types import Row
 from selftrain_assets.operations import retract
-from selftrain_assets.pipeline.checks import check
-from selftrain_assets.pipeline.loop import round_stages, run_rounds
+from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run
+from selftrain_assets.pipeline.stages import check, round_stages
 from selftrain_assets.reports import notes, summarize
 from tests import lab
 
@@ -63,8 +62,8 @@ def test_a_healthy_round_passes_every_check_that_is_declared(opened):
     run = opened()
     run_rounds(run, [1, 2])
     for stage in round_stages(run.config.recipe):
-        found = checks(run, "iter-002", stage)
-        assert {*found} == {*CHECKS.get(stage, {})}, stage
+        found = checks(run, "iter-002", stage.name)
+        assert {*found} == {check.name for check in stage.checks}, stage.name
         assert [
             c.message
             for c in found.values()

@@ -10,8 +10,8 @@ from selftrain_assets.domain.selection import make_row
 from selftrain_assets.domain.types import Row
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.tokenization import encode_ended, load_tokenizer, tokenizer_digest
-from selftrain_assets.pipeline.checks import check
 from selftrain_assets.pipeline.loop import run_rounds
+from selftrain_assets.pipeline.stages import check
 from selftrain_assets.pipeline.tokenization import tokenization
 from selftrain_assets.reports import further_tables, summarize
 from selftrain_assets.tasks import WordProblems

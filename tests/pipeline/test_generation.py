@@ -16,18 +16,20 @@ from selftrain_assets.domain.requests import plan_draws
 from selftrain_assets.domain.sampling import Sampling
 from selftrain_assets.domain.types import Outcome, Problem, Row, SampleMembership, Verdict
 from selftrain_assets.operations.catalog import query
-from selftrain_assets.pipeline import dataset, inputs, sampling, training, verification
+from selftrain_assets.pipeline import dataset, inputs, training, verification
 from selftrain_assets.pipeline.generation import plan_requests
+from selftrain_assets.pipeline.policy import POLICY
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from selftrain_assets.store import Store
 from selftrain_assets.verifiers import NumericVerifier
 from tests import lab
 from tests.lab import read_samples, read_verifications
 
 E_STEP = {
-    "policy": sampling.policy,
-    "samples": sampling.samples,
-    "verifications": sampling.verifications,
+    "policy": POLICY.run,
+    "samples": SAMPLES.run,
+    "verifications": VERIFICATIONS.run,
     "dataset": dataset.dataset,
 }
 
@@ -125,7 +127,7 @@ def test_samples_that_are_no_longer_there_are_told_before_anything_is_judged(ope
     with pool.writing("another run"):
         pass
     with pytest.raises(IntegrityError, match=r"no longer in their pool.*selftrain run lab"):
-        sampling.verifications(opened(verifier={"type": "numeric", "tolerance": 0.5}), 1)
+        VERIFICATIONS.run(opened(verifier={"type": "numeric", "tolerance": 0.5}), 1)
 
 
 def doubled(pool):
@@ -139,7 +141,7 @@ def test_a_key_that_a_hand_has_put_into_a_pool_twice_is_told_and_never_counted_t
     doubled(run.store.samples(first["policy"].digest))
     narrower = opened(recipe={**lab.SETTINGS["recipe"], "cap": 1})
     stricter = opened(verifier={"type": "numeric", "tolerance": 0.5})
-    for stage, asked in ((dataset.dataset, narrower), (sampling.verifications, stricter)):
+    for stage, asked in ((dataset.dataset, narrower), (VERIFICATIONS.run, stricter)):
         with pytest.raises(
             IntegrityError,
             match=r"some samples are in their pool more than once; `selftrain audit lab`",
@@ -156,7 +158,7 @@ def test_a_verdict_that_is_there_twice_is_told(opened):
     doubled(pool)
     run.store.table(first["verifications"], "verifications").unlink()
     with pytest.raises(IntegrityError, match=r"some verdicts are in their pool more than once"):
-        sampling.verifications(run, 1)
+        VERIFICATIONS.run(run, 1)
 
 
 def test_verdicts_that_come_out_otherwise_make_another_dataset(opened, monkeypatch):

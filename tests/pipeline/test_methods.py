@@ -22,8 +22,8 @@ from selftrain_assets.pipeline.loop import human_only, run_rounds, walk
 from selftrain_assets.pipeline.metrics import measure
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.pipeline.weights import resolve
+from selftrain_assets.recipes.mmst.report import method_tables
 from selftrain_assets.reports import summarize, write_report
-from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
 from tests import lab

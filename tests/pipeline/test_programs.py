@@ -8,8 +8,10 @@ import pytest
 from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.types import Outcome
 from selftrain_assets.operations.catalog import query
-from selftrain_assets.pipeline import inputs, sampling, training
+from selftrain_assets.pipeline import inputs, training
 from selftrain_assets.pipeline.loop import run_rounds
+from selftrain_assets.pipeline.policy import POLICY
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from selftrain_assets.verifiers import CodeVerifier
 from selftrain_assets.verifiers.programs import _CodeJudge
 from tests import lab
@@ -70,9 +72,9 @@ def judged(run, iteration=1):
     """Draw and verify one round."""
     inputs.problems(run)
     training.base(run)
-    sampling.policy(run, iteration)
-    sampling.samples(run, iteration)
-    return sampling.verifications(run, iteration)
+    POLICY.run(run, iteration)
+    SAMPLES.run(run, iteration)
+    return VERIFICATIONS.run(run, iteration)
 
 
 def test_equal_programs_are_run_once_and_every_sample_has_its_verdict(programs_run, monkeypatch):
@@ -144,7 +146,7 @@ def test_an_engine_that_goes_away_costs_only_what_was_open(programs_run, monkeyp
         "stream",
         lambda self, pairs: stream(self, (again.append(pair) or pair for pair in pairs)),
     )
-    counts = sampling.verifications(run, 1).counts
+    counts = VERIFICATIONS.run(run, 1).counts
     verifications = lab.read_verifications(run, run.need("iter-001", "verifications"))
     contents = {v.content for v in verifications}
     assert counts["reused"] == kept

@@ -10,11 +10,12 @@ from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.quality_checks import second_opinion as opinion_check
 from selftrain_assets.domain.statistics import wilson
 from selftrain_assets.domain.types import Problem
-from selftrain_assets.pipeline import sampling, second_opinion
-from selftrain_assets.pipeline.checks import check
+from selftrain_assets.pipeline import second_opinion
 from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.sampling import VERIFICATIONS
 from selftrain_assets.pipeline.second_opinion import readings
+from selftrain_assets.pipeline.stages import check
 from selftrain_assets.reports import report_page, summarize
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
@@ -53,7 +54,7 @@ def found_in(run):
 
 
 def judge_again(run):
-    sampling.verifications(again(run), 1)
+    VERIFICATIONS.run(again(run), 1)
 
 
 def again(run, **changes):

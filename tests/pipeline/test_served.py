@@ -12,9 +12,11 @@ from selftrain_assets.operations.export import export
 from selftrain_assets.operations.garbage import collect
 from selftrain_assets.operations.inspector import Inspector
 from selftrain_assets.operations.lineage import Lineage
-from selftrain_assets.pipeline import inputs, sampling, training
-from selftrain_assets.pipeline.checks import check
+from selftrain_assets.pipeline import inputs, training
 from selftrain_assets.pipeline.loop import run_rounds
+from selftrain_assets.pipeline.policy import POLICY
+from selftrain_assets.pipeline.sampling import SAMPLES
+from selftrain_assets.pipeline.stages import check
 from selftrain_assets.tasks import WordProblems
 from tests import lab
 from tests.engines.openai_server import NAME, serving
@@ -97,7 +99,7 @@ def test_a_server_samples_each_rounds_adapter(server, opened):
 
 def test_of_a_server_that_dies_in_the_middle_only_what_is_owed_is_asked_again(server, opened):
     run = opened(engine=engine(server), recipe=RECIPE, rounds=1)
-    inputs.problems(run), training.base(run), sampling.policy(run, 1)
+    inputs.problems(run), training.base(run), POLICY.run(run, 1)
 
     def dies(body):
         if len(server.asked) == 21:
@@ -111,13 +113,13 @@ def test_of_a_server_that_dies_in_the_middle_only_what_is_owed_is_asked_again(se
             r" them"
         ),
     ):
-        sampling.samples(run, 1)
+        SAMPLES.run(run, 1)
     drawn = run.store.samples(run.need("iter-001", "policy").digest).records()
     assert 10 <= len(drawn) <= 20
     server.restart()
     server.fault = lambda body: None
     server.asked.clear()
-    finished = sampling.samples(run, 1)
+    finished = SAMPLES.run(run, 1)
     assert len(server.asked) == 48 - len(drawn)
     assert (finished.counts["samples"], finished.counts["reused"]) == (48, len(drawn))
     samples = lab.read_samples(run, finished)
@@ -241,7 +243,7 @@ def test_a_teacher_that_is_down_is_told_and_nothing_is_lost(server, opened):
 
 def test_samples_of_a_teacher_that_is_no_longer_named_are_not_drawn(server, opened):
     run = opened(recipe=taught(server), rounds=1)
-    inputs.problems(run), training.base(run), sampling.policy(run, 1)
+    inputs.problems(run), training.base(run), POLICY.run(run, 1)
     with pytest.raises(
         TaskError,
         match=(
@@ -249,7 +251,7 @@ def test_samples_of_a_teacher_that_is_no_longer_named_are_not_drawn(server, open
             r" materialize"
         ),
     ):
-        sampling.samples(opened(recipe=RECIPE, rounds=1), 1)
+        SAMPLES.run(opened(recipe=RECIPE, rounds=1), 1)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """No text that a model writes, and no error of judging it, ends a round."""
 
-from selftrain_assets.pipeline import dataset, inputs, sampling, training
+from selftrain_assets.pipeline import dataset, inputs, training
+from selftrain_assets.pipeline.policy import POLICY
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from selftrain_assets.tasks import WordProblems
 from selftrain_assets.verifiers import NumericVerifier
 from tests import lab
@@ -24,7 +26,7 @@ def test_a_round_of_strange_texts_is_finished_and_stored(opened, monkeypatch):
     )
     inputs.problems(run)
     training.base(run)
-    for stage in (sampling.policy, sampling.samples, sampling.verifications, dataset.dataset):
+    for stage in (POLICY.run, SAMPLES.run, VERIFICATIONS.run, dataset.dataset):
         stage(run, 1)
     samples = {s.key: s.completion for s in lab.read_samples(run, run.need("iter-001", "samples"))}
     verdicts = lab.read_verifications(run, run.need("iter-001", "verifications"))

@@ -15,10 +15,12 @@ from selftrain_assets.models.pretrain import random_expression, solve
 from selftrain_assets.models.tokenization import decode, load_tokenizer
 from selftrain_assets.operations.catalog import query
 from selftrain_assets.operations.lineage import Lineage
-from selftrain_assets.pipeline import dataset, inputs, references, sampling, training
-from selftrain_assets.pipeline.checks import check
+from selftrain_assets.pipeline import dataset, inputs, references, training
 from selftrain_assets.pipeline.loop import walk
+from selftrain_assets.pipeline.policy import POLICY
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
+from selftrain_assets.pipeline.stages import check
 from selftrain_assets.recipes import TriPosT
 from selftrain_assets.reports import report_page, summarize
 from selftrain_assets.store import Store
@@ -226,9 +228,9 @@ def test_answers_alone_can_be_learnt(folder, thinker, opening_thinker, store, op
     model = opening_thinker if opens else thinker
     run = opened(folder, store, model, thoughts="drop")
     tokenizer = load_tokenizer(model)
-    inputs.problems(run), training.base(run), sampling.policy(run, 1)
-    samples = {s.key: s for s in read_samples(run, sampling.samples(run, 1))}
-    sampling.verifications(run, 1)
+    inputs.problems(run), training.base(run), POLICY.run(run, 1)
+    samples = {s.key: s for s in read_samples(run, SAMPLES.run(run, 1))}
+    VERIFICATIONS.run(run, 1)
     rows = run.store.read_table(dataset.dataset(run, 1), "rows", Row)
     assert rows
     for row in rows:

@@ -6,7 +6,10 @@ from dataclasses import replace
 import pytest
 
 from selftrain_assets.domain.types import Row
-from selftrain_assets.pipeline import dataset, inputs, sampling, training
+from selftrain_assets.pipeline import dataset, inputs, training
+from selftrain_assets.pipeline.policy import POLICY
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
+from selftrain_assets.recipes.mmst.stages import TRANSLATIONS
 from selftrain_assets.recipes.tripost.stages import _attempts
 from selftrain_assets.store.database import Database
 from selftrain_assets.tasks import WordProblems
@@ -33,10 +36,10 @@ def texts():
 
 
 def drawn(run):
-    inputs.problems(run), training.base(run), sampling.policy(run, 1)
-    samples = lab.read_samples(run, sampling.samples(run, 1))
+    inputs.problems(run), training.base(run), POLICY.run(run, 1)
+    samples = lab.read_samples(run, SAMPLES.run(run, 1))
     return samples, {
-        v.sample_key: v for v in lab.read_verifications(run, sampling.verifications(run, 1))
+        v.sample_key: v for v in lab.read_verifications(run, VERIFICATIONS.run(run, 1))
     }
 
 
@@ -85,7 +88,7 @@ def test_translations_and_attempts_are_of_the_answer_alone(opened, texts):
     run = opened(texts=texts, recipe=recipe)
     samples, _ = drawn(run)
     assert any("maybe" in s.completion for s in samples)
-    sampling.translations(run, 1)
+    TRANSLATIONS.run(run, 1)
     asked = lab.read_samples(run, run.need("iter-001", "translated_samples"))
     assert asked
     assert not any("maybe" in s.prompt or "(" in s.prompt.partition("|")[2] for s in asked)

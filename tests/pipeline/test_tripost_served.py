@@ -8,8 +8,10 @@ from selftrain_assets.domain.types import Row, Trajectory, Turn
 from selftrain_assets.operations.audit import audit
 from selftrain_assets.operations.garbage import collect
 from selftrain_assets.operations.inspector import Inspector
-from selftrain_assets.pipeline import inputs, sampling, training
+from selftrain_assets.pipeline import inputs, training
 from selftrain_assets.pipeline.loop import run_rounds
+from selftrain_assets.pipeline.policy import POLICY
+from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from selftrain_assets.recipes.tripost import stages
 from tests.corrections import PROBLEMS, SCRIPT, TASK, WORDING, texts
 from tests.engines.openai_server import NAME, serving, status
@@ -70,9 +72,9 @@ def up_to_trajectories(run):
     (
         inputs.problems(run),
         training.base(run),
-        sampling.policy(run, 1),
-        sampling.samples(run, 1),
-        sampling.verifications(run, 1),
+        POLICY.run(run, 1),
+        SAMPLES.run(run, 1),
+        VERIFICATIONS.run(run, 1),
     )
 
 

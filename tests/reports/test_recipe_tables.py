@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 
+from selftrain_assets.reports.methods import method_tables
+from selftrain_assets.reports.trajectories import (
+    GroupAttempts,
+    SelfImprovement,
+    Trajectories,
+    trajectory_tables,
+)
+
 from selftrain_assets.domain.statistics import Estimate
 from selftrain_assets.reports.diversity import diversity_tables
 from selftrain_assets.reports.endings import ending_tables
 from selftrain_assets.reports.groups import group_tables
-from selftrain_assets.reports.methods import method_tables
 from selftrain_assets.reports.opinion import opinion_tables
 from selftrain_assets.reports.suites import suite_tables
 from selftrain_assets.reports.summary import (
@@ -26,12 +33,6 @@ from selftrain_assets.reports.summary import (
 )
 from selftrain_assets.reports.tables import estimated, header, number, rows
 from selftrain_assets.reports.thoughts import thought_tables
-from selftrain_assets.reports.trajectories import (
-    GroupAttempts,
-    SelfImprovement,
-    Trajectories,
-    trajectory_tables,
-)
 from tests.reports import made_up
 
 UNDEFINED = Estimate(math.nan, math.nan, math.nan, 0)

@@ -11,9 +11,11 @@ from platform import python_version
 from typing import Any
 
 from selftrain_assets.config.experiment_files import experiment_file, experiment_ref
+from selftrain_assets.pipeline.inputs import PROBLEMS
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.pipeline.results import CheckpointResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
+from selftrain_assets.pipeline.stages import round_stages
 from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.reports.summary import Summary
 from selftrain_assets.store import Manifest
@@ -84,26 +86,13 @@ def _stages(run: Run, iteration: int, controls: bool) -> Iterator[Manifest]:
         *([ONE_ROUND, ALL_ROUNDS] if controls else []),
     ]
     current = run.store.manifests(run.name)
+    order = [PROBLEMS.name]
+    for stage in round_stages(run.config.recipe):
+        order += [*([stage.draws_first] if stage.draws_first else []), stage.name]
     for scope in scopes:
         yield from sorted(
-            (m for m in current if m.scope == scope), key=lambda m: STAGES.index(m.stage)
+            (m for m in current if m.scope == scope), key=lambda m: order.index(m.stage)
         )
-
-
-STAGES = (
-    "problems",
-    "policy",
-    "samples",
-    "verifications",
-    "hinted_samples",
-    "rationalizations",
-    "translated_samples",
-    "translations",
-    "trajectories",
-    "dataset",
-    "checkpoint",
-    "evaluation",
-)
 
 
 def _told(manifest: Manifest) -> dict[str, Any]:

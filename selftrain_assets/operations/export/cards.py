@@ -14,9 +14,8 @@ from selftrain_assets.domain.quality_checks import HELD_OUT_APART, NEAR_COPIES
 from selftrain_assets.domain.types import HELD_OUT
 from selftrain_assets.operations.export.rows import Rows
 from selftrain_assets.operations.export.weights import HubModel, Weights
-from selftrain_assets.operations.export.wording import ROW_SOURCES
-from selftrain_assets.pipeline.checks import check
 from selftrain_assets.pipeline.run import Run, iteration_scope
+from selftrain_assets.pipeline.stages import check, row_sources
 from selftrain_assets.reports.render import markdown_templates
 from selftrain_assets.reports.summary import PolicySummary, Summary
 from selftrain_assets.reports.tables import Titled
@@ -67,7 +66,9 @@ class Exported:
 def render(template: str, exported: Exported, **values: object) -> str:
     """A card from its template, which is given the export, what both cards say of it, and these
     values."""
-    found = markdown_templates(__package__).get_template(template)
+    found = markdown_templates(
+        __package__, Path(inspect.getfile(type(exported.config.recipe))).parent
+    ).get_template(template)
     return found.render(
         exported=exported,
         **_facts(exported),
@@ -123,10 +124,18 @@ def source_table(rows: Rows) -> Titled:
     """Rows by where they come from, round and method."""
     by_method = any(method for _, _, method, _, _ in rows.sources)
     cells = []
+    meanings = row_sources()
     for source, iteration, method, count, problems in rows.sources:
         of_method = [method or ""] if by_method else []
         cells.append(
-            [source, str(iteration), *of_method, f"{count:,}", f"{problems:,}", ROW_SOURCES[source]]
+            [
+                source,
+                str(iteration),
+                *of_method,
+                f"{count:,}",
+                f"{problems:,}",
+                meanings[source].meaning,
+            ]
         )
     return Titled(
         "",

@@ -9,7 +9,7 @@ from selftrain_assets.domain.mixing import Mixing
 from selftrain_assets.domain.selection import Selection
 from selftrain_assets.operations.export.cards import Exported, render
 from selftrain_assets.operations.export.rows import COLUMNS, Rows
-from selftrain_assets.operations.export.wording import SELECTION_SETTINGS
+from selftrain_assets.pipeline.recipe import implementation_of
 from selftrain_assets.reports.diversity import diversity_tables
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _settings(exported: Exported) -> list[list[str]]:
     """The settings that decide which rows a round trains on: name, value and description of each
     that the recipe has."""
     recipe = exported.config.recipe
-    own = SELECTION_SETTINGS.get(recipe.type, ())
+    own = implementation_of(recipe).selection_settings
     names = [*Selection.model_fields, *Mixing.model_fields, *own, "accumulate", "problems"]
     fields = type(recipe).model_fields
     return [

@@ -12,14 +12,13 @@ from selftrain_assets.domain.types import (
     Problem,
     Row,
     Sample,
-    Trajectory,
     VerdictMembership,
     Verification,
 )
-from selftrain_assets.pipeline.dataset import SOURCE_OF
 from selftrain_assets.pipeline.results import VerificationsResult
 from selftrain_assets.pipeline.run import INPUTS, Run, iteration_of
-from selftrain_assets.pipeline.sampling import SAMPLES_OF
+from selftrain_assets.pipeline.sampling import VERIFICATIONS
+from selftrain_assets.pipeline.stages import stage_of
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.database import FileFormat
 from selftrain_assets.store.workspace import Relation, Workspace
@@ -42,14 +41,16 @@ class ExportedRow:
     prompt: Annotated[str, "what the model was given"]
     completion: Annotated[str, "what it was trained to answer: the loss is on this text alone"]
     weight: Annotated[float, "weight of the row in the loss"]
-    source: Annotated[str, "self, human, rationalized, translated or improved; see above"]
+    source: Annotated[str, "where the row comes from; see above"]
     method: Annotated[str | None, "how the problem is solved, where a recipe has several methods"]
-    origin: Annotated[str | None, "of a translation: the method that it was translated from"]
+    origin: Annotated[str | None, "of a sample made from one by another method: that method"]
     translates: Annotated[
         str | None,
-        "of a translation: sample_key of the solution that it translates",
+        "of a sample made from another one: sample_key of that",
     ]
-    turn: Annotated[int | None, "which turn of the trajectory that begins with the sample"]
+    turn: Annotated[
+        int | None, "which turn of what begins with the sample, where it is corrected in turns"
+    ]
     sections: Annotated[
         str | None,
         "what parts of the completion weigh: lengths in characters with factors, as JSON",
@@ -151,7 +152,7 @@ def write_rows(run: Run, dataset: Manifest, folder: Path, format: FileFormat) ->
     selected.
 
     IntegrityError where a sampled row has no sample, or no verdict, or one that is not a pass;
-    where an improved row has no sample, or its trajectory does not end right.
+    where the verdict on a sample that was put right is a pass neither before nor after.
     """
     file = f"data/train.{format}"
     (folder / file).parent.mkdir()
@@ -178,9 +179,10 @@ def _joined(
     """The rows beside their problems, and the samples and verdicts of the rounds that they come
     from."""
     learnt_from = [run.need(*name.split("/")) for name in dataset.parents if "/" in name]
-    edited = [m for m in learnt_from if m.stage == "trajectories"]
-    evidence = [m for m in learnt_from if m not in edited] + [
-        run.need(m.scope, "verifications") for m in edited
+    made = [(stage_of(run, m), m) for m in learnt_from]
+    evidence = [
+        (stage, m) if stage.judges else (VERIFICATIONS, run.need(m.scope, VERIFICATIONS.name))
+        for stage, m in made
     ]
     judged = [
         ws.view(
@@ -188,21 +190,18 @@ def _joined(
             "export.verdicts_of",
             verdicts=ws.read(VerdictMembership, [run.store.table(m, m.stage)]),
             iteration=iteration_of(m.scope),
-            source=SOURCE_OF[m.stage],
+            source=stage.row_source.name if stage.row_source else "",
         )
-        for m in evidence
+        for stage, m in evidence
     ]
     corrected = [
-        ws.view(
-            _Corrected,
-            "export.corrected_in",
-            trajectories=ws.read(Trajectory, [run.store.table(m, m.stage)]),
-            iteration=iteration_of(m.scope),
-        )
-        for m in edited
+        _Corrected(iteration_of(m.scope), sample, problem)
+        for stage, m in made
+        if stage.right_rows is not None
+        for sample, problem in stage.right_rows(run.store, m)
     ]
-    policies = {run.need(m.scope, SAMPLES_OF[m.stage]).parents["policy"] for m in evidence}
-    results = [m.result(VerificationsResult) for m in evidence]
+    results = [m.result(VerificationsResult) for _, m in evidence]
+    policies = {result.policy for result in results}
     verdicts = {(verifier, each.policy) for each in results for verifier in each.verifiers}
     return ws.view(
         _Joined,
@@ -210,7 +209,7 @@ def _joined(
         rows=rows,
         problems=problems,
         judged=ws.union(_Verdict, judged),
-        corrected=ws.union(_Corrected, corrected),
+        corrected=ws.load_records(corrected, _Corrected),
         samples=ws.pools(Sample, map(run.store.samples, sorted(policies))),
         verdicts=ws.pools(Verification, (run.store.verifications(*of) for of in sorted(verdicts))),
     )
@@ -218,7 +217,7 @@ def _joined(
 
 def _check(run: Run, ws: Workspace, dataset: Manifest, joined: Relation[_Joined]) -> None:
     """Each row once, and each that was sampled with its sample and a verdict that lets it pass,
-    or a trajectory that ends right."""
+    or one that was put right."""
     rows, wrong = ws.row("export.count_wrong", joined=joined)
     if wrong or rows != dataset.files["rows"][1]:
         raise IntegrityError(

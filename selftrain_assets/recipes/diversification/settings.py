@@ -30,7 +30,8 @@ class Diversification(Mixing, Recipe):
     """
 
     type: Literal["diversification"] = "diversification"
-    implementation: ClassVar[str] = "selftrain_assets.recipes.diversification.stages"
+    implementation: ClassVar[str] = "selftrain_assets.recipes.diversification.implementation"
+    report: ClassVar[str | None] = "selftrain_assets.recipes.diversification.report"
     presets: ClassVar = PRESETS
     most_rounds: ClassVar[int | None] = 1  # nothing is sampled: a second round repeats the first
     learns_solutions: ClassVar[bool] = True

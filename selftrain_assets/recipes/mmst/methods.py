@@ -47,6 +47,11 @@ class MethodSettings(Identity):
     def _types(cls, data: Any) -> Any:
         return with_types(cls, data)
 
+    @property
+    def given(self) -> str:
+        """What asks for a solution by this method, given one by another."""
+        return self.translation
+
     @field_validator("translation")
     @classmethod
     def _has_both(cls, value: str) -> str:

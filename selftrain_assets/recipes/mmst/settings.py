@@ -35,7 +35,8 @@ class MMST(Selection, Mixing, Rounds):
     """
 
     type: Literal["mmst"] = "mmst"
-    implementation: ClassVar[str] = "selftrain_assets.recipes.mmst.stages"
+    implementation: ClassVar[str] = "selftrain_assets.recipes.mmst.implementation"
+    report: ClassVar[str | None] = "selftrain_assets.recipes.mmst.report"
     presets: ClassVar = PRESETS
     methods: tuple[MethodSettings, ...] = Field(
         (TEXT, CODE), min_length=2, description="ways to solve a problem, at least two"

@@ -25,7 +25,7 @@ class RestEM(Selection, Mixing, Rounds):
     """
 
     type: Literal["rest_em"] = "rest_em"
-    implementation: ClassVar[str] = "selftrain_assets.recipes.rest_em.stages"
+    implementation: ClassVar[str] = "selftrain_assets.recipes.rest_em.implementation"
     presets: ClassVar = PRESETS
     # one way to solve a problem: the experiment's prompt and verifier
     methods: ClassVar[tuple[()]] = ()

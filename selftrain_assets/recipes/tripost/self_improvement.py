@@ -4,29 +4,32 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.types import Improvement, Outcome, Score
 from selftrain_assets.models.loading import Policy
+from selftrain_assets.pipeline.recipe import FinalAnswers
 from selftrain_assets.pipeline.run import Clock, Run
-from selftrain_assets.recipes import TriPosT
+from selftrain_assets.pipeline.stage import TableSpec
 from selftrain_assets.recipes.tripost.conversation_runner import Responder
 from selftrain_assets.recipes.tripost.conversations import Conversations
-from selftrain_assets.recipes.tripost.stages import script_of, script_version
+from selftrain_assets.recipes.tripost.feedback_script import (
+    script_of,
+    script_version,
+    settings_of,
+)
 
 
 def improves(run: Run) -> bool:
     """Does this experiment's policy answer with self-improvement?"""
-    return isinstance(run.config.recipe, TriPosT) and run.config.recipe.updates_at_test > 0
+    return settings_of(run).updates_at_test > 0
 
 
 def identity(run: Run) -> list[str]:
     """What it depends on beside the attempts."""
-    if not improves(run):
-        return []
     recipe = run.config.recipe.model_dump(include={"wording", "updates_at_test", "sampling"})
     return [fingerprint("self-improvement", recipe, script_version(script_of(run)))]
 
@@ -36,8 +39,7 @@ def self_improvement(
 ) -> tuple[list[Improvement], int]:
     """Go on from greedy answers, given as problem id and text, and the tokens that it took. What
     could not be judged is left out."""
-    recipe = run.config.recipe
-    assert isinstance(recipe, TriPosT)
+    recipe = settings_of(run)
     problems = {p.id: p for p in run.problems}
     conversations = Conversations(recipe, run.methods[0].prompt, script_of(run), own=True)
     with Responder(run, {"policy": policy}, label, clock) as responder:
@@ -95,3 +97,31 @@ def _groups(of: Sequence[Improvement]) -> dict[str, dict[str, float]]:
         group: {name: _measured(those)[name] for name in names}
         for group, those in sorted(groups.items())
     }
+
+
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """What the UI plots of it: each number by split."""
+    return {
+        f"{split} {name.replace('_', ' ')}": float(number)
+        for split, numbers_of in metrics.items()
+        for name, number in numbers_of.items()
+        if isinstance(number, int | float) and name != "problems"
+    }
+
+
+SELF_IMPROVEMENT = FinalAnswers(
+    metric="self_improvement",
+    table=TableSpec(
+        name="improvements",
+        record=Improvement,
+        view="improvements",
+        identified_by=("problem_id",),
+        main=False,
+    ),
+    applies=improves,
+    identity=identity,
+    answer=self_improvement,
+    final=with_final_answers,
+    measure=measure,
+    numbers=numbers,
+)

@@ -136,7 +136,8 @@ class TriPosT(Rounds):
     """
 
     type: Literal["tripost"] = "tripost"
-    implementation: ClassVar[str] = "selftrain_assets.recipes.tripost.stages"
+    implementation: ClassVar[str] = "selftrain_assets.recipes.tripost.implementation"
+    report: ClassVar[str | None] = "selftrain_assets.recipes.tripost.report"
     presets: ClassVar = PRESETS
     methods: ClassVar[tuple[()]] = ()
     sampling: Sampling = Field(
@@ -219,6 +220,10 @@ class TriPosT(Rounds):
     @property
     def learns_from(self) -> tuple[str, ...]:
         return self.own_stages
+
+    @property
+    def learns_own_samples(self) -> bool:
+        return self.ratio is None or bool(self.ratio.correct or self.ratio.improved)
 
     @property
     def teachers(self) -> dict[str, Teacher]:

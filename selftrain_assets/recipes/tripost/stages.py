@@ -1,125 +1,54 @@
-"""trajectories, and the dataset that is made of them: TriPosT's stages (arXiv 2310.13522,
-section 3)."""
+"""trajectories: attempts that are corrected until they are right (TriPosT, arXiv 2310.13522,
+section 3.1)."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, replace
-from importlib import import_module
+from typing import Any
 
-from selftrain_assets.domain.attempts import Attempt, Feedback, Script
-from selftrain_assets.domain.errors import TaskError, UserError
-from selftrain_assets.domain.group_balance import distinct_rows, in_ratio
-from selftrain_assets.domain.identity import fingerprint, row_key
-from selftrain_assets.domain.types import Outcome, Problem, Row, RowSource, Sample, Trajectory, Turn
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.quality_checks import Check, infra_errors
+from selftrain_assets.domain.types import Outcome, Problem, Sample, Trajectory, Turn
 from selftrain_assets.domain.weights import WeightsRef
-from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.models.thinking import marks_of
+from selftrain_assets.pipeline import checks
+from selftrain_assets.pipeline.policy import teacher
+from selftrain_assets.pipeline.previews import SHOWN, chosen
 from selftrain_assets.pipeline.results import PolicyResult
-from selftrain_assets.pipeline.rows import Rows, freeze
-from selftrain_assets.pipeline.run import Clock, Run, finish, iteration_scope
-from selftrain_assets.pipeline.sampling import open_samples, open_verdicts, teacher
+from selftrain_assets.pipeline.run import Clock, Run, Wanted, finish, iteration_scope
+from selftrain_assets.pipeline.samples import nothing_failed, open_samples, open_verdicts
+from selftrain_assets.pipeline.stage import (
+    Bars,
+    Preview,
+    Records,
+    RowPart,
+    RowSource,
+    StageSpec,
+    TableSpec,
+)
 from selftrain_assets.pipeline.weights import resolve
-from selftrain_assets.recipes import TriPosT
 from selftrain_assets.recipes.tripost.conversation_runner import Responder
 from selftrain_assets.recipes.tripost.conversations import Conversations, Role
+from selftrain_assets.recipes.tripost.feedback_script import script_of, script_version, settings_of
 from selftrain_assets.recipes.tripost.results import TrajectoriesResult
-from selftrain_assets.store import Manifest
+from selftrain_assets.store import Manifest, Store
 
 CORRECT, IMPROVED, GOLD = "correct", "improved", "gold"
-SOURCE_OF: dict[str, RowSource] = {CORRECT: "self", IMPROVED: "improved", GOLD: "human"}
 
 
-def settings_of(run: Run) -> TriPosT:
-    assert isinstance(run.config.recipe, TriPosT)
-    return run.config.recipe
-
-
-def script_of(run: Run) -> Script | None:
-    """The script that finds and corrects errors. UserError where the settings need one that is
-    not there."""
-    settings = settings_of(run).feedback
-    if settings.script is None:
-        found = run.config.task.script
-        if found is None and settings.by == "script":
-            raise UserError(
-                f"recipe.feedback.by: script: task {run.config.task.type} brings no feedback"
-                ' script; name yours, feedback.script: "module:object", or set feedback.by: model'
-            )
-        return found
-    module, _, name = settings.script.partition(":")
-    try:
-        found = getattr(import_module(module), name)
-    except Exception as error:  # whatever a person's module raises
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(
-            f'recipe.feedback.script: "{settings.script}" cannot be imported ({reason}); give'
-            " module:object, and put its folder on PYTHONPATH"
-        ) from error
-    if absent := [
-        method for method in ("feedback", "improve") if not callable(getattr(found, method, None))
-    ]:
-        raise UserError(
-            f'recipe.feedback.script: "{settings.script}" has no function {absent[0]}'
-            " (domain/attempts.py, Script)"
-        )
-    return found
-
-
-def script_version(script: Script | None) -> str:
-    """What stands for a script in keys: its `version`, or a hash of its source where it says
-    none."""
-    if script is None or (version := getattr(script, "version", None)) is not None:
-        return str(version) if script is not None else ""
-    kind = script if inspect.ismodule(script) else type(script)
-    return hashlib.sha256(inspect.getsource(kind).encode()).hexdigest()
-
-
-def check_prompt(run: Run) -> None:
-    """UserError for a chat template that begins a thought: what is said about an attempt goes on
-    from the attempt, as its update does."""
-    marks = settings_of(run).drawn.thinking.marks(marks_of(resolve_model(run.config.model)))
-    if marks and marks.opened_by(run.prompt(run.config.prompt, []).framed("")):
-        raise UserError(
-            "recipe.type: tripost goes on from the attempts of the policy, and its chat template"
-            f" begins each answer within a thought ({marks.start.strip()}); use a template, or"
-            " arguments of it, that leave thinking out, or another recipe"
-        )
-
-
-def check_solutions(run: Run, problems: list[Problem]) -> None:
-    """UserError for a reference solution that the wording cannot read."""
-    wording = settings_of(run).wording
-    for problem in problems:
-        if (
-            problem.split in ("train", "human")
-            and problem.solution is not None
-            and wording.read(problem.solution) is None
-        ):
-            raise UserError(
-                f'problem "{problem.id}": its solution is not written as recipe.wording has it,'
-                f' steps like "{wording.step}" with {wording.separator!r} between them, and at the'
-                f' end "{wording.answer}"; change the wording, or the solution'
-            )
-
-
-def trajectories(run: Run, iteration: int) -> Manifest:
-    """TriPosT: edit each attempt until it is right; every trajectory is kept, with the reason if
-    it is not trained on."""
-    clock, scope, recipe = Clock(), iteration_scope(iteration), settings_of(run)
-    judged, drawn, policy = (
-        run.need(scope, stage) for stage in ("verifications", "samples", "policy")
-    )
-    asked_weights: dict[Role, WeightsRef] = {
+def _editors(run: Run, scope: str) -> dict[Role, WeightsRef]:
+    """The models that find errors and that improve attempts, where models do."""
+    return {
         role: teacher(run, scope, setting, asked)
-        for role, (setting, asked) in recipe.editors.items()
+        for role, (setting, asked) in settings_of(run).editors.items()
     }
-    script, own = script_of(run), recipe.own(iteration)
-    digests = {role: weights.digest for role, weights in asked_weights.items()}
+
+
+def trajectories_wanted(run: Run, iteration: int) -> Wanted:
+    """A trajectory for every attempt of the round."""
+    scope, recipe = iteration_scope(iteration), settings_of(run)
+    judged, drawn = run.need(scope, "verifications"), run.need(scope, "samples")
     edited_by = recipe.model_dump(
         include={
             "wording",
@@ -136,14 +65,27 @@ def trajectories(run: Run, iteration: int) -> Manifest:
         "of whole texts",
         judged.digest,
         edited_by,
-        own,
-        script_version(script),
-        digests,
+        recipe.own(iteration),
+        script_version(script_of(run)),
+        {role: weights.digest for role, weights in _editors(run, scope).items()},
         [run.methods[0].verifier_fingerprint],
     )
     parents = {"verifications": judged.digest, "samples": drawn.digest}
-    current = run.done(scope, "trajectories", key, parents)
-    if current and not current.result(TrajectoriesResult).infra_error and _is_drawn(run, current):
+    return Wanted(key, parents, complete=nothing_failed)
+
+
+def trajectories(run: Run, iteration: int) -> Manifest:
+    """TriPosT: edit each attempt until it is right; every trajectory is kept, with the reason if
+    it is not trained on."""
+    clock, scope, recipe = Clock(), iteration_scope(iteration), settings_of(run)
+    judged, drawn, policy = (
+        run.need(scope, stage) for stage in ("verifications", "samples", "policy")
+    )
+    asked_weights = _editors(run, scope)
+    script, own = script_of(run), recipe.own(iteration)
+    wanted = trajectories_wanted(run, iteration)
+    current = run.finished(scope, "trajectories", wanted)
+    if current and _is_drawn(run, current):
         return current
     weights = asked_weights | {"policy": policy.result(PolicyResult).weights}
     models = {role: resolve(run.store, reference) for role, reference in weights.items()}
@@ -159,7 +101,10 @@ def trajectories(run: Run, iteration: int) -> Manifest:
             [turn for _, own_turns in held for turn in own_turns],
         )
         digest = fingerprint(
-            "trajectories", key, [asdict(each) for each in whole], [asdict(turn) for turn in turns]
+            "trajectories",
+            wanted.key,
+            [asdict(each) for each in whole],
+            [asdict(turn) for turn in turns],
         )
         tables = {"trajectories": (Trajectory, whole), "turns": (Turn, turns)}
         return finish(
@@ -167,9 +112,9 @@ def trajectories(run: Run, iteration: int) -> Manifest:
             clock,
             scope,
             "trajectories",
-            key=key,
+            key=wanted.key,
             digest=digest,
-            parents=parents,
+            parents=wanted.parents,
             tokens=responder.tokens,
             settings=recipe.model_dump(mode="json"),
             result=TrajectoriesResult(
@@ -190,8 +135,6 @@ def trajectories(run: Run, iteration: int) -> Manifest:
 
 def _is_drawn(run: Run, made: Manifest) -> bool:
     """Do the pools hold, undamaged, the samples that the turns name?"""
-    if run.store.trusts_pools:
-        return True
     result = made.result(TrajectoriesResult)
     digests = {result.policy, *(weights.digest for weights in result.asked.values())}
     pools = [run.store.samples(digest) for digest in digests]
@@ -259,147 +202,121 @@ def _by(turns: list[Turn]) -> dict[str, dict[str, int]]:
     }
 
 
-# -- dataset ---------------------------------------------------------------------------------------
+# -- lineage ---------------------------------------------------------------------------------------
 
 
-def turn_rows(run: Run, iteration: int) -> dict[str, list[Row]]:
-    """Section 3.2: each turn of the kept trajectories as a row, and the reference solutions,
-    without duplicates and in the ratio."""
-    recipe, retracted = settings_of(run), run.retracted.values("source")
-    parts: dict[str, list[Row]] = {CORRECT: [], IMPROVED: [], GOLD: _gold(run, iteration)}
-    for i in recipe.sample_rounds(iteration):
-        if iteration_scope(i) not in retracted:
-            for part, rows in _of_round(run, i).items():
-                parts[part] += rows
-    parts = {
-        part: [] if SOURCE_OF[part] in retracted else distinct_rows(rows)
-        for part, rows in parts.items()
-    }
-    if len({row.sample_key for row in parts[IMPROVED]}) < recipe.minimum:
-        raise TaskError(
-            f"{run.name}: round {iteration} has {len(parts[IMPROVED])} rows of improved"
-            f" trajectories, and recipe.minimum asks for {recipe.minimum} trajectories; draw more"
-            " samples, or lower it"
-        )
-    return (
-        parts
-        if recipe.ratio is None
-        else in_ratio(parts, recipe.ratio.model_dump(), run.config.seed)
-    )
-
-
-def _of_round(run: Run, iteration: int) -> dict[str, list[Row]]:
-    made = run.need(iteration_scope(iteration), "trajectories")
-    kept = {
-        each.sample_key: each
-        for each in run.store.read_table(made, "trajectories", Trajectory)
-        if each.kept
-    }
-    problems, retracted = (
-        {p.id: p for p in run.train_problems},
-        holding(run, made, run.retracted.values("sample")),
-    )
-    found: dict[str, list[Row]] = {CORRECT: [], IMPROVED: []}
-    for turn in run.store.read_table(made, "turns", Turn):
-        if (
-            turn.sample_key in kept
-            and turn.problem_id in problems
-            and turn.sample_key not in retracted
-        ):
-            part = CORRECT if kept[turn.sample_key].ending == CORRECT else IMPROVED
-            # that an update is right is no turn of its own
-            if part == CORRECT or turn.update is not None:
-                found[part].append(
-                    _row(run, problems[turn.problem_id], turn, SOURCE_OF[part], iteration)
-                )
-    return found
-
-
-def holding(run: Run, made: Manifest, samples: Collection[str]) -> set[str]:
+def rows_with(store: Store, made: Manifest, samples: Collection[str]) -> set[str]:
     """The trajectories, by the samples that they begin with, in which one of these samples is an
     attempt, feedback or update."""
-    turns = run.store.read_table(made, "turns", Turn) if samples else []
+    turns = store.read_table(made, "turns", Turn) if samples else []
     return {
-        t.sample_key
-        for t in turns
-        if not {t.sample_key, t.feedback_sample, t.update_sample}.isdisjoint(samples)
+        turn.sample_key
+        for turn in turns
+        if not {turn.sample_key, turn.feedback_sample, turn.update_sample}.isdisjoint(samples)
     }
 
 
-def _gold(run: Run, iteration: int) -> list[Row]:
-    """Reference solutions, each with the feedback that nothing is wrong."""
-    wording, rows = settings_of(run).wording, []
-    for problem in run.problems:
-        if problem.split in ("train", "human") and problem.solution is not None:
-            attempt = wording.read(problem.solution) or Attempt((), problem.answer)
-            said = wording.write_feedback(Feedback(None), attempt)
-            turn = Turn("", 1, problem.id, problem.solution, said, "script", None, None, None, "")
-            rows.append(
-                replace(_row(run, problem, turn, "human", iteration), sample_key=None, turn=None)
-            )
-    return rows
+def row_parts(store: Store, made: Manifest, row: Mapping[str, Any]) -> list[RowPart]:
+    """What was said about the attempt of a row, and its update, by whom."""
+    for turn in store.read_table(made, "turns", Turn):
+        if (turn.sample_key, turn.turn) == (row["sample_key"], row.get("turn")):
+            facts = {
+                name: value
+                for name, value in asdict(turn).items()
+                if value is not None and name not in ("sample_key", "problem_id", "turn")
+            }
+            drawn = [key for key in (turn.feedback_sample, turn.update_sample) if key]
+            return [RowPart(kind="turn", name=str(turn.turn), facts=facts, samples=drawn)]
+    return []
 
 
-def _row(run: Run, problem: Problem, turn: Turn, source: RowSource, iteration: int) -> Row:
-    """Sections are tokenized apart, so that their borders lie where sampling has them."""
-    wording, weights = settings_of(run).wording, settings_of(run).section_weights
-    attempted = weights.attempt if turn.step is None else weights.wrong_attempt
-    sections = [
-        (turn.attempt.rstrip(), attempted),
-        (wording.feedback, weights.feedback),
-        (turn.feedback, weights.feedback),
+def right_rows(store: Store, made: Manifest) -> list[tuple[str, str]]:
+    """The attempts, with their problems, that were put right."""
+    return [
+        (trajectory.sample_key, trajectory.problem_id)
+        for trajectory in store.read_table(made, "trajectories", Trajectory)
+        if trajectory.ending == IMPROVED
     ]
-    if turn.update is not None:
-        sections += [(wording.update, weights.update), (turn.update.rstrip(), weights.update)]
-    prompt, completion = (
-        run.methods[0].prompt.render(problem),
-        "".join(text for text, _ in sections),
-    )
-    measured = json.dumps([[len(text), weight] for text, weight in sections])
-    key = row_key(
-        prompt,
-        completion,
-        1.0,
-        source,
-        turn.sample_key or None,
-        measured,
-        ended_by=(end := run.end(run.methods[0].prompt)),
-    )
-    row = Row(
-        key,
-        problem.id,
-        prompt,
-        completion,
-        1.0,
-        source,
-        turn.sample_key,
-        iteration,
-        turn=turn.turn,
-        sections=measured,
-    )
-    return replace(row, ended_by=end)
 
 
-def edited(run: Run, iteration: int) -> Rows:
-    """The rows of a round, frozen."""
-    made = [
-        run.need(iteration_scope(i), "trajectories").result(TrajectoriesResult)
-        for i in settings_of(run).sample_rounds(iteration)
-    ]
-    parts = turn_rows(run, iteration)
-    rows = [row for part in (CORRECT, IMPROVED, GOLD) for row in parts[part]]
-    return freeze(run, iteration, rows, _count(rows, made, iteration))
+# -- the stage -------------------------------------------------------------------------------------
 
 
-def _count(rows: list[Row], made: list[TrajectoriesResult], iteration: int) -> dict[str, int]:
-    own = [row for row in rows if row.source != "human"]
-    return {
-        "self": len(own),
-        "improved": sum(row.source == SOURCE_OF[IMPROVED] for row in own),
-        "human": len(rows) - len(own),
-        "rationalized": 0,
-        "from_earlier_rounds": sum(row.iteration < iteration for row in own),
-        "verified": sum(m.attempted for m in made),
-        "correct": sum(m.successful for m in made),
-        "problems": len({row.problem_id for row in own}),
+def _preview(run: Run, manifest: Manifest) -> Preview:
+    """The funnel, and a few turns that correct an error."""
+    columns = ("attempt", "feedback", "feedback_by", "update", "update_by", "sample_key")
+    with run.store.workspace() as ws:
+        turns = ws.read(Turn, [run.store.table(manifest, "turns")])
+        rows = ws.dicts("previews.corrections_first", turns=turns, most=SHOWN)
+    made = manifest.result(TrajectoriesResult)
+    endings = sorted(made.endings.items(), key=lambda item: -item[1])
+    steps = {
+        "attempted": made.attempted,
+        "parsable": made.parsable,
+        "edited": made.edited,
+        "successful": made.successful,
     }
+    return {
+        "figure": Bars(
+            title="Trajectories",
+            values={step: float(count) for step, count in steps.items()},
+            axis="trajectories",
+        ),
+        "endings": Records(columns=("ending", "trajectories"), rows=endings),
+        "preview": chosen(columns, rows),
+    }
+
+
+def _infra_errors(run: Run, manifest: Manifest) -> Check:
+    made = manifest.result(TrajectoriesResult)
+    return infra_errors(made.infra_error, made.attempted)
+
+
+TRAJECTORIES = StageSpec(
+    name="trajectories",
+    description=(
+        "TriPosT (arXiv 2310.13522): each attempt with the feedback on its first error and the"
+        " update from there on, again until it is right. What does not end right is kept with its"
+        " reason and never trained on."
+    ),
+    after=("verifications", "policy"),
+    run=trajectories,
+    wanted=trajectories_wanted,
+    resource="gpu",
+    kinds=("huggingface", "parquet"),
+    tables=(
+        TableSpec(
+            name="trajectories",
+            record=Trajectory,
+            view="trajectories",
+            identified_by=("sample_key", "problem_id"),
+        ),
+        TableSpec(
+            name="turns",
+            record=Turn,
+            view="turns",
+            identified_by=("sample_key", "problem_id", "turn"),
+            main=False,
+        ),
+    ),
+    shown_as=(Turn, "turns"),
+    row_source=RowSource(
+        name="improved",
+        meaning=(
+            "a turn that corrects an attempt sampled from the policy, of a trajectory that ends"
+            " right by the verifier"
+        ),
+    ),
+    rows_with=rows_with,
+    row_parts=row_parts,
+    right_rows=right_rows,
+    checks=(
+        checks.INTACT,
+        replace(checks.INFRA_ERRORS, evaluate=_infra_errors),
+    ),
+    preview=_preview,
+    numbers=lambda manifest: {
+        f"trajectories {ending.replace('_', ' ')}": float(count)
+        for ending, count in manifest.result(TrajectoriesResult).endings.items()
+    },
+)

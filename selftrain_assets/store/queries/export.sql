@@ -3,9 +3,6 @@
 -- name: verdicts_of
 SELECT $iteration AS iteration, $source AS source, key, sample_key, problem_id, method FROM {verdicts}
 
--- name: corrected_in
-SELECT $iteration AS iteration, sample_key, problem_id FROM {trajectories} WHERE ending = 'improved'
-
 -- name: joined
 SELECT r.key AS row_key, r.problem_id, p.question, p.answer, r.prompt, r.completion, r.weight, r.source, r.method, r.origin,
        r.translates, r.turn, r.sections, r.iteration AS round, r.sample_key, s.index AS sample_index, s.seed, s.policy, s.engine,
@@ -15,7 +12,7 @@ SELECT r.key AS row_key, r.problem_id, p.question, p.answer, r.prompt, r.complet
 FROM {rows} AS r
 LEFT JOIN {problems} AS p ON p.id = r.problem_id
 LEFT JOIN {judged} AS j ON j.iteration = r.iteration AND j.sample_key = r.sample_key AND j.problem_id = r.problem_id
-    AND j.source = CASE r.source WHEN 'improved' THEN 'self' ELSE r.source END AND j.method IS NOT DISTINCT FROM r.method
+    AND j.source = CASE WHEN r.source IN (SELECT source FROM {judged}) THEN r.source ELSE 'self' END AND j.method IS NOT DISTINCT FROM r.method
 LEFT JOIN {corrected} AS corrected ON corrected.iteration = r.iteration AND corrected.sample_key = r.sample_key
     AND corrected.problem_id = r.problem_id
 LEFT JOIN {samples} AS s ON s.key = r.sample_key
@@ -28,7 +25,7 @@ SELECT * EXCLUDE (position, ends_right) FROM {joined} ORDER BY position
 -- Rows, and how many of them have no problem, no sample, no verdict, or none that lets them be learnt.
 SELECT count(*), count(*) FILTER (
     question IS NULL OR (sample_key IS NOT NULL AND (policy IS NULL OR outcome IS NULL
-        OR NOT CASE source WHEN 'improved' THEN ends_right ELSE outcome = 'pass' END)))
+        OR NOT (ends_right OR outcome = 'pass'))))
 FROM {joined}
 
 -- name: splits

@@ -40,7 +40,7 @@ WITH usable AS (
     UNION ALL
     (SELECT * FROM usable WHERE $dedup <> 'none'
      QUALIFY row_number() OVER (PARTITION BY problem_id, method, solution
-                                ORDER BY source = 'translated', iteration DESC, index, sample_key) = 1)
+                                ORDER BY translates IS NOT NULL, iteration DESC, index, sample_key) = 1)
 ), ranked AS (
     SELECT * EXCLUDE (solution, index, learnt_tokens), row_number() OVER (PARTITION BY problem_id, method ORDER BY
         CASE $choice WHEN 'first' THEN index WHEN 'shortest' THEN learnt_tokens END,
@@ -54,7 +54,7 @@ WITH usable AS (
 ), sizes AS (
     SELECT CASE $size_match WHEN 'per_method' THEN method END AS lot,
            sum(CASE $cap WHEN 0 THEN solutions ELSE least(solutions, $cap) END) AS own
-    FROM (SELECT method, problem_id, count(*) AS solutions FROM distinct_solutions WHERE source <> 'translated' GROUP BY ALL)
+    FROM (SELECT method, problem_id, count(*) AS solutions FROM distinct_solutions WHERE translates IS NULL GROUP BY ALL)
     GROUP BY ALL
 ), matched AS (
     SELECT numbered.* EXCLUDE (lot, number)
@@ -108,9 +108,12 @@ SELECT count(*) > count(DISTINCT sample_key) FROM {correct}
 
 -- name: count_rows
 SELECT count(*), count(*) FILTER (source <> 'human'), count(*) FILTER (source = 'human'),
-       count(*) FILTER (source = 'rationalized'), count(*) FILTER (source <> 'human' AND iteration < $iteration),
+       count(*) FILTER (source <> 'human' AND iteration < $iteration),
        count(DISTINCT problem_id) FILTER (source <> 'human')
 FROM (SELECT source, iteration, problem_id FROM {chosen} UNION ALL SELECT source, iteration, problem_id FROM {other_rows})
+
+-- name: rows_by_source
+SELECT source, count(*) FROM {chosen} GROUP BY ALL
 
 -- name: count_verified
 SELECT count(*), count(*) FILTER (outcome = 'pass') FROM {verified} SEMI JOIN {prompts} USING (problem_id)

@@ -1,0 +1,113 @@
+"""policy: the weights that a round samples from, pinned."""
+
+from __future__ import annotations
+
+from selftrain_assets.domain.errors import TaskError, UserError, nearest
+from selftrain_assets.domain.identity import fingerprint
+from selftrain_assets.domain.weights import ServedModel, WeightsRef
+from selftrain_assets.models.loading import resolve_model
+from selftrain_assets.models.tokenization import check_tokenizer
+from selftrain_assets.pipeline import checks
+from selftrain_assets.pipeline.results import CheckpointResult, PolicyResult
+from selftrain_assets.pipeline.run import BASE, Clock, Run, Wanted, finish, iteration_scope
+from selftrain_assets.pipeline.stage import StageSpec
+from selftrain_assets.pipeline.weights import model_weights, resolve
+from selftrain_assets.recipes.teachers import CheckpointOf, ServedTeacher, Teacher
+from selftrain_assets.store import Manifest
+
+
+def policy(run: Run, iteration: int) -> Manifest:
+    """Pin the weights that this round samples from. The digest is theirs: equal to the
+    checkpoint's, it is the loop's edge."""
+    clock, scope = Clock(), iteration_scope(iteration)
+    pinned = _pinned(run, iteration)
+    weights = resolve(run.store, pinned.weights)
+    for method in run.methods if weights.served is None else ():
+        # says now, and not in the middle of the round, which method they are not for
+        weights.by(method.name)
+    wanted = _policy_wanted(pinned)
+    return run.finished(scope, "policy", wanted) or finish(
+        run,
+        clock,
+        scope,
+        "policy",
+        key=wanted.key,
+        digest=pinned.weights.digest,
+        parents=wanted.parents,
+        result=pinned,
+    )
+
+
+def _pinned(run: Run, iteration: int) -> PolicyResult:
+    """The weights that a round samples from, as the settings name them."""
+    scope, recipe = iteration_scope(iteration), run.config.recipe
+    asked = recipe.sampled_teacher
+    if asked is not None:
+        weights, origin = teacher(run, scope, "recipe.teacher", asked), "teacher"
+    else:
+        source = recipe.policy_round(iteration)
+        origin = iteration_scope(source) if source else BASE
+        weights = run.need(origin, "checkpoint").result(CheckpointResult).weights
+    return PolicyResult(
+        weights=weights,
+        origin=origin,
+        teacher=asked if isinstance(asked, CheckpointOf) else None,
+        forks=tuple(fork for fork in run.config.forks if fork.iteration == iteration - 1),
+    )
+
+
+def _policy_wanted(pinned: PolicyResult) -> Wanted:
+    changed = [fork.model_dump(mode="json") for fork in pinned.forks]
+    digest = pinned.weights.digest
+    key = fingerprint("policy", pinned.origin, digest, *changed)
+    return Wanted(key, {f"{pinned.origin}/checkpoint": digest})
+
+
+def teacher(run: Run, scope: str, setting: str, wanted: Teacher) -> WeightsRef:
+    """The weights of a model, named by `setting`, that a round asks beside the policy or in its
+    stead: the checkpoint of another experiment as it is now or, if that experiment is gone, as
+    the round has pinned it. UserError, or TaskError for a checkpoint that was never made. A
+    server is not asked: it is needed only where samples are owed."""
+    if isinstance(wanted, ServedTeacher):
+        return ServedModel(**wanted.identity, digest=wanted.digest)
+    if not isinstance(wanted, CheckpointOf):
+        check_tokenizer(resolve_model(str(wanted)))
+        return model_weights(str(wanted))
+    if wanted.experiment == run.name:
+        own = (
+            "leave teacher out to sample from its own policy"
+            if setting == "recipe.teacher"
+            else "set by: self to ask its own policy"
+        )
+        raise UserError(f"{setting}: an experiment cannot be its own teacher; {own}")
+    made = run.store.manifest(wanted.experiment, iteration_scope(wanted.iteration), "checkpoint")
+    if made is not None:
+        return made.result(CheckpointResult).weights
+    pinned = run.manifest(scope, "policy")
+    if pinned is None or pinned.result(PolicyResult).teacher != wanted:
+        known = sorted(
+            {m.experiment for m in run.store.manifests() if m.stage == "checkpoint"} - {run.name}
+        )
+        misspelt = (
+            nearest(wanted.experiment, known) if known and wanted.experiment not in known else ""
+        )
+        raise TaskError(
+            f"{setting}: round {wanted.iteration} of {wanted.experiment} has no checkpoint yet;"
+            f" make it first: selftrain run {wanted.experiment}{misspelt}"
+        )
+    return pinned.result(PolicyResult).weights
+
+
+POLICY = StageSpec(
+    name="policy",
+    description=(
+        "The weights that this round samples from: the base, or the checkpoint of an earlier round."
+        " Its data version is the digest of those weights; equal to that checkpoint's, it is the"
+        " loop's edge."
+    ),
+    after=("base",),
+    run=policy,
+    wanted=lambda run, iteration: _policy_wanted(_pinned(run, iteration)),
+    kinds=("huggingface",),
+    checks=(checks.POLICY_EDGE,),
+)
