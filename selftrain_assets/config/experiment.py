@@ -390,9 +390,14 @@ def register_recipe(recipe: type[Recipe]) -> type[Recipe]:
         raise UserError(
             f'recipe {recipe.__name__}: there is a recipe "{name}" already; give it another type'
         )
+    rebuild()
+    return recipe
+
+
+def rebuild() -> None:
+    """Let `Experiment.recipe` be of every recipe that is known now."""
     Experiment.model_fields["recipe"].annotation = _any_recipe()
     Experiment.model_rebuild(force=True)
-    return recipe
 
 
 def _misfit(before: Recipe, after: Recipe) -> str | None:

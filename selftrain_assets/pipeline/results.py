@@ -111,8 +111,8 @@ class VerificationsResult(StageResult):
 
 
 class DatasetResult(LeaksFound):
-    """Rows by where they come from: the policy's own samples, among them `improved` and
-    `improved` and `from_earlier_rounds`, and `human` ones. Own rows are selected from `verified`
+    """Rows by where they come from: the policy's own samples, among them `improved` ones
+    and those `from_earlier_rounds`, and `human` ones. Own rows are selected from `verified`
     samples, of which some are `correct`, and of these some `cut_off` and left out.
 
     `rows_by_source` counts own rows by what they are (older stores count `rationalized` ones).

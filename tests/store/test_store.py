@@ -490,7 +490,7 @@ def fill(store, experiment):
 def test_views_join_what_manifests_list(store):
     fill(store, "mine")
     columns, [row] = query(
-        store, "SELECT experiment, scope, problem_id, completion, outcome, hinted FROM verdicts"
+        store, "SELECT experiment, scope, problem_id, completion, outcome, stage FROM verdicts"
     )
     assert dict(zip(columns, row, strict=True)) == {
         "experiment": "mine",
@@ -498,7 +498,7 @@ def test_views_join_what_manifests_list(store):
         "problem_id": "p1",
         "completion": "It's 2",
         "outcome": "pass",
-        "hinted": False,
+        "stage": "samples",
     }
     assert query(store, "SELECT count(*) FROM sample_pool")[1] == [(2,)]
     assert query(store, "SELECT DISTINCT settings->>'top_k' FROM manifests")[1] == [("40",)]

@@ -4,6 +4,7 @@
 """
 
 from second_look.settings import SecondLook
+
 from selftrain_assets.config.experiment import register_recipe
 
 register_recipe(SecondLook)
