@@ -133,7 +133,7 @@ class DatasetResult(LeaksFound):
     rows_by_source: Metric[dict[str, int] | None] = None
     rows_by_method: Annotated[dict[str, dict[str, int]] | None, In("metrics", "rows")] = None
     mixed: Metric[dict[str, int] | None] = None
-    diversity: Metric[dict[str, float] | None] = None
+    diversity: Metric[dict[str, int | float] | None] = None
     tokenization: Metric[Tokenization | None] = None
     concentration: Detail[Concentration | None] = None
 
