@@ -14,13 +14,19 @@ from selftrain_assets.store import Manifest
 
 
 def work(opened: Run, rounds: str | None, sync: bool = False) -> Iterator[Manifest]:
-    """Do what is owed of these rounds, stage after stage, and report each to Dagster, where
-    there is an instance; then write the report."""
+    """Do what is owed of these rounds, then write the report.
+
+    Args:
+        opened: The experiment.
+        rounds: As in `1-3`; None is all.
+        sync: Report to Dagster whatever its event log lacks, not only what is new.
+
+    Yields:
+        The manifest of each stage, once it is finished and reported to Dagster.
+    """
     opened.store.check_writable()
-    wanted, reporter = (
-        rounds_between(rounds, opened.config.rounds, "--rounds"),
-        Reporter(opened, sync),
-    )
+    wanted = rounds_between(rounds, opened.config.rounds, "--rounds")
+    reporter = Reporter(opened, sync)
     for manifest in chain(walk(opened, wanted), controls(opened)):
         reporter.report(manifest)
         yield manifest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from selftrain_assets.reports.comparison import Comparison
 
 MOST_WORKERS = 2
+PROGRAM = (sys.executable, "-m", "selftrain_assets.cli.sweep_process")
 WORKERS = (
     f"of --sweep: points that are worked on at a time; default: {MOST_WORKERS}, or as many as there"
     " are cores. Where the engine or the trainer takes a GPU, set 1: two would share its memory"
@@ -53,7 +55,7 @@ def run_sweep(
     names = [run for of in points.values() for run in of]
     with SweepDisplay(name, quiet=as_json) as display:
         scheduler = Scheduler(
-            names, store, rounds, workers or min(MOST_WORKERS, cores()), display.changed
+            names, store, rounds, workers or min(MOST_WORKERS, cores()), display.changed, PROGRAM
         )
         display.runs = scheduler.runs
         try:

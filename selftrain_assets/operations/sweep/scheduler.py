@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import queue
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,7 +19,6 @@ LONGEST_PAUSE = 30.0  # seconds until what somebody else is working on is looked
 GRACE = 30.0  # seconds in which an interrupted process commits what it has
 TICK = 0.5
 THREADS = "OMP_NUM_THREADS"
-PROGRAM = (sys.executable, "-m", "selftrain_assets.operations.sweep.process")
 
 
 def cores() -> int:
@@ -29,7 +27,7 @@ def cores() -> int:
 
 
 class Scheduler:
-    """`changed` is called with a run whenever there is something new to show of it."""
+    """Works on the runs of a sweep in processes, several at a time."""
 
     def __init__(
         self,
@@ -37,9 +35,19 @@ class Scheduler:
         store: Store,
         rounds: str | None,
         workers: int,
-        changed: Callable[[PointRun], None] = lambda run: None,
-        program: Sequence[str] = PROGRAM,
+        changed: Callable[[PointRun], None],
+        program: Sequence[str],
     ) -> None:
+        """Prepare all runs.
+
+        Args:
+            names: Experiments of the points.
+            store: Where each point has its lease.
+            rounds: Rounds to do, as `--rounds` says them; None is all.
+            workers: Runs that are worked on at a time.
+            changed: Called with a run whenever there is something new to show of it.
+            program: Command of a worker that does one run; name and rounds are added to it.
+        """
         self.runs, self._program = [PointRun(name) for name in names], program
         self._store, self._rounds, self._most, self._changed = store, rounds, workers, changed
         self._workers: dict[Worker, PointRun] = {}

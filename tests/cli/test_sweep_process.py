@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from selftrain_assets.cli import sweep_process
 from selftrain_assets.domain.errors import BusyError
-from selftrain_assets.operations.sweep import process
 from selftrain_assets.pipeline.run import Run
 
 
@@ -24,9 +24,9 @@ class Work:
             sentences,
             0.0,
         )
-        monkeypatch.setattr(process, "work", self)
-        monkeypatch.setattr(process.time, "monotonic", lambda: self._now)
-        monkeypatch.setattr(process.time, "sleep", self.sleep)
+        monkeypatch.setattr(sweep_process, "work", self)
+        monkeypatch.setattr(sweep_process.time, "monotonic", lambda: self._now)
+        monkeypatch.setattr(sweep_process.time, "sleep", self.sleep)
 
     def __call__(self, run, rounds):
         self.calls += 1
@@ -42,7 +42,7 @@ class Work:
 def told(run):
     lines = []
     try:
-        process._patiently(run, None, lines.append)
+        sweep_process._patiently(run, None, lines.append)
     except BusyError as error:
         return lines, str(error)
     return lines, None
@@ -60,13 +60,13 @@ def test_it_makes_room_when_one_thing_is_held_for_long(monkeypatch):
         [{"waits": "samples are being written"}],
         "samples are being written",
     )
-    assert work.slept == pytest.approx(process.PATIENCE, abs=2 * process.PAUSE)
+    assert work.slept == pytest.approx(sweep_process.PATIENCE, abs=2 * sweep_process.PAUSE)
 
 
 def test_as_long_as_it_is_another_holder_it_goes_on_waiting(monkeypatch):
     work = Work(monkeypatch, busy=200, sentences=("held by a", "held by b"))
     assert told(Run("lab", None, None))[1] is None
-    assert work.slept > process.PATIENCE
+    assert work.slept > sweep_process.PATIENCE
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def spoken(tmp_path):
             **{name: str(tmp_path / value) for name, value in variables.items()},
         }
         return subprocess.run(
-            [sys.executable, "-m", process.__name__, *arguments],
+            [sys.executable, "-m", sweep_process.__name__, *arguments],
             env=environment,
             text=True,
             timeout=600,
@@ -103,4 +103,4 @@ def test_it_ends_when_nobody_reads_on(spoken):
     os.close(reading)
     done = spoken("lab", stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
-    assert (done.returncode, done.stderr) == (process.INTERRUPTED, "")
+    assert (done.returncode, done.stderr) == (sweep_process.INTERRUPTED, "")

@@ -1,9 +1,8 @@
-"""One run of a sweep, in a process of its own: python -m selftrain_assets.operations.sweep.process
-NAME [ROUNDS].
+"""One run of a sweep: python -m selftrain_assets.cli.sweep_process NAME [ROUNDS].
 
-It does what is owed, and tells the process that started it by lines of JSON: `stage` with `done` of
-`total`, `waits`, and at last one of `finished` with the summary, `busy` where somebody else is at
-the same work, and `failed`.
+A worker (runtime/worker.py) that does what is owed of an experiment. Its replies are `stage` with
+`done` of `total`, `waits`, and at last one of `finished` with the summary, `busy` where somebody
+else is at the same work, and `failed`.
 """
 
 from __future__ import annotations
@@ -28,45 +27,45 @@ PATIENCE = 30.0
 PAUSE, OFTEN = 0.5, 0.2  # seconds between two tries, and at least between two lines on one stage
 INTERRUPTED = 130
 
-Tell = Callable[[dict[str, Any]], None]
+Send = Callable[[dict[str, Any]], None]
 
 
 def main(name: str, rounds: str | None = None) -> int:
     # a shell's background jobs have it ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        _tell_all(name, rounds, open_replies())
+        _reply(name, rounds, open_replies())
     except (KeyboardInterrupt, BrokenPipeError):  # nobody reads on: whoever started this is gone
         return INTERRUPTED
     return 0
 
 
-def _tell_all(name: str, rounds: str | None, tell: Tell) -> None:
+def _reply(name: str, rounds: str | None, send: Send) -> None:
     try:
-        tell({"finished": _finished(name, rounds, tell)})
+        send({"finished": _finished(name, rounds, send)})
     except BusyError as error:
-        tell({"busy": str(error)})
+        send({"busy": str(error)})
     except SelftrainError as error:
-        tell({"failed": str(error)})
+        send({"failed": str(error)})
 
 
-def _finished(name: str, rounds: str | None, tell: Tell) -> dict[str, Any]:
-    told = 0.0
+def _finished(name: str, rounds: str | None, send: Send) -> dict[str, Any]:
+    sent_at = 0.0
 
     def progress(stage: str, done: int, total: int) -> None:
-        nonlocal told
-        if done == total or time.monotonic() - told > OFTEN:
-            told = time.monotonic()
-            tell({"stage": stage, "done": done, "total": total})
+        nonlocal sent_at
+        if done == total or time.monotonic() - sent_at > OFTEN:
+            sent_at = time.monotonic()
+            send({"stage": stage, "done": done, "total": total})
 
     run = open_run(name, progress)
     run.store.check_writable()
     with lease(point_lease(run.store, name), run.owner):
-        _patiently(run, rounds, tell)
+        _patiently(run, rounds, send)
     return summarize(run).to_json()
 
 
-def _patiently(run: Run, rounds: str | None, tell: Tell) -> None:
+def _patiently(run: Run, rounds: str | None, send: Send) -> None:
     """Points share base, samples and verdicts of the first round: whoever comes first makes
     them, the others wait and find them."""
     waits_for, since = "", 0.0
@@ -78,7 +77,7 @@ def _patiently(run: Run, rounds: str | None, tell: Tell) -> None:
         except BusyError as error:
             if str(error) != waits_for:
                 waits_for, since = str(error), time.monotonic()
-                tell({"waits": waits_for})
+                send({"waits": waits_for})
             if time.monotonic() - since > PATIENCE:
                 raise
             time.sleep(PAUSE)
