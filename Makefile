@@ -3,6 +3,7 @@
 # make install:    all that the tests need
 # make test:       install and run the tests, on a real Docker engine and in a real browser
 # make test-unit:  those of functions and settings, in a minute
+# make test-mutations: make lines of the package wrong, one after the other, and see that tests notice
 # make test-faults: what takes long: kill every stage 50 times at random and audit what is left; a real daemon killed in mid-round
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
@@ -14,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BROWSERS := $(CHROMIUM) chromium chromium-browser google-chrome
 
-.PHONY: quickstart ui install test test-unit test-faults engine compilers browser lint check clean
+.PHONY: quickstart ui install test test-unit test-mutations test-faults engine compilers browser lint check clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/selftrain run quickstart
@@ -37,6 +38,9 @@ test-unit: $(VENV)/installed-dev
 test-faults: $(VENV)/installed-dev $(VLLM) engine compilers browser
 	$(BIN)/python -m pytest -m kills -n 2 --kills 50 --durations 0
 	$(BIN)/python -m pytest -m unit -n 2 --hypothesis-profile thorough
+
+test-mutations: $(VENV)/installed-dev
+	$(BIN)/python -m tests.mutations
 
 # The sandbox is tested on a real Docker engine: one that runs, or one that the tests start as root.
 engine:

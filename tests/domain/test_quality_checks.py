@@ -71,6 +71,16 @@ def test_few_problems_may_hold_half_of_the_rows(share, passed):
     assert quality_checks.top_problems(None).passed
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "passed"), [(-0.2, -0.1, False), (-0.2, 0.0, True), (0.1, 0.2, True)]
+)
+def test_a_loss_is_one_whose_whole_interval_is_below_zero(low, high, passed):
+    gain = {"mean": (low + high) / 2, "low": low, "high": high}
+    found = quality_checks.not_below_base(gain)
+    assert (found.passed, found.blocking) == (passed, False)
+    assert quality_checks.not_below_base(None).passed
+
+
 def leak(exact):
     return {
         "exact": exact,
