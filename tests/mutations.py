@@ -172,7 +172,7 @@ MUTATIONS = (
         "pipeline/training.py",
         "[r.key for r in own], below.digest,",
         "[r.key for r in own],",
-        f"{KEYS} 'a_setting and mmst'",
+        "tests/pipeline/test_training_keys.py",
     ),
     Mutation(
         "pipeline/evaluation.py",

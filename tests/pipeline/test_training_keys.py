@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import islice
 
 import pytest
@@ -60,6 +61,14 @@ def test_experiments_that_differ_in_seed_train_with_different_seeds(trained):
     (key, job), (other_key, other) = trained("one", seed=1), trained("two", seed=2)
     assert [row.key for row in job.rows] == [row.key for row in other.rows]
     assert job.seed != other.seed
+    assert key != other_key
+
+
+def test_the_weights_that_a_training_starts_from_are_part_of_its_key(trained, tmp_path, embedded):
+    shutil.copytree(embedded.directory, tmp_path / "model")
+    (tmp_path / "model" / "note.json").write_text('"other bytes"')
+    (key, job), (other_key, other) = trained("one"), trained("two", model=str(tmp_path / "model"))
+    assert [row.key for row in job.rows] == [row.key for row in other.rows]
     assert key != other_key
 
 
