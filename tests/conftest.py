@@ -65,7 +65,7 @@ SYSTEM = (
 """Where tests are of whole programs: containers, servers, daemons, a browser, killed processes."""
 
 SYSTEM_FIXTURES = {"docker_host"}
-INTEGRATION_FIXTURES = {"embedded", "opened", "small_heap"}
+INTEGRATION_FIXTURES = {"arm", "embedded", "opened", "small_heap"}
 
 
 def tier(path: str, fixtures: Collection[str]) -> str:
