@@ -14,6 +14,7 @@ from selftrain_assets.pipeline.stages import round_stages
 from selftrain_assets.reports.reading import summarize
 from selftrain_assets.reports.recipes import RecipeReport, Scores, report_of
 from selftrain_assets.reports.summary import Summary
+from selftrain_assets.store import Manifest
 
 ANY, WHOLE = "any", "accuracy"
 FEW_GROUPS = 6  # that are told apart
@@ -78,7 +79,7 @@ class Arm:
             samples = ws.read(SampleMembership, tables)
             return further + ws.row("generation.count_keys", samples=samples)[0]
 
-    def evaluation(self, run: Run, iteration: int):
+    def evaluation(self, run: Run, iteration: int) -> Manifest:
         """After a round; round 0 is the base."""
         return run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
 

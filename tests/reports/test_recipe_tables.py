@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 
-from selftrain_assets.reports.methods import method_tables
-from selftrain_assets.reports.trajectories import (
+from selftrain_assets.domain.statistics import Estimate
+from selftrain_assets.recipes.mmst.report import method_tables
+from selftrain_assets.recipes.tripost.report import (
     GroupAttempts,
     SelfImprovement,
     Trajectories,
     trajectory_tables,
 )
-
-from selftrain_assets.domain.statistics import Estimate
 from selftrain_assets.reports.diversity import diversity_tables
 from selftrain_assets.reports.endings import ending_tables
 from selftrain_assets.reports.groups import group_tables

@@ -103,6 +103,17 @@ def test_macros_and_blocks_do_not_escape_twice(rendered):
     assert rendered("{{ text | thousands }}", 12345) == "12,345"
 
 
+def test_a_template_of_the_same_name_takes_its_place(tmp_path):
+    (tmp_path / "report.md.jinja").write_text("Of {{ page.title }}\n")
+    package = "selftrain_assets.reports"
+    template = markdown_templates(package, tmp_path).get_template("report.md.jinja")
+    assert template.render(page=Page("a | b")) == "Of a \\| b\n"
+    assert (
+        markdown_templates(package).get_template("report.md.jinja").render(page=Page("a"))
+        == "# a\n"
+    )
+
+
 def test_a_name_that_nobody_gave_is_an_error(rendered):
     with pytest.raises(UndefinedError, match="'other' is undefined"):
         rendered("{{ other }}")

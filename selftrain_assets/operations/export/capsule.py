@@ -77,22 +77,17 @@ def _command(name: str, last: int) -> str:
 
 
 def _stages(run: Run, iteration: int, controls: bool) -> Iterator[Manifest]:
-    """In the order in which they were finished: of the inputs, the base, each round up to this
-    one, and the controls."""
-    scopes = [
-        INPUTS,
-        BASE,
-        *(iteration_scope(i) for i in range(1, iteration + 1)),
-        *([ONE_ROUND, ALL_ROUNDS] if controls else []),
-    ]
-    current = run.store.manifests(run.name)
+    """In the order of their work: of the inputs, the base, each round up to this one, and the
+    controls."""
+    scopes = [INPUTS, BASE, *(iteration_scope(i) for i in range(1, iteration + 1))]
+    if controls:
+        scopes += [ONE_ROUND, ALL_ROUNDS]
     order = [PROBLEMS.name]
     for stage in round_stages(run.config.recipe):
-        order += [*([stage.draws_first] if stage.draws_first else []), stage.name]
+        order += [stage.draws_first, stage.name] if stage.draws_first else [stage.name]
+    current = {(m.scope, m.stage): m for m in run.store.manifests(run.name)}
     for scope in scopes:
-        yield from sorted(
-            (m for m in current if m.scope == scope), key=lambda m: order.index(m.stage)
-        )
+        yield from (current[scope, stage] for stage in order if (scope, stage) in current)
 
 
 def _told(manifest: Manifest) -> dict[str, Any]:
