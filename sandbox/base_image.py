@@ -45,8 +45,8 @@ def local_base_name(languages: Sequence[str] = ()) -> str:
     Where the interpreter or an environment of it lies makes no difference.
     """
     code = "".join(
-        Path(module.__file__).read_text() for module in (sys.modules[__name__], toolchains)
-    )  # type: ignore[arg-type]
+        Path(str(module.__file__)).read_text() for module in (sys.modules[__name__], toolchains)
+    )
     return f"{BASES}:{hashlib.sha256(f'{_kind(languages)}{code}'.encode()).hexdigest()[:12]}"
 
 

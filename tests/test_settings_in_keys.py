@@ -167,8 +167,8 @@ RULES = (
     Rule("training of the base", "base", "base.*"),
     # what a round learns from
     Rule("rules of a recipe for its rows", "dataset", "recipe.*"),
-    Rule("what training starts from", "dataset checkpoint", "recipe.start recipe.weights"),
-    Rule("when training ends", "base dataset checkpoint control", "recipe.inner_stop.*"),
+    Rule("what training starts from", "dataset checkpoint", "recipe.init_from recipe.weights"),
+    Rule("when training ends", "base dataset checkpoint control", "recipe.early_stopping.*"),
     Rule("rows of other sources", "dataset", "sources.*"),
     Rule("what these say", "problems dataset", "sources sources.*.task.*"),
     Rule(
@@ -280,7 +280,8 @@ RULES = (
     Rule(
         "who corrects attempts, and how",
         "trajectories dataset",
-        "recipe.feedback.* recipe.improver.* recipe.own_from recipe.max_updates recipe.max_words"
+        "recipe.feedback.* recipe.improver.* recipe.self_feedback_from_round"
+        " recipe.max_updates recipe.max_words"
         " recipe.filters",
     ),
     Rule(
@@ -306,7 +307,7 @@ RULES = (
     # where the base is the model as it is
     Rule("it has no training", "", "mmst:base.trainer"),
     Rule("no chance", f"{DRAWS} translated_samples dataset checkpoint evaluation", "mmst:seed"),
-    Rule("and no end of it", "dataset checkpoint", "mmst:recipe.inner_stop.*"),
+    Rule("and no end of it", "dataset checkpoint", "mmst:recipe.early_stopping.*"),
     # none of it
     Rule(
         "where, how fast and how safely stages run, and what is looked at beside them",
@@ -368,7 +369,7 @@ VALUES: dict[str, Any] = {
     "sources": {"sums": {"task": SUMS}},
     "*.power_law": 1.0,
     "recipe.teacher": "other",
-    "mmst:recipe.start": "previous",
+    "mmst:recipe.init_from": "previous",
     "recipe.mix": {"human": 0.5},
     "rest_em:recipe.mix": {"sums": 0.25},
     "recipe.budget": 9,

@@ -22,12 +22,13 @@ from pydantic_core import InitErrorDetails
 from selftrain_assets.config.errors import sentence
 from selftrain_assets.config.evaluation import Evaluation, SectionName
 from selftrain_assets.config.forks import CHANGEABLE, Fork
+from selftrain_assets.config.merging import with_changes
 from selftrain_assets.config.sweep import Sweep
 from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.mixing import HUMAN
 from selftrain_assets.domain.prompts import PromptSettings
 from selftrain_assets.domain.random_init import ScratchModel
-from selftrain_assets.domain.settings import Execution, Identity, merged, with_types
+from selftrain_assets.domain.settings import Execution, Identity, with_types
 from selftrain_assets.domain.waivers import Contamination
 from selftrain_assets.engines import AnyEngine, TransformersSettings
 from selftrain_assets.recipes import RECIPES, Recipe, RestEM
@@ -303,7 +304,7 @@ def _after_forks(config: Experiment, data: Mapping[str, Any]) -> dict[int, Exper
         changed = config
         for place, fork in enumerate(config.forks):
             if fork.iteration <= last:
-                values = merged(values, fork.changes)
+                values = with_changes(values, fork.changes)
                 changed = _changed(config, ("forks", place), values)
         later[last + 1] = changed.model_copy(update={"forks": config.forks})
     return later
@@ -339,9 +340,14 @@ def _changed(config: Experiment, at: tuple[str, int], values: dict[str, Any]) ->
         changed = Experiment.model_validate(values)
     except ValidationError as error:
         details = [
-            InitErrorDetails(**{**e, "loc": (*within, *e["loc"])})
-            for e in error.errors(include_url=False)
-        ]  # type: ignore[typeddict-item]
+            InitErrorDetails(
+                type=fault["type"],
+                loc=(*within, *fault["loc"]),
+                input=fault["input"],
+                ctx=fault.get("ctx", {}),
+            )
+            for fault in error.errors(include_url=False)
+        ]
         raise ValidationError.from_exception_data("Experiment", details) from error
     if misfit := _misfit(config.recipe, changed.recipe):
         raise _refusal((*within, "recipe"), misfit)

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails
 
+from selftrain_assets.config.merging import with_changes
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.ranges import numbers
 from selftrain_assets.domain.settings import Identity, merged
@@ -152,11 +153,12 @@ class Sweep(Identity):
 def at_point(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says, with the values of a point laid over it, and without its sweep."""
     values = {name: value for name, value in data.items() if name != "sweep"}
+    sections: dict[str, Any] = {}
     for field, value in changes.items():
         for part in reversed(field.split(".")):
             value = {part: value}
-        values = merged(values, value)
-    return values
+        sections = merged(sections, value)
+    return with_changes(values, sections)
 
 
 def described(changes: Mapping[str, Any]) -> str:

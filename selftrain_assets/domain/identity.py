@@ -37,7 +37,7 @@ def canonical(value: Any) -> Any:
         # a section that says how to run is no part of what is computed
         return canonical(
             {
-                name: section
+                kind.renamed.get(name, name): section
                 for name, section in entering.items()
                 if not isinstance(section, Execution)
             }

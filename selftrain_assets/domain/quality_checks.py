@@ -276,7 +276,7 @@ def distinct_solutions(now: Solutions, first: Solutions) -> Check:
         if passed
         else (
             "; raise the temperature, cap the solutions per problem (recipe.cap), train from the"
-            " base (recipe.start) or for fewer steps"
+            " base (recipe.init_from) or for fewer steps"
         )
     )
     evidence = {

@@ -17,9 +17,20 @@ from pydantic import Field
 from selftrain_assets.domain.errors import InfraError, ModelError, SelftrainError, UserError
 from selftrain_assets.domain.prompts import Frame
 from selftrain_assets.domain.sampling import DrawSettings, at_stop
+from selftrain_assets.domain.server import Api, ServerSettings
 from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.domain.weights import NOTES_FILE
-from selftrain_assets.engines.openai_server import ENDS, Answer, Choice, ServedModel, ServerSettings
+from selftrain_assets.engines.openai_server import (
+    ENDS,
+    Answer,
+    Choice,
+    ServedModel,
+    connection,
+    error_text,
+    permanent_error,
+    served_models,
+    unknown_model,
+)
 from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.engines.streaming import streamed
 from selftrain_assets.models.loading import ModelRef, weights_digest
@@ -32,7 +43,6 @@ from selftrain_assets.models.tokenization import (
     tokenizer_digest,
 )
 
-Api = Literal["completions", "chat"]
 PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
 SEEDS = 2**31
 """Seeds are taken modulo this: some servers take no more than 32 bits with a sign. Two draws of
@@ -111,12 +121,12 @@ class OpenAIEngine:
 
     def use(self, ref: ModelRef) -> None:
         """Switch to these weights: the server's own, or an adapter that it is told to load."""
-        served = self._server.models()
+        served = served_models(self._server)
         name = self._model or self._only(served)
         root = next((model.root for model in served if model.id == name), None)
         self._known = [model.id for model in served]
         if self._known and name not in self._known:
-            raise self._server.unknown(name, self._known)
+            raise unknown_model(self._server, name, self._known)
         if not _has(root, ref):
             raise ModelError(
                 f"{self._server.base_url} serves {root or name}, which has other weights than"
@@ -156,14 +166,14 @@ class OpenAIEngine:
         if name in self._known:
             return name
         try:
-            with OpenAI(**self._server.connection()) as client:
+            with OpenAI(**connection(self._server)) as client:
                 client.post(
                     "/load_lora_adapter",
                     body={"lora_name": name, "lora_path": str(ref.adapter)},
                     cast_to=str,
                 )
         except OpenAIError as error:
-            where, said = self._server.base_url, self._server.told(error)
+            where, said = self._server.base_url, error_text(self._server, error)
             if not isinstance(error, APIStatusError):
                 raise InfraError(
                     f"{where} did not load the adapter {ref.adapter} ({said}); running again"
@@ -177,7 +187,7 @@ class OpenAIEngine:
                     " engine vllm"
                 ) from error
             # else another process was first
-            if name not in [model.id for model in self._server.models()]:
+            if name not in [model.id for model in served_models(self._server)]:
                 raise ModelError(
                     f"{where} cannot put the adapter {ref.adapter} on {on} ({said}); it must be"
                     " able to read that folder, and be started with --enable-lora and a large"
@@ -284,7 +294,7 @@ class OpenAIEngine:
                 else:
                     tally.answered += 1
 
-        async with AsyncOpenAI(**self._server.connection()) as client, create_task_group() as group:
+        async with AsyncOpenAI(**connection(self._server)) as client, create_task_group() as group:
             for _ in range(min(self._server.concurrency, len(bodies))):
                 group.start_soon(ask_one_after_the_other)
         if tally.fatal is not None:
@@ -359,15 +369,17 @@ class OpenAIEngine:
         return text, end_name(self._tokenizer, tokens[-1]) if has_end else stop
 
     def _fault(self, error: Exception, request: Request) -> Exception:
-        status, said = getattr(error, "status_code", None), self._server.told(error)
+        status, said = getattr(error, "status_code", None), error_text(self._server, error)
         if status == 404 and self._adapter:
             return InfraError(
                 f"{self._server.base_url} has lost the adapter {self._name}; running again loads it"
                 " once more"
             )
         if status == 404:
-            return self._server.unknown(
-                self._name, self._known or [model.id for model in self._server.models()]
+            return unknown_model(
+                self._server,
+                self._name,
+                self._known or [model.id for model in served_models(self._server)],
             )
         if status == 413 or (
             status in (400, 422)
@@ -383,7 +395,7 @@ class OpenAIEngine:
                 f"problem {request.problem_id}: {self._server.base_url} refuses its prompt or"
                 f" settings ({said})"
             )
-        return self._server.fault(error) or _Unanswered(said)
+        return permanent_error(self._server, error) or _Unanswered(said)
 
     def __enter__(self) -> Self:
         return self

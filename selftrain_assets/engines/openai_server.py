@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, PrivateAttr, field_validator
+from pydantic import BaseModel, Field
 
 from selftrain_assets.domain.errors import (
     InfraError,
@@ -15,158 +13,96 @@ from selftrain_assets.domain.errors import (
     UserError,
     nearest,
 )
-from selftrain_assets.domain.settings import Execution
+from selftrain_assets.domain.server import ServerSettings
 
 CONNECT_SECONDS = 10.0
-TOLD = 300  # characters that are passed on of what a server says
+MOST_ERROR_TEXT = 300  # characters of a server's message that are passed on
 
 
-class ServerSettings(Execution):
-    """How a server is asked. `section` is where these settings stand in an experiment."""
+def connection(server: ServerSettings) -> dict[str, Any]:
+    """Arguments of `openai.OpenAI` and `openai.AsyncOpenAI`, which do the retries."""
+    from openai import Timeout
 
-    _section: str = PrivateAttr("engine")
+    timeout = Timeout(server.timeout_seconds, connect=min(CONNECT_SECONDS, server.timeout_seconds))
+    return {
+        "base_url": server.base_url,
+        "api_key": server.key or "none",
+        "max_retries": server.retries,
+        "timeout": timeout,
+    }
 
-    base_url: str = Field(
-        "http://localhost:8000/v1",
-        description="address of the server, up to where /models and /completions follow",
-    )
-    key_env: str = Field(
-        "OPENAI_API_KEY",
-        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
-        description="environment variable with the key; a server may need none",
-    )
-    concurrency: int = Field(32, ge=1, le=1000, description="requests in flight at once")
-    timeout_seconds: float = Field(
-        300.0, gt=0, le=86_400, description="longest wait for one answer"
-    )
-    retries: int = Field(
-        4,
-        ge=0,
-        le=20,
-        description=(
-            "how often a request is asked again after a timeout, a lost connection or status 408,"
-            " 409, 429 or 5xx; after the time that the server's Retry-After says, or else 0.5"
-            " seconds that double up to 8, with jitter"
-        ),
-    )
-    give_up_after: int = Field(
-        8,
-        ge=1,
-        description=(
-            "requests that fail one after the other before the others are not asked any more"
-        ),
-    )
 
-    @field_validator("base_url")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("should be the address of a server, like http://localhost:8000/v1")
-        if parts.username or parts.password or parts.query:
-            raise ValueError(
-                "should hold no name, password or query; a key goes into the environment variable"
-                " that key_env names"
-            )
-        return value.rstrip("/")
+def served_models(server: ServerSettings) -> list[ServedModel]:
+    """Models that a server lists; empty where it keeps no such list.
 
-    @property
-    def section(self) -> str:
-        return self._section
+    Raises:
+        UserError: The address or the key is wrong.
+        ModelError: The server refuses the request.
+        InfraError: The server does not answer.
+    """
+    from openai import APIStatusError, OpenAI, OpenAIError
 
-    def at(self, section: str) -> Self:
-        """The same, where they stand elsewhere."""
-        moved = self.model_copy()
-        moved._section = section
-        return moved
-
-    @property
-    def key(self) -> str | None:
-        """From the environment; it is never shown. UserError for what cannot be a key."""
-        key = os.environ.get(self.key_env, "").strip()
-        if not (key.isascii() and key.isprintable()):
-            raise UserError(
-                f"{self.section}.key_env: {self.key_env} holds characters that no key has; set it"
-                " again"
-            )
-        return key or None
-
-    def connection(self) -> dict[str, Any]:
-        """Arguments of `openai.OpenAI` and `openai.AsyncOpenAI`, which do the retries."""
-        from openai import Timeout
-
-        timeout = Timeout(self.timeout_seconds, connect=min(CONNECT_SECONDS, self.timeout_seconds))
-        return {
-            "base_url": self.base_url,
-            "api_key": self.key or "none",
-            "max_retries": self.retries,
-            "timeout": timeout,
-        }
-
-    def models(self) -> list[ServedModel]:
-        """What it says that it serves; nothing where it keeps no such list."""
-        from openai import APIStatusError, OpenAI, OpenAIError
-
-        with OpenAI(**self.connection()) as client:
-            try:
-                return ModelList.model_validate(client.get("/models", cast_to=object)).data
-            except ValueError:
+    with OpenAI(**connection(server)) as client:
+        try:
+            return ModelList.model_validate(client.get("/models", cast_to=object)).data
+        except ValueError:
+            return []
+        except OpenAIError as error:
+            if isinstance(error, APIStatusError) and error.status_code in (404, 405, 501):
                 return []
-            except OpenAIError as error:
-                if isinstance(error, APIStatusError) and error.status_code in (404, 405, 501):
-                    return []
-                raise self.fault(error) or InfraError(
-                    f"{self.base_url} does not answer ({self.told(error)}); start the server, or"
-                    f" correct {self.section}.base_url; running again goes on"
-                ) from error
+            raise permanent_error(server, error) or InfraError(
+                f"{server.base_url} does not answer ({error_text(server, error)}); start the"
+                f" server, or correct {server.section}.base_url; running again goes on"
+            ) from error
 
-    def fault(self, error: Exception) -> SelftrainError | None:
-        """The error that a request ended with, if repeating it is of no use.
 
-        Returns:
-            What is wrong with the settings or the request; None where the same request may be
-            answered later.
-        """
-        status = getattr(error, "status_code", None)
-        if status in (401, 403):
-            said = (
-                f"does not accept the key in {self.key_env}"
-                if self.key
-                else f"wants a key, and {self.key_env} is not set"
-            )
-            return UserError(
-                f"{self.section}.key_env: {self.base_url} {said} (status {status}); set that"
-                " variable, or name another"
-            )
-        if status is None or status in (408, 409, 429) or status >= 500:
-            return None
-        return ModelError(
-            f"{self.base_url} refuses what it is asked (status {status}): {self.told(error)}"
+def permanent_error(server: ServerSettings, error: Exception) -> SelftrainError | None:
+    """The error that a request ended with, if repeating it is of no use.
+
+    Returns:
+        What is wrong with the settings or the request; None where the same request may be
+        answered later.
+    """
+    status = getattr(error, "status_code", None)
+    if status in (401, 403):
+        said = (
+            f"does not accept the key in {server.key_env}"
+            if server.key
+            else f"wants a key, and {server.key_env} is not set"
         )
-
-    def told(self, error: Exception) -> str:
-        """What a server says is wrong, in one line without the key."""
-        body = getattr(error, "body", None)
-        said = body.get("message") or body.get("detail") if isinstance(body, dict) else None
-        status = f"status {error.status_code}: " if hasattr(error, "status_code") else ""
-        text = (
-            " ".join(f"{status}{said or body or ''}".split()).rstrip(".: ")
-            if status
-            else _plain(error)
-        )
-        return (text.replace(self.key, "[key]") if self.key else text)[:TOLD]
-
-    def unknown(self, model: str, known: list[str]) -> SelftrainError:
-        """For a model, or a path, that is not there."""
-        if known and model not in known:
-            return ModelError(
-                f'{self.section}.model: {self.base_url} serves no "{model}"{nearest(model, known)}'
-            )
         return UserError(
-            f"{self.section}.base_url: {self.base_url} does not take what it is asked for {model}"
-            " (status 404); give the address up to where /completions follows, often one that ends"
-            " in /v1, and a model that it serves"
+            f"{server.section}.key_env: {server.base_url} {said} (status {status}); set that"
+            " variable, or name another"
         )
+    if status is None or status in (408, 409, 429) or status >= 500:
+        return None
+    return ModelError(
+        f"{server.base_url} refuses what it is asked (status {status}): {error_text(server, error)}"
+    )
+
+
+def error_text(server: ServerSettings, error: Exception) -> str:
+    """What a server says is wrong, in one line without the key."""
+    body = getattr(error, "body", None)
+    said = body.get("message") or body.get("detail") if isinstance(body, dict) else None
+    status = f"status {error.status_code}: " if hasattr(error, "status_code") else ""
+    text = (
+        " ".join(f"{status}{said or body or ''}".split()).rstrip(".: ") if status else _plain(error)
+    )
+    return (text.replace(server.key, "[key]") if server.key else text)[:MOST_ERROR_TEXT]
+
+
+def unknown_model(server: ServerSettings, model: str, known: list[str]) -> SelftrainError:
+    """The error for a model, or a path, that a server does not have."""
+    if known and model not in known:
+        return ModelError(
+            f'{server.section}.model: {server.base_url} serves no "{model}"{nearest(model, known)}'
+        )
+    return UserError(
+        f"{server.section}.base_url: {server.base_url} does not take what it is asked for {model}"
+        " (status 404); give the address up to where /completions follows, often one that ends"
+        " in /v1, and a model that it serves"
+    )
 
 
 def _plain(error: Exception) -> str:

@@ -39,7 +39,7 @@ def _require_same_adapter(run: Run) -> None:
     )
     before = base
     for first, phase in run.phases.items():
-        start, own = phase.config.recipe.start, phase.config.trainer.lora
+        start, own = phase.config.recipe.init_from, phase.config.trainer.lora
         starts = {"base": base, "previous": before, "pretrained": None}
         _require_same(
             starts[start],
@@ -58,5 +58,5 @@ def _require_same(below: Lora | None, own: Lora | None, setting: str, start: str
     name = next(name for name in Lora.model_fields if getattr(below, name) != getattr(own, name))
     raise UserError(
         f"{setting}.{name}: {getattr(own, name)} cannot go on from the adapter of {start}, which"
-        f" has {getattr(below, name)}; set the same, or recipe.start: pretrained"
+        f" has {getattr(below, name)}; set the same, or recipe.init_from: pretrained"
     )

@@ -19,6 +19,7 @@ from selftrain_assets.domain.requests import Draws
 from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.domain.types import Request, Sample
 from selftrain_assets.engines import Engine
+from selftrain_assets.engines.openai_engine import OpenAIEngine
 from selftrain_assets.engines.thinking import within_budget
 from selftrain_assets.models.fitness import require_usable
 from selftrain_assets.models.loading import ModelRef, Policy
@@ -246,14 +247,13 @@ class OpenEngines:
                     f" policy again, or run `selftrain run {self._run.name}`, which does what is"
                     " owed in order"
                 )
-            engine = teacher.open(
-                [
-                    f
-                    for m in self._run.methods
-                    for f in (m.prompt.frame, m.prompt.bare)
-                    if f is not None
-                ]
-            )
+            frames = [
+                frame
+                for method in self._run.methods
+                for frame in (method.prompt.frame, method.prompt.bare)
+                if frame is not None
+            ]
+            engine = OpenAIEngine(teacher, teacher.model, teacher.api, frames)
             self._served[policy.digest] = self._held.enter_context(engine)
         return self._served[policy.digest]
 

@@ -222,9 +222,11 @@ def _check_solved(run: Run, loaded: list[Problem]) -> None:
                 f"prompt.few_shot: {few_shot} examples are asked for, and the task has {solved}"
                 f" human problems with {kind}"
             )
-    if config.recipe.inner_stop.rule != "none" and not any(p.split == "validation" for p in loaded):
+    if config.recipe.early_stopping.rule != "none" and not any(
+        p.split == "validation" for p in loaded
+    ):
         raise UserError(
-            'recipe.inner_stop needs problems of the split "validation", and the task has none'
+            'recipe.early_stopping needs problems of the split "validation", and the task has none'
         )
 
 

@@ -54,11 +54,13 @@ def checkpoint(run: Run, iteration: int) -> Manifest:
 def _plan_checkpoint(run: Run, iteration: int) -> _Plan:
     scope, recipe = iteration_scope(iteration), run.config.recipe
     frozen = run.need(scope, "dataset")
-    if recipe.start == "pretrained":
+    if recipe.init_from == "pretrained":
         start: WeightsRef = model_weights(run.config.model)
     else:
         origin = (
-            iteration_scope(iteration - 1) if recipe.start == "previous" and iteration > 1 else BASE
+            iteration_scope(iteration - 1)
+            if recipe.init_from == "previous" and iteration > 1
+            else BASE
         )
         start = run.need(origin, "checkpoint").result(CheckpointResult).weights
     rows = run.store.read_table(frozen, "rows", Row)
@@ -230,7 +232,10 @@ def _training(
     start: WeightsRef,
     trainer: AnyTrainer,
 ) -> _Training:
-    inner_stop, seed = run.config.recipe.inner_stop, derive_seed(run.config.seed, "train") % 2**32
+    early_stopping, seed = (
+        run.config.recipe.early_stopping,
+        derive_seed(run.config.seed, "train") % 2**32,
+    )
     # rows of another source are of no method: all learn them
     own = [r for r in rows if method is None or r.method in (method, None)]
     if method is not None and not own:
@@ -243,7 +248,7 @@ def _training(
     )
     validation = [p.id for p in _validation(run)]
     key = fingerprint(
-        "checkpoint", [r.key for r in own], below.digest, trainer, inner_stop, validation, seed
+        "checkpoint", [r.key for r in own], below.digest, trainer, early_stopping, validation, seed
     )
     return _Training(method, own, below, trainer, seed, key)
 
@@ -300,7 +305,7 @@ def _train_now(
                 output,
                 scratch / "resume",
                 training.seed,
-                run.config.recipe.inner_stop,
+                run.config.recipe.early_stopping,
                 _validator(run, method),
                 lambda done, total: run.progress(label, done, total),
                 lambda step, figures: track(
@@ -324,7 +329,7 @@ def _train_now(
 
 
 def _validation(run: Run) -> list[Problem]:
-    return run.split("validation") if run.config.recipe.inner_stop.rule != "none" else []
+    return run.split("validation") if run.config.recipe.early_stopping.rule != "none" else []
 
 
 def _validator(run: Run, method: str | None) -> Callable[[Any, Any], float]:

@@ -12,24 +12,13 @@ from selftrain_assets.domain.errors import nearest
 from selftrain_assets.domain.mixing import Mixing
 from selftrain_assets.domain.sampling import DrawSettings, Sampling
 from selftrain_assets.domain.selection import Selection, problem_subset
-from selftrain_assets.domain.settings import Identity, merged
+from selftrain_assets.domain.settings import Identity, merged, with_current_names
 from selftrain_assets.domain.types import Problem
 from selftrain_assets.recipes.presets import Preset
 from selftrain_assets.recipes.teachers import Teacher
+from selftrain_assets.trainers.early_stopping import EarlyStopping
 
-Start = Literal["base", "pretrained", "previous"]
-StopRule = Literal["none", "first_drop", "best"]
-
-
-class InnerStop(Identity):
-    """When the M-step ends, judged by greedy accuracy on the validation split (ReST-EM section
-    3: while the reward on D_val improves). `first_drop` walks until the first fall, as the paper
-    has it; `best` trains on and keeps the best."""
-
-    rule: StopRule = Field("none", description="none, first_drop, or best")
-    every: int = Field(
-        50, ge=1, description="optimizer steps between two looks at the validation split"
-    )
+InitFrom = Literal["base", "pretrained", "previous"]
 
 
 RECIPES: dict[str, type[Recipe]] = {}
@@ -48,6 +37,7 @@ class Recipe(Identity):
     report: ClassVar[str | None] = None
     """Module with a REPORT (reports/recipes.py), where it adds something to reports."""
     presets: ClassVar[Mapping[str, Preset]] = {}
+    renamed: ClassVar = {"init_from": "start", "early_stopping": "inner_stop"}
     most_rounds: ClassVar[int | None] = None
     """Rounds after which a further one would only repeat what is there; None: there is no end."""
     learns_solutions: ClassVar[bool] = False
@@ -59,15 +49,15 @@ class Recipe(Identity):
         methods: Sequence[Any]
         sampling: Sampling  # of recipes with one way to solve a problem
 
-    start: Start = Field(
+    init_from: InitFrom = Field(
         "base",
         description=(
             "what the M-step starts from: base, the pretrained model below it, or the previous"
             " checkpoint"
         ),
     )
-    inner_stop: InnerStop = Field(
-        InnerStop(), description="when the M-step ends before its last step"
+    early_stopping: EarlyStopping = Field(
+        EarlyStopping(), description="when the M-step ends before its last step"
     )
 
     @model_validator(mode="before")
@@ -75,6 +65,7 @@ class Recipe(Identity):
     def _preset(cls, data: Any) -> Any:
         if not isinstance(data, Mapping) or not cls.presets:
             return data
+        data = with_current_names(data, cls.renamed)
         default = cls.model_fields["type"].default
         name = data.get("preset", default)
         if not isinstance(name, str) or name not in cls.presets:
@@ -88,7 +79,8 @@ class Recipe(Identity):
             raise ValueError(
                 f"preset {name} needs the field {preset.needs}; set it beside the preset"
             )
-        return merged(preset.settings, {k: v for k, v in data.items() if k != "preset"})
+        settings = with_current_names(preset.settings, cls.renamed)
+        return merged(settings, {k: v for k, v in data.items() if k != "preset"})
 
     @property
     def own_stages(self) -> tuple[str, ...]:

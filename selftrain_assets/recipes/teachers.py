@@ -3,16 +3,13 @@ model behind a server."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag
 
 from selftrain_assets.domain.identity import fingerprint
-from selftrain_assets.domain.prompts import Frame
+from selftrain_assets.domain.server import Api, ServerSettings
 from selftrain_assets.domain.settings import Identity
-from selftrain_assets.engines.openai_engine import Api, OpenAIEngine
-from selftrain_assets.engines.openai_server import ServerSettings
 
 
 class CheckpointOf(Identity):
@@ -60,11 +57,6 @@ class ServedTeacher(ServerSettings):
 
     def __str__(self) -> str:
         return f"{self.model} at {self.base_url}"
-
-    def open(self, frames: Sequence[Frame] = ()) -> OpenAIEngine:
-        """Nothing is asked yet. `frames` are what the student's chat template puts around a
-        message."""
-        return OpenAIEngine(self, self.model, self.api, frames)
 
 
 def _kind(value: Any) -> str:

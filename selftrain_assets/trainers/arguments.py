@@ -68,7 +68,7 @@ INSTEAD = {
         "trackio_bucket_id",
         "trackio_static_space_id",
     ),
-    "recipe.inner_stop": (
+    "recipe.early_stopping": (
         "eval_strategy",
         "eval_steps",
         "load_best_model_at_end",

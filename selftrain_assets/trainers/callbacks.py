@@ -11,10 +11,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import TrainerCallback, TrainerState
 
-from selftrain_assets.recipes.base import InnerStop
 from selftrain_assets.runtime.faultpoints import fault_point
 from selftrain_assets.runtime.files import remove_folder, write_atomically
 from selftrain_assets.trainers.divergence import require_finite_weights
+from selftrain_assets.trainers.early_stopping import EarlyStopping
 from selftrain_assets.trainers.examples import BatchOrder
 
 STATE = "checkpoint-"  # and the step: the Trainer's name for a state that it resumes from
@@ -115,7 +115,7 @@ class KeptStep(TrainerCallback):
     They are kept on disk, so that a resumed run still has them.
     """
 
-    def __init__(self, settings: InnerStop, validate, model, tokenizer, work: Path) -> None:
+    def __init__(self, settings: EarlyStopping, validate, model, tokenizer, work: Path) -> None:
         self._settings, self._validate = settings, validate if settings.rule != "none" else None
         self._model, self._tokenizer, self._work = model, tokenizer, work
         self.scores: list[tuple[int, float]] = []

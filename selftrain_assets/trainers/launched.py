@@ -81,10 +81,10 @@ def train(settings: SftTrainer, job: TrainingJob) -> TrainingResult:
 
 def _check(execution: SftExecution, job: TrainingJob) -> None:
     wanted = f"trainer.execution.processes: {execution.processes}"
-    if job.inner_stop.rule != "none":
+    if job.early_stopping.rule != "none":
         raise UserError(
-            f"{wanted} cannot look at the validation split; set it to 1, or recipe.inner_stop.rule"
-            " to none"
+            f"{wanted} cannot look at the validation split; set it to 1, or"
+            " recipe.early_stopping.rule to none"
         )
     on_gpu = device_named(execution.device) == "cuda"
     if execution.sharding == "fsdp" and not on_gpu:

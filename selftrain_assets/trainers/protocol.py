@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from selftrain_assets.domain.types import Row
 from selftrain_assets.models.loading import ModelRef
-from selftrain_assets.recipes.base import InnerStop
+from selftrain_assets.trainers.early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from selftrain_assets.trainers.sft import Lora
@@ -34,7 +34,7 @@ class TrainingResult:
     loss: str = ""
 
 
-NEVER = InnerStop()
+NEVER = EarlyStopping()
 
 
 def ignore_step(done: int, total: int) -> None:
@@ -60,7 +60,7 @@ class TrainingJob:
     output: Path
     work: Path
     seed: int
-    inner_stop: InnerStop = NEVER
+    early_stopping: EarlyStopping = NEVER
     validate: Callable[[Any, Any], float] | None = None
     on_step: Callable[[int, int], None] = ignore_step
     on_log: Callable[[int, dict[str, float]], None] = ignore_log

@@ -45,7 +45,7 @@ def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -
         max(examples, key=lambda e: len(e.input_ids)).input_ids,
         chunked=not arguments.deepspeed,
     )
-    stop = KeptStep(job.inner_stop, job.validate, model, tokenizer, work)
+    stop = KeptStep(job.early_stopping, job.validate, model, tokenizer, work)
     trainer = _WeightedTrainer(
         settings.normaliser,
         examples,

@@ -207,7 +207,7 @@ def test_the_file_that_new_writes_is_valid(defs, name):
     if recipe.type == "mmst":
         settings |= {"mix_human": 1.0, "accumulate": "all"}
     if recipe.type == "diversification":
-        settings |= {"start": "pretrained", "sampling": {"max_tokens": 8}}
+        settings |= {"init_from": "pretrained", "sampling": {"max_tokens": 8}}
     if all_presets()[name][1].needs == "teacher":
         settings |= {"teacher": {"experiment": recipe.type, "iteration": 3}}
     own = {
@@ -429,7 +429,7 @@ def test_changes_are_merged_into_what_the_file_says_and_hold_from_the_next_round
     assert later.recipe == type(later.recipe).model_validate(merged(recipe, changes["recipe"]))
     assert (
         later.recipe.cap,
-        later.recipe.start,
+        later.recipe.init_from,
         later.recipe.sampling.max_tokens,
         later.recipe.sampling.temperature,
     ) == (

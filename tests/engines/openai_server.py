@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,13 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.domain.errors import ModelError
+from selftrain_assets.domain.prompts import Frame
 from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.domain.types import Completion, Request
+from selftrain_assets.engines.openai_engine import OpenAIEngine
 from selftrain_assets.engines.transformers_engine import TransformersEngine
 from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import load_tokenizer
+from selftrain_assets.recipes.teachers import ServedTeacher
 
 NAME = "arithmetic"
+
+
+def as_teacher(teacher: ServedTeacher, frames: Sequence[Frame] = ()) -> OpenAIEngine:
+    """The engine that a stage opens for a teacher on a server."""
+    return OpenAIEngine(teacher, teacher.model, teacher.api, frames)
 
 
 @dataclass(frozen=True)

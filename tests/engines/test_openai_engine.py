@@ -21,7 +21,7 @@ from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import encode_prompt
 from selftrain_assets.recipes.teachers import ServedTeacher
 from tests.engines.adapters import write_adapter
-from tests.engines.openai_server import NAME, Fault, serving, status, without_tokens
+from tests.engines.openai_server import NAME, Fault, as_teacher, serving, status, without_tokens
 
 GREEDY = DrawSettings(temperature=0, max_tokens=8)
 DRAWN = DrawSettings(temperature=1, max_tokens=8)
@@ -190,7 +190,7 @@ def test_the_first_space_is_left_out_where_the_tokenizer_leaves_it_out(server, o
     )
     (completion,) = opened().generate(wanted(1), GREEDY)
     assert completion.text == "3"
-    with ServedTeacher(base_url=server.url, model=NAME, api="completions").open() as engine:
+    with as_teacher(ServedTeacher(base_url=server.url, model=NAME, api="completions")) as engine:
         (completion,) = engine.generate(wanted(1), GREEDY)
     assert completion.text == " 3"
 
@@ -232,12 +232,12 @@ def test_no_more_than_concurrency_are_in_flight(server, opened):
 
 def test_a_chat_teacher_is_sent_one_user_message(server):
     teacher = ServedTeacher(base_url=server.url, model=NAME)
-    with teacher.open() as engine:
+    with as_teacher(teacher) as engine:
         (completion,) = engine.generate(
             [Request("k", "p", "12 + 5", 1, 0)], GREEDY.model_copy(update={"max_tokens": 40})
         )
     assert completion.text == "12 + 5 = 17 ; #### 17"
-    with teacher.open([Frame("<a>", "</a>"), Frame("<|user|>", "<|assistant|>")]) as engine:
+    with as_teacher(teacher, [Frame("<a>", "</a>"), Frame("<|user|>", "<|assistant|>")]) as engine:
         for n, prompt in enumerate(
             ("<|user|>9 - 4<|assistant|>", "<a>9 - 4</a>", "<a>9 - 4<|assistant|>", "9 - 4")
         ):
@@ -251,7 +251,7 @@ def test_a_chat_teacher_is_sent_one_user_message(server):
 def test_a_chat_teacher_is_sent_few_shot_examples_as_turns(server):
     bare = Frame("<u>", "</u><a>")
     behind = Frame("<u>1 + 2</u><a>3</a><u>", "</u><a>", turns=(("1 + 2", "3"),))
-    with ServedTeacher(base_url=server.url, model=NAME).open([bare, behind]) as engine:
+    with as_teacher(ServedTeacher(base_url=server.url, model=NAME), [bare, behind]) as engine:
         for frame in (bare, behind):
             list(engine.generate([Request(str(frame), "p", frame.around("9 - 4"), 1, 0)], GREEDY))
     asked = {"role": "user", "content": "9 - 4"}
@@ -483,7 +483,7 @@ def test_a_server_without_a_list_is_asked_by_name(server, opened):
 
 
 def test_a_teacher_that_a_server_does_not_have_is_told_with_the_nearest(server):
-    with ServedTeacher(base_url=server.url, model="arithmetik").open() as engine:
+    with as_teacher(ServedTeacher(base_url=server.url, model="arithmetik")) as engine:
         _, error = drained(engine, wanted(1))
     assert isinstance(error, ModelError)
     assert "recipe.teacher.model: " in str(error)

@@ -19,6 +19,7 @@ from selftrain_assets.recipes.teachers import ServedTeacher
 from selftrain_assets.recipes.tripost import stages
 from tests import corrections, lab
 from tests.engines.adapters import write_adapter
+from tests.engines.openai_server import as_teacher
 from tests.engines.test_conformance import *  # noqa: F403  # the suite of every engine, here on this one
 from tests.engines.test_conformance import GREEDY, NEEDS_VLLM, PROMPTS, draw, wanted
 from tests.engines.vllm_server import NAME, serving
@@ -76,7 +77,7 @@ def test_adapters_loaded_into_it_say_what_transformers_says(engine, embedded, tm
 
 
 def test_a_chat_teacher_is_answered_like_a_completion(server, engine):
-    with ServedTeacher(base_url=server.url, model=NAME).open() as teacher:
+    with as_teacher(ServedTeacher(base_url=server.url, model=NAME)) as teacher:
         # of a teacher's tokenizer nothing is known, so the space stays
         assert draw(teacher, wanted(), GREEDY) == {
             key: replace(completion, text=f" {completion.text}", tokens=None, ended_by=None)
@@ -86,7 +87,7 @@ def test_a_chat_teacher_is_answered_like_a_completion(server, engine):
 
 def test_a_teacher_that_it_does_not_have_is_told_with_the_nearest(server):
     with (
-        ServedTeacher(base_url=server.url, model="arithmetik").open() as teacher,
+        as_teacher(ServedTeacher(base_url=server.url, model="arithmetik")) as teacher,
         pytest.raises(ModelError, match='serves no "arithmetik"; did you mean "arithmetic"'),
     ):
         list(teacher.generate([Request("k", "p", PROMPTS["sum"], 1, 0)], GREEDY))
@@ -100,7 +101,7 @@ RECIPE = {
     "type": "tripost",
     "sampling": {"samples_per_problem": 4, "temperature": 2.0},
     "wording": {"wrong": "#### {step}"},
-    "own_from": 0,
+    "self_feedback_from_round": 0,
     "updates_at_test": 0,
 }
 FIND_ERROR = {

@@ -38,7 +38,7 @@ class Variant:
 
     def into(self, folder: Path) -> Path:
         settings = json.loads((folder / "settings.json").read_text())
-        recipe = settings["recipe"] | {"inner_stop": {"rule": self.rule, "every": 1}}
+        recipe = settings["recipe"] | {"early_stopping": {"rule": self.rule, "every": 1}}
         (folder / "settings.json").write_text(
             json.dumps(settings | {"trainer": TRAINER | self.settings, "recipe": recipe})
         )

@@ -16,7 +16,7 @@ BEFORE, AFTER = (
 RECIPE = {
     "type": "tripost",
     "sampling": {"samples_per_problem": 4, "temperature": 1.0},
-    "own_from": 1,
+    "self_feedback_from_round": 1,
 }
 
 

@@ -427,7 +427,7 @@ LORA = {"steps": 1, "batch_size": 4, "lora": {"r": 4}}
         ),
         (
             {
-                "recipe": {"start": "previous"},
+                "recipe": {"init_from": "previous"},
                 "trainer": LORA,
                 "forks": [{"lora": {"r": 4, "alpha": 99}}],
             },

@@ -230,6 +230,8 @@ def test_what_later_rounds_need_of_the_problems_is_asked_before_the_first(opened
     with pytest.raises(UserError, match=r"recipe.mix_human needs problems of the split \"human\""):
         run_rounds(opened(task=task, forks=fork(1, recipe={"mix_human": 1.0})), [1])
     with pytest.raises(
-        UserError, match=r"recipe.inner_stop needs problems of the split \"validation\""
+        UserError, match=r"recipe.early_stopping needs problems of the split \"validation\""
     ):
-        run_rounds(opened(task=task, forks=fork(1, recipe={"inner_stop": {"rule": "best"}})), [1])
+        run_rounds(
+            opened(task=task, forks=fork(1, recipe={"early_stopping": {"rule": "best"}})), [1]
+        )

@@ -260,7 +260,7 @@ def test_rest_samples_once_for_its_improve_steps(opened):
 
 
 def test_adapters_go_on_from_adapters_and_name_the_model_below(opened):
-    recipe = lab.SETTINGS["recipe"] | {"start": "previous"}
+    recipe = lab.SETTINGS["recipe"] | {"init_from": "previous"}
     run = opened(recipe=recipe, trainer=lab.SFT | {"lora": {"r": 2}})
     run_rounds(run, [1, 2])
     first, second = (run.need(iteration_scope(i), "checkpoint").references.weights for i in (1, 2))

@@ -214,7 +214,7 @@ def instructed(opened, tmp_path, monkeypatch):
         settings["recipe"] = {
             "type": "diversification",
             "sampling": {"max_tokens": 8},
-            "start": "pretrained",
+            "init_from": "pretrained",
             **changes.get("recipe", {}),
         }
         return opened(name, **settings)

@@ -63,7 +63,7 @@ def engine(server, **settings):
 
 def taught(server, **settings):
     teacher = {"base_url": server.url, "model": NAME, "retries": 0, "give_up_after": 4} | settings
-    return RECIPE | {"teacher": teacher, "start": "pretrained"}
+    return RECIPE | {"teacher": teacher, "init_from": "pretrained"}
 
 
 def findings(run):

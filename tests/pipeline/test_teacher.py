@@ -16,7 +16,7 @@ from tests import lab
 
 TAUGHT = lab.SETTINGS["recipe"] | {
     "teacher": {"experiment": "master", "iteration": 1},
-    "start": "pretrained",
+    "init_from": "pretrained",
 }
 
 

@@ -54,7 +54,7 @@ def trained(tmp_path, monkeypatch):
 
 
 def best(every=1):
-    return {"recipe": {"type": "rest_em", "inner_stop": {"rule": "best", "every": every}}}
+    return {"recipe": {"type": "rest_em", "early_stopping": {"rule": "best", "every": every}}}
 
 
 def test_experiments_that_differ_in_seed_train_with_different_seeds(trained):

@@ -59,7 +59,7 @@ def taught(server, opened):
             "sampling": {"samples_per_problem": 4, "temperature": 1.0},
             "feedback": {"by": "model", "model": teacher, **drawn},
             "improver": {"by": "model", **drawn},
-            "own_from": 0,
+            "self_feedback_from_round": 0,
             "updates_at_test": 0,
             **recipe,
         }

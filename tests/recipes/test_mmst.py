@@ -135,7 +135,7 @@ def test_mmst_at_the_size_of_st_differs_in_nothing_else():
 def test_mixed_distillation_learns_both_methods_from_a_teacher_and_translates_nothing():
     """Arm of arXiv 2312.10730: the student starts from the pretrained model."""
     chosen = recipe(preset="mixed_distillation", teacher="./teacher")
-    assert (chosen.teacher, chosen.start, chosen.own_stages) == ("./teacher", "pretrained", ())
+    assert (chosen.teacher, chosen.init_from, chosen.own_stages) == ("./teacher", "pretrained", ())
     assert all(m.sampled for m in chosen.methods)
     with pytest.raises(
         UserError,

@@ -54,7 +54,7 @@ def test_rest_em_samples_the_last_policy_afresh_and_trains_from_the_base():
     recipe = preset("rest_em")
     assert [recipe.policy_round(i) for i in (1, 2, 3)] == [0, 1, 2]
     assert [recipe.sample_rounds(i) for i in (1, 3)] == [[1], [3]]
-    assert recipe.start == "base"
+    assert recipe.init_from == "base"
     assert (
         recipe.sampling.samples_per_problem,
         recipe.sampling.temperature,
@@ -71,7 +71,7 @@ def test_rest_improves_several_times_per_grow_and_mixes_in_all_human_data():
     checkpoint."""
     recipe = preset("rest")
     assert [recipe.policy_round(i) for i in (1, 2, 3, 4, 5)] == [0, 0, 2, 2, 4]
-    assert recipe.start == "previous"
+    assert recipe.init_from == "previous"
     rows = select(recipe, [*distinct(15), drawn("7")], HUMAN)
     assert [r for r in rows if r.source == "human"] == HUMAN
     assert sum(r.source == "self" for r in rows) == 16
@@ -91,7 +91,7 @@ def test_star_decodes_once_greedily_and_rationalizes():
     recipe = preset("star")
     assert (recipe.sampling.samples_per_problem, recipe.sampling.temperature) == (1, 0.0)
     assert [recipe.policy_round(i) for i in (1, 2, 3)] == [0, 1, 2]
-    assert recipe.start == "pretrained"
+    assert recipe.init_from == "pretrained"
     assert recipe.rationalize
     assert "answer is 7" in HINTED
     [row] = select(
@@ -109,7 +109,7 @@ def test_rft_keeps_every_distinct_equation_path_of_the_first_policy():
     equations, beside the human data."""
     recipe = preset("rft")
     assert [recipe.policy_round(i) for i in (1, 2, 3)] == [0, 0, 0]
-    assert recipe.start == "pretrained"
+    assert recipe.init_from == "pretrained"
     assert recipe.sampling.samples_per_problem == 100
     same, other = (
         [drawn("So 3 + 4 = 7"), drawn("Then 3+4=7 of them")],
@@ -124,7 +124,7 @@ def test_expert_iteration_pools_every_round_and_restarts_from_the_pretrained_mod
     recipe = preset("expert_iteration")
     assert [recipe.policy_round(i) for i in (1, 2, 3)] == [0, 1, 2]
     assert recipe.sample_rounds(3) == [3, 2, 1]
-    assert recipe.start == "pretrained"
+    assert recipe.init_from == "pretrained"
     rows = select(
         recipe,
         [drawn(f"in round {i}, 3 + 4 = 7", iteration=i) for i in recipe.sample_rounds(3)],
@@ -139,7 +139,7 @@ def test_lmsi_goes_on_with_every_correct_attempt_of_its_own():
     """As the baseline of Yu et al. 2023: five passes at 1.2, nothing but what is right, from the
     checkpoint before."""
     recipe = preset("lmsi")
-    assert (recipe.sampling.samples_per_problem, recipe.sampling.temperature, recipe.start) == (
+    assert (recipe.sampling.samples_per_problem, recipe.sampling.temperature, recipe.init_from) == (
         5,
         1.2,
         "previous",

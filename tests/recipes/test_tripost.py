@@ -34,7 +34,12 @@ def test_tripost_is_as_in_the_paper():
     """Yu et al. 2024, section 3 and the settings of its code."""
     chosen = recipe(preset="tripost")
     assert chosen == recipe()
-    assert (chosen.sampling.temperature, chosen.start, chosen.max_updates, chosen.max_words) == (
+    assert (
+        chosen.sampling.temperature,
+        chosen.init_from,
+        chosen.max_updates,
+        chosen.max_words,
+    ) == (
         1.0,
         "previous",
         5,
@@ -68,7 +73,7 @@ def test_the_ablations_differ_in_one_thing_each():
 def test_si_demo_learns_from_the_corrected_attempts_of_a_teacher():
     chosen = recipe(preset="si_demo", teacher=TEACHER)
     assert chosen == recipe(preset="tripost").model_copy(
-        update={"teacher": chosen.teacher, "own_from": 0}
+        update={"teacher": chosen.teacher, "self_feedback_from_round": 0}
     )
     assert not any(chosen.own(i) for i in (1, 2, 3))
     with pytest.raises(
@@ -155,7 +160,10 @@ def test_every_draw_ends_where_the_next_section_begins():
         ({"ratio": {"p": 2}}, 'unknown field "recipe.ratio.p"'),
         ({"filters": ["to_long"]}, 'filters.*there is no "to_long"; did you mean "too_long"'),
         ({"max_updates": 0}, "max_updates: should be greater than or equal to 1, not 0"),
-        ({"own_from": -1}, "own_from: should be greater than or equal to 0, not -1"),
+        (
+            {"self_feedback_from_round": -1},
+            "self_feedback_from_round: should be greater than or equal to 0, not -1",
+        ),
         (
             {"section_weights": {"update": -1}},
             "section_weights.update: should be greater than or equal to 0",

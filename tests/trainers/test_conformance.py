@@ -10,8 +10,8 @@ from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.domain.types import Request
 from selftrain_assets.engines.transformers_engine import TransformersEngine
 from selftrain_assets.models.loading import weights_digest
-from selftrain_assets.recipes.base import InnerStop
 from selftrain_assets.trainers import AnyTrainer, ScriptedTrainer
+from selftrain_assets.trainers.early_stopping import EarlyStopping
 from tests.trainers import lab
 
 MEMBERS = get_args(get_args(AnyTrainer)[0])  # of Annotated[A | B, ...]
@@ -88,7 +88,7 @@ def test_the_output_does_what_the_trained_model_did(train, learning, tokenizer, 
     loaded = train(
         lab.changed(learning, steps=10),
         validate=validate,
-        inner_stop=InnerStop(rule="best", every=100),
+        early_stopping=EarlyStopping(rule="best", every=100),
     ).load()
     ((texts, logits),) = seen
     assert greedy(loaded, tokenizer, rows) == texts
@@ -148,7 +148,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
             raise KeyboardInterrupt
 
     watched = {
-        "inner_stop": InnerStop(rule="best", every=1),
+        "early_stopping": EarlyStopping(rule="best", every=1),
         "validate": lambda *policy: -lab.loss(*policy, rows[:3]),
     }
     with pytest.raises(KeyboardInterrupt):
@@ -172,7 +172,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
         ("none", [], 4, 4),
     ],
 )
-def test_the_inner_stop_keeps_the_step_its_rule_names(
+def test_early_stopping_keeps_the_step_its_rule_names(
     train, learning, tokenizer, rows, rule, scores, kept, made
 ):
     script, logits = iter(scores), []
@@ -181,7 +181,7 @@ def test_the_inner_stop_keeps_the_step_its_rule_names(
         logits.append(lab.logits(model, tokenizer, rows[0]))
         return next(script)
 
-    done = train(learning, inner_stop=InnerStop(rule=rule, every=1), validate=validate)
+    done = train(learning, early_stopping=EarlyStopping(rule=rule, every=1), validate=validate)
     assert (done.result.steps, done.result.optimizer_steps) == (kept, made)
     assert done.result.validation == list(enumerate(scores[:made], 1))
     if scores:
@@ -194,7 +194,7 @@ def test_the_inner_stop_keeps_the_step_its_rule_names(
 def test_the_validation_split_is_looked_at_every_few_steps_and_at_the_end(train, learning):
     done = train(
         lab.changed(learning, steps=5),
-        inner_stop=InnerStop(rule="best", every=2),
+        early_stopping=EarlyStopping(rule="best", every=2),
         validate=lambda *_: 0.5,
     )
     assert [step for step, _ in done.result.validation] == [2, 4, 5]

@@ -10,8 +10,8 @@ import pytest
 from selftrain_assets.domain.errors import DivergenceError, IntegrityError, TaskError
 from selftrain_assets.models.loading import weights_digest
 from selftrain_assets.pipeline.loop import run_rounds
-from selftrain_assets.recipes.base import InnerStop
 from selftrain_assets.trainers import SftTrainer
+from selftrain_assets.trainers.early_stopping import EarlyStopping
 from tests.trainers import lab
 
 FULL = lab.SETTINGS[SftTrainer]["full"]
@@ -60,7 +60,7 @@ def test_such_weights_are_never_the_best_ones(train, settings, tmp_path):
         train(
             lab.changed(settings, learning_rate=1e300, steps=3),
             work=tmp_path / "work",
-            inner_stop=InnerStop(rule="best", every=1),
+            early_stopping=EarlyStopping(rule="best", every=1),
             validate=lambda *policy: seen.append(policy) or 1.0,
         )
     assert not seen

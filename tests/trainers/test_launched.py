@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selftrain_assets.domain.errors import InfraError, ModelError, UserError
-from selftrain_assets.recipes.base import InnerStop
 from selftrain_assets.trainers import SftTrainer, launched
+from selftrain_assets.trainers.early_stopping import EarlyStopping
 from selftrain_assets.trainers.protocol import TrainingJob
 from tests.trainers import lab
 
@@ -188,8 +188,8 @@ def test_settings_that_do_not_fit_together(changes, message):
     [
         (
             {},
-            {"inner_stop": InnerStop(rule="best")},
-            "processes: 2 cannot look at the validation split; set it to 1, or recipe.inner_stop",
+            {"early_stopping": EarlyStopping(rule="best")},
+            "processes: 2 cannot look at the validation split; set it to 1, or recipe.early_stop",
         ),
         ({"sharding": "fsdp"}, {}, "sharding: fsdp needs GPUs; set none"),
     ],

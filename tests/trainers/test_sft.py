@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from selftrain_assets.domain.errors import UserError
-from selftrain_assets.recipes.base import InnerStop
 from selftrain_assets.trainers import SftTrainer, sft
 from selftrain_assets.trainers.callbacks import newest_state
+from selftrain_assets.trainers.early_stopping import EarlyStopping
 from selftrain_assets.trainers.examples import tokenize
 from tests.trainers import lab
 
@@ -189,7 +189,7 @@ def test_a_training_killed_after_its_last_step_is_not_trained_further(train, tmp
     def start(**more):
         script = iter(scores)
         watched = {
-            "inner_stop": InnerStop(rule="first_drop", every=1),
+            "early_stopping": EarlyStopping(rule="first_drop", every=1),
             "validate": lambda *_: next(script),
         }
         return train(lab.changed(FULL, save_steps=len(scores)), **watched, **more)

@@ -43,7 +43,7 @@ PRESETS = {
     "mixed_distillation": Preset(
         "Mixed Distillation, arXiv 2312.10730: a teacher's solutions in text and in code, the"
         " student's methods vote",
-        {"cross_training": {}, "start": "pretrained"},
+        {"cross_training": {}, "init_from": "pretrained"},
         needs="teacher",
         rounds=1,
     ),

@@ -14,7 +14,7 @@ PRESETS = {
         " Improve steps per Grow",
         {
             "sampling": REST_EM_SAMPLING,
-            "start": "previous",
+            "init_from": "previous",
             "mix_human": 1.0,
             "improve_steps": 2,
             "cap": 0,
@@ -26,7 +26,7 @@ PRESETS = {
         " from the pretrained model",
         {
             "sampling": {"samples_per_problem": 1, "temperature": 0.0},
-            "start": "pretrained",
+            "init_from": "pretrained",
             "rationalize": True,
             "cap": 0,
         },
@@ -37,7 +37,7 @@ PRESETS = {
         {
             "sampling": {"samples_per_problem": 100, "temperature": 0.7},
             "sampler": "base",
-            "start": "pretrained",
+            "init_from": "pretrained",
             "dedup": "equations",
             "cap": 0,
             "mix_human": 1.0,
@@ -48,7 +48,7 @@ PRESETS = {
         " from the pretrained model",
         {
             "sampling": {"samples_per_problem": 4, "temperature": 1.0},
-            "start": "pretrained",
+            "init_from": "pretrained",
             "accumulate": "all",
             "mix_human": 1.0,
             "cap": 4,
@@ -57,7 +57,11 @@ PRESETS = {
     "lmsi": Preset(
         "LMSI, arXiv 2210.11610, as the baseline of arXiv 2310.13522: the policy's own correct"
         " attempts",
-        {"sampling": {"samples_per_problem": 5, "temperature": 1.2}, "start": "previous", "cap": 0},
+        {
+            "sampling": {"samples_per_problem": 5, "temperature": 1.2},
+            "init_from": "previous",
+            "cap": 0,
+        },
         written_as="tripost",
     ),
 }

@@ -21,7 +21,7 @@ class RestEM(Selection, Mixing, Rounds):
                  reward r(x, y) by the verifier
         M-step   maximise  E[ f(r(x, y)) log p(y | x) ]  over the drawn solutions,
                  starting again from `start`;
-                 stop while the reward on the validation split improves (`inner_stop`)
+                 stop while the reward on the validation split improves (`early_stopping`)
     """
 
     type: Literal["rest_em"] = "rest_em"

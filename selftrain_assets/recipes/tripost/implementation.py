@@ -12,7 +12,7 @@ IMPLEMENTATION = RecipeImplementation(
     check_problems=check_problems,
     final_answers=SELF_IMPROVEMENT,
     selection_settings=(
-        "own_from",
+        "self_feedback_from_round",
         "max_updates",
         "max_words",
         "filters",

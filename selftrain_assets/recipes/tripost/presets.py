@@ -3,7 +3,7 @@
 from selftrain_assets.recipes.presets import Preset
 
 OWN = """
-    # own_from: 2          # first round in which the policy gives feedback and updates of its own
+    # self_feedback_from_round: 2          # first round in which the policy gives feedback and updates of its own
     # feedback: {by: script}   # or {by: model, model: {base_url: ..., model: ...}}: who finds the first error
     # improver: {by: script}   # or model, or self: who rewrites from there on
     # ratio: {correct: 1.0, improved: 1.5, gold: 1.0}   # rows right at once, improved, and of reference solutions"""  # noqa: E501
@@ -36,11 +36,15 @@ PRESETS = {
     "si_demo": Preset(
         "SI-demo, the baseline of arXiv 2310.13522: corrected attempts of a teacher in place of the"
         " policy's own",
-        {**CORRECTED, "own_from": 0},
+        {**CORRECTED, "self_feedback_from_round": 0},
         needs="teacher",
     ),
     "gold": Preset(
         "Fine-tuning on the reference solutions alone, the baseline of arXiv 2310.13522",
-        {**CORRECTED, "ratio": {"correct": 0.0, "improved": 0.0, "gold": 1.0}, "own_from": 0},
+        {
+            **CORRECTED,
+            "ratio": {"correct": 0.0, "improved": 0.0, "gold": 1.0},
+            "self_feedback_from_round": 0,
+        },
     ),
 }

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from selftrain_assets.domain.attempts import Wording
 from selftrain_assets.domain.sampling import DrawSettings, Sampling
 from selftrain_assets.domain.settings import Identity
-from selftrain_assets.recipes.base import Rounds, Start
+from selftrain_assets.recipes.base import InitFrom, Rounds
 from selftrain_assets.recipes.teachers import Teacher
 from selftrain_assets.recipes.tripost.presets import PRESETS
 
@@ -123,7 +123,7 @@ class TriPosT(Rounds):
 
     for i = 1 .. rounds:
         interactive trajectory editing: the policy of round i-1 attempts each problem and, from
-        round `own_from` on, gives its own
+        round `self_feedback_from_round` on, gives its own
             feedback and update; `feedback` finds the first error; what the policy said itself is
             kept if it is right, otherwise `improver` rewrites the attempt from that step on; again,
             until it is right or after `max_updates`
@@ -140,11 +140,12 @@ class TriPosT(Rounds):
     report: ClassVar[str | None] = "selftrain_assets.recipes.tripost.report"
     presets: ClassVar = PRESETS
     methods: ClassVar[tuple[()]] = ()
+    renamed: ClassVar = {**Rounds.renamed, "self_feedback_from_round": "own_from"}
     sampling: Sampling = Field(
         Sampling(samples_per_problem=1, temperature=1.0),
         description="how attempts, and the policy's own feedback and updates, are drawn",
     )
-    start: Start = Field(
+    init_from: InitFrom = Field(
         "previous",
         description=(
             "what fine-tuning starts from: the previous checkpoint, base, or the pretrained model"
@@ -156,7 +157,7 @@ class TriPosT(Rounds):
     )
     feedback: FeedbackSettings = Field(FeedbackSettings(), description="who finds the first error")
     improver: ImproverSettings = Field(ImproverSettings(), description="who rewrites from there on")
-    own_from: int = Field(
+    self_feedback_from_round: int = Field(
         2,
         ge=0,
         description=(
@@ -250,7 +251,7 @@ class TriPosT(Rounds):
 
     def own(self, iteration: int) -> bool:
         """Does the policy give feedback and updates of its own in this round?"""
-        return self.feedback.by == "self" or 0 < self.own_from <= iteration
+        return self.feedback.by == "self" or 0 < self.self_feedback_from_round <= iteration
 
     def own_feedback(self, greedy: bool = False) -> DrawSettings:
         """How the policy draws feedback: it ends where an update begins."""

@@ -28,7 +28,7 @@ KINDS = {
         "trainer": LORA,
         "base": {"fine_tune": "human", "trainer": lab.SFT},
         "recipe": lab.SETTINGS["recipe"]
-        | {"mix_human": 0.5, "accumulate": "all", "start": "previous"},
+        | {"mix_human": 0.5, "accumulate": "all", "init_from": "previous"},
     },
     "adapter of each method": {
         "rounds": 1,
