@@ -14,7 +14,8 @@ from selftrain_assets.domain.sampling import DrawSettings, at_stop
 from selftrain_assets.domain.settings import Execution
 from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, check_length, distinct
-from selftrain_assets.models.loading import ModelRef, give_back_gpu_memory, load_model
+from selftrain_assets.models.gpu_memory import release_gpu_memory
+from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import (
     decode,
     encode_prompt,
@@ -164,7 +165,7 @@ class TransformersEngine:
 
     def __exit__(self, *exception: object) -> None:
         self._model = None
-        give_back_gpu_memory()
+        release_gpu_memory()
 
 
 class _StopText:

@@ -5,7 +5,6 @@ Each with or without an adapter on top.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -219,19 +218,6 @@ def _in_four_bits(kind: str, device: str, dtype: Any) -> dict[str, Any]:
         bnb_4bit_compute_dtype=dtype,
     )
     return {"quantization_config": config, "device_map": {"": device}}
-
-
-def give_back_gpu_memory() -> None:
-    """Return cached memory that nothing refers to from torch to the GPU.
-
-    torch would keep it for this process. An engine in another process, which takes its share of the
-    whole GPU when it starts, would lack it.
-    """
-    import torch
-
-    if torch.cuda.is_available():
-        gc.collect()  # a Trainer and its model refer to each other
-        torch.cuda.empty_cache()
 
 
 def merge_adapter(ref: ModelRef, folder: Path, dtype: str) -> None:

@@ -14,7 +14,8 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from selftrain_assets.domain.errors import DivergenceError, TaskError, UserError
 from selftrain_assets.domain.settings import Execution, Identity
 from selftrain_assets.models.fitness import require_device, require_trainable
-from selftrain_assets.models.loading import ModelRef, device_named, give_back_gpu_memory, load_model
+from selftrain_assets.models.gpu_memory import release_gpu_memory
+from selftrain_assets.models.loading import ModelRef, device_named, load_model
 from selftrain_assets.models.packing import require_packable
 from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.runtime.files import remove_folder
@@ -293,7 +294,7 @@ class SftTrainer(Identity):
                 remove_folder(job.work)
             raise
         finally:
-            give_back_gpu_memory()
+            release_gpu_memory()
 
     def train_in_this_process(self, job: TrainingJob) -> TrainingResult:
         """All of the job, or this process's share of it where a group of processes was started."""

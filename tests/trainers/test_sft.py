@@ -223,7 +223,7 @@ def test_the_model_is_gone_when_its_memory_is_given_back_to_the_gpu(train, monke
     monkeypatch.setattr(SftTrainer, "_trainable", remembered)
     monkeypatch.setattr(
         sft,
-        "give_back_gpu_memory",
+        "release_gpu_memory",
         lambda: (gc.collect(), left.extend(model() for model in trained)),
     )
     train(lab.changed(FULL, steps=1))
