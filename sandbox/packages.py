@@ -162,7 +162,7 @@ def install(packages: Iterable[str], wheels: str | None, target: Target, folder:
 
 
 def _reason(said: str) -> str:
-    """pip's first error, without what stands around it."""
+    """First error of pip, without what stands around it."""
     if "No module named pip" in said:
         return "this Python has no pip (`python -m ensurepip` installs it)"
     errors = [

@@ -16,9 +16,11 @@ from selftrain_assets.dagster.sweep import sweep_asset, sweep_job
 
 
 class SelfTraining(dg.Component):
-    """A self-training experiment: its assets partitioned by iteration, jobs for a round, for all
-    of it and for the report, and a sensor for the next round. The folder's name is the
-    experiment's."""
+    """A self-training experiment; the name of its folder is the experiment's.
+
+    Its assets are partitioned by iteration. It has jobs for a round, for all rounds and for the
+    report, and a sensor for the next round.
+    """
 
     def __init__(self, config: Experiment) -> None:
         self.config = config
@@ -36,9 +38,11 @@ class SelfTraining(dg.Component):
 
 
 def experiment_definitions(name: str, config: Experiment) -> dg.Definitions:
-    """Assets, checks, jobs and sensor of one experiment; or, of each run of its sweep, assets,
-    checks and the job that does all of it, the comparison of the points, and the job that does
-    all of them."""
+    """Assets, checks, jobs and sensor of one experiment.
+
+    An experiment with a sweep has, for each of its runs, assets, checks and the job that does all
+    of it; and the comparison of the points, and the job that does all of them.
+    """
     if config.sweep is not None:
         return _sweep_definitions(name, config, config.sweep)
     one_round = round_job(check_name(name), config)

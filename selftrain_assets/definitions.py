@@ -15,8 +15,7 @@ from selftrain_assets.store import Store
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Every experiment below defs/, as Dagster finds components; or below SELFTRAIN_DEFS, as the
-    command line does.
+    """Every experiment below defs/, or below SELFTRAIN_DEFS, as the command line does.
 
     Steps run in one process: a spawned step costs over two seconds, and stages share the loaded
     libraries.

@@ -1,0 +1,1 @@
+"""Pure rules: keys, seeds, prompts, selection, statistics and checks."""

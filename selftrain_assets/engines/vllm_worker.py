@@ -1,5 +1,4 @@
-"""The process that vLLM lives in, a worker (runtime/worker.py) that vllm_engine.py starts and gives
-orders to.
+"""The process that vLLM lives in, a worker (runtime/worker.py) that vllm_engine.py controls.
 
 The only file that imports vllm. The process ends with the one that started it, and all memory of
 the GPU goes back with it.
@@ -77,8 +76,10 @@ class Worker:
     def generate(
         self, requests: list[tuple[str, str, str, int, list[int]]], sampling: dict[str, Any]
     ) -> None:
-        """Send each completion when it is finished. An order that comes before the last one ends
-        it early."""
+        """Send each completion when it is finished.
+
+        An order that comes before the last one ends it early.
+        """
         prompts = [
             self._encode(problem, prompt, before, sampling["max_tokens"])
             for _, problem, prompt, _, before in requests
@@ -128,9 +129,11 @@ class Worker:
         )
 
     def _completion(self, output, before: list[int], stops: list[str]) -> list[Any]:
-        """The fields of a Completion, whose tokens go on from those `before`. Its text is
-        decoded as a whole, as in the other engines: vLLM's own may begin with the white space
-        between prompt and completion."""
+        """The fields of a Completion, whose tokens continue those `before`.
+
+        Its text is decoded as a whole, as in the other engines: vLLM's own may begin with the white
+        space between prompt and completion.
+        """
         drawn = output.outputs[0]
         tokens, has_end = (
             [*before, *drawn.token_ids],
@@ -151,8 +154,10 @@ class Worker:
 
 
 def main(kind: type[Worker] = Worker) -> None:
-    """Obey until the orders end. What vLLM prints goes to standard error, which is kept for when
-    it fails."""
+    """Obey until the orders end.
+
+    What vLLM prints goes to standard error, which is kept for when it fails.
+    """
     reply, orders = open_replies(), open_requests()
     worker = kind(reply, orders, **orders.get())
     reply({"ready": worker.describe()})

@@ -1,0 +1,1 @@
+"""Loading and checking models, chat templates and tokenizers."""

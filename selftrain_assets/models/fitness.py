@@ -197,7 +197,7 @@ def _on_meta(directory: Path) -> tuple[Any, dict[str, Any]]:
 
 
 def _require_all_weights(directory: Path) -> None:
-    """transformers would fill in weights at random, with a warning."""
+    """Refuse missing weights: transformers would fill them in at random, with a warning."""
     _, found = _on_meta(directory)
     wrong = {
         "lack": sorted(found["missing_keys"]),

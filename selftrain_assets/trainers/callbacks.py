@@ -49,6 +49,8 @@ def _whole(trainer_state: Path) -> bool:
 
 
 class Progress(TrainerCallback):
+    """Reports the optimizer step after each update."""
+
     def __init__(self, on_step: Callable[[int, int], None]) -> None:
         self._on_step = on_step
 

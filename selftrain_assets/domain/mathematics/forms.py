@@ -65,7 +65,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Named:
-    """`x = 5`, and `x \\in [0, 5]`; an inequality in one variable is one, too."""
+    r"""`x = 5`, and `x \in [0, 5]`; an inequality in one variable is one, too."""
 
     name: str
     value: Form

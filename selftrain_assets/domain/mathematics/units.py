@@ -103,7 +103,7 @@ def _is_unit(words: str, apart: bool, behind_number: bool) -> bool:
 
 
 def _inner(value: str) -> str:
-    """What is said again behind a sign of money: `\\$5\\text{ dollars}`."""
+    r"""What is said again behind a sign of money: `\$5\text{ dollars}`."""
     return value_and_unit(value.strip())[0] if value.strip() else value
 
 
