@@ -20,7 +20,7 @@ def test_each_field_lies_in_its_part_and_none_is_left_out():
         diversity={"near_duplicates_among": 3, "near_duplicate_share": 0.0},
     )
     parts = result.to_parts()
-    counts = {**ROWS, "self": 2, "rationalized": 0, "from_earlier_rounds": 0}
+    counts = {**ROWS, "self": 2, "from_earlier_rounds": 0}
     assert parts["counts"] == counts
     assert parts["metrics"].keys() == {"rows", "diversity"}
     assert parts["detail"]["leaks"] == []
