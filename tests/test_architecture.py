@@ -159,3 +159,116 @@ def test_importing_loads_nothing_heavy(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert found == []
+
+
+MAY_IMPORT = {
+    "domain": set(),
+    "runtime": {"domain"},
+    "tasks": {"domain"},
+    "verifiers": {"domain", "runtime"},
+    "models": {"domain", "runtime", "tasks"},
+    "trainers": {"domain", "models", "runtime"},
+    "engines": {"domain", "models", "runtime"},
+    "store": {"domain", "runtime"},
+    "config": {
+        "domain",
+        "engines",
+        "models",
+        "recipes",
+        "runtime",
+        "tasks",
+        "trainers",
+        "verifiers",
+    },
+    "recipes": {"domain", "models", "pipeline", "reports", "store", "trainers", "verifiers"},
+    "pipeline": {
+        "config",
+        "domain",
+        "engines",
+        "models",
+        "recipes",
+        "runtime",
+        "store",
+        "tasks",
+        "trainers",
+        "verifiers",
+    },
+    "reports": {"config", "domain", "pipeline", "recipes", "runtime", "store"},
+    "operations": {
+        "config",
+        "domain",
+        "models",
+        "pipeline",
+        "recipes",
+        "reports",
+        "runtime",
+        "store",
+        "tasks",
+        "verifiers",
+    },
+}
+"""What the modules of a folder may import of the other folders. The command line and Dagster lie
+above, and may import all of these."""
+
+
+def arrows(module):
+    """Modules of this package that a module imports, in functions too, but not for types alone."""
+    tree = ast.parse(FILES[module].read_text())
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module.startswith(NAME):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in FILES else node.module
+        waiting += ast.iter_child_nodes(node)
+
+
+ARROWS = {module: set(arrows(module)) - {module} for module in FILES}
+
+
+def folder(module):
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_a_folder_imports_what_lies_below_it(room):
+    others = {
+        (module, other)
+        for module in below(room)
+        for other in ARROWS[module]
+        if folder(other) not in {room, *MAY_IMPORT[room]}
+    }
+    assert others == set()
+
+
+@pytest.mark.parametrize(
+    "recipe", sorted(p.parent.name for p in PACKAGE.glob("recipes/*/__init__.py"))
+)
+def test_what_only_one_recipe_needs_is_known_to_it_alone(recipe):
+    own = f"{NAME}.recipes.{recipe}"
+    knowing = {
+        module
+        for module in FILES
+        if not module.startswith(own)
+        and any(other.startswith(f"{own}.") for other in ARROWS[module])
+    }
+    assert knowing <= {f"{NAME}.recipes"}
+
+
+def test_no_module_imports_itself_through_others():
+    done, circles = set(), []
+
+    def walk(module, way):
+        if module in way:
+            circles.append([*way[way.index(module) :], module])
+        elif module not in done:
+            for other in sorted(ARROWS[module]):
+                walk(other, [*way, module])
+            done.add(module)
+
+    for module in FILES:
+        walk(module, [])
+    assert circles == []

@@ -59,9 +59,8 @@ def export(
         if to
         else opened.store.export(name, iteration_scope(iteration) if iteration else BASE)
     )
-    made = write(
-        opened, iteration, folder, merge=merge, rows=format if dataset else None, model_id=push
-    )  # type: ignore[arg-type]
+    rows: FileFormat | None = format if dataset else None  # type: ignore[assignment]
+    made = write(opened, iteration, folder, merge=merge, rows=rows, model_id=push)
     parts = {"model": folder / MODEL} | ({"dataset": folder / DATASET} if made.rows else {})
     urls = hub.push(parts, push, private) if push is not None else {}  # type: ignore[arg-type]
     if as_json:

@@ -150,7 +150,7 @@ def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
     record, view = stage.shown_as or (main.record, main.view)
     stored = next((table for table in stage.tables if table.record is record), main)
     file, count, _ = manifest.files[stored.name]
-    said = COLUMNS | stored.columns
+    said = COLUMNS | dict(stored.columns)
     columns = [
         dg.TableColumn(f.name, str(f.type), description=said.get(f.name)) for f in schema_of(record)
     ]

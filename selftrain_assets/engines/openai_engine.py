@@ -33,7 +33,8 @@ from selftrain_assets.engines.openai_server import (
 )
 from selftrain_assets.engines.protocol import EngineDescription, distinct
 from selftrain_assets.engines.streaming import streamed
-from selftrain_assets.models.loading import ModelRef, weights_digest
+from selftrain_assets.models.digests import weights_digest
+from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.tokenization import (
     decode,
     encode_prompt,

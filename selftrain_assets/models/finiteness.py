@@ -52,7 +52,7 @@ def require_finite(ref: ModelRef) -> None:
     Raises:
         ModelError: A weight is not finite.
     """
-    from selftrain_assets.models.loading import weights_digest
+    from selftrain_assets.models.digests import weights_digest
 
     if is_noted("finite", ref.digest):
         return

@@ -8,15 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from selftrain_assets.domain.errors import ModelError, UserError
-from selftrain_assets.domain.identity import digest_files
 from selftrain_assets.domain.random_init import ScratchModel
-from selftrain_assets.domain.weights import NOTES_FILE
 from selftrain_assets.models import scratch, smollm2
+from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.models.tokenization import end_tokens, load_tokenizer, quiet, tokenless
 
 # Read by the OpenMP runtime when torch is imported, which happens below: threads that wait for one
@@ -31,7 +29,6 @@ SHIPPED: dict[str, Callable[[], Path]] = {
     smollm2.SMOLLM2: smollm2.directory,
 }
 """Models that come without a hub: their names, and what finds or makes their directories."""
-WEIGHT_SUFFIXES = (".safetensors", ".bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,24 +122,6 @@ def _from_hub(model: str) -> Path:
             f'model: there is no directory "{model}", and the hub did not give a model of that name'
             f" ({type(error).__name__}); give a Hugging Face model directory"
         ) from error
-
-
-def weights_digest(directory: Path) -> str:
-    """Digest of everything that shapes the output: weights, configuration and tokenizer files."""
-    shaping = (*WEIGHT_SUFFIXES, ".json", ".model", ".jinja")
-    files = [
-        p
-        for p in directory.iterdir()
-        if p.suffix in shaping and p.is_file() and p.name != NOTES_FILE
-    ]
-    if not any(p.suffix in WEIGHT_SUFFIXES for p in files):
-        raise UserError(f"model: {directory} holds no weights (*.safetensors)")
-    return _digest(tuple(sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files)))
-
-
-@lru_cache(maxsize=256)
-def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
-    return digest_files([Path(path) for path, _, _ in files])
 
 
 def device_named(device: str) -> str:

@@ -20,8 +20,9 @@ def asks_in_chat(run: Run) -> bool:
     for phase in run.phases.values():
         config = phase.config
         own = [m.prompt for m in config.recipe.methods] or [config.prompt]
-        others = [*config.evaluation.suites.values(), *config.sources.values()]
-        if any(settings.chat for settings in (*own, *(each.prompt for each in others))):
+        suites = [suite.prompt for suite in config.evaluation.suites.values()]
+        sources = [source.prompt for source in config.sources.values()]
+        if any(settings.chat for settings in (*own, *suites, *sources)):
             return True
     return False
 

@@ -181,7 +181,9 @@ APART = (
 
 
 def _judged_again(run: Run, manifest: Manifest) -> Check | None:
-    kind = EvaluationResult if manifest.stage == "evaluation" else VerificationsResult
+    kind: type[EvaluationResult | VerificationsResult] = (
+        EvaluationResult if manifest.stage == "evaluation" else VerificationsResult
+    )
     opinion = manifest.result(kind).second_opinion
     return second_opinion(opinion) if opinion else None
 
@@ -198,7 +200,9 @@ SECOND_OPINION = CheckSpec(
 
 
 def _thoughts_close(run: Run, manifest: Manifest) -> Check:
-    kind = EvaluationResult if manifest.stage == "evaluation" else SamplesResult
+    kind: type[EvaluationResult | SamplesResult] = (
+        EvaluationResult if manifest.stage == "evaluation" else SamplesResult
+    )
     return thoughts_close(manifest.result(kind).thoughts)
 
 

@@ -12,6 +12,7 @@ from selftrain_assets.pipeline.run import Run
 from selftrain_assets.pipeline.samples import open_samples, open_verdicts
 from selftrain_assets.pipeline.stage import Bars, Preview, Records
 from selftrain_assets.store import Manifest
+from selftrain_assets.store.workspace import Relation
 
 SHOWN = 5  # records of a kind
 NEVER = "none right"
@@ -29,7 +30,7 @@ def first_records(
 ) -> Records:
     """The first records of a table of a finished stage."""
     with run.store.workspace() as ws:
-        records = ws.read(record, [run.store.table(manifest, table)])
+        records: Relation[Any] = ws.read(record, [run.store.table(manifest, table)])
         return chosen(columns, ws.dicts("previews.first", records=records, most=SHOWN))
 
 

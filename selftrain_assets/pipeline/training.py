@@ -17,7 +17,7 @@ from selftrain_assets.domain.requests import plan_draws
 from selftrain_assets.domain.seeds import derive_seed
 from selftrain_assets.domain.types import Outcome, Problem, Row
 from selftrain_assets.domain.weights import PerMethod, ServedModel, StoredCheckpoint, WeightsRef
-from selftrain_assets.models.loading import weights_digest
+from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.pipeline import checks
 from selftrain_assets.pipeline.checks import require
 from selftrain_assets.pipeline.dataset import DATASET

@@ -15,7 +15,8 @@ from selftrain_assets.domain.weights import (
     StoredCheckpoint,
     WeightsRef,
 )
-from selftrain_assets.models.loading import ModelRef, Policy, resolve_model, weights_digest
+from selftrain_assets.models.digests import weights_digest
+from selftrain_assets.models.loading import ModelRef, Policy, resolve_model
 from selftrain_assets.store import Store
 
 

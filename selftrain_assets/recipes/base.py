@@ -46,8 +46,10 @@ class Recipe(Identity):
 
     if TYPE_CHECKING:
         type: str
-        methods: Sequence[Any]
         sampling: Sampling  # of recipes with one way to solve a problem
+
+        @property
+        def methods(self) -> Sequence[Any]: ...
 
     init_from: InitFrom = Field(
         "base",

@@ -58,7 +58,7 @@ class Database:
         shutil.rmtree(self._spilt, ignore_errors=True)
 
     @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def _as_own_errors(self) -> Iterator[None]:
         """Memory, disk, or a file that went away; and Ctrl-C, for which DuckDB has a name of its
         own."""
         try:
@@ -80,13 +80,13 @@ class Database:
 
     def execute(self, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement."""
-        with self._translated_errors():
+        with self._as_own_errors():
             rows: list[tuple[Any, ...]] = self.connection.execute(sql, values).fetchall()
             return rows
 
     def dicts(self, sql: str, values: Values = ()) -> list[dict[str, Any]]:
         """All rows of a statement, each by its columns."""
-        with self._translated_errors():
+        with self._as_own_errors():
             result = self.connection.execute(sql, values)
             columns = [column[0] for column in result.description]
             return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
@@ -95,7 +95,7 @@ class Database:
         """Columns and rows of a person's statement. UserError carries the first line of what
         DuckDB says."""
         try:
-            with self._translated_errors():
+            with self._as_own_errors():
                 result = self.connection.execute(sql)
                 if result is None:
                     raise UserError("sql: there is no statement")
@@ -112,7 +112,7 @@ class Database:
         """Rows as they come, on a cursor of their own, WINDOW of them in memory.
         `fixed_join_order`: what a join holds in memory is its right side, whatever DuckDB thinks
         of its size; texts belong on the left."""
-        with self._translated_errors():
+        with self._as_own_errors():
             cursor = self.connection.cursor()
             if fixed_join_order:
                 cursor.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
@@ -121,7 +121,7 @@ class Database:
                 self.connection.execute("RESET disabled_optimizers")
         try:
             while True:
-                with self._translated_errors():
+                with self._as_own_errors():
                     rows = cursor.fetchmany(WINDOW)
                 if not rows:
                     return
@@ -134,7 +134,7 @@ class Database:
         import pyarrow as pa
 
         arrow = pa.table(list(columns), schema=schema_of(record))
-        with self._translated_errors():
+        with self._as_own_errors():
             self.connection.register("arrived", arrow)
             self.connection.execute(f"INSERT INTO {table} SELECT * FROM arrived")
             self.connection.unregister("arrived")

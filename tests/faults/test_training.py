@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from selftrain_assets.models.loading import weights_digest
+from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.store import Store
 from tests.faults.harness import Driver, audit
 from tests.lab import SFT

@@ -14,7 +14,8 @@ from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.domain.types import Request
 from selftrain_assets.domain.weights import NOTES_FILE
 from selftrain_assets.engines import TransformersSettings
-from selftrain_assets.models.loading import load_model, resolve_model, weights_digest
+from selftrain_assets.models.digests import weights_digest
+from selftrain_assets.models.loading import load_model, resolve_model
 from selftrain_assets.models.pretrain import example
 from selftrain_assets.models.tokenization import load_tokenizer
 

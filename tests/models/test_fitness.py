@@ -8,8 +8,9 @@ import pytest
 
 from selftrain_assets.domain.errors import ModelError, UserError
 from selftrain_assets.models import finiteness
+from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.models.fitness import require_device, require_trainable, require_usable
-from selftrain_assets.models.loading import ModelRef, load_model, resolve_model, weights_digest
+from selftrain_assets.models.loading import ModelRef, load_model, resolve_model
 from selftrain_assets.trainers.sft import Lora
 
 SIZES = {

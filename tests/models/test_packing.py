@@ -5,7 +5,8 @@ import pytest
 
 from selftrain_assets.domain.errors import ModelError
 from selftrain_assets.models import finiteness, packing
-from selftrain_assets.models.loading import ModelRef, weights_digest
+from selftrain_assets.models.digests import weights_digest
+from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.packing import require_packable
 from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.pipeline.loop import run_rounds

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from selftrain_assets.models.loading import ModelRef, load_model, weights_digest
+from selftrain_assets.models.digests import weights_digest
+from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.trainers import ScriptedTrainer, SftTrainer
 from selftrain_assets.trainers.protocol import TrainingResult
 from selftrain_assets.trainers.sft import Lora, SftExecution

@@ -9,7 +9,7 @@ from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.domain.types import Request
 from selftrain_assets.engines.transformers_engine import TransformersEngine
-from selftrain_assets.models.loading import weights_digest
+from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.trainers import AnyTrainer, ScriptedTrainer
 from selftrain_assets.trainers.early_stopping import EarlyStopping
 from tests.trainers import lab

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from selftrain_assets.domain.errors import DivergenceError, IntegrityError, TaskError
-from selftrain_assets.models.loading import weights_digest
+from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.trainers import SftTrainer
 from selftrain_assets.trainers.early_stopping import EarlyStopping

@@ -120,11 +120,11 @@ def _characters(text: str) -> str:
     """Unicode as LaTeX: `x²` is `x^{2}`, `2½` a mixed number, full-width digits are digits."""
     for run, mark, plain in _RUNS:
         text = run.sub(
-            lambda found, mark=mark, plain=plain: (
+            lambda found, mark=mark, plain=plain: (  # type: ignore[misc]
                 f"{mark}{{{''.join(plain[c] for c in found[0])}}}"
             ),
             text,
-        )  # type: ignore[misc]
+        )
     text = _VULGAR.sub(
         lambda found: (
             f"{found[1]}{unicodedata.normalize('NFKC', found[2])}"
