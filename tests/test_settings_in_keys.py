@@ -15,17 +15,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args, get_origin
-from unittest.mock import patch
 
 import pytest
 from pydantic import BaseModel
 
 from selftrain_assets.config.experiment import Experiment, parse_experiment
 from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.pipeline import loop, training
-from selftrain_assets.pipeline.evaluation import evaluation
-from selftrain_assets.pipeline.inputs import problems
-from selftrain_assets.pipeline.run import BASE, Run
+from selftrain_assets.pipeline.loop import everything_wanted
+from selftrain_assets.pipeline.run import Run
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.tasks.multistep_script import MultistepScript
 from tests import keys
@@ -507,30 +504,23 @@ NAMES = {"inputs/problems": "problems", "base/checkpoint": "base"}
 
 
 def asked(store: Store, config: Experiment) -> dict[str, Any]:
-    """Key and parents that each stage looks for in this finished store, in the last round of the
-    first settings."""
-    found: dict[str, Any] = {}
-
-    def done(
-        run: Run, scope: str, stage: str, key: str, parents: dict[str, str]
-    ) -> Manifest | None:
-        found[f"{scope}/{stage}"] = key, parents
-        return run.manifest(scope, stage)
-
+    """Key and parents that each stage of this finished store wants, in the last round of the first
+    settings."""
     run = Run("known", config, store)
-    last = max(int(m.scope[5:]) for m in store.manifests("known") if m.scope.startswith("iter"))
-    with (
-        patch.object(Run, "done", done),
-        patch.object(Store, "checkpoint_facts", lambda *_: {"adapter": False}),
-        patch.object(Store, "trusts_pools", True),
-        patch.object(training, "require", lambda *_: None),  # of today's problems?
-    ):
-        problems(run), training.base(run), evaluation(run, BASE)
-        for stage in loop.round_stages(config.recipe).values():
-            stage(run, last)
-        for scope, rounds in ((loop.ONE_ROUND, 1), (loop.ALL_ROUNDS, config.rounds)):
-            if run.manifest(scope, "checkpoint"):
-                training.human_only(run, scope, rounds), evaluation(run, scope)
+    last = max(m.scope for m in store.manifests("known") if m.scope.startswith("iter"))
+    controlled = config.model_copy(update={"human_only": True})
+    of_last = controlled.model_copy(update={"rounds": int(last[5:])})
+    wanted_of = {
+        **everything_wanted(replace(run, config=of_last)),
+        **everything_wanted(replace(run, config=controlled)),
+    }
+    found: dict[str, Any] = {}
+    for (scope, stage), wanted in wanted_of.items():
+        if scope.startswith("iter") and scope != last:
+            continue
+        if store.manifest("known", scope, stage) is not None:
+            asked_for = wanted(run)
+            found[f"{scope}/{stage}"] = asked_for.key, asked_for.parents
     return found
 
 
