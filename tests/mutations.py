@@ -152,14 +152,14 @@ MUTATIONS = (
     # -- pipeline: keys, training and measuring
     Mutation(
         "pipeline/training.py",
-        "trainer, inner_stop, validation, seed",
+        "trainer, early_stopping, validation, seed",
         "trainer, validation, seed",
         "tests/pipeline/test_training_keys.py",
     ),
     Mutation(
         "pipeline/training.py",
-        "trainer, inner_stop, validation, seed",
-        "trainer, inner_stop, seed",
+        "trainer, early_stopping, validation, seed",
+        "trainer, early_stopping, seed",
         "tests/pipeline/test_training_keys.py",
     ),
     Mutation(
@@ -313,13 +313,13 @@ MUTATIONS = (
         "tests/reports/test_recipe_tables.py",
     ),
     Mutation(
-        "reports/methods.py",
+        "recipes/mmst/report.py",
         "cell.correct / cell.samples if cell.samples else 0.0",
         "cell.correct",
         "tests/reports/test_recipe_tables.py",
     ),
     Mutation(
-        "reports/methods.py",
+        "recipes/mmst/report.py",
         ".get(method, {}).get(origin, 0)",
         ".get(origin, {}).get(method, 0)",
         "tests/reports/test_recipe_tables.py",
@@ -331,7 +331,7 @@ MUTATIONS = (
         "tests/reports/test_recipe_tables.py",
     ),
     Mutation(
-        "reports/trajectories.py",
+        "recipes/tripost/report.py",
         "[number(of.direct), number(of.final)]",
         "[number(of.final), number(of.direct)]",
         "tests/reports/test_recipe_tables.py",
