@@ -83,7 +83,8 @@ def _views(db: Database, store: Store) -> None:
         db.view_by_scope(name, table.record, _files(store, manifests, [table]))
     for name, record in (("members", SampleMembership), ("judged", VerdictMembership)):
         alike = [table for table in tables.values() if table.record is record]
-        db.view_by_scope(name, record, _files(store, manifests, alike))
+        files = _files(store, manifests, alike)
+        db.view_by_scope(name, record, files, ("experiment", "scope", "stage"))
     db.script("views")
     columns = [[_cell(manifest, name) for manifest in manifests] for name in ManifestLine._fields]
     db.insert_columns("manifests", ManifestLine, columns)

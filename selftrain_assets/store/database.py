@@ -145,14 +145,18 @@ class Database:
         self.execute(f"CREATE OR REPLACE VIEW {name} AS {read_files(record, files)}")
 
     def view_by_scope(
-        self, name: str, record: type, files: Iterable[tuple[dict[str, str], Path]]
+        self,
+        name: str,
+        record: type,
+        files: Iterable[tuple[dict[str, str], Path]],
+        columns: Iterable[str] = ("experiment", "scope"),
     ) -> None:
-        """Records of files, with columns that say where each is from: its experiment, its scope,
-        and the stage of the round."""
-        nowhere = dict.fromkeys(("experiment", "scope", "stage"), "")
+        """Records of files, with these columns that say where each is from."""
+        nowhere = dict.fromkeys(columns, "")
         parts = [f"SELECT {_constants(nowhere)}, * FROM ({read_files(record, [])}) WHERE false"]
         for place, file in files:
-            parts.append(f"SELECT {_constants(place)}, * FROM {parquet([file])}")
+            here = {column: place[column] for column in nowhere}
+            parts.append(f"SELECT {_constants(here)}, * FROM {parquet([file])}")
         self.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
 
     def write(self, sql: str, path: Path, format: FileFormat = "parquet") -> None:

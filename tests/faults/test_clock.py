@@ -26,8 +26,9 @@ HOUR = 3600.0
 READS_THE_WALL_CLOCK = {
     "old_images.py": "the age of an image, by the engine's date",
     "operations/retract.py": "a retraction's date",
-    "tracking.py": "the time of a point in a tracker",
+    "trainers/tracking.py": "the time of a point in a tracker",
     "pipeline/run.py": "a manifest's date, and the time that chat templates are told from then on",
+    "store/tables.py": "whether a file is so young that its hash may be that of a former one",
     "operations/garbage.py": "the age of a temporary file, before its lease is asked for",
 }
 

@@ -423,7 +423,7 @@ LORA = {"steps": 1, "batch_size": 4, "lora": {"r": 4}}
             {"base": {"fine_tune": "human", "trainer": LORA | {"lora": {"r": 8}}}, "trainer": LORA},
             (
                 r"trainer\.lora\.r: 4 cannot go on from the adapter of the base, which has 8; set"
-                r" the same, or recipe\.start: pretrained"
+                r" the same, or recipe\.init_from: pretrained"
             ),
         ),
         (

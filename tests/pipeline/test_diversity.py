@@ -14,7 +14,7 @@ from selftrain_assets.domain.diversity import near_duplicates
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.selection import make_row
 from selftrain_assets.domain.types import Problem, Row
-from selftrain_assets.pipeline import dataset, inputs, sampling
+from selftrain_assets.pipeline import dataset, inputs, samples
 from selftrain_assets.pipeline import diversity as measuring
 from selftrain_assets.pipeline.diversity import OWN, TOP, TOP_PROBLEMS, diversity
 from selftrain_assets.pipeline.loop import run_rounds
@@ -194,7 +194,7 @@ def test_a_dataset_of_before_is_shown_without_it_and_measured_without_training_a
 ):
     run = opened(rounds=1)
     with monkeypatch.context() as before:
-        for stage in (inputs, sampling, dataset):
+        for stage in (inputs, samples, dataset):
             before.setattr(stage, "VERSION", 1)
         before.setattr(dataset, "diversity", lambda *_: {})
         run_rounds(run, [1])

@@ -8,7 +8,7 @@ import pytest
 
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.dagster.metadata import _numbers
-from selftrain_assets.dagster.previews import PREVIEWS
+from selftrain_assets.dagster.previews import preview
 from selftrain_assets.domain.errors import ModelError, TaskError, UserError
 from selftrain_assets.domain.types import Row
 from selftrain_assets.models.pretrain import random_expression, solve
@@ -203,11 +203,8 @@ def test_thought_and_answer_are_two_columns_wherever_samples_are_shown(finished)
     )
     assert rows
     assert all(thought + answer == completion for thought, answer, completion, _ in rows)
-    assert "| prompt | thought | answer |" in PREVIEWS["samples"](run, made["samples"])["preview"]
-    assert (
-        "| prompt | thought | answer |"
-        in PREVIEWS["verifications"](run, made["verifications"])["preview"]
-    )
+    assert "| prompt | thought | answer |" in preview(run, made["samples"])["preview"]
+    assert "| prompt | thought | answer |" in preview(run, made["verifications"])["preview"]
     facts = Lineage(run.store).sample(rows[0][3]).facts
     assert (facts["thought"], facts["answer"]) == rows[0][:2]
     assert "completion" not in facts

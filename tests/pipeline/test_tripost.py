@@ -22,7 +22,7 @@ from selftrain_assets.operations.lineage import Lineage
 from selftrain_assets.operations.retract import retract
 from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.pipeline.run import Run
-from selftrain_assets.recipes.tripost.stages import turn_rows
+from selftrain_assets.recipes.tripost.dataset import turn_rows
 from selftrain_assets.store import Store
 from selftrain_assets.trainers.examples import IGNORED, tokenize
 from tests import lab

@@ -40,7 +40,7 @@ WITH usable AS (
     UNION ALL
     (SELECT * FROM usable WHERE $dedup <> 'none'
      QUALIFY row_number() OVER (PARTITION BY problem_id, method, solution
-                                ORDER BY translates IS NOT NULL, iteration DESC, index, sample_key) = 1)
+                                ORDER BY origin IS NOT NULL, iteration DESC, index, sample_key) = 1)
 ), ranked AS (
     SELECT * EXCLUDE (solution, index, learnt_tokens), row_number() OVER (PARTITION BY problem_id, method ORDER BY
         CASE $choice WHEN 'first' THEN index WHEN 'shortest' THEN learnt_tokens END,
@@ -54,7 +54,7 @@ WITH usable AS (
 ), sizes AS (
     SELECT CASE $size_match WHEN 'per_method' THEN method END AS lot,
            sum(CASE $cap WHEN 0 THEN solutions ELSE least(solutions, $cap) END) AS own
-    FROM (SELECT method, problem_id, count(*) AS solutions FROM distinct_solutions WHERE translates IS NULL GROUP BY ALL)
+    FROM (SELECT method, problem_id, count(*) AS solutions FROM distinct_solutions WHERE origin IS NULL GROUP BY ALL)
     GROUP BY ALL
 ), matched AS (
     SELECT numbered.* EXCLUDE (lot, number)
