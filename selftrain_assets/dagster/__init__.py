@@ -1,2 +1,4 @@
-"""An experiment's asset graph. An asset body reads its inputs, calls the stage, and returns what
-the UI shows."""
+"""An experiment's asset graph.
+
+An asset body reads its inputs, calls the stage, and returns what the UI shows.
+"""

@@ -34,9 +34,11 @@ def compare_with_dagster(run: Run) -> list[Finding]:
 
 
 def differences(run: Run, instance: dg.DagsterInstance) -> Iterator[Finding]:
-    """What one of them has and the other has not, or has with another digest. The report has no
-    digest. The log may hold what was made in other stores, or in a store that it does not name:
-    that says nothing of this one."""
+    """What one of them has and the other has not, or has with another digest.
+
+    The report has no digest. The log may hold what was made in other stores, or in a store that it
+    does not name: that says nothing of this one.
+    """
     for spec in asset_specs(run.config):
         key = asset_key(run.name, spec.name)
         if spec.partitioned:

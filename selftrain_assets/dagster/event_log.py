@@ -29,8 +29,11 @@ Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
 def open_instance() -> dg.DagsterInstance:
-    """The instance in DAGSTER_HOME. Dagster breaks its database where several processes make it
-    at once, so that one at a time opens it."""
+    """The instance in DAGSTER_HOME.
+
+    Dagster breaks its database where several processes make it at once, so that one at a time opens
+    it.
+    """
     with FileLock(Path(os.environ["DAGSTER_HOME"]) / ".selftrain.lock"):
         instance = dg.DagsterInstance.get()
         instance.event_log_storage.is_persistent  # noqa: B018  makes the database where there is none
@@ -127,8 +130,10 @@ def _missing(
     version: str | None,
     made: Callable[[], dg.MaterializeResult],
 ) -> Iterator[Event]:
-    """Events of an asset of this data version, unless the log holds it from this store. Without
-    a version there are always some."""
+    """Events of an asset of this data version, unless the log holds it from this store.
+
+    Without a version there are always some.
+    """
     key = asset_key(run.name, name)
     if (
         version is not None

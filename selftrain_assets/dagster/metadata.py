@@ -1,5 +1,7 @@
-"""What the Dagster UI shows of a finished stage. Numbers are named alike in every round, so the
-UI plots them."""
+"""What the Dagster UI shows of a finished stage.
+
+Numbers are named alike in every round, so the UI plots them.
+"""
 
 from __future__ import annotations
 

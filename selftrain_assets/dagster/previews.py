@@ -1,5 +1,7 @@
-"""What a person looks at first: a few records of each stage, and its figure. As Markdown or PNG;
-no Dagster in here."""
+"""What a person looks at first: a few records of each stage, and its figure.
+
+As Markdown or PNG; no Dagster in here.
+"""
 
 from __future__ import annotations
 

@@ -15,8 +15,11 @@ from selftrain_assets.verifiers import SandboxSettings
 
 
 class StoreResource(dg.ConfigurableResource):
-    """Where samples, verdicts, rows and weights are kept. Explicit storage, not an IO manager:
-    payloads are resumable partial state that the command line reads too."""
+    """Where samples, verdicts, rows and weights are kept.
+
+    Explicit storage, not an IO manager: payloads are resumable partial state that the command line
+    reads too.
+    """
 
     root: str = Field(description="a folder on a local disk")
 
@@ -33,8 +36,10 @@ def _as_in(settings: type[BaseModel], name: str, bounds: str) -> str:
 
 
 class LaunchSettings(dg.ConfigurableResource):
-    """What may be changed for one launch: how it runs, never what it computes. Everything else
-    is in the experiment's file, so that a launch can always be made again from it."""
+    """What may be changed for one launch: how it runs, never what it computes.
+
+    Everything else is in the experiment's file, so that a launch can always be made again from it.
+    """
 
     batch_size: int | None = Field(
         None,

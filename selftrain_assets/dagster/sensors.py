@@ -22,8 +22,9 @@ SECONDS_BETWEEN = 15
 def next_round_sensor(
     name: str, config: Experiment, job: UnresolvedAssetJobDefinition
 ) -> dg.SensorDefinition:
-    """Starts round i+1 when checkpoint[i] is there, once per digest of its weights. Off until
-    somebody turns it on.
+    """Starts round i+1 when checkpoint[i] is there, once per digest of its weights.
+
+    Off until somebody turns it on.
 
     It looks at state, not at events: an asset sensor sees only the newest event of a tick and can
     miss a checkpoint. Round 1 is started by hand.

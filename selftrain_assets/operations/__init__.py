@@ -1,2 +1,5 @@
-"""What is done to a store besides running rounds: audit, retract, verify again, collect garbage,
-trace, export, sweep."""
+"""Operations on a store other than running rounds.
+
+They audit it, retract samples, verify samples again, collect garbage, trace lineage, export
+checkpoints and run sweeps.
+"""

@@ -1,4 +1,4 @@
-"""What is wanted, committed and owed, for each stage of each round, beside what the store holds."""
+"""Compare what each stage of each round wants with what the store has committed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,20 @@ from selftrain_assets.pipeline.stage import StageSpec
 from selftrain_assets.pipeline.stages import round_stages
 from selftrain_assets.store.inspection import PoolState, keys_if_readable
 
-# an earlier stage is missing, or cannot be read
+# Errors that mean that an earlier stage is missing or cannot be read.
 UNFINISHED = (SelftrainError, KeyError, ValueError, TypeError)
 
 
 def owed(run: Run, scopes: Iterable[str]) -> list[tuple[str, str]]:
-    """Stages of these scopes that a run would do anew under the settings of today, or could not
-    yet do; in their order."""
+    """List the stages that are unfinished or out of date under the current settings.
+
+    Args:
+        run: The experiment.
+        scopes: Scopes to look at, such as `base` or `iter-001`.
+
+    Returns:
+        Pairs of scope and stage, in the order in which a run would do them.
+    """
     chosen = set(scopes)
     return [
         (scope, stage)
@@ -41,7 +48,11 @@ def _is_met(run: Run, scope: str, stage: str, wanted_of: WantedOf) -> bool:
 
 
 def audit(inspector: Inspector, run: Run) -> list[Line]:
-    """Lines of an experiment, in the order of its stages; what is wrong is told to `inspector`."""
+    """Audit an experiment that has a file; findings are added to `inspector`.
+
+    Returns:
+        One line for each stage, in the order of the stages.
+    """
     kept = inspector.experiment(run.name)
     kept.inspect()
     stages = everything_wanted(run)
@@ -53,7 +64,11 @@ def audit(inspector: Inspector, run: Run) -> list[Line]:
 
 
 def audit_without_settings(inspector: Inspector, name: str) -> list[Line]:
-    """Lines of an experiment that is in the store but has no file any more."""
+    """Audit an experiment that is in the store but has no file any more.
+
+    Returns:
+        One line for each stage that has a manifest.
+    """
     kept = inspector.experiment(name)
     kept.inspect()
     return [_left(name, place, each) for place, each in kept.kept.items()]
@@ -112,7 +127,7 @@ class _Audited:
         )
 
     def _is_done(self, scope: str, stage: str, wanted_of: WantedOf) -> bool:
-        """Would a run leave this stage as it is?"""
+        """Return whether a run would leave this stage as it is."""
         manifest = self.manifests.current.get((scope, stage))
         if manifest is None:
             return False
@@ -128,8 +143,10 @@ class _Audited:
     def _wanted(
         self, scope: str, stage: str, done: bool, kept: Kept
     ) -> tuple[set[str] | None, list[PoolState]]:
-        """Keys that the settings ask for, or None where an earlier stage decides that; and the
-        pools they belong in."""
+        """Return the keys that the settings ask for, and the pools that they belong in.
+
+        The keys are None where the result of an earlier stage decides them.
+        """
         policy = self._digest(scope, "checkpoint" if stage == "evaluation" else "policy")
         match stage:
             case "policy" | "checkpoint":
@@ -178,8 +195,10 @@ class _Audited:
             return None
 
     def _asked(self, scope: str, stage: StageSpec) -> list[Draws] | None:
-        """What a round asks for; without a policy the keys say nothing, but their number is
-        right."""
+        """Return the requests of a round, or None if they cannot be known yet.
+
+        Without a policy the keys of the requests are meaningless, but their number is right.
+        """
         assert stage.requests is not None
         run = stage.in_round(self.run, iteration_of(scope))
         try:
@@ -190,8 +209,11 @@ class _Audited:
     def _verdict_keys(
         self, asked: Iterable[Draws], policy: str, drawn_only: bool = False
     ) -> set[str]:
-        """Keys of the verdicts on these; of a sample that is not there, which has no text to
-        judge, only something that stands for its verdict, or nothing if `drawn_only`."""
+        """Return the keys of the verdicts on these samples.
+
+        A sample that is missing has no text, so its verdict has no key: a placeholder stands in for
+        it, or nothing if `drawn_only`.
+        """
         digests = {p.id: problem_digest(p) for p in self.run.problems}
         verifiers = {name: way.verifier_fingerprint for name, way in self.run.ways.items()}
         texts = self.inspector.texts(policy)
@@ -233,8 +255,7 @@ class _Audited:
         return len(wanted & set(kept.keys)) if done else 0
 
     def _evidence(self, scope: str) -> tuple[set[str], list[PoolState]]:
-        """Keys of the samples and verdicts of a finished evaluation, and the pools that hold
-        them."""
+        """Return the keys of the samples and verdicts of a finished evaluation, and their pools."""
         policy = self._digest(scope, "checkpoint") or ""
         asked = evaluation_draws(self.run, policy)
         pools = [self.inspector.samples(policy), *self._verdicts(policy)]
@@ -263,14 +284,16 @@ def _keys(asked: Iterable[Draws]) -> set[str]:
 
 
 def _distinct(pools: list[PoolState], kept: Kept) -> list[PoolState]:
-    """The pools of a line, each once."""
+    """Return the pools of a line without repetition."""
     every = [*pools, *kept.pools]
     return list({p.directory: p for p in every}.values())
 
 
 def _quarantined(pool: PoolState, keys: set[str]) -> int:
-    """How many of these keys are in files put aside; a file that cannot be read counts with all
-    its records."""
+    """Count how many of these keys are in quarantined files.
+
+    A file that cannot be read counts with all its records.
+    """
     total = 0
     for path, records in pool.quarantined:
         found = keys_if_readable(path)

@@ -1,4 +1,4 @@
-"""Parquet is the truth, DuckDB the way to ask: views over what manifests list."""
+"""Query the store with SQL: DuckDB views over the Parquet files that manifests list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from selftrain_assets.store.workspace import queries
 
 
 class ManifestLine(NamedTuple):
-    """A manifest as `selftrain sql` shows it; what has parts is JSON."""
+    """A row of the view `manifests` in `selftrain sql`; fields with structure are JSON."""
 
     experiment: str
     scope: str
@@ -40,7 +40,14 @@ class ManifestLine(NamedTuple):
 
 
 def query(store: Store, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Columns and rows of one statement. UserError carries the first line of what DuckDB says."""
+    """Run one SQL statement over the store.
+
+    Returns:
+        The column names and the rows.
+
+    Raises:
+        UserError: DuckDB refuses the statement; has the first line of its message.
+    """
     _check_files(store)
     with store.database() as db:
         _views(db, store)
@@ -50,7 +57,15 @@ def query(store: Store, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 def verdicts_of_round(
     store: Store, experiment: str, scope: str, outcome: str | None, most: int
 ) -> list[dict[str, Any]]:
-    """Some samples of a round with their verdicts, of all outcomes or of one."""
+    """Return up to `most` samples of a round with their verdicts.
+
+    Args:
+        store: The store.
+        experiment: Name of the experiment.
+        scope: The round, such as `iter-001`.
+        outcome: Only verdicts with this outcome; None is all.
+        most: Largest number of samples.
+    """
     _check_files(store)
     with store.database() as db:
         _views(db, store)
@@ -59,8 +74,10 @@ def verdicts_of_round(
 
 
 def _check_files(store: Store) -> None:
-    """IntegrityError at the first listed file that is damaged: DuckDB may read a flipped byte
-    without a word."""
+    """Raise IntegrityError at the first listed file that is damaged.
+
+    DuckDB does not check: it may read a flipped byte without an error.
+    """
     for pool in (*store.all_samples(), *store.all_verifications()):
         pool.check()
     for manifest in store.manifests():
@@ -69,8 +86,10 @@ def _check_files(store: Store) -> None:
 
 
 def _views(db: Database, store: Store) -> None:
-    """The relations that queries/views.sql builds on, and what it builds; reading locks no writer
-    out."""
+    """Create the views of queries/views.sql and the relations that they read.
+
+    Reading does not block writers.
+    """
     db.view("sample_pool", Sample, [file for pool in store.all_samples() for file in pool.files()])
     db.view(
         "verification_pool",
@@ -98,7 +117,7 @@ def _cell(manifest: Manifest, name: str) -> Any:
 def _files(
     store: Store, manifests: Sequence[Manifest], tables: Sequence[TableSpec]
 ) -> list[tuple[dict[str, str], Path]]:
-    """Files of these tables, with what says of each record where it is from."""
+    """Return the files of these tables, each with its experiment, scope and stage."""
     return [
         (
             {"experiment": m.experiment, "scope": m.scope, "stage": m.stage},

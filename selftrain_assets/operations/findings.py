@@ -1,4 +1,4 @@
-"""What an audit says: lines of numbers and findings in sentences."""
+"""The result of an audit: numbers for each stage, and findings as sentences."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ FindingKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One stage of one round. A number is None where it cannot be known before an earlier stage is
-    finished.
+    """The audit of one stage of one round.
 
-    `wanted` is what the settings ask for, `committed` what of it lies under a committed manifest.
-    `duplicated` counts keys that occur more than once in a pool or a table, `lost` keys or files
-    that a manifest names and nothing holds, `quarantined` keys of this stage in shards that were
-    put aside.
+    A number is None if it cannot be known before an earlier stage is finished.
+
+    Attributes:
+        wanted: Number of keys that the settings ask for.
+        committed: Number of wanted keys that are in files listed by a manifest.
+        duplicated: Keys that occur more than once in a pool or a table.
+        lost: Keys or files that a manifest names and that do not exist.
+        quarantined: Keys of this stage in shards that were put in quarantine.
     """
 
     experiment: str
@@ -52,8 +55,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A sentence that says what is the matter, where, and what to do. `wrong` is False for what
-    does no harm."""
+    """A sentence that says what is wrong, where, and what to do about it.
+
+    `wrong` is False for what does no harm.
+    """
 
     kind: FindingKind
     sentence: str
@@ -62,7 +67,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Everything that was looked at and everything that was found."""
+    """All lines and findings of an audit."""
 
     lines: tuple[Line, ...]
     findings: tuple[Finding, ...]

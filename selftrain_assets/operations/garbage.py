@@ -1,7 +1,7 @@
-"""What no manifest needs, and how it is let go of.
+"""Find and remove the files that no manifest needs.
 
-Needed is what a current manifest refers to, or one in history/: tables, weights, and the pools of
-every policy that is named. Each thing is looked at once more under the lease of whoever could be
+A file is needed if a current manifest, or one in history/, refers to it: tables, weights, and the
+pools of every policy that is named. Each file is checked again under the lease of whoever could be
 writing it, and only then removed.
 """
 
@@ -50,7 +50,7 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What was found, whether it was removed, and in sentences what was left alone for now."""
+    """The files found, whether they were removed, and sentences on what was left alone for now."""
 
     garbage: tuple[Garbage, ...]
     left_alone: tuple[str, ...]
@@ -73,8 +73,14 @@ class _Found:
 def collect(
     store: Store, *, delete: bool = False, history: bool = False, quarantine: bool = False
 ) -> Collected:
-    """List what no manifest needs, and remove it if `delete`. `history` and `quarantine` let go
-    of those as well."""
+    """List what no manifest needs, and remove it if `delete`.
+
+    Args:
+        store: The store.
+        delete: Remove what is found.
+        history: Count manifests that were replaced, and what only they need, as garbage too.
+        quarantine: Count quarantined files as garbage too.
+    """
     search = _Search(store, history)
     garbage: list[Garbage] = []
     left: list[str] = []
@@ -113,8 +119,11 @@ def collect(
 
 @dataclass(frozen=True, slots=True)
 class _Needs:
-    """What manifests refer to: (experiment, scope, file), the short keys of weights, and the
-    short digests of policies."""
+    """What manifests refer to.
+
+    These are tables as (experiment, scope, file), short keys of weights, and short digests of
+    policies.
+    """
 
     tables: frozenset[tuple[str, str, str]]
     weights: frozenset[str]
@@ -144,7 +153,7 @@ class _Search:
                 yield manifest
 
     def needs(self) -> _Needs:
-        """Read anew each time: a run may have committed since."""
+        """Read the manifests anew each time, because a run may have committed since."""
         tables, weights, policies = set(), set(), set()
         for m in self._manifests():
             tables |= {(m.experiment, m.scope, file) for file, _, _ in m.files.values()}
@@ -161,7 +170,7 @@ class _Search:
         return name not in getattr(self.needs(), what)
 
     def temporaries(self, left: list[str]) -> Iterator[_Found]:
-        """Files of interrupted writes, and outputs of interrupted trainings."""
+        """Find files of interrupted writes and outputs of interrupted trainings."""
         found = [p for p in sorted(self.store.root.rglob(".*")) if _TEMPORARY.fullmatch(p.name)]
         scratch = [
             p
@@ -192,7 +201,7 @@ class _Search:
         return self.store.checkpoint_facts(key) is not None
 
     def _leases_around(self, path: Path) -> tuple[Path, ...]:
-        """Leases of those who could be writing here."""
+        """Return the leases of all who could be writing here."""
         scratch = self.store.root / "scratch"
         if path.is_relative_to(scratch):
             key = path.relative_to(scratch).parts[0].removeprefix(".").removesuffix(".removed")
@@ -208,13 +217,13 @@ class _Search:
         )
 
     def superseded(self) -> Iterator[_Found]:
-        """Manifests that were replaced, where history is let go of."""
+        """Find manifests that were replaced, if history is to be removed."""
         for experiment in self._experiments() if self.history else ():
             for path in manifest_files(experiment, True):
                 yield _Found("history", path, "a later version took its place")
 
     def tables(self) -> Iterator[_Found]:
-        """Tables that no manifest lists."""
+        """Find tables that no manifest lists."""
         needed = self.needs().tables
         for experiment in self._experiments():
             for path in sorted(experiment.glob("*/*.parquet")):
@@ -231,7 +240,7 @@ class _Search:
                     )
 
     def weights(self) -> Iterator[_Found]:
-        """Checkpoints that no manifest refers to."""
+        """Find checkpoints that no manifest refers to."""
         needed = self.needs().weights
         for path in sorted((self.store.root / "checkpoints").glob("*/")):
             if path.is_dir() and path.name not in {*needed, QUARANTINE}:
@@ -245,8 +254,7 @@ class _Search:
                 )
 
     def pools(self) -> Iterator[_Found]:
-        """Pools of policies that no manifest names, and in the others shards that are not
-        listed."""
+        """Find pools of policies that no manifest names, and unlisted shards in the other pools."""
         policies = self.needs().policies
         for folder in pool_folders(self.store.root):
             listing = pool_listing(folder)
@@ -271,7 +279,10 @@ class _Search:
                 )
 
     def quarantined(self) -> Iterator[_Found]:
-        """Shards that were put aside in pools that stay, tables and weights."""
+        """Find quarantined shards, tables and weights.
+
+        In pools of policies that no manifest names, the whole pool is garbage already.
+        """
         policies = self.needs().policies
         for folder in pool_folders(self.store.root):
             for path in sorted((folder / QUARANTINE).glob("*")) if folder.name in policies else ():
@@ -297,8 +308,7 @@ def _is_orphan(path: Path) -> bool:
 
 
 def _age(path: Path) -> float:
-    """Seconds since the newest change in a file or folder; nothing for what has just been
-    renamed away."""
+    """Return the seconds since the newest change in a file or folder; 0 if it was just renamed."""
     try:
         changed = (
             [p.stat().st_mtime for p in (path, *path.rglob("*"))]
@@ -319,7 +329,10 @@ def _size(path: Path) -> int:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder. A pool's lock stays: somebody may be waiting for it."""
+    """Remove a file or a folder.
+
+    A pool's lock stays, because another process may be waiting for it.
+    """
     if not path.is_dir():
         path.unlink(missing_ok=True)
         return

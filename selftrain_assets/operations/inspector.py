@@ -1,5 +1,7 @@
-"""Is what manifests say true? Files, checksums, keys, parents and weights, without asking any
-settings."""
+"""Check that what manifests say is true.
+
+Checks files, checksums, keys, parents and weights, without reading any settings.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,14 @@ from selftrain_assets.store.lease import is_held
 
 @dataclass(slots=True)
 class Kept:
-    """What is left of one stage's manifest: its table's keys where they can be read, and what is
-    the matter."""
+    """What exists of the things that the manifest of one stage lists.
+
+    Attributes:
+        keys: Keys of its table, where they can be read.
+        pools: Pools of its samples or verdicts.
+        duplicated: Number of keys that occur more than once.
+        lost: Number of keys or files that do not exist.
+    """
 
     keys: list[str] = field(default_factory=list)
     pools: list[PoolState] = field(default_factory=list)
@@ -45,8 +53,7 @@ class Kept:
 
 
 class Inspector:
-    """Looks at a store once: each pool, table and checkpoint is read a single time. Collects
-    findings."""
+    """Checks a store once and collects findings; each pool, table and checkpoint is read once."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -61,17 +68,17 @@ class Inspector:
         return tuple(self._findings.values())
 
     def find(self, kind: FindingKind, sentence: str, wrong: bool = True) -> None:
-        """Note a finding; the same sentence is noted once."""
+        """Add a finding; the same sentence is added only once."""
         self._findings.setdefault(sentence, Finding(kind, sentence, wrong))
 
     def shown(self, path: Path) -> str:
-        """A path as seen from the store's root."""
+        """Return a path relative to the store's root."""
         return str(path.relative_to(self.store.root))
 
     # -- pools -------------------------------------------------------------------------------------
 
     def all_pools(self) -> None:
-        """Look at every pool, those that no experiment refers to included."""
+        """Check every pool, including those that no experiment refers to."""
         for folder in pool_folders(self.store.root):
             self.pool(folder)
 
@@ -79,7 +86,7 @@ class Inspector:
         return self.pool(self.store.samples(policy).directory)
 
     def texts(self, policy: str) -> dict[str, str]:
-        """Digests of the completions under their samples' keys, of the shards that can be read."""
+        """Return digests of completions by sample key, from the shards that can be read."""
         pool = self.store.samples(policy)
         if policy not in self._texts:
             damaged = {fault.file for fault in self.pool(pool.directory).faults}
@@ -98,7 +105,7 @@ class Inspector:
         return self.pool(self.store.verifications(verifier, policy).directory)
 
     def pool(self, directory: Path) -> PoolState:
-        """The state of a pool; what is wrong with its files is noted the first time."""
+        """Return the state of a pool; what is wrong with its files is reported the first time."""
         if directory not in self._pools:
             self._pools[directory] = state = pool_state(directory)
             self._judge_pool(state)
@@ -143,7 +150,7 @@ class Inspector:
     # -- weights -----------------------------------------------------------------------------------
 
     def weights(self, weights: WeightsRef) -> bool:
-        """Are these weights there and unchanged?"""
+        """Return whether these weights exist and are unchanged."""
         if weights.digest not in self._weights:
             self._weights[weights.digest] = sentence = self._fault_of_weights(weights)
             if sentence:
@@ -167,13 +174,13 @@ class Inspector:
     # -- stages ------------------------------------------------------------------------------------
 
     def experiment(self, name: str) -> ManifestsOf:
-        """The manifests of an experiment, current and replaced."""
+        """Return the manifests of an experiment, current and replaced."""
         return ManifestsOf(self, name)
 
 
 @dataclass
 class ManifestsOf:
-    """The manifests of one experiment. `current` maps (scope, stage) to those that can be read."""
+    """The manifests of one experiment; `current` maps (scope, stage) to those that can be read."""
 
     inspector: Inspector
     name: str
@@ -188,7 +195,7 @@ class ManifestsOf:
 
     @cached_property
     def kept(self) -> dict[tuple[str, str], Kept]:
-        """What is left of each current stage; judged once."""
+        """What exists of each current stage; checked once."""
         return {place: self._judge(manifest) for place, manifest in self.current.items()}
 
     def _read(self, history: bool) -> Iterator[Manifest]:
@@ -205,8 +212,7 @@ class ManifestsOf:
                 yield manifest
 
     def inspect(self) -> None:
-        """Judge everything: current manifests, those they replaced, and files that neither
-        lists."""
+        """Check current manifests, replaced manifests, and files that neither lists."""
         assert self.kept is not None
         past = list(self._read(history=True))
         for manifest in past:
@@ -301,7 +307,7 @@ class ManifestsOf:
         return kept
 
     def _weights(self, manifest: Manifest) -> bool:
-        """Are the weights there and unchanged?"""
+        """Return whether the weights of a manifest exist and are unchanged."""
         weights = manifest.references.weights
         return weights is None or self.inspector.weights(weights)
 
@@ -332,8 +338,11 @@ class ManifestsOf:
             )
 
     def _teacher(self, manifest: Manifest, digest: str) -> None:
-        """The weights are pinned, whatever becomes of the experiment that made them; but it may
-        have made others since."""
+        """Report a teacher whose experiment has a new checkpoint since.
+
+        The weights that were used are pinned, so they stay valid whatever becomes of that
+        experiment.
+        """
         teacher = manifest.result(PolicyResult).teacher
         scope = iteration_scope(teacher.iteration) if teacher else ""
         now = (
@@ -351,8 +360,11 @@ class ManifestsOf:
             )
 
     def _start(self, manifest: Manifest, digest: str) -> None:
-        """A training begins from a checkpoint of the experiment, or from the model that its base
-        began from."""
+        """Report a training that began from weights that are no longer current.
+
+        It has to begin from a checkpoint of the experiment, or from the model that its base began
+        from.
+        """
         base = self.current.get(("base", "checkpoint"))
         known = {m.digest for (_, stage), m in self.current.items() if stage == "checkpoint"}
         if manifest.scope != "base" and digest not in known | {

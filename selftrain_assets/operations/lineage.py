@@ -1,9 +1,7 @@
-"""Where a checkpoint comes from, down to each row's prompt, seed and verdict; and where a sample
-went.
+"""Trace a checkpoint back to the samples of each row, or a sample forward to checkpoints.
 
-Everything is read off manifests and tables: Dagster's database is not needed. Versions that were
-superseded are followed too, since edges are digests and history/ keeps the manifests that they
-name.
+Everything is read from manifests and tables: Dagster's database is not needed. Superseded versions
+are followed too, since edges are digests and history/ keeps the manifests that they name.
 """
 
 from __future__ import annotations
@@ -30,8 +28,10 @@ from selftrain_assets.store.lookup import Files, lookup, nth
 
 @dataclass(frozen=True)
 class Node:
-    """One thing in a lineage, what is known of it, and what it was made from (or, forward, what
-    was made from it)."""
+    """An item of a lineage, its facts, and the items that it was made from.
+
+    In a forward lineage, the items that were made from it.
+    """
 
     kind: str
     name: str
@@ -40,8 +40,7 @@ class Node:
 
 
 class Lineage:
-    """The manifests of a store, or of one experiment of it, current and superseded, found by
-    what they are."""
+    """The manifests of a store or of one experiment, current and superseded."""
 
     def __init__(self, store: Store, experiment: str = "*") -> None:
         self.store = store
@@ -51,7 +50,7 @@ class Lineage:
         self._stages = every_stage()
 
     def of(self, stage: str, **wanted: str) -> Iterator[Manifest]:
-        """Manifests of a stage with these experiment, scope or digest; current ones first."""
+        """Yield manifests of a stage with this experiment, scope or digest; current ones first."""
         return (
             m
             for m in self.manifests
@@ -59,7 +58,7 @@ class Lineage:
         )
 
     def is_current(self, manifest: Manifest) -> bool:
-        """Whether it was not superseded."""
+        """Return whether the manifest was not superseded."""
         return any(m is manifest for m in self.manifests[: self._current])
 
     def table(self, manifest: Manifest, name: str) -> Files:
@@ -69,8 +68,16 @@ class Lineage:
     # -- back --------------------------------------------------------------------------------------
 
     def checkpoint(self, experiment: str, scope: str, row: int | None = None) -> Node:
-        """All that a checkpoint comes from; with `row`, from 1, that row of its dataset down to
-        its prompt and verdict."""
+        """Trace a checkpoint back to everything that it was made from.
+
+        Args:
+            experiment: Name of the experiment.
+            scope: Scope of the checkpoint, such as `iter-001`.
+            row: Position of a row of its dataset, from 1, that is traced to its prompt and verdict.
+
+        Raises:
+            UserError: There is no such checkpoint or row.
+        """
         found = next(self.of("checkpoint", experiment=experiment, scope=scope), None)
         if found is None:
             raise UserError(
@@ -103,7 +110,7 @@ class Lineage:
         return Node("checkpoint", name, facts, edges)
 
     def _forked(self, checkpoint: Manifest) -> dict[str, str]:
-        """What its round was the first to change, where its experiment goes on from another."""
+        """Return the settings that a fork changes in this round, if its experiment is a fork."""
         policies = self.of("policy", experiment=checkpoint.experiment, scope=checkpoint.scope)
         forks = next((m.result(PolicyResult).forks for m in policies), ())
         return {"forked from": "; ".join(map(str, forks))} if forks else {}
@@ -123,7 +130,7 @@ class Lineage:
     def _evidence(
         self, experiment: str, scope: str, stage: str, digest: str, seen: set[str]
     ) -> Node:
-        """The verdicts of a round, the samples that they are on, and the policy that drew these."""
+        """Return the verdicts of a round, with their samples and the policy that drew them."""
         verdicts = next(self.of(stage, experiment=experiment, scope=scope, digest=digest), None)
         if verdicts is None:
             return Node(
@@ -160,8 +167,10 @@ class Lineage:
         seen: set[str],
         weights: WeightsRef | None = None,
     ) -> Node:
-        """The checkpoint with these weights, in this experiment or another, or the model that
-        lies outside of the store."""
+        """Return the checkpoint with these weights, or the model outside the store.
+
+        The checkpoint may belong to another experiment.
+        """
         policies = self.of("policy", experiment=experiment, digest=digest)
         weights = weights or next((m.result(PolicyResult).weights for m in policies), None)
         made = next(self.of("checkpoint", experiment=experiment, digest=digest), None)
@@ -198,8 +207,7 @@ class Lineage:
         return Node("row", f"{position} of {count}", facts, edges)
 
     def _row_parts(self, dataset: Manifest, row: dict[str, Any]) -> list[Node]:
-        """Parts of a row that have a story of their own, with the samples that they were drawn
-        as."""
+        """Return the parts of a row that have a lineage of their own, with their samples."""
         parts = [
             part
             for stage in self._stages.values()
@@ -216,8 +224,11 @@ class Lineage:
     # -- samples -----------------------------------------------------------------------------------
 
     def sample(self, key: str) -> Node:
-        """A sample by its key or a beginning of it: prompt, parameters, seed, engine, policy,
-        and every verdict on it."""
+        """Return a sample with its prompt, parameters, seed, engine, policy and all verdicts.
+
+        Args:
+            key: Its key or the beginning of one.
+        """
         found = self._sample(key)
         settings = next((m.settings for m, _ in self._membership(found["key"])), {})
         parameters = {name: value for name, value in settings.items() if value not in ([], None)}
@@ -227,7 +238,7 @@ class Lineage:
         )
 
     def _made_from(self, key: str) -> list[Node]:
-        """The sample that this one was made from, if a recipe's own stage did."""
+        """Return the sample that this one was made from by a stage of the recipe, if any."""
         for made, member in self._membership(key):
             if not member.get("translates"):
                 continue
@@ -279,7 +290,7 @@ class Lineage:
         ]
 
     def _membership(self, key: str) -> Iterator[tuple[Manifest, dict[str, Any]]]:
-        """Stages that drew this sample, and what they note of it."""
+        """Yield the stages that drew this sample, each with its record of the sample."""
         for made in self.manifests:
             if made.names_samples and made.stage in made.files:
                 for member in lookup(self.table(made, made.stage), "key", key):
@@ -288,8 +299,7 @@ class Lineage:
     # -- forward -----------------------------------------------------------------------------------
 
     def forward(self, key: str) -> Node:
-        """Every dataset and checkpoint that a sample entered, and every round that was sampled
-        from those."""
+        """Trace a sample to every dataset and checkpoint that it entered, and to later rounds."""
         found = self._sample(key)
         keys = {found["key"], *self._rows_with(found["key"])}
         datasets = [
@@ -302,7 +312,7 @@ class Lineage:
         return Node("sample", found["key"], _in_parts(found), [*self._verdicts(found), *edges])
 
     def _rows_with(self, key: str) -> Iterator[str]:
-        """The samples by which rows are named that hold this one too."""
+        """Yield the keys of samples whose training rows contain this sample too."""
         for stage in self._stages.values():
             if stage.rows_with is not None:
                 for made in self.of(stage.name):
@@ -347,8 +357,7 @@ class Lineage:
         return Node("checkpoint", name, facts, edges)
 
     def _sampled_from(self, checkpoint: Manifest) -> Iterator[Manifest]:
-        """Rounds of its experiment that sample from these weights, and of others whose teacher
-        they are."""
+        """Yield the rounds that sample from these weights, as a policy or as a teacher."""
         for policy in self.of("policy", digest=checkpoint.digest):
             teacher = policy.result(PolicyResult).teacher
             if (teacher.experiment if teacher else policy.experiment) == checkpoint.experiment:
@@ -356,7 +365,7 @@ class Lineage:
 
 
 def _in_parts(sample: dict[str, Any]) -> dict[str, Any]:
-    """A sample whose completion begins with a thought, with thought and answer in its place."""
+    """Return a sample with its completion split into thought and answer, if it has a thought."""
     start = sample.get("answer_start")
     if start is None:
         return sample
@@ -368,7 +377,7 @@ def _in_parts(sample: dict[str, Any]) -> dict[str, Any]:
 
 
 def _completion(facts: dict[str, Any]) -> str:
-    """The text of a sample, in parts or not."""
+    """Return the text of a sample, whether it is split into parts or not."""
     return facts.get("completion") or facts.get("thought", "") + facts.get("answer", "")
 
 
@@ -378,8 +387,7 @@ def _facts(lineage: Lineage, manifest: Manifest) -> dict[str, Any]:
 
 
 def _weights(weights: WeightsRef) -> dict[str, Any]:
-    """Where weights lie: a checkpoint of the store, perhaps an adapter, or a model outside of
-    it, perhaps behind a server."""
+    """Describe where weights are: in the store, in an outside model, or behind a server."""
     match weights:
         case PerMethod():
             return {

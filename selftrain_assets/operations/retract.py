@@ -1,5 +1,4 @@
-"""Take bad evidence back: mark it, and say which datasets and checkpoints learnt from it and
-what repairs them."""
+"""Retract bad evidence: mark it, list the datasets and checkpoints affected, and repair them."""
 
 from __future__ import annotations
 
@@ -19,21 +18,27 @@ from selftrain_assets.store import Manifest
 
 @dataclass
 class Affected:
-    """What a retraction reaches. `scopes` learnt from it, by the number of rows; everything from
-    `first` on is owed again."""
+    """The datasets and checkpoints that a retraction affects.
+
+    `scopes` has the number of affected rows of each scope; everything from the scope `first` on is
+    owed again.
+    """
 
     scopes: dict[str, int] = field(default_factory=dict)
     checkpoints: list[str] = field(default_factory=list)
     first: str | None = None
     superseded: list[str] = field(default_factory=list)
     taught: list[str] = field(default_factory=list)  # experiments whose teacher was trained on it
-    # experiments that go on from this one and learnt from it
+    # Experiments that are forked from this one and learnt from the retracted evidence.
     forks: list[str] = field(default_factory=list)
 
 
 def retract(run: Run, kind: Kind, value: str, reason: str) -> Affected:
-    """Mark it for this experiment. UserError if there is no such thing, or if it was retracted
-    before."""
+    """Retract a problem, sample or source in this experiment.
+
+    Raises:
+        UserError: It does not exist, or was retracted before.
+    """
     found = Lineage(run.store)
     value = _known(run, found, kind, value)
     if (where := _retracted_in(run, kind, value)) is not None:
@@ -47,8 +52,11 @@ def retract(run: Run, kind: Kind, value: str, reason: str) -> Affected:
 
 
 def take_back(run: Run, kind: Kind, value: str) -> None:
-    """Undo a retraction. UserError if there is none, or if it is of an experiment that this one
-    is forked from."""
+    """Undo a retraction.
+
+    Raises:
+        UserError: There is none, or it belongs to an experiment that this one is forked from.
+    """
     where, listed = _retracted_in(run, kind, value), run.store.retractions(run.name).listed
     if where not in (None, run.name):
         there = f"selftrain retract {where} --{kind} {value} --undo"
@@ -67,7 +75,7 @@ def take_back(run: Run, kind: Kind, value: str) -> None:
 
 
 def _retracted_in(run: Run, kind: Kind, value: str) -> str | None:
-    """This experiment, or one that it is forked from, where that was retracted there."""
+    """Return the experiment, this one or one it is forked from, where it was retracted before."""
     names = [run.name, *(fork.experiment for fork in run.config.forks)]
     return next((name for name in names if value in run.store.retractions(name).values(kind)), None)
 
@@ -102,8 +110,10 @@ def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
 
 
 def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
-    """Datasets that hold such rows, and the checkpoints trained on them; the base where it
-    learnt from such a problem."""
+    """Find the datasets with retracted rows and the checkpoints that were trained on them.
+
+    The base is affected if it was fine-tuned on a retracted problem.
+    """
     affected = Affected()
     human = {p.id for p in run.all_problems if p.split == "human" and (p.solution or p.solutions)}
     if (
@@ -146,7 +156,7 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
 
 
 def _learnt(run: Run, dataset: Manifest, marked: Retractions) -> int:
-    """How many rows of a dataset stem from it."""
+    """Count the rows of a dataset that come from retracted evidence."""
     stages = every_stage()
     held: dict[str, set[str]] = {}
     for name in dataset.parents:
@@ -163,7 +173,7 @@ def _learnt(run: Run, dataset: Manifest, marked: Retractions) -> int:
 
 
 def _learns(policy: Manifest, experiment: str, first: str | None) -> bool:
-    """Is this round taught by a checkpoint of the experiment that becomes another?"""
+    """Return whether the round is taught by a checkpoint that the retraction will change."""
     teacher = policy.result(PolicyResult).teacher
     if teacher is None or first is None or teacher.experiment != experiment:
         return False
@@ -171,7 +181,7 @@ def _learns(policy: Manifest, experiment: str, first: str | None) -> bool:
 
 
 def repair(run: Run, affected: Affected) -> str:
-    """The smallest work that leaves no trace of it, in a sentence."""
+    """Say in one sentence what to run so that nothing depends on retracted evidence."""
     others = "".join(
         f"; then `selftrain run {name}`, whose teacher it is" for name in affected.taught
     )

@@ -1,7 +1,6 @@
-"""What another verifier would change: the samples of finished rounds judged again, against the
-verdicts they were trained on.
+"""Judge the samples of finished rounds again, to see what another verifier would change.
 
-Nothing is sampled, and no stage is touched: the new verdicts join the pool beside the old ones,
+Nothing is sampled, and no stage is changed: the new verdicts join the pool beside the old ones,
 where the next run finds them.
 """
 
@@ -44,10 +43,9 @@ class _ChangedVerdict:
 
 @dataclass
 class RoundDifference:
-    """One round: how many samples were judged, on which the verdict differs, and what its dataset
-    would gain and lose.
+    """The differences in one round: changed verdicts, and the rows that its dataset gains or loses.
 
-    `checkpoint` is the digest of what was trained on that dataset, None where nothing was yet.
+    `checkpoint` is the digest of what was trained on that dataset; None if nothing was yet.
     """
 
     scope: str
@@ -59,7 +57,7 @@ class RoundDifference:
 
 
 def reverify(run: Run) -> list[RoundDifference]:
-    """Every finished round of the experiment under its present verifier."""
+    """Judge the samples of every finished round by the verifier of the current settings."""
     rounds = [
         i
         for i in range(1, run.config.rounds + 1)
@@ -89,7 +87,7 @@ def _judged_again(
     difference: RoundDifference,
     folder: Path,
 ) -> Judged:
-    """The new verdicts of a stage; those that differ are noted."""
+    """Judge the samples of a stage again, and add the verdicts that differ to `difference`."""
     assert stage.samples is not None
     assert stage.row_source is not None
     drawn = run.need(finished.scope, stage.samples)
@@ -148,8 +146,10 @@ def _judged_again(
 def _compare_rows(
     run: Run, iteration: int, difference: RoundDifference, now: dict[tuple[int, str], Judged]
 ) -> None:
-    """What the recipe would select from the new verdicts, against the frozen dataset; of recipes
-    that do more than select, nothing."""
+    """Compare the rows that the recipe would select from the new verdicts with its dataset.
+
+    Does nothing for recipes that do more than select.
+    """
     frozen = run.manifest(difference.scope, "dataset")
     if frozen is None or run.config.recipe.selection is None:
         return

@@ -34,7 +34,9 @@ from selftrain_assets.runtime.files import write_atomically
 
 def write_report(run: Run) -> Path:
     """Write figures, Markdown and HTML for what is finished so far; returns the HTML file.
-    Drawing takes a second or two, so what was drawn from the same numbers is kept."""
+
+    Drawing takes a second or two, so what was drawn from the same numbers is kept.
+    """
     summary = summarize(run)
     if summary.baseline is None:
         raise TaskError(

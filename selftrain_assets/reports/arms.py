@@ -84,9 +84,11 @@ class Arm:
         return run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
 
     def scores(self, iteration: int, split: str, asked: Asked) -> dict[str, list[Scores]]:
-        """By measure, for each seed, after a round; round 0 is the base. The measures are each
-        of the methods, their vote, and whether any of them is right; or, without methods, the
-        accuracy, that of groups, and those of the recipe's own."""
+        """By measure, for each seed, after a round; round 0 is the base.
+
+        The measures are each of the methods, their vote, and whether any of them is right; or,
+        without methods, the accuracy, that of groups, and those of the recipe's own.
+        """
         by_measure: dict[str, list[Scores]] = {}
         for run in self.runs:
             for name, scores in self._scores(run, iteration, split, asked).items():

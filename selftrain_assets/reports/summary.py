@@ -345,8 +345,10 @@ class Summary:
 
 
 def _json(value: Any) -> Any:
-    """Plain values. What a policy has no value of is left out; an accuracy stands beside its
-    interval."""
+    """Plain values.
+
+    What a policy has no value of is left out; an accuracy stands beside its interval.
+    """
     if isinstance(value, Measures):
         return _measures(value)
     if isinstance(value, RoundCounts):

@@ -97,8 +97,10 @@ def numeric_field(comparison: Comparison) -> tuple[str, list[float]] | None:
 
 
 def sweep_figure(comparison: Comparison, dpi: int = figures.FINE) -> bytes:
-    """PNG with the accuracy of every point after its last round. Colours are of measures; the
-    transfer split is hollow and dashed."""
+    """PNG with the accuracy of every point after its last round.
+
+    Colours are of measures; the transfer split is hollow and dashed.
+    """
     series = []
     for split in comparison.splits:
         measures = comparison.measures(split)

@@ -1,5 +1,7 @@
-"""A checkpoint to hand on: its weights as Hugging Face loads them and the rows that it learned
-from, with cards and the capsule."""
+"""Export a checkpoint as Hugging Face folders.
+
+An export has the weights, the training rows, a card for each, and the reproducibility capsule.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +55,17 @@ def export(
     rows: FileFormat | None = "parquet",
     model_id: str | None = None,
 ) -> Exported:
-    """Write the checkpoint of a round, 0 being the base, to `folder`/model, and the rows that it
-    was trained on to `folder`/dataset.
+    """Write the checkpoint of a round to `folder`/model and its training rows to `folder`/dataset.
 
-    `rows` is their format; None leaves them out. `model_id` is the name that the cards call it by,
-    if it goes to the hub. `folder` is replaced as a whole where it is an earlier export, and
-    refused where it is anything else.
+    `folder` is replaced as a whole if it is an earlier export, and refused if it is anything else.
+
+    Args:
+        run: The experiment.
+        iteration: The round, from 1; 0 is the base.
+        folder: Where the export is written.
+        merge: Merge a LoRA adapter into the weights.
+        rows: File format of the rows; None leaves them out.
+        model_id: Name of the model on the hub, which the cards use; None if it is not pushed.
     """
     weights = _weights(run, iteration)
     if merge:
@@ -97,8 +104,10 @@ def export(
 
 
 def _weights(run: Run, iteration: int) -> StoredCheckpoint | PerMethod:
-    """The weights of a round, if they are what the settings ask for today: the card and the
-    capsule speak of these."""
+    """Return the weights of a round, which must be finished under the current settings.
+
+    The card and the capsule describe the current settings, so older weights are refused.
+    """
     if not 0 <= iteration <= run.config.rounds:
         raise UserError(
             f"{run.name}: there is no round {iteration}; give one from 1 to {run.config.rounds}, or"
@@ -122,8 +131,10 @@ def _weights(run: Run, iteration: int) -> StoredCheckpoint | PerMethod:
 
 
 def _results(run: Run, iteration: int) -> Summary:
-    """The numbers of a report, up to this round; the controls only where they are finished and
-    of today's settings."""
+    """Return the numbers of the report up to this round.
+
+    Controls are included only if they are finished under the current settings.
+    """
     summary = summarize(run)
     controls = (
         summary.human_only
@@ -141,14 +152,14 @@ def _figures(results: Summary, folder: Path) -> list[str]:
 
 
 def _close(folder: Path, capsule: dict[str, Any]) -> None:
-    """Write the capsule, with the checksums of all that lies beside it."""
+    """Write the capsule, with the checksums of all other files of the folder."""
     (folder / CAPSULE).write_text(
         json.dumps(capsule | {"files": listing(folder)}, indent=1, ensure_ascii=False) + "\n"
     )
 
 
 def _check_folder(folder: Path) -> None:
-    """UserError where nothing can be written, and where somebody's own files would be lost."""
+    """Raise UserError if the folder cannot be written, or has files that are not from an export."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--to: {folder} is a file; give a folder")
     if folder.is_dir() and (foreign := _foreign(folder)):
@@ -166,7 +177,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _foreign(folder: Path) -> str | None:
-    """A file that no export wrote, or that was changed since."""
+    """Return a file that no export wrote or that was changed since, if there is one."""
     known: dict[str, str] = {}
     for part in (MODEL, DATASET):
         if (files := _listed_in(folder / part)) is not None:

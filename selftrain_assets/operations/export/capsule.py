@@ -1,5 +1,4 @@
-"""The reproducibility capsule: all that made a checkpoint, so that somebody else can make it
-again, and check it."""
+"""The reproducibility capsule: everything needed to make a checkpoint again and check it."""
 
 from __future__ import annotations
 
@@ -27,8 +26,13 @@ PACKAGE = Path(__file__).parents[2]
 
 
 def make_capsule(run: Run, iteration: int, results: Summary) -> dict[str, Any]:
-    """Settings, seeds, versions, and the chain of stages from the problems and the base to this
-    round; `results` as a report has them."""
+    """Collect settings, seeds, versions and the chain of stages that lead to a checkpoint.
+
+    Args:
+        run: The experiment.
+        iteration: The round, from 1; 0 is the base.
+        results: The numbers of the report.
+    """
     scope = iteration_scope(iteration) if iteration else BASE
     checkpoint = run.need(scope, "checkpoint")
     result = checkpoint.result(CheckpointResult)
@@ -62,7 +66,7 @@ def make_capsule(run: Run, iteration: int, results: Summary) -> dict[str, Any]:
 
 
 def commands(run: Run, iteration: int) -> list[str]:
-    """What to type to make the checkpoint again, that of a teacher first."""
+    """Return the shell commands that make the checkpoint again, those of its teachers first."""
     teachers = dict.fromkeys(
         each for each in run.config.recipe.teachers.values() if isinstance(each, CheckpointOf)
     )
@@ -77,8 +81,7 @@ def _command(name: str, last: int) -> str:
 
 
 def _stages(run: Run, iteration: int, controls: bool) -> Iterator[Manifest]:
-    """In the order of their work: of the inputs, the base, each round up to this one, and the
-    controls."""
+    """Yield the manifests in the order of their work: inputs, base, rounds, then controls."""
     scopes = [INPUTS, BASE, *(iteration_scope(i) for i in range(1, iteration + 1))]
     if controls:
         scopes += [ONE_ROUND, ALL_ROUNDS]
@@ -127,8 +130,10 @@ def _seeds(run: Run, checkpoint: Manifest) -> dict[str, int]:
 
 
 def _versions(stages: list[Manifest]) -> dict[str, list[str]]:
-    """Of everything that had a hand in it; more than one where stages were made at different
-    times."""
+    """Return the versions of every component that was used.
+
+    A component has several where stages were made at different times.
+    """
     found: dict[str, set[str]] = {}
     for manifest in stages:
         for name, value in manifest.versions.items():
@@ -137,8 +142,10 @@ def _versions(stages: list[Manifest]) -> dict[str, list[str]]:
 
 
 def _code_version() -> dict[str, Any] | None:
-    """Commit of this code, and whether it was changed since; None where it does not come from a
-    checkout."""
+    """Return the commit of this code and whether it was modified since.
+
+    None if the code is not in a git checkout.
+    """
     try:
         # an installed copy may lie in somebody else's checkout
         _git("ls-files", "--error-unmatch", "config.py")
@@ -161,7 +168,7 @@ def _git(*arguments: str) -> str:
 
 
 def listing(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a folder but the capsule, which holds this."""
+    """Return the SHA-256 of every file of a folder except the capsule, which stores this list."""
     files = (p for p in sorted(folder.rglob("*")) if p.is_file())
     return {
         path.relative_to(folder).as_posix(): file_digest(path)

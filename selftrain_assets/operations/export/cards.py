@@ -1,5 +1,7 @@
-"""What the cards of a model and of its rows have in common. Their prose stands in the templates
-beside this module."""
+"""What the model card and the dataset card have in common.
+
+Their text is in the templates beside this module.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,20 @@ from selftrain_assets.verifiers import with_members
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """An export: the run and its round, the weights and rows as they were written, the names
-    that they will have on the hub, the model that training began with, and the licence that it
-    is under."""
+    """An export, as the templates of the cards see it.
+
+    Attributes:
+        run: The experiment.
+        iteration: The exported round; 0 is the base.
+        weights: The weights as they were written.
+        rows: The training rows as they were written; None if they were left out.
+        summary: The numbers of the report.
+        capsule: The reproducibility capsule.
+        model_id: Name of the model on the hub, if it is pushed.
+        dataset_id: Name of the dataset on the hub, if it is pushed.
+        pretrained: The model that training began with, if it is on the hub.
+        license: The licence of that model, if it is known.
+    """
 
     run: Run
     iteration: int
@@ -59,13 +72,18 @@ class Exported:
 
     @property
     def sampled(self) -> bool:
-        """Whether rounds of its recipe sample at all."""
+        """Whether the rounds of this recipe sample at all."""
         return "samples" in self.config.recipe.stages
 
 
 def render(template: str, exported: Exported, **values: object) -> str:
-    """A card from its template, which is given the export, what both cards say of it, and these
-    values."""
+    """Render the template of a card.
+
+    Args:
+        template: Name of the template.
+        exported: The export, which the template reads.
+        **values: Further values for the template.
+    """
     found = markdown_templates(
         __package__, Path(inspect.getfile(type(exported.config.recipe))).parent
     ).get_template(template)
@@ -79,7 +97,7 @@ def render(template: str, exported: Exported, **values: object) -> str:
 
 
 def _facts(exported: Exported) -> dict[str, object]:
-    """Task, verifier and recipe, each in its own words."""
+    """Return the descriptions of the task, the verifier and the recipe."""
     config = exported.config
     task, recipe = config.task, config.recipe
     about = (
@@ -100,12 +118,12 @@ def _facts(exported: Exported) -> dict[str, object]:
 
 
 def _about(settings: object) -> str:
-    """First paragraph of the docstring of a class of settings."""
+    """Return the first paragraph of the docstring of a settings class."""
     return " ".join((inspect.getdoc(type(settings)) or "").partition("\n\n")[0].split())
 
 
 def not_covered(config: Experiment) -> list[str]:
-    """What the verifiers and the task say that they leave out, in sentences."""
+    """Return sentences on what the verifiers and the task do not cover."""
     parts: dict[str, object] = {
         f"verifier `{verifier.type}`": verifier for verifier in with_members(config.verifiers())
     }
@@ -121,7 +139,7 @@ def not_covered(config: Experiment) -> list[str]:
 
 
 def source_table(rows: Rows) -> Titled:
-    """Rows by where they come from, round and method."""
+    """Return a table of the rows by source, round and method."""
     by_method = any(method for _, _, method, _, _ in rows.sources)
     cells = []
     meanings = row_sources()
@@ -145,7 +163,7 @@ def source_table(rows: Rows) -> Titled:
 
 
 def held_out(exported: Exported) -> dict[str, object]:
-    """From which splits the rows are, as counted, and what was found of held-out text in them."""
+    """Return the splits that the rows are from, and the held-out text that was found in them."""
     if exported.rows is None:
         return {}
     dataset = exported.run.need(iteration_scope(exported.iteration), "dataset")
@@ -177,7 +195,7 @@ COUNTS = (
 
 
 def _reproducibility(capsule: dict[str, Any]) -> dict[str, object]:
-    """The capsule for people; the same for programs is the file beside the card."""
+    """Return the parts of the capsule that the card shows."""
     stages = capsule["stages"]
     return {
         "capsule": capsule,

@@ -1,5 +1,4 @@
-"""The card of the rows that a round trained on: what they are, how they were selected, and what
-each column says."""
+"""The dataset card: what the training rows are, how they were selected, and what columns mean."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ LARGEST = "10M<n<100M"
 
 
 def dataset_card(exported: Exported, rows: Rows) -> str:
-    """README.md of the dataset."""
+    """Return the text of the README.md of the dataset."""
     dataset = next(
         stage for stage in reversed(exported.capsule["stages"]) if stage["stage"] == "dataset"
     )
@@ -68,7 +67,7 @@ def _metadata(exported: Exported, rows: Rows) -> DatasetCardData:
 
 
 def _drawn(exported: Exported) -> str:
-    """How many samples were drawn of each problem, by method where there are several."""
+    """Say how many samples were drawn for each problem, by method if there are several."""
     phrases = []
     for method in exported.run.methods:
         if method.sampled:
@@ -81,8 +80,10 @@ def _drawn(exported: Exported) -> str:
 
 
 def _settings(exported: Exported) -> list[list[str]]:
-    """The settings that decide which rows a round trains on: name, value and description of each
-    that the recipe has."""
+    """Return the settings of the recipe that decide which rows a round trains on.
+
+    Each is a list of name, value and description.
+    """
     recipe = exported.config.recipe
     own = implementation_of(recipe).selection_settings
     names = [*Selection.model_fields, *Mixing.model_fields, *own, "accumulate", "problems"]

@@ -1,4 +1,4 @@
-"""The Hugging Face hub, as a place to push an export to."""
+"""Push an export to the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ MADE_BY_THE_HUB = ".gitattributes"
 
 
 def dataset_name(model: str) -> str:
-    """The name that the rows of a model have on the hub."""
+    """Return the hub name of the dataset that belongs to a model."""
     return f"{model}-data"
 
 
 def check_access(model: str) -> None:
-    """UserError for a name that the hub would refuse, and where nobody is logged in. Asked
-    before any work begins."""
+    """Raise UserError if the hub would refuse the name or if nobody is logged in.
+
+    Called before any work begins.
+    """
     from huggingface_hub import HfApi
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
@@ -41,11 +43,14 @@ def check_access(model: str) -> None:
 
 
 def push(folders: Mapping[RepoType, Path], model: str, private: bool) -> dict[str, str]:
-    """Upload each folder as the content of a repository, which is made if it is not there; returns
-    their addresses.
+    """Upload each folder as a repository, which is created if it does not exist.
 
-    UserError, before anything is uploaded, for a repository that more people see than should, or
-    that holds something else.
+    Returns:
+        The address of each repository.
+
+    Raises:
+        UserError: Before anything is uploaded, if a repository is more public than asked for or
+            holds something else.
     """
     from huggingface_hub import HfApi
 
@@ -82,7 +87,7 @@ def push(folders: Mapping[RepoType, Path], model: str, private: bool) -> dict[st
 
 @contextmanager
 def _told(name: str) -> Iterator[None]:
-    """What the hub's client raises, in a sentence. Its types have little in common."""
+    """Turn the errors of the hub's client, whose types have little in common, into one sentence."""
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
     try:

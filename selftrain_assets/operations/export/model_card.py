@@ -1,5 +1,4 @@
-"""The model card: what the model is, what was measured, what it learned from, where it ends, and
-how to make it again."""
+"""The model card: what the model is, its measurements, training data, limits and provenance."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def model_card(exported: Exported, figures: Sequence[str]) -> str:
-    """README.md of the model; the figures lie beside it."""
+    """Return the text of the README.md of the model; the figures are files beside it."""
     summary, method = exported.summary, exported.run.methods[0]
     problem = (exported.run.split("train") or exported.run.problems)[0]
     trained = _trained_rows(exported)
@@ -70,7 +69,7 @@ def _metadata(exported: Exported) -> ModelCardData:
 
 
 def _eval_results(exported: Exported) -> list[EvalResult]:
-    """The metrics of the held-out splits, as the hub's model index has them."""
+    """Return the metrics of the held-out splits for the hub's model index."""
     from huggingface_hub import EvalResult
 
     task, policy = exported.config.task.type, exported.policy
@@ -109,7 +108,7 @@ def _teacher(teacher: Teacher | None) -> str | None:
 
 
 def _trained_rows(exported: Exported) -> dict[str, int]:
-    """How many rows each training learned from, by scope."""
+    """Return the number of rows that each training used, by scope."""
     stages = exported.capsule["stages"]
     return {
         s["scope"]: s["counts"]["rows"]
@@ -127,7 +126,7 @@ ACCURACIES = {
 
 
 def _against_base(exported: Exported) -> Titled:
-    """Each measure of the base and of the exported model, as far as both have it."""
+    """Return a table of each measure that both the base and the exported model have."""
     base, policy = exported.summary.base, exported.policy
     pairs = {
         shown: (getattr(base, name), getattr(policy, name)) for name, shown in ACCURACIES.items()

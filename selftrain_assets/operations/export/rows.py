@@ -1,5 +1,4 @@
-"""The rows that a round trained on, each with its sample, seed and verdict, as one file that
-`datasets` loads."""
+"""Write the training rows of a round, each with its sample, seed and verdict, for `datasets`."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ from selftrain_assets.store.workspace import Relation, Workspace
 
 @dataclass(frozen=True, slots=True)
 class ExportedRow:
-    """A row beside its problem, its sample and its verdict, and of each column what it says."""
+    """A training row with its problem, sample and verdict; each column has its description."""
 
     row_key: Annotated[
         str,
@@ -135,9 +134,16 @@ class _Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What was written: the file within the dataset's folder, its format and rows, the type of
-    each column, the rows of each split, and (source, round, method, rows, problems) for each
-    that there is."""
+    """The rows as they were written.
+
+    Attributes:
+        file: Path within the folder of the dataset.
+        format: Format of the file.
+        rows: Number of rows.
+        types: Type of each column.
+        splits: Number of rows of each split.
+        sources: Tuples of source, round, method, number of rows and number of problems.
+    """
 
     file: str
     format: FileFormat
@@ -148,11 +154,11 @@ class Rows:
 
 
 def write_rows(run: Run, dataset: Manifest, folder: Path, format: FileFormat) -> Rows:
-    """Write the rows of a finished dataset below `folder`, in the order in which they were
-    selected.
+    """Write the rows of a finished dataset below `folder`, in the order of their selection.
 
-    IntegrityError where a sampled row has no sample, or no verdict, or one that is not a pass;
-    where the verdict on a sample that was put right is a pass neither before nor after.
+    Raises:
+        IntegrityError: A sampled row has no sample or no passing verdict; or a corrected sample
+            passes neither before nor after its correction.
     """
     file = f"data/train.{format}"
     (folder / file).parent.mkdir()
@@ -176,8 +182,7 @@ def _joined(
     rows: Relation[_NumberedRow],
     problems: Relation[Problem],
 ) -> Relation[_Joined]:
-    """The rows beside their problems, and the samples and verdicts of the rounds that they come
-    from."""
+    """Join the rows with their problems, and with the samples and verdicts of their rounds."""
     learnt_from = [run.need(*name.split("/")) for name in dataset.parents if "/" in name]
     made = [(stage_of(run, m), m) for m in learnt_from]
     evidence = [
@@ -216,8 +221,10 @@ def _joined(
 
 
 def _check(run: Run, ws: Workspace, dataset: Manifest, joined: Relation[_Joined]) -> None:
-    """Each row once, and each that was sampled with its sample and a verdict that lets it pass,
-    or one that was put right."""
+    """Raise IntegrityError unless each row occurs once, and each sampled row has its evidence.
+
+    The evidence is the sample, and a verdict that passes or a correction.
+    """
     rows, wrong = ws.row("export.count_wrong", joined=joined)
     if wrong or rows != dataset.files["rows"][1]:
         raise IntegrityError(

@@ -1,4 +1,4 @@
-"""A checkpoint's weights as folders that transformers and peft load."""
+"""Write the weights of a checkpoint as folders that transformers and peft load."""
 
 from __future__ import annotations
 
@@ -35,15 +35,19 @@ _REVISION = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class HubModel:
-    """A model on the hub, and the commit that was used, where the folder it was read from says
-    so."""
+    """A model on the hub, and its commit if the folder that it was read from is named by one."""
 
     name: str
     revision: str | None
 
     @classmethod
     def of(cls, model: str | ScratchModel, directory: Path) -> HubModel | None:
-        """The model of an experiment's settings, which was found in this folder."""
+        """Return the hub model that the settings name, if any.
+
+        Args:
+            model: The model in the experiment's settings.
+            directory: Folder that it was read from.
+        """
         name = hub_name(model)
         return (
             None
@@ -54,8 +58,10 @@ class HubModel:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One set of weights as it was written, and what an adapter belongs on. Folders are within
-    the export, "" being the export itself."""
+    """One set of weights as it was written, and the model that an adapter belongs to.
+
+    Folders are within the export; "" is the export itself.
+    """
 
     kind: Kind
     folder: str
@@ -64,7 +70,7 @@ class Weights:
 
 
 def check_mergeable(weights: StoredCheckpoint | PerMethod) -> None:
-    """UserError where there is no adapter that could be merged."""
+    """Raise UserError if there is no adapter that could be merged."""
     if not any(
         isinstance(each, StoredCheckpoint) and each.adapter_on for each in weights.with_parents()
     ):
@@ -77,8 +83,14 @@ def check_mergeable(weights: StoredCheckpoint | PerMethod) -> None:
 def write_weights(
     run: Run, weights: StoredCheckpoint | PerMethod, folder: Path, merge: bool
 ) -> list[Weights]:
-    """Write weights of the store: of all methods into `folder`, or of each into a folder of its
-    name."""
+    """Write weights of the store into `folder`; with weights per method, into a folder for each.
+
+    Args:
+        run: The experiment.
+        weights: The weights to write.
+        folder: Where they are written.
+        merge: Merge an adapter into its base.
+    """
     policy = resolve(run.store, weights)
     if isinstance(weights, StoredCheckpoint):
         return [_write(policy.by(None), weights, folder, None, merge)]
@@ -108,7 +120,10 @@ def _write(
 
 
 def _copy_adapter(source: Path, folder: Path, base: str, revision: str | None) -> None:
-    """An adapter, with what it belongs on: the store keeps that to itself."""
+    """Copy an adapter and write the name of its base into its configuration.
+
+    The store keeps the base apart from the adapter.
+    """
     _copy(source, folder)
     path = folder / ADAPTER_CONFIG
     named = {"base_model_name_or_path": base, "revision": revision}
@@ -118,8 +133,7 @@ def _copy_adapter(source: Path, folder: Path, base: str, revision: str | None) -
 
 
 def _copy(source: Path, folder: Path) -> None:
-    """The files of a model, less notes of our own and the card that peft writes, which says
-    nothing."""
+    """Copy the files of a model, without the store's own notes and the empty card of peft."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir()):
         if path.is_file() and path.name not in (NOTES_FILE, CARD):
@@ -127,7 +141,7 @@ def _copy(source: Path, folder: Path) -> None:
 
 
 def _merge(ref: ModelRef, folder: Path) -> None:
-    """The adapter folded into its base, in the precision of the base."""
+    """Merge the adapter into its base, in the precision of the base."""
     from transformers import AutoConfig
 
     dtype = getattr(AutoConfig.from_pretrained(ref.directory), "dtype", None)
@@ -135,7 +149,7 @@ def _merge(ref: ModelRef, folder: Path) -> None:
 
 
 def license_of(directory: Path) -> str | None:
-    """What a model's own card says."""
+    """Return the licence that a model's card names, if there is one."""
     from huggingface_hub import ModelCard
 
     try:

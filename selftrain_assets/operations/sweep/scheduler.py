@@ -1,5 +1,8 @@
-"""Which run of a sweep is begun when: as many at a time as there are workers, and later again
-what somebody else is working on."""
+"""Decide when each run of a sweep is started.
+
+As many run at a time as there are workers; a run that another process is working on is tried again
+later.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ THREADS = "OMP_NUM_THREADS"
 
 
 def cores() -> int:
-    """That this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -43,10 +46,10 @@ class Scheduler:
         Args:
             names: Experiments of the points.
             store: Where each point has its lease.
-            rounds: Rounds to do, as `--rounds` says them; None is all.
-            workers: Runs that are worked on at a time.
-            changed: Called with a run whenever there is something new to show of it.
-            program: Command of a worker that does one run; name and rounds are added to it.
+            rounds: Rounds to do, in the syntax of `--rounds`; None is all.
+            workers: Number of runs at a time.
+            changed: Called with a run whenever its state changes.
+            program: Command of a worker that does one run; name and rounds are appended.
         """
         self.runs, self._program = [PointRun(name) for name in names], program
         self._store, self._rounds, self._most, self._changed = store, rounds, workers, changed
@@ -54,8 +57,10 @@ class Scheduler:
         self._inbox: Inbox = queue.SimpleQueue()
 
     def work(self) -> None:
-        """Until every run is done or has failed. Where this is interrupted the processes are
-        ended, and commit what they have."""
+        """Work until every run is done or has failed.
+
+        If interrupted, the processes are ended and commit what they have.
+        """
         try:
             while any(run.state in ("waiting", "running") for run in self.runs):
                 while len(self._workers) < self._most and (run := self._next()) is not None:

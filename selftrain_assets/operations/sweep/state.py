@@ -1,4 +1,4 @@
-"""How far one run of a sweep is."""
+"""The state of one run of a sweep."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from selftrain_assets.store import Store
 
 @dataclass
 class PointRun:
-    """`sentence` says what it waits for, or why it has failed; `summary` is there once it is
-    done."""
+    """The state of the run of one point.
+
+    `sentence` says what it waits for or why it failed; `summary` is set once it is done.
+    """
 
     name: str
     state: Literal["waiting", "running", "done", "failed"] = "waiting"
@@ -26,11 +28,11 @@ class PointRun:
 
     @property
     def accuracy(self) -> float | None:
-        """After its last finished round, on held-out problems."""
+        """Accuracy on held-out problems after its last finished round."""
         rounds = self.summary["iterations"] if self.summary else []
         return rounds[-1]["greedy_accuracy"] if rounds else None
 
 
 def point_lease(store: Store, name: str) -> Path:
-    """What whoever works on a run of a sweep holds, from its first stage to its last."""
+    """Return the lease of a run of a sweep, which is taken for all of its stages."""
     return store.root / "sweeps" / name
