@@ -1,2 +1,5 @@
-"""The stages of a round. Each reads manifests, computes what is owed, does it, commits a
-manifest. None knows Dagster."""
+"""The stages of a round, independent of Dagster.
+
+Each stage reads the manifests of earlier stages, computes which work is missing, does it, and
+commits a manifest of its own.
+"""

@@ -1,4 +1,4 @@
-"""Are the questions of an experiment asked in a chat as its template has them?"""
+"""Check that the model's chat template passes the questions of an experiment on unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST = 4
 
 
 def asks_in_chat(run: Run) -> bool:
-    """Is anything asked in a chat?"""
+    """Whether any prompt of the experiment is a chat."""
     for phase in run.phases.values():
         config = phase.config
         own = [m.prompt for m in config.recipe.methods] or [config.prompt]
@@ -28,8 +28,13 @@ def asks_in_chat(run: Run) -> bool:
 
 
 def check_chats(run: Run, problems: list[Problem]) -> None:
-    """UserError where a chat template makes something else of a question than the chat that is
-    sampled from; some questions of each kind are tried, of whatever task."""
+    """Check that the chat template keeps the text of questions.
+
+    Some questions of each kind are tried, of every task of the experiment.
+
+    Raises:
+        UserError: The template renders a question differently from the chat that is sampled from.
+    """
     ref, moment = resolve_model(run.config.model), run.moment
     for phase in run.phases.values():
         for settings, prompt, asked in _asked(phase, problems):
@@ -42,7 +47,7 @@ def check_chats(run: Run, problems: list[Problem]) -> None:
 def _asked(
     run: Run, problems: list[Problem]
 ) -> Iterator[tuple[PromptSettings, Prompt, list[Problem]]]:
-    """Every way of asking, with what is asked in it."""
+    """Every prompt format of the experiment, with the problems that are asked in it."""
     config = run.config
     own = [p for p in problems if p.split not in ("suite", "source")]
     of_methods = [m.prompt for m in config.recipe.methods] or [config.prompt]
@@ -59,8 +64,11 @@ def _asked(
 
 
 def telling(messages: Sequence[str]) -> list[str]:
-    """Those that a template is most likely to change: the first ones, the longest, and the first
-    with each sign, with white space at its ends, and with letters beyond ASCII."""
+    """Select the messages that a chat template is most likely to change.
+
+    These are the first ones, the longest, and the first that contains each punctuation sign, white
+    space at its ends, or letters beyond ASCII.
+    """
     marks = [
         *(lambda text, sign=sign: sign in text for sign in SIGNS),
         lambda text: text != text.strip(),

@@ -1,4 +1,4 @@
-"""Checks of a finished stage, read off manifests: the same for the command line and for Dagster."""
+"""Checks of a finished stage, computed from manifests for the command line and for Dagster."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from selftrain_assets.store.inspection import parents_of
 
 
 def require(manifest: Manifest, checks: Sequence[Check]) -> None:
-    """TaskError at the first failed blocking check."""
+    """Raise TaskError at the first blocking check that failed."""
     for found in checks:
         if found.blocking and not found.passed:
             raise TaskError(
@@ -52,8 +52,11 @@ def require(manifest: Manifest, checks: Sequence[Check]) -> None:
 
 
 def leaks_of(run: Run, result: LeaksFound) -> tuple[list[Leak], list[tuple[Waiver, int]]]:
-    """Held-out text that was found in what this stage made and that nothing excuses, and each
-    waiver with what it allows of it."""
+    """The held-out text in what a stage made that no waiver allows, and what each waiver allows.
+
+    Returns:
+        The leaks without a waiver, and each waiver with the number of leaks that it allows.
+    """
     retracted = {*run.retracted.values("problem")}
     found = [
         leak for leak in result.leaks if not {leak["problem_id"], leak["held_out_id"]} & retracted
@@ -62,9 +65,9 @@ def leaks_of(run: Run, result: LeaksFound) -> tuple[list[Leak], list[tuple[Waive
 
 
 def _policy_edge(run: Run, manifest: Manifest) -> Check:
-    """Is the policy the checkpoint that it is said to be?"""
+    """Check that the policy has the weights of the checkpoint that it comes from."""
     origin = manifest.result(PolicyResult).origin
-    # none of a teacher, whose weights its own manifest pins
+    # A teacher has no such manifest: the manifest of the policy records its weights.
     made = run.manifest(origin, "checkpoint")
     same = made is None or made.digest == manifest.digest
     said = f"{origin} checkpoint has digest {made.digest[:SHORT] if made else ''}"
@@ -89,7 +92,7 @@ def _policy_edge(run: Run, manifest: Manifest) -> Check:
 
 
 def _next_edge(run: Run, manifest: Manifest) -> Check:
-    """Do the rounds that sample from this checkpoint have the weights that it holds now?"""
+    """Check that the rounds that sample from this checkpoint used its present weights."""
     policies = (run.manifest(iteration_scope(i), "policy") for i in range(1, run.config.rounds + 1))
     following = [
         p for p in policies if p is not None and p.result(PolicyResult).origin == manifest.scope
@@ -110,7 +113,7 @@ def _next_edge(run: Run, manifest: Manifest) -> Check:
 
 
 def _fault(run: Run, manifest: Manifest) -> str | None:
-    """What of a manifest is not true any more."""
+    """Say why a manifest is damaged or outdated; None if it is neither."""
     again = f"run `selftrain run {run.name}`, which makes it again"
     if not run.store.is_intact(manifest):
         return (
@@ -141,7 +144,7 @@ INTACT = CheckSpec(
 
 
 def _learnt_from(manifest: Manifest) -> tuple[LeaksFound, int]:
-    """What was found in problems, or in rows, and how many of them are learnt from."""
+    """The leaks found in problems or rows, and how many problems or rows are trained on."""
     if manifest.stage == "problems":
         problems = manifest.result(ProblemsResult)
         return problems, problems.train + problems.human + problems.source
@@ -277,8 +280,10 @@ JUDGED = (
 
 
 def _drift(run: Run, manifest: Manifest) -> tuple[Solutions, Solutions]:
-    """What is counted of the solutions of this round, and of the first, which has nothing to be
-    compared with but itself."""
+    """Statistics of the correct solutions of this round and of the first.
+
+    The first round is compared with itself.
+    """
     first_round = run.manifest(iteration_scope(1), manifest.stage)
     now = manifest.result(VerificationsResult).solutions or Solutions()
     first = first_round.result(VerificationsResult).solutions if first_round else None

@@ -1,5 +1,4 @@
-"""dataset: the rows that a round trains on, selected from verified samples by the rules of the
-recipe."""
+"""Stage `dataset`: select the training rows of a round from verified samples."""
 
 from __future__ import annotations
 
@@ -51,7 +50,7 @@ from selftrain_assets.store.workspace import Relation, Workspace
 
 
 def dataset_wanted(run: Run, iteration: int) -> Wanted:
-    """The rows that the recipe makes of what is verified, or of reference solutions."""
+    """The rows that the recipe makes from verified samples or from reference solutions."""
     config = run.config
     made = {
         f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage)
@@ -75,7 +74,7 @@ def dataset_wanted(run: Run, iteration: int) -> Wanted:
 
 
 def dataset(run: Run, iteration: int) -> Manifest:
-    """Freeze these rows."""
+    """Build the training rows of a round and store them."""
     clock, scope, recipe = Clock(), iteration_scope(iteration), run.config.recipe
     wanted = dataset_wanted(run, iteration)
     if current := run.finished(scope, "dataset", wanted):
@@ -102,7 +101,7 @@ def dataset(run: Run, iteration: int) -> Manifest:
 
 
 def evidence_stages(run: Run, iteration: int) -> list[tuple[int, str]]:
-    """Rounds and stages whose results a round learns from."""
+    """The rounds and stages whose results a round learns from."""
     return [
         (i, stage)
         for i in run.config.recipe.sample_rounds(iteration)
@@ -111,7 +110,7 @@ def evidence_stages(run: Run, iteration: int) -> list[tuple[int, str]]:
 
 
 def build_selected_dataset(run: Run, iteration: int) -> Rows:
-    """What the rules of selection keep of the verified samples."""
+    """Build the rows that the recipe's selection rules keep of the verified samples."""
     with run.store.workspace() as ws:
         selection = select_rows(
             run,
@@ -137,8 +136,10 @@ def build_selected_dataset(run: Run, iteration: int) -> Rows:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdicts of one stage of a round, in a table of VerdictMembership, and the pool that
-    holds their samples."""
+    """The verdicts of one stage of a round, with the pool that contains their samples.
+
+    The verdicts are a table of VerdictMembership.
+    """
 
     iteration: int
     source: str
@@ -147,7 +148,7 @@ class Judged:
 
 
 def frozen_verdicts(run: Run, iteration: int, stage: str) -> Judged:
-    """Those of a finished stage."""
+    """The verdicts that a finished stage committed."""
     finished = run.need(iteration_scope(iteration), stage)
     spec = evidence_stage(run.config.recipe, stage)
     assert spec.samples is not None
@@ -163,9 +164,11 @@ def frozen_verdicts(run: Run, iteration: int, stage: str) -> Judged:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The rows of a round, and how they came about: from verified samples to correct and to
-    chosen ones, and beside these rows of no sample, of which `mixed` holds those of other
-    sources."""
+    """The rows of a round, with the relations that they were selected from.
+
+    Verified samples are narrowed down to correct and to chosen ones. Rows that come from no sample
+    are added; `mixed` contains those of them that are from other sources.
+    """
 
     rows: Relation[Row]
     verified: Relation[VerifiedSample]
@@ -178,7 +181,7 @@ class Selected:
 
 
 def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -> Selected:
-    """What the recipe selects from these verdicts, less what was retracted, and what it mixes in.
+    """Select rows from verdicts, without retracted samples, and mix in other sources.
 
     Raises:
         IntegrityError: A sample is in its pool twice.
@@ -218,7 +221,11 @@ def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -
 
 
 def _rules(run: Run) -> Selection:
-    """The recipe's rules of selection. TypeError where a recipe without any selects."""
+    """The recipe's rules of selection.
+
+    Raises:
+        TypeError: The recipe has none.
+    """
     rules = run.config.recipe.selection
     if rules is None:
         raise TypeError(f"recipe {run.config.recipe.type} is no Selection, and selects its rows")
@@ -226,7 +233,7 @@ def _rules(run: Run) -> Selection:
 
 
 def _prompts(run: Run, rules: Selection) -> Iterator[Prompted]:
-    """What every training problem is asked by each method."""
+    """The training prompt of every problem, by each method."""
     for method in run.methods:
         end = run.end(method.prompt)
         for problem in run.train_problems:
@@ -237,7 +244,7 @@ def _prompts(run: Run, rules: Selection) -> Iterator[Prompted]:
 
 
 def _stops(run: Run) -> list[str]:
-    """Every text that ends samples of this experiment."""
+    """Every stop text that can end a sample of this experiment."""
     sampled = [m.sampling for phase in run.phases.values() for m in phase.methods]
     sampled += [own for phase in run.phases.values() for own in phase.config.recipe.own_sampling]
     return sorted({text for each in sampled for text in each.stop})
@@ -279,8 +286,12 @@ def _count(run: Run, ws: Workspace, selection: Selected, iteration: int) -> dict
 
 
 def _volumes(ws: Workspace, rows: Relation[Row]) -> dict[str, dict[str, int]] | None:
-    """{method: {method its solutions are from, or human: rows}}, where there are several
-    methods."""
+    """Count rows by their method and by the method that their solution is from.
+
+    Returns:
+        {method: {method of the solution, or "human": rows}}; None for an experiment with one
+        method.
+    """
     volumes: dict[str, dict[str, int]] = {}
     for method, origin, count in ws.rows("selection.rows_by_method", rows=rows):
         volumes.setdefault(method, {})[origin] = count

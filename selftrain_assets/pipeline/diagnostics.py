@@ -1,5 +1,4 @@
-"""What the checks of a stage stand on: measured when the stage is made, and kept in its
-manifest."""
+"""Measurements that checks are based on, made with a stage and stored in its manifest."""
 
 from __future__ import annotations
 
@@ -19,12 +18,12 @@ from selftrain_assets.pipeline.verification import VerificationResult
 from selftrain_assets.store.selection import ChosenSample
 from selftrain_assets.store.workspace import Relation, Workspace
 
-# of what is measured here and in diversity.py; part of the keys of the stages that measure it
+# The version of the measurements here and in diversity.py; it enters the keys of their stages.
 VERSION = 3
-# of a dataset that are looked at for held-out text: keys are hashes, so the first of them are a
-# sample
+# Rows of a dataset that are searched for held-out text: the first by key. Keys are hashes, so
+# these are a random sample.
 MOST_ROWS = 100_000
-# whole questions and near copies that are named; of the former all others are counted
+# Whole questions and near copies that are listed; further whole questions are only counted.
 MOST_LEAKS, MOST_NEAR = 10_000, 1000
 EXAMPLES, EXCERPT = 3, 160
 
@@ -38,7 +37,11 @@ class _Text(NamedTuple):
 
 
 def leaks_in_problems(problems: list[Problem]) -> dict[str, Any]:
-    """Held-out text in the questions and solutions of the other problems: {leaks, looked_at}."""
+    """Find held-out text in the questions and solutions of the other problems.
+
+    Returns:
+        {leaks, looked_at}.
+    """
     learnt = [p for p in problems if p.split not in HELD_OUT]
     return _leaks(
         problems,
@@ -54,7 +57,7 @@ def leaks_in_selection(
     samples: Relation[Sample],
     other_rows: Relation[Row],
 ) -> dict[str, Any]:
-    """`leaks_in_rows` of chosen samples and of rows of no sample."""
+    """Apply `leaks_in_rows` to chosen samples and to rows that come from no sample."""
     texts = ws.rows(
         "selection.texts_learnt",
         chosen=chosen,
@@ -75,8 +78,13 @@ def leaks_in_selection(
 def leaks_in_rows(
     run: Run, rows: Iterable[tuple[str | None, str, str]], looked_at: str
 ) -> dict[str, Any]:
-    """Held-out text in the completions of rows (sample, problem, completion), and in the
-    questions that they ask."""
+    """Find held-out text in the completions of rows and in the questions that they ask.
+
+    Args:
+        run: The run.
+        rows: (sample key, problem id, completion) of each row.
+        looked_at: Description of what is searched.
+    """
     by_id = {p.id: p for p in run.problems}
 
     def texts() -> Iterator[_Text]:
@@ -138,8 +146,7 @@ def _solutions(p: Problem) -> list[_Text]:
 
 @dataclass(frozen=True, slots=True)
 class _Solution:
-    """A text that solves a problem by a method, how often it was drawn, and all tokens of these
-    draws."""
+    """A distinct solution of a problem by a method, with its number of draws and their tokens."""
 
     problem_id: str
     method: str | None
@@ -150,7 +157,7 @@ class _Solution:
 
 
 def solutions(ws: Workspace, result: VerificationResult) -> dict[str, Any]:
-    """How distinct, and how long, correct samples are; and those that were repeated most."""
+    """Measure the number, diversity and length of correct samples, and list the most repeated."""
     different = ws.table(
         _Solution,
         "verification.solutions",
@@ -179,7 +186,7 @@ def solutions(ws: Workspace, result: VerificationResult) -> dict[str, Any]:
 
 
 def unparsed(ws: Workspace, result: VerificationResult) -> list[dict[str, Any]]:
-    """A few samples that no answer could be read out of."""
+    """A few samples in which the verifier found no answer."""
     rows = ws.rows(
         "verification.malformed",
         planned=result.planned,
@@ -195,8 +202,14 @@ def unparsed(ws: Workspace, result: VerificationResult) -> list[dict[str, Any]]:
 
 
 def concentration(rows: Mapping[str, int]) -> dict[str, Any]:
-    """The share of rows that is of the TOP_SHARE of their problems with most rows, and the first
-    of these. `rows` are by problem."""
+    """The share of rows that belongs to the TOP_SHARE of problems with most rows.
+
+    Args:
+        rows: The number of rows of each problem.
+
+    Returns:
+        The share, and the problems with most rows.
+    """
     if not rows:
         return {"share": None, "problems": []}
     top = sorted(rows.items(), key=lambda found: (-found[1], found[0]))[

@@ -1,5 +1,4 @@
-"""How varied the rows of a round are: measured when the dataset is made, and kept in its
-manifest under `diversity`."""
+"""Diversity of the rows of a round, measured with the dataset and stored in its manifest."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from selftrain_assets.pipeline.run import INPUTS, Run
 from selftrain_assets.store import Table
 from selftrain_assets.store.workspace import Relation, Workspace
 
-TOP, TOP_PROBLEMS = 10, "top_10_problems_share"  # of so many problems with most rows
-# that are compared with one another, which takes a second or two
+TOP, TOP_PROBLEMS = 10, "top_10_problems_share"  # the problems with most rows
+# Limits on the texts that are compared with one another, which takes a second or two.
 MOST_ROWS, MOST_CHARACTERS = 10_000, 5_000_000
 KINDS = ("problems", "groups", "solutions")
 """What rows are counted by. Solutions are of one problem, and the same where the rules of
@@ -30,7 +29,7 @@ are the same in every round and would hide what becomes of the policy's own."""
 
 @dataclass(frozen=True, slots=True)
 class RowCount:
-    """How many rows of a problem say the same."""
+    """The number of rows of a problem that count as equal."""
 
     problem_id: str
     own: bool
@@ -40,12 +39,13 @@ class RowCount:
 
 
 def diversity(run: Run, scope: str, rows: Table) -> dict[str, float]:
-    """Of a table of Row, by name, what docs/ui.md describes; nothing of no rows. Numbers of groups
-    are there where a problem has one.
+    """Measure the diversity of a table of rows; docs/ui.md describes each number.
 
-    Near-duplicates are rows that have another one with nearly the same question and completion
-    (domain/diversity.py), among `near_duplicates_among` of them: the first in the order of hashes
-    of their problems, so that the rows of a problem stay together.
+    Numbers of groups are included if any problem has a group. An empty table gives no numbers.
+
+    Near-duplicates are rows with nearly the same question and completion as another one
+    (domain/diversity.py). `near_duplicates_among` rows are compared: the first in the order of
+    hashes of their problems, so that the rows of a problem stay together.
     """
     with run.store.workspace() as ws:
         trained_on = ws.read(Row, [run.store.scope(run.name, scope) / rows[0]])
@@ -60,7 +60,7 @@ def diversity(run: Run, scope: str, rows: Table) -> dict[str, float]:
 
 
 def _numbers(ws: Workspace, counts: Relation[RowCount], own: bool) -> dict[str, float]:
-    """Of all rows, or of the `own` ones."""
+    """The numbers of all rows, or only of the `own` ones."""
     by: dict[str, Frequencies] = {
         kind: dict(ws.rows("rows.frequencies", counts=counts, kind=kind, own=own)) for kind in KINDS
     }
@@ -80,8 +80,11 @@ def _numbers(ws: Workspace, counts: Relation[RowCount], own: bool) -> dict[str, 
 def _near_duplicates(
     ws: Workspace, rows: Relation[Row], problems: Relation[Problem]
 ) -> dict[str, float]:
-    """Questions, not prompts, which may say the same before every question; of a row that is of
-    no problem of the task, the prompt."""
+    """Measure the share of near-duplicates among the rows.
+
+    Questions are compared, not prompts, which may repeat the same text before every question. A row
+    that belongs to no problem of the task is compared by its prompt.
+    """
     texts: list[str] = []
     room = MOST_CHARACTERS
     for (text,) in ws.stream("rows.texts", rows=rows, problems=problems, most=MOST_ROWS):

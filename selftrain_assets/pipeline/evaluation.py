@@ -1,4 +1,4 @@
-"""evaluation: how good a policy is on problems that no round trains on."""
+"""Stage `evaluation`: measure a policy on problems that no round trains on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from selftrain_assets.trainers.tracking import figures, run_name
 
 
 def evaluation_wanted(run: Run, scope: str) -> Wanted:
-    """What measures the checkpoint of a scope."""
+    """The evaluation of the checkpoint of a scope."""
     trained, base, config = run.need(scope, "checkpoint"), _base(run, scope), run.config
     answers = implementation_of(config.recipe).final_answers
     key = fingerprint(
@@ -55,13 +55,15 @@ def evaluation_wanted(run: Run, scope: str) -> Wanted:
 
 
 def _base(run: Run, scope: str) -> Manifest | None:
-    """The evaluation that another one is compared with."""
+    """The evaluation that this one is compared with."""
     return run.manifest(BASE, "evaluation") if scope != BASE else None
 
 
 def evaluation(run: Run, scope: str) -> Manifest:
-    """Greedy accuracy on every held-out split, pass@k and maj@k on the test split; verdicts with
-    infra_error are left out."""
+    """Measure greedy accuracy on every held-out split, and pass@k and maj@k on the test split.
+
+    Verdicts with outcome infra_error are left out.
+    """
     clock, trained, base = Clock(), run.need(scope, "checkpoint"), _base(run, scope)
     config, plan = run.config, evaluation_draws(run, trained.digest)
     wanted = evaluation_wanted(run, scope)
@@ -136,7 +138,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
 
 
 def _track(run: Run, scope: str, trained: Manifest) -> None:
-    """Show the figures of the round in the trackers' run of its training."""
+    """Log the metrics of a round to the experiment trackers, in the run of its training."""
     trackers = run.config.execution.trackers
     if trackers.report_to:
         done = [each for each in run.store.manifests(run.name) if each.scope == scope]
@@ -147,8 +149,11 @@ def _track(run: Run, scope: str, trained: Manifest) -> None:
 
 
 def evaluation_draws(run: Run, policy: str) -> list[Draws]:
-    """By each method, first one greedy completion of every held-out problem, then several of
-    each test problem; of the problems of each suite likewise."""
+    """Plan the completions of an evaluation.
+
+    For each method these are one greedy completion of every held-out problem, then several sampled
+    ones of each test problem. The problems of each suite are treated likewise.
+    """
     config = run.config
     known = (
         problem_subset(run.train_problems, config.evaluation.train_problems, config.seed)
@@ -200,8 +205,11 @@ def evaluation_draws(run: Run, policy: str) -> list[Draws]:
 def _scores(
     run: Run, verdicts: Iterable[tuple[str | None, bool, str, str, str | None]]
 ) -> tuple[list[Score], Votes]:
-    """Scores of the problems that were asked, as a whole and by method or suite, and the votes
-    of their completions."""
+    """Score the problems of an evaluation, overall and by method or suite.
+
+    Returns:
+        The scores, and the answers that vote in maj@k.
+    """
     votes: dict[str | None, dict[str, Ballots]] = {name: defaultdict(Ballots) for name in run.ways}
     for method, greedy, problem, outcome, parsed in verdicts:
         vote = CORRECT if outcome == Outcome.PASS else parsed

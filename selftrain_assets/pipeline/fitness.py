@@ -1,5 +1,4 @@
-"""Before anything is sampled or trained: can every model of the experiment be trained as its
-settings say?"""
+"""Check before any work that the experiment's models can be trained with its settings."""
 
 from __future__ import annotations
 
@@ -11,8 +10,12 @@ from selftrain_assets.trainers.sft import Lora
 
 
 def require_fit(run: Run) -> None:
-    """ModelError or UserError, in one sentence, where the trainer of any round cannot train the
-    experiment's model."""
+    """Check that the trainer of every round can train the experiment's model.
+
+    Raises:
+        ModelError: The model does not suit a trainer.
+        UserError: A setting does not suit the model or this machine.
+    """
     config = run.config
     config.execution.trackers.require_installed()
     ref = resolve_model(config.model)
@@ -26,13 +29,16 @@ def require_fit(run: Run) -> None:
 
 
 def _of(first: int) -> str:
-    """Where the settings of later rounds stand."""
+    """Prefix for settings of later rounds, which an experiment's file has under `forks`."""
     return "" if first == 1 else f"forks, from round {first} on: "
 
 
 def _require_same_adapter(run: Run) -> None:
-    """A training that starts from an adapter goes on with it as it is, so that other settings of
-    it would be without effect."""
+    """Check that adapter settings do not change where training continues an adapter.
+
+    A training that starts from an adapter continues it unchanged, so that other settings would have
+    no effect.
+    """
     config = run.config
     base = (
         (config.base.trainer or config.trainer).lora if config.base.fine_tune == "human" else None

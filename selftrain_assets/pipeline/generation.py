@@ -1,9 +1,8 @@
-"""Generation: requests for completions, and the samples that answer them. Rounds and evaluations
-use it alike.
+"""Generation: requests for completions, and the samples that answer them.
 
-A stage plans its requests, or loads those of a finished stage, and generates what the pool of its
-policy does not hold yet. Requests and samples are relations of a workspace (store/workspace.py), so
-that memory is bounded.
+Rounds and evaluations both use it. A stage plans its requests, or loads those of a finished stage,
+and generates the samples that the pool of its policy lacks. Requests and samples are relations of a
+workspace (store/workspace.py), so that memory is bounded.
 """
 
 from __future__ import annotations
@@ -35,8 +34,7 @@ from selftrain_assets.store.workspace import Relation, Workspace
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """A sample that a stage asks for, at its position among all of them; the rest is its
-    SampleMembership."""
+    """A sample that a stage requests, with its position in the order of requests."""
 
     position: int
     key: str
@@ -48,8 +46,10 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest(Requested):
-    """One that comes from a plan: draw `index` of a prompt of `plan[draws_index]`, greedy or
-    sampled."""
+    """A request made from a plan.
+
+    It is draw number `index` of a prompt of `plan[draws_index]`, greedy or sampled.
+    """
 
     draws_index: int
     prompt_index: int
@@ -65,7 +65,7 @@ class _Prompt(NamedTuple):
 
 
 def plan_requests(ws: Workspace, plan: Sequence[Draws]) -> Relation[PlannedRequest]:
-    """Every draw of a plan, in its order."""
+    """The requests for every draw of a plan, in order."""
     requests, first = ws.empty(PlannedRequest), 0
     for draws_index, draws in enumerate(plan):
         ids, prompts = zip(*draws.prompts, strict=True) if draws.prompts else ((), ())
@@ -96,8 +96,11 @@ def load_requests(ws: Workspace, run: Run, manifest: Manifest) -> Relation[Reque
 
 @dataclass(frozen=True, slots=True)
 class GenerationResult:
-    """The pool with all samples in it, how many were requested and how many of these were there
-    before, and tokens of the others."""
+    """The outcome of generation.
+
+    It has the pool with all samples, the number of requested samples, how many of them existed
+    before, and the tokens of the new ones.
+    """
 
     samples: Relation[Sample]
     requested: int
@@ -115,18 +118,18 @@ def generate_missing(
     clock: Clock,
     engines: OpenEngines | None = None,
 ) -> GenerationResult:
-    """Draw those of the plan's requests that the pool of `policy` does not hold yet, shard by
-    shard.
+    """Draw the requested samples that the pool of `policy` lacks, shard by shard.
 
     Args:
         run: The experiment, whose engine draws.
-        ws: Where `requests` lies.
+        ws: The workspace of `requests`.
         requests: `plan_requests` of this plan.
-        policy: Whose pool it is, and whose weights draw.
-        plan: Where the prompts are.
-        label: What progress is shown as.
-        clock: Counts the time of the engine.
-        engines: Engines that stay open afterwards; without them, what is opened is closed.
+        policy: The weights that draw, and to which the pool belongs.
+        plan: The prompts and sampling settings.
+        label: The name under which progress is displayed.
+        clock: Counts the time spent in the engine.
+        engines: Engines that stay open afterwards; without them, engines are opened and closed
+            here.
 
     Raises:
         InfraError: The engine left requests unanswered.
@@ -162,8 +165,10 @@ def generate_missing(
 
 
 def is_drawn(run: Run, plan: Sequence[Draws]) -> bool:
-    """Does the pool hold all of this, undamaged? A finished stage may have lost some of it
-    since."""
+    """Whether the pool contains every sample of a plan, undamaged.
+
+    Samples of a finished stage may have been lost since.
+    """
     pools = [run.store.samples(policy) for policy in {draws.policy for draws in plan}]
     if not all(pool.is_sound() for pool in pools):
         return False
@@ -179,7 +184,7 @@ Window = tuple[str | None, DrawSettings, list[Request]]
 def _windows(
     ws: Workspace, missing: Relation[PlannedRequest], plan: Sequence[Draws]
 ) -> Iterator[Window]:
-    """What is missing, in order."""
+    """The missing requests in order, in windows of bounded size."""
     rows = ws.stream("generation.requests_in_order", requests=missing)
     for draws_index, same_draws in groupby(rows, key=lambda row: row[0]):
         draws = plan[draws_index]
@@ -189,9 +194,11 @@ def _windows(
 
 
 class OpenEngines:
-    """Engines for the models that a stage asks, each opened when it is first needed. Of those
-    that run on this machine one is open at a time, so that a policy and a teacher need not fit
-    into its memory together."""
+    """Engines for the models that a stage samples from, each opened at its first use.
+
+    Of those that run on this machine only one is open at a time, so that a policy and a teacher
+    need not fit into memory together.
+    """
 
     def __init__(self, run: Run) -> None:
         require_fit(run)
@@ -210,7 +217,7 @@ class OpenEngines:
     def samples(
         self, policy: Policy, windows: Iterator[Window], clock: Clock
     ) -> Generator[Sample, None, None]:
-        """One engine draws for all methods, each with its own weights where they have them."""
+        """Draw the samples of all methods with one engine, loading each method's own weights."""
         if policy.served is not None:
             yield from _samples(self._asked(policy), windows, policy.digest, clock)
             return
@@ -233,7 +240,7 @@ class OpenEngines:
         return engine
 
     def _asked(self, policy: Policy) -> Engine:
-        """A model that only a server has, whatever the experiment's own engine."""
+        """The engine for a policy; a model behind a server always has an engine of its own."""
         if policy.digest not in self._served:
             teachers = self._run.config.recipe.teachers.items()
             served = (
@@ -265,9 +272,19 @@ def _samples(
     clock: Clock,
     model: ModelRef | None = None,
 ) -> Generator[Sample, None, None]:
-    """Completions bound to their requests, in thought and answer as `model` marks them; a
-    server's model has only the marks that are set. A key that was not asked for, or comes twice,
-    is the engine's fault."""
+    """Draw completions, match them to their requests, and split them into thought and answer.
+
+    Args:
+        engine: The engine that draws.
+        windows: The requests.
+        policy: Digest of the policy.
+        clock: Counts the time spent in the engine.
+        model: The model whose thought marks apply; for a server's model, only the marks in the
+            settings.
+
+    Raises:
+        InfraError: The engine returned a key that was not requested, or one key twice.
+    """
     tokenizer, own_marks = (tokenizer_of(model), marks_of(model)) if model else (None, None)
     described = engine.describe()
     name = f"{described.name} {described.version}"

@@ -1,4 +1,4 @@
-"""problems: the frozen problem set of an experiment."""
+"""Stage `problems`: load, check and freeze the problem set of an experiment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LEARNT = ("train", "human")
 
 
 def problems_wanted(run: Run) -> Wanted:
-    """The problem set as the task gives it now."""
+    """The problem set as the task defines it now."""
     return _wanted(run, read_problems(run.config))
 
 
@@ -49,8 +49,10 @@ def _wanted(run: Run, found: Loaded) -> Wanted:
 
 
 def problems(run: Run) -> Manifest:
-    """Load, check and freeze the problems. A changed file gives a new digest; the older set is
-    kept."""
+    """Load, check and freeze the problems.
+
+    A changed file gives a new digest; the older set is kept.
+    """
     clock, config = Clock(), run.config
     found = read_problems(config)
     loaded = found.problems
@@ -65,7 +67,7 @@ def problems(run: Run) -> Manifest:
     wanted = _wanted(run, found)
     if current := run.finished(INPUTS, "problems", wanted):
         return current
-    # what does not fit should be told before anything is written
+    # Report what does not fit before anything is written.
     check_tokenizer(resolve_model(config.model))
     digest = problems_digest(loaded)
     with run.store.writing(run.name, INPUTS, "problems", run.owner):
@@ -90,9 +92,9 @@ def problems(run: Run) -> Manifest:
 
 
 def problems_digest(problems: list[Problem]) -> str:
-    """Identity of a problem set.
+    """Digest that identifies a problem set.
 
-    The collection stays out: ids begin with its name, and older sets were identified without it.
+    The collection is left out: ids begin with its name, and older sets were identified without it.
     """
     records = [asdict(problem) for problem in problems]
     for record in records:
@@ -101,13 +103,16 @@ def problems_digest(problems: list[Problem]) -> str:
 
 
 def load_problems(config: Experiment) -> list[Problem]:
-    """Those of the task, the test problems of each suite and the solved problems of each source;
-    the ids of the latter two begin with their names."""
+    """Load the problems of the task, the suites and the sources.
+
+    Of a suite these are the test problems, of a source the solved ones; their ids begin with the
+    name of the suite or source.
+    """
     return read_problems(config).problems
 
 
 def read_problems(config: Experiment) -> Loaded:
-    """The same, with remarks on what was left out of them."""
+    """Load the problems as `load_problems` does, with remarks on those that were left out."""
     found = read(config.task)
     given = found.problems
     if config.recipe.learns_solutions:
@@ -148,14 +153,16 @@ def read_problems(config: Experiment) -> Loaded:
 
 
 def _remarks(found: Loaded) -> list[str]:
-    """What was left out of a task."""
+    """Remarks on the problems of a task that were left out."""
     copies = ", ".join(f"{count} of {split}" for split, count in found.duplicates.items())
     return [*([f"duplicates dropped: {copies}"] if copies else []), *found.remarks]
 
 
 def _solved(problems: list[Problem]) -> list[Problem]:
-    """With the solutions of all problems to learn from, which a published set keeps back where
-    it is sampled on."""
+    """Attach the solutions of all training problems.
+
+    A published set withholds them where its problems are sampled.
+    """
     return [p if p.split in LEARNT else replace(p, solution=None) for p in problems]
 
 
@@ -189,7 +196,7 @@ def _judges(run: Run, problem: Problem) -> list[AnyVerifier]:
 
 
 def _check_solved(run: Run, loaded: list[Problem]) -> None:
-    """Are there the solutions, and the validation problems, that these settings learn from?"""
+    """Check that the solutions and validation problems that the settings require exist."""
     config = run.config
     human = [p for p in loaded if p.split == "human"]
     selection, mixing = config.recipe.selection, config.recipe.mixing
@@ -231,7 +238,7 @@ def _check_solved(run: Run, loaded: list[Problem]) -> None:
 
 
 def _check_mix(config: Experiment, loaded: list[Problem]) -> None:
-    """Are there as many rows of other sources as the recipe asks for by their number?"""
+    """Check that sources have as many rows as the recipe requests by number."""
     mixing = config.recipe.mixing
     for name, amount in mixing.mix.items() if mixing else ():
         there = sum(

@@ -1,4 +1,4 @@
-"""What an experiment asks of its model, looked at before anything is drawn."""
+"""Check length limits against the experiment's model before anything is sampled."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from selftrain_assets.models.loading import resolve_model
 
 
 def room_for_answers(config: Experiment) -> list[str]:
-    """A sentence for each setting that leaves the experiment's model far too little room for its
-    answers."""
+    """Describe each setting that leaves the model far too few tokens for its answers."""
     recipe = config.recipe
     ways: dict[str, DrawSettings] = {
         f"recipe.methods.{m.name}.sampling": m.sampling for m in recipe.methods if m.sampled

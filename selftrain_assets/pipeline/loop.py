@@ -1,4 +1,4 @@
-"""The loop: everything that is owed of an experiment, stage after stage."""
+"""The training loop: do all missing work of an experiment, stage after stage."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ ONE_ROUND, ALL_ROUNDS = "human-one-round", "human-all-rounds"
 
 
 def prepare(run: Run) -> Iterator[Manifest]:
-    """Problems, base, and the base's evaluation, each when it is asked for."""
+    """Make the problems, the base, and the base's evaluation, one at a time."""
     yield problems(run)
     yield training.base(run)
     yield evaluation(run, BASE)
 
 
 def control_rounds(run: Run) -> dict[str, int]:
-    """How many rounds each control has the optimizer steps of, by its scope."""
+    """The number of rounds whose optimizer steps each control has, by the control's scope."""
     return {ONE_ROUND: 1, ALL_ROUNDS: run.config.rounds}
 
 
 def human_only(run: Run) -> list[Manifest]:
-    """The controls: human rows alone, with the optimizer steps of one round and of all rounds
-    together."""
+    """Train the controls: human rows alone, for the optimizer steps of one and of all rounds."""
     done = []
     for scope, rounds in control_rounds(run).items():
         done += [training.human_only(run, scope, rounds), evaluation(run, scope)]
@@ -40,7 +39,7 @@ def human_only(run: Run) -> list[Manifest]:
 
 
 def controls(run: Run) -> Iterator[Manifest]:
-    """The human-only controls, where the experiment has them and all of its rounds are done."""
+    """Train the human-only controls, if the experiment has them and all its rounds are done."""
     if run.config.human_only and all(
         run.manifest(iteration_scope(i), "checkpoint") for i in range(1, run.config.rounds + 1)
     ):
@@ -48,8 +47,11 @@ def controls(run: Run) -> Iterator[Manifest]:
 
 
 def walk(run: Run, iterations: Iterable[int]) -> Iterator[Manifest]:
-    """Do what is owed of these rounds, stage after stage; TaskError after the first whose
-    blocking check fails."""
+    """Run the unfinished stages of these rounds in order.
+
+    Raises:
+        TaskError: A blocking check of a stage failed.
+    """
     iterations = list(iterations)
     if run.manifest(iteration_scope(iterations[-1]) if iterations else BASE, "evaluation") is None:
         _build_images(run)
@@ -59,8 +61,11 @@ def walk(run: Run, iterations: Iterable[int]) -> Iterator[Manifest]:
 
 
 def _build_images(run: Run) -> None:
-    """Before anything is sampled: InfraError if the packages or the compilers that programs are
-    to have cannot be had."""
+    """Build the sandbox images before anything is sampled.
+
+    Raises:
+        InfraError: Packages or compilers that programs need are not available.
+    """
     sandbox = run.config.execution.sandbox
     for languages in {verifier.languages for verifier in run.config.code_verifiers()}:
         if languages or sandbox.packages:
@@ -74,7 +79,7 @@ def _rounds(run: Run, iterations: Iterable[int]) -> Iterator[Manifest]:
 
 
 def run_rounds(run: Run, iterations: Iterable[int]) -> None:
-    """`walk` to the end."""
+    """Run `walk` to its end."""
     for _ in walk(run, iterations):
         pass
 
@@ -83,8 +88,12 @@ WantedOf = Callable[[Run], Wanted]
 
 
 def everything_wanted(run: Run) -> dict[tuple[str, str], WantedOf]:
-    """What the settings ask for, in order: by (scope, stage) the function that says what is wanted,
-    which raises TaskError where an earlier stage is missing."""
+    """All work that the settings require, in order.
+
+    Returns:
+        By (scope, stage), a function that returns what is required. It raises TaskError while an
+        earlier stage is missing.
+    """
     wanted: dict[tuple[str, str], WantedOf] = {
         (INPUTS, "problems"): problems_wanted,
         (BASE, "checkpoint"): training.base_wanted,

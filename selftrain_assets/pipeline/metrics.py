@@ -1,4 +1,4 @@
-"""What an evaluation says in numbers, by method and, where there are several, of all together."""
+"""The metrics of an evaluation, by method and for all methods together."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from selftrain_assets.domain.statistics import (
 from selftrain_assets.domain.types import Score
 from selftrain_assets.pipeline.run import Run
 
-VERSION = 2  # of what is measured here, which is part of the key of an evaluation
+VERSION = 2  # of the metrics; it enters the key of an evaluation
 CORRECT = "correct"  # the vote of every answer that the verifier passes
 
 
 @dataclass
 class Ballots:
-    """Answers to one problem by one method: of the greedy completion, and of the sampled ones.
-    None is no answer; a completion without a verdict is in neither, so that what could not be
-    judged counts as nothing and not as wrong."""
+    """The answers to one problem by one method: the greedy one and the sampled ones.
+
+    None means that the completion has no answer. A completion without a verdict is left out, so
+    that what could not be judged does not count as wrong.
+    """
 
     greedy: list[str | None] = field(default_factory=list)
     sampled: list[str | None] = field(default_factory=list)
@@ -39,11 +41,13 @@ Votes = Mapping[str | None, Mapping[str, Ballots]]
 
 
 def vote_of_all(run: Run, scores: Sequence[Score], votes: Votes) -> list[Score]:
-    """Scores of the experiment as a whole, whose method is None. With one method they are its
-    own. With several they are of their vote: of the greedy answers the one that most methods
-    give, and where they disagree that of the better one on the validation split; the sampled
-    completions of all methods count as one pool. A problem that some method has no verdict on is
-    left out."""
+    """Scores of the experiment as a whole; their method is None.
+
+    With one method they are its own scores. With several they are those of a vote: the greedy
+    answer that most methods give or, where they disagree, that of the method that is best on the
+    validation split; the sampled completions of all methods count as one pool. A problem for which
+    some method has no verdict is left out.
+    """
     if not run.config.recipe.methods:
         return list(scores)
     ranked = _ranked(scores)
@@ -67,9 +71,11 @@ def vote_of_all(run: Run, scores: Sequence[Score], votes: Votes) -> list[Score]:
 def measure(
     run: Run, scores: Sequence[Score], votes: Votes, base: Sequence[Score]
 ) -> dict[str, Any]:
-    """The metrics of an evaluation, those over `base` included where there is one: of the
-    experiment as a whole, of each suite in `suites` and, with several methods, of each in
-    `methods`, with how they agree."""
+    """Compute the metrics of an evaluation, with differences from `base` if it is given.
+
+    They cover the experiment as a whole, each suite (under `suites`) and, with several methods,
+    each method (under `methods`) and how the methods agree.
+    """
     settings = run.config.evaluation
 
     def metrics(
@@ -104,13 +110,12 @@ def measure(
 
 
 def _tested(score: Score) -> Score:
-    """A suite is measured as a test split is."""
+    """The score with a suite's problems counted as a test split."""
     return replace(score, split="test") if score.split == "suite" else score
 
 
 def _ranked(scores: Sequence[Score]) -> list[str]:
-    """The methods, the best on the validation split first; in their order where it cannot tell
-    them apart."""
+    """The methods, the best on the validation split first; ties keep the order of the settings."""
     right: dict[str, int] = defaultdict(int)
     for s in scores:
         if s.method is not None and s.split != "suite":
@@ -119,8 +124,11 @@ def _ranked(scores: Sequence[Score]) -> list[str]:
 
 
 def _agreement(scores: Sequence[Score], names: Sequence[str]) -> dict[str, Any]:
-    """For each split and pair of methods on how many problems both, one and neither is right,
-    and phi (MMST, table 4); and the share of problems that any method solves."""
+    """Agreement of each pair of methods on each split (MMST, table 4).
+
+    It counts the problems that both, one or neither solves, with the correlation phi, and gives the
+    share of problems that any method solves.
+    """
     found: dict[str, Any] = {}
     for split in ("test", "train"):
         right = {
@@ -149,8 +157,7 @@ VOTE = "vote"
 
 
 def _choice(scores: Sequence[Score], base: Sequence[Score]) -> dict[str, Any]:
-    """Which method to use: greedy accuracy of each and of their vote on the test split, by how
-    often the base is right on a problem."""
+    """Greedy test accuracy of each method and of their vote, by how often the base is right."""
     rate = {s.problem_id: s.correct / s.samples for s in base if s.method is None and s.samples}
     bins: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for s in scores:
@@ -167,7 +174,7 @@ def _metrics(
     run: Run, settings: Evaluation, scores: Sequence[Score], sampled: Mapping[str, list[str | None]]
 ) -> dict[str, Any]:
     test = [s for s in scores if s.split == "test"]
-    # they have no answer that a vote could be on
+    # Programs have no answer to vote on.
     programs = {p.id for p in run.problems if p.tests is not None}
     voted = [s for s in test if s.problem_id not in programs]
 
@@ -204,14 +211,14 @@ def _metrics(
     )
 
 
-# of a split; with more of them, a group is no kind of problem but nearly a problem
+# The most groups in a split: with more, a group would not be a kind of problem any more.
 MOST_GROUPS = 24
 
 
 def _by_group(
     scores: Sequence[Score], measured: Callable[[list[float]], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Greedy accuracy by group of problems, where there are several, and not too many."""
+    """Greedy accuracy by group of problems, if there are 2 to MOST_GROUPS groups."""
     names = sorted({s.group for s in scores})
     if not 1 < len(names) <= MOST_GROUPS:
         return {}
@@ -221,8 +228,10 @@ def _by_group(
 def _against_base(
     settings: Evaluation, scores: Sequence[Score], base: Sequence[Score]
 ) -> dict[str, Any]:
-    """Paired difference on the test split, and accuracy by the base's difficulty bins (ReST-EM
-    section 5.3)."""
+    """Paired difference from the base on the test split, and accuracy by difficulty.
+
+    Difficulty bins follow how often the base solves a problem (ReST-EM, section 5.3).
+    """
     before = {s.problem_id: s for s in base}
     pairs = [
         (before[s.problem_id], s) for s in scores if s.split == "test" and s.problem_id in before

@@ -1,4 +1,4 @@
-"""policy: the weights that a round samples from, pinned."""
+"""Stage `policy`: record which weights a round samples from."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from selftrain_assets.store import Manifest
 
 
 def policy(run: Run, iteration: int) -> Manifest:
-    """Pin the weights that this round samples from. The digest is theirs: equal to the
-    checkpoint's, it is the loop's edge."""
+    """Record the weights that this round samples from.
+
+    The data version is their digest, which equals that of the checkpoint before.
+    """
     clock, scope = Clock(), iteration_scope(iteration)
     pinned = _pinned(run, iteration)
     weights = resolve(run.store, pinned.weights)
     for method in run.methods if weights.served is None else ():
-        # says now, and not in the middle of the round, which method they are not for
+        # Fails now, not in the middle of the round, for a method without weights.
         weights.by(method.name)
     wanted = _policy_wanted(pinned)
     return run.finished(scope, "policy", wanted) or finish(
@@ -39,7 +41,7 @@ def policy(run: Run, iteration: int) -> Manifest:
 
 
 def _pinned(run: Run, iteration: int) -> PolicyResult:
-    """The weights that a round samples from, as the settings name them."""
+    """The weights that a round samples from according to the settings."""
     scope, recipe = iteration_scope(iteration), run.config.recipe
     asked = recipe.sampled_teacher
     if asked is not None:
@@ -64,10 +66,21 @@ def _policy_wanted(pinned: PolicyResult) -> Wanted:
 
 
 def teacher(run: Run, scope: str, setting: str, wanted: Teacher) -> WeightsRef:
-    """The weights of a model, named by `setting`, that a round asks beside the policy or in its
-    stead: the checkpoint of another experiment as it is now or, if that experiment is gone, as
-    the round has pinned it. UserError, or TaskError for a checkpoint that was never made. A
-    server is not asked: it is needed only where samples are owed."""
+    """The weights of a model that a round samples beside the policy or in its place.
+
+    The checkpoint of another experiment is taken as it is now or, if that experiment is gone, as
+    the round recorded it. A server is not contacted: it is needed only where samples are missing.
+
+    Args:
+        run: The run.
+        scope: The scope of the round.
+        setting: The setting that names the model.
+        wanted: The value of that setting.
+
+    Raises:
+        UserError: The model cannot be found.
+        TaskError: The checkpoint was never made.
+    """
     if isinstance(wanted, ServedTeacher):
         return ServedModel(**wanted.identity, digest=wanted.digest)
     if not isinstance(wanted, CheckpointOf):

@@ -1,4 +1,4 @@
-"""What a person looks at first, as plain data: a few records of a stage, and its figure."""
+"""Previews of a stage as plain data: a few records, and a figure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEVER = "none right"
 
 
 def chosen(columns: Sequence[str], records: Sequence[dict[str, Any]]) -> Records:
-    """These columns of some records."""
+    """Reduce records to these columns."""
     return Records(
         columns=columns, rows=[[record[column] for column in columns] for record in records]
     )
@@ -44,8 +44,7 @@ def samples_preview(run: Run, manifest: Manifest) -> Preview:
 
 
 def verdicts_preview(run: Run, manifest: Manifest) -> Preview:
-    """A few right and a few wrong samples, each with its reason; and how many problems are how
-    often solved."""
+    """A few right and wrong samples with reasons, and how often problems are solved."""
     (source,) = manifest.parents  # a stage of verdicts is made from its samples alone
     drawn = run.need(manifest.scope, source)
     columns = ("prompt", *_parts(drawn), "verdict", "reason", "sample_key")
@@ -70,5 +69,5 @@ def verdicts_preview(run: Run, manifest: Manifest) -> Preview:
 
 
 def _parts(drawn: Manifest) -> tuple[str, ...]:
-    """The columns of completions: in two parts where some of them begin with a thought."""
+    """The columns of a completion: thought and answer, or the completion alone."""
     return ("thought", "answer") if drawn.result(SamplesResult).thoughts else ("completion",)

@@ -1,5 +1,4 @@
-"""What a recipe's package hands to the pipeline: its own stages, how its rows are made, and what
-it adds to evaluation and reports."""
+"""The interface of a recipe to the pipeline: stages, datasets, evaluation and reports."""
 
 from __future__ import annotations
 
@@ -21,18 +20,18 @@ from selftrain_assets.recipes.base import RECIPES, Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class FinalAnswers:
-    """How held-out problems are answered by a recipe that goes on from the first attempt.
+    """How a recipe answers held-out problems, if it revises its first attempts.
 
     Attributes:
         metric: Name of its numbers among the metrics of an evaluation.
-        table: Where its answers are kept, in the manifest of the evaluation.
-        applies: Do these settings ask for it?
-        identity: What the answers depend on beside the first attempts.
-        answer: Draws them, from the greedy attempts as (problem id, text); the answers and the
-            tokens that they took. What could not be judged is left out.
-        final: The scores, in which the last attempt of a problem counts.
-        measure: The numbers.
-        numbers: Those of them that the UI plots over the rounds.
+        table: Name of the table with its answers in the manifest of the evaluation.
+        applies: Whether the settings ask for it.
+        identity: What the answers depend on besides the first attempts.
+        answer: Draws the answers, given the greedy attempts as (problem id, text). Returns them and
+            the number of tokens that they took. What could not be judged is left out.
+        final: The scores of the last attempts.
+        measure: The metrics.
+        numbers: The metrics that the UI plots over the rounds.
     """
 
     metric: str
@@ -51,15 +50,15 @@ def _nothing(*_: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeImplementation:
-    """The work of a recipe, as its settings name it (`Recipe.implementation`).
+    """The code of a recipe, which its settings name in `Recipe.implementation`.
 
     Attributes:
-        build_dataset: The rows that a round trains on: (run, iteration).
+        build_dataset: Builds the training rows of a round: (run, iteration).
         stages: Stages of its own; its settings say which of them a round has (`own_stages`).
-        row_sources: What its rows are, beside those that its stages name.
-        check_problems: Raises UserError where it cannot learn from the problems of an experiment.
+        row_sources: Sources of its rows, besides those that its stages name.
+        check_problems: Raises UserError if it cannot learn from the problems of an experiment.
         final_answers: How it answers held-out problems, if not by the first attempt.
-        selection_settings: Settings that say which rows a round trains on; the cards show them.
+        selection_settings: Settings that decide which rows a round trains on, listed in cards.
     """
 
     build_dataset: Callable[[Run, int], Rows]
@@ -71,7 +70,7 @@ class RecipeImplementation:
 
 
 def implementation_of(recipe: Recipe | type[Recipe]) -> RecipeImplementation:
-    """The work of a recipe.
+    """The implementation of a recipe.
 
     Raises:
         UserError: Its module cannot be imported, or offers no IMPLEMENTATION.
@@ -96,15 +95,15 @@ def _loaded(module: str) -> RecipeImplementation:
 
 
 def all_implementations() -> Iterable[RecipeImplementation]:
-    """The work of every recipe that is known."""
+    """The implementations of all known recipes."""
     return [implementation_of(recipe) for recipe in RECIPES.values()]
 
 
 def own_stages(recipe: Recipe) -> tuple[StageSpec, ...]:
-    """The stages of its own that the rounds of a recipe have.
+    """The stages that a recipe adds to its rounds.
 
     Raises:
-        UserError: Its settings name one that its implementation does not offer.
+        UserError: Its settings name a stage that its implementation does not offer.
     """
     offered = {stage.name: stage for stage in implementation_of(recipe).stages}
     if unknown := [name for name in recipe.own_stages if name not in offered]:
@@ -116,5 +115,5 @@ def own_stages(recipe: Recipe) -> tuple[StageSpec, ...]:
 
 
 def evidence_stage(recipe: Recipe, name: str) -> StageSpec:
-    """A stage whose results become rows: the verifications, or one of the recipe's own."""
+    """The stage of this name whose results become rows: the verifications, or a recipe's own."""
     return next(s for s in (VERIFICATIONS, *own_stages(recipe)) if s.name == name)

@@ -1,5 +1,4 @@
-"""Rows that no sample is behind: reference solutions of the human problems, of the task, and of
-other sources."""
+"""Training rows made from reference solutions of human problems, of the task and of sources."""
 
 from __future__ import annotations
 
@@ -14,8 +13,11 @@ from selftrain_assets.pipeline.run import Method, Run
 
 
 def human_rows(run: Run, iteration: int) -> list[Row]:
-    """Rows of the human problems: their solution by each method, and for each pair of methods
-    one as what the other asks for, given the first."""
+    """Rows made from the human problems and their worked solutions.
+
+    There is a row for the solution by each method and, for each pair of methods, one that asks for
+    the solution by one method given that by the other.
+    """
     human = [p for p in run.problems if p.split == "human"]
     solved = {(m.name, p.id): text for m in run.methods for p in human if (text := m.solution(p))}
     asked: list[tuple[Method, Method | None, Problem]] = [
@@ -54,7 +56,7 @@ def human_rows(run: Run, iteration: int) -> list[Row]:
 
 
 def _thought_of(run: Run, method: Method, prompt: str, text: str) -> tuple[str, str]:
-    """Prompt and completion, for a model that thinks, as it would write them."""
+    """Prompt and completion in the form in which a reasoning model would write them."""
     marks = run.marks(method)
     keep = getattr(run.config.recipe, "thoughts", "keep") == "keep"
     return marks.around(prompt, text, keep) if marks else (prompt, text)
@@ -63,7 +65,7 @@ def _thought_of(run: Run, method: Method, prompt: str, text: str) -> tuple[str, 
 def reference_rows(
     run: Run, problems: Sequence[Problem], prompt: Prompt, iteration: int
 ) -> list[Row]:
-    """The reference solution of each problem that has one."""
+    """Rows made from the reference solution of each problem that has one."""
     end = run.end(prompt)
     solved = [
         (p.id, _thought_of(run, run.methods[0], prompt.render(p), p.solution))
@@ -77,9 +79,21 @@ def reference_rows(
 
 
 def mixed_in(run: Run, own: int, iteration: int) -> tuple[int, dict[str, list[Row]]]:
-    """How many of the recipe's `own` rows stay, and the rows of each other source beside them
-    (domain/mixing.py). A source that has fewer than a share of it would be gives all that it
-    has; TaskError where nothing of the recipe's own would be left."""
+    """Rows of other sources, and how many of the recipe's own rows remain (domain/mixing.py).
+
+    A source with fewer rows than its share requires gives all that it has.
+
+    Args:
+        run: The run.
+        own: The number of rows that the recipe makes.
+        iteration: The round.
+
+    Returns:
+        The number of own rows that remain, and the rows by source.
+
+    Raises:
+        TaskError: None of the recipe's own rows would remain.
+    """
     mixing = run.config.recipe.mixing
     if mixing is None:
         return own, {}
@@ -97,7 +111,7 @@ def mixed_in(run: Run, own: int, iteration: int) -> tuple[int, dict[str, list[Ro
 
 
 def _of_source(run: Run, name: str, count: int, iteration: int) -> list[Row]:
-    """So many of its rows, or all; a larger number holds the smaller one."""
+    """Draw `count` rows of a source, or all; a larger count includes the rows of a smaller one."""
     if name == HUMAN:
         return take_rows(human_rows(run, iteration), count, run.config.seed)
     source, problems = run.config.sources[name], run.source(name)

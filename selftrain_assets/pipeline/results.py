@@ -1,7 +1,7 @@
-"""What each stage notes of its result.
+"""The results that each stage records in its manifest.
 
-Stages write these, and whoever reads a manifest reads it as one of them. What a stage of one
-recipe notes lies with the recipe.
+Stages write these classes, and readers of a manifest parse it as one of them. The results of stages
+of a single recipe are defined with the recipe.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ Yields = dict[str, dict[str, Yield]]
 
 
 class LeaksFound(StageResult):
-    """Held-out text in what is learnt from: `leaks` that are named and `more_leaks` that are only
-    counted, in what `looked_at` says."""
+    """Held-out text found in training data.
+
+    `leaks` are listed, `more_leaks` are only counted; `looked_at` says what was searched.
+    """
 
     leaks: Detail[tuple[Leak, ...]] = ()
     more_leaks: Detail[int] = 0
@@ -44,9 +46,9 @@ class LeaksFound(StageResult):
 
 
 class ProblemsResult(LeaksFound):
-    """Problems by their split.
+    """The number of problems by split.
 
-    `moment` is the time that chat templates are told, where anything is asked in a chat.
+    `moment` is the time that is passed to chat templates, if any prompt is a chat.
     """
 
     train: Count
@@ -63,8 +65,8 @@ class ProblemsResult(LeaksFound):
 class PolicyResult(StageResult):
     """The weights that a round samples from.
 
-    `origin` is the scope whose checkpoint they are, or "teacher". `forks` are those that this
-    round is the first after.
+    `origin` is the scope whose checkpoint they are, or "teacher". `forks` are the forks for which
+    this round is the first one after them.
     """
 
     weights: Annotated[WeightsRef, In("detail", formerly="place")]
@@ -74,8 +76,11 @@ class PolicyResult(StageResult):
 
 
 class SamplesResult(StageResult):
-    """Samples of so many `problems`; of these `reused` were drawn before, and `cut_off` did not
-    end by themselves."""
+    """Counts of the samples that a stage requested.
+
+    They are samples of `problems` problems; `reused` had been drawn before, and `cut_off` reached
+    the length limit.
+    """
 
     samples: Count
     reused: Count
@@ -85,10 +90,12 @@ class SamplesResult(StageResult):
 
 
 class VerificationsResult(StageResult):
-    """Verdicts by outcome. Of all `verifications`, `shared` stand on the run of an equal program,
-    and `reused` were given before.
+    """Counts of verdicts by outcome.
 
-    `policy` and `verifiers` are the digests whose pools hold the verdicts.
+    Of all `verifications`, `shared` reuse the verdict on an equal program, and `reused` existed
+    before.
+
+    `policy` and `verifiers` are the digests of the pools that contain the verdicts.
     """
 
     passed: Count = Field(alias="pass")
@@ -111,13 +118,15 @@ class VerificationsResult(StageResult):
 
 
 class DatasetResult(LeaksFound):
-    """Rows by where they come from: the policy's own samples, among them `improved` ones
-    and those `from_earlier_rounds`, and `human` ones. Own rows are selected from `verified`
-    samples, of which some are `correct`, and of these some `cut_off` and left out.
+    """Counts of rows by where they come from.
 
-    `rows_by_source` counts own rows by what they are (older stores count `rationalized` ones).
-    `rows_by_method` counts rows by their method and the method that the solution is from;
-    `mixed` counts rows of other sources.
+    Own rows are selected from `verified` samples, of which some are `correct`, and of these some
+    `cut_off` and left out. Among the policy's own samples are `improved` ones and those
+    `from_earlier_rounds`; `human` rows are made from worked solutions.
+
+    `rows_by_source` counts own rows by source (older stores count `rationalized` ones).
+    `rows_by_method` counts rows by their method and the method that the solution is from; `mixed`
+    counts rows of other sources.
     """
 
     rows: Count
@@ -139,10 +148,10 @@ class DatasetResult(LeaksFound):
 
 
 class CheckpointResult(StageResult):
-    """Weights after training; of a base that is the model as it is, the weights alone.
+    """The weights after training, or those of an unchanged base.
 
-    `start` are the weights that training began from. `optimizer_steps_by_method` are counted
-    where each method has weights of its own.
+    `start` are the weights that training began from. `optimizer_steps_by_method` are counted if
+    each method has weights of its own.
     """
 
     weights: Annotated[WeightsRef, In("detail", formerly="place")]
@@ -159,7 +168,7 @@ class CheckpointResult(StageResult):
 
 
 class Accuracies(StageResult):
-    """Accuracies of one way of answering: all methods together, one of them, or one on a suite."""
+    """Accuracies of all methods together, of one method, or on one suite."""
 
     model_config = ConfigDict(extra="ignore")  # other versions may measure more
 
@@ -175,8 +184,10 @@ class Accuracies(StageResult):
 
 
 class EvaluationResult(Accuracies):
-    """Accuracies on held-out problems, of all methods together; by method and by suite where there
-    are some. `ranked` are the methods, the best first; `agreement` and `choice` compare them."""
+    """Accuracies on held-out problems, overall, by method and by suite.
+
+    `ranked` are the methods, the best first; `agreement` and `choice` compare them.
+    """
 
     problems: Count
     samples: Count

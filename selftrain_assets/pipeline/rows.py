@@ -1,4 +1,4 @@
-"""The rows of a round, frozen: what every way of making them hands to the stage `dataset`."""
+"""The stored rows of a round, which every recipe returns to the stage `dataset`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from selftrain_assets.store import Table
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A table of rows under its digest, and what the stage notes of it."""
+    """A stored table of rows with its digest and the results that the stage records."""
 
     table: Table
     digest: str
@@ -30,14 +30,14 @@ def freeze(
     counts: Mapping[str, int],
     mixed: Mapping[str, Sequence[Row]] | None = None,
 ) -> Rows:
-    """Write a list of rows.
+    """Write a list of rows as a table.
 
     Args:
         run: The run.
         iteration: The round whose rows they are.
         rows: All rows.
-        counts: Counts of a DatasetResult beside that of all rows.
-        mixed: Those of other sources among them.
+        counts: Counts for the DatasetResult, besides that of all rows.
+        mixed: Those of the rows that are from other sources.
     """
     digest = fingerprint("rows", [row.key for row in rows])
     texts = ((row.sample_key, row.problem_id, row.completion) for row in rows)
@@ -58,5 +58,5 @@ def freeze(
 
 
 def volumes_of(mixed: Mapping[str, Sequence[Row]]) -> dict[str, int] | None:
-    """How many rows each other source gave, where any did."""
+    """The number of rows of each other source, or None if there are none."""
     return {name: len(rows) for name, rows in mixed.items()} or None

@@ -1,4 +1,4 @@
-"""An experiment opened on a store: what every stage is handed."""
+"""A run: an experiment opened on a store, which is passed to every stage."""
 
 from __future__ import annotations
 
@@ -36,27 +36,29 @@ Progress = Callable[[str, int, int], None]
 
 
 def now() -> datetime:
-    """To the second."""
+    """The present time, to the second."""
     return datetime.now().replace(microsecond=0)
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """Shows nothing."""
+    """A progress callback that displays nothing."""
 
 
 def iteration_scope(iteration: int) -> str:
-    """Scope, and Dagster partition key, of a round. Zero-padded, because backfills queue in
-    string order."""
+    """The scope of a round, which is also its Dagster partition key.
+
+    The number is zero-padded, because backfills queue in string order.
+    """
     return f"iter-{iteration:03d}"
 
 
 def iteration_of(scope: str) -> int:
-    """The round of a scope."""
+    """The round number of a scope."""
     return int(scope.removeprefix("iter-"))
 
 
 def solution_by(problem: Problem, method: str) -> str | None:
-    """The human solution by that method."""
+    """The human solution of a problem by a method, or None."""
     return json.loads(problem.solutions or "{}").get(method)
 
 
@@ -66,13 +68,14 @@ def _always(manifest: Manifest) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a stage has to make: run, audit and dry run ask the same function for it.
+    """The work that a stage has to do; running, auditing and dry runs use the same function for it.
 
     Attributes:
-        key: Identity of the work, of settings and parents.
-        parents: Digest of each stage that it is made from, by name.
-        complete: Is a manifest with this key finished, judged by what it says itself? A verdict
-            that is missing for reasons of infrastructure, for instance, is owed again.
+        key: Hash of the settings and parents that decide the result.
+        parents: Digest of each parent stage, by name.
+        complete: Whether a manifest with this key is finished according to its own content. A
+            verdict
+            that is missing because of the infrastructure, for instance, is owed again.
     """
 
     key: str
@@ -80,7 +83,7 @@ class Wanted:
     complete: Callable[[Manifest], bool] = _always
 
     def is_met_by(self, manifest: Manifest | None) -> bool:
-        """Is this the manifest of just this work, finished? Files are not looked at."""
+        """Whether a manifest is of this work and finished; its files are not checked."""
         return (
             manifest is not None
             and (manifest.key, manifest.parents) == (self.key, self.parents)
@@ -90,9 +93,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to solve a problem. `name` is None where an experiment has only one; `weights` is
-    the method whose weights answer. `given` asks for a solution by this method, given one by
-    another; it holds {question} and {solution}."""
+    """A way to solve a problem: its prompt, sampling settings and verifier.
+
+    `name` is None if an experiment has only one; `weights` is the method whose weights answer.
+    `given` is the prompt that asks for a solution by this method, given one by another; it contains
+    {question} and {solution}.
+    """
 
     name: str | None
     prompt: Prompt
@@ -105,11 +111,11 @@ class Method:
 
     @cached_property
     def verifier_fingerprint(self) -> str:
-        """What the verifier is known by in keys and pools."""
+        """The hash that identifies the verifier in keys and pools."""
         return verifier_fingerprint(self.verifier)
 
     def solution(self, problem: Problem) -> str | None:
-        """The human solution by this method."""
+        """The human solution by this method, or None."""
         return problem.solution if self.name is None else solution_by(problem, self.name)
 
     def prompt_given(self, problem: Problem, solution: str) -> str:
@@ -120,7 +126,11 @@ class Method:
 
 @dataclass
 class Run:
-    """`owner` names who runs, for leases: a Dagster run id, or the command line."""
+    """An experiment opened on a store, with its problems, methods and verifiers.
+
+    `progress` is called as work advances. `owner` names who runs, for leases: a Dagster run id, or
+    the command line.
+    """
 
     name: str
     config: Experiment
@@ -138,7 +148,7 @@ class Run:
 
     @property
     def phases(self) -> dict[int, Run]:
-        """This run with the settings of its rounds, by the first round that has them."""
+        """This run with the settings of each fork, by the first round that they apply to."""
         return {1: self, **self._later}
 
     def at(self, iteration: int) -> Run:
@@ -150,17 +160,23 @@ class Run:
         return self.store.manifest(self.name, scope, stage)
 
     def finished(self, scope: str, stage: str, wanted: Wanted) -> Manifest | None:
-        """The manifest of a stage if it is finished for just this work, made from what is there
-        now, and its tables are as they were committed. Other parents can give the same key, as a
-        problem set in which one answer was corrected gives the same samples: then only the
-        manifest is new."""
+        """The manifest of a stage if its work is done and its tables are intact; otherwise None.
+
+        The manifest must be of just this work, made from the present parents. Other parents can
+        give the same key: a problem set in which one answer was corrected gives the same samples,
+        for instance. Then only the manifest is written anew.
+        """
         manifest = self.manifest(scope, stage)
         if manifest is None or not wanted.is_met_by(manifest):
             return None
         return manifest if self.store.is_intact(manifest) else None
 
     def need(self, scope: str, stage: str) -> Manifest:
-        """The manifest of a stage that must have been finished; TaskError says how to get there."""
+        """The manifest of a stage that has to be finished.
+
+        Raises:
+            TaskError: The stage is not finished; the message says how to finish it.
+        """
         found = self.manifest(scope, stage)
         if found is None and stage in SAMPLED and stage not in self.config.recipe.stages:
             raise TaskError(
@@ -176,13 +192,15 @@ class Run:
 
     @cached_property
     def all_problems(self) -> list[Problem]:
-        """The frozen problem set."""
+        """The frozen problem set, retracted problems included."""
         return self.store.read_table(self.need(INPUTS, "problems"), "problems", Problem)
 
     @cached_property
     def retracted(self) -> Retractions:
-        """Evidence that was taken back, in an experiment that this one is forked from too: what
-        is shared is as bad here."""
+        """Retracted evidence of this experiment and of those that it is forked from.
+
+        Evidence shared with them is as bad here.
+        """
         return Retractions.united(
             map(
                 self.store.retractions,
@@ -192,16 +210,16 @@ class Run:
 
     @cached_property
     def problems(self) -> list[Problem]:
-        """The problems that count: those that were not retracted."""
+        """The problems without the retracted ones."""
         return [p for p in self.all_problems if p.id not in self.retracted.values("problem")]
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:
-        """In the order of the settings."""
+        """The methods in the order of the settings, with few-shot examples among the problems."""
         return self.methods_on(self.problems)
 
     def methods_on(self, problems: list[Problem]) -> tuple[Method, ...]:
-        """With few-shot examples among these problems."""
+        """The methods in the order of the settings, with few-shot examples among these problems."""
         config = self.config
         if not config.recipe.methods:
             prompt = self.prompt(config.prompt, problems)
@@ -229,7 +247,7 @@ class Run:
 
     @cached_property
     def suites(self) -> dict[str, Method]:
-        """How the problems of each suite are solved, by its name."""
+        """The method by which the problems of each suite are solved, by suite name."""
         return {
             name: Method(
                 name,
@@ -245,14 +263,16 @@ class Run:
 
     @property
     def ways(self) -> dict[str | None, Method]:
-        """Methods and suites by their names: whatever samples are drawn and judged by."""
+        """Methods and suites by name: everything that samples are drawn and judged by."""
         return {m.name: m for m in (*self.methods, *self.suites.values())}
 
     def prompt(
         self, settings: PromptSettings, problems: list[Problem], hint: bool = False
     ) -> Prompt:
-        """With few-shot examples among these problems, and in a chat of the experiment's model
-        where that is asked for."""
+        """Build a prompt with few-shot examples among these problems.
+
+        It is a chat of the experiment's model if the settings ask for one.
+        """
         if not settings.chat:
             return build_prompt(settings, problems, hint)
         return build_prompt(
@@ -264,9 +284,11 @@ class Run:
 
     @property
     def moment(self) -> datetime:
-        """The time that chat templates are told: when the problems were first read, by this
-        experiment or the one that it goes on from. It is kept with them, so that prompts are the
-        same on another day."""
+        """The time that is passed to chat templates: when the problems were first read.
+
+        An experiment that continues another one uses the time of that one. It is stored with the
+        problems, so that prompts are the same on another day.
+        """
         for name in (self.name, *(fork.experiment for fork in self.config.forks)):
             frozen = self.store.manifest(name, INPUTS, "problems")
             moment = frozen.result(ProblemsResult).moment if frozen else None
@@ -275,7 +297,7 @@ class Run:
         return now()
 
     def end(self, prompt: Prompt) -> str | None:
-        """What a text that nobody drew learns as its end behind this prompt (Row.ended_by)."""
+        """The end that is trained after a text that nobody sampled (Row.ended_by)."""
         return prompt.frame.end if prompt.frame else learnt_end(resolve_model(self.config.model))
 
     def answer_prompt(self, method: Method, prompt: str) -> str:
@@ -284,17 +306,17 @@ class Run:
         return marks.without_thought(prompt) if marks else prompt
 
     def marks(self, method: Method) -> Marks | None:
-        """How the model marks its thoughts."""
+        """The marks that the model puts around its thoughts, or None."""
         return method.sampling.thinking.marks(marks_of(resolve_model(self.config.model)))
 
     @cached_property
     def verifiers(self) -> dict[str, Verifier]:
-        """Each verifier once, by its fingerprint; known even where the problems cannot be read."""
+        """The verifiers by fingerprint; available even if the problems cannot be read."""
         return {verifier_fingerprint(verifier): verifier for verifier in self.config.verifiers()}
 
     @cached_property
     def all_verifiers(self) -> dict[str, Verifier]:
-        """Those of suites included."""
+        """The verifiers by fingerprint, those of suites included."""
         suites = self.config.evaluation.suites.values()
         return self.verifiers | {
             verifier_fingerprint(suite.verifier): suite.verifier for suite in suites
@@ -318,7 +340,7 @@ class Run:
 
 @dataclass
 class Clock:
-    """Wall seconds of a stage, and the share of them inside engine, verifier or trainer."""
+    """Measures the seconds of a stage, and those spent in engine, verifier or trainer."""
 
     started: float = field(default_factory=time.monotonic)
     work: float = 0.0

@@ -1,4 +1,4 @@
-"""Draw samples and judge them, and open those of a finished stage."""
+"""Draw samples, judge them, and open those of a finished stage."""
 
 from __future__ import annotations
 
@@ -41,7 +41,14 @@ Requests = Callable[[Run, str, str], list[Draws]]
 
 
 def drawing_wanted(run: Run, scope: str, plan: list[Draws], after: Sequence[str] = ()) -> Wanted:
-    """The samples of a plan; `after` names stages of the round that it was made from."""
+    """The samples of a plan.
+
+    Args:
+        run: The run.
+        scope: The scope of the round.
+        plan: The draws.
+        after: Stages of the round that the plan was made from.
+    """
     parents = {
         "policy": run.need(scope, "policy").digest,
         "problems": run.need(INPUTS, "problems").digest,
@@ -58,7 +65,7 @@ def draw_samples(
     settings: Mapping[str, Any],
     after: Sequence[str] = (),
 ) -> Manifest:
-    """Draw what `requests` asks for and no pool holds, and freeze which samples they are."""
+    """Draw the requested samples that the pool lacks, and record all of them in a manifest."""
     clock, from_policy = Clock(), run.need(scope, "policy")
     plan = requests(run, scope, from_policy.digest)
     wanted = drawing_wanted(run, scope, plan, after)
@@ -120,12 +127,12 @@ def judging_wanted(run: Run, scope: str, source: str) -> Wanted:
 
 
 def nothing_failed(manifest: Manifest) -> bool:
-    """Is there a verdict on everything? One that infrastructure prevented is owed again."""
+    """Whether every sample has a verdict; one that the infrastructure prevented is owed again."""
     return not manifest.counts[str(Outcome.INFRA_ERROR)]
 
 
 def judge_samples(run: Run, scope: str, source: str, stage: str) -> Manifest:
-    """Judge the samples of the stage `source`, and freeze which verdicts they have."""
+    """Judge the samples of the stage `source`, and record their verdicts in a manifest."""
     clock, drawn = Clock(), run.need(scope, source)
     policy, verifiers = drawn.parents["policy"], list(run.verifiers)
     wanted = judging_wanted(run, scope, source)
@@ -172,7 +179,7 @@ def judge_samples(run: Run, scope: str, source: str, stage: str) -> Manifest:
 
 
 def verdict_membership(ws: Workspace, result: VerificationResult) -> Relation[VerdictMembership]:
-    """What a stage of verdicts notes of them, in the order of its requests."""
+    """The table that a stage of verdicts stores, in the order of its requests."""
     return ws.view(
         VerdictMembership,
         "verification.membership",
@@ -182,8 +189,11 @@ def verdict_membership(ws: Workspace, result: VerificationResult) -> Relation[Ve
 
 
 def _yields(ws: Workspace, result: VerificationResult) -> dict[str, Any]:
-    """{method asked for: {method the solution is from: samples, and how many are correct}},
-    where there are several methods."""
+    """Count samples and correct ones by method, if there are several methods.
+
+    Returns:
+        {method asked for: {method the solution is from: samples, and how many are correct}}.
+    """
     yields: dict[str, Any] = {}
     for method, origin, samples, correct in ws.rows(
         "verification.yields", planned=result.planned, verdicts=result.verdicts
@@ -193,12 +203,12 @@ def _yields(ws: Workspace, result: VerificationResult) -> dict[str, Any]:
 
 
 def drawn_by(run: Run) -> dict[str, Any]:
-    """How solutions are drawn, for the manifest."""
+    """The sampling settings that are recorded in the manifest."""
     return _by_method({m.name: m.sampling for m in run.methods if m.sampled})
 
 
 def _by_method(settings: dict[str | None, Any]) -> dict[str, Any]:
-    """The settings of each method; where there is one without a name, just these."""
+    """The settings of each method; with a single unnamed method, just its settings."""
     dumped = {name: each.model_dump(mode="json") for name, each in settings.items()}
     return dumped.get(None, dumped)  # type: ignore[arg-type]
 
@@ -219,7 +229,7 @@ class _Judged:
 
 
 def open_verdicts(run: Run, ws: Workspace, manifest: Manifest) -> Relation[Verification]:
-    """The verdicts of a finished stage, in that order."""
+    """The verdicts of a finished stage, in the order of its requests."""
     result = manifest.result(VerificationsResult)
     verdicts = ws.pools(
         Verification,

@@ -1,5 +1,7 @@
-"""samples and verifications: the E-step. And what a recipe needs whose own stage draws samples and
-judges them."""
+"""Stages `samples` and `verifications`: the E-step.
+
+Recipes use it too, for stages of their own that draw and judge samples.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from selftrain_assets.store import Manifest
 
 
 def sample_draws(run: Run, scope: str, policy: str) -> list[Draws]:
-    """Solutions of every training problem, by each method."""
+    """The draws of solutions of every training problem, by each method."""
     return [
         plan_draws(run.train_problems, m.prompt, m.sampling, policy, run.config.seed, m.name)
         for m in run.methods
@@ -33,12 +35,12 @@ def sample_draws(run: Run, scope: str, policy: str) -> list[Draws]:
 
 
 def membership(name: str, view: str) -> TableSpec:
-    """The table of a stage that draws: which samples of the pool are its own."""
+    """The table of a stage that draws: it names the stage's samples in the pool."""
     return TableSpec(name=name, record=SampleMembership, view=view)
 
 
 def verdicts_table(name: str, view: str) -> TableSpec:
-    """The table of a stage that judges: which verdicts of the pools are its own."""
+    """The table of a stage that judges: it names the stage's verdicts in the pools."""
     return TableSpec(name=name, record=VerdictMembership, view=view)
 
 
@@ -55,20 +57,19 @@ def drawn_and_judged(
     resource: Resource = "gpu",
     derived_as: str = "made from",
 ) -> StageSpec:
-    """A stage of a recipe that draws samples of its own and judges them, whose right ones become
-    rows.
+    """Build a recipe's stage that draws and judges samples, whose correct ones become rows.
 
     Args:
-        name: Of the stage.
+        name: Name of the stage.
         description: What it makes, with the paper that it comes from.
-        samples: Name of the manifest, and table, that says which samples it drew.
-        requests: What it asks of the policy: (run, scope, digest of the policy).
-        row_source: What its samples are as rows.
+        samples: Name of the manifest and table that list the samples it drew.
+        requests: Plans what it asks of the policy: (run, scope, digest of the policy).
+        row_source: The source of rows made from its samples.
         views: Relations of `selftrain sql` for its samples and its verdicts, over all rounds.
-        settings: How it draws, for the manifest.
+        settings: The sampling settings that the manifest records.
         after: Stages of the round whose results decide what it asks.
-        resource: What it occupies.
-        derived_as: What a sample of its own is of the one that it names in `translates`.
+        resource: The resource that it occupies.
+        derived_as: The relation of its samples to those that they name in `translates`.
     """
 
     def do(run: Run, iteration: int) -> Manifest:

@@ -1,8 +1,7 @@
-"""A second opinion: what other readings make of samples that are wrong or malformed by their
-verifier.
+"""Second opinion: judge samples that a verifier failed with other verifiers too.
 
-It changes no verdict. Where it often differs, right answers may be going lost, or the prompt asks
-for another form than the verifier reads.
+It changes no verdict. Where other verifiers often pass such samples, correct answers may be lost,
+or the prompt may ask for another form than the verifier reads.
 """
 
 from __future__ import annotations
@@ -33,17 +32,19 @@ from selftrain_assets.verifiers import (
 )
 from selftrain_assets.verifiers.guard import judged
 
-VERSION = 1  # of what is measured here; part of the keys of the stages that measure it
-# samples of a stage that are read again: keys are hashes, so the first of them are a sample
+VERSION = 1  # of the measurements here; it enters the keys of their stages
+# Samples of a stage that are read again: the first by key, a hash, so a random sample.
 MOST = 200
-EXAMPLES, EXCERPT = 10, 200  # that are shown, and characters of each text
+EXAMPLES, EXCERPT = 10, 200  # how many are shown, and characters of each text
 FAILED = (Outcome.WRONG, Outcome.MALFORMED)
 BARE_NUMBER = re.compile(r"\s*[-+\u2212]?\s*[$\u20ac\u00a3]?[\d.,]*\d(?:/\d+)?\s*%?\s*")
 
 
 class _BareNumber(NumericVerifier):
-    """Numbers where the reference answer is one and nothing else: of `12 apples` or `x + 1` the
-    number alone would be too little."""
+    """Compares numbers if the reference answer is a number and nothing else.
+
+    For the answers `12 apples` or `x + 1`, the number alone would be too little.
+    """
 
     def check_problem(self, problem: Problem) -> str | None:
         bare = BARE_NUMBER.fullmatch(problem.answer)
@@ -65,7 +66,7 @@ it costs, so that there is nothing for verifier code."""
 
 
 class _Failed(NamedTuple):
-    """A sample that is wrong or malformed by its verifier."""
+    """A sample with the outcome wrong or malformed."""
 
     verifier_fingerprint: str
     sample_key: str
@@ -76,7 +77,7 @@ class _Failed(NamedTuple):
 
 
 def readings(run: Run, verifiers: Mapping[str, Verifier]) -> dict[str, AnyOf]:
-    """What reads the samples of these verifiers again, by the same names."""
+    """The other verifiers that judge the failed samples of each verifier, by the same names."""
     asked = verifiers if run.config.second_opinion else {}
     return {
         name: reading
@@ -86,7 +87,7 @@ def readings(run: Run, verifiers: Mapping[str, Verifier]) -> dict[str, AnyOf]:
 
 
 def identity(run: Run, verifiers: Mapping[str, Verifier]) -> list[Any]:
-    """What the opinion depends on, beside the verdicts."""
+    """What the second opinion depends on besides the verdicts."""
     return [
         VERSION,
         [verifier_fingerprint(reading) for reading in readings(run, verifiers).values()],
@@ -96,10 +97,15 @@ def identity(run: Run, verifiers: Mapping[str, Verifier]) -> list[Any]:
 def second_opinion(
     run: Run, ws: Workspace, result: VerificationResult, verifiers: Mapping[str, Verifier]
 ) -> dict[str, Any]:
-    """Of `failed`, which are wrong or malformed, some are `read` again, and some of these
-    `turned`: passed by another reading; `share` is how many, with its interval, `examples` are a
-    few of them. `by` says who reads what again, `left_out` what is not read again, and `error`
-    why some could not be."""
+    """Judge some of the failed samples again with other verifiers.
+
+    Returns:
+        Of the `failed` samples, which are wrong or malformed, some are `read` again, and some of
+        these `turned`: another verifier passed them. `share` is their share with its interval, and
+        `examples` are a few of them. `by` names the other verifiers, `left_out` the verifiers
+        without
+        one, and `error` says why some samples could not be read.
+    """
     asked = readings(run, verifiers)
     left_out = (
         {verifier.type for name, verifier in verifiers.items() if name not in asked}
@@ -171,7 +177,7 @@ class _FailedVerdict:
 def _drawn(
     run: Run, ws: Workspace, result: VerificationResult, verifiers: list[str]
 ) -> tuple[list[_Failed], int]:
-    """Some of those that failed by one of these verifiers, and how many there are."""
+    """Some of the samples that these verifiers failed, and the number of all of them."""
     failed = ws.table(
         _FailedVerdict,
         "verification.failed",
@@ -197,7 +203,7 @@ def _drawn(
 
 
 def _example(failed: _Failed, verdict: Verdict) -> dict[str, str]:
-    """The end of what was read, where answers stand."""
+    """A sample whose verdict differs, with the end of its text, where answers usually are."""
     return {
         "sample_key": failed.sample_key,
         "problem_id": failed.problem.id,

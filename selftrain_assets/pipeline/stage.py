@@ -1,6 +1,8 @@
-"""A stage as one object. The loop, Dagster, checks, audit, catalog, lineage, garbage collection,
-retraction, reports and export read here what they need of it; none of them knows a stage by name
-that only one recipe has."""
+"""The specification of a stage as one object.
+
+The loop, Dagster, checks, audit, catalog, lineage, garbage collection, retraction, reports and
+export read from it what they need, so that none of them has to know a recipe's stages by name.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,9 @@ class TableSpec:
         name: Its name in the manifest.
         record: Dataclass of its records; its fields are the columns.
         view: Relation that unites it over experiments and rounds in `selftrain sql`.
-        identified_by: Columns whose values together occur once.
-        columns: What each column says, where domain/columns.py does not say it.
-        main: Is it what the stage is about, and not a table beside that one?
+        identified_by: Columns that together identify a record.
+        columns: Descriptions of columns that domain/columns.py does not describe.
+        main: Whether it is the stage's main table, not an additional one.
     """
 
     name: str
@@ -45,13 +47,13 @@ class TableSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSpec:
-    """A question about a finished stage.
+    """A check of a finished stage.
 
     Attributes:
-        name: As the UI and the command line show it.
-        blocking: Does a failure stop the round before the next stage?
-        description: What it asks, in one clause.
-        evaluate: Answers it for a manifest; None where it does not apply.
+        name: Name in the UI and on the command line.
+        blocking: Whether a failure stops the round before the next stage.
+        description: What it checks, in one clause.
+        evaluate: Evaluates it for a manifest; returns None if it does not apply.
     """
 
     name: str
@@ -62,11 +64,11 @@ class CheckSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class RowSource:
-    """Where rows of a dataset come from.
+    """A source of rows of a dataset.
 
     Attributes:
-        name: As the column `source` has it.
-        meaning: What such a row is, in one clause; the dataset card says it.
+        name: Value of the column `source`.
+        meaning: What such a row is, in one clause, for the dataset card.
     """
 
     name: str
@@ -75,7 +77,7 @@ class RowSource:
 
 @dataclass(frozen=True, kw_only=True)
 class RowPart:
-    """A part of a row that has a story of its own, with the samples that it was drawn as."""
+    """A part of a row that lineage shows separately, with the samples that it was drawn as."""
 
     kind: str
     name: str
@@ -94,7 +96,7 @@ class Bars:
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """A table for people, as plain data; long texts are cut where it is shown."""
+    """A table for display, as plain data; long texts are shortened where it is displayed."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -109,33 +111,35 @@ class StageSpec:
     """One stage of a round.
 
     Attributes:
-        name: Of the stage, its manifest and its asset.
+        name: Name of the stage, its manifest and its asset.
         description: What it makes, with the paper that it comes from.
-        after: Stages that it is made from. The order of a round follows from these.
-        run: Makes it, or finds it made; (run, iteration) to its manifest.
-        wanted: What it has to make; pure, and raises TaskError where an earlier stage is missing.
-        resource: What it occupies while it runs; Dagster has a pool for each but cpu.
-        kinds: What the UI shows on its asset.
-        tables: What its manifest lists, the main one first.
-        shown_as: Record and view that stand for the main table where people look at it, if that
-            only names what lies in a pool.
-        samples: The stage whose table names the samples that it draws or judges: itself, one
-            before it, or one that it draws first, together with the verdicts.
-        requests: What it asks of the policy, if it draws: (run, scope, digest of the policy).
-        samples_table: Which samples it draws first, where it judges them too.
-        samples_wanted: What it has to draw first; pure, as `wanted` is.
-        row_source: What its results are as rows of a dataset.
-        derived_as: What a sample of its own is of the sample that it was made from, as lineage
-            says it.
-        rows_with: Where its results hold samples beside the one that a row is named by: (store,
-            manifest, keys of samples) to the sample keys of the rows that hold one of them.
-        row_parts: What lineage shows of a row beside its sample: (store, manifest, row).
-        right_rows: Where a row can be right though the verdict on its sample is not: (store,
-            manifest) to sample key and problem id of those that are.
-        checks: Questions about a finished one.
-        preview: Records and figures of a finished one.
+        after: Stages that it depends on. The order of a round follows from these.
+        run: Does the work unless it is done: (run, iteration) to the manifest.
+        wanted: The work it has to do; free of side effects. Raises TaskError if an earlier stage is
+            missing.
+        resource: The resource it occupies while it runs; Dagster has a pool for each but cpu.
+        kinds: Kinds that the UI shows on its asset.
+        tables: Tables that its manifest lists, the main one first.
+        shown_as: Record and view that are displayed instead of the main table, if that only names
+            records of a pool.
+        samples: The stage whose table names the samples that it draws or judges: itself, an earlier
+            one, or one that it draws first, together with the verdicts.
+        requests: Plans what it asks of the policy, if it draws: (run, scope, digest of the policy).
+        samples_table: Table of the samples it draws first, if it also judges them.
+        samples_wanted: The samples it has to draw first; free of side effects, as `wanted` is.
+        row_source: The source of rows made from its results.
+        derived_as: The relation of its samples to those that they were made from, for lineage.
+        rows_with: If its results contain samples besides the one that names a row: (store,
+            manifest,
+            sample keys) to the sample keys of the rows that contain one of them.
+        row_parts: What lineage shows of a row besides its sample: (store, manifest, row).
+        right_rows: If a row can be right although the verdict on its sample is not: (store,
+            manifest)
+            to sample key and problem id of those that are.
+        checks: Checks of a finished stage.
+        preview: Records and figures of a finished stage.
         numbers: Numbers of its own that the UI plots over the rounds.
-        every_round_alike: Do all rounds have the settings of the first, as measurements do?
+        every_round_alike: Whether all rounds use the settings of the first, as measurements do.
     """
 
     name: str
@@ -163,16 +167,16 @@ class StageSpec:
 
     @property
     def judges(self) -> bool:
-        """Does it keep verdicts on samples, in the form of every stage of verdicts?"""
+        """Whether it stores verdicts on samples in the common form."""
         return self.samples is not None and self.samples != self.name
 
     @property
     def draws_first(self) -> str | None:
-        """The stage of samples that it draws itself, before it judges them."""
+        """The name of the samples that it draws itself before it judges them, or None."""
         return self.samples if self.judges and self.requests is not None else None
 
     def do(self, run: Run, iteration: int) -> Manifest:
-        """Make it, or find it made, with the settings of its round."""
+        """Do the stage's work with the settings of its round, unless it is done already."""
         return self.run(self.in_round(run, iteration), iteration)
 
     def in_round(self, run: Run, iteration: int) -> Run:
@@ -180,7 +184,7 @@ class StageSpec:
         return run if self.every_round_alike else run.at(iteration)
 
     def check(self, run: Run, manifest: Manifest) -> list[Check]:
-        """Every check that applies, those that stop a round first."""
+        """Evaluate every check that applies, blocking ones first."""
         answers = [spec.evaluate(run, manifest) for spec in self.checks]
         return sorted(
             (answer for answer in answers if answer is not None), key=lambda c: not c.blocking
@@ -188,11 +192,10 @@ class StageSpec:
 
 
 def in_order(stages: Sequence[StageSpec]) -> tuple[StageSpec, ...]:
-    """These stages, each behind all that it comes after; of several orders the one nearest to
-    the given one.
+    """Sort stages so that each follows those it depends on, close to the given order.
 
     Raises:
-        TaskError: Stages come after one another in a circle, or two have one name.
+        TaskError: Stages depend on one another in a cycle, or two have one name.
     """
     names = [stage.name for stage in stages]
     if twice := [name for name in names if names.count(name) > 1]:

@@ -1,5 +1,7 @@
-"""The stages of a round, in order: said once. The command line walks them, and Dagster's assets are
-made from them."""
+"""The stages of a round, in order.
+
+The command line runs them, and Dagster's assets are made from them.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ HUMAN = RowSource(name="human", meaning="a worked solution that came with its pr
 def round_stages(recipe: Recipe) -> tuple[StageSpec, ...]:
     """The stages of one round of a recipe, in order.
 
-    The dataset comes after whatever the recipe learns from.
+    The dataset follows all stages that the recipe learns from.
     """
     own = own_stages(recipe)
     common = [stage for stage in COMMON if stage.name in recipe.stages]
@@ -37,7 +39,7 @@ def round_stages(recipe: Recipe) -> tuple[StageSpec, ...]:
 
 
 def every_stage() -> dict[str, StageSpec]:
-    """Every stage of every recipe that is known, by name."""
+    """Every stage of every known recipe, by name."""
     own = [stage for work in all_implementations() for stage in work.stages]
     return {stage.name: stage for stage in (*COMMON, *own)}
 
@@ -49,12 +51,12 @@ def stage_of(run: Run, manifest: Manifest) -> StageSpec:
 
 
 def check(run: Run, manifest: Manifest) -> list[Check]:
-    """Every check of a finished stage that applies, those that stop a round first."""
+    """Evaluate every check of a finished stage that applies, blocking ones first."""
     return stage_of(run, manifest).check(run, manifest)
 
 
 def every_table() -> list[TableSpec]:
-    """Every table of every stage that is known."""
+    """Every table of every known stage."""
     answers = [work.final_answers for work in all_implementations()]
     return [
         *(table for stage in every_stage().values() for table in tables_of(stage)),
@@ -63,7 +65,7 @@ def every_table() -> list[TableSpec]:
 
 
 def stage_writing(table: str) -> str:
-    """The stage under whose lease a table is written; of one that nobody knows, its own name."""
+    """The stage under whose lease a table is written; for an unknown table, its own name."""
     for stage in every_stage().values():
         if table in [spec.name for spec in stage.tables]:
             return stage.name
@@ -73,12 +75,12 @@ def stage_writing(table: str) -> str:
 
 
 def tables_of(stage: StageSpec) -> tuple[TableSpec, ...]:
-    """The tables of a stage, and that of the samples which it draws first."""
+    """The tables of a stage, including that of the samples it draws first."""
     return (*stage.tables, *((stage.samples_table,) if stage.samples_table else ()))
 
 
 def row_sources() -> dict[str, RowSource]:
-    """Where rows can come from, by name."""
+    """All known sources of rows, by name."""
     works = all_implementations()
     sources = [HUMAN, *(source for work in works for source in work.row_sources)]
     sources += [stage.row_source for stage in every_stage().values() if stage.row_source]

@@ -1,4 +1,4 @@
-"""How long samples think and how long they answer, of models that do both."""
+"""Lengths of the thoughts and answers of reasoning models."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from selftrain_assets.store.workspace import Relation, Workspace
 def thoughts(
     ws: Workspace, requests: Relation[Requested], samples: Relation[Sample]
 ) -> dict[str, Any]:
-    """{thoughts: ...} of requested samples: how many they are (`drawn`), how many think, how
-    many of those never close (`unclosed`), how many were `forced` to at their budget, and the
-    lengths of thoughts and of answers in tokens, as far as these are known; nothing where none
-    of them thinks."""
+    """Measure the thoughts and answers of requested samples.
+
+    Returns:
+        {thoughts: ...}, or nothing if no sample has a thought: the number of samples (`drawn`), how
+        many of them think, how many thoughts never close (`unclosed`), how many were `forced` to
+        close
+        at their budget, and the known lengths of thoughts and answers in tokens.
+    """
     drawn, think, unclosed, forced = ws.row(
         "generation.thoughts", requests=requests, samples=samples, unclosed=UNCLOSED
     )
@@ -44,7 +48,7 @@ def thoughts(
 
 
 def _lengths(statistics: tuple[Any, ...]) -> dict[str, float] | None:
-    """Mean, median, ninth decile and maximum; None where no length is known."""
+    """Mean, median, ninth decile and maximum; None if no length is known."""
     return (
         None
         if statistics[0] is None

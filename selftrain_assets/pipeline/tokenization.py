@@ -1,5 +1,4 @@
-"""Which rows of a round are trained on the tokens that were drawn, and what tokenizing a text
-anew does to the others."""
+"""Count rows trained on the sampled tokens, and measure what tokenizing a text changes."""
 
 from __future__ import annotations
 
@@ -15,18 +14,21 @@ from selftrain_assets.models.tokenization import (
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.store import Table
 
-# rows of each kind that are tokenized: the first by key, which is a hash, so a sample at random
+# Rows of each kind that are tokenized: the first by key, which is a hash, so a random sample.
 LOOKED_AT = 2_000
 
 
 def tokenization(run: Run, scope: str, rows: Table) -> dict[str, int]:
-    """Counts of the rows in a table of Row:
+    """Count the rows of a table by how their tokens are obtained.
 
-    `as_drawn` are trained on the tokens that were drawn. Of `as_drawn_looked_at` of them
-    `as_drawn_different` would have other tokens if their text were tokenized. `from_text` are
-    tokenized, since they are human, edited, drawn by an engine that gives no tokens, or, so many as
-    `other_tokenizer`, by a model with another tokenizer. Of `from_text_looked_at` of them
-    `from_text_different` lose something: their tokens say another text.
+    Returns:
+        `as_drawn` rows are trained on the tokens that were sampled. Of `as_drawn_looked_at` of
+        them,
+        `as_drawn_different` would have other tokens if their text were tokenized. `from_text` rows
+        are
+        tokenized, because they are human, edited, drawn by an engine that gives no tokens or, for
+        `other_tokenizer` of them, by a model with another tokenizer. Of `from_text_looked_at` of
+        them, `from_text_different` lose something: their tokens decode to another text.
     """
     tokenizer = load_tokenizer(resolve_model(run.config.model))
     digest = tokenizer_digest(tokenizer)

@@ -1,4 +1,4 @@
-"""base and checkpoint: the M-step."""
+"""Stages `base` and `checkpoint`: training, the M-step."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from selftrain_assets.verifiers import verdicts
 
 
 def checkpoint(run: Run, iteration: int) -> Manifest:
-    """Train on the dataset, from the model that the recipe declares."""
+    """Train on the dataset of a round, from the weights that the recipe declares."""
     frozen = run.need(iteration_scope(iteration), "dataset")
     require(frozen, DATASET.check(run, frozen))
     return _train(run, _plan_checkpoint(run, iteration))
@@ -76,7 +76,7 @@ def base_wanted(run: Run) -> Wanted:
 
 
 def base(run: Run) -> Manifest:
-    """The policy of round 1: the model as it is, or fine-tuned on the human rows first."""
+    """Make the policy of round 1: the model as it is, or fine-tuned on the human rows."""
     if run.config.base.fine_tune == "human":
         return _train(run, _plan_base(run))
     wanted, clock = base_wanted(run), Clock()
@@ -100,13 +100,15 @@ def _plan_base(run: Run) -> _Plan:
 
 
 def human_only_wanted(run: Run, scope: str, rounds: int) -> Wanted:
-    """The control of so many rounds."""
+    """The control with the optimizer steps of this many rounds."""
     return _plan_human_only(run, scope, rounds).wanted
 
 
 def human_only(run: Run, scope: str, rounds: int) -> Manifest:
-    """The control: as many optimizer steps as so many rounds took, from the same base, on the
-    human rows alone."""
+    """Train the control on the human rows alone.
+
+    It starts from the same base and takes as many optimizer steps as `rounds` rounds took.
+    """
     return _train(run, _plan_human_only(run, scope, rounds))
 
 
@@ -122,14 +124,14 @@ def _plan_human_only(run: Run, scope: str, rounds: int) -> _Plan:
 
 
 def _steps(trained: Manifest) -> Mapping[str | None, int]:
-    """Optimizer steps of a checkpoint, by method where each has weights of its own."""
+    """Optimizer steps of a checkpoint, by method if each has weights of its own."""
     result = trained.result(CheckpointResult)
     return result.optimizer_steps_by_method or {None: result.optimizer_steps or 0}  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
 class _Training:
-    """What one set of weights is trained on, from what, and under which key it is published."""
+    """The training of one set of weights: its rows, its start, and the key of the result."""
 
     method: str | None
     rows: list[Row]
@@ -149,7 +151,7 @@ def _for_each(run: Run, trainer: AnyTrainer) -> Trainers:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a checkpoint is to be: the trainings of its weights, on these rows."""
+    """The trainings that make a checkpoint, and the rows that they use."""
 
     scope: str
     rows: list[Row]
@@ -178,14 +180,14 @@ def _plan(
 
 
 def _train(run: Run, plan: _Plan) -> Manifest:
-    """Train, or find the same training done: weights lie under the key of what makes them."""
+    """Train unless the same training is done; the weights are stored under the training's key."""
     clock, scope, wanted, trainings = Clock(), plan.scope, plan.wanted, plan.trainings
     rows, start, key, parents = plan.rows, plan.start, wanted.key, wanted.parents
     alone = trainings[0].method is None
     current = run.finished(scope, "checkpoint", wanted)
     if current and all(run.store.checkpoint_facts(each.key) for each in trainings):
         return current
-    # until the manifest is committed nobody else knows that the weights are needed
+    # Until the manifest is committed, nobody else knows that the weights are needed.
     with ExitStack() as held:
         held.enter_context(run.store.writing(run.name, scope, "checkpoint", run.owner))
         for each in trainings:
@@ -236,7 +238,7 @@ def _training(
         run.config.recipe.early_stopping,
         derive_seed(run.config.seed, "train") % 2**32,
     )
-    # rows of another source are of no method: all learn them
+    # Rows of another source have no method: all methods learn them.
     own = [r for r in rows if method is None or r.method in (method, None)]
     if method is not None and not own:
         raise TaskError(
@@ -254,7 +256,7 @@ def _training(
 
 
 def _one_after_the_other(name: str, facts: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
-    """Losses, or scores, of several trainings by step, counted on from one to the next."""
+    """Losses or scores of successive trainings, with consecutive step numbers."""
     before = accumulate((f["optimizer_steps"] for f in facts), initial=0)
     return [
         (done + step, value)
@@ -266,13 +268,18 @@ def _one_after_the_other(name: str, facts: Sequence[dict[str, Any]]) -> list[tup
 def _publish(
     run: Run, scope: str, training: _Training, clock: Clock, named: str
 ) -> tuple[StoredCheckpoint, dict[str, Any]]:
-    """The trained weights, and what was noted beside them. The caller has the lease of the
-    training, which trackers know as `named`."""
+    """Train and publish weights, unless they are published already.
+
+    The caller has the lease of the training. Trackers log it under the name `named`.
+
+    Returns:
+        The reference to the weights, and the facts that were recorded with them.
+    """
     key, start = training.key, training.start
     facts = run.store.checkpoint_facts(key)
     if facts is None:
         facts = _train_now(run, scope, training, clock, named)
-    # not before the weights are published, even if that was by a run that was killed
+    # Not before the weights are published, even if a run did so that was killed.
     if run.store.scratch(key).exists():
         remove_folder(run.store.scratch(key))
     model = start.adapter_on if isinstance(start, StoredCheckpoint) and start.adapter_on else start
@@ -333,7 +340,10 @@ def _validation(run: Run) -> list[Problem]:
 
 
 def _validator(run: Run, method: str | None) -> Callable[[Any, Any], float]:
-    """Greedy accuracy of a model in memory on the validation split, by one method or over all."""
+    """A function that gives the greedy validation accuracy of a model in memory.
+
+    It measures one method, or all of them if `method` is None.
+    """
     from selftrain_assets.engines.transformers_engine import TransformersEngine
 
     problems = _validation(run)

@@ -1,5 +1,7 @@
-"""Verification: verdicts on samples, each kept under a key that covers sample, text, problem and
-verifier."""
+"""Verification: judge samples, and store each verdict under a key.
+
+The key covers the sample, its text, the problem and the verifier.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from selftrain_assets.verifiers.guard import judged
 
 @dataclass(frozen=True, slots=True)
 class PlannedVerdict:
-    """A verdict that is wanted on the request at this position, under the key that it will have."""
+    """A required verdict: the position of its request and the key that it will have."""
 
     position: int
     key: str
@@ -36,8 +38,10 @@ class PlannedVerdict:
 
 
 class Unjudged(NamedTuple):
-    """A sample without a verdict, and the key that its verdict will have. What is judged is its
-    answer, which lies behind its thought."""
+    """A sample without a verdict, and the key that its verdict will have.
+
+    Its answer is judged, without the thought before it.
+    """
 
     key: str
     sample_key: str
@@ -57,11 +61,12 @@ NO_ANSWER = Verdict(Outcome.MALFORMED, 0.0, None, "the thought never closes, so 
 def plan_verdicts(
     run: Run, ws: Workspace, requests: Relation[Requested], samples: Relation[Sample]
 ) -> Relation[PlannedVerdict]:
-    """The verdict that each request wants, by the verifier of its method.
+    """The verdict that each request requires, by the verifier of its method.
 
     Raises:
-        IntegrityError: A requested sample is not in `samples`, or is there twice; or its problem is
-        gone.
+        IntegrityError: A requested sample is not in `samples`, or is there twice, or its problem
+            does
+            not exist any more.
     """
     fingerprints = [method.verifier_fingerprint for method in run.ways.values()]
     planned = ws.table(
@@ -84,8 +89,11 @@ def plan_verdicts(
 
 
 def duplicate_key_message(run: Run, what: str) -> str:
-    """Only a hand can have put a key into a pool again; counting it twice would be wrong, and
-    which one is right nobody here knows."""
+    """The error message for records that are in their pool more than once.
+
+    Such a duplicate can only have been added by hand. Counting it twice would be wrong, and which
+    of the two is right cannot be decided here.
+    """
     return (
         f"{run.name}: some {what} are in their pool more than once; `selftrain audit {run.name}`"
         " names the shard and what to do"
@@ -94,8 +102,11 @@ def duplicate_key_message(run: Run, what: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """Planned verdicts, the pool with all of them in it, the pool of the samples that they are
-    on, and how many were there before."""
+    """The outcome of verification.
+
+    It has the planned verdicts, the pools of the samples and of all their verdicts, and the number
+    of verdicts that existed before.
+    """
 
     samples: Relation[Sample]
     planned: Relation[PlannedVerdict]
@@ -112,10 +123,9 @@ def verify_missing(
     label: str,
     clock: Clock,
 ) -> VerificationResult:
-    """Verify those requested samples of a policy on which the pool of their verifier holds no
-    verdict yet.
+    """Verify the requested samples of a policy that have no verdict of their verifier yet.
 
-    An infra_error is not kept: it says nothing about its sample, and is owed again.
+    An infra_error is not stored: it says nothing about its sample, which is judged again later.
     """
     planned = plan_verdicts(run, ws, requests, samples)
     total, execution = ws.count(planned), run.config.execution
@@ -156,7 +166,7 @@ def verify_missing(
 
 
 def is_judged(run: Run, policy: str, plan: Callable[[Workspace], Relation[Requested]]) -> bool:
-    """Is there an undamaged verdict on each sample of this policy that `plan` requests?"""
+    """Whether each sample of this policy that `plan` requests has an undamaged verdict."""
     with run.store.workspace() as ws:
         planned = plan_verdicts(run, ws, plan(ws), ws.pool(run.store.samples(policy)))
         pools = [
@@ -169,15 +179,17 @@ def is_judged(run: Run, policy: str, plan: Callable[[Workspace], Relation[Reques
 
 
 def _verifiers(run: Run, ws: Workspace, planned: Relation[PlannedVerdict]) -> list[str]:
-    """Fingerprints of the verifiers of planned verdicts; of none, those of the experiment."""
+    """Fingerprints of the verifiers of planned verdicts; without any, those of the experiment."""
     return [
         fingerprint for (fingerprint,) in ws.rows("verification.verifiers", planned=planned)
     ] or list(run.verifiers)
 
 
 def count_outcomes(ws: Workspace, result: VerificationResult) -> dict[str, int]:
-    """How many planned verdicts have each outcome, none counting as infra_error, and how many
-    share an equal program's verdict."""
+    """Count planned verdicts by outcome, and those that share an equal program's verdict.
+
+    A missing verdict counts as infra_error.
+    """
     rows = ws.rows("verification.outcomes", planned=result.planned, verdicts=result.verdicts)
     counts = {str(outcome): 0 for outcome in Outcome} | {
         outcome or str(Outcome.INFRA_ERROR): n for outcome, n, _ in rows
@@ -201,8 +213,10 @@ def _verifications(
     fingerprint: str,
     clock: Clock,
 ) -> Generator[Verification, None, None]:
-    """Missing verdicts as they come; infra errors are left out. Nothing is opened for content
-    that was judged before."""
+    """Yield missing verdicts as they are made, without infra errors.
+
+    No verifier is started for content that was judged before.
+    """
     verifier = run.all_verifiers[fingerprint]
     problems = {p.id: p for p in run.all_problems}
     cache = VerdictCache(run, ws, fingerprint)
@@ -241,7 +255,7 @@ def _verifications(
 def _judged(
     judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock
 ) -> Iterator[tuple[Verification, list[Unjudged]]]:
-    """The verdict on the first sample of each group, and the others of the group."""
+    """Judge the first sample of each group; yields its verdict and the others of the group."""
     stream = judged(
         judge, [(problems[members[0].problem_id], members[0].answer) for _, members in groups]
     )
@@ -258,7 +272,7 @@ def _judged(
 def _equal_programs(
     verifier: Verifier, window: Iterable[Unjudged], problems: Mapping[str, Problem]
 ) -> list[Group]:
-    """The samples grouped by what their verdicts depend on."""
+    """Group samples by the content that decides their verdict."""
     groups: dict[str, Group] = {}
     for unjudged in window:
         try:
@@ -272,8 +286,10 @@ def _equal_programs(
 
 
 class VerdictCache:
-    """A verdict for each content that was ever judged, by any round of any experiment, in the
-    shards that are sound."""
+    """One verdict for each content that any round of any experiment has judged.
+
+    Damaged shards are skipped.
+    """
 
     def __init__(self, run: Run, ws: Workspace, fingerprint: str) -> None:
         self._run, self._ws, self._fingerprint = run, ws, fingerprint
@@ -288,14 +304,14 @@ class VerdictCache:
         return self._ws.table(Verification, "verification.one_by_content", verdicts=sound)
 
     def among(self, contents: list[str]) -> dict[str | None, Verification]:
-        """What is known of these, by content."""
+        """The known verdicts for these contents, by content."""
         if not contents:
             return {}
         rows = self._ws.rows("verification.with_content", verdicts=self._known, contents=contents)
         return {verdict.content: verdict for verdict in (Verification(*row) for row in rows)}
 
     def add(self, verdicts: list[Verification]) -> None:
-        """Verdicts that are new, committed or not."""
+        """Add new verdicts, committed or not."""
         if verdicts:
             self._ws.append(self._known, verdicts)
 
@@ -319,7 +335,7 @@ def _verification(
 
 
 def _shared(verdict: Verification, unjudged: Unjudged) -> Verification:
-    """The verdict on an equal program, for this sample."""
+    """The verdict on an equal program, copied for this sample."""
     same_as = verdict.same_as or verdict.sample_key
     return replace(
         verdict,

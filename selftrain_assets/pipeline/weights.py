@@ -1,5 +1,4 @@
-"""From references to weights to weights that can be loaded: found, and checked to be those that
-were meant."""
+"""Find the weights that a reference names, and check that they have its digest."""
 
 from __future__ import annotations
 
@@ -21,8 +20,11 @@ from selftrain_assets.store import Store
 
 
 def model_weights(model: str | ScratchModel) -> PretrainedModel | RandomInit:
-    """A reference to a model outside the store, with the digest that it has now. UserError where
-    there is none."""
+    """A reference to a model outside the store, with its present digest.
+
+    Raises:
+        UserError: There is no such model.
+    """
     digest = resolve_model(model).digest
     if isinstance(model, ScratchModel):
         return RandomInit(settings=model, digest=digest)
@@ -30,10 +32,10 @@ def model_weights(model: str | ScratchModel) -> PretrainedModel | RandomInit:
 
 
 def resolve(store: Store, weights: WeightsRef) -> Policy:
-    """Find what a reference is to.
+    """Find the weights that a reference names.
 
     Raises:
-        IntegrityError: A checkpoint is gone, or what is there are other weights.
+        IntegrityError: A checkpoint is missing, or its weights are not those of the reference.
         UserError: A model outside the store is not where it was.
     """
     match weights:
