@@ -1,4 +1,7 @@
-"""One package per algorithm. To add one: README.md in this folder."""
+"""Self-training algorithms, one package each.
+
+README.md in this folder says how to add one.
+"""
 
 import inspect
 from pathlib import Path
@@ -18,7 +21,7 @@ RECIPES |= {
 
 
 def all_presets() -> dict[str, tuple[type[Recipe], Preset]]:
-    """Every preset by its name, with the recipe that it is of."""
+    """Every preset by name, with the recipe that it belongs to."""
     return {
         name: (recipe, preset)
         for recipe in RECIPES.values()
@@ -27,10 +30,10 @@ def all_presets() -> dict[str, tuple[type[Recipe], Preset]]:
 
 
 def experiment_template(recipe: type[Recipe]) -> str:
-    """The file that `selftrain new` fills in, which lies beside the settings of a recipe.
+    """The text of the recipe's template for an experiment's file, which `selftrain new` fills in.
 
     Raises:
-        UserError: The recipe brings none.
+        UserError: The recipe has no template.
     """
     path = Path(inspect.getfile(recipe)).with_name("experiment.yaml")
     if not path.exists():

@@ -1,5 +1,8 @@
-"""What recipes have in common: which stages, which problems, which policy, which start, which
-rounds count."""
+"""Settings and rules that all recipes share.
+
+They say which stages a round has, which problems it uses, which policy it samples from, what
+training starts from, and which rounds contribute samples.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,11 @@ RECIPES: dict[str, type[Recipe]] = {}
 
 
 class Recipe(Identity):
-    """What every recipe says: which stages its rounds have, what training starts from and when
-    it ends. A recipe inherits these settings and rules and adds its own. It holds no more than
-    that: its work lies in the module that `implementation` names."""
+    """Settings of a recipe: the stages of its rounds, and how training starts and ends.
+
+    A recipe inherits these settings and rules and adds its own. The class contains settings only:
+    the code that does the work is in the module that `implementation` names.
+    """
 
     implementation: ClassVar[str]
     """Module with an IMPLEMENTATION (pipeline/recipe.py). Named and not imported, because settings
@@ -86,7 +91,7 @@ class Recipe(Identity):
 
     @property
     def own_stages(self) -> tuple[str, ...]:
-        """Stages of its own that its rounds have; `implementation` says what they are."""
+        """Names of the stages that the recipe adds to a round; `implementation` defines them."""
         return ()
 
     @property
@@ -101,48 +106,51 @@ class Recipe(Identity):
 
     @property
     def teachers(self) -> dict[str, Teacher]:
-        """Every model beside the policy that this recipe asks, by the setting that names it."""
+        """The models that the recipe samples besides the policy, by the setting that names each."""
         return {}
 
     @property
     def drawn(self) -> Sampling:
-        """How solutions are drawn, where there is one way to solve a problem."""
+        """How solutions are sampled, for a recipe with one way to solve a problem."""
         return self.sampling
 
     @property
     def trained(self) -> tuple[str | None, ...]:
-        """What the M-step trains: None is one model for all rows, a method its own weights on
-        its own rows."""
+        """The models that the M-step trains.
+
+        None is one model for all rows; a method is a model of its own, trained on the method's
+        rows.
+        """
         return (None,)
 
     @property
     def selection(self) -> Selection | None:
-        """The rules by which correct samples become rows, if they become rows as they are."""
+        """The rules that select training rows among correct samples, or None."""
         return self if isinstance(self, Selection) else None
 
     @property
     def mixing(self) -> Mixing | None:
-        """The rules by which rows of other sources stand beside its own, if any may."""
+        """The rules for mixing in rows of other sources, or None."""
         return self if isinstance(self, Mixing) else None
 
     @property
     def own_sampling(self) -> tuple[DrawSettings, ...]:
-        """How its own stages draw, where that is not how solutions are drawn."""
+        """Sampling settings of the recipe's own stages, if they differ from those of solutions."""
         return ()
 
     @property
     def needed_splits(self) -> tuple[str, ...]:
-        """Splits without a problem in which it has nothing to do."""
+        """Splits that must contain problems for the recipe to work."""
         return ("train", "test")
 
     @property
     def sampled_teacher(self) -> Teacher | None:
-        """The model that is sampled in place of the policy, if there is one."""
+        """The model that is sampled in place of the policy, or None."""
         return None
 
     @property
     def learns_own_samples(self) -> bool:
-        """Is a round without a correct sample one without anything to learn from?"""
+        """Whether a round needs at least one correct sample to have something to learn from."""
         return bool(self.learns_from)
 
     def policy_round(self, iteration: int) -> int:
@@ -150,17 +158,19 @@ class Recipe(Identity):
         return iteration - 1
 
     def pairs(self) -> dict[tuple[str, str], float]:
-        """The weight of the rows of each pair (method that a solution was found by, method that
-        it was put into); none where there is one method."""
+        """Weights of rows by (method of the original solution, method it was translated into).
+
+        Empty for a recipe with one method.
+        """
         return {}
 
     @property
     def rows_per_method(self) -> str:
-        """How the numbers of rows of several methods are held together (store/selection.py)."""
+        """How the numbers of rows of several methods are balanced (store/selection.py)."""
         return "off"
 
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
-        """The problems that rounds learn on."""
+        """The problems that rounds learn from."""
         return [p for p in problems if p.split == "train"]
 
     def sample_rounds(self, iteration: int) -> list[int]:
@@ -169,7 +179,7 @@ class Recipe(Identity):
 
 
 class Rounds(Recipe):
-    """Rounds that sample from the policy, verify, and train on what is right."""
+    """A recipe whose rounds sample from the policy, verify, and train on what is correct."""
 
     teacher: Teacher | None = Field(
         None,

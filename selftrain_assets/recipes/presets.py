@@ -1,5 +1,7 @@
-"""Named settings of a recipe: `recipe: {type: rest_em, preset: star}`. Fields written beside it
-take precedence."""
+"""Named settings of a recipe: `recipe: {type: rest_em, preset: star}`.
+
+Settings written beside `preset` take precedence.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,15 @@ from typing import Any, NamedTuple
 
 
 class Preset(NamedTuple):
-    """Settings of a recipe, with where they are from.
+    """Named settings of a recipe, with their source.
 
     Attributes:
         about: What it is, and the paper.
-        settings: Fields of the recipe that differ from its defaults.
-        needs: A field that has no default here.
-        rounds: Of an experiment that is written with it.
-        written_as: Recipe whose file `selftrain new` writes; by default the preset's own.
-        commented: Lines of settings that this file shows, commented out.
+        settings: Settings of the recipe that differ from its defaults.
+        needs: A setting that has no default here and must be given.
+        rounds: Rounds of an experiment that `selftrain new` writes with it.
+        written_as: Recipe whose template `selftrain new` writes; by default the preset's own.
+        commented: Lines of settings that the written file shows, commented out.
     """
 
     about: str

@@ -1,5 +1,7 @@
-"""Who is sampled in place of the policy: a model here, a checkpoint of another experiment, or a
-model behind a server."""
+"""Teachers: models that are sampled in place of the policy.
+
+A teacher is a model here, a checkpoint of another experiment, or a model behind a server.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +15,20 @@ from selftrain_assets.domain.settings import Identity
 
 
 class CheckpointOf(Identity):
-    """The checkpoint of a round, perhaps of another experiment."""
+    """The checkpoint of a round, of this or another experiment."""
 
     experiment: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$", description="its experiment")
     iteration: int = Field(ge=1, description="its round")
 
 
 class ServedTeacher(ServerSettings):
-    """A model that only a server has. Nothing of it is here but its name.
+    """A model that only a server has; only its name is known here.
 
-    Its samples are kept under `digest`, which stands for its weights: that of its name, `api` and
-    `revision`, which are all that decides what it says. Where the server stands and how it is asked
-    (`base_url`, key, concurrency) can change without a sample being drawn again. So two servers
-    must not give the same name to different models; where one does, or puts new weights under an
-    old name, `revision` tells them apart.
+    Its samples are stored under `digest`, which stands for its weights: a hash of its name, `api`
+    and `revision`, which alone decide what it answers. The address of the server and how it is
+    called (`base_url`, key, concurrency) can change without any sample being drawn again. So two
+    servers must not give the same name to different models; where one does, or puts new weights
+    under an old name, `revision` tells them apart.
     """
 
     _section: str = PrivateAttr("recipe.teacher")
@@ -47,12 +49,12 @@ class ServedTeacher(ServerSettings):
 
     @property
     def identity(self) -> dict[str, str]:
-        """What decides the answers."""
+        """The settings that decide what the model answers."""
         return {"model": self.model, "api": self.api, "revision": self.revision}
 
     @property
     def digest(self) -> str:
-        """Stands where weights have their digest."""
+        """A hash of the identity, used in place of a digest of weights."""
         return fingerprint("served", self.identity)
 
     def __str__(self) -> str:
@@ -60,7 +62,7 @@ class ServedTeacher(ServerSettings):
 
 
 def _kind(value: Any) -> str:
-    """Settings that fit neither are told as those which they resemble more."""
+    """The type to validate a value as; for a dict, the one that shares most fields with it."""
     if isinstance(value, dict):
         fits = {
             kind.__name__: len(kind.model_fields.keys() & value.keys())

@@ -1,1 +1,1 @@
-"""How many distinct instructions a fixed budget should hold (arXiv 2405.19787)."""
+"""Recipe diversification: how many instructions a budget should hold (arXiv 2405.19787)."""

@@ -14,14 +14,16 @@ from selftrain_assets.recipes.diversification.settings import Diversification
 
 
 def settings_of(run: Run) -> Diversification:
-    """The recipe's settings in a run of it."""
+    """The diversification settings of a run."""
     assert isinstance(run.config.recipe, Diversification)
     return run.config.recipe
 
 
 def build_instruction_dataset(run: Run, iteration: int) -> Rows:
-    """Reference solutions under so many instructions as the recipe says, and what it mixes in
-    (arXiv 2405.19787)."""
+    """Build rows from reference solutions and other sources (arXiv 2405.19787).
+
+    The recipe sets the number of distinct instructions and what is mixed in.
+    """
     own = reference_rows(run, run.train_problems, run.methods[0].prompt, iteration)
     left, mixed = mixed_in(run, len(own), iteration)
     retracted = HUMAN in run.retracted.values("source")
@@ -39,7 +41,11 @@ def build_instruction_dataset(run: Run, iteration: int) -> Rows:
 
 
 def check_problems(run: Run, loaded: list[Problem]) -> None:
-    """UserError for a training problem without a solution, or for too few of them."""
+    """Check that there are enough training problems, each with a solution.
+
+    Raises:
+        UserError: A training problem has no solution, or there are too few of them.
+    """
     recipe = settings_of(run)
     train = [p for p in loaded if p.split == "train"]
     unsolved = next((p for p in train if p.solution is None), None)

@@ -1,4 +1,4 @@
-"""The work of recipe diversification."""
+"""The implementation of recipe diversification."""
 
 from selftrain_assets.pipeline.recipe import RecipeImplementation
 from selftrain_assets.recipes.diversification.dataset import (

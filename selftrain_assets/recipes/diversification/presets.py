@@ -1,4 +1,4 @@
-"""Diversification, as its paper has it."""
+"""Presets of recipe diversification, with the settings of its paper."""
 
 from selftrain_assets.recipes.presets import Preset
 

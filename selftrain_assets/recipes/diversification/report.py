@@ -1,5 +1,4 @@
-"""What a report says of diversification: comparisons tell groups of problems apart, has-op and
-no-op."""
+"""The part of a report about diversification: comparisons by problem group, has-op and no-op."""
 
 from selftrain_assets.reports.recipes import RecipeReport
 

@@ -1,4 +1,4 @@
-"""Diversification: how many different instructions a fixed budget of examples should hold."""
+"""Settings of recipe diversification: how many instructions a budget of examples should hold."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from selftrain_assets.recipes.diversification.presets import PRESETS
 
 
 class Diversification(Mixing, Recipe):
-    """From Symbolic Tasks to Code Generation: Diversification Yields Better Task Performers (arXiv
-    2405.19787), and its extension Only-IF (arXiv 2410.04717), section 2 for string rewriting and
-    section 4 for mixes.
+    """From Symbolic Tasks to Code Generation (arXiv 2405.19787) and Only-IF (arXiv 2410.04717).
+
+    Only-IF extends the former paper: section 2 is about string rewriting, section 4 about mixes.
 
     take I instructions with S examples each, S x I = budget, or a long tail of them
     mix in rows of other sources, beside them or in place of some

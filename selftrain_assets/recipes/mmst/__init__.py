@@ -1,1 +1,4 @@
-"""MMST: a problem solved in text and in code, each method teaching the other (arXiv 2307.10633)."""
+"""Recipe mmst: solve problems in text and in code, each method teaching the other.
+
+The algorithm is that of arXiv 2307.10633.
+"""

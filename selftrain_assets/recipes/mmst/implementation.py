@@ -1,4 +1,4 @@
-"""The work of recipe mmst."""
+"""The implementation of recipe mmst."""
 
 from selftrain_assets.pipeline.dataset import build_selected_dataset
 from selftrain_assets.pipeline.recipe import RecipeImplementation

@@ -1,4 +1,4 @@
-"""A way to solve a problem, for recipes that know several."""
+"""Settings of one way to solve a problem, for recipes with several."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from selftrain_assets.verifiers import AnyVerifier, CodeVerifier, NumericVerifie
 
 
 class MethodSettings(Identity):
-    """One way to solve a problem: how it is asked for, drawn and verified."""
+    """One way to solve a problem: its prompt, sampling settings and verifier."""
 
     name: str = Field(
         pattern="^[a-z][a-z0-9_]*$",
@@ -49,7 +49,7 @@ class MethodSettings(Identity):
 
     @property
     def given(self) -> str:
-        """What asks for a solution by this method, given one by another."""
+        """The prompt that asks for a solution by this method, given one by another."""
         return self.translation
 
     @field_validator("translation")

@@ -1,4 +1,4 @@
-"""MMST and the baselines of its paper."""
+"""Presets of recipe mmst: MMST and the baselines of its paper."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What a report says of several methods: each by itself, what was translated, what was trained
-on, and how they agree."""
+"""The part of a report about methods: accuracy, translations, training rows and agreement."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from selftrain_assets.reports.tables import Titled, estimated, number
 
 
 def method_tables(summary: Summary) -> list[Titled]:
-    """Nothing where an experiment has one method."""
+    """Tables about the methods; none for an experiment with one method."""
     names = list(summary.base.methods)
     if not names:
         return []
@@ -41,7 +40,7 @@ def _accuracy(names: Sequence[str], summary: Summary) -> Titled:
 
 
 def _flow(iterations: Sequence[RoundSummary]) -> Titled:
-    """How much went from each method into each other one."""
+    """Table of how many solutions were translated from each method into each other one."""
     rows = []
     for point in iterations:
         pairs = {
@@ -122,8 +121,11 @@ Cells = Mapping[str, float]
 
 
 def methods(summary: Summary, dpi: int) -> bytes:
-    """PNG with accuracy of each method by iteration, verified translations and rows by pair, and
-    which methods solve what."""
+    """Draw the figure about the methods, as PNG.
+
+    It shows accuracy of each method by iteration, verified translations and rows by pair of
+    methods, and which methods solve which share of the problems.
+    """
     figure, (accuracy, yields, volumes, both) = figures.axes(4)
     _draw_accuracy(accuracy, summary)
     rounds = [point.iteration for point in summary.iterations]
@@ -199,7 +201,7 @@ def _draw_flow(axis, title: str, rounds: Sequence[int], cells: Sequence[Cells]) 
 
 
 def _draw_agreement(axis, summary: Summary) -> None:
-    """Of the first pair of methods."""
+    """Draw the agreement of the first pair of methods."""
     agreements = [
         policy.agreement["test"] for policy in summary.course if "test" in policy.agreement
     ]

@@ -1,4 +1,4 @@
-"""MMST: a problem solved in several ways, each teaching the others."""
+"""Settings of recipe mmst: solve a problem in several ways, each teaching the others."""
 
 from __future__ import annotations
 
@@ -132,8 +132,7 @@ class MMST(Selection, Mixing, Rounds):
         return tuple(m.name for m in self.methods) if self.weights == "per_method" else (None,)
 
     def pairs(self) -> dict[tuple[str, str], float]:
-        """The weight of each (method a solution was found by, method it is translated into) that
-        is on."""
+        """The weights of all enabled translations, by (method found by, method translated into)."""
         sources = [m.name for m in self.methods if m.sampled]
         every = {(a, b.name): 1.0 for a in sources for b in self.methods if a != b.name}
         if self.cross_training is None:

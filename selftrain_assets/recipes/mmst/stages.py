@@ -1,5 +1,7 @@
-"""translations: each correct solution, asked for again by every other method (MMST, arXiv
-2307.10633, section 3)."""
+"""Stage `translations`: put each correct solution into every other method.
+
+The algorithm is that of MMST (arXiv 2307.10633, section 3).
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,16 @@ from selftrain_assets.recipes.mmst.settings import MMST
 
 
 def settings_of(run: Run) -> MMST:
-    """The recipe's settings in a run of it."""
+    """The MMST settings of a run."""
     assert isinstance(run.config.recipe, MMST)
     return run.config.recipe
 
 
 def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
-    """Each distinct correct solution that was not retracted, for every pair of methods that is
-    on."""
+    """The draws that translate each distinct correct solution, for every enabled pair of methods.
+
+    Retracted solutions are left out.
+    """
     recipe = settings_of(run)
     problems = {p.id: p for p in run.train_problems}
     by_name = {m.name: m for m in run.methods}

@@ -1,4 +1,4 @@
-"""The work of recipe rest_em."""
+"""The implementation of recipe rest_em."""
 
 from selftrain_assets.pipeline.dataset import build_selected_dataset
 from selftrain_assets.pipeline.recipe import RecipeImplementation

@@ -1,4 +1,4 @@
-"""ReST-EM and its relatives, as settings of one algorithm."""
+"""Presets of recipe rest_em: ReST-EM and related algorithms."""
 
 from selftrain_assets.recipes.presets import Preset
 

@@ -1,4 +1,4 @@
-"""ReST-EM and its relatives (ReST, STaR, RFT, expert iteration) as settings of one algorithm."""
+"""Settings of recipe rest_em: ReST-EM, ReST, STaR, RFT and expert iteration as one algorithm."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RestEM(Selection, Mixing, Rounds):
     type: Literal["rest_em"] = "rest_em"
     implementation: ClassVar[str] = "selftrain_assets.recipes.rest_em.implementation"
     presets: ClassVar = PRESETS
-    # one way to solve a problem: the experiment's prompt and verifier
+    # There is one way to solve a problem: the experiment's prompt and verifier.
     methods: ClassVar[tuple[()]] = ()
     sampling: Sampling = Field(
         Sampling(samples_per_problem=32, temperature=0.7, top_k=40),

@@ -1,5 +1,7 @@
-"""rationalizations: a second try at what was not solved, with the answer as a hint (STaR, arXiv
-2203.14465, section 3.1)."""
+"""Stage `rationalizations`: try unsolved problems again with the answer as a hint.
+
+The algorithm is that of STaR (arXiv 2203.14465, section 3.1).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from selftrain_assets.pipeline.stage import RowSource
 
 
 def hinted_draws(run: Run, scope: str, policy: str) -> list[Draws]:
-    """Problems that nothing solved, with the answer as a hint."""
+    """The draws for unsolved problems, with the answer as a hint."""
     solved = solved_problems(run, scope)
     unsolved = [p for p in run.train_problems if p.id not in solved]
     hinted = run.prompt(run.config.prompt, run.problems, hint=True)

@@ -1,1 +1,1 @@
-"""TriPosT: learning from corrected attempts (arXiv 2310.13522)."""
+"""Recipe tripost: learn from corrected attempts (TriPosT, arXiv 2310.13522)."""

@@ -1,9 +1,9 @@
-"""Conversations about many problems at once: in each wave all completions that are wanted are drawn
-together, and judged together.
+"""Run conversations about many problems at once, in waves.
 
-Completions go through the pools like all others: committed shard by shard, under keys that follow
-from what was asked. A killed stage goes through the same waves again and finds in the pools what
-was drawn before.
+In each wave, all completions that conversations ask for are drawn and judged together. They go
+through the pools like all others: committed shard by shard, under keys that follow from the
+request. A stage that was killed repeats the same waves and finds in the pools what was drawn
+before.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ Conversation = Generator[Wanted, Told, Any]
 
 
 class Responder:
-    """Answers what conversations ask: the models by their roles, and the verifier. `drawn`
-    counts the completions that were asked for, `tokens` what it took to draw those that were not
-    there."""
+    """Answers the requests of conversations, with the models by role and the verifier.
+
+    `drawn` counts the completions that were requested, `tokens` the tokens of newly drawn ones.
+    """
 
     def __init__(self, run: Run, models: Mapping[Role, Policy], label: str, clock: Clock) -> None:
         self._run, self._models, self._label, self._clock = run, models, label, clock
@@ -46,7 +47,7 @@ class Responder:
         self._held.close()
 
     def converse(self, conversations: Iterable[Conversation]) -> Iterator[Any]:
-        """What each conversation returns, in their order."""
+        """Run conversations to their end, and yield what each returns, in order."""
         waiting = iter(conversations)
         while window := list(islice(waiting, WINDOW)):
             yield from self._converse(window)
@@ -82,7 +83,7 @@ class Responder:
         )
 
     def _draw(self, model: Policy, asks: Mapping[int, Ask]) -> dict[int, Told]:
-        """Equal prompts, as of equal attempts at a problem, are drawn once."""
+        """Draw completions; equal prompts, as of equal attempts at a problem, are drawn once."""
         plan = []
         for sampling in dict.fromkeys(each.sampling for each in asks.values()):
             prompts = {
@@ -113,7 +114,7 @@ class Responder:
         return {place: texts[each.sampling, each.prompt] for place, each in asks.items()}
 
     def _judge(self, asked: Mapping[int, ToJudge]) -> dict[int, Told]:
-        """By the verifier of the experiment. What could not be judged is told as infra_error."""
+        """Judge texts with the experiment's verifier; what cannot be judged gets infra_error."""
         if not asked:
             return {}
         if self._judge_open is None:

@@ -1,9 +1,8 @@
-"""TriPosT's two loops, interactive trajectory editing and self-improvement, each as a conversation
-about one problem.
+"""TriPosT's trajectory editing and self-improvement, as conversations about one problem.
 
-A conversation is a generator: it yields what it wants, a completion or a verdict, is sent what
-became of that, and returns its record. So each loop reads from top to bottom as in the paper, while
-recipes/tripost/conversation_runner.py draws for thousands of them at once.
+A conversation is a generator: it yields a request for a completion or a verdict, is sent the
+response, and returns its record. So each of the two loops reads from top to bottom as in the paper,
+while recipes/tripost/conversation_runner.py runs thousands of them at once.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Role = Literal["policy", "feedback", "improver"]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A completion is wanted from whoever has this role."""
+    """Request for a completion from the model with this role."""
 
     role: Role
     problem_id: str
@@ -35,7 +34,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class ToJudge:
-    """A verdict is wanted on this text."""
+    """Request for a verdict on a text."""
 
     problem: Problem
     text: str
@@ -43,8 +42,11 @@ class ToJudge:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of it: the text and key of the sample that was drawn, and whether it was cut
-    off, or an outcome."""
+    """The response to a request.
+
+    For a completion it has the text, the key of the sample, and whether it was cut off; for a
+    verdict it has the outcome.
+    """
 
     text: str = ""
     key: str | None = None
@@ -59,7 +61,7 @@ Fault = str
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """An attempt, its outcome, and its first error; None where nobody could say."""
+    """An attempt with its outcome and its first error; None if the error is unknown."""
 
     text: str
     attempt: Attempt
@@ -71,8 +73,10 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class Conversations:
-    """About the problems of one task, by the settings of one recipe. `own`: the policy gives
-    feedback and updates of its own."""
+    """The conversations about the problems of a task, with the settings of a recipe.
+
+    If `own` is set, the policy gives feedback and updates of its own.
+    """
 
     recipe: TriPosT
     prompt: Prompt
@@ -82,8 +86,10 @@ class Conversations:
     def trajectory(
         self, problem: Problem, sample_key: str, text: str, outcome: Outcome, cut_off: bool = False
     ) -> Generator[Wanted, Told, tuple[Trajectory, list[Turn]]]:
-        """Edit one attempt until it is right (section 3.1). Nothing is learnt of a text that was
-        cut off."""
+        """Edit one attempt until it is right (section 3.1).
+
+        A text that was cut off is not learnt from.
+        """
         recipe, wording = self.recipe, self.recipe.wording
         turns: list[Turn] = []
 
@@ -176,8 +182,11 @@ class Conversations:
             now = then
 
     def answer(self, problem: Problem, text: str) -> Generator[Wanted, Told, Improvement]:
-        """Attempt, own feedback, update, until the policy declares itself right, repeats itself,
-        or reaches the limit (section 3.3)."""
+        """Answer a problem with self-improvement (section 3.3).
+
+        The policy attempts it, gives itself feedback, and updates, until it declares itself right,
+        repeats itself, or reaches the limit.
+        """
         recipe, wording, texts, ended = self.recipe, self.recipe.wording, [text], "limit"
         flags: list[tuple[str, bool]] = []
         while len(texts) <= recipe.updates_at_test:
@@ -227,7 +236,10 @@ class Conversations:
         )
 
     def _is_wrong(self, problem: Problem, text: str, outcome: Outcome | None) -> bool:
-        """By the script where there is one, which also sees a wrong step below a right answer."""
+        """Whether an attempt is wrong.
+
+        A script, if there is one, decides: it also sees a wrong step before a right answer.
+        """
         attempt = self.recipe.wording.read(text)
         if self.script is None or attempt is None:
             return outcome != Outcome.PASS
@@ -248,7 +260,7 @@ class Conversations:
     def _first_error(
         self, problem: Problem, text: str, attempt: Attempt, outcome: Outcome
     ) -> Generator[Wanted, Told, Feedback | None]:
-        """FBK. A model is not asked where the verifier says that all is well."""
+        """Find the first error (FBK); a model is not asked if the verifier passes the attempt."""
         settings = self.recipe.feedback
         if settings.by == "script":
             return self._scripted(problem, attempt)
@@ -273,8 +285,11 @@ class Conversations:
     def _update(
         self, problem: Problem, now: _State, error: Feedback, feedback: str, own_right: bool
     ) -> Generator[Wanted, Told, _State | Fault]:
-        """The policy's own update where its feedback was right and the update stands; else
-        IMP's."""
+        """Update an attempt.
+
+        The policy's own update is used if its feedback was right and the update is accepted;
+        otherwise that of the improver (IMP).
+        """
         recipe, step = self.recipe, error.step or 1
         if own_right or recipe.improver.by == "self":
             told = yield Ask(
@@ -317,9 +332,11 @@ class Conversations:
         )
 
     def _whole(self, kept: tuple[str, ...], text: str) -> str:
-        """The attempt that a model wrote from some step on: with the steps before, which it may
-        have written again. Where steps have no numbers, it has written them again if it begins
-        with them."""
+        """The complete attempt, given what a model wrote from some step on.
+
+        The steps before it are added, unless the model has repeated them. Where steps have no
+        numbers, it has repeated them if its text begins with them.
+        """
         wording = self.recipe.wording
         written = wording.read(text)
         if written is not None and (
@@ -363,7 +380,11 @@ class Conversations:
     # -- the script --------------------------------------------------------------------------------
 
     def _scripted(self, problem: Problem, attempt: Attempt) -> Feedback:
-        """UserError for a script that fails, or names a step that the attempt does not have."""
+        """The feedback of the script.
+
+        Raises:
+            UserError: The script fails, or names a step that the attempt does not have.
+        """
         found = self._run("feedback", problem, attempt)
         if not isinstance(found, Feedback):
             raise UserError(
@@ -405,8 +426,10 @@ class Conversations:
 def fault_of_update(
     before: Attempt, error: Feedback, after: Attempt, filters: tuple[Filter, ...]
 ) -> Fault | None:
-    """The first filter that an update does not pass: right steps stay, the wrong one changes,
-    and what was wrong in it is gone."""
+    """The first filter that an update does not pass, or None.
+
+    Right steps have to stay, the wrong one has to change, and its wrong segment has to be gone.
+    """
     step = error.step or 1
     changed, wrong = after.part(step), before.part(step)
     faults: dict[Filter, bool] = {
@@ -418,7 +441,7 @@ def fault_of_update(
 
 
 def _holds(text: str, segment: str) -> bool:
-    """As words of their own: 4 is no part of 14."""
+    """Whether a text contains a segment as whole words: 14 does not contain 4."""
     begins, ends = (
         r"\b" if re.fullmatch(r"\w", edge) else "" for edge in (segment[:1], segment[-1:])
     )
@@ -426,7 +449,7 @@ def _holds(text: str, segment: str) -> bool:
 
 
 def is_progress(before: Feedback, after: Feedback) -> bool:
-    """Is the next error later, or another one, or none?"""
+    """Whether the next error is later or different, or there is none."""
     if before.step is None or after.step is None:
         return after.step is None
     return after.step > before.step or (

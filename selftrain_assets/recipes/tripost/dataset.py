@@ -1,5 +1,7 @@
-"""The dataset of TriPosT: every turn of the trajectories that end right (arXiv 2310.13522, section
-3.2)."""
+"""The dataset of TriPosT: every turn of the trajectories that end right.
+
+See arXiv 2310.13522, section 3.2.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,13 @@ SOURCE_OF = {CORRECT: "self", IMPROVED: "improved", GOLD: "human"}
 
 
 def turn_rows(run: Run, iteration: int) -> dict[str, list[Row]]:
-    """Section 3.2: each turn of the kept trajectories as a row, and the reference solutions,
-    without duplicates and in the ratio."""
+    """Build rows from the turns of kept trajectories and from reference solutions (section 3.2).
+
+    Duplicates are dropped, and the kinds of rows are brought into the ratio of the settings.
+
+    Returns:
+        The rows by source.
+    """
     recipe, retracted = settings_of(run), run.retracted.values("source")
     parts: dict[str, list[Row]] = {CORRECT: [], IMPROVED: [], GOLD: _gold(run, iteration)}
     for i in recipe.sample_rounds(iteration):
@@ -65,7 +72,7 @@ def _of_round(run: Run, iteration: int) -> dict[str, list[Row]]:
             and turn.sample_key not in retracted
         ):
             part = CORRECT if kept[turn.sample_key].ending == CORRECT else IMPROVED
-            # that an update is right is no turn of its own
+            # Feedback that an update is right is no turn of its own.
             if part == CORRECT or turn.update is not None:
                 found[part].append(
                     _row(run, problems[turn.problem_id], turn, SOURCE_OF[part], iteration)
@@ -74,7 +81,7 @@ def _of_round(run: Run, iteration: int) -> dict[str, list[Row]]:
 
 
 def _gold(run: Run, iteration: int) -> list[Row]:
-    """Reference solutions, each with the feedback that nothing is wrong."""
+    """Rows of reference solutions, each with feedback that nothing is wrong."""
     wording, rows = settings_of(run).wording, []
     for problem in run.problems:
         if problem.split in ("train", "human") and problem.solution is not None:
@@ -88,7 +95,10 @@ def _gold(run: Run, iteration: int) -> list[Row]:
 
 
 def _row(run: Run, problem: Problem, turn: Turn, source: str, iteration: int) -> Row:
-    """Sections are tokenized apart, so that their borders lie where sampling has them."""
+    """The row of a turn.
+
+    Its sections are tokenized separately, so that their borders lie where sampling has them.
+    """
     wording, weights = settings_of(run).wording, settings_of(run).section_weights
     attempted = weights.attempt if turn.step is None else weights.wrong_attempt
     sections = [
@@ -128,7 +138,7 @@ def _row(run: Run, problem: Problem, turn: Turn, source: str, iteration: int) ->
 
 
 def build_trajectory_dataset(run: Run, iteration: int) -> Rows:
-    """The rows of a round, frozen."""
+    """Build and store the rows of a round."""
     made = [
         run.need(iteration_scope(i), "trajectories").result(TrajectoriesResult)
         for i in settings_of(run).sample_rounds(iteration)

@@ -1,5 +1,4 @@
-"""What a run of TriPosT needs before anything is drawn: the feedback script, and problems that its
-wording can read."""
+"""Find TriPosT's feedback script, and check it, the prompt and the reference solutions."""
 
 from __future__ import annotations
 
@@ -17,13 +16,17 @@ from selftrain_assets.recipes.tripost.settings import TriPosT
 
 
 def settings_of(run: Run) -> TriPosT:
+    """The TriPosT settings of a run."""
     assert isinstance(run.config.recipe, TriPosT)
     return run.config.recipe
 
 
 def script_of(run: Run) -> Script | None:
-    """The script that finds and corrects errors. UserError where the settings need one that is
-    not there."""
+    """The script that finds and corrects errors.
+
+    Raises:
+        UserError: The settings need a script and there is none.
+    """
     settings = settings_of(run).feedback
     if settings.script is None:
         found = run.config.task.script
@@ -53,8 +56,7 @@ def script_of(run: Run) -> Script | None:
 
 
 def script_version(script: Script | None) -> str:
-    """What stands for a script in keys: its `version`, or a hash of its source where it says
-    none."""
+    """The script's version in keys: its `version`, or a hash of its source if it has none."""
     if script is None or (version := getattr(script, "version", None)) is not None:
         return str(version) if script is not None else ""
     kind = script if inspect.ismodule(script) else type(script)
@@ -62,8 +64,13 @@ def script_version(script: Script | None) -> str:
 
 
 def check_prompt(run: Run) -> None:
-    """UserError for a chat template that begins a thought: what is said about an attempt goes on
-    from the attempt, as its update does."""
+    """Check that the chat template does not begin a thought.
+
+    Feedback follows directly on the attempt, as the update does.
+
+    Raises:
+        UserError: The template begins a thought.
+    """
     marks = settings_of(run).drawn.thinking.marks(marks_of(resolve_model(run.config.model)))
     if marks and marks.opened_by(run.prompt(run.config.prompt, []).framed("")):
         raise UserError(
@@ -74,7 +81,11 @@ def check_prompt(run: Run) -> None:
 
 
 def check_solutions(run: Run, problems: list[Problem]) -> None:
-    """UserError for a reference solution that the wording cannot read."""
+    """Check that the wording can read every reference solution.
+
+    Raises:
+        UserError: It cannot read one.
+    """
     wording = settings_of(run).wording
     for problem in problems:
         if (
@@ -90,7 +101,11 @@ def check_solutions(run: Run, problems: list[Problem]) -> None:
 
 
 def check_problems(run: Run, problems: list[Problem]) -> None:
-    """UserError where the script, the prompt or a solution does not fit."""
+    """Check the script, the prompt and the reference solutions.
+
+    Raises:
+        UserError: One of them does not fit.
+    """
     script_of(run)
     check_prompt(run)
     check_solutions(run, problems)

@@ -1,4 +1,4 @@
-"""The work of recipe tripost."""
+"""The implementation of recipe tripost."""
 
 from selftrain_assets.pipeline.recipe import RecipeImplementation
 from selftrain_assets.recipes.tripost.dataset import build_trajectory_dataset

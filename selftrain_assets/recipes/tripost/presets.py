@@ -1,4 +1,4 @@
-"""TriPosT, its ablations and the baselines of its paper."""
+"""Presets of recipe tripost: TriPosT, its ablations and the baselines of its paper."""
 
 from selftrain_assets.recipes.presets import Preset
 

@@ -1,5 +1,4 @@
-"""What a report says of TriPosT: what became of attempts, and what self-improvement is worth on
-held-out problems."""
+"""The part of a report about TriPosT: results of attempts, and the gain of self-improvement."""
 
 from __future__ import annotations
 
@@ -21,8 +20,11 @@ PARTS = ("correct", "improved", "gold")
 
 @dataclass(frozen=True, slots=True)
 class Trajectories:
-    """The funnel from attempts to rows, why trajectories ended as they did, which errors were
-    corrected, and who said what."""
+    """Statistics of trajectories.
+
+    They are the funnel from attempts to rows, how trajectories ended, which errors were corrected,
+    and who gave feedback and updates.
+    """
 
     counts: Mapping[str, int]
     endings: Mapping[str, int]
@@ -42,7 +44,7 @@ class GroupAttempts:
 
 @dataclass(frozen=True, slots=True)
 class SelfImprovement:
-    """What answering with self-improvement does on a split."""
+    """The effect of self-improvement on a split."""
 
     problems: int
     direct: float
@@ -57,8 +59,10 @@ class SelfImprovement:
 
 
 def numbers(stages: Mapping[str, Manifest]) -> dict[str, object]:
-    """By the name that JSON gives them: `trajectories` of a round, `self_improvement` by split
-    of an evaluation."""
+    """The numbers for the JSON report.
+
+    They are `trajectories` of a round, and `self_improvement` of an evaluation by split.
+    """
     own: dict[str, object] = {}
     if "trajectories" in stages:
         made, rows = stages["trajectories"], stages["dataset"].result(DatasetResult)
@@ -78,12 +82,12 @@ def _self_improvement(metrics: Mapping[str, Any]) -> SelfImprovement:
 
 
 def _improvement_of(policy: PolicySummary) -> Mapping[str, SelfImprovement]:
-    """By split."""
+    """The effect of self-improvement, by split."""
     return policy.own.get("self_improvement", {})  # type: ignore[return-value]
 
 
 def trajectory_tables(summary: Summary) -> list[Titled]:
-    """Of rounds, the funnel and what was dropped; of every policy, what self-improvement does."""
+    """Tables of trajectories by round, and of self-improvement by policy."""
     made = {
         str(point.iteration): point.own["trajectories"]
         for point in summary.iterations
@@ -153,7 +157,7 @@ def _answers(summary: Summary) -> Titled:
 
 
 def _groups(summary: Summary) -> Titled:
-    """Of test and transfer: groups that were seen in training, and those that were not."""
+    """Table of test and transfer groups: those seen in training, and those not seen."""
     rows = []
     for split in ("test", "transfer"):
         base = _improvement_of(summary.base).get(split)
@@ -174,7 +178,7 @@ def _groups(summary: Summary) -> Titled:
 
 
 def first_attempts(run: Run, evaluation: Manifest) -> dict[str, Scores]:
-    """By problem, whether the first attempt is right."""
+    """Whether the first attempt is right, by problem."""
     if "improvements" not in evaluation.files:
         return {}
     improvements = run.store.read_table(evaluation, "improvements", Improvement)

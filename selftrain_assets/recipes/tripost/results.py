@@ -1,4 +1,4 @@
-"""What the stages of TriPosT note of their results."""
+"""The results that TriPosT's stages record."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from selftrain_assets.store.results import Count, Detail, In, Metric, StageResul
 
 
 class TrajectoriesResult(StageResult):
-    """The funnel of trajectories: of those `attempted` some are `parsable`, of these some `edited`,
-    and of all some `successful`, because they were `correct` at once or `improved` on.
+    """Counts of trajectories.
 
-    `turns` are those of all trajectories, and `drawn` the samples that they took. `endings` and
-    `errors` count trajectories by how they ended and turns by the error that they correct; `by`
+    Of those `attempted` some are `parsable`, of these some `edited`, and of all some `successful`,
+    because they were `correct` at once or `improved` on.
+
+    `turns` are those of all trajectories, and `drawn` the samples that they took. `endings` counts
+    trajectories by how they ended, and `errors` counts turns by the error that they correct; `by`
     counts who gave feedback and updates. `asked` are the models that gave them.
     """
 

@@ -1,5 +1,7 @@
-"""How a policy answers held-out problems where it gives itself feedback and updates its attempts
-(TriPosT, section 3.3)."""
+"""Answering held-out problems with self-improvement (TriPosT, section 3.3).
+
+The policy gives itself feedback and updates its attempts.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,12 @@ from selftrain_assets.recipes.tripost.feedback_script import (
 
 
 def improves(run: Run) -> bool:
-    """Does this experiment's policy answer with self-improvement?"""
+    """Whether this experiment's policy answers with self-improvement."""
     return settings_of(run).updates_at_test > 0
 
 
 def identity(run: Run) -> list[str]:
-    """What it depends on beside the attempts."""
+    """What the answers depend on besides the first attempts."""
     recipe = run.config.recipe.model_dump(include={"wording", "updates_at_test", "sampling"})
     return [fingerprint("self-improvement", recipe, script_version(script_of(run)))]
 
@@ -37,8 +39,20 @@ def identity(run: Run) -> list[str]:
 def self_improvement(
     run: Run, answers: Sequence[tuple[str, str]], policy: Policy, label: str, clock: Clock
 ) -> tuple[list[Improvement], int]:
-    """Go on from greedy answers, given as problem id and text, and the tokens that it took. What
-    could not be judged is left out."""
+    """Improve greedy answers.
+
+    What could not be judged is left out.
+
+    Args:
+        run: The run.
+        answers: Greedy answers as (problem id, text).
+        policy: The policy that improves them.
+        label: The name under which progress is displayed.
+        clock: Counts the time spent in engine and verifier.
+
+    Returns:
+        The improvements, and the number of tokens that they took.
+    """
     recipe = settings_of(run)
     problems = {p.id: p for p in run.problems}
     conversations = Conversations(recipe, run.methods[0].prompt, script_of(run), own=True)
@@ -52,7 +66,7 @@ def self_improvement(
 
 
 def with_final_answers(scores: Sequence[Score], improved: Sequence[Improvement]) -> list[Score]:
-    """Scores in which the last attempt counts, and not the first."""
+    """The scores with the last attempt in place of the first."""
     final = {each.problem_id: int(each.final == Outcome.PASS) for each in improved}
     return [
         replace(s, greedy=final.get(s.problem_id, s.greedy)) if s.method is None else s
@@ -61,9 +75,14 @@ def with_final_answers(scores: Sequence[Score], improved: Sequence[Improvement])
 
 
 def measure(improved: Sequence[Improvement]) -> dict[str, Any]:
-    """By split: accuracy of the first attempts and of the last, problems whose answer was put
-    right or broken, own updates, how it ended, precision and recall of the policy's feedback
-    that an attempt is wrong, and accuracy by problem group."""
+    """Measure self-improvement by split.
+
+    Returns:
+        Accuracy of first and last attempts, the number of answers that were corrected or broken,
+        own
+        updates, how the conversations ended, precision and recall of the policy's feedback that an
+        attempt is wrong, and accuracy by problem group.
+    """
     splits: dict[str, list[Improvement]] = defaultdict(list)
     for each in improved:
         splits[each.split].append(each)
@@ -100,7 +119,7 @@ def _groups(of: Sequence[Improvement]) -> dict[str, dict[str, float]]:
 
 
 def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """What the UI plots of it: each number by split."""
+    """The metrics that the UI plots: each number by split."""
     return {
         f"{split} {name.replace('_', ' ')}": float(number)
         for split, numbers_of in metrics.items()

@@ -1,4 +1,4 @@
-"""TriPosT: learning from corrected attempts."""
+"""Settings of recipe tripost: learn from corrected attempts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Write the solution again, in the same form, from step ({step}) to the final answ
 
 
 class FeedbackSettings(Identity):
-    """FBK of the paper: who says where the first error of an attempt is."""
+    """How the first error of an attempt is found (FBK in the paper)."""
 
     by: Who = Field("script", description="a script, a model, or the policy itself")
     script: str | None = Field(
@@ -64,7 +64,7 @@ class FeedbackSettings(Identity):
 
 
 class ImproverSettings(Identity):
-    """IMP of the paper: who rewrites an attempt from its first error on."""
+    """How an attempt is rewritten from its first error on (IMP in the paper)."""
 
     by: Who = Field(
         "script", description="the script of the feedback, a model, or the policy itself"
@@ -86,8 +86,10 @@ class ImproverSettings(Identity):
 
 
 class Ratio(Identity):
-    """Rows of attempts that were right, rows with an improvement, and rows of reference
-    solutions: 1 : p : 1 in the paper."""
+    """The ratio of rows: right attempts, improvements, and reference solutions.
+
+    The paper has 1 : p : 1.
+    """
 
     correct: float = Field(1.0, ge=0, description="part of attempts that were right at once")
     improved: float = Field(1.5, ge=0, description="p, the part of turns that improve an attempt")
@@ -104,7 +106,7 @@ class Ratio(Identity):
 
 
 class SectionWeights(Identity):
-    """What a token of each section weighs in the loss; 0 masks it."""
+    """The weight in the loss of a token of each section; 0 masks it."""
 
     attempt: float = Field(
         1.0, ge=0, description="of an attempt that is right, and of a reference solution"
@@ -123,13 +125,14 @@ class TriPosT(Rounds):
 
     for i = 1 .. rounds:
         interactive trajectory editing: the policy of round i-1 attempts each problem and, from
-        round `self_feedback_from_round` on, gives its own
-            feedback and update; `feedback` finds the first error; what the policy said itself is
-            kept if it is right, otherwise `improver` rewrites the attempt from that step on; again,
-            until it is right or after `max_updates`
-        post-processing: drop trajectories that do not end right, and duplicates; rebalance right at
-        once : improved : gold = 1 : p : 1 fine-tune on the turns, with larger weights from the
-        feedback on, starting from the checkpoint of round i-1
+            round `self_feedback_from_round` on, gives its own feedback and update; `feedback`
+            finds the first error; what the policy said itself is kept if it is right, otherwise
+            `improver` rewrites the attempt from that step on; again, until it is right or after
+            `max_updates`
+        post-processing: drop trajectories that do not end right, and duplicates; rebalance
+            right at once : improved : gold = 1 : p : 1
+        fine-tune on the turns, with larger weights from the feedback on, starting from the
+            checkpoint of round i-1
 
     To answer, the trained model attempts, gives itself feedback, and updates, until it declares
     itself right, repeats itself, or has made `updates_at_test` updates.
@@ -232,8 +235,10 @@ class TriPosT(Rounds):
 
     @property
     def editors(self) -> dict[Literal["feedback", "improver"], tuple[str, Teacher]]:
-        """The models that find errors and that improve attempts, where models do, each with the
-        setting that names it."""
+        """The models that find errors and improve attempts, each with the setting that names it.
+
+        Roles that are not given to a model are left out.
+        """
         found: dict[Literal["feedback", "improver"], tuple[str, Teacher]] = {}
         if self.feedback.by == "model" and self.feedback.model is not None:
             found["feedback"] = "recipe.feedback.model", self.feedback.model
@@ -250,7 +255,7 @@ class TriPosT(Rounds):
         )
 
     def own(self, iteration: int) -> bool:
-        """Does the policy give feedback and updates of its own in this round?"""
+        """Whether the policy gives feedback and updates of its own in this round."""
         return self.feedback.by == "self" or 0 < self.self_feedback_from_round <= iteration
 
     def own_feedback(self, greedy: bool = False) -> DrawSettings:
@@ -261,5 +266,5 @@ class TriPosT(Rounds):
         ).per_draw()
 
     def own_update(self, greedy: bool = False) -> DrawSettings:
-        """How it draws an update, which ends as an attempt does."""
+        """How the policy draws an update, which ends as an attempt does."""
         return (self.drawn.greedy() if greedy else self.drawn).per_draw()

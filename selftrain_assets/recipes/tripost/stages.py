@@ -1,5 +1,7 @@
-"""trajectories: attempts that are corrected until they are right (TriPosT, arXiv 2310.13522,
-section 3.1)."""
+"""Stage `trajectories`: correct attempts until they are right.
+
+The algorithm is that of TriPosT (arXiv 2310.13522, section 3.1).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ CORRECT, IMPROVED, GOLD = "correct", "improved", "gold"
 
 
 def _editors(run: Run, scope: str) -> dict[Role, WeightsRef]:
-    """The models that find errors and that improve attempts, where models do."""
+    """The weights of the models that find errors and improve attempts, by role."""
     return {
         role: teacher(run, scope, setting, asked)
         for role, (setting, asked) in settings_of(run).editors.items()
@@ -75,8 +77,10 @@ def trajectories_wanted(run: Run, iteration: int) -> Wanted:
 
 
 def trajectories(run: Run, iteration: int) -> Manifest:
-    """TriPosT: edit each attempt until it is right; every trajectory is kept, with the reason if
-    it is not trained on."""
+    """Edit each attempt until it is right.
+
+    Every trajectory is stored, with the reason if it is not trained on.
+    """
     clock, scope, recipe = Clock(), iteration_scope(iteration), settings_of(run)
     judged, drawn, policy = (
         run.need(scope, stage) for stage in ("verifications", "samples", "policy")
@@ -134,7 +138,7 @@ def trajectories(run: Run, iteration: int) -> Manifest:
 
 
 def _is_drawn(run: Run, made: Manifest) -> bool:
-    """Do the pools hold, undamaged, the samples that the turns name?"""
+    """Whether the pools contain, undamaged, the samples that the turns name."""
     result = made.result(TrajectoriesResult)
     digests = {result.policy, *(weights.digest for weights in result.asked.values())}
     pools = [run.store.samples(digest) for digest in digests]
@@ -149,8 +153,10 @@ def _is_drawn(run: Run, made: Manifest) -> bool:
 def _attempts(
     run: Run, drawn: Manifest, judged: Manifest
 ) -> Iterator[tuple[Problem, str, str, Outcome, bool]]:
-    """The samples of the round, each under the verdict on it and whether it was cut off, in
-    order; not those that were retracted."""
+    """The samples of the round with their problem, verdict and whether they were cut off, in order.
+
+    Retracted samples are left out.
+    """
     problems, retracted = {p.id: p for p in run.train_problems}, set(run.retracted.values("sample"))
     with run.store.workspace() as ws:
         samples, verdicts = open_samples(run, ws, drawn), open_verdicts(run, ws, judged)
@@ -167,7 +173,7 @@ def _attempts(
 
 
 def _funnel(whole: list[Trajectory], turns: list[Turn]) -> dict[str, int]:
-    """The funnel: attempted, parsable, edited, successful."""
+    """Counts of trajectories: attempted, parsable, edited, successful."""
     endings = Counter(each.ending for each in whole)
     return {
         "attempted": len(whole),
@@ -191,7 +197,7 @@ def _errors(turns: list[Turn]) -> dict[str, int]:
 
 
 def _by(turns: list[Turn]) -> dict[str, dict[str, int]]:
-    """Who gave the feedback and the updates, and what the policy's own feedback was worth."""
+    """Who gave feedback and updates, and how often the policy's own feedback was right."""
     said = {
         "feedback": [t.feedback_by for t in turns],
         "updates": [t.update_by for t in turns if t.update_by],
@@ -206,8 +212,10 @@ def _by(turns: list[Turn]) -> dict[str, dict[str, int]]:
 
 
 def rows_with(store: Store, made: Manifest, samples: Collection[str]) -> set[str]:
-    """The trajectories, by the samples that they begin with, in which one of these samples is an
-    attempt, feedback or update."""
+    """The trajectories that contain one of these samples as attempt, feedback or update.
+
+    They are named by the samples that they begin with.
+    """
     turns = store.read_table(made, "turns", Turn) if samples else []
     return {
         turn.sample_key
@@ -217,7 +225,7 @@ def rows_with(store: Store, made: Manifest, samples: Collection[str]) -> set[str
 
 
 def row_parts(store: Store, made: Manifest, row: Mapping[str, Any]) -> list[RowPart]:
-    """What was said about the attempt of a row, and its update, by whom."""
+    """The feedback on the attempt of a row, and its update, with who gave them."""
     for turn in store.read_table(made, "turns", Turn):
         if (turn.sample_key, turn.turn) == (row["sample_key"], row.get("turn")):
             facts = {
@@ -231,7 +239,7 @@ def row_parts(store: Store, made: Manifest, row: Mapping[str, Any]) -> list[RowP
 
 
 def right_rows(store: Store, made: Manifest) -> list[tuple[str, str]]:
-    """The attempts, with their problems, that were put right."""
+    """The attempts that were corrected, with their problems."""
     return [
         (trajectory.sample_key, trajectory.problem_id)
         for trajectory in store.read_table(made, "trajectories", Trajectory)
@@ -243,7 +251,7 @@ def right_rows(store: Store, made: Manifest) -> list[tuple[str, str]]:
 
 
 def _preview(run: Run, manifest: Manifest) -> Preview:
-    """The funnel, and a few turns that correct an error."""
+    """A preview with the funnel and a few turns that correct an error."""
     columns = ("attempt", "feedback", "feedback_by", "update", "update_by", "sample_key")
     with run.store.workspace() as ws:
         turns = ws.read(Turn, [run.store.table(manifest, "turns")])
