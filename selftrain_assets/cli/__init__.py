@@ -33,7 +33,7 @@ def _options(
 
 
 def main() -> None:
-    """Entry point: errors become one sentence and an exit code; Ctrl-C a clean line."""
+    """Run the command line; errors become one sentence and an exit code, Ctrl-C a clean line."""
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").addHandler(logging.NullHandler())
     try:

@@ -1,4 +1,4 @@
-"""`python -m selftrain_assets.cli`."""
+"""Run the command line by `python -m selftrain_assets.cli`."""
 
 from selftrain_assets.cli import main
 

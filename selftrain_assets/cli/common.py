@@ -1,5 +1,4 @@
-"""What the commands share: the app, its arguments, and how an experiment is opened and JSON
-printed."""
+"""What the commands share: the app, common arguments, opening an experiment, printing JSON."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ MOST_SEEDS = 1000
 
 
 def repeated(name: str, seeds: str | None) -> list[str]:
-    """The experiment itself, or its repetitions."""
+    """Return the experiment itself, or one experiment for each seed."""
     from selftrain_assets.config.experiment_files import (
         experiment_file,
         experiment_names,
@@ -69,6 +68,12 @@ def repeated(name: str, seeds: str | None) -> list[str]:
 
 
 def open_run(name: str, progress=None):
+    """Open an experiment in the default store.
+
+    Args:
+        name: Name of the experiment.
+        progress: Called with stage, done and total; None shows nothing.
+    """
     from selftrain_assets.config.experiment_files import load_experiment
     from selftrain_assets.pipeline.run import Run, silent
     from selftrain_assets.store import Store
@@ -83,13 +88,13 @@ def open_run(name: str, progress=None):
 
 
 def print_json(value: Any) -> None:
-    """In letters where they can be shown as they are, else in JSON's escapes."""
+    """Print JSON with characters as they are if the terminal can show them, else with escapes."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     typer.echo(text if visible(text) == text else json.dumps(value, indent=2, default=str))
 
 
 def as_typed() -> str:
-    """What to type for this command here: its name where it is on the PATH, else the way to it."""
+    """Return how to type this command: its name if it is on the PATH, else its path."""
     typed = sys.argv[0]
     return (
         os.path.relpath(typed)

@@ -1,4 +1,4 @@
-"""The command that hands on what an experiment has made."""
+"""The command `export`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """A round's model and training rows as Hugging Face folders, with cards and all that is
-    needed to make them again."""
+    needed to make them again.
+    """  # noqa: D205 - the help text
     from selftrain_assets.domain.errors import nearest
     from selftrain_assets.operations.export import DATASET, MODEL, hub
     from selftrain_assets.operations.export import export as write

@@ -1,4 +1,4 @@
-"""Commands that look after the store."""
+"""Commands that check and clean the store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Check everything that is kept: what is wanted, committed, owed, duplicated, lost;
-    manifests, files and Dagster's log."""
+    manifests, files and Dagster's log.
+    """  # noqa: D205 - the help text
     from selftrain_assets.cli.ui import print_audit
 
     found = _audited(name)
@@ -76,7 +77,8 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """List, or remove, what no manifest needs: temporary files, scratch, orphans, unneeded
-    tables, checkpoints and pools."""
+    tables, checkpoints and pools.
+    """  # noqa: D205 - the help text
     from selftrain_assets.cli.ui import print_garbage
     from selftrain_assets.operations.garbage import collect
     from selftrain_assets.store import Store

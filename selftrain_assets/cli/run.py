@@ -1,4 +1,4 @@
-"""Commands that do and show the work of an experiment."""
+"""Commands that run an experiment and show its results."""
 
 from __future__ import annotations
 
@@ -130,7 +130,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Experiments side by side: accuracy, paired differences, and on what terms; also as a
-    figure and as HTML."""
+    figure and as HTML.
+    """  # noqa: D205 - the help text
     from selftrain_assets.cli.ui import console, print_titled
     from selftrain_assets.reports.comparison import (
         compare,
@@ -249,7 +250,8 @@ def fork(
     as_json: AsJson = False,
 ) -> None:
     """Write an experiment that goes on from a round of another one with other settings; what
-    they share is not done again."""
+    they share is not done again.
+    """  # noqa: D205 - the help text
     from selftrain_assets.config.experiment_files import load_experiment, write_experiment
     from selftrain_assets.config.fork_file import assignments
     from selftrain_assets.config.fork_file import fork as forked
@@ -294,7 +296,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Prove that programs can be run here: find the engine, build the image, try every control
-    from inside a container."""
+    from inside a container.
+    """  # noqa: D205 - the help text
     from sandbox.doctor import diagnose
     from selftrain_assets.cli.ui import print_diagnosis, print_notes
     from selftrain_assets.config.experiment_files import load_experiment
@@ -322,7 +325,7 @@ def doctor(
 
 
 def _unfinished(opened, last: int) -> str | None:
-    """The first scope up to a round that has no evaluation."""
+    """Return the first scope up to a round that has no evaluation, if there is one."""
     from selftrain_assets.pipeline.run import BASE, iteration_scope
 
     scopes = [BASE, *map(iteration_scope, range(1, last + 1))]

@@ -1,4 +1,4 @@
-"""The work of one experiment, for whoever shows how it goes on."""
+"""Do the work of one experiment; callers show its progress."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def work(opened: Run, rounds: str | None, sync: bool = False) -> Iterator[Manife
 
     Args:
         opened: The experiment.
-        rounds: As in `1-3`; None is all.
-        sync: Report to Dagster whatever its event log lacks, not only what is new.
+        rounds: Rounds as in `1-3`; None is all.
+        sync: Report to Dagster everything that its event log lacks, not only what is new.
 
     Yields:
         The manifest of each stage, once it is finished and reported to Dagster.

@@ -1,4 +1,4 @@
-"""Commands that ask the store."""
+"""Commands that query the store."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Judge the samples of finished rounds by the verifier that the experiment names now, and
-    say what that would change."""
+    say what that would change.
+    """  # noqa: D205 - the help text
     from selftrain_assets.cli.ui import RunDisplay, print_differences
     from selftrain_assets.operations.reverify import reverify
 

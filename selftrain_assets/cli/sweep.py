@@ -1,4 +1,4 @@
-"""What `--sweep` does: all points of an experiment's sweep, run and compared."""
+"""The option `--sweep`: run and compare all points of an experiment's sweep."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ WORKERS = (
 
 
 def runs_of(name: str, seeds: str | None) -> dict[str, list[str]]:
-    """By the name of each point, its experiments by seed. UserError where the file has no sweep."""
+    """Return the experiments of each point, one for each seed, by the name of the point.
+
+    Raises:
+        UserError: The experiment's file has no sweep, or seeds were given on the command line.
+    """
     from selftrain_assets.config.experiment_files import load_experiment, sweep_runs
 
     if seeds is not None:
@@ -44,8 +48,10 @@ def runs_of(name: str, seeds: str | None) -> dict[str, list[str]]:
 def run_sweep(
     name: str, rounds: str | None, seeds: str | None, workers: int | None, as_json: bool
 ) -> None:
-    """Do what is owed of every point; the others are finished where one fails, and the exit code
-    is 1 then."""
+    """Do what is owed of every point.
+
+    If a point fails the others are still finished, and the exit code is 1.
+    """
     from selftrain_assets.cli.ui import SweepDisplay
     from selftrain_assets.operations.sweep import Scheduler, cores
     from selftrain_assets.store import Store
@@ -85,7 +91,7 @@ def _again(run: str, rounds: str | None) -> str:
 
 
 def _closed(name: str, points: dict[str, list[str]], quiet: bool) -> None:
-    """The comparison; it is reported to Dagster where it is new and there is an instance."""
+    """Write the comparison, and report it to Dagster if it is new and there is an instance."""
     from selftrain_assets.dagster.sync import dagster_home
 
     try:
@@ -110,7 +116,7 @@ def _farewell(runs: int, failures: list[dict[str, str]]) -> None:
 
 
 def show_sweep(names: Sequence[str], seeds: str | None, as_json: bool) -> None:
-    """The points that are finished side by side."""
+    """Print the comparison of the points that are finished."""
     if len(names) != 1:
         raise UserError(
             "compare --sweep: name one experiment, whose points are compared; without --sweep"
@@ -124,7 +130,7 @@ def show_sweep(names: Sequence[str], seeds: str | None, as_json: bool) -> None:
 
 
 def _compared(name: str, points: dict[str, list[str]]) -> tuple[Comparison, Path, bool]:
-    """What there is to say, the page that says it, and whether it is new."""
+    """Return the comparison, the path of its page, and whether it is new."""
     from selftrain_assets.config.experiment_files import load_experiment
     from selftrain_assets.reports.sweeps import compare_sweep, write_sweep
     from selftrain_assets.store import Store

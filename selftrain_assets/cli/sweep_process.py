@@ -1,8 +1,8 @@
-"""One run of a sweep: python -m selftrain_assets.cli.sweep_process NAME [ROUNDS].
+"""Run one point of a sweep: python -m selftrain_assets.cli.sweep_process NAME [ROUNDS].
 
-A worker (runtime/worker.py) that does what is owed of an experiment. Its replies are `stage` with
-`done` of `total`, `waits`, and at last one of `finished` with the summary, `busy` where somebody
-else is at the same work, and `failed`.
+This is a worker (runtime/worker.py) that does what is owed of an experiment. Its replies are
+`stage` with `done` of `total`, `waits`, and at last one of `finished` with the summary, `busy` if
+another process does the same work, and `failed`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from selftrain_assets.reports import summarize
 from selftrain_assets.runtime.worker import open_replies
 from selftrain_assets.store.lease import lease
 
-# seconds that it waits in place for work that it shares with another run; then it makes room
+# Seconds to wait for work that another run is doing; after that this process ends as `busy`.
 PATIENCE = 30.0
 PAUSE, OFTEN = 0.5, 0.2  # seconds between two tries, and at least between two lines on one stage
 INTERRUPTED = 130
@@ -31,6 +31,12 @@ Send = Callable[[dict[str, Any]], None]
 
 
 def main(name: str, rounds: str | None = None) -> int:
+    """Do what is owed of an experiment and send replies; returns the exit code.
+
+    Args:
+        name: Name of the experiment.
+        rounds: Rounds as in `1-3`; None is all.
+    """
     # a shell's background jobs have it ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -66,8 +72,11 @@ def _finished(name: str, rounds: str | None, send: Send) -> dict[str, Any]:
 
 
 def _patiently(run: Run, rounds: str | None, send: Send) -> None:
-    """Points share base, samples and verdicts of the first round: whoever comes first makes
-    them, the others wait and find them."""
+    """Do the work, and wait while another run is doing a part that both share.
+
+    Points share base, samples and verdicts of the first round: the first run makes them, and the
+    others wait and use them.
+    """
     waits_for, since = "", 0.0
     while True:
         try:

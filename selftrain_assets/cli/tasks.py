@@ -23,7 +23,8 @@ def tasks(
     as_json: AsJson = False,
 ) -> None:
     """The problem sets that an experiment can name; or one of them, loaded: its splits, its
-    answers, and a problem with its prompt."""
+    answers, and a problem with its prompt.
+    """  # noqa: D205 - the help text
     from selftrain_assets.tasks import TASKS
 
     if name is not None and name not in TASKS:
@@ -56,7 +57,7 @@ def _card(name: str) -> dict[str, Any]:
 
 
 def _loaded(name: str, path: str | None) -> dict[str, Any]:
-    """What there is in a set, by its own prompt and verifier."""
+    """Load a problem set and describe it, with its own prompt and verifier."""
     from selftrain_assets.config.experiment import parse_experiment
     from selftrain_assets.domain.prompts import build_prompt
     from selftrain_assets.domain.types import SPLITS

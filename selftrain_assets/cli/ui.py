@@ -1,4 +1,4 @@
-"""What a person sees in the terminal."""
+"""Output for people in the terminal."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from selftrain_assets.operations.sweep.state import PointRun
 
 WIDTH_OF_A_FILE = 200  # where nobody's window sets a width, tables need not fold
-# of a lineage, shown on lines of their own
+# The facts of a lineage that are long texts, shown on lines of their own.
 TEXTS = ("prompt", "completion", "thought", "answer", "output")
 MOST_SHOWN = 24  # runs of a sweep; of more, those that are done or have yet to begin are counted
 STATES = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
@@ -54,8 +54,10 @@ REMEDY = (
 
 
 class Terminal(Console):
-    """Shows text as it is, whoever wrote it: brackets are no markup, colons no emoji, and what
-    would act on the terminal is written out."""
+    """A console that prints text literally.
+
+    Brackets are no markup, colons no emoji, and control characters are written out.
+    """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **settings)
@@ -80,9 +82,9 @@ class _Rate(ProgressColumn):
 
 
 class LiveView:
-    """A part of the terminal that is drawn again and again while work goes on.
+    """A part of the terminal that is redrawn while work goes on.
 
-    There is none where output is no terminal, or `quiet` is wanted.
+    Nothing is drawn if output is no terminal or if `quiet` is set.
     """
 
     def __init__(self, quiet: bool) -> None:
@@ -90,7 +92,7 @@ class LiveView:
         self._is_drawn = console.is_terminal and not quiet
 
     def render(self) -> RenderableType:
-        """What is drawn."""
+        """Return what is drawn."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -147,7 +149,7 @@ class RunDisplay(LiveView):
             print(f"{stage}: {done} of {total}", flush=True)
 
     def table(self, summary: Callable[[], Summary]) -> None:
-        """Show the numbers so far; they are asked for when they are shown."""
+        """Show the numbers so far; `summary` is called only when they are shown."""
         self._summary = summary
         if self._is_drawn:
             self._table = summary_table(summary())
@@ -166,7 +168,7 @@ class SweepDisplay(LiveView):
         self._printed: dict[str, tuple[str, str]] = {}
 
     def changed(self, run: PointRun) -> None:
-        """Print what is new of a run, but for progress in a stage, where nothing is drawn."""
+        """Print the new state of a run, except progress within a stage, if nothing is drawn."""
         news = run.state, run.sentence
         if not (self._is_drawn or self._quiet) and self._printed.get(run.name) != news:
             self._printed[run.name] = news
@@ -208,12 +210,12 @@ def _result(run: PointRun) -> str:
 
 
 def summary_table(summary: Summary) -> Table:
-    """The table of an experiment."""
+    """Return the table of an experiment."""
     return _titled(Titled(summary.experiment, header(summary), rows(summary)))
 
 
 def print_titled(table: Titled) -> None:
-    """A table under its title, which may be wider than the table."""
+    """Print a table under its title, which may be wider than the table."""
     console.print(table.title, style="italic")
     console.print(_titled(table._replace(title="")))
 
@@ -226,7 +228,7 @@ def _titled(titled: Titled) -> Table:
 
 
 def _table(left: Sequence[str], right: Sequence[str] = (), title: str = "") -> Table:
-    """A table without rows: columns of texts to the left of columns of numbers."""
+    """Return an empty table: columns of text to the left of columns of numbers."""
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for column in left:
         table.add_column(column, overflow="fold")
@@ -236,7 +238,7 @@ def _table(left: Sequence[str], right: Sequence[str] = (), title: str = "") -> T
 
 
 def print_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> None:
-    """A query result; tab-separated where no person is looking."""
+    """Print the result of a query; separated by tabs if output is no terminal."""
     if not console.is_terminal:
         sys.stdout.writelines("\t".join(map(str, row)) + "\n" for row in [columns, *found])
         return
@@ -247,7 +249,7 @@ def print_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> None:
 
 
 def print_samples(samples: Sequence[dict[str, Any]]) -> None:
-    """Samples one below the other."""
+    """Print samples one below the other."""
     for s in samples:
         console.rule(f"{s['problem_id']}, draw {s['index']}: {s['outcome']}", align="left")
         thought = [(visible(s["thought"].lstrip()), "dim")] if s["thought"] else []
@@ -266,14 +268,17 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """What a person should know before anything is done."""
+    """Print notes that a person should read before work begins."""
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
 
 
 def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
-    """Each control on a line of its own as it is tried, unless quiet; returns all that was found
-    of the engine."""
+    """Print each control as it is tried, unless `quiet`.
+
+    Returns:
+        Everything that was found out about the engine.
+    """
     shown = Terminal(quiet=True) if quiet else console
     shown.print(f"{found.engine}\nimage {found.image}, {found.holds}\n")
     checks = []
@@ -304,12 +309,12 @@ def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
 
 
 def print_lineage(node: Node) -> None:
-    """A lineage as a tree."""
+    """Print a lineage as a tree."""
     console.print(_tree(node))
 
 
 def _tree(node: Node) -> Tree:
-    """Long texts come last, each on lines of their own."""
+    """Return a lineage as a tree; long texts come last, each on lines of their own."""
     facts = {
         name: value for name, value in node.facts.items() if value not in (None, "", node.name)
     }
@@ -335,7 +340,7 @@ def _tree(node: Node) -> Tree:
 
 
 def print_differences(found: Sequence[RoundDifference], listed: bool) -> None:
-    """What another verifier would change, by round."""
+    """Print what another verifier would change, by round."""
     changes = "verdicts changed", "rows gained", "rows lost", "checkpoint trained on other rows"
     table = _table(["round"], ["judged", *changes])
     for each in found:
@@ -364,7 +369,7 @@ def print_differences(found: Sequence[RoundDifference], listed: bool) -> None:
 
 
 def print_affected(affected: Affected, repair: str) -> None:
-    """What a retraction reaches."""
+    """Print what a retraction affects."""
     for scope, count in affected.scopes.items():
         console.print(f"{scope}: {count} rows stem from it")
     for digest in affected.checkpoints:
@@ -377,7 +382,7 @@ def print_affected(affected: Affected, repair: str) -> None:
 
 
 def print_status(found: Sequence[dict[str, Any]]) -> None:
-    """Finished stages of experiments."""
+    """Print the finished stages of experiments."""
     for experiment in found:
         table = Table(
             title=f"{experiment['experiment']}  ({experiment['store']})",
@@ -398,7 +403,7 @@ def print_status(found: Sequence[dict[str, Any]]) -> None:
 
 
 def print_audit(found: Audit) -> None:
-    """The numbers of each experiment, then what is wrong, a sentence each."""
+    """Print the numbers of each experiment, then each finding as a sentence."""
     for name in dict.fromkeys(line.experiment for line in found.lines):
         columns = ("wanted", "committed", "owed", "duplicated", "lost", "quarantined")
         table = _table(["round", "stage", "state"], columns, name)
@@ -421,7 +426,7 @@ def print_audit(found: Audit) -> None:
 
 
 def print_garbage(found: Collected) -> None:
-    """What no manifest needs, with its bytes, and what is left alone for now."""
+    """Print what no manifest needs, with its bytes, and what is left alone for now."""
     table = _table(["what", "where", "why"], ["bytes"])
     for item in found.garbage:
         table.add_row(item.kind, item.path, item.why, f"{item.bytes:,}")

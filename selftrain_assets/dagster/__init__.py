@@ -1,4 +1,4 @@
-"""An experiment's asset graph.
+"""An experiment as a graph of Dagster assets.
 
 An asset body reads its inputs, calls the stage, and returns what the UI shows.
 """

@@ -1,4 +1,4 @@
-"""From one experiment to its assets."""
+"""Make the assets of an experiment."""
 
 import inspect
 import warnings
@@ -33,7 +33,7 @@ OWNER = "team:selftrain"
 
 
 def build_assets(name: str, config: Experiment) -> list[dg.AssetsDefinition]:
-    """One asset per stage."""
+    """Return the assets of an experiment, in order."""
     bodies = _bodies(config)
     return [_asset(name, config, spec, bodies[spec.name]) for spec in asset_specs(config)]
 
@@ -86,7 +86,7 @@ def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.Ass
 
 
 def _written_in(spec: AssetSpec) -> dict[str, Any]:
-    """The stage's source, which the UI links; Dagster adds the experiment's file by itself."""
+    """Return a link to the stage's source for the UI; Dagster adds the experiment's file itself."""
     others: dict[str, Callable[..., Any]] = {
         "base": training.base,
         "human_only": loop.human_only,

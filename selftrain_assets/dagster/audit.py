@@ -1,4 +1,4 @@
-"""Do the store and Dagster's event log say the same of every asset and partition?"""
+"""Compare the store with Dagster's event log for every asset and partition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from selftrain_assets.operations.findings import Finding
 from selftrain_assets.pipeline.loop import ALL_ROUNDS
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
 
-# asset -> the stage whose digest is its data version, and the stage after which it is reported
+# For each asset without partitions: the stage whose digest is its data version, and the stage
+# after which it is reported.
 WHOLE = {
     "problems": ((INPUTS, "problems"), (INPUTS, "problems")),
     "base": ((BASE, "checkpoint"), (BASE, "evaluation")),
@@ -24,8 +25,10 @@ WHOLE = {
 
 
 def compare_with_dagster(run: Run) -> list[Finding]:
-    """Every difference between the store and the instance in DAGSTER_HOME; none where there is
-    no instance."""
+    """Return every difference between the store and the Dagster instance in DAGSTER_HOME.
+
+    The list is empty if there is no instance.
+    """
     home = Path(os.environ.get("DAGSTER_HOME") or "/nonexistent")
     if not ((home / "dagster.yaml").is_file() or (home / "history").is_dir()):
         return []
@@ -34,10 +37,10 @@ def compare_with_dagster(run: Run) -> list[Finding]:
 
 
 def differences(run: Run, instance: dg.DagsterInstance) -> Iterator[Finding]:
-    """What one of them has and the other has not, or has with another digest.
+    """Yield assets that only the store or only the event log has, or that differ in digest.
 
-    The report has no digest. The log may hold what was made in other stores, or in a store that it
-    does not name: that says nothing of this one.
+    The report is left out, since it has no digest. So are records of the log that were made in
+    another store, or that do not name their store.
     """
     for spec in asset_specs(run.config):
         key = asset_key(run.name, spec.name)

@@ -1,5 +1,4 @@
-"""A check that is no part of a stage: everything that an experiment has in the store, asked for
-at any time."""
+"""An asset check that audits everything that an experiment has in the store, at any time."""
 
 import dagster as dg
 
@@ -14,8 +13,10 @@ from selftrain_assets.pipeline.run import Run
 
 
 def audit_check(name: str, config: Experiment) -> dg.AssetChecksDefinition:
-    """`audit` of the report: manifests, files, keys, weights and Dagster's event log, of every
-    round."""
+    """Return the check `audit` of the report.
+
+    It checks manifests, files, keys, weights and Dagster's event log, for every round.
+    """
 
     @dg.asset_check(
         asset=asset_key(name, "report"),

@@ -1,5 +1,7 @@
-"""Dagster's event log of stages that no asset body has made, but the command line, or the job of
-a whole experiment."""
+"""Record stages in Dagster's event log that were not made by an asset body.
+
+They were made by the command line or by the job of a whole experiment.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,10 @@ Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
 def open_instance() -> dg.DagsterInstance:
-    """The instance in DAGSTER_HOME.
+    """Open the Dagster instance in DAGSTER_HOME.
 
-    Dagster breaks its database where several processes make it at once, so that one at a time opens
-    it.
+    Dagster breaks its database if several processes create it at once, so a lock lets one process
+    at a time open it.
     """
     with FileLock(Path(os.environ["DAGSTER_HOME"]) / ".selftrain.lock"):
         instance = dg.DagsterInstance.get()
@@ -41,18 +43,18 @@ def open_instance() -> dg.DagsterInstance:
 
 
 class EventLog:
-    """The log of the instance in DAGSTER_HOME, for what the command line makes."""
+    """Records what the command line makes in the event log of the instance in DAGSTER_HOME."""
 
     def __init__(self, run: Run) -> None:
         self._run, self._news = run, False
         self._instance = open_instance()
 
     def report(self, manifest: Manifest) -> None:
-        """Report a finished stage."""
+        """Record a finished stage."""
         self._report(events(self._run, self._instance, manifest))
 
     def report_report(self) -> None:
-        """Report the report, where there was anything new or it never was."""
+        """Record the report, if any stage was recorded or the report never was."""
         if (
             self._news
             or latest_materialization(self._instance, asset_key(self._run.name, "report"), None)
@@ -67,7 +69,7 @@ class EventLog:
 
 
 def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterator[Event]:
-    """What is to be reported of a finished stage: nothing where the log holds it already."""
+    """Yield the events of a finished stage that the log does not have yet."""
     match manifest.scope, manifest.stage:
         case str(scope), "problems" if scope == INPUTS:
             yield from _missing(
@@ -104,12 +106,12 @@ def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterat
 
 
 def report_events(run: Run, instance: dg.DagsterInstance) -> Iterator[Event]:
-    """Of the report, which is written anew."""
+    """Write the report anew and yield its event."""
     yield from _missing(instance, run, "report", None, None, lambda: report_result(run))
 
 
 def sweep_event(name: str, comparison: Comparison, page: Path) -> dg.AssetMaterialization:
-    """Of the comparison of an experiment's points."""
+    """Return the event for the comparison of a sweep's points."""
     metadata = sweep_result(comparison, page).metadata
     return dg.AssetMaterialization(
         asset_key(name, "sweep"), metadata=metadata, tags={"dagster/code_version": CODE_VERSION}
@@ -117,7 +119,7 @@ def sweep_event(name: str, comparison: Comparison, page: Path) -> dg.AssetMateri
 
 
 def report_sweep(name: str, comparison: Comparison, page: Path) -> None:
-    """Report it to the instance in DAGSTER_HOME."""
+    """Record the comparison of a sweep in the instance in DAGSTER_HOME."""
     with open_instance() as instance:
         instance.report_runless_asset_event(sweep_event(name, comparison, page))
 
@@ -130,9 +132,9 @@ def _missing(
     version: str | None,
     made: Callable[[], dg.MaterializeResult],
 ) -> Iterator[Event]:
-    """Events of an asset of this data version, unless the log holds it from this store.
+    """Yield the events of an asset, unless the log has them from this store.
 
-    Without a version there are always some.
+    Without a data version they are always missing.
     """
     key = asset_key(run.name, name)
     if (

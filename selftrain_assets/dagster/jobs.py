@@ -1,4 +1,4 @@
-"""Jobs of an experiment: a round, the whole loop, and what closes it."""
+"""The jobs of an experiment: one round, the report, and the whole experiment."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ CLOSING = ("human_only", "report")
 
 
 def round_job(name: str, config: Experiment) -> "UnresolvedAssetJobDefinition":
-    """`<experiment>_round`: one round, and what it stands on where that is missing."""
+    """Return `<experiment>_round`: one round, and its inputs where they are missing."""
     rounds = [
         asset_key(name, spec.name) for spec in asset_specs(config) if spec.name not in CLOSING
     ]
@@ -38,7 +38,7 @@ def round_job(name: str, config: Experiment) -> "UnresolvedAssetJobDefinition":
 
 
 def report_job(name: str, config: Experiment) -> "UnresolvedAssetJobDefinition":
-    """`<experiment>_report`: controls and report."""
+    """Return `<experiment>_report`: the controls and the report."""
     closing = [asset_key(name, spec.name) for spec in asset_specs(config) if spec.name in CLOSING]
     return dg.define_asset_job(
         f"{group_name(name)}_report",
@@ -54,8 +54,11 @@ class Rounds(dg.Config):
 
 
 def everything(context: dg.OpExecutionContext, run: Run, rounds: str | None) -> Iterator[Event]:
-    """All that is owed of an experiment, each stage recorded when it is finished; SelftrainError
-    where it cannot go on."""
+    """Do everything that is owed of an experiment, and yield each stage once it is finished.
+
+    Raises:
+        SelftrainError: A stage cannot go on.
+    """
     for manifest in walk(run, rounds_between(rounds, run.config.rounds, "rounds")):
         yield from events(run, context.instance, manifest)
     for manifest in controls(run):
@@ -64,8 +67,10 @@ def everything(context: dg.OpExecutionContext, run: Run, rounds: str | None) -> 
 
 
 def experiment_job(name: str, settings: Experiment) -> dg.JobDefinition:
-    """`<experiment>_experiment`: everything that is owed, in one run, as `selftrain run` does
-    it."""
+    """Return `<experiment>_experiment`: everything that is owed, in one run.
+
+    It does the same as `selftrain run`.
+    """
 
     @dg.op(
         name=f"{group_name(name)}_all_rounds",

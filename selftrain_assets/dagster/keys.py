@@ -1,4 +1,4 @@
-"""How an experiment and its stages are called in Dagster."""
+"""The names of an experiment and its stages in Dagster."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import dagster as dg
 
 
 def group_name(experiment: str) -> str:
-    """Dagster allows no dash in the name of a group."""
+    """Return the name of an experiment's group, without dashes, which Dagster does not allow."""
     return experiment.replace("-", "_")
 
 
 def asset_key(experiment: str, name: str) -> dg.AssetKey:
-    """<experiment>/<stage>"""
+    """Return the asset key `<experiment>/<stage>`."""
     return dg.AssetKey([group_name(experiment), name])

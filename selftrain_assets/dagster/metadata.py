@@ -1,6 +1,6 @@
-"""What the Dagster UI shows of a finished stage.
+"""The metadata that the Dagster UI shows of a finished stage.
 
-Numbers are named alike in every round, so the UI plots them.
+Numbers have the same names in every round, so the UI plots them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ EVIDENCE_ROWS, DIGITS, HEADLINE = 20, 4, "greedy_accuracy"
 
 
 def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
-    """Figure and preview first, then counts, numbers, timings, digests, paths and links of one
-    manifest."""
+    """Return the metadata of a manifest.
+
+    Figure and preview come first, then counts, numbers, timings, digests, paths and links.
+    """
     found: dict[str, Any] = {}
     for name, shown in preview(run, manifest).items():
         found[name] = figure(shown) if isinstance(shown, bytes) else dg.MetadataValue.md(shown)
@@ -59,7 +61,7 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
 
 
 def _own_numbers(run: Run, manifest: Manifest) -> dict[str, float]:
-    """Those that a recipe adds."""
+    """Return the numbers that the recipe adds."""
     stage, recipe = stage_of(run, manifest), run.config.recipe
     numbers = dict(stage.numbers(manifest)) if stage.numbers is not None else {}
     answers = implementation_of(recipe).final_answers
@@ -71,7 +73,7 @@ def _own_numbers(run: Run, manifest: Manifest) -> dict[str, float]:
 def _numbers(  # noqa: C901 - one branch for each kind of number
     metrics: Mapping[str, Any],
 ) -> dict[str, float]:
-    """Estimates flattened: greedy_accuracy, greedy_accuracy low, pass@4, ..."""
+    """Flatten estimates into single numbers: greedy_accuracy, greedy_accuracy low, pass@4, ..."""
     flat: dict[str, float] = {}
     for name, value in metrics.items():
         if isinstance(value, Mapping) and "mean" in value:
@@ -144,7 +146,7 @@ def _numbers(  # noqa: C901 - one branch for each kind of number
 
 
 def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
-    """How many records of what columns, where they lie, and how to ask for them."""
+    """Return the size, columns, path and an example query of the stage's table."""
     stage = stage_of(run, manifest)
     if not stage.tables:
         return {}
@@ -167,8 +169,7 @@ def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
 
 
 def _links(run: Run, manifest: Manifest) -> Iterator[tuple[str, Any]]:
-    """Digests of what it was made from, and links to the assets that these, and what is made
-    from it, are."""
+    """Yield the digests of the parents, and links to the assets before and after this one."""
     specs = {spec.name: spec for spec in asset_specs(run.config)}
     for name, digest in manifest.parents.items():
         yield f"parent {name}", dg.MetadataValue.text(digest)
@@ -191,8 +192,10 @@ def _links(run: Run, manifest: Manifest) -> Iterator[tuple[str, Any]]:
 
 
 def _origin(run: Run, origin: str) -> Iterator[tuple[str, Any]]:
-    """Where the weights of a policy are from, linked if they are of the base or of a checkpoint,
-    perhaps of another experiment."""
+    """Yield where the weights of a policy come from.
+
+    Weights of the base or of a checkpoint, perhaps of another experiment, are linked.
+    """
     experiment, teacher = run.name, run.config.recipe.sampled_teacher
     if origin == "teacher":
         if not isinstance(teacher, CheckpointOf):
@@ -210,7 +213,7 @@ def _origin(run: Run, origin: str) -> Iterator[tuple[str, Any]]:
 
 
 def rows_shown(evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers as they are; rows as tables, where there are any."""
+    """Return numbers unchanged, and lists of rows as tables; empty lists are left out."""
     shown: dict[str, Any] = {}
     for name, value in evidence.items():
         if not isinstance(value, list):
@@ -223,5 +226,5 @@ def rows_shown(evidence: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def figure(png: bytes) -> dg.MetadataValue:
-    """An inline image."""
+    """Return an image that the UI shows inline."""
     return dg.MetadataValue.md(f"![figure](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,4 +1,4 @@
-"""How a launch opens its experiment."""
+"""Open the experiment of a Dagster launch."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ def opened_in(
     store: StoreResource,
     launch: LaunchSettings,
 ) -> Run:
-    """The experiment in the store, with the settings of this launch; UserError for one that does
-    not fit."""
+    """Open the experiment in the store with the settings of this launch.
+
+    Raises:
+        UserError: A setting of the launch does not fit the experiment.
+    """
     return Run(
         name,
         launch.applied(config),

@@ -1,7 +1,7 @@
-"""How an iteration is encoded for Dagster: the only place that knows.
+"""How rounds are represented as Dagster partitions; no other module knows.
 
-A round is a static partition, iter-001 and so on. The loop's back edge, checkpoint[i-1] ->
-policy[i], cannot be declared: Dagster refuses key-level cycles under every partition mapping. It is
+A round is a static partition, iter-001 and so on. The edge back from checkpoint[i-1] to policy[i]
+cannot be declared: Dagster refuses cycles between asset keys under every partition mapping. It is
 an equality instead, the data version of policy[i] being the digest of the weights it pins; and a
 guard keeps rounds in order.
 """
@@ -21,18 +21,20 @@ RECORDS = 100  # of an asset that are looked through for one of a store
 
 
 def partitions(rounds: int) -> dg.StaticPartitionsDefinition:
-    """One partition per round."""
+    """Return one partition for each round."""
     return dg.StaticPartitionsDefinition([iteration_scope(i) for i in range(1, rounds + 1)])
 
 
 def wait_for_previous(
     instance: dg.DagsterInstance, run: Run, iteration: int, checkpoint: dg.AssetKey, own_run: str
 ) -> None:
-    """The guard: while somebody is making the checkpoint that this round samples from, step back
-    and look again later.
+    """Retry later while another run is making the checkpoint that this round samples from.
 
-    Asked before the checkpoint itself is looked at, because in a backfill over rounds that exist
-    already an older checkpoint is still there.
+    This is checked before the checkpoint itself is read: in a backfill over rounds that exist
+    already, an older checkpoint is still there.
+
+    Raises:
+        RetryRequested: The checkpoint is being made.
     """
     recipe = run.at(iteration).config.recipe
     source = recipe.policy_round(iteration)
@@ -48,7 +50,7 @@ def wait_for_previous(
 def _live_run_makes(
     instance: dg.DagsterInstance, checkpoint: dg.AssetKey, scope: str, own_run: str
 ) -> bool:
-    """Is a live run going to materialize this checkpoint, and has not yet?"""
+    """Return whether a live run will materialize this checkpoint and has not done so yet."""
     latest = latest_materialization(instance, checkpoint, scope)
     made_by = latest.run_id if latest else None
     runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": scope}, statuses=list(ALIVE)))
@@ -63,8 +65,14 @@ def _live_run_makes(
 def latest_materialization(
     instance: dg.DagsterInstance, key: dg.AssetKey, scope: str | None, store: Path | None = None
 ) -> dg.EventLogRecord | None:
-    """The newest record of an asset, or of one of its partitions; of those that were made in
-    `store`, if one is named."""
+    """Return the newest materialization of an asset, or of one of its partitions.
+
+    Args:
+        instance: The Dagster instance.
+        key: The asset.
+        scope: The partition; None for an asset without partitions.
+        store: Only materializations that were made in this store; None is any.
+    """
     wanted = dg.AssetRecordsFilter(
         asset_key=key, asset_partitions=None if scope is None else [scope]
     )
@@ -79,19 +87,18 @@ def latest_materialization(
 
 
 def identity(store: Path) -> str:
-    """What a store is known by in the event log, which may hold the work of several."""
+    """Return the name of a store in the event log, which may have records of several stores."""
     return str(store.resolve())
 
 
 def made_in(record: dg.EventLogRecord) -> str | None:
-    """The store that a materialization was made in; None for one of a version that did not say
-    it."""
+    """Return the store that a materialization was made in; None if an older version made it."""
     event = record.event_log_entry.asset_materialization
     said = event.metadata.get(STORE) if event else None
     return str(said.value) if said else None
 
 
 def data_version(record: dg.EventLogRecord | None) -> str | None:
-    """The digest that a materialization was recorded with."""
+    """Return the digest that a materialization was recorded with."""
     event = record.event_log_entry.asset_materialization if record else None
     return (event.tags or {}).get("dagster/data_version") if event else None

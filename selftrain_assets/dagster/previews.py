@@ -1,6 +1,6 @@
-"""What a person looks at first: a few records of each stage, and its figure.
+"""Previews of a stage for the UI: a few of its records, and its figure.
 
-As Markdown or PNG; no Dagster in here.
+They are Markdown or PNG; this module does not import Dagster.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ Shown = dict[str, str | bytes]
 
 
 def preview(run: Run, manifest: Manifest) -> Shown:
-    """What its stage says is to be seen first; of weights their lineage, and of an evaluation the
-    accuracy of all rounds so far."""
+    """Return the preview that a stage defines, by name.
+
+    A checkpoint shows its lineage, and an evaluation the accuracy of all rounds so far.
+    """
     stage = stage_of(run, manifest)
     if stage.name == CHECKPOINT.name:
         return _checkpoint(run, manifest)
@@ -58,7 +60,10 @@ def preview(run: Run, manifest: Manifest) -> Shown:
 
 
 def _checkpoint(run: Run, manifest: Manifest) -> Shown:
-    """From these weights back to the base, nearest first, and how to ask for more."""
+    """Return the lineage from these weights back to the base, nearest first.
+
+    It also says which command shows more.
+    """
 
     def lines(node: Node) -> Iterator[list[Any]]:
         if "see" not in node.facts:
@@ -101,7 +106,7 @@ def _evaluation(run: Run, manifest: Manifest) -> Shown:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """As Markdown, with long texts cut."""
+    """Return a Markdown table, with long texts cut."""
 
     def cell(value: Any) -> str:
         text = " ".join(str("" if value is None else value).split())

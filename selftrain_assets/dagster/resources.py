@@ -24,7 +24,7 @@ class StoreResource(dg.ConfigurableResource):
     root: str = Field(description="a folder on a local disk")
 
     def open(self) -> Store:
-        """The store below `root`."""
+        """Open the store below `root`."""
         return Store(location.folder(self.root))
 
 
@@ -56,8 +56,11 @@ class LaunchSettings(dg.ConfigurableResource):
     workers: int | None = Field(None, description=_as_in(SandboxSettings, "workers", "at least 1"))
 
     def applied(self, config: Experiment) -> Experiment:
-        """The experiment with these settings; UserError for one out of its bounds, or that the
-        engine does not have."""
+        """Return the experiment with these settings.
+
+        Raises:
+            UserError: A setting is out of bounds, or the engine does not have it.
+        """
         if self.batch_size is not None and "batch_size" not in type(config.engine).model_fields:
             raise UserError(
                 f"launch.batch_size: engine {config.engine.type} has none; leave it out"
@@ -76,5 +79,5 @@ class LaunchSettings(dg.ConfigurableResource):
 
 
 def _given(**settings: Any) -> dict[str, Any]:
-    """Those that say anything."""
+    """Return the settings that have a value."""
     return {name: value for name, value in settings.items() if value not in (None, {})}

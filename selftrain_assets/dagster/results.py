@@ -1,5 +1,7 @@
-"""What Dagster records of finished stages: the same whether an asset, a job or the command line
-finished them."""
+"""What Dagster records of a finished stage.
+
+It is the same whether an asset, a job or the command line finished the stage.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ from selftrain_assets.store import SHORT, Manifest
 def stage_result(
     run: Run, manifest: Manifest, instance: dg.DagsterInstance
 ) -> dg.MaterializeResult:
-    """The digest as data version, metadata, and the outcome of the stage's checks."""
+    """Return the digest as data version, the metadata, and the results of the stage's checks."""
     checks = check(run, manifest)
     if manifest.stage == "policy" and manifest.result(PolicyResult).origin.startswith("iter-"):
         checks = [
@@ -56,8 +58,11 @@ def stage_result(
 
 
 def _in_the_log(run: Run, manifest: Manifest, instance: dg.DagsterInstance, found: Check) -> Check:
-    """Does Dagster's event log, too, give this policy and the checkpoint that it is the same
-    data version?"""
+    """Check that Dagster's event log agrees with the store on this policy's checkpoint.
+
+    Both must give the policy and the checkpoint the same data version. Returns `found` if they do
+    or if the log has no record.
+    """
     origin = manifest.result(PolicyResult).origin
     recorded = data_version(
         latest_materialization(instance, asset_key(run.name, "checkpoint"), origin, run.store.root)
@@ -73,7 +78,7 @@ def _in_the_log(run: Run, manifest: Manifest, instance: dg.DagsterInstance, foun
 
 
 def base_result(run: Run) -> dg.MaterializeResult:
-    """Weights and evaluation of the base, as one asset."""
+    """Return the weights and the evaluation of the base as the result of one asset."""
     weights, measured = run.need(BASE, "checkpoint"), run.need(BASE, "evaluation")
     return dg.MaterializeResult(
         metadata={**metadata_of(run, measured), **metadata_of(run, weights)},
@@ -82,7 +87,7 @@ def base_result(run: Run) -> dg.MaterializeResult:
 
 
 def human_only_result(run: Run) -> dg.MaterializeResult:
-    """Both controls, as one asset."""
+    """Return both controls as the result of one asset."""
     numbers: dict[str, dg.MetadataValue] = {STORE: dg.MetadataValue.path(identity(run.store.root))}
     for scope in (ONE_ROUND, ALL_ROUNDS):
         steps = run.need(scope, "checkpoint").result(CheckpointResult).optimizer_steps
@@ -97,7 +102,7 @@ def human_only_result(run: Run) -> dg.MaterializeResult:
 
 
 def report_result(run: Run) -> dg.MaterializeResult:
-    """The report, written anew, with its figures inline."""
+    """Write the report anew and return it with its figures inline."""
     page, summary = write_report(run), summarize(run)
     shown = {name: figure(png) for name, png in draw(summary, INLINE).items()}
     return dg.MaterializeResult(
@@ -110,7 +115,7 @@ def report_result(run: Run) -> dg.MaterializeResult:
 
 
 def sweep_result(comparison: Comparison, page: Path) -> dg.MaterializeResult:
-    """The comparison of a sweep's points: table, figure, and the accuracy of each."""
+    """Return the comparison of a sweep's points: table, figure, and the accuracy of each point."""
     table = sweep_table(comparison)
     numbers = {}
     for arm in comparison.arms:

@@ -1,4 +1,4 @@
-"""Runs as processes of this machine, and whether they are alive."""
+"""Launch runs as processes of this machine, and check whether they are alive."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Wor
 
 
 class LocalRunLauncher(DefaultRunLauncher):
-    """Dagster's default launcher, which run monitoring can also ask whether a run's process is
-    alive.
+    """Dagster's default launcher, extended so that run monitoring notices dead processes.
 
-    A code server notices when a run that it started dies. Where it dies with the run, by `kill -9`,
-    an OOM kill or a power cut, nobody is left to notice: the run would stay "started" for ever, and
-    keep its place in the queue and its pools.
+    A code server notices when a run that it started dies. If both die, by `kill -9`, an OOM kill or
+    a power cut, nothing notices: the run would stay "started" for ever, and keep its place in the
+    queue and its pools.
     """
 
     @property
@@ -22,8 +21,7 @@ class LocalRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """NOT_FOUND where both the code server that started the run and the run's process are
-        gone."""
+        """Return NOT_FOUND if the run's code server and the run's process are both gone."""
         if (
             self._code_server_answers(run)
             or (told := self._process_of(run)) is None
@@ -44,7 +42,7 @@ class LocalRunLauncher(DefaultRunLauncher):
             return False
 
     def _process_of(self, run: dg.DagsterRun) -> tuple[int, float] | None:
-        """The id of the run's process, and when it told so."""
+        """Return the id of the run's process, and the time when it was logged."""
         for entry in self._instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
             pid = entry.get_dagster_event().engine_event_data.metadata.get("pid")
             if pid is not None:
@@ -53,8 +51,11 @@ class LocalRunLauncher(DefaultRunLauncher):
 
 
 def _lives(pid: int, told: float) -> bool:
-    """A process that began after `told` has only been given the same id; a zombie waits for a
-    parent that is gone, too."""
+    """Return whether the process that had this id at the time `told` is alive.
+
+    A process that began after `told` has merely been given the same id. A zombie, whose parent has
+    not collected it, is not alive.
+    """
     try:
         process = psutil.Process(pid)
         return process.create_time() <= told and process.status() != psutil.STATUS_ZOMBIE

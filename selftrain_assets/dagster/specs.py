@@ -1,4 +1,4 @@
-"""The assets of an experiment: its stages, and what is made of several stages or of all."""
+"""The list of an experiment's assets: its stages, and what is made of several stages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ CODE_VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class AssetSpec:
-    """An asset.
+    """The description of an asset.
 
     Attributes:
-        stage: The stage that it is of, if it is of a single one.
+        stage: The stage that it shows, if it is of a single one.
         deps: Assets of the same experiment that it is made from.
-        pool: Dagster's pool that it takes a place in.
+        pool: The Dagster pool that limits how many run at once.
     """
 
     name: str
@@ -61,7 +61,7 @@ REPORT = AssetSpec(
 
 
 def asset_specs(config: Experiment) -> list[AssetSpec]:
-    """The assets of this experiment, in order."""
+    """Return the assets of this experiment, in order."""
     code = any(verifier.type == "code" for verifier in with_members(config.verifiers()))
     rounds = [_of_stage(stage, code) for stage in round_stages(config.recipe)]
     controls = [HUMAN_ONLY] if config.human_only else []

@@ -1,5 +1,4 @@
-"""A sweep in Dagster: its comparison as one asset, and a job that does everything that is owed
-of all points."""
+"""A sweep in Dagster: its comparison as an asset, and a job that does all points."""
 
 import time
 from collections import deque
@@ -33,7 +32,7 @@ Points = Mapping[str, Mapping[str, Experiment]]
 
 
 def sweep_asset(name: str, sweep: Sweep, points: Points) -> dg.AssetsDefinition:
-    """`<experiment>/sweep`: the points that are finished beside one another."""
+    """Return the asset `<experiment>/sweep`, which compares the points that are finished."""
 
     @dg.asset(
         key=asset_key(name, "sweep"),
@@ -68,8 +67,10 @@ def _compared(name: str, sweep: Sweep, points: Points, store: Store) -> tuple[Co
 
 
 def sweep_job(name: str, sweep: Sweep, points: Points) -> dg.JobDefinition:
-    """`<experiment>_sweep`: everything that is owed of all points, in one run, one after the
-    other."""
+    """Return `<experiment>_sweep`: everything that is owed of all points, in one run.
+
+    The points are done one after the other.
+    """
     runs = {run: settings for of in points.values() for run, settings in of.items()}
 
     @dg.op(

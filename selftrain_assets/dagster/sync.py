@@ -1,6 +1,7 @@
-"""Reports finished stages to Dagster's event log, and notes in the store what was reported.
+"""Report finished stages to Dagster's event log, and note in the store what was reported.
 
-With the note a run with nothing owed need not load Dagster, which takes longer than the run itself.
+Because of the note, a run with nothing owed need not load Dagster, which takes longer than the run
+itself.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 
 def dagster_home() -> Path | None:
-    """Folder of the Dagster instance: DAGSTER_HOME, or else this checkout; None where there is
-    none.
+    """Return the folder of the Dagster instance, if there is one.
+
+    It is DAGSTER_HOME, or else this checkout.
 
     Raises:
         UserError: DAGSTER_HOME names no folder.
@@ -40,10 +42,15 @@ def dagster_home() -> Path | None:
 
 
 class Reporter:
-    """Reports to the instance in DAGSTER_HOME, if there is one, for one run of the command line."""
+    """Reports one run of the command line to the instance in DAGSTER_HOME, if there is one."""
 
     def __init__(self, run: Run, sync: bool = False) -> None:
-        """`sync`: ask Dagster itself what it has, whatever the note says."""
+        """Prepare reporting.
+
+        Args:
+            run: The experiment.
+            sync: Ask Dagster itself what it has, instead of trusting the note.
+        """
         self._run, self._home = run, dagster_home()
         self._note = run.store.root / "experiments" / run.name / "reported.json"
         self._reported: dict[str, list[str]] = {} if sync else self._noted()
@@ -62,8 +69,10 @@ class Reporter:
         self._reported[name] = version
 
     def close(self) -> None:
-        """Report the report, which is of all rounds together, where any stage was; then write
-        the note."""
+        """Report the report, if any stage was reported; then write the note.
+
+        The report is about all rounds together, so it comes last.
+        """
         if self._log is None:
             return
         self._log.report_report()
@@ -78,8 +87,10 @@ class Reporter:
         return note["stages"] if note["instance"] == self._instance() else {}
 
     def _instance(self) -> str | None:
-        """What an instance is known by: its folder, and its settings, which may name another
-        storage."""
+        """Return what identifies an instance: its folder and a hash of its settings.
+
+        The settings count because they may name another storage.
+        """
         if self._home is None:
             return None
         settings = self._home / "dagster.yaml"

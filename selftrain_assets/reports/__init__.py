@@ -1,5 +1,8 @@
-"""Reports: report.md with its figures beside it, report.html that holds everything in one file,
-and report.json, the numbers."""
+"""Write the report of an experiment.
+
+report.md has its figures beside it, report.html has everything in one file, and report.json has the
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,12 @@ from selftrain_assets.runtime.files import write_atomically
 
 
 def write_report(run: Run) -> Path:
-    """Write figures, Markdown and HTML for what is finished so far; returns the HTML file.
+    """Write figures, Markdown and HTML for what is finished so far.
 
-    Drawing takes a second or two, so what was drawn from the same numbers is kept.
+    Drawing takes a second or two, so figures are kept and reused while the numbers are the same.
+
+    Returns:
+        The path of the HTML file.
     """
     summary = summarize(run)
     if summary.baseline is None:
@@ -67,12 +73,16 @@ def write_report(run: Run) -> Path:
 
 
 def draw(summary: Summary, dpi: int = FINE) -> dict[str, bytes]:
-    """The figures of a report as PNG, by name."""
+    """Draw the figures of a report.
+
+    Returns:
+        PNG images by name.
+    """
     return {name: figure(summary, dpi) for name, figure in _figures(summary).items()}
 
 
 def _figures(summary: Summary) -> dict[str, Callable[[Summary, int], bytes]]:
-    """By name: the overview, those of the recipe, and that of diversity where it was measured."""
+    """Return the functions that draw the figures of a report, by name."""
     found: dict[str, Callable[[Summary, int], bytes]] = {
         "overview": overview,
         **report_of(RECIPES[summary.recipe]).figures,
@@ -90,7 +100,7 @@ def _text(path: Path) -> str | None:
 
 
 def report_page(summary: Summary, figures: Mapping[str, bytes]) -> Page:
-    """The report of these numbers with these figures."""
+    """Put the numbers and figures of a report together as a page."""
     return Page(
         summary.experiment,
         [findings(summary)],
@@ -102,8 +112,7 @@ def report_page(summary: Summary, figures: Mapping[str, bytes]) -> Page:
 
 
 def further_tables(summary: Summary) -> list[Titled]:
-    """Of groups and sources, of other tasks, of what is the recipe's own, of endings and tokens,
-    of thoughts, of how varied the rows are, and of what another reading would pass."""
+    """Return the tables below the main one, such as groups, suites, tokens and diversity."""
     return [
         *group_tables(summary),
         *suite_tables(summary),
@@ -116,7 +125,7 @@ def further_tables(summary: Summary) -> list[Titled]:
 
 
 def findings(summary: Summary) -> str:
-    """What the numbers say, in sentences."""
+    """Summarize the main results in sentences."""
     base = summary.base
     text = f"{summary.recipe} on model {summary.model}, seed {summary.seed}."
     text += "".join(f" Forked from {fork}." for fork in summary.forks)
@@ -150,7 +159,7 @@ def findings(summary: Summary) -> str:
 
 
 def notes(summary: Summary) -> list[str]:
-    """What stands below the table: how its intervals are made, and accuracy by difficulty."""
+    """Return the notes below the main table: how intervals are computed, accuracy by difficulty."""
     return [
         f"Intervals of {summary.confidence:.0%} are over problems: {INTERVALS}.",
         *difficulty(summary),
@@ -159,7 +168,7 @@ def notes(summary: Summary) -> list[str]:
 
 
 def _allowed(summary: Summary) -> list[str]:
-    """Held-out text that a person lets stand in what is learnt from."""
+    """Return a sentence on held-out text that the settings allow in training rows."""
     phrases = []
     for allowed in summary.allowed:
         needed = "" if allowed.problems or allowed.rows else ", so that it is not needed"
@@ -178,7 +187,7 @@ def _allowed(summary: Summary) -> list[str]:
 
 
 def difficulty(summary: Summary) -> list[str]:
-    """Accuracy by the base's success rate, in a sentence; nothing before the first iteration."""
+    """Say how accuracy depends on the base's success rate; empty before the first iteration."""
     bins = summary.iterations[-1].by_difficulty if summary.iterations else {}
     parts = [
         f"{name} ({bins[name].problems} problems): {number(bins[name].base)} to"

@@ -1,4 +1,4 @@
-"""What is compared: experiments by seed, and the measures that all of them have."""
+"""The arms of a comparison: experiments with one or several seeds, and their measures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FEW_GROUPS = 6  # that are told apart
 
 @dataclass(frozen=True)
 class Arm:
-    """An experiment, by seed."""
+    """An experiment to be compared, with one run for each seed."""
 
     name: str
     runs: Sequence[Run]
@@ -30,7 +30,11 @@ class Arm:
 
     @classmethod
     def of(cls, name: str, runs: Sequence[Run]) -> Arm:
-        """TaskError where no round is finished."""
+        """Read the numbers of the runs of an experiment.
+
+        Raises:
+            TaskError: A run has no finished round.
+        """
         summaries = [summarize(run) for run in runs]
         for run, summary in zip(runs, summaries, strict=True):
             if not summary.iterations:
@@ -42,7 +46,7 @@ class Arm:
 
     @property
     def rounds(self) -> int:
-        """As far as every seed has come."""
+        """Number of rounds that are finished for every seed."""
         return min(len(summary.iterations) for summary in self.summaries)
 
     @property
@@ -54,7 +58,7 @@ class Arm:
         return report_of(self.runs[0].config.recipe)
 
     def optimizer_steps(self) -> float:
-        """Of all rounds, on average over seeds."""
+        """Return the optimizer steps of all rounds, averaged over seeds."""
         by_seed = [
             [point.counts.optimizer_steps for point in summary.iterations[: self.rounds]]
             for summary in self.summaries
@@ -62,8 +66,11 @@ class Arm:
         return fmean(sum(steps) for steps in by_seed)
 
     def drawn(self) -> float:
-        """Samples that its rounds learned from, feedback and updates included, on average over
-        seeds. Rounds that share a policy share samples, which count once."""
+        """Return the number of samples that its rounds learned from, averaged over seeds.
+
+        Feedback and updates are included. Rounds that share a policy share samples, which count
+        once.
+        """
         return fmean(self._drawn(run) for run in self.runs)
 
     def _drawn(self, run: Run) -> int:
@@ -80,14 +87,19 @@ class Arm:
             return further + ws.row("generation.count_keys", samples=samples)[0]
 
     def evaluation(self, run: Run, iteration: int) -> Manifest:
-        """After a round; round 0 is the base."""
+        """Return the manifest of the evaluation after a round; round 0 is the base."""
         return run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
 
     def scores(self, iteration: int, split: str, asked: Asked) -> dict[str, list[Scores]]:
-        """By measure, for each seed, after a round; round 0 is the base.
+        """Return the scores of each measure after a round, one for each seed.
 
         The measures are each of the methods, their vote, and whether any of them is right; or,
-        without methods, the accuracy, that of groups, and those of the recipe's own.
+        without methods, the accuracy, that of each group, and the recipe's own measures.
+
+        Args:
+            iteration: The round; 0 is the base.
+            split: Split of the problems, such as `test`.
+            asked: The measures that the comparison asks for.
         """
         by_measure: dict[str, list[Scores]] = {}
         for run in self.runs:
@@ -123,12 +135,14 @@ class Arm:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is compared beside the accuracy.
+    """The measures of a comparison other than the accuracy.
 
     Attributes:
-        methods: Methods that all arms have. own: Measures that the recipe of some arm has; of
-        another arm they are the accuracy. groups: By split, groups of problems that all arms have
-        (has-op and no-op), where every recipe tells them apart.
+        methods: Methods that all arms have.
+        own: Measures that the recipe of some arm has; an arm without one shows its accuracy
+            instead.
+        groups: By split, groups of problems that all arms have (has-op and no-op), if every recipe
+            reports by group.
     """
 
     methods: Sequence[str]

@@ -1,5 +1,7 @@
-"""Experiments beside one another, each with one seed or several: accuracy with intervals, paired
-differences, and on what terms."""
+"""Compare experiments, each with one or several seeds.
+
+A comparison has accuracies with intervals, paired differences, and how far the terms were equal.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,12 @@ class ArmSummary:
     """The numbers of an arm.
 
     Attributes:
-        rounds: As far as every seed has come.
-        accuracy: Over seeds.
+        rounds: Number of rounds that are finished for every seed.
+        accuracy: Estimates over seeds.
         by_seed: As `accuracy`, with the accuracy of each seed in place of an estimate.
-        drawn: Samples that its rounds learned from, on average over seeds.
-        rows: Training rows of the last round, likewise.
-        optimizer_steps: Of all rounds, likewise.
+        drawn: Number of samples that its rounds learned from, averaged over seeds.
+        rows: Number of training rows of the last round, averaged over seeds.
+        optimizer_steps: Optimizer steps of all rounds, averaged over seeds.
     """
 
     name: str
@@ -55,7 +57,7 @@ class ArmSummary:
 
     @property
     def terms(self) -> list[str]:
-        """Rounds, drawn samples, rows and steps, for a table."""
+        """Rounds, drawn samples, rows and steps, formatted for a table."""
         return [
             f"{count:,.0f}" for count in (self.rounds, self.drawn, self.rows, self.optimizer_steps)
         ]
@@ -63,7 +65,7 @@ class ArmSummary:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """After the last round of each: how far the accuracy of an arm is above that of another one."""
+    """The accuracy of `arm` minus that of `less`, after the last round of each."""
 
     arm: str
     less: str
@@ -74,8 +76,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class SharedRows:
-    """How many distinct training rows the last rounds of two arms have in common, and how many
-    only one of them has."""
+    """The number of distinct training rows that the last rounds of two arms have in common.
+
+    Attributes:
+        arm: The arm that is compared.
+        less: The arm that it is compared with.
+        shared: Number of rows that both have.
+        only_first: Number of rows that only `less` has.
+        only_this: Number of rows that only `arm` has.
+    """
 
     arm: str
     less: str
@@ -86,8 +95,13 @@ class SharedRows:
 
 @dataclass(frozen=True, slots=True)
 class SweepPoints:
-    """Of which sweep the arms are points: what each of them sets, and which runs are not
-    finished, with the reason."""
+    """The sweep whose points are compared.
+
+    Attributes:
+        experiment: The experiment that has the sweep.
+        points: The settings of each point.
+        left_out: The runs that are not finished, each with the reason.
+    """
 
     experiment: str
     points: Mapping[str, Mapping[str, Any]]
@@ -96,13 +110,15 @@ class SweepPoints:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that a comparison says.
+    """The result of a comparison.
 
     Attributes:
-        differences: From the first arm.
-        terms: Sentences on what the arms share, and on what they do not.
-        rows: None where they are not compared.
-        sweep: Where the arms are points of one.
+        seeds: Seeds of every arm.
+        arms: The numbers of each arm.
+        differences: Differences from the first arm.
+        terms: Sentences on what is and what is not equal in all arms.
+        rows: Training rows in common; None if rows are not compared.
+        sweep: The sweep, if the arms are its points.
     """
 
     seeds: Sequence[int]
@@ -117,11 +133,11 @@ class Comparison:
         return list(self.arms[0].accuracy)
 
     def measures(self, split: str) -> list[str]:
-        """What all arms are measured by on a split."""
+        """Return the measures that all arms have on a split."""
         return list(self.arms[0].accuracy[split])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as `compare --json` prints them; undefined numbers are None."""
+        """Return plain values, as `compare --json` prints them; undefined numbers are None."""
         found = {name: value for name, value in asdict(self).items() if value is not None}
         for difference in found["differences"]:
             difference |= difference.pop("estimate")
@@ -129,19 +145,19 @@ class Comparison:
 
 
 def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> Comparison:
-    """Everything that a comparison says.
+    """Compare experiments, each with the same seeds.
 
-    With several seeds an interval is Student's over seeds, and a difference is paired by seed. With
-    one, and with seeds that all agree, which say no more than one of them, it is over held-out
-    problems: Wilson's, and Newcombe's for a difference, paired by problem.
+    With several seeds intervals are Student's over seeds, and differences are paired by seed. With
+    one seed, or where all seeds agree and so say no more than one of them, intervals are over
+    held-out problems: Wilson's, and Newcombe's for a difference, paired by problem.
 
     Args:
         names: Experiments; differences are from the first one.
-        runs: Those of each name, in the same order of seeds for every name.
+        runs: The runs of each experiment, in the same order of seeds for every experiment.
 
     Raises:
         UserError: An experiment is named twice.
-        TaskError: Of one of them no round is finished.
+        TaskError: An experiment has no finished round.
     """
     for i, name in enumerate(names):
         if name in names[:i]:
@@ -151,7 +167,7 @@ def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> Comparison:
 
 
 def compare_arms(arms: Sequence[Arm]) -> Comparison:
-    """Their numbers, and on what terms they are compared."""
+    """Compare arms by their numbers, and describe on what terms they are compared."""
     splits = [
         split for split in SPLITS if all(run.split(split) for arm in arms for run in arm.runs)
     ]
@@ -185,7 +201,10 @@ def _means(seeds: Sequence[Scores]) -> list[float]:
 
 
 def accuracy(seeds: Sequence[Scores]) -> Estimate:
-    """Over seeds; where these have no spread, over the problems of the first."""
+    """Estimate the accuracy over seeds, or over problems if all seeds agree.
+
+    Over problems it is that of the first seed.
+    """
     found = over_seeds(_means(seeds))
     return estimate(list(seeds[0].values())) if isnan(found.low) else found
 
@@ -206,8 +225,11 @@ def _differences(arm: Arm, less: Arm, split: str, asked: Asked) -> list[Differen
 
 
 def difference(before: Sequence[Scores], after: Sequence[Scores], by_problem: bool) -> Estimate:
-    """Paired by seed; where seeds have no spread, by problem, if those are the same
-    (`by_problem`), else without an interval."""
+    """Estimate the difference of two arms, paired by seed.
+
+    Where seeds all agree it is paired by problem, if `by_problem` and both have the same problems;
+    else it has no interval.
+    """
     found = over_seeds([b - a for a, b in zip(_means(before), _means(after), strict=True)])
     if isnan(found.low) and by_problem and before[0].keys() == after[0].keys():
         return paired_difference(list(before[0].values()), [after[0][id] for id in before[0]])
@@ -215,7 +237,7 @@ def difference(before: Sequence[Scores], after: Sequence[Scores], by_problem: bo
 
 
 def _shared_rows(arm: Arm, first: Arm) -> SharedRows:
-    """By prompt and completion; of all seeds together."""
+    """Count shared rows by prompt and completion, summed over seeds."""
     counts = [0, 0, 0]
     for before, after in zip(first.runs, arm.runs, strict=True):
         tables = [
@@ -230,13 +252,13 @@ def _shared_rows(arm: Arm, first: Arm) -> SharedRows:
 
 
 def _share(arms: Sequence[Arm], scope: str, stage: str) -> bool:
-    """Seed by seed, is it the same in every arm?"""
+    """Return whether the result of a stage is the same in every arm, for each seed."""
     digests = [[run.need(scope, stage).digest for run in arm.runs] for arm in arms]
     return all(digests_of_arm == digests[0] for digests_of_arm in digests)
 
 
 def _terms(arms: Sequence[Arm]) -> list[str]:
-    """Sentences on what the arms share, and on what they do not."""
+    """Return sentences on what is and what is not equal in all arms."""
     if len(arms) < 2:
         return []
     terms = []
@@ -251,7 +273,7 @@ def _terms(arms: Sequence[Arm]) -> list[str]:
 
 
 def _amounts(what: str, counts: Mapping[str, float]) -> str:
-    """A sentence on how much each arm had of something."""
+    """Return a sentence with the count of each arm."""
     amounts = {name: f"{count:,.0f}" for name, count in counts.items()}
     if len(set(amounts.values())) == 1:
         return f"{what}: {next(iter(amounts.values()))} in every arm."
@@ -265,7 +287,7 @@ def _amounts(what: str, counts: Mapping[str, float]) -> str:
 
 
 def comparison_tables(comparison: Comparison) -> list[Titled]:
-    """The arms on each split, and how far each is from the first."""
+    """Return tables of the accuracy of each arm and of its difference from the first, by split."""
     tables = []
     for split in comparison.splits:
         tables += [_accuracy_table(comparison, split), _difference_table(comparison, split)]
@@ -324,8 +346,10 @@ def _difference_table(comparison: Comparison, split: str) -> Titled:
 
 
 def folder_name(parts: Sequence[str]) -> str:
-    """Where a comparison of these lies; what is too long for a folder's name is cut, and told
-    apart by its digest."""
+    """Return the name of the folder of a comparison.
+
+    A name that is too long is cut, and made unique by a digest.
+    """
     name = "+".join(parts)
     return (
         name
@@ -335,7 +359,7 @@ def folder_name(parts: Sequence[str]) -> str:
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> Path:
-    """Write comparison.json, .png, .md and .html; returns the HTML file."""
+    """Write comparison.json, .png, .md and .html; returns the path of the HTML file."""
     title = " and ".join(arm.name for arm in comparison.arms)
     return write_page(
         comparison, folder, title, comparison_figure(comparison), comparison_tables(comparison)
@@ -343,7 +367,11 @@ def write_comparison(comparison: Comparison, folder: Path) -> Path:
 
 
 def comparison_figure(comparison: Comparison) -> bytes:
-    """PNG with accuracy by iteration of every arm, a panel for each measure on the test split."""
+    """Draw the accuracy of every arm by iteration, with a panel for each measure on the test split.
+
+    Returns:
+        A PNG image.
+    """
     measures = comparison.measures("test")
     return figures.comparison(
         {
@@ -356,7 +384,11 @@ def comparison_figure(comparison: Comparison) -> bytes:
 def write_page(
     comparison: Comparison, folder: Path, title: str, png: bytes, tables: Sequence[Titled]
 ) -> Path:
-    """The same, with this figure and these tables."""
+    """Write a comparison with the given figure and tables.
+
+    Returns:
+        The path of the HTML file.
+    """
     page = Page(
         title, figures={"comparison": png}, notes=[" ".join(comparison.terms)], sections=tables
     )

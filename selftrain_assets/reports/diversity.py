@@ -1,5 +1,4 @@
-"""What a report says of how varied the rows of each round are; pipeline/diversity.py measures
-it."""
+"""Tables and figure of how varied the training rows are; pipeline/diversity.py measures it."""
 
 from __future__ import annotations
 
@@ -23,8 +22,10 @@ COLUMNS = {
 
 
 def diversity_tables(iterations: Sequence[RoundSummary]) -> list[Titled]:
-    """One, with a line for each round, and one more for the rows that are not human where both
-    are there. None where nothing was measured."""
+    """Return a table with a line for each round; empty if diversity was not measured.
+
+    A round with human rows and others has a second line, without the human rows.
+    """
     lines: list[tuple[str, int, dict[str, float]]] = []
     for point in iterations:
         if point.diversity:
@@ -55,8 +56,11 @@ def _cell(name: str, value: float | None) -> str:
 
 
 def diversity_figure(summary: Summary, dpi: int) -> bytes:
-    """PNG with the course over rounds of how many problems and solutions the rows count as, and
-    of the shares that repeat."""
+    """Draw the effective number of problems and solutions, and the share of repeats, by round.
+
+    Returns:
+        A PNG image.
+    """
     figure, (counts, shares) = figures.axes(2)
     rounds = [point.iteration for point in summary.iterations]
 

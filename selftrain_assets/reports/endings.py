@@ -1,5 +1,4 @@
-"""What a report says of endings and tokens: what was cut off, and which rows are trained on the
-tokens that were drawn."""
+"""Tables of samples that were cut off, and of rows that are trained on their drawn tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ HEADER = [
 
 
 def ending_tables(summary: Summary) -> list[Titled]:
-    """A line for each round."""
+    """Return a table with a line for each round."""
     rows = [_line(point, point.tokenization) for point in summary.iterations if point.tokenization]
     title = (
         "Endings and tokens: what was cut off, and rows that are trained on the tokens that were"
@@ -67,7 +66,7 @@ def _line(point: RoundSummary, tokens: Tokenization) -> list[str]:
 
 
 def ending(sample: Mapping[str, Any]) -> str:
-    """How long a sample is and how it ended, in a few words."""
+    """Describe in a few words how long a sample is and how it ended."""
     tokens, reason, text = (
         f"{sample['completion_tokens']} tokens",
         sample["finish_reason"],

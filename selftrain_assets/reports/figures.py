@@ -1,4 +1,4 @@
-"""Figures as PNG, drawn from plain numbers: which figure stands where, the pages say."""
+"""Draw figures as PNG from plain numbers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,16 @@ FINE, INLINE = 130, 72
 
 
 def axes(count: int, width: float = 4.6, height: float = 3.6) -> tuple[Any, Any]:
-    """A figure of `count` panels side by side, each of this size in inches, and its axes."""
+    """Make a figure of `count` panels side by side.
+
+    Args:
+        count: Number of panels.
+        width: Width of a panel in inches.
+        height: Height of a panel in inches.
+
+    Returns:
+        The figure and its axes.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -48,7 +57,7 @@ def axes(count: int, width: float = 4.6, height: float = 3.6) -> tuple[Any, Any]
 
 
 def png(figure: Any, dpi: int = FINE) -> bytes:
-    """The figure, which is closed."""
+    """Return the figure as a PNG image, and close it."""
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
@@ -60,7 +69,7 @@ def png(figure: Any, dpi: int = FINE) -> bytes:
 def band(
     axis: Any, x: Sequence[float], estimates: Sequence[Estimate], color: str, label: str
 ) -> None:
-    """A line of means with its intervals as a band, as far as there are any."""
+    """Draw a line of means, with a band for the intervals that exist."""
     axis.plot(x, [estimate.mean for estimate in estimates], color=color, marker="o", label=label)
     lows, highs = (
         [estimate.low for estimate in estimates],
@@ -70,13 +79,13 @@ def band(
 
 
 def legend_above(axis: Any, room: float, columns: int = 2) -> None:
-    """A legend above bars, with the axis longer by the factor `room`."""
+    """Put a legend above bars, and lengthen the axis by the factor `room` to make space for it."""
     axis.set_ylim(0, axis.get_ylim()[1] * room)
     axis.legend(fontsize=7, frameon=False, ncols=columns, loc="upper center")
 
 
 def errors(estimates: Sequence[Estimate]) -> list[list[float]]:
-    """Lengths of error bars below and above the means; 0 where there is no interval."""
+    """Return the lengths of error bars below and above the means; 0 where there is no interval."""
     below = [_length(estimate.low, estimate.mean) for estimate in estimates]
     above = [_length(estimate.mean, estimate.high) for estimate in estimates]
     return [below, above]
@@ -90,8 +99,11 @@ def _length(low: float, high: float) -> float:
 
 
 def overview(summary: Summary, dpi: int = FINE) -> bytes:
-    """PNG with held-out accuracy by iteration, pass@k of base and last, and the yield of each
-    round."""
+    """Draw held-out accuracy by iteration, pass@k of the base and the last round, and the yield.
+
+    Returns:
+        A PNG image.
+    """
     figure, (left, middle, right) = axes(3)
     _accuracy(left, summary)
     _pass_at_k(middle, summary)
@@ -100,8 +112,11 @@ def overview(summary: Summary, dpi: int = FINE) -> bytes:
 
 
 def measured(summary: Summary) -> bytes:
-    """PNG of an evaluation: accuracy by iteration with the train/test gap, pass@k of base and
-    now, accuracy by difficulty."""
+    """Draw an evaluation: accuracy by iteration, pass@k, and accuracy by difficulty.
+
+    Returns:
+        A PNG image.
+    """
     figure, (left, middle, right) = axes(3)
     _accuracy(left, summary)
     _pass_at_k(middle, summary)
@@ -110,7 +125,7 @@ def measured(summary: Summary) -> bytes:
 
 
 def bars(title: str, heights: Mapping[str, float], xlabel: str) -> bytes:
-    """PNG with one bar for each name, each with its number."""
+    """Draw one bar for each name, labelled with its number; returns a PNG image."""
     figure, (axis,) = axes(1)
     drawn = axis.bar(list(heights), list(heights.values()), color=BLUE, width=0.7)
     axis.bar_label(drawn, [f"{value:,.0f}" for value in heights.values()], fontsize=8)
@@ -214,8 +229,11 @@ def _yield(axis: Any, summary: Summary) -> None:
 
 
 def comparison(measures: Mapping[str, Mapping[str, Sequence[Estimate]]]) -> bytes:
-    """PNG with a panel for each measure, in it a line for each arm: its accuracy by iteration,
-    with intervals."""
+    """Draw a panel for each measure, with the accuracy of each arm by iteration and its intervals.
+
+    Returns:
+        A PNG image.
+    """
     figure, panels = axes(len(measures))
     rounds = max(len(course) for arms in measures.values() for course in arms.values())
     for axis, (measure, arms) in zip(panels, measures.items(), strict=True):
@@ -231,8 +249,11 @@ class Series:
     """One measure of every point of a sweep.
 
     Attributes:
-        label: In the legend. estimates: One for each point. color: Index of its color. held_out:
-        Whether it is of the split `test`, drawn solid; else it is drawn hollow and dashed.
+        label: Text in the legend.
+        estimates: One for each point.
+        color: Index of its color.
+        held_out: Whether it is of the split `test`, drawn solid; else it is drawn hollow and
+            dashed.
     """
 
     label: str
@@ -250,13 +271,17 @@ def sweep(
     field: tuple[str, Sequence[float]] | None,
     dpi: int = FINE,
 ) -> bytes:
-    """PNG with the accuracy of every point of a sweep after its last round, with intervals.
+    """Draw the accuracy of every point of a sweep after its last round, with intervals.
 
     Args:
-        series: What is drawn. points: Name of each point. field: Name of the swept field and its
-        value at each point, where that is one number: then it is the axis; else each point has
-            a line of its own.
+        series: What is drawn.
+        points: Name of each point.
+        field: Name of the swept field and its value at each point, if that is one number: then it
+            is the axis; else each point has a line of its own.
         dpi: Dots per inch.
+
+    Returns:
+        A PNG image.
     """
     figure, (axis,) = axes(1, 6.4, 3.6 if field else 1.6 + 0.26 * len(points))
     if field:

@@ -1,4 +1,4 @@
-"""What a report says of groups of problems, and of rows that are of other sources."""
+"""Tables of the groups of problems, and of training rows from other sources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from selftrain_assets.reports.tables import Titled, estimated
 
 
 def group_tables(summary: Summary) -> list[Titled]:
-    """Nothing where there are no groups, or too many to be kinds of problems."""
+    """Return tables by group; empty if there are no groups, or too many to be kinds of problems."""
     return [table for table in (_accuracy(summary), _mixed(summary.iterations)) if table.rows]
 
 

@@ -1,5 +1,4 @@
-"""What a report says of the second opinion: how many wrong and malformed samples another reading
-would pass, and which."""
+"""Tables of the second opinion: failed samples that would pass if they were read in another way."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from selftrain_assets.reports.tables import Titled, estimated
 
 
 def opinion_tables(summary: Summary) -> list[Titled]:
-    """A line for each round and stage of verdicts in which samples were read again."""
+    """Return a table with a line for each round and stage in which samples were read again."""
     rows = [[*where, *_line(opinion)] for where, opinion in _opinions(summary) if opinion.share]
     header = [
         "iteration",
@@ -31,8 +30,10 @@ def opinion_tables(summary: Summary) -> list[Titled]:
 
 
 def evidence_tables(summary: Summary) -> list[Titled]:
-    """Some of those samples: the ends of their completions, as what they were read, and as what
-    the other reading reads them."""
+    """Return a table of examples of samples that another reading would pass.
+
+    Each shows the end of the completion, and how both readings parse it.
+    """
     rows = []
     for where, opinion in _opinions(summary):
         rows += [[*where, *(example[name] for name in COLUMNS)] for example in opinion.examples]

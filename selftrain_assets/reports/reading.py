@@ -1,4 +1,4 @@
-"""Reads the numbers of an experiment off its manifests."""
+"""Read the numbers of an experiment from its manifests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ from selftrain_assets.store import Manifest
 
 
 def summarize(run: Run) -> Summary:
-    """Baseline, iterations and controls as far as they exist and are of today's methods."""
+    """Collect the numbers of the base, the rounds and the controls that are finished.
+
+    Evaluations of other methods than those of the current settings are left out.
+    """
     base = _evaluation(run, BASE)
     solved: set[str] = set()
     iterations: list[RoundSummary] = []
@@ -74,7 +77,7 @@ def _controls(run: Run) -> Iterable[ControlSummary]:
 
 
 def _finished(run: Run, scope: str) -> dict[str, Manifest]:
-    """The stages of the base, or of a control."""
+    """Return the finished stages of the base or of a control."""
     return {stage: run.need(scope, stage) for stage in ("checkpoint", "evaluation")}
 
 
@@ -96,15 +99,14 @@ def _allowed(run: Run) -> list[Allowed]:
 
 
 def _evaluation(run: Run, scope: str) -> Manifest | None:
-    """Its evaluation, unless that is of other methods than the settings name now: then it is
-    owed again."""
+    """Return the evaluation of a scope, unless the settings have other methods now."""
     evaluation = run.manifest(scope, "evaluation")
     measured = set(evaluation.result(EvaluationResult).methods or ()) if evaluation else set()
     return evaluation if measured == {method.name for method in run.config.recipe.methods} else None
 
 
 def _policy(run: Run, scope: str, stages: Mapping[str, Manifest]) -> dict[str, Any]:
-    """Fields of a PolicySummary from the finished stages of its scope."""
+    """Return the fields of a PolicySummary from the finished stages of its scope."""
     result = stages["evaluation"].result(EvaluationResult)
     methods = result.methods or {}
     names = [method.name for method in run.config.recipe.methods]
@@ -166,8 +168,7 @@ def _round(run: Run, iteration: int, solved_so_far: int) -> RoundSummary:
 
 
 def _counts(stages: Mapping[str, Manifest], solved_so_far: int) -> RoundCounts:
-    """What was sampled, where anything is, how much of it was right, and what training learned
-    from."""
+    """Count the samples, correct samples and training rows of a round."""
     drawn = {}
     if "samples" in stages:
         samples = stages["samples"].result(SamplesResult)
@@ -194,7 +195,7 @@ def _counts(stages: Mapping[str, Manifest], solved_so_far: int) -> RoundCounts:
 
 
 def _yields(verdicts: Iterable[VerificationsResult]) -> dict[str, dict[str, Yield]]:
-    """Of all stages of verdicts together."""
+    """Combine the yields of all stages of verdicts."""
     yields: dict[str, dict[str, Yield]] = {}
     for result in verdicts:
         for method, by_origin in (result.yields or {}).items():

@@ -1,4 +1,4 @@
-"""What a recipe adds to reports: numbers, tables, figures and measures of its own."""
+"""What a recipe adds to reports: its own numbers, tables, figures and measures."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def _no_scores(run: Run, evaluation: Manifest) -> Mapping[str, Scores]:
 
 @dataclass(frozen=True, slots=True)
 class RecipeReport:
-    """What reports ask a recipe for.
+    """What a recipe adds to reports.
 
     Attributes:
-        numbers: From the finished stages of a scope, among them `evaluation`, dataclasses by the
-        name that JSON gives them. They are
-            `PolicySummary.own`.
-        tables: Tables of an experiment, each under its title. figures: By name, what draws it as
-        PNG, from the summary and the dots per inch. scores: What comparisons measure beside the
-        accuracy, by name, of an evaluation; nothing where it was not measured. by_group: Whether
-        comparisons show the accuracy of each group of problems.
+        numbers: Returns dataclasses, by their name in JSON, from the finished stages of a scope
+            with an evaluation. They become `PolicySummary.own`.
+        tables: Returns the tables of an experiment.
+        figures: By name, functions that draw a PNG image from the summary and the dots per inch.
+        scores: Returns the recipe's own measures of an evaluation, by name, for comparisons; empty
+            where they were not measured.
+        by_group: Whether comparisons show the accuracy of each group of problems.
     """
 
     numbers: Callable[[Mapping[str, Manifest]], Mapping[str, object]] = _no_numbers
@@ -50,5 +50,5 @@ class RecipeReport:
 
 
 def report_of(recipe: Recipe | type[Recipe]) -> RecipeReport:
-    """What a recipe adds, as the module that its settings name says it (`Recipe.report`)."""
+    """Return what a recipe adds to reports, from the module that `Recipe.report` names."""
     return import_module(recipe.report).REPORT if recipe.report else RecipeReport()

@@ -1,5 +1,7 @@
-"""How pages and tables become HTML and Markdown: prose stands in templates, which escape every
-value that they show."""
+"""Render pages and tables as HTML and Markdown.
+
+The text is in templates, which escape every value that they show.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A report in parts; `report.html.jinja` and `report.md.jinja` put them in order.
+    """The parts of a report; `report.html.jinja` and `report.md.jinja` put them in order.
 
     Attributes:
         title: Heading of the page.
         findings: Paragraphs above the figures.
-        figures: PNG by name. In HTML they are part of the page, in Markdown files beside it.
+        figures: PNG images by name. In HTML they are part of the page, in Markdown files beside it.
         table: Columns and rows of the main table, if there is one.
         notes: Paragraphs below it.
-        sections: Further tables, each under its title.
+        sections: Further tables, each with its title.
     """
 
     title: str
@@ -40,27 +42,32 @@ class Page:
     sections: Sequence[Titled] = ()
 
     def html(self) -> str:
-        """As one file without outside references."""
+        """Return the page as one HTML file without references to other files."""
         return html_templates().get_template("report.html.jinja").render(page=self)
 
     def markdown(self) -> str:
-        """As text that refers to the figures beside it."""
+        """Return the page as Markdown that refers to the figures beside it."""
         return markdown_templates(__package__).get_template("report.md.jinja").render(page=self)
 
 
 @cache
 def html_templates() -> Environment:
-    """Templates of pages. A value is escaped for HTML, and what cannot be seen in it is shown."""
+    """Return the HTML templates, which escape values and make invisible characters visible."""
     return _environment([__package__], visible, base64=lambda png: base64.b64encode(png).decode())
 
 
 @cache
 def markdown_templates(package: str, *folders: Path) -> Environment:
-    """Markdown templates below a package's folder `templates`, in whose place those of `folders`
-    stand. A value is escaped by `escape_markdown` unless a filter made it Markdown.
+    """Return the Markdown templates in the folder `templates` of a package.
+
+    A value is escaped by `escape_markdown` unless a filter made it Markdown.
 
     Filters: `table(rows)` of column titles, `code` in the line, `fenced(language)` for a block of
     it, `python` for a literal within one, `thousands` for a count, `listed` for words.
+
+    Args:
+        package: Name of the package.
+        *folders: Folders whose templates replace those of the package.
     """
     from markupsafe import Markup
 
@@ -79,8 +86,10 @@ def markdown_templates(package: str, *folders: Path) -> Environment:
 def _environment(
     places: Sequence[str | Path], escape: Callable[[str], str], **filters: Callable[..., object]
 ) -> Environment:
-    """`escape` is applied to every value that a template shows but to markup; jinja2 then
-    escapes for HTML what is not markup yet."""
+    """Return a template environment that applies `escape` to every value that is not markup.
+
+    jinja2 then escapes for HTML what is not markup yet.
+    """
     from jinja2 import (
         ChoiceLoader,
         Environment,
@@ -112,17 +121,17 @@ def _environment(
 
 
 def escape_markdown(text: str) -> str:
-    """Text that stays text in a paragraph and in a cell of a table, whatever a model wrote.
+    """Escape text so that it stays plain text in a paragraph and in a table cell.
 
-    It is one line; no cell ends in it, and no tag, link or picture begins in it. Code in backticks
-    stays code.
+    The result is one line without cell separators, tags, links or pictures. Code in backticks stays
+    code.
     """
     line = re.sub(r"\s+", " ", visible(text)).replace("\\", "\\\\")
     return line.replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as Markdown; text in its cells stays text."""
+    """Return a table as Markdown, with the text of its cells escaped."""
 
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(escape_markdown(cell).strip() for cell in cells) + " |"
@@ -131,7 +140,7 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 
 def _code(text: str) -> str:
-    """Text between backticks, of which there are more than in the text."""
+    """Put text between more backticks than it contains."""
     line = " ".join(visible(text).split())
     ticks = _backticks(line, 1)
     return f"{ticks} {line} {ticks}" if "`" in line else f"{ticks}{line}{ticks}"
@@ -143,7 +152,7 @@ def _fenced(text: str, language: str) -> str:
 
 
 def _literal(value: object) -> str:
-    """As Python reads it, on one line; a text between double quotes where it has none itself."""
+    """Return a value as a Python literal on one line, in double quotes where possible."""
     literal = repr(value)
     return literal if '"' in literal or not isinstance(value, str) else f'"{literal[1:-1]}"'
 
@@ -154,5 +163,5 @@ def _backticks(text: str, least: int) -> str:
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words with commas, and `and` before the last one."""
+    """Join words with commas, and with `and` before the last one."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

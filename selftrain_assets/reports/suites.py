@@ -1,5 +1,4 @@
-"""What a report says of other tasks: every policy on each suite, the base's numbers in the first
-row."""
+"""Tables of other tasks: the accuracy of every policy on each suite, with the base first."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from selftrain_assets.reports.tables import Titled, estimated, mean
 
 
 def suite_tables(summary: Summary) -> list[Titled]:
-    """One for each suite that the base was measured on."""
+    """Return a table for each suite that the base was measured on."""
     return [_table(name, base, summary) for name, base in summary.base.suites.items()]
 
 

@@ -1,5 +1,4 @@
-"""The numbers of an experiment as types: what `report --json` prints and every table and figure
-shows."""
+"""The numbers of an experiment as types, which `report --json`, tables and figures show."""
 
 from __future__ import annotations
 
@@ -35,13 +34,14 @@ class DifficultyBin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """What was measured of one policy on one set of problems; shares of problems, with intervals.
+    """Measurements of one policy on one set of problems: shares of problems, with intervals.
 
     Attributes:
-        test_problems: Problems of the split `test`, or of a suite.
+        test_problems: Number of problems of the split `test`, or of a suite.
         gain_over_base: Paired difference of greedy accuracies on these problems.
         pass_at_k: By k, as text.
-        groups: By split and group of problems, greedy accuracy.
+        maj_at_k: By k, as text.
+        groups: Greedy accuracy by split and group of problems.
         by_difficulty: By name of the bin of the base's success rate on samples.
     """
 
@@ -58,7 +58,7 @@ class Measures:
 
     @classmethod
     def values(cls, result: Accuracies) -> dict[str, Any]:
-        """Fields of this class from the result of an evaluation, or of a method or suite in it."""
+        """Return the fields of this class from the result of an evaluation, a method or a suite."""
         by_difficulty = result.by_difficulty or {}
         accuracies = {name: getattr(result, name) for name in ACCURACIES}
         return {
@@ -77,7 +77,7 @@ def _estimates(metrics: Mapping[str, Any]) -> dict[str, Estimate]:
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """On how many problems two methods are right, and the correlation of that."""
+    """The number of problems that two methods solve, and the correlation between them."""
 
     both: int
     only_first: int
@@ -89,8 +89,12 @@ class PairAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How methods agree on a split: by pair, as "first, second"; and the share of problems that
-    any of them solves."""
+    """How far methods agree on a split.
+
+    Attributes:
+        pairs: By pair of methods, as "first, second".
+        union: Share of problems that any of the methods solves.
+    """
 
     pairs: Mapping[str, PairAgreement]
     union: float
@@ -98,8 +102,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:
-    """Samples that think before they answer: how many, how they end, and how long they are, in
-    tokens.
+    """How many samples think before they answer, how thoughts end, and their lengths in tokens.
 
     The lengths are mean, median, p90 and max; None where they are not known.
     """
@@ -117,11 +120,16 @@ class PolicySummary(Measures):
     """An evaluated policy: the base, that of a round, or that of a control.
 
     Attributes:
-        name: Its scope in the store. seconds: Wall time by stage. methods: Measures of each method,
-        where there are several. ranked: Methods, the best one on the validation split first.
-        agreement: By split. choice: By difficulty bin: number of problems, and accuracy of each
-        method and of their vote. suites: Measures on each suite of other problems. own: What the
-        recipe measures by itself, by name.
+        name: Its scope in the store.
+        seconds: Wall time by stage.
+        methods: Measures of each method, if there are several.
+        ranked: Methods, the best one on the validation split first.
+        agreement: Agreement of methods by split.
+        choice: By difficulty bin: number of problems, and accuracy of each method and of their
+            vote.
+        suites: Measures on each suite of other problems.
+        thoughts: Thoughts of its evaluation.
+        own: The recipe's own measures by name.
     """
 
     name: str
@@ -137,7 +145,7 @@ class PolicySummary(Measures):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSummary(PolicySummary):
-    """The base fine-tuned on the human rows alone."""
+    """A control: the base fine-tuned on the human rows alone."""
 
     steps: int
 
@@ -147,7 +155,7 @@ class ControlSummary(PolicySummary):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundCounts:
-    """Samples, problems and rows of a round; None where the recipe has no such stage."""
+    """Numbers of samples, problems and rows of a round; None if the recipe has no such stage."""
 
     samples: int | None = None
     samples_reused: int | None = None
@@ -166,7 +174,7 @@ class RoundCounts:
 
 @dataclass(frozen=True, slots=True)
 class Yield:
-    """Samples drawn, and how many of them are right."""
+    """The number of samples drawn, and how many of them are right."""
 
     samples: int
     correct: int
@@ -174,8 +182,10 @@ class Yield:
 
 @dataclass(frozen=True, slots=True)
 class Tokenization:
-    """Rows that are trained on the tokens that were drawn, and rows that are tokenized; see
-    pipeline tokenization."""
+    """The number of rows trained on their drawn tokens, and of rows that are tokenized from text.
+
+    See pipeline/tokenization.py.
+    """
 
     as_drawn: int
     as_drawn_looked_at: int
@@ -186,8 +196,10 @@ class Tokenization:
     other_tokenizer: int
 
     def differing(self) -> dict[str, float]:
-        """By kind of row, the share of those looked at that tokenizing changes; nothing where
-        none was."""
+        """Return, by kind of row, the share of inspected rows that tokenizing changes.
+
+        Kinds of which no row was inspected are left out.
+        """
         kinds = {
             "as_drawn": (self.as_drawn_different, self.as_drawn_looked_at),
             "from_text": (self.from_text_different, self.from_text_looked_at),
@@ -201,7 +213,7 @@ class Tokenization:
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """Samples of one outcome that were read again, and those that another reading would pass."""
+    """The number of samples of one outcome that were read again, and how many would then pass."""
 
     read: int
     turned: int
@@ -209,8 +221,10 @@ class Reread:
 
 @dataclass(frozen=True, slots=True)
 class SecondOpinion:
-    """What other readings make of the samples of a stage that are wrong or malformed; see
-    pipeline second_opinion."""
+    """The result of reading the failed samples of a stage in other ways.
+
+    See pipeline/second_opinion.py.
+    """
 
     failed: int
     read: int
@@ -225,7 +239,7 @@ class SecondOpinion:
 
     @classmethod
     def of(cls, metrics: Mapping[str, Any]) -> SecondOpinion:
-        """From the metrics of a manifest."""
+        """Build it from the metrics of a manifest."""
         typed = {"wrong": Reread(**metrics["wrong"]), "malformed": Reread(**metrics["malformed"])}
         return cls(
             **{
@@ -242,14 +256,15 @@ class RoundSummary(PolicySummary):
 
     Attributes:
         yields: By method, and by method that the solution is from.
-        thoughts_drawn: Of its training samples; `thoughts` is of its evaluation.
+        thoughts_drawn: Thoughts of its training samples; `thoughts` is of its evaluation.
         second_opinion: By stage of verdicts.
         rows_by_method: Training rows by method, and by method that the solution is from.
         rows_mixed_in: Training rows by other source.
         diversity: By name; see docs/ui.md.
-        policy: Digest of the weights that it sampled from, and the scope that these are of.
+        policy: Digest of the weights that it sampled from.
+        policy_from: Where those weights are from, such as `base` or `iter-001`.
         checkpoint: Digest of the weights that it made.
-        work_seconds: By stage, time inside engine, verifier or trainer.
+        work_seconds: Time inside engine, verifier or trainer, by stage.
     """
 
     iteration: int
@@ -269,8 +284,7 @@ class RoundSummary(PolicySummary):
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Held-out text that is let stand: a waiver, and how much it covers of the problems and of
-    the rows of all rounds."""
+    """A waiver for held-out text, and how many problems and rows of all rounds it covers."""
 
     waiver: Waiver
     problems: int
@@ -279,11 +293,11 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """An experiment as far as it is finished.
+    """The numbers of an experiment, as far as it is finished.
 
     Attributes:
-        confidence: Of the intervals.
-        allowed: Held-out text that is let stand.
+        confidence: Level of the intervals.
+        allowed: Held-out text that is allowed in training rows.
         baseline: The base; None before its evaluation.
         iterations: Finished rounds, in order.
         human_only: Finished controls.
@@ -302,14 +316,16 @@ class Summary:
 
     @property
     def base(self) -> PolicySummary:
-        """The baseline of an experiment that has one."""
+        """The base, which must have been evaluated."""
         assert self.baseline is not None
         return self.baseline
 
     @property
     def policies(self) -> list[tuple[str, PolicySummary]]:
-        """Every evaluated policy under the name that tables give it: the base, each round, each
-        control."""
+        """Return every evaluated policy with its name in tables.
+
+        They are the base, each round and each control.
+        """
         named: list[tuple[str, PolicySummary]] = [("base", self.base)]
         named += [(str(point.iteration), point) for point in self.iterations]
         named += [
@@ -319,11 +335,11 @@ class Summary:
 
     @property
     def course(self) -> list[PolicySummary]:
-        """The base and each round."""
+        """The base and each round, in order."""
         return [self.base, *self.iterations]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as `report --json` prints them; undefined numbers are None."""
+        """Return plain values, as `report --json` prints them; undefined numbers are None."""
         return {
             "experiment": self.experiment,
             "model": self.model,
@@ -345,9 +361,9 @@ class Summary:
 
 
 def _json(value: Any) -> Any:
-    """Plain values.
+    """Return plain values for JSON.
 
-    What a policy has no value of is left out; an accuracy stands beside its interval.
+    Fields that a policy has no value for are left out; an accuracy stands beside its interval.
     """
     if isinstance(value, Measures):
         return _measures(value)
@@ -404,7 +420,7 @@ def _of_group(accuracy: Estimate) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """JSON has no NaN; an undefined number becomes None."""
+    """Replace undefined numbers by None, since JSON has no NaN."""
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The points of a sweep beside one another: one table, one figure."""
+"""Compare the points of a sweep in one table and one figure."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ FEW = 6  # names in one sentence
 
 
 def compare_sweep(name: str, sweep: Sweep, runs: Mapping[str, Sequence[Run]]) -> Comparison:
-    """The points of a sweep of which every seed is finished, that is has come as far as the
-    furthest, or to its own last round.
+    """Compare the points of a sweep that are finished with every seed.
+
+    A run is finished if it has as many rounds as the run with most rounds, or all rounds of its
+    own.
 
     Args:
         name: The experiment that has the sweep.
         sweep: Its points.
-        runs: Those of each point, by its name.
+        runs: The runs of each point, by its name.
 
     Raises:
         TaskError: No point is finished.
@@ -77,13 +79,12 @@ def _points(comparison: Comparison) -> SweepPoints:
 
 
 def short(comparison: Comparison, arm: str) -> str:
-    """The name of a point without that of its experiment."""
+    """Return the name of a point without that of its experiment."""
     return arm.removeprefix(f"{_points(comparison).experiment}-")
 
 
 def numeric_field(comparison: Comparison) -> tuple[str, list[float]] | None:
-    """The field and its value at each point, where the points differ in one field alone, and by
-    a number."""
+    """Return the swept field and its value at each point, if points differ in one number only."""
     points = [_points(comparison).points[arm.name] for arm in comparison.arms]
     fields = {field for point in points for field in point}
     if len(fields) != 1 or len(points) < 2 or not all(points):
@@ -97,9 +98,12 @@ def numeric_field(comparison: Comparison) -> tuple[str, list[float]] | None:
 
 
 def sweep_figure(comparison: Comparison, dpi: int = figures.FINE) -> bytes:
-    """PNG with the accuracy of every point after its last round.
+    """Draw the accuracy of every point after its last round.
 
-    Colours are of measures; the transfer split is hollow and dashed.
+    Each measure has a colour; the transfer split is hollow and dashed.
+
+    Returns:
+        A PNG image.
     """
     series = []
     for split in comparison.splits:
@@ -117,8 +121,11 @@ def sweep_figure(comparison: Comparison, dpi: int = figures.FINE) -> bytes:
 
 
 def sweep_table(comparison: Comparison) -> Titled:
-    """A row for each point: on each split the mean of each measure with its interval, and the
-    paired difference from the first point."""
+    """Return a table with a row for each point.
+
+    On each split it has the mean of each measure with its interval, and the paired difference from
+    the first point.
+    """
     arms, first = comparison.arms, comparison.arms[0]
     cells = [
         (split, measure) for split in comparison.splits for measure in comparison.measures(split)
@@ -158,8 +165,11 @@ def sweep_table(comparison: Comparison) -> Titled:
 
 
 def write_sweep(comparison: Comparison, root: Path) -> tuple[Path, bool]:
-    """Write the comparison below a store's root as JSON, figure, Markdown and HTML; returns the
-    HTML file, and whether it says anything new."""
+    """Write the comparison of a sweep below a store's root, as JSON, figure, Markdown and HTML.
+
+    Returns:
+        The path of the HTML file, and whether it has changed.
+    """
     experiment = _points(comparison).experiment
     folder = root / "comparisons" / f"{experiment}.sweep"  # no experiment has a dot in its name
     numbers, page = folder / "comparison.json", folder / "comparison.html"

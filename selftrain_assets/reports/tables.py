@@ -1,5 +1,4 @@
-"""The table of an experiment, as rows of text: rendered by the command line, Markdown and HTML
-alike."""
+"""The main table of an experiment as rows of text, for the command line, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ GROUPS = {
 
 
 class Titled(NamedTuple):
-    """A table with what it shows."""
+    """A table with its title."""
 
     title: str
     header: list[str]
@@ -27,7 +26,7 @@ class Titled(NamedTuple):
 
 
 def header(summary: Summary) -> list[str]:
-    """Column titles; of pass@k 1 and the largest k are shown, of maj@k the largest."""
+    """Return the column titles; of pass@k they have 1 and the largest k, of maj@k the largest."""
     return [
         "iteration",
         "held-out accuracy",
@@ -43,7 +42,7 @@ def header(summary: Summary) -> list[str]:
 
 
 def rows(summary: Summary) -> list[list[str]]:
-    """One row for the base, one for each iteration, one for each control."""
+    """Return one row for the base, one for each iteration and one for each control."""
     return [_row(name, policy) for name, policy in summary.policies]
 
 
@@ -73,17 +72,17 @@ def _row(name: str, policy: PolicySummary) -> list[str]:
 
 
 def number(value: float | None) -> str:
-    """Three digits; nothing for what is not defined."""
+    """Format a number with three digits; empty if it is not defined."""
     return "" if value is None or isnan(value) else f"{value:.3f}"
 
 
 def mean(estimate: Estimate | None) -> str:
-    """Of an estimate; nothing where there is none."""
+    """Format the mean of an estimate; empty if there is none."""
     return number(estimate.mean) if estimate else ""
 
 
 def estimated(estimate: Estimate | None, sign: str = "") -> str:
-    """A mean with its interval, as far as they are defined."""
+    """Format a mean with its interval, as far as they are defined."""
     if estimate is None or isnan(estimate.mean):
         return ""
     interval = (

@@ -17,8 +17,10 @@ HEADER = [
 
 
 def thought_tables(summary: Summary) -> list[Titled]:
-    """One row for what each round drew and one for each evaluation, where any of it was thought
-    about."""
+    """Return a table with a row for the samples of each round and for each evaluation.
+
+    It is empty if no sample has a thought.
+    """
     rows = []
     for policy in summary.course:
         name = "base"
