@@ -1,2 +1,1 @@
-"""Processes and files: what is written survives a crash, and a child process never outlives its
-parent."""
+"""Crash-safe files, and child processes that never outlive their parent."""

@@ -1,5 +1,7 @@
-"""Named points between two writes, at which tests may end the process. In production they do
-nothing."""
+"""Named points between two writes, at which tests can end the process.
+
+In production they do nothing.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,11 @@ _hooks: list[Hook] = []
 
 
 def fault_point(name: FaultPoint) -> None:
-    """Say that this point is passed."""
+    """Mark a point between two writes; calls the installed hook, if any."""
     for hook in _hooks:
         hook(name)
 
 
 def install(hook: Hook) -> None:
-    """Have `hook` called at every point that this process passes from now on."""
+    """Call `hook` at every point that this process passes from now on."""
     _hooks.append(hook)

@@ -1,4 +1,4 @@
-"""Files that are either wholly there or not there at all."""
+"""Files that are either completely there or not there at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _TORCH = re.compile(r"inline_container\.cc.*unexpected pos|PytorchStreamWriter f
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Temporary file in the same folder, fsync, rename, fsync of the folder."""
+    """Write a file atomically and durably.
+
+    It is written to a temporary file in the same folder, synced and renamed, and the folder is
+    synced.
+    """
     with needs_room(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -34,7 +38,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Rename a finished, synced file or folder to its name, durably."""
+    """Rename a finished, synced file or folder to its final name, durably."""
     os.replace(temporary, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -44,8 +48,10 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Take a folder's name away first: a kill in the middle leaves nothing that could be taken
-    for whole."""
+    """Remove a folder so that a kill in the middle leaves nothing that looks complete.
+
+    The folder is renamed first.
+    """
     gone = folder.with_name(f".{folder.name}.removed")
     shutil.rmtree(gone, ignore_errors=True)
     folder.rename(gone)
@@ -54,8 +60,10 @@ def remove_folder(folder: Path) -> None:
 
 @contextmanager
 def prepared_folder(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path`, which takes its place, durably, once all is written; until
-    then what is there stays. Where that fails nothing of it is left."""
+    """Yield an empty folder beside `path`, which durably replaces `path` once all is written.
+
+    Until then the present content of `path` stays. If writing fails, the new folder is removed.
+    """
     with needs_room(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -79,8 +87,15 @@ def prepared_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def needs_room(path: Path, size: int = 0) -> Iterator[None]:
-    """A full disk, told as such: InfraError, since the same command goes on once there is room.
-    `size` is about how many bytes are to be written, where that is known."""
+    """Convert errors of a full disk to InfraError: the same command continues once there is room.
+
+    Args:
+        path: What is written, for the message.
+        size: About how many bytes are to be written; 0 if that is not known.
+
+    Raises:
+        InfraError: The disk is full, or a file cannot grow further.
+    """
     try:
         yield
     except Exception as error:
@@ -94,9 +109,11 @@ def needs_room(path: Path, size: int = 0) -> Iterator[None]:
 
 
 def _refusal(error: Exception) -> str | None:
-    """Why no more could be written, None where it was something else. Writers in other languages
-    have errors of their own: that of safetensors holds the system's number, that of torch
-    nothing but that less was written than was to be."""
+    """Why no more could be written; None if the error has another cause.
+
+    Writers in other languages have errors of their own: that of safetensors contains the system's
+    error number, that of torch only that fewer bytes were written than expected.
+    """
     found = None if isinstance(error, OSError) else _SAFETENSORS.search(str(error))
     number = error.errno if isinstance(error, OSError) else int(found[1]) if found else None
     if number in NO_ROOM:

@@ -1,4 +1,4 @@
-"""Child processes that are sent requests and send replies, a JSON value per line.
+"""Child processes that receive requests and send replies, one JSON value per line.
 
 `Worker` is the parent's side: it starts a process, talks to it, and ends it with all processes that
 it has started. `open_replies` and `open_requests` are the child's side. A child reads requests from
@@ -39,8 +39,10 @@ class WorkerError(InfraError):
 
 
 class Worker:
-    """A child process in a session of its own: Ctrl-C reaches the parent alone, which then
-    decides how its workers end."""
+    """A child process in a session of its own.
+
+    Ctrl-C reaches the parent alone, which then decides how its workers end.
+    """
 
     def __init__(
         self,
@@ -74,7 +76,10 @@ class Worker:
 
     @property
     def exit_code(self) -> int | None:
-        """None until it has been stopped or its end explained; -N where signal N ended it."""
+        """The exit code; None until the process is stopped or its end explained.
+
+        It is -N if signal N ended the process.
+        """
         return self._process.returncode
 
     @property
@@ -91,7 +96,10 @@ class Worker:
         self.inbox.put((self, None))
 
     def send(self, message: Message) -> None:
-        """Send a request. Where the process has ended nothing is sent; the end is in the inbox."""
+        """Send a request.
+
+        If the process has ended, nothing is sent; the inbox reports the end.
+        """
         if self._requests.closed:
             return
         with suppress(BrokenPipeError):
@@ -99,8 +107,11 @@ class Worker:
             self._requests.flush()
 
     def receive(self) -> Message:
-        """The next reply of a worker with an inbox of its own. WorkerError where the process has
-        ended."""
+        """The next reply of a worker with an inbox of its own.
+
+        Raises:
+            WorkerError: The process has ended.
+        """
         _, message = self.inbox.get()
         if message is None:
             self.inbox.put((self, None))  # for whoever asks again
@@ -108,15 +119,15 @@ class Worker:
         return message
 
     def stop(self, grace: float = 0.0, interrupt: bool = False) -> int:
-        """End the process as `stop_all` does; returns its exit code."""
+        """End the process as `stop_all` does, and return its exit code."""
         stop_all([self], grace, interrupt)
         return self._process.wait()
 
     def explain_end(self) -> str:
-        """How the process has ended and the last error that it wrote, as the predicate of a
-        sentence.
+        """How the process ended and the last error that it wrote, as a predicate.
 
-        A process that is still ending is waited for.
+        The text continues a sentence whose subject is the process. A process that is still ending
+        is waited for.
         """
         code = self.stop(SECONDS_TO_END)
         ending = (
@@ -149,9 +160,11 @@ def stop_all(workers: Iterable[Worker], grace: float = 0.0, interrupt: bool = Fa
     """End processes, and all that they have started.
 
     Args:
-        workers: Those to end; one that has ended already stays as it is. grace: Seconds in which
-        they may end by themselves, now that their requests have ended. Those that are left are
-        killed. interrupt: Send them SIGINT too.
+        workers: Those to end; one that has ended already is left as it is.
+        grace: Seconds in which they may end by themselves, now that their requests have ended.
+            Those
+            that are left are killed.
+        interrupt: Whether to send them SIGINT too.
     """
     workers = list(workers)
     try:
@@ -167,8 +180,10 @@ def stop_all(workers: Iterable[Worker], grace: float = 0.0, interrupt: bool = Fa
 
 
 def last_error(log: str) -> str:
-    """The last line about an error, without what stands before the error's name; else the last
-    line; empty where there is none."""
+    """The last line with an error, from the error's name on.
+
+    If there is no error, it is the last line; if there is no line, the empty text.
+    """
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [match[0] for line in lines if (match := _ERROR.search(line))]
     return [*lines[-1:], *errors[-1:]][-1] if lines else ""
@@ -178,16 +193,20 @@ def last_error(log: str) -> str:
 
 
 def open_replies() -> Callable[[Message], None]:
-    """Returns a function that sends a reply. Whatever else is printed from now on goes to
-    standard error."""
+    """Open the reply channel of a child, and return a function that sends a reply.
+
+    Everything else that is printed from now on goes to standard error.
+    """
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return lambda message: print(json.dumps(message), file=replies, flush=True)
 
 
 def open_requests() -> queue.SimpleQueue[Message]:
-    """Returns a queue of the requests. When they end this process does, at once: the parent
-    wants no more of it, or is gone."""
+    """Open the request channel of a child, and return a queue of the requests.
+
+    When the requests end, this process ends at once: the parent wants no more of it, or is gone.
+    """
     requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
 
     def read() -> None:

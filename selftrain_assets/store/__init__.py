@@ -1,20 +1,23 @@
-"""What is kept, and where. One object owns every path:
+"""The store: every result that is kept, with one object that knows all paths.
+
+The layout of its folder:
 
 runs/
   store.json                   the version of the store's format
   samples/<policy>/            pool: every completion ever drawn from these weights
   verifications/<verifier>/<policy>/   pool: every verdict of this verifier on them
   checkpoints/<key>/           weights, under the key of the training that made them
-  experiments/<name>/<scope>/  <stage>.json (manifest) and the tables it lists; scope: inputs, base, iter-001, ...
-  experiments/<name>/<scope>/history/   manifests that another took the place of
+  experiments/<name>/<scope>/  <stage>.json (manifest) and the tables it lists;
+                               scope: inputs, base, iter-001, ...
+  experiments/<name>/<scope>/history/   manifests that were replaced
   experiments/<name>/report.*  figures, Markdown and HTML
-  experiments/<name>/retractions.json   evidence that was taken back
+  experiments/<name>/retractions.json   evidence that was retracted
   comparisons/<names>/         what `selftrain compare` wrote
   exports/<name>-<scope>/      what `selftrain export` wrote
   scratch/<key>/               what an unfinished training resumes from
-  .duckdb-*.tmp/               what a running query has no memory for
-  **/quarantine/               what was damaged and has been made again
-"""  # noqa: E501
+  .duckdb-*.tmp/               what a running query has spilt to disk
+  **/quarantine/               damaged files that have been made again
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A store below `root`, a local folder."""
+    """The store: all results below one local folder, `root`.
+
+    Raises:
+        UserError: The store has a newer format than this version reads.
+    """
 
     root: Path
 
@@ -72,13 +79,17 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """SELFTRAIN_STORE, or runs/ beside the package."""
+        """The store in SELFTRAIN_STORE or, without it, in runs/ beside the package."""
         return cls(
             location.folder(os.environ.get("SELFTRAIN_STORE") or Path(__file__).parents[2] / "runs")
         )
 
     def check_writable(self) -> None:
-        """UserError where nothing can be kept; asked before any work begins."""
+        """Check, before any work begins, that results can be stored.
+
+        Raises:
+            UserError: They cannot.
+        """
         location.check(self.root)
 
     def database(self) -> Database:
@@ -92,19 +103,19 @@ class Store:
     # -- pools -------------------------------------------------------------------------------------
 
     def samples(self, policy: str) -> Pool[Sample]:
-        """Everything ever drawn from these weights."""
+        """The pool of all samples drawn from these weights."""
         return Pool(self.root / "samples" / policy[:SHORT], Sample)
 
     def verifications(self, verifier: str, policy: str) -> Pool[Verification]:
-        """Everything this verifier ever said of it."""
+        """The pool of all verdicts of a verifier on the samples of a policy."""
         return Pool(self.root / "verifications" / verifier[:SHORT] / policy[:SHORT], Verification)
 
     def all_samples(self) -> list[Pool[Sample]]:
-        """Everything ever drawn."""
+        """The pools of samples of all policies."""
         return [Pool(folder, Sample) for folder in sorted((self.root / "samples").glob("*/"))]
 
     def all_verifications(self, verifier: str = "*") -> list[Pool[Verification]]:
-        """Everything this verifier ever said, or any, of all policies."""
+        """The pools of verdicts of a verifier, or of any, on all policies."""
         return [
             Pool(folder, Verification)
             for folder in sorted((self.root / "verifications").glob(f"{verifier[:SHORT]}/*/"))
@@ -116,12 +127,12 @@ class Store:
         return self.root / "experiments" / experiment / scope
 
     def manifest(self, experiment: str, scope: str, stage: str) -> Manifest | None:
-        """The current manifest of a stage, or None where it was never finished."""
+        """The current manifest of a stage, or None if the stage was never finished."""
         path = self.scope(experiment, scope) / f"{stage}.json"
         return Manifest.read(path) if path.exists() else None
 
     def manifests(self, experiment: str = "*", superseded: bool = False) -> list[Manifest]:
-        """The current manifests of every experiment, or of one; or those that were superseded."""
+        """The current manifests of one or all experiments, or those that were superseded."""
         pattern = "*/history/*.json" if superseded else "*/*.json"
         return [
             Manifest.read(path)
@@ -129,8 +140,10 @@ class Store:
         ]
 
     def commit(self, manifest: Manifest) -> Manifest:
-        """Make a manifest current. The one it replaces is kept in history/, with the tables it
-        lists."""
+        """Make a manifest current.
+
+        The one that it replaces is kept in history/, with the tables that it lists.
+        """
         location.mark_format(self.root)
         folder = self.scope(manifest.experiment, manifest.scope)
         current = self.manifest(manifest.experiment, manifest.scope, manifest.stage)
@@ -144,7 +157,7 @@ class Store:
     def write_table(
         self, experiment: str, scope: str, name: str, digest: str, record: type, records: list[Any]
     ) -> Table:
-        """Records as a table named by their digest, so that a later version never overwrites it."""
+        """Write records as a table named by their digest, which no later version overwrites."""
         folder = self.scope(experiment, scope)
         with prepared_table(folder, name, record, records) as (temporary, sha256):
             return self._publish_table(
@@ -166,7 +179,11 @@ class Store:
         relation: Relation[Any],
         digest_of: list[str],
     ) -> tuple[Table, str]:
-        """A relation as such a table, and its digest, which is that of the columns `digest_of`."""
+        """Write a relation as a table, as `write_table` does.
+
+        Returns:
+            The table, and its digest: that of the columns `digest_of`.
+        """
         folder = self.scope(experiment, scope)
         with prepared_file(folder, name, lambda path: ws.write(relation, path)) as (
             temporary,
@@ -199,7 +216,7 @@ class Store:
         if path.exists():
             aside = folder / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{file}"
             aside.parent.mkdir(exist_ok=True)
-            # until the new one is in place the stage has no table, and stays owed
+            # Until the new one is in place the stage has no table, and stays owed.
             publish(path, aside)
             log.warning("%s: damaged; quarantined as %s and made again", path, aside)
         fault_point("before-table-rename")
@@ -209,12 +226,16 @@ class Store:
         return file, rows, sha256
 
     def is_intact(self, manifest: Manifest) -> bool:
-        """Are the tables that a manifest lists there, as they were committed?"""
+        """Whether the tables that a manifest lists exist as they were committed."""
         folder = self.scope(manifest.experiment, manifest.scope)
         return not any(damage(folder / file, sha256) for file, _, sha256 in manifest.files.values())
 
     def table(self, manifest: Manifest, name: str) -> Path:
-        """Where a table of a manifest lies; IntegrityError if it is not as it was committed."""
+        """The path of a table of a manifest.
+
+        Raises:
+            IntegrityError: The table is not as it was committed.
+        """
         file, _, sha256 = manifest.files[name]
         path = self.scope(manifest.experiment, manifest.scope) / file
         require_intact(path, sha256)
@@ -253,7 +274,7 @@ class Store:
     # -- exports -----------------------------------------------------------------------------------
 
     def export(self, experiment: str, scope: str) -> Path:
-        """Where a model goes that is handed on, with its rows."""
+        """The folder to which a model is exported with its rows."""
         return self.root / "exports" / f"{experiment}-{scope}"
 
     # -- checkpoints -------------------------------------------------------------------------------
@@ -262,7 +283,7 @@ class Store:
         return self.root / "checkpoints" / key[:SHORT]
 
     def scratch(self, key: str) -> Path:
-        """Where a training run keeps what it resumes from."""
+        """The folder from which an interrupted training run resumes."""
         return self.root / "scratch" / key[:SHORT]
 
     def publish_checkpoint(self, key: str, temporary: Path, facts: dict[str, Any]) -> None:
@@ -273,7 +294,7 @@ class Store:
         write_atomically(temporary / NOTES_FILE, json.dumps(facts, indent=1, sort_keys=True))
         target = self.checkpoint(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        # nothing says any more what it is, or it would not have been trained again
+        # Its notes are lost, or it would not have been trained again.
         if target.exists():
             aside = target.parent / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{target.name}"
             aside.parent.mkdir(exist_ok=True)
@@ -284,7 +305,7 @@ class Store:
         fault_point("after-checkpoint-publication")
 
     def checkpoint_facts(self, key: str) -> dict[str, Any] | None:
-        """What was noted beside published weights; None where there are none."""
+        """The facts that were recorded with published weights; None if there are no weights."""
         path = self.checkpoint(key) / NOTES_FILE
         return json.loads(path.read_text()) if path.exists() else None
 

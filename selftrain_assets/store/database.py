@@ -1,4 +1,4 @@
-"""DuckDB over Parquet, in bounded memory. The only file that imports duckdb."""
+"""Run DuckDB over Parquet files in bounded memory; the only module that imports duckdb."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ _TYPES = {
 
 
 class Database:
-    """An in-memory database with the functions of queries/macros.sql; what does not fit into MEMORY
-    is spilt below `folder`."""
+    """An in-memory database with the functions of queries/macros.sql.
+
+    Data beyond MEMORY is spilt to disk below `folder`.
+    """
 
     def __init__(self, folder: Path) -> None:
         import duckdb
 
         self._error, self._interrupted = duckdb.Error, duckdb.InterruptException
         # DuckDB makes this folder when it needs it; the number of the process tells gc whether it
-        # is still in use
+        # is still in use.
         self._spilt = folder / f".duckdb-{os.getpid()}.{uuid.uuid4().hex}.tmp"
         self.connection = duckdb.connect(
             config={"memory_limit": MEMORY, "temp_directory": str(self._spilt)}
@@ -53,14 +55,17 @@ class Database:
         self.close()
 
     def close(self) -> None:
-        """Forget everything, on disk too."""
+        """Delete all data, on disk too."""
         self.connection.close()
         shutil.rmtree(self._spilt, ignore_errors=True)
 
     @contextmanager
     def _as_own_errors(self) -> Iterator[None]:
-        """Memory, disk, or a file that went away; and Ctrl-C, for which DuckDB has a name of its
-        own."""
+        """Convert DuckDB's errors.
+
+        Lack of memory or disk and missing files become InfraError; its own interrupt error becomes
+        KeyboardInterrupt.
+        """
         try:
             yield
         except self._interrupted as error:
@@ -85,15 +90,21 @@ class Database:
             return rows
 
     def dicts(self, sql: str, values: Values = ()) -> list[dict[str, Any]]:
-        """All rows of a statement, each by its columns."""
+        """All rows of a statement, each as a dict by column."""
         with self._as_own_errors():
             result = self.connection.execute(sql, values)
             columns = [column[0] for column in result.description]
             return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
     def ask(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Columns and rows of a person's statement. UserError carries the first line of what
-        DuckDB says."""
+        """Run a statement that a user wrote.
+
+        Returns:
+            Its columns and its rows.
+
+        Raises:
+            UserError: The statement failed; the message is the first line of DuckDB's.
+        """
         try:
             with self._as_own_errors():
                 result = self.connection.execute(sql)
@@ -109,9 +120,15 @@ class Database:
     def stream(
         self, sql: str, values: Values = (), *, fixed_join_order: bool = False
     ) -> Iterator[tuple[Any, ...]]:
-        """Rows as they come, on a cursor of their own, WINDOW of them in memory.
-        `fixed_join_order`: what a join holds in memory is its right side, whatever DuckDB thinks
-        of its size; texts belong on the left."""
+        """Stream the rows of a query on a cursor of its own, with WINDOW rows in memory.
+
+        Args:
+            sql: The query.
+            values: Values of its parameters.
+            fixed_join_order: Keep the right side of each join in memory, whatever DuckDB estimates
+                of its
+                size; texts belong on the left.
+        """
         with self._as_own_errors():
             cursor = self.connection.cursor()
             if fixed_join_order:
@@ -130,7 +147,7 @@ class Database:
             cursor.close()
 
     def insert_columns(self, table: str, record: type, columns: Sequence[Sequence[Any]]) -> None:
-        """Add records that are given column by column, in the order of the record's fields."""
+        """Insert records that are given column by column, in the order of the record's fields."""
         import pyarrow as pa
 
         arrow = pa.table(list(columns), schema=schema_of(record))
@@ -140,8 +157,10 @@ class Database:
             self.connection.unregister("arrived")
 
     def view(self, name: str, record: type, files: Iterable[Path]) -> None:
-        """Records in these files as one relation, with all columns of today: files of older
-        versions have fewer."""
+        """Create a view of the records in these files, with all columns of the record.
+
+        Files of older versions may lack some of the columns.
+        """
         self.execute(f"CREATE OR REPLACE VIEW {name} AS {read_files(record, files)}")
 
     def view_by_scope(
@@ -151,7 +170,7 @@ class Database:
         files: Iterable[tuple[dict[str, str], Path]],
         columns: Iterable[str] = ("experiment", "scope"),
     ) -> None:
-        """Records of files, with these columns that say where each is from."""
+        """Create a view of the records in files, with added columns that say where each is from."""
         nowhere = dict.fromkeys(columns, "")
         parts = [f"SELECT {_constants(nowhere)}, * FROM ({read_files(record, [])}) WHERE false"]
         for place, file in files:
@@ -160,7 +179,7 @@ class Database:
         self.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
 
     def write(self, sql: str, path: Path, format: FileFormat = "parquet") -> None:
-        """The rows of a query as a file, in their order."""
+        """Write the rows of a query to a file, in order."""
         options = {"parquet": "FORMAT parquet, COMPRESSION zstd", "jsonl": "FORMAT json"}[format]
         self.execute(f"COPY ({sql}) TO {text(str(path))} ({options})")
 
@@ -174,16 +193,20 @@ def _first_line(error: BaseException) -> str:
 
 
 def parquet(files: Iterable[Path], *options: str) -> str:
-    """SQL that reads just these files: no letter of a path is a pattern, and no folder called
-    `name=value` a column."""
+    """SQL that reads exactly these files.
+
+    No character of a path is a pattern, and no folder called `name=value` becomes a column.
+    """
     listed = ", ".join(text(re.sub(r"[*?[]", r"[\g<0>]", str(file))) for file in files)
     return f"read_parquet({', '.join([f'[{listed}]', 'hive_partitioning = false', *options])})"
 
 
 def read_files(record: type, files: Iterable[Path]) -> str:
-    """SQL that reads records of these files, of which there may be none, in the columns of
-    today: files of older versions can have fewer. A field `position` is no column of files, but
-    the place of a row in its file."""
+    """SQL that reads records from these files, of which there may be none.
+
+    The columns are those of the record; files of older versions may lack some. A field `position`
+    is not a column of the files, but the index of a row in its file.
+    """
     files, columns = list(files), schema_of(record)
     names = ", ".join(f'"{column.name}"' for column in columns)
     sources = [
@@ -202,5 +225,5 @@ def read_files(record: type, files: Iterable[Path]) -> str:
 
 
 def text(value: str) -> str:
-    """A text literal."""
+    """Quote a text as a SQL literal."""
     return "'" + value.replace("'", "''") + "'"

@@ -1,5 +1,7 @@
-"""What files are there, and are they as their manifests say? Reads damaged stores too, and
-changes nothing."""
+"""Inspect the files of a store, and compare them with its manifests.
+
+Works on damaged stores too, and changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ HISTORY = "history"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A listed file that is "missing" or "damaged", and how many records go with it."""
+    """A listed file that is "missing" or "damaged", and the number of records lost with it."""
 
     file: Path
     kind: str
@@ -27,8 +29,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """What a pool holds. `again` maps a key that occurs more than once to the last shard that
-    has it."""
+    """The shards, keys and faults of a pool.
+
+    `again` maps a key that occurs more than once to the last shard that has it.
+    """
 
     directory: Path
     keys: frozenset[str] = frozenset()
@@ -44,7 +48,7 @@ class PoolState:
 
 
 def pool_state(directory: Path) -> PoolState:
-    """Look at every shard of a pool."""
+    """Inspect every shard of a pool."""
     listing = pool_listing(directory)
     if listing is None:
         return PoolState(directory, unreadable=True)
@@ -70,8 +74,10 @@ def pool_state(directory: Path) -> PoolState:
 
 
 def pool_listing(directory: Path) -> Contents | None:
-    """What the manifest of a pool lists: nothing where there is none, None where it cannot be
-    read."""
+    """The content of a pool's manifest.
+
+    It is empty if there is no manifest, and None if the manifest cannot be read.
+    """
     path = directory / MANIFEST
     try:
         return Contents.from_json(path.read_text()) if path.exists() else Contents()
@@ -93,21 +99,24 @@ def _quarantined(directory: Path, listing: Contents) -> Iterator[tuple[Path, int
 
 
 def fault_of(path: Path, sha256: str) -> str | None:
-    """ "missing", "damaged", or None where the bytes, all of which are read, are as committed."""
+    """Why a file is not as committed, "missing" or "damaged", or None; reads every byte."""
     found = damage(path, sha256, reread=True)
     return found if found in (None, "missing") else "damaged"
 
 
 def column(path: Path, name: str) -> list[str]:
-    """One column of a file."""
+    """The values of one column of a file."""
     import pyarrow.parquet as pq
 
     return list(pq.read_table(path, columns=[name]).column(name).to_pylist())
 
 
 def table_keys(path: Path, identified_by: Sequence[str] = ("key",)) -> list[str]:
-    """What occurs once in a table of a stage: its keys, of problems their ids, of scores the
-    problems with their methods ... Columns that an older table lacks are left out."""
+    """The values that identify the records of a table.
+
+    These are keys, ids of problems, or problems with methods, for instance. Columns that an older
+    table lacks are left out.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -118,7 +127,7 @@ def table_keys(path: Path, identified_by: Sequence[str] = ("key",)) -> list[str]
 
 
 def keys_if_readable(path: Path) -> list[str] | None:
-    """Keys of a file that may be damaged."""
+    """The keys in a file that may be damaged, or None if it cannot be read."""
     import pyarrow as pa
 
     try:
@@ -133,12 +142,12 @@ def repeated(values: Iterable[str]) -> list[str]:
 
 
 def manifest_files(experiment: Path, history: bool) -> list[Path]:
-    """Manifests of an experiment's folder: the current ones, or those they replaced."""
+    """Manifest files of an experiment's folder: the current ones, or those that they replaced."""
     return sorted(experiment.glob(f"*/{HISTORY}/*.json" if history else "*/*.json"))
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """A manifest, or None where the file cannot be read as one."""
+    """The manifest in a file, or None if the file cannot be read as one."""
     try:
         return Manifest.read(path)
     except IntegrityError:
@@ -146,7 +155,7 @@ def read_manifest(path: Path) -> Manifest | None:
 
 
 def pool_folders(root: Path) -> list[Path]:
-    """Every pool of a store."""
+    """The folders of all pools of a store."""
     return [
         p
         for p in sorted([*(root / "samples").glob("*/"), *(root / "verifications").glob("*/*/")])
@@ -155,14 +164,14 @@ def pool_folders(root: Path) -> list[Path]:
 
 
 def policy_of(manifest: Manifest) -> str | None:
-    """The weights whose pool holds what a stage's table names."""
+    """The digest of the policy whose pool contains the records that a stage's table names."""
     if manifest.references.verifiers:
         return manifest.references.policy
     return manifest.parents.get("policy")
 
 
 def parents_of(manifest: Manifest, name: str) -> list[tuple[str, str]]:
-    """The stages that a parent's name can mean."""
+    """The stages, as (scope, stage), that the name of a parent can refer to."""
     scope, _, stage = name.rpartition("/")
     if scope:
         return [(scope, stage)]

@@ -1,4 +1,4 @@
-"""One writer at a time for each stage and each pool."""
+"""Leases: one writer at a time for each stage and each pool."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ from selftrain_assets.domain.errors import BusyError
 
 @contextmanager
 def lease(directory: Path, owner: str) -> Iterator[None]:
-    """Hold `directory` for this process. BusyError names the live owner.
+    """Hold the lease of `directory` for this process.
 
     The lock is the kernel's (flock), so it ends with its process however that dies; the file only
-    tells who holds it.
+    says who has it.
+
+    Raises:
+        BusyError: Another live process has it; the message names its owner.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lease").open("a+") as file:
@@ -42,7 +45,7 @@ def lease(directory: Path, owner: str) -> Iterator[None]:
 
 
 def _lock(file: IO[str]) -> None:
-    """Try for a fifth of a second: `is_held` has the lock too while it looks."""
+    """Try to lock for a fifth of a second, since `is_held` also locks the file for a moment."""
     for _ in range(10):
         try:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,7 +55,7 @@ def _lock(file: IO[str]) -> None:
 
 
 def is_held(directory: Path) -> bool:
-    """Is a live process holding the lease?"""
+    """Whether a live process has the lease."""
     path = directory / ".lease"
     if not path.exists():
         return False

@@ -1,5 +1,7 @@
-"""Where a store may lie, a folder on a file system that renames atomically and locks files; and
-the version of its format."""
+"""Check the location of a store and the version of its format.
+
+A store needs a folder on a file system that renames atomically and locks files.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from typing import IO
 from selftrain_assets.domain.errors import IntegrityError, UserError
 from selftrain_assets.runtime.files import write_atomically
 
-# a Path has already made one slash of two
+# The address of a bucket, in which Path has already made one slash of two.
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
 ELSEWHERE = "set SELFTRAIN_STORE or --store to a folder on a local disk"
 
@@ -27,7 +29,12 @@ FORMAT_FILE = "store.json"
 
 
 def check_format(root: Path) -> None:
-    """UserError for a store of a newer format than this version reads."""
+    """Check that this version can read the format of a store.
+
+    Raises:
+        UserError: The store has a newer format.
+        IntegrityError: The file with the version cannot be read.
+    """
     path = root / FORMAT_FILE
     if not path.exists():  # there is nothing yet, or it is of format 1
         return
@@ -45,15 +52,18 @@ def check_format(root: Path) -> None:
 
 
 def mark_format(root: Path) -> None:
-    """Note the format of a store that is written to, unless it is noted already."""
+    """Record the format of a store that is written to, unless it is recorded already."""
     path = root / FORMAT_FILE
     if not path.exists():
         write_atomically(path, json.dumps({"format": FORMAT}))
 
 
 def folder(place: str | Path) -> Path:
-    """The folder that `place` names. UserError for the address of a bucket, which cannot give
-    what a store promises."""
+    """The folder that `place` names.
+
+    Raises:
+        UserError: It is the address of a bucket, which cannot guarantee what a store needs.
+    """
     if scheme := _ADDRESS.match(str(place)):
         raise UserError(
             f"store: {place} is an address ({scheme[1]}), and a store must be a folder: a bucket"
@@ -64,7 +74,11 @@ def folder(place: str | Path) -> Path:
 
 
 def check(root: Path) -> None:
-    """UserError where nothing can be kept, or not safely; asked before any work begins."""
+    """Check, before any work begins, that results can be stored safely.
+
+    Raises:
+        UserError: They cannot.
+    """
     probe, renamed = (root / f".probe-{uuid.uuid4().hex}" for _ in range(2))
     try:
         root.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Single records of committed files, found by a value of a column."""
+"""Look up single records of committed files by the value of a column."""
 
 from __future__ import annotations
 
@@ -18,9 +18,20 @@ Files = Mapping[Path, str]
 def lookup(
     files: Files, column: str, value: str, prefix: bool = False, once: bool = False
 ) -> list[dict[str, Any]]:
-    """Records of these files whose `column` is `value`, or begins with it; `once`: there is one
-    at most, so stop at the first. Reads that column of all files, and all of the files that it
-    is found in; IntegrityError if one of those is damaged."""
+    """Find records by the value of a column.
+
+    Reads that column of all files, and then all of the files that contain the value.
+
+    Args:
+        files: The files with their checksums.
+        column: The column.
+        value: Its value, or the beginning of it.
+        prefix: Whether `value` is only the beginning.
+        once: Whether there is at most one such record, so that the first ends the search.
+
+    Raises:
+        IntegrityError: A file that contains the value is damaged.
+    """
     found = f"WHERE starts_with({column}, ?)" if prefix else f"WHERE {column} = ?"
     limit = " LIMIT 1" if once else ""
     if not files:
@@ -39,7 +50,7 @@ def lookup(
 
 
 def nth(files: Files, position: int) -> dict[str, Any] | None:
-    """The record at a position of a single file, from 0."""
+    """The record at a position of a single file, counted from 0; None if there is none."""
     with _asking(files) as db:
         return next(
             iter(_records(db, files, next(iter(files)), "LIMIT 1 OFFSET ?", position)), None
@@ -48,7 +59,7 @@ def nth(files: Files, position: int) -> dict[str, Any] | None:
 
 @contextmanager
 def _asking(files: Files) -> Iterator[Database]:
-    """A database; what it cannot read is told by the checksum that is wrong."""
+    """A database in which a read error of a damaged file becomes an IntegrityError."""
     with Database(next(iter(files), Path()).parent) as db:
         try:
             yield db

@@ -1,4 +1,4 @@
-"""The manifest of a finished stage: what it is, what it was made from, how, and what came of it."""
+"""The manifest of a finished stage: its identity, its parents, its settings and its result."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ R = TypeVar("R", bound=StageResult)
 
 
 class References(StageResult):
-    """What the manifest of any stage refers to, beside its parents and tables: weights that it
-    is, weights that it asked by their role, and the pools of verdicts that its keys are in."""
+    """What the manifest of any stage refers to, besides its parents and tables.
+
+    These are the weights that it made, the weights that it sampled from by their role, and the
+    pools of verdicts that contain its keys.
+    """
 
     weights: Annotated[WeightsRef | None, In("detail", formerly="place")] = None
     asked: Annotated[dict[str, WeightsRef], In("detail", formerly="places")] = Field(
@@ -30,19 +33,20 @@ class References(StageResult):
     verifiers: Annotated[tuple[str, ...], In("detail")] = ()
 
     def all_weights(self) -> Iterator[WeightsRef]:
-        """Every reference to weights, those of each method and those under an adapter included."""
+        """Every reference to weights, including those of each method and those below an adapter."""
         for weights in (*([self.weights] if self.weights else []), *self.asked.values()):
             yield from weights.with_parents()
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`key` identifies the work (settings and parents), `digest` its result; equal keys need no
-    work.
+    """The record of a finished stage.
 
-    `parents` maps a stage name to its digest. `files` maps a name to (file, records, sha256).
-    `seconds` is the wall time of the stage, `work_seconds` the part inside engine, verifier or
-    trainer. `counts`, `metrics` and `detail` are the stage's own: `result` reads them.
+    `key` identifies the work (settings and parents), `digest` its result; work with an equal key is
+    not done again. `parents` maps a stage name to its digest. `files` maps a name to (file,
+    records, sha256). `seconds` is the wall time of the stage, `work_seconds` the part inside
+    engine, verifier or trainer. `counts`, `metrics` and `detail` are the stage's own: `result`
+    reads them.
     """
 
     stage: str
@@ -64,21 +68,23 @@ class Manifest:
 
     @property
     def names_samples(self) -> bool:
-        """Was it drawn? Then its table names samples in the pool of its policy."""
+        """Whether the stage has a policy, so that its table names samples of the policy's pool."""
         return "policy" in self.parents
 
     def is_same_as(self, other: Manifest) -> bool:
-        """Is it of the same work on the same parents, with the same result?"""
+        """Whether it is of the same work on the same parents, with the same result."""
         return (self.key, self.parents, self.digest) == (other.key, other.parents, other.digest)
 
     def name_in_history(self) -> str:
-        """File that keeps it when another takes its place: one for each result, and for what it
-        was made from."""
+        """The name of its file once another replaces it: one for each result and its parents."""
         return f"{self.stage}-{fingerprint(self.key, self.parents, self.digest)[:16]}.json"
 
     def result(self, kind: type[R]) -> R:
-        """What the stage notes of its result. IntegrityError where the manifest holds no such
-        result."""
+        """The result that the stage recorded.
+
+        Raises:
+            IntegrityError: The manifest contains no such result.
+        """
         parts: Parts = {"counts": self.counts, "metrics": self.metrics, "detail": self.detail}
         try:
             return kind.from_parts(parts)
@@ -92,7 +98,7 @@ class Manifest:
 
     @property
     def references(self) -> References:
-        """What it refers to beside its parents and tables."""
+        """What it refers to besides its parents and tables."""
         return self.result(References)
 
     def to_json(self) -> str:
@@ -100,7 +106,11 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
-        """The manifest in a file; IntegrityError where it holds none."""
+        """Read the manifest in a file.
+
+        Raises:
+            IntegrityError: The file contains none.
+        """
         try:
             values = json.loads(path.read_text())
             return cls(

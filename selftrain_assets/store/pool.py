@@ -1,5 +1,7 @@
-"""Pools: content-keyed records in append-only shards. A record exists if and only if the
-manifest lists its shard."""
+"""Pools: records identified by a key of their content, in append-only shards.
+
+A record exists if and only if the manifest lists its shard.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ class Pool(Generic[R_co]):
         return self.contents().shards
 
     def quarantined(self) -> list[Quarantined]:
-        """What was ever put aside, and why."""
+        """All files that were ever quarantined, with the reasons."""
         return self.contents().quarantined
 
     def files(self) -> list[Path]:
@@ -51,7 +53,7 @@ class Pool(Generic[R_co]):
         return [self.directory / shard.file for shard in self.shards()]
 
     def damaged(self) -> list[Path]:
-        """Those that are not as they were committed."""
+        """Paths of the shards that are not as they were committed."""
         return [
             self.directory / s.file
             for s in self.shards()
@@ -59,19 +61,23 @@ class Pool(Generic[R_co]):
         ]
 
     def is_sound(self) -> bool:
-        """Are all shards as they were committed?"""
+        """Whether all shards are as they were committed."""
         try:
             return not self.damaged()
         except IntegrityError:
             return False
 
     def check(self) -> None:
-        """IntegrityError names a shard that is damaged."""
+        """Check that all shards are as they were committed.
+
+        Raises:
+            IntegrityError: A shard is damaged.
+        """
         for shard in self.shards():
             require_intact(self.directory / shard.file, shard.sha256)
 
     def records(self) -> list[Any]:
-        """Committed records in order of commit."""
+        """Committed records in the order of commit."""
         return [
             record
             for shard in self.shards()
@@ -79,20 +85,22 @@ class Pool(Generic[R_co]):
         ]
 
     def keys(self) -> set[str]:
-        """Their keys."""
+        """The keys of the committed records."""
         return {record.key for record in self.records()}
 
     @contextmanager
     def writing(self, owner: str) -> Iterator[None]:
-        """Hold the pool's lease; `owed` must be computed inside, or two writers could draw the
-        same key. What a kill or a disk has damaged is put in order first, so that it is owed
-        again."""
+        """Hold the pool's lease, and repair first what a kill or a disk has damaged.
+
+        Missing records must be computed inside, or two writers could draw the same key. Damaged
+        records are then among the missing ones.
+        """
         with lease(self.directory, owner):
             repair(self)
             yield
 
     def commit(self, records: Sequence[Any]) -> None:
-        """Make a shard of `records` durable, then list it."""
+        """Write records durably as a shard, then list the shard in the manifest."""
         if not records:
             return
         with prepared_table(self.directory, "shard", self.record, records) as (temporary, digest):
@@ -115,16 +123,19 @@ class Pool(Generic[R_co]):
     def commit_stream(
         self, records: Iterable[Any], shard_size: int, shard_seconds: float = math.inf
     ) -> Generator[Any, None, None]:
-        """Pass records through, committing each `shard_size` of them, or fewer after
-        `shard_seconds`; what is open is committed too when the stream ends, is closed, or is
-        interrupted, so that a clean stop loses nothing."""
+        """Pass records through and commit them in shards.
+
+        A shard has `shard_size` records, or fewer if `shard_seconds` have passed. The records of an
+        open shard are also committed when the stream ends, is closed, or is interrupted, so that a
+        clean stop loses nothing.
+        """
         open_shard: list[Any] = []
         begun = time.monotonic()
         try:
             for record in records:
                 open_shard.append(record)
                 if len(open_shard) == shard_size or time.monotonic() - begun > shard_seconds:
-                    # before the commit: an interrupt inside it must not commit twice
+                    # Before the commit: an interrupt inside it must not commit twice.
                     full, open_shard = open_shard, []
                     self.commit(full)
                     begun = time.monotonic()

@@ -1,9 +1,9 @@
-"""Puts a pool in order before it is written to: damaged shards are put aside, orphans adopted or
-put aside.
+"""Repair a pool before it is written to.
 
-One atomic write of the manifest decides; files are moved after it. A kill before it changes
-nothing, and a kill after it leaves only moves, which the next repair finishes because the manifest
-says what is quarantined.
+Damaged shards are quarantined, and shards that no manifest lists are adopted or quarantined. One
+atomic write of the manifest decides; files are moved after it. A kill before it changes nothing,
+and a kill after it leaves only moves, which the next repair finishes because the manifest says what
+is quarantined.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def repair(pool: Pool[Any]) -> None:
-    """Only for the holder of the pool's lease."""
+    """Repair a pool; the caller must have its lease."""
     folder = pool.directory
     for pattern in (".shard*.tmp", f".{MANIFEST}.*.tmp"):
         for leftover in folder.glob(pattern):  # the writer that made it is dead: we have its lease
@@ -76,8 +76,11 @@ def repair(pool: Pool[Any]) -> None:
 
 
 def _listed(pool: Pool[Any]) -> tuple[Contents, list[Quarantined]]:
-    """What the manifest lists. One that cannot be read is copied aside: its shards are then
-    orphans, and say themselves whether they are whole."""
+    """What the manifest lists, and the manifest itself if it had to be quarantined.
+
+    A manifest that cannot be read is copied to quarantine. Its shards are then listed nowhere, and
+    the checksums in their names say whether they are whole.
+    """
     try:
         return pool.contents(), []
     except IntegrityError:

@@ -1,7 +1,6 @@
-"""What came of a stage, typed: each stage declares a result, whose fields are written to its
-manifest and read from it.
+"""Typed results of stages, whose fields are written to manifests and read from them.
 
-A manifest keeps results in three parts: `counts` of records, `metrics` that reports show, and
+A manifest has results in three parts: `counts` of records, `metrics` that reports show, and
 `detail` that later stages and operations read.
 """
 
@@ -26,8 +25,11 @@ Parts = Mapping[Part, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """Where a manifest keeps a field: in which part; by which name, where not by its own; and
-    how older stores call it."""
+    """Where a manifest has a field of a result.
+
+    It says in which part, under which name if it is not the field's own, and under which name in
+    older stores.
+    """
 
     part: Part
     name: str | None = None
@@ -42,10 +44,11 @@ Detail = Annotated[T, In("detail")]
 
 
 class StageResult(BaseModel):
-    """What came of a stage. Every field says by its annotation where a manifest keeps it; a field
-    that is None is not kept.
+    """The result of a stage.
 
-    A manifest has a field under its alias where it has one, as a count of the word `pass` must.
+    The annotation of each field says where a manifest has it; a field that is None is left out.
+
+    A manifest has a field under its alias if it has one, as a count of the word `pass` must.
     """
 
     model_config = ConfigDict(
@@ -58,7 +61,7 @@ class StageResult(BaseModel):
 
     @classmethod
     def from_parts(cls, parts: Parts) -> Self:
-        """The result that a manifest keeps in its parts; what else these hold is left out.
+        """Read a result from the parts of a manifest, ignoring everything else in them.
 
         Raises:
             pydantic.ValidationError: The parts are of another stage, or were altered.

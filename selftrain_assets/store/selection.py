@@ -1,5 +1,4 @@
-"""Carries out the rules of domain/selection.py on relations of any size, by the queries of
-queries/selection.sql."""
+"""Apply the rules of domain/selection.py to relations of any size (queries/selection.sql)."""
 
 from __future__ import annotations
 
@@ -13,10 +12,12 @@ from selftrain_assets.store.workspace import Relation, Workspace
 
 
 class Prompted(NamedTuple):
-    """The training prompt of a problem by a method, and the group within which rows are
-    balanced. `answer_prompt` is the prompt of an answer without its thought, where that is
-    another one. `end` is learnt where a sample's own end is none of the model's or is not known
-    (Row.ended_by)."""
+    """The training prompt of a problem by a method, and the group within which rows are balanced.
+
+    `answer_prompt` is the prompt of an answer without its thought, if that differs. `end` is the
+    end that training adds where a sample's own end is none of the model's or is not known
+    (Row.ended_by).
+    """
 
     problem_id: str
     prompt: str
@@ -35,8 +36,11 @@ class PairWeight(NamedTuple):
 
 
 class LearntEnds(NamedTuple):
-    """What can be learnt as the end of a sample: end tokens of the tokenizer with this digest,
-    the model's own, and texts that stop sampling."""
+    """The ends of samples that can be trained on.
+
+    They are end tokens of the tokenizer with this digest, the model's own, and texts that stop
+    sampling.
+    """
 
     tokenizer: str | None
     stops: list[str]
@@ -59,8 +63,12 @@ class VerifiedSample:
 
 @dataclass(frozen=True, slots=True)
 class CorrectSample:
-    """A sample that passes. `learnt_from` is the character at which its learnt part begins, of
-    `learnt_tokens`; `solution` is equal for samples that say the same by the rule of `dedup`."""
+    """A sample that passes.
+
+    `learnt_from` is the index of the character at which the part that is trained on begins, and
+    `learnt_tokens` the length of that part; `solution` is equal for samples that are equal by the
+    rule of `dedup`.
+    """
 
     sample_key: str
     iteration: int
@@ -101,15 +109,17 @@ class _RankedRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """What was retracted and must not be selected: samples by key, rounds by number, sources by
-    name."""
+    """Retracted evidence, which must not be selected.
+
+    It names samples by key, rounds by number, and sources by name.
+    """
 
     samples: Sequence[str] = ()
     rounds: Sequence[int] = ()
     sources: Sequence[str] = ()
 
 
-# the key stands for all that is trained on
+# Columns of the digest of rows; the key covers all that is trained on.
 ROW_DIGEST = ["key", "problem_id", "sample_key", "iteration"]
 
 
@@ -145,7 +155,7 @@ def chosen_samples(
     pairs: Sequence[PairWeight] = (),
     size_match: str = "off",
 ) -> Relation[ChosenSample]:
-    """Those of them that the rules keep. `pairs` and `size_match` are rules of mmst."""
+    """The correct samples that the rules select; `pairs` and `size_match` are rules of mmst."""
     return ws.table(
         ChosenSample,
         "selection.chosen_samples",
@@ -171,7 +181,7 @@ def training_rows(
     ends: LearntEnds,
     other_rows: Relation[Row],
 ) -> Relation[Row]:
-    """A row of each chosen sample, and behind them rows of no sample, in the order they have."""
+    """The rows of the chosen samples, followed by `other_rows`, each in its order."""
     sampled = ws.view(
         _RankedRow,
         "selection.rows_of_samples",

@@ -1,4 +1,4 @@
-"""What the manifest of a pool lists."""
+"""The shards and quarantined files that the manifest of a pool lists."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A file that was put aside, and why. `records` is 0 and `sha256` empty where nothing says
-    what they were."""
+    """A file that was quarantined, with the reason.
+
+    `records` is 0 and `sha256` empty if they are not known.
+    """
 
     file: str
     records: int
@@ -32,7 +34,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A pool's manifest: its shards, oldest first, and all that was ever put aside."""
+    """The content of a pool's manifest: its shards, oldest first, and all quarantined files."""
 
     shards: list[Shard] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
@@ -47,7 +49,11 @@ class Contents:
 
     @classmethod
     def from_json(cls, text: str) -> Contents:
-        """ValueError, KeyError or TypeError where the text is no manifest."""
+        """Parse the content of a manifest.
+
+        Raises:
+            ValueError, KeyError, TypeError: The text is not a manifest.
+        """
         values = json.loads(text)
         return cls(
             [Shard(**s) for s in values["shards"]],
@@ -56,11 +62,14 @@ class Contents:
 
 
 def shard_name(unique: str, sha256: str) -> str:
-    """The checksum is in the name, so that a shard can be checked where no manifest lists it."""
+    """The file name of a shard.
+
+    It contains the checksum, so that a shard can be checked if no manifest lists it.
+    """
     return f"shard-{unique[:12]}-{sha256}.parquet"
 
 
 def checksum_in(name: str) -> str | None:
-    """The checksum in a shard's name; None where an older version named it."""
+    """The checksum in a shard's name; None if an older version named it."""
     found = re.fullmatch(r"shard-[0-9a-f]{12}-([0-9a-f]{64})\.parquet", name)
     return found[1] if found else None

@@ -1,5 +1,7 @@
-"""Records as Parquet files: the schema is read off the record's dataclass, writes are atomic,
-reads are checked."""
+"""Records as Parquet files, with atomic writes and checked reads.
+
+The schema is derived from the record's dataclass.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,11 @@ from selftrain_assets.runtime.files import needs_room
 
 @cache
 def schema_of(record: type) -> Any:
-    """Arrow schema of a class with fields of texts, numbers, truth values, lists of token ids or
-    of texts, and their optional forms."""
+    """The Arrow schema of a dataclass.
+
+    Fields may be texts, numbers, truth values, lists of token ids or of texts, and their optional
+    forms.
+    """
     import pyarrow as pa
 
     types = {
@@ -64,10 +69,10 @@ times showing it, because file systems keep times by the tick of a clock."""
 
 
 def checksum(path: Path) -> str:
-    """SHA-256 of a committed file, hashed once per process and again when the file was touched.
+    """SHA-256 of a committed file, computed once per process and again if the file has changed.
 
-    What changes a file changes its size, its inode or its times. What does not, such as a disk
-    that loses a bit, is noticed by the next process, and by `file_digest`, which audits use.
+    A change to a file changes its size, its inode or its times. Damage that does not, such as a
+    disk that loses a bit, is noticed by the next process, and by `file_digest`, which audits use.
     """
     stat = path.stat()
     state = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
@@ -91,8 +96,10 @@ def count_rows(path: Path) -> int:
 
 
 def content_digest(path: Path, columns: list[str] | None = None) -> str:
-    """Digest of the rows of a Parquet file, or of these columns of them, in order; independent
-    of how the bytes are laid out."""
+    """Digest of the rows of a Parquet file in order, or of some of their columns.
+
+    It does not depend on how the bytes are laid out.
+    """
     import pyarrow.parquet as pq
 
     digest = hashlib.sha256()
@@ -105,8 +112,10 @@ def content_digest(path: Path, columns: list[str] | None = None) -> str:
 
 
 def same_content(path: Path, other: Path) -> bool:
-    """Do two Parquet files hold the same rows, in whatever bytes? Columns that `path` lacks, as
-    what an older version wrote may, have to be of nulls in `other`."""
+    """Whether two Parquet files have the same rows, in whatever bytes.
+
+    Columns that `path` lacks, as a file of an older version may, have to be null in `other`.
+    """
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file, pq.ParquetFile(other) as newer:
@@ -124,7 +133,11 @@ def same_content(path: Path, other: Path) -> bool:
 def prepared_file(
     folder: Path, name: str, write: Callable[[Path], None]
 ) -> Iterator[tuple[Path, str]]:
-    """A durable file under a temporary name, to be published inside, and its SHA-256."""
+    """Write a durable file under a temporary name, to be published in the `with` statement.
+
+    Yields:
+        Its path and its SHA-256.
+    """
     temporary = folder / f".{name}.{uuid.uuid4().hex}.tmp"
     try:
         with needs_room(folder / name):
@@ -141,12 +154,12 @@ def prepared_file(
 def prepared_table(
     folder: Path, name: str, record: type, records: Sequence[Any]
 ) -> Iterator[tuple[Path, str]]:
-    """Records as such a file."""
+    """Write records as such a file (`prepared_file`)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     def write(path: Path) -> None:
-        # by columns: from_pylist would look up every field of every record by its name
+        # By columns: from_pylist would look up every field of every record by its name.
         schema = schema_of(record)
         columns = [
             pa.array([getattr(r, field.name) for r in records], field.type) for field in schema
@@ -158,12 +171,12 @@ def prepared_table(
 
 
 def damage(path: Path, sha256: str, reread: bool = False) -> str | None:
-    """What is wrong with a committed file; None if its bytes are as they were committed.
+    """Describe what is wrong with a committed file; None if its bytes are as they were committed.
 
     Args:
         path: The file.
-        sha256: What was recorded when it was committed.
-        reread: Read every byte, even if this process has hashed the file before.
+        sha256: The checksum that was recorded when it was committed.
+        reread: Whether to read every byte, even if this process has hashed the file before.
     """
     try:
         actual = file_digest(path) if reread else checksum(path)
@@ -177,19 +190,26 @@ def damage(path: Path, sha256: str, reread: bool = False) -> str | None:
 
 
 def require_intact(path: Path, sha256: str) -> None:
-    """IntegrityError where a committed file is damaged: what it is, and what to do."""
+    """Check that a committed file is not damaged.
+
+    Raises:
+        IntegrityError: It is; the message says how, and what to do.
+    """
     if wrong := damage(path, sha256):
         raise IntegrityError(f"{path} is {wrong}; {AGAIN}")
 
 
 def read_table(path: Path, record: type, sha256: str) -> list[Any]:
-    """Records of a file whose bytes are as they were when committed. IntegrityError names a file
-    that is not."""
+    """Read the records of a file.
+
+    Raises:
+        IntegrityError: The bytes of the file are not as they were committed.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     require_intact(path, sha256)
-    # pq.read_table would import pandas
+    # pq.read_table would import pandas.
     table, schema = pq.ParquetFile(path).read(), schema_of(record)
     if missing := [
         name
@@ -210,8 +230,7 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
 
 
 def same_table(path: Path, record: type, records: Sequence[Any]) -> str | None:
-    """The checksum of a file that holds just these records, in whatever bytes; None where it
-    does not."""
+    """The checksum of a file if it has exactly these records, in whatever bytes; otherwise None."""
     actual = file_digest(path)
     try:
         return actual if read_table(path, record, actual) == list(records) else None

@@ -1,7 +1,7 @@
 """A workspace: relations as values, made, joined and read by the named queries in queries/.
 
-A stage opens one, reads what it needs from the store, and hands the relations on as arguments and
-results. Nothing is found under a name that somebody else must have used before:
+A stage opens one, reads what it needs from the store, and passes the relations on as arguments and
+results. So no code depends on a table name that other code must have used before:
 
     with store.workspace() as ws:
         requests = plan_requests(ws, plan)
@@ -28,7 +28,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Relation(Generic[R_co]):
-    """Rows in a workspace, in memory, spilt to disk, or still in the files they are read from.
+    """Rows in a workspace: in memory, spilt to disk, or still in the files they are read from.
 
     Attributes:
         name: Its name in the workspace that made it; no other relation there has it.
@@ -40,7 +40,7 @@ class Relation(Generic[R_co]):
 
 
 class Workspace:
-    """Relations in a database of bounded memory, all gone when it is closed.
+    """Relations in a database of bounded memory, which are all deleted when it is closed.
 
     Queries are named `file.query` for `-- name: query` in queries/file.sql. A relation stands in a
     query as `{name}` and a value as `$name`; both are given by keyword.
@@ -59,10 +59,10 @@ class Workspace:
     # -- relations from outside --------------------------------------------------------------------
 
     def read(self, record: type[R_co], files: Iterable[Path]) -> Relation[R_co]:
-        """Records of Parquet files, read when they are asked for. Columns that older files lack are
-        null.
+        """The records of Parquet files, read when they are used.
 
-        A record whose first field is `position` gets there the place of each row in its file.
+        Columns that older files lack are null. If the first field of the record is `position`, it
+        gets the index of each row in its file.
         """
         return self._named(record, "CREATE VIEW {} AS " + read_files(record, files))
 
@@ -92,7 +92,7 @@ class Workspace:
         return relation
 
     def load_records(self, records: Iterable[R_co], record: type[R_co]) -> Relation[R_co]:
-        """Records that are held in memory."""
+        """Records that are in memory, as a relation."""
         relation = self.empty(record)
         self.append(relation, records)
         return relation
@@ -155,11 +155,11 @@ class Workspace:
         self._database.execute(f"INSERT INTO {into.name} BY NAME {sql}", values)
 
     def missing(self, wanted: Relation[R_co], held: Relation[Any]) -> Relation[R_co]:
-        """Those of `wanted` whose `key` no row of `held` has."""
+        """The rows of `wanted` whose `key` no row of `held` has."""
         return self.table(wanted.record, "workspace.missing", wanted=wanted, held=held)
 
     def drop(self, relation: Relation[Any]) -> None:
-        """Free what a table holds before the workspace is closed."""
+        """Free the memory of a table before the workspace is closed."""
         self._database.execute(f"DROP TABLE {relation.name}")
 
     # -- answers -----------------------------------------------------------------------------------
@@ -170,32 +170,34 @@ class Workspace:
         return self._database.execute(sql, values)
 
     def dicts(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
-        """All rows of a query, each by its columns."""
+        """All rows of a query, each as a dict by column."""
         sql, values = _statement(query, arguments)
         return self._database.dicts(sql, values)
 
     def row(self, query: str, **arguments: Any) -> tuple[Any, ...]:
-        """The row of a query that has one."""
+        """The row of a query that has exactly one."""
         (row,) = self.rows(query, **arguments)
         return row
 
     def stream(
         self, query: str, *, fixed_join_order: bool = False, **arguments: Any
     ) -> Iterator[tuple[Any, ...]]:
-        """Rows of a query, few of them in memory at a time; other queries can run meanwhile.
+        """Stream the rows of a query, few of them in memory; other queries can run meanwhile.
 
         Args:
-            query: Its name. fixed_join_order: Joins hold their right side in memory, as the query
-            is written, whatever the optimizer thinks of
-                sizes: put wide texts on the left.
-            arguments: Its relations and values.
+            query: Its name.
+            fixed_join_order: Keep the right side of each join in memory, as the query is written,
+                whatever the optimizer estimates of sizes; wide texts belong on the left.
+            **arguments: Its relations and values.
         """
         sql, values = _statement(query, arguments)
         return self._database.stream(sql, values, fixed_join_order=fixed_join_order)
 
     def records(self, relation: Relation[R_co]) -> Iterator[R_co]:
-        """The rows of a relation as records, few of them in memory at a time, in its order if it
-        has one."""
+        """Stream the rows of a relation as records, few of them in memory.
+
+        They come in the relation's order, if it has one.
+        """
         names = ", ".join(f'"{name}"' for name in _fields(relation.record))
         rows = self._database.stream(f"SELECT {names} FROM {relation.name}")
         return (relation.record(*row) for row in rows)
@@ -209,13 +211,13 @@ class Workspace:
         return int(self.row("workspace.count_missing", wanted=wanted, held=held)[0])
 
     def column_types(self, relation: Relation[Any]) -> dict[str, str]:
-        """What DuckDB calls the type of each column."""
+        """DuckDB's name for the type of each column."""
         return {
             name: kind for name, kind, *_ in self._database.execute(f"DESCRIBE {relation.name}")
         }
 
     def write(self, relation: Relation[Any], path: Path, format: FileFormat = "parquet") -> None:
-        """The rows of a relation as a file, in its order."""
+        """Write the rows of a relation to a file, in order."""
         self._database.write(f"SELECT * FROM {relation.name}", path, format)
 
     # ------------------------------------------------------------------------------------------------------------------  # noqa: E501
@@ -257,8 +259,11 @@ def queries(file: str) -> dict[str, str]:
 
 
 def _statement(query: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """SQL of a named query with its relations put in, and its values. TypeError where the
-    arguments are not those it takes."""
+    """The SQL of a named query with its relations filled in, and its values.
+
+    Raises:
+        TypeError: The arguments are not those that the query takes.
+    """
     file, _, name = query.partition(".")
     sql = queries(file)[name]
     relations = {key: value.name for key, value in arguments.items() if isinstance(value, Relation)}
