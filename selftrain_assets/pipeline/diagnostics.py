@@ -208,7 +208,7 @@ def concentration(rows: Mapping[str, int]) -> dict[str, Any]:
         rows: The number of rows of each problem.
 
     Returns:
-        The share, and the problems with most rows.
+        `share`, and `problems`: the first of these problems with their numbers of rows.
     """
     if not rows:
         return {"share": None, "problems": []}

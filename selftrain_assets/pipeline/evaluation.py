@@ -151,8 +151,9 @@ def _track(run: Run, scope: str, trained: Manifest) -> None:
 def evaluation_draws(run: Run, policy: str) -> list[Draws]:
     """Plan the completions of an evaluation.
 
-    For each method these are one greedy completion of every held-out problem, then several sampled
-    ones of each test problem. The problems of each suite are treated likewise.
+    For each method these are one greedy completion of every held-out problem (and of as many
+    training problems as `evaluation.train_problems` says), then several sampled ones of each test
+    problem. The problems of each suite are treated likewise.
     """
     config = run.config
     known = (

@@ -240,7 +240,11 @@ class OpenEngines:
         return engine
 
     def _asked(self, policy: Policy) -> Engine:
-        """The engine for a policy; a model behind a server always has an engine of its own."""
+        """The engine for a model behind a server, whatever the experiment's own engine is.
+
+        Raises:
+            TaskError: The recipe no longer names this model.
+        """
         if policy.digest not in self._served:
             teachers = self._run.config.recipe.teachers.items()
             served = (

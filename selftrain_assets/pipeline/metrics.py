@@ -124,7 +124,7 @@ def _ranked(scores: Sequence[Score]) -> list[str]:
 
 
 def _agreement(scores: Sequence[Score], names: Sequence[str]) -> dict[str, Any]:
-    """Agreement of each pair of methods on each split (MMST, table 4).
+    """Agreement of each pair of methods on the test and train splits (MMST, table 4).
 
     It counts the problems that both, one or neither solves, with the correlation phi, and gives the
     share of problems that any method solves.

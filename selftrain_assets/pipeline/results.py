@@ -78,8 +78,8 @@ class PolicyResult(StageResult):
 class SamplesResult(StageResult):
     """Counts of the samples that a stage requested.
 
-    They are samples of `problems` problems; `reused` had been drawn before, and `cut_off` reached
-    the length limit.
+    They are samples of `problems` problems; `reused` had been drawn before, and `cut_off` did not
+    end by themselves.
     """
 
     samples: Count

@@ -74,8 +74,7 @@ class Wanted:
         key: Hash of the settings and parents that decide the result.
         parents: Digest of each parent stage, by name.
         complete: Whether a manifest with this key is finished according to its own content. A
-            verdict
-            that is missing because of the infrastructure, for instance, is owed again.
+            verdict that is missing because of the infrastructure, for instance, is owed again.
     """
 
     key: str
@@ -148,7 +147,7 @@ class Run:
 
     @property
     def phases(self) -> dict[int, Run]:
-        """This run with the settings of each fork, by the first round that they apply to."""
+        """This run with the settings that apply from a round on, by that round."""
         return {1: self, **self._later}
 
     def at(self, iteration: int) -> Run:

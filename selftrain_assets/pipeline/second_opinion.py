@@ -103,8 +103,7 @@ def second_opinion(
         Of the `failed` samples, which are wrong or malformed, some are `read` again, and some of
         these `turned`: another verifier passed them. `share` is their share with its interval, and
         `examples` are a few of them. `by` names the other verifiers, `left_out` the verifiers
-        without
-        one, and `error` says why some samples could not be read.
+        without one, and `error` says why some samples could not be read.
     """
     asked = readings(run, verifiers)
     left_out = (

@@ -130,12 +130,10 @@ class StageSpec:
         row_source: The source of rows made from its results.
         derived_as: The relation of its samples to those that they were made from, for lineage.
         rows_with: If its results contain samples besides the one that names a row: (store,
-            manifest,
-            sample keys) to the sample keys of the rows that contain one of them.
+            manifest, sample keys) to the sample keys of the rows that contain one of them.
         row_parts: What lineage shows of a row besides its sample: (store, manifest, row).
         right_rows: If a row can be right although the verdict on its sample is not: (store,
-            manifest)
-            to sample key and problem id of those that are.
+            manifest) to sample key and problem id of those that are.
         checks: Checks of a finished stage.
         preview: Records and figures of a finished stage.
         numbers: Numbers of its own that the UI plots over the rounds.

@@ -18,8 +18,7 @@ def thoughts(
     Returns:
         {thoughts: ...}, or nothing if no sample has a thought: the number of samples (`drawn`), how
         many of them think, how many thoughts never close (`unclosed`), how many were `forced` to
-        close
-        at their budget, and the known lengths of thoughts and answers in tokens.
+        close at their budget, and the known lengths of thoughts and answers in tokens.
     """
     drawn, think, unclosed, forced = ws.row(
         "generation.thoughts", requests=requests, samples=samples, unclosed=UNCLOSED

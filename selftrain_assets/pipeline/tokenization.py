@@ -23,12 +23,11 @@ def tokenization(run: Run, scope: str, rows: Table) -> dict[str, int]:
 
     Returns:
         `as_drawn` rows are trained on the tokens that were sampled. Of `as_drawn_looked_at` of
-        them,
-        `as_drawn_different` would have other tokens if their text were tokenized. `from_text` rows
-        are
-        tokenized, because they are human, edited, drawn by an engine that gives no tokens or, for
-        `other_tokenizer` of them, by a model with another tokenizer. Of `from_text_looked_at` of
-        them, `from_text_different` lose something: their tokens decode to another text.
+        them, `as_drawn_different` would have other tokens if their text were tokenized. `from_text`
+        rows are tokenized, because they are human, edited, drawn by an engine that gives no tokens
+        or, for `other_tokenizer` of them, by a model with another tokenizer. Of
+        `from_text_looked_at` of them, `from_text_different` lose something: their tokens decode to
+        another text.
     """
     tokenizer = load_tokenizer(resolve_model(run.config.model))
     digest = tokenizer_digest(tokenizer)

@@ -65,8 +65,7 @@ def plan_verdicts(
 
     Raises:
         IntegrityError: A requested sample is not in `samples`, or is there twice, or its problem
-            does
-            not exist any more.
+            does not exist any more.
     """
     fingerprints = [method.verifier_fingerprint for method in run.ways.values()]
     planned = ws.table(

@@ -94,7 +94,7 @@ def needs_room(path: Path, size: int = 0) -> Iterator[None]:
         size: About how many bytes are to be written; 0 if that is not known.
 
     Raises:
-        InfraError: The disk is full, or a file cannot grow further.
+        InfraError: The disk or a quota is full, or the file is too large for the file system.
     """
     try:
         yield

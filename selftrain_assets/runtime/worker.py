@@ -162,8 +162,7 @@ def stop_all(workers: Iterable[Worker], grace: float = 0.0, interrupt: bool = Fa
     Args:
         workers: Those to end; one that has ended already is left as it is.
         grace: Seconds in which they may end by themselves, now that their requests have ended.
-            Those
-            that are left are killed.
+            Those that are left are killed.
         interrupt: Whether to send them SIGINT too.
     """
     workers = list(workers)

@@ -126,8 +126,7 @@ class Database:
             sql: The query.
             values: Values of its parameters.
             fixed_join_order: Keep the right side of each join in memory, whatever DuckDB estimates
-                of its
-                size; texts belong on the left.
+                of its size; texts belong on the left.
         """
         with self._as_own_errors():
             cursor = self.connection.cursor()

@@ -40,7 +40,7 @@ def _accuracy(names: Sequence[str], summary: Summary) -> Titled:
 
 
 def _flow(iterations: Sequence[RoundSummary]) -> Titled:
-    """Table of how many solutions were translated from each method into each other one."""
+    """Table of samples by method and translations by pair of methods: drawn, correct, and rows."""
     rows = []
     for point in iterations:
         pairs = {

@@ -79,9 +79,8 @@ def measure(improved: Sequence[Improvement]) -> dict[str, Any]:
 
     Returns:
         Accuracy of first and last attempts, the number of answers that were corrected or broken,
-        own
-        updates, how the conversations ended, precision and recall of the policy's feedback that an
-        attempt is wrong, and accuracy by problem group.
+        own updates, how the conversations ended, precision and recall of the policy's feedback that
+        an attempt is wrong, and accuracy by problem group.
     """
     splits: dict[str, list[Improvement]] = defaultdict(list)
     for each in improved:
