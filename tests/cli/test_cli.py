@@ -136,6 +136,7 @@ def test_a_run_with_nothing_owed_loads_neither_dagster_nor_a_plotter(finished):
     assert loaded.isdisjoint({"dagster", "matplotlib", "torch"})
 
 
+@pytest.mark.kills
 def test_what_was_wiped_in_dagster_or_is_new_to_it_is_reported_again(finished):
     import dagster as dg
 
@@ -398,6 +399,7 @@ def test_a_preset_is_written_and_run_by_one_command_which_can_be_given_again(pla
 # -- doctor ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.kills
 def test_doctor_proves_the_controls_and_says_that_programs_can_run(place, docker_host):
     environment = {**os.environ} | ({"DOCKER_HOST": docker_host} if docker_host else {})
     done = selftrain("doctor", "--json", env=environment)

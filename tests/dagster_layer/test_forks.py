@@ -1,10 +1,12 @@
 """A fork through Dagster: each asset has the settings of its round."""
 
 import dagster as dg
+import pytest
 
 from selftrain_assets.component import SelfTraining
 
 
+@pytest.mark.kills
 def test_rounds_after_the_fork_have_its_changes(laboratory):
     source = laboratory()
     assert source.round("iter-001").success

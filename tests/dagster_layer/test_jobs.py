@@ -109,6 +109,7 @@ def test_a_setting_that_does_not_fit_is_one_sentence(laboratory, settings, sente
     assert sentence in failure(result)
 
 
+@pytest.mark.kills
 def test_the_audit_of_a_report_says_what_is_lost(laboratory):
     lab_ = laboratory(rounds=1)
     lab_.round("iter-001")
@@ -132,6 +133,7 @@ def test_the_audit_of_a_report_says_what_is_lost(laboratory):
     assert "restore it from a copy" in found.metadata["findings"].value
 
 
+@pytest.mark.kills
 def test_policy_and_checkpoint_agree_in_the_event_log_too(laboratory):
     lab_ = laboratory()
     lab_.round("iter-001")

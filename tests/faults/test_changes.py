@@ -253,6 +253,7 @@ def test_after_filter_and_verifier_changed_each_count_is_of_one_version(again, d
     is_whole(run)
 
 
+@pytest.mark.kills
 def test_in_the_end_it_is_the_same_as_if_nothing_else_had_ever_been_asked(
     again, experiment, tmp_path, drawn, trainings
 ):

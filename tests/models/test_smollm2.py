@@ -30,6 +30,8 @@ from selftrain_assets.store import Store
 from selftrain_assets.trainers.examples import IGNORED, tokenize
 from tests.lab import read_samples
 
+# unpacking it and taking it round the loop takes minutes
+pytestmark = pytest.mark.kills
 QUESTIONS = ["What is the capital of France?", "Name a fruit."]
 CHATS = {  # a system message, and what a person says
     "short": ("", "What is the capital of France?"),

@@ -304,6 +304,7 @@ def test_a_live_writer_leaves_no_orphan(copy):
     assert [f.kind for f in audited(copy).findings] == ["orphan"]
 
 
+@pytest.mark.kills
 @settings(max_examples=15)
 @given(st.data())
 def test_any_flipped_byte_of_a_kept_file_is_found(finished, tmp_path_factory, data):

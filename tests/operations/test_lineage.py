@@ -76,6 +76,7 @@ def test_every_row_leads_to_its_sample_prompt_seed_and_verdict(run, lineage, sco
             assert {v.facts["outcome"] for v in of(sample, "verdict")} == {"pass"}
 
 
+@pytest.mark.kills
 def test_forward_is_exactly_what_the_tables_say(run, lineage):
     datasets = list(lineage.of("dataset"))
     entered = {

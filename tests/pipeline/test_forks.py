@@ -187,6 +187,7 @@ def test_a_fork_needs_nothing_of_its_source_and_the_collector_knows_it(opened, i
     )
 
 
+@pytest.mark.kills
 def test_what_the_source_retracted_is_in_no_fork(opened, idle):
     source = opened(recipe=ACCUMULATING)
     run_rounds(source, [1])

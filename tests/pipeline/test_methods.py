@@ -474,6 +474,7 @@ def test_weights_of_a_method_answer_to_its_own_rows_alone(mmst):
     assert after["marked"] == before["marked"]
 
 
+@pytest.mark.kills
 def test_the_engine_is_opened_with_the_weights_of_the_method_that_is_asked_for(mmst, monkeypatch):
     run = mmst(**APART)
     run_rounds(run, [1])

@@ -215,6 +215,7 @@ def test_where_a_teacher_stands_and_how_it_is_asked_is_not_who_it_is(server, ope
     assert {stage: run.need("iter-001", stage).key for stage in made} == made
 
 
+@pytest.mark.kills
 def test_another_api_or_revision_is_another_teacher(server, opened):
     teachers = set()
     for number, change in enumerate(({}, {"api": "completions"}, {"revision": "of May"}), 1):

@@ -63,6 +63,7 @@ def findings(run):
     return [(f.kind, f.sentence) for f in inspector.findings]
 
 
+@pytest.mark.kills
 def test_the_audit_names_a_student_whose_teacher_has_changed(opened):
     run_rounds(opened("master"), [1])
     student = opened("student", recipe=TAUGHT, rounds=1)

@@ -179,6 +179,7 @@ def test_what_the_teacher_says_badly_is_dropped_by_its_reason(server, taught):
     assert sum(endings.values()) == 48
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("setting", ["feedback", "improver"])
 def test_a_model_that_the_server_does_not_have_is_told_by_its_own_setting(server, taught, setting):
     misspelt = {"base_url": server.url, "model": "arithmetik", "retries": 0}

@@ -70,6 +70,7 @@ def accuracy(run):
     return fmean(s.greedy for s in scores if s.split == "test")
 
 
+@pytest.mark.kills
 def test_finished_points_are_compared_seed_by_seed_and_the_others_named(points, tmp_path):
     runs = points(
         {"steps-2-seed-0", "steps-2-seed-1", "steps-3-seed-0", "steps-3-seed-1", "steps-4-seed-0"}

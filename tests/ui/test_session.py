@@ -150,6 +150,7 @@ def test_the_report_shows_its_figure_inline(dev, person, backfilled):
     dialog.get_by_role("button", name="Close").click()
 
 
+@pytest.mark.kills
 def test_a_stage_that_fails_says_why_and_only_the_rest_runs_again(dev, person, failed):
     person.page.goto(f"{dev.url}/runs/{failed}")
     said = person.page.get_by_text("lab-answers.json cannot be read as JSON").first

@@ -99,6 +99,7 @@ def test_the_code_of_the_card_loads_the_checkpoint(
     assert not list((tmp_path / "out").rglob(NOTES_FILE))
 
 
+@pytest.mark.kills
 def test_each_method_has_a_folder_that_loads(exported_runs, tmp_path):
     import torch
     from peft import PeftModel
