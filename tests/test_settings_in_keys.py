@@ -3,7 +3,7 @@ another value.
 
 A stage is asked for its key as when a finished experiment runs again, with all that it is made from
 as it was. What changes there reaches the stages behind it through its digest, which
-`test_what_is_made_from_something_else_has_another_key` covers.
+`test_what_is_made_from_something_else_is_made_anew` covers.
 """
 
 from __future__ import annotations
