@@ -82,10 +82,11 @@ def implementation_of(recipe: Recipe | type[Recipe]) -> RecipeImplementation:
 def _loaded(module: str) -> RecipeImplementation:
     try:
         found = getattr(import_module(module), "IMPLEMENTATION", None)
-    except ImportError as error:
+    except Exception as error:  # whatever a person's module raises
         raise UserError(
-            f"recipe: its implementation, module {module}, cannot be imported ({error}); put its"
-            " folder on PYTHONPATH, or install its package"
+            f"recipe: its implementation, module {module}, cannot be imported"
+            f" ({type(error).__name__}: {error}); mend it, put its folder on PYTHONPATH, or install"
+            " its package"
         ) from error
     if not isinstance(found, RecipeImplementation):
         raise UserError(

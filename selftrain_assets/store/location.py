@@ -40,7 +40,7 @@ def check_format(root: Path) -> None:
         return
     try:
         version = int(json.loads(path.read_text())["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise IntegrityError(
             f'{path} does not say the format of the store; write {{"format": {FORMAT}}} into it'
         ) from error
