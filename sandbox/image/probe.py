@@ -8,11 +8,12 @@ import ctypes
 import os
 import resource
 import socket
+from collections.abc import Callable
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def refused(action):
+def refused(action: Callable[[], object]) -> bool:
     """Whether the system refuses it."""
     try:
         return action() is False
@@ -20,12 +21,12 @@ def refused(action):
         return True
 
 
-def call(*args):
+def call(*args: object) -> bool:
     """A system call by its number on x86-64; False if refused."""
     return libc.syscall(*args) != -1
 
 
-def adoption_is_filtered():
+def adoption_is_filtered() -> bool:
     """Whether the filter refuses CLONE_PARENT before the kernel refuses CLONE_SIGHAND alone.
 
     By CLONE_PARENT a child would become the runner's.
@@ -33,13 +34,13 @@ def adoption_is_filtered():
     return libc.syscall(56, 0x8000 | 0x800 | 17, 0, 0, 0, 0) == -1 and ctypes.get_errno() == 1
 
 
-def status(name):
+def status(name: str) -> str | None:
     """A line of the kernel's account of this process; not every kernel has each."""
     with open("/proc/self/status") as file:
         return next((line.split()[1] for line in file if line.startswith(name + ":")), None)
 
 
-def writable():
+def writable() -> list[str]:
     """Top-level folders and device folders in which a file can be made."""
     found = []
     for place in [
@@ -62,7 +63,7 @@ def writable():
     return found
 
 
-def mounts():
+def mounts() -> list[str]:
     """Mount points that hold files of the host: none but the three that Docker always makes."""
     known = ("/proc", "/sys", "/dev", "/tmp", "/etc/resolv.conf", "/etc/hostname", "/etc/hosts")
     with open("/proc/self/mountinfo") as file:

@@ -44,7 +44,7 @@ MODEL, TASK_PROMPT, SAMPLING = (
 def _of_model(text: str, preset: str, model: str) -> str:
     from selftrain_assets.models.lengths import suitable_max_tokens
     from selftrain_assets.models.loading import resolve_model
-    from selftrain_assets.models.thinking import tokenizer_of
+    from selftrain_assets.models.tokenization import cached_tokenizer
 
     if MODEL not in text:
         raise UserError(
@@ -53,7 +53,7 @@ def _of_model(text: str, preset: str, model: str) -> str:
         )
     ref = resolve_model(model)
     text = text.replace(MODEL, f"  model: {json.dumps(model)}\n")
-    if tokenizer_of(ref).chat_template:
+    if cached_tokenizer(ref).chat_template:
         text = text.replace(
             TASK_PROMPT,
             "    chat: true             # by the chat template of the model\n    template:"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
@@ -43,6 +43,10 @@ from selftrain_assets.models.tokenization import (
     load_tokenizer,
     tokenizer_digest,
 )
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from transformers import PreTrainedTokenizerBase
 
 PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
 SEEDS = 2**31
@@ -105,7 +109,7 @@ class OpenAIEngine:
         self._server, self._model, self._api, self._frames = server, model, api, frames
         self._name = model or ""
         self._adapter: Path | None = None
-        self._tokenizer: Any = None
+        self._tokenizer: PreTrainedTokenizerBase | None = None
         self._spaced = False  # does the server's text begin with a space that decoding leaves out?
         self._digest: str | None = None  # of the tokenizer whose ids the server gives
         self._ends: list[int] = []
@@ -274,7 +278,7 @@ class OpenAIEngine:
         bodies: list[tuple[Request, dict[str, Any]]],
         stop: tuple[str, ...],
         deliver: Callable[[Completion], None],
-    ):
+    ) -> None:
         from anyio import create_task_group
         from openai import AsyncOpenAI
 
@@ -309,7 +313,7 @@ class OpenAIEngine:
             )
 
     async def _ask(
-        self, client: Any, request: Request, body: dict[str, Any], stop: tuple[str, ...]
+        self, client: AsyncOpenAI, request: Request, body: dict[str, Any], stop: tuple[str, ...]
     ) -> Completion:
         from openai import OpenAIError
 
@@ -432,7 +436,7 @@ def _has(root: str | None, ref: ModelRef) -> bool:
     return not (ref.directory / NOTES_FILE).exists()
 
 
-def _loses_first_space(tokenizer: Any) -> bool:
+def _loses_first_space(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether decoding drops the space before the first token.
 
     The tokens of some tokenizers have no spaces; decoding puts them between words but not before

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.errors import ModelError
 from selftrain_assets.domain.sampling import DrawSettings
@@ -21,13 +21,16 @@ from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.engines.protocol import Engine, check_length, distinct
 from selftrain_assets.models.tokenization import decode, encode_completion, encode_prompt
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 
 def within_budget(
     engine: Engine,
     requests: Sequence[Request],
     sampling: DrawSettings,
     marks: Marks | None,
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerBase | None,
 ) -> Iterator[Completion]:
     """`Engine.generate` with a limit on thoughts.
 
@@ -109,7 +112,10 @@ def _begun(drawn: Sequence[int], closing: Sequence[int]) -> int:
 
 
 def _up_to_stop(
-    completion: Completion, continues: Sequence[int], stops: Sequence[str], tokenizer: Any
+    completion: Completion,
+    continues: Sequence[int],
+    stops: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
 ) -> Completion:
     """Cut a completion at a stop text that began before the budget and ended behind it.
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
@@ -23,6 +23,10 @@ from selftrain_assets.models.tokenization import (
     load_tokenizer,
     tokenizer_digest,
 )
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class TransformersSettings(Execution):
@@ -54,7 +58,9 @@ class TransformersEngine:
     the requests beside it, up to rounding.
     """
 
-    def __init__(self, model, tokenizer, batch_size: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_size: int
+    ) -> None:
         self._model, self._tokenizer, self._batch_size = model, tokenizer, batch_size
         self._digest = tokenizer_digest(tokenizer)
 
@@ -174,10 +180,12 @@ class _StopText:
     transformers' `stop_strings` refuses word-level tokenizers and also looks at the prompt.
     """
 
-    def __init__(self, tokenizer, width: int, stops: tuple[str, ...]) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, width: int, stops: tuple[str, ...]
+    ) -> None:
         self._tokenizer, self._width, self._stops = tokenizer, width, stops
 
-    def __call__(self, input_ids, scores, **_):
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
         import torch
 
         texts = [decode(self._tokenizer, tokens) for tokens in input_ids[:, self._width :].tolist()]
@@ -192,13 +200,13 @@ class _GumbelMax:
     Called by `generate` once per new token with scores of shape (batch, vocabulary).
     """
 
-    def __init__(self, seeds: list[int], sampling: DrawSettings, device) -> None:
+    def __init__(self, seeds: list[int], sampling: DrawSettings, device: torch.device) -> None:
         import torch
 
         self._sampling = sampling
         self._generators = [torch.Generator(device=device).manual_seed(seed) for seed in seeds]
 
-    def __call__(self, input_ids, scores):
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         import torch
 
         logits = truncate(
@@ -213,7 +221,7 @@ class _GumbelMax:
         return logits - torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
 
 
-def truncate(logits, top_k: int, top_p: float):
+def truncate(logits: torch.Tensor, top_k: int, top_p: float) -> torch.Tensor:
     """Set all but the top-k, then all but the smallest set of probability top_p, to -inf.
 
     Shape (batch, vocabulary).

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selftrain_assets.domain.errors import ModelError
 from selftrain_assets.domain.sampling import at_stop
@@ -25,6 +25,10 @@ from selftrain_assets.models.tokenization import (
     tokenless,
 )
 from selftrain_assets.runtime.worker import open_replies, open_requests
+
+if TYPE_CHECKING:
+    from vllm import RequestOutput, SamplingParams
+    from vllm.lora.request import LoRARequest
 
 Order = dict[str, Any]
 Reply = Callable[[Order], None]
@@ -49,7 +53,7 @@ class Worker:
             EngineArgs(directory, generation_config="vllm", disable_log_stats=True, **arguments)
         )
         self._adapters: dict[str, int] = {}
-        self._adapter: Any = None
+        self._adapter: LoRARequest | None = None
 
     def describe(self) -> Order:
         """What the engine says of itself, once it is ready."""
@@ -110,7 +114,7 @@ class Worker:
         check_length(problem, len(ids), max_tokens, self._engine.model_config.max_model_len)
         return ids
 
-    def _parameters(self, seed: int, sampling: dict[str, Any]):
+    def _parameters(self, seed: int, sampling: dict[str, Any]) -> SamplingParams:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
@@ -128,7 +132,7 @@ class Worker:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def _completion(self, output, before: list[int], stops: list[str]) -> list[Any]:
+    def _completion(self, output: RequestOutput, before: list[int], stops: list[str]) -> list[Any]:
         """The fields of a Completion, whose tokens continue those `before`.
 
         Its text is decoded as a whole, as in the other engines: vLLM's own may begin with the white

@@ -13,7 +13,7 @@ from selftrain_assets.domain.prompts import Frame, PromptSettings, Turn
 from selftrain_assets.domain.thinking import without_thought
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.templates import is_dated, render, variables
-from selftrain_assets.models.tokenization import learnt_end, load_tokenizer
+from selftrain_assets.models.tokenization import cached_tokenizer, learnt_end
 
 MESSAGE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the message in a chat template
 SET_HERE = (
@@ -53,7 +53,7 @@ class _Chat:
                 {"role": "assistant", "content": answer},
             ]
         messages.append({"role": "user", "content": message})
-        return render(_tokenizer(self.ref), messages, self.moment, json.loads(self.arguments))
+        return render(cached_tokenizer(self.ref), messages, self.moment, json.loads(self.arguments))
 
 
 def chat_frame(
@@ -93,18 +93,13 @@ def check_frame(
 
 def reads_clock(ref: ModelRef) -> bool:
     """Do the model's chats say what day it is?"""
-    return bool(_tokenizer(ref).chat_template) and is_dated(_tokenizer(ref))
+    return bool(cached_tokenizer(ref).chat_template) and is_dated(cached_tokenizer(ref))
 
 
 def _chat(ref: ModelRef, settings: PromptSettings, moment: datetime) -> _Chat:
     return _Chat(
         ref, settings.system, json.dumps(settings.template_arguments, sort_keys=True), moment
     )
-
-
-@lru_cache(maxsize=16)
-def _tokenizer(ref: ModelRef):
-    return load_tokenizer(ref)
 
 
 @lru_cache(maxsize=64)
@@ -128,7 +123,7 @@ def _framed(chat: _Chat, turns: tuple[Turn, ...]) -> Frame:
 
 
 def _check_template(chat: _Chat) -> None:
-    tokenizer = _tokenizer(chat.ref)
+    tokenizer = cached_tokenizer(chat.ref)
     if not tokenizer.chat_template:
         raise UserError(
             f"prompt.chat: the tokenizer of {chat.ref.directory} has no chat template; leave chat"

@@ -18,6 +18,8 @@ from selftrain_assets.domain.errors import ModelError, UserError, nearest
 from selftrain_assets.models.finiteness import require_finite, weight_files
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from selftrain_assets.models.loading import ModelRef
     from selftrain_assets.trainers.sft import Lora
 
@@ -26,6 +28,9 @@ DTYPES = ("F64", "F32", "F16", "BF16")
 """Of weights as safetensors names them; any other is quantised."""
 SHOWN = 3  # names of weights
 LONGEST = 200  # characters of what a library says
+
+FileStates = tuple[tuple[str, int, int], ...]
+"""Names, sizes and times of change of the files of a model, in order."""
 
 
 def require_usable(ref: ModelRef) -> None:
@@ -73,8 +78,7 @@ def require_device(setting: str, device: str) -> None:
         raise UserError(f"{setting}: cuda, and torch finds no GPU on this machine; set auto or cpu")
 
 
-def _state(directory: Path) -> tuple[tuple[str, int, int], ...]:
-    """Changes with any file of the model."""
+def _state(directory: Path) -> FileStates:
     return tuple(
         sorted(
             (p.name, p.stat().st_size, p.stat().st_mtime_ns)
@@ -105,7 +109,7 @@ def _quantisation(config: dict[str, Any]) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _inspected(directory: Path, state: tuple) -> None:
+def _inspected(directory: Path, state: FileStates) -> None:
     config = _config(directory)
     if (directory / "adapter_config.json").exists():
         raise ModelError(
@@ -176,7 +180,7 @@ def _require_float_weights(directory: Path) -> None:
                 )
 
 
-def _on_meta(directory: Path) -> tuple[Any, dict[str, Any]]:
+def _on_meta(directory: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model without its numbers, and what transformers reports about loading its weights."""
     from transformers import AutoModelForCausalLM
 
@@ -228,7 +232,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _require_targets(directory: Path, state: tuple, lora: Lora, setting: str) -> None:
+def _require_targets(directory: Path, state: FileStates, lora: Lora, setting: str) -> None:
     from peft import inject_adapter_in_model
     from torch.nn import Embedding, Linear
     from transformers.pytorch_utils import Conv1D

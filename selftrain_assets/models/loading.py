@@ -9,13 +9,17 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from selftrain_assets.domain.errors import ModelError, UserError
 from selftrain_assets.domain.random_init import ScratchModel
 from selftrain_assets.models import scratch, smollm2
 from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.models.tokenization import end_tokens, load_tokenizer, quiet, tokenless
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
 
 # Read by the OpenMP runtime when torch is imported, which happens below: threads that wait for one
 # another sleep instead of spinning. Beside any other busy process, spinning makes small models many
@@ -138,7 +142,7 @@ def load_model(
     merge: bool = True,
     attention: str | None = None,
     quantization: Literal["nf4"] | None = None,
-):
+) -> PreTrainedModel:
     """The model on its device, in evaluation mode.
 
     `merge` folds an adapter into the weights, which is what sampling wants; training goes on with
@@ -186,7 +190,7 @@ def load_model(
     return model.to(device).eval()
 
 
-def _in_four_bits(kind: str, device: str, dtype: Any) -> dict[str, Any]:
+def _in_four_bits(kind: str, device: str, dtype: torch.dtype) -> dict[str, Any]:
     """How transformers is told to quantise what it loads, as QLoRA does (arXiv 2305.14314)."""
     from transformers import BitsAndBytesConfig
 

@@ -12,9 +12,14 @@ import argparse
 import random
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selftrain_assets.tasks.expressions import FINAL_ANSWER_MARK, solve
 from selftrain_assets.tasks.word_problem_templates import CONTAINERS, NAMES, TEMPLATES, THINGS
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PROMPT = "Q: {question} A:"
 HIDDEN, LAYERS, HEADS, MAX_POSITIONS = 96, 3, 3, 512
@@ -47,7 +52,7 @@ def vocabulary() -> list[str]:
     ]
 
 
-def build_tokenizer():
+def build_tokenizer() -> PreTrainedTokenizerFast:
     """Word-level, lower-cased, one token per digit; decoding joins the digits of a number again."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -169,7 +174,9 @@ def pretrain(output: Path, steps: int, batch: int, seed: int, learning_rate: flo
     return accuracy
 
 
-def _collate(tokenizer, pairs):
+def _collate(
+    tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]]
+) -> dict[str, torch.Tensor]:
     import torch
 
     rows = []
@@ -192,7 +199,9 @@ def _collate(tokenizer, pairs):
     }
 
 
-def _greedy_accuracy(model, tokenizer, pairs) -> float:
+def _greedy_accuracy(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]]
+) -> float:
     model.eval()
     batch = tokenizer(
         [p for p, _ in pairs],

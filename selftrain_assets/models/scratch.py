@@ -7,12 +7,16 @@ directory that is there is never made anew.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.random_init import ScratchModel
 from selftrain_assets.models.smollm2 import cache
 from selftrain_assets.runtime.files import prepared_folder
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedConfig
 
 END = "<end>"
 
@@ -45,7 +49,7 @@ def _make(spec: ScratchModel, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _bytes():
+def _bytes() -> Tokenizer:
     """A tokenizer with one token for each byte, and one for the end."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
@@ -59,7 +63,7 @@ def _bytes():
     return tokenizer
 
 
-def _config(spec: ScratchModel, tokens: int, end: int) -> Any:
+def _config(spec: ScratchModel, tokens: int, end: int) -> PreTrainedConfig:
     from transformers import GPT2Config, LlamaConfig
 
     inner = spec.inner or 4 * spec.width

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
+    from transformers import PreTrainedTokenizerBase
 
 Message = Mapping[str, str]
 NEVER = datetime(2000, 1, 1)
@@ -13,7 +17,7 @@ NEVER = datetime(2000, 1, 1)
 
 
 def render(
-    tokenizer,
+    tokenizer: PreTrainedTokenizerBase,
     messages: Sequence[Message],
     moment: datetime = NEVER,
     arguments: Mapping[str, Any] | None = None,
@@ -29,21 +33,21 @@ def render(
     )
 
 
-def variables(tokenizer) -> set[str]:
+def variables(tokenizer: PreTrainedTokenizerBase) -> set[str]:
     """Names that the chat template reads from outside."""
     from jinja2 import meta
 
     return meta.find_undeclared_variables(_parsed(tokenizer))
 
 
-def is_dated(tokenizer) -> bool:
+def is_dated(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Does the chat template read the clock?"""
     from jinja2 import nodes
 
     return any(name.name == "strftime_now" for name in _parsed(tokenizer).find_all(nodes.Name))
 
 
-def _parsed(tokenizer):
+def _parsed(tokenizer: PreTrainedTokenizerBase) -> nodes.Template:
     """The syntax tree, read with the extensions that transformers gives to templates."""
     from transformers.utils.chat_template_utils import _compile_jinja_template
 
@@ -51,7 +55,7 @@ def _parsed(tokenizer):
     return _compile_jinja_template(template).environment.parse(template)
 
 
-def chat_openings(tokenizer) -> tuple[str, ...]:
+def chat_openings(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
     """Texts with one of which every chat of the template begins.
 
     They are its first added token, or all that stands before what is said. There is none without a
@@ -68,7 +72,7 @@ def chat_openings(tokenizer) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def turn_end(tokenizer) -> str | None:
+def turn_end(tokenizer: PreTrainedTokenizerBase) -> str | None:
     """The token that the chat template puts behind the last message of an assistant.
 
     None where there is no template, or no such token. What stands behind an earlier message may be
@@ -91,7 +95,7 @@ def turn_end(tokenizer) -> str | None:
     return found if _first_token(rest, tokenizer) else None
 
 
-def _first_token(text: str, tokenizer) -> str | None:
+def _first_token(text: str, tokenizer: PreTrainedTokenizerBase) -> str | None:
     """The added token that a text begins with."""
     tokens: Iterable[str] = (token.content for token in tokenizer.added_tokens_decoder.values())
     found = [

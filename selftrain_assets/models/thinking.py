@@ -7,12 +7,15 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.thinking import TABLE, UNCLOSED, Marks, known_marks, thought_in
 from selftrain_assets.domain.types import Completion
 from selftrain_assets.models.loading import ModelRef
-from selftrain_assets.models.tokenization import decode, load_tokenizer
+from selftrain_assets.models.tokenization import cached_tokenizer, decode
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +25,6 @@ class Answer:
     start: int | None
     token: int | None
     finish_reason: str
-
-
-@lru_cache(maxsize=16)
-def tokenizer_of(ref: ModelRef) -> Any:
-    """The tokenizer of a model, loaded once."""
-    return load_tokenizer(ref)
 
 
 def _may_think(ref: ModelRef) -> bool:
@@ -62,13 +59,18 @@ def marks_of(ref: ModelRef) -> Marks | None:
     """
     if not _may_think(ref):
         return None
-    tokenizer = tokenizer_of(ref)
+    tokenizer = cached_tokenizer(ref)
     template = tokenizer.chat_template or ""
     templates = template.values() if isinstance(template, dict) else [template]
     return known_marks([*map(str, tokenizer.added_tokens_encoder), *templates])
 
 
-def answer_of(completion: Completion, prompt: str, marks: Marks | None, tokenizer: Any) -> Answer:
+def answer_of(
+    completion: Completion,
+    prompt: str,
+    marks: Marks | None,
+    tokenizer: PreTrainedTokenizerBase | None,
+) -> Answer:
     """The answer of a completion of this prompt.
 
     Its token is None where it begins within one, and where no tokens are known.
@@ -76,14 +78,17 @@ def answer_of(completion: Completion, prompt: str, marks: Marks | None, tokenize
     thought = thought_in(completion.text, marks, marks.opened_by(prompt)) if marks else None
     if thought is None:
         return Answer(None, None, completion.finish_reason)
-    known = completion.tokens if tokenizer is not None else None
-    token = token_at(tokenizer, known, thought.answer_start) if known is not None else None
+    token = (
+        None
+        if tokenizer is None or completion.tokens is None
+        else token_at(tokenizer, completion.tokens, thought.answer_start)
+    )
     return Answer(
         thought.answer_start, token, completion.finish_reason if thought.closed else UNCLOSED
     )
 
 
-def token_at(tokenizer: Any, tokens: Sequence[int], start: int) -> int | None:
+def token_at(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], start: int) -> int | None:
     """Index of the token that begins at this character of the decoded text; None where none does.
 
     It is looked for from the end, since answers are short and thoughts are long.

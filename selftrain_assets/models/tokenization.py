@@ -15,6 +15,8 @@ from selftrain_assets.domain.identity import KEY_LENGTH
 from selftrain_assets.models.templates import chat_openings, turn_end
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
     from selftrain_assets.models.loading import ModelRef
 
 WORD = "\N{LOWER ONE EIGHTH BLOCK}"
@@ -26,7 +28,7 @@ ANCHORS = ("\n", "=", "a", "0", ".", "|")
 not grow together with it counts."""
 
 
-def load_tokenizer(ref: ModelRef):
+def load_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
     """The tokenizer, padding on the left for decoding.
 
     Where it names no end token that is the model's first; where it has no padding token, or one
@@ -53,10 +55,16 @@ def load_tokenizer(ref: ModelRef):
     return tokenizer
 
 
+@lru_cache(maxsize=16)
+def cached_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
+    """The same, loaded once; for callers that change nothing in it."""
+    return load_tokenizer(ref)
+
+
 # -- ids of texts ----------------------------------------------------------------------------------
 
 
-def encode_prompt(tokenizer, prompt: str) -> list[int]:
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
     """Token ids of a prompt, for sampling and training alike.
 
     Nothing is put before a chat, whose template brings what it is to have, nor before a prompt that
@@ -73,7 +81,7 @@ def encode_prompt(tokenizer, prompt: str) -> list[int]:
 
 
 @lru_cache(maxsize=16)
-def _chat_openings(tokenizer) -> tuple[str, ...]:
+def _chat_openings(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
     return chat_openings(tokenizer)
 
 
@@ -83,7 +91,7 @@ def _without_what_is_appended(ids: list[int], text: list[int]) -> list[int]:
     return ids[: next(starts, len(ids) - len(text)) + len(text)]
 
 
-def encode_completion(tokenizer, text: str) -> list[int]:
+def encode_completion(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Token ids of a text that continues a prompt.
 
     There is no begin token or space before it that is not in it, and no end token behind it. Added
@@ -97,7 +105,7 @@ def encode_completion(tokenizer, text: str) -> list[int]:
 
 
 @lru_cache(maxsize=16)
-def _added_tokens(tokenizer) -> re.Pattern[str] | None:
+def _added_tokens(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str] | None:
     """Finds the tokens that are looked for in a text before it is split into others."""
     names = sorted(
         (token.content for token in tokenizer.added_tokens_decoder.values()), key=len, reverse=True
@@ -105,7 +113,7 @@ def _added_tokens(tokenizer) -> re.Pattern[str] | None:
     return re.compile(f"({'|'.join(map(re.escape, names))})") if names else None
 
 
-def _continued(tokenizer, text: str) -> list[int]:
+def _continued(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Of a text without added tokens.
 
     Where the tokenizer may have put a space before it, the ids are those that it has behind another
@@ -124,7 +132,7 @@ def _continued(tokenizer, text: str) -> list[int]:
     return ids
 
 
-def _is_behind(tokenizer, anchor: str, ids: list[int]) -> bool:
+def _is_behind(tokenizer: PreTrainedTokenizerBase, anchor: str, ids: list[int]) -> bool:
     """Is the anchor among the ids?
 
     Some tokenizers drop white space at the start, or do not know it.
@@ -132,7 +140,7 @@ def _is_behind(tokenizer, anchor: str, ids: list[int]) -> bool:
     return tokenizer.unk_token_id not in ids and tokenizer.decode(ids).strip(" ") == anchor
 
 
-def encode_ended(tokenizer, text: str, ended_by: str | None) -> list[int]:
+def encode_ended(tokenizer: PreTrainedTokenizerBase, text: str, ended_by: str | None) -> list[int]:
     """Token ids of a completion and of what is learnt to end it.
 
     Args:
@@ -149,7 +157,7 @@ def encode_ended(tokenizer, text: str, ended_by: str | None) -> list[int]:
     )
 
 
-def end_id(tokenizer, name: str) -> int | None:
+def end_id(tokenizer: PreTrainedTokenizerBase, name: str) -> int | None:
     """The id of an end token; None for a text that is no token.
 
     The tokenizer may split an end token where it stands in a text.
@@ -162,7 +170,7 @@ def end_id(tokenizer, name: str) -> int | None:
     return token if is_one or len(encode_completion(tokenizer, name)) > 1 else None
 
 
-def end_name(tokenizer, token: int) -> str:
+def end_name(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
     """What an end token is called where it is kept (`ended_by`), and found again by (`end_id`)."""
     return tokenizer.convert_ids_to_tokens(token)
 
@@ -170,7 +178,7 @@ def end_name(tokenizer, token: int) -> str:
 # -- texts of ids ----------------------------------------------------------------------------------
 
 
-def decode(tokenizer, tokens: Sequence[int]) -> str:
+def decode(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> str:
     """The text of drawn tokens behind a prompt.
 
     Special tokens that mark a thought or a channel are part of it, as is the space before its first
@@ -332,7 +340,7 @@ def _padding_name(ref: ModelRef) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _config(ref: ModelRef):
+def _config(ref: ModelRef) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     try:
@@ -348,7 +356,7 @@ def _said(error: Exception) -> str:
 
 
 @lru_cache(maxsize=8)
-def tokenizer_digest(tokenizer) -> str:
+def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
     """Identifies what token ids mean.
 
     With equal digests, equal ids have equal texts and equal texts have equal ids.

@@ -11,8 +11,7 @@ from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.selection import Selection, take_share
 from selftrain_assets.domain.types import Row, Sample, VerdictMembership
 from selftrain_assets.models.loading import resolve_model
-from selftrain_assets.models.thinking import tokenizer_of
-from selftrain_assets.models.tokenization import tokenizer_digest
+from selftrain_assets.models.tokenization import cached_tokenizer, tokenizer_digest
 from selftrain_assets.pipeline import checks
 from selftrain_assets.pipeline.diagnostics import VERSION, concentration, leaks_in_selection
 from selftrain_assets.pipeline.diversity import diversity
@@ -215,7 +214,9 @@ def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -
     other_rows = ws.load_records(
         [*human, *(row for rows in mixed.values() for row in rows if row.key not in known)], Row
     )
-    ends = LearntEnds(tokenizer_digest(tokenizer_of(resolve_model(run.config.model))), _stops(run))
+    ends = LearntEnds(
+        tokenizer_digest(cached_tokenizer(resolve_model(run.config.model))), _stops(run)
+    )
     rows = training_rows(ws, chosen, samples, prompts, ends, other_rows)
     return Selected(rows, verified, samples, prompts, correct, chosen, other_rows, mixed)
 

@@ -22,8 +22,8 @@ from selftrain_assets.engines.openai_engine import OpenAIEngine
 from selftrain_assets.engines.thinking import within_budget
 from selftrain_assets.models.fitness import require_usable
 from selftrain_assets.models.loading import ModelRef, Policy
-from selftrain_assets.models.thinking import answer_of, marks_of, tokenizer_of
-from selftrain_assets.models.tokenization import check_tokenizer
+from selftrain_assets.models.thinking import answer_of, marks_of
+from selftrain_assets.models.tokenization import cached_tokenizer, check_tokenizer
 from selftrain_assets.pipeline.fitness import require_fit
 from selftrain_assets.pipeline.run import Clock, Run
 from selftrain_assets.recipes.teachers import ServedTeacher
@@ -289,7 +289,7 @@ def _samples(
     Raises:
         InfraError: The engine returned a key that was not requested, or one key twice.
     """
-    tokenizer, own_marks = (tokenizer_of(model), marks_of(model)) if model else (None, None)
+    tokenizer, own_marks = (cached_tokenizer(model), marks_of(model)) if model else (None, None)
     described = engine.describe()
     name = f"{described.name} {described.version}"
     for _, sampling, requests in windows:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -103,7 +103,7 @@ class Published(Identity):
     seed: int = Field(0, ge=0, description="seed of the splits and of the choice of problems")
 
     @model_validator(mode="after")
-    def _test_stays_test(self):
+    def _test_stays_test(self) -> Self:
         if self.train_share and not self.unsplit:
             raise ValueError(_STAYS_TEST.format(self.type))
         return self

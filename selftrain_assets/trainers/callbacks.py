@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import is_zipfile
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import TrainerCallback, TrainerState
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from selftrain_assets.runtime.faultpoints import fault_point
 from selftrain_assets.runtime.files import remove_folder, write_atomically
 from selftrain_assets.trainers.divergence import require_finite_weights
 from selftrain_assets.trainers.early_stopping import EarlyStopping
 from selftrain_assets.trainers.examples import BatchOrder
+from selftrain_assets.trainers.protocol import Validate
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 STATE = "checkpoint-"  # and the step: the Trainer's name for a state that it resumes from
 
@@ -54,10 +60,14 @@ class Progress(TrainerCallback):
     def __init__(self, on_step: Callable[[int, int], None]) -> None:
         self._on_step = on_step
 
-    def on_train_begin(self, args, state, control, **_):
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         self._on_step(state.global_step, state.max_steps)
 
-    def on_step_end(self, args, state, control, **_):
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         self._on_step(state.global_step, state.max_steps)
 
 
@@ -67,9 +77,16 @@ class Curves(TrainerCallback):
     def __init__(self, on_log: Callable[[int, dict[str, float]], None]) -> None:
         self._on_log = on_log
 
-    def on_log(self, args, state, control, logs=None, **_):
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: object,
+    ) -> None:
         # the last entry is a summary in other terms
-        if state.is_world_process_zero and "loss" in (logs or {}):
+        if state.is_world_process_zero and logs is not None and "loss" in logs:
             self._on_log(state.global_step, {name: float(value) for name, value in logs.items()})
 
 
@@ -82,7 +99,9 @@ class Epochs(TrainerCallback):
     def __init__(self, order: BatchOrder) -> None:
         self._order = order
 
-    def on_epoch_begin(self, args, state, control, **_):
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         self._order.set_epoch(int(state.epoch or 0))
 
 
@@ -96,13 +115,17 @@ class Resumable(TrainerCallback):
     def __init__(self, work: Path, sharded: bool) -> None:
         self._work, self._sharded = work, sharded
 
-    def on_step_end(self, args, state, control, **_):
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         fault_point("after-optimizer-step")
         if self._sharded and state.global_step == state.max_steps:
             # only a model that is being trained can load such a state, and no step is left
             control.should_save = False
 
-    def on_save(self, args, state, control, **_):
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         fault_point("after-trainer-state")
         if not state.is_world_process_zero:
             return
@@ -117,7 +140,14 @@ class KeptStep(TrainerCallback):
     They are kept on disk, so that a resumed run still has them.
     """
 
-    def __init__(self, settings: EarlyStopping, validate, model, tokenizer, work: Path) -> None:
+    def __init__(
+        self,
+        settings: EarlyStopping,
+        validate: Validate | None,
+        model: PreTrainedModel | PeftModel,
+        tokenizer: PreTrainedTokenizerBase,
+        work: Path,
+    ) -> None:
         self._settings, self._validate = settings, validate if settings.rule != "none" else None
         self._model, self._tokenizer, self._work = model, tokenizer, work
         self.scores: list[tuple[int, float]] = []
@@ -138,11 +168,15 @@ class KeptStep(TrainerCallback):
         )
         return reached if dropped or reached.global_step >= max_steps else None
 
-    def on_train_begin(self, args, state, control, **_):
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         # Scores noted after the state that we resume from belong to steps that will be done again.
         self.scores = [pair for pair in self.scores if pair[0] <= state.global_step]
 
-    def on_step_end(self, args, state, control, **_):
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         if self._validate is None or (
             state.global_step % self._settings.every and state.global_step < state.max_steps
         ):
@@ -170,7 +204,7 @@ class KeptStep(TrainerCallback):
         return step
 
 
-def _trained_weights(model) -> dict:
+def _trained_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {
         name: p.detach().cpu().clone() for name, p in model.named_parameters() if p.requires_grad
     }

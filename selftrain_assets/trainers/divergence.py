@@ -15,6 +15,7 @@ from transformers import Trainer, TrainerState, TrainingArguments
 from selftrain_assets.domain.errors import DivergenceError, IntegrityError
 from selftrain_assets.domain.types import Row
 from selftrain_assets.models.finiteness import is_finite
+from selftrain_assets.trainers.examples import Batch
 
 
 class WatchedTrainer(Trainer):
@@ -26,12 +27,16 @@ class WatchedTrainer(Trainer):
 
     _step_loss: torch.Tensor | float = 0.0
 
-    def training_step(self, model, inputs, num_items_in_batch=None):
+    def training_step(
+        self, model: torch.nn.Module, inputs: Batch, num_items_in_batch: float | None = None
+    ) -> torch.Tensor:
         loss = super().training_step(model, inputs, num_items_in_batch)
         self._step_loss = self._step_loss + loss
         return loss
 
-    def _get_grad_norm(self, model, grad_norm=None):
+    def _get_grad_norm(
+        self, model: torch.nn.Module, grad_norm: float | None = None
+    ) -> torch.Tensor | float:
         norm = super()._get_grad_norm(model, grad_norm)
         loss, self._step_loss = self._step_loss, 0.0
         self._require_finite(
@@ -48,12 +53,14 @@ class WatchedTrainer(Trainer):
             step = f"{self.state.global_step + 1} of {self.state.max_steps}"
             raise _divergence(f"the {what} of step {step} is {number}", self.model, self.args)
 
-    def _save_checkpoint(self, model, trial) -> None:
+    def _save_checkpoint(self, model: torch.nn.Module, trial: object) -> None:
         require_finite_weights(self.model, self.args, self.state)
         super()._save_checkpoint(model, trial)
 
 
-def require_finite_weights(model, args: TrainingArguments, state: TrainerState) -> None:
+def require_finite_weights(
+    model: torch.nn.Module, args: TrainingArguments, state: TrainerState
+) -> None:
     """Check that all weights are finite, before they are kept: it reads all that are trained.
 
     Raises:
@@ -69,7 +76,7 @@ def require_finite_weights(model, args: TrainingArguments, state: TrainerState) 
             )
 
 
-def _divergence(happened: str, model, args: TrainingArguments) -> DivergenceError:
+def _divergence(happened: str, model: torch.nn.Module, args: TrainingArguments) -> DivergenceError:
     in_bfloat16 = args.bf16 or any(weight.dtype == torch.bfloat16 for weight in model.parameters())
     precise = ", or execution.dtype: float32 in place of bfloat16" if in_bfloat16 else ""
     return DivergenceError(

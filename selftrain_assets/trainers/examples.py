@@ -9,7 +9,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.errors import IntegrityError, ModelError
 from selftrain_assets.domain.types import Row
@@ -21,7 +21,15 @@ from selftrain_assets.models.tokenization import (
     tokenizer_digest,
 )
 
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
 IGNORED = -100
+
+
+Batch = dict[str, "torch.Tensor"]
+"""Tensors of shape (rows, tokens), by the names that the model and the loss know them by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ FILLER = Example([0, 0], [IGNORED, IGNORED], [0.0, 0.0])
 it and no normaliser counts it."""
 
 
-def tokenize(row: Row, tokenizer, max_length: int) -> Example:
+def tokenize(row: Row, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Example:
     """Tokens of a row, with the weight of each in the loss.
 
     The tokens that were drawn are taken where they are of this tokenizer. Otherwise prompt and
@@ -71,7 +79,7 @@ Weighted = tuple[list[int], list[float | None]]
 """Tokens of a completion, each with its weight; None for one that is not learnt."""
 
 
-def _as_drawn(row: Row, tokenizer) -> Weighted | None:
+def _as_drawn(row: Row, tokenizer: PreTrainedTokenizerBase) -> Weighted | None:
     if row.tokens is None or row.tokenizer != tokenizer_digest(tokenizer):
         return None
     weights: list[float | None] = [row.weight] * len(row.tokens)
@@ -83,7 +91,7 @@ def _as_drawn(row: Row, tokenizer) -> Weighted | None:
     return row.tokens, weights
 
 
-def _of_text(row: Row, tokenizer) -> Weighted:
+def _of_text(row: Row, tokenizer: PreTrainedTokenizerBase) -> Weighted:
     completion: list[int] = []
     weights: list[float | None] = []
     *before, (last, weight_of_last) = _sections(row)
@@ -118,7 +126,7 @@ def _sections(row: Row) -> list[tuple[str, float | None]]:
     return found
 
 
-def pad(examples: Sequence[Example], pad_id: int) -> dict[str, Any]:
+def pad(examples: Sequence[Example], pad_id: int) -> Batch:
     """A batch of shape (rows, longest), padded on the right."""
     import torch
 
@@ -132,7 +140,7 @@ def pad(examples: Sequence[Example], pad_id: int) -> dict[str, Any]:
     }
 
 
-def pack(examples: Sequence[Example]) -> dict[str, Any]:
+def pack(examples: Sequence[Example]) -> Batch:
     """A batch of shape (1, all tokens).
 
     Position ids start again at each row and there is no attention mask: that, with the cache off,

@@ -14,17 +14,22 @@ name would be missed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import cross_entropy, pad
-from transformers.modeling_outputs import CausalLMOutput
+from transformers.modeling_outputs import CausalLMOutput, ModelOutput
 
 from selftrain_assets.trainers.examples import IGNORED
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch.autograd.function import FunctionCtx
+    from transformers import PreTrainedModel
 
 LOGITS_AT_ONCE = 2**26
 """Logits of a chunk: 256 MB in float32. Smaller chunks lose time to adding up the gradient of
@@ -46,7 +51,7 @@ def weighted_loss(
     return (losses * weights).sum()
 
 
-def give_loss(model, example: list[int], chunked: bool = True) -> str:
+def give_loss(model: PreTrainedModel | PeftModel, example: list[int], chunked: bool = True) -> str:
     """Have the model's forward return the loss where it is given `loss_weights`.
 
     Calls without `loss_weights` are not changed. The loss is taken in chunks where the head, run
@@ -63,7 +68,9 @@ def give_loss(model, example: list[int], chunked: bool = True) -> str:
     )
 
     @wraps(forward)  # `generate` reads the signature
-    def with_loss(*args, loss_weights=None, **inputs):
+    def with_loss(
+        *args: Any, loss_weights: torch.Tensor | None = None, **inputs: Any
+    ) -> ModelOutput:
         if loss_weights is None:
             return forward(*args, **inputs)
         # Of the token that comes next; labels are moved, because to cut the last of each row's
@@ -93,11 +100,11 @@ class _Head:
     `vocabulary` is known once it was looked for an `obstacle`.
     """
 
-    def __init__(self, model) -> None:
+    def __init__(self, model: PreTrainedModel) -> None:
         self._model, self.backbone, self._forward = model, model.base_model, model.forward
         self.vocabulary = 0
 
-    def __call__(self, outputs: Any, hidden: torch.Tensor) -> torch.Tensor:
+    def __call__(self, outputs: ModelOutput, hidden: torch.Tensor) -> torch.Tensor:
         """Logits of shape (positions, vocabulary) of `hidden` states of shape (positions, width).
 
         `outputs` are what the backbone gave together with them.
@@ -141,7 +148,7 @@ class _Head:
 
 
 @contextmanager
-def _giving(module: torch.nn.Module, outputs: Any) -> Iterator[None]:
+def _giving(module: torch.nn.Module, outputs: ModelOutput) -> Iterator[None]:
     """The module computes nothing and returns `outputs`."""
     own = vars(module).get("forward")
     module.forward = lambda *args, **inputs: outputs
@@ -182,7 +189,13 @@ def _leaves(tensor: torch.Tensor) -> list[torch.Tensor]:
     return found
 
 
-def _chunk(project: Project, hidden, label, weight, parameters) -> tuple[torch.Tensor, ...]:
+def _chunk(
+    project: Project,
+    hidden: torch.Tensor,
+    label: torch.Tensor,
+    weight: torch.Tensor,
+    parameters: Sequence[torch.Tensor],
+) -> tuple[torch.Tensor, ...]:
     """`weighted_loss` of one chunk, and its gradients by `hidden` and each of the parameters.
 
     Two tensors hold logits, until it returns.
@@ -204,7 +217,15 @@ class _ChunkedLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, project: Project, rows: int, hidden, labels, weights, *parameters):
+    def forward(
+        ctx: FunctionCtx,
+        project: Project,
+        rows: int,
+        hidden: torch.Tensor,
+        labels: torch.Tensor,
+        weights: torch.Tensor,
+        *parameters: torch.Tensor,
+    ) -> torch.Tensor:
         total = torch.zeros((), device=hidden.device)
         of_hidden, of_parameters = (
             torch.empty_like(hidden),
@@ -223,7 +244,7 @@ class _ChunkedLoss(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, scale):
+    def backward(ctx: FunctionCtx, scale: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         of_hidden, of_parameters = ctx.gradients
         ctx.gradients = None
         return (

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from selftrain_assets.domain.types import Row
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.trainers.early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
     from selftrain_assets.trainers.sft import Lora
 
 
@@ -33,6 +36,9 @@ class TrainingResult:
     versions: dict[str, str] = field(default_factory=dict)
     loss: str = ""
 
+
+Validate = Callable[["PreTrainedModel | PeftModel", "PreTrainedTokenizerBase"], float]
+"""Scores a policy on the validation split; higher is better."""
 
 NEVER = EarlyStopping()
 
@@ -61,7 +67,7 @@ class TrainingJob:
     work: Path
     seed: int
     early_stopping: EarlyStopping = NEVER
-    validate: Callable[[Any, Any], float] | None = None
+    validate: Validate | None = None
     on_step: Callable[[int, int], None] = ignore_step
     on_log: Callable[[int, dict[str, float]], None] = ignore_log
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from importlib.util import find_spec
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
@@ -23,6 +23,10 @@ from selftrain_assets.trainers.arguments import SPEED, require_usable
 from selftrain_assets.trainers.examples import tokenize
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
+if TYPE_CHECKING:
+    from peft import LoraConfig, PeftModel
+    from transformers import PreTrainedModel
+
 Normaliser = Literal["tokens", "weighted_tokens", "rows"]
 
 
@@ -36,7 +40,7 @@ class Lora(Identity):
         "all-linear", description="layers that get an adapter"
     )
 
-    def config(self) -> Any:
+    def config(self) -> LoraConfig:
         """The same as peft's LoraConfig."""
         from peft import LoraConfig
 
@@ -202,7 +206,7 @@ class SftTrainer(Identity):
         }
 
     @model_validator(mode="after")
-    def _usable_quantization(self):
+    def _usable_quantization(self) -> Self:
         if self.quantization is None:
             return self
         named = f"quantization: {self.quantization}"
@@ -221,7 +225,7 @@ class SftTrainer(Identity):
         return self
 
     @model_validator(mode="after")
-    def _usable_arguments(self):
+    def _usable_arguments(self) -> Self:
         require_usable(
             self.arguments | self.execution.speed_arguments,
             self.learning_rate,
@@ -231,13 +235,13 @@ class SftTrainer(Identity):
         return self
 
     @model_validator(mode="after")
-    def _one_length(self):
+    def _one_length(self) -> Self:
         if self.steps is not None and self.epochs is not None:
             raise ValueError("set steps or epochs, not both")
         return self
 
     @model_validator(mode="after")
-    def _whole_shares(self):
+    def _whole_shares(self) -> Self:
         micro, processes = self.execution.micro_batch_size, self.execution.processes
         shares = {
             "execution.micro_batch_size": micro,
@@ -304,7 +308,7 @@ class SftTrainer(Identity):
         examples = [tokenize(row, tokenizer, self.max_length) for row in job.rows]
         return run(self, job, examples, self._trainable(job.start, job.seed), tokenizer)
 
-    def _trainable(self, start: ModelRef, seed: int):
+    def _trainable(self, start: ModelRef, seed: int) -> PreTrainedModel | PeftModel:
         """The start model with everything that is to be trained switched on.
 
         The seed comes before the adapter's random initialisation; otherwise equal settings give

@@ -6,9 +6,10 @@ Only this file, callbacks.py and divergence.py import it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import Sampler
@@ -26,12 +27,33 @@ from selftrain_assets.trainers.callbacks import (
     newest_state,
 )
 from selftrain_assets.trainers.divergence import WatchedTrainer, require_finite_weights
-from selftrain_assets.trainers.examples import FILLER, IGNORED, BatchOrder, Example, pack, pad
+from selftrain_assets.trainers.examples import (
+    FILLER,
+    IGNORED,
+    Batch,
+    BatchOrder,
+    Example,
+    pack,
+    pad,
+)
 from selftrain_assets.trainers.loss import give_loss
 from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers.utils import ModelOutput
 
-def run(settings, job: TrainingJob, examples: list[Example], model, tokenizer) -> TrainingResult:
+    from selftrain_assets.trainers.sft import SftTrainer
+
+
+def run(
+    settings: SftTrainer,
+    job: TrainingJob,
+    examples: list[Example],
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+) -> TrainingResult:
     """Train `model` in place and write the kept weights into the job's `output`.
 
     Training goes on from the newest state in the job's `work` if there is one. In a group of
@@ -102,7 +124,7 @@ def trained_tokens(lengths: list[int], batch_size: int, seed: int, steps: int) -
     return total
 
 
-def _arguments(settings, examples: int, work: Path, seed: int) -> TrainingArguments:
+def _arguments(settings: SftTrainer, examples: int, work: Path, seed: int) -> TrainingArguments:
     execution = settings.execution
     steps_per_epoch = max(1, -(-examples // settings.batch_size))
     steps = settings.steps or max(1, round((settings.epochs or 3) * steps_per_epoch))
@@ -190,9 +212,13 @@ class _WeightedTrainer(WatchedTrainer):
     """
 
     def __init__(
-        self, normaliser: str, examples: list[Example], data_collator, **arguments
+        self,
+        normaliser: str,
+        examples: list[Example],
+        data_collator: Callable[[list[Example]], Batch],
+        **arguments: Any,
     ) -> None:
-        def collate(batch: list[Example]) -> dict:
+        def collate(batch: list[Example]) -> Batch:
             return data_collator([e for e in batch if e is not FILLER] or [FILLER])
 
         super().__init__(train_dataset=_Examples(examples), data_collator=collate, **arguments)
@@ -207,10 +233,10 @@ class _WeightedTrainer(WatchedTrainer):
         )
         self.add_callback(Epochs(self._order))
 
-    def _get_train_sampler(self, train_dataset=None):
+    def _get_train_sampler(self, train_dataset: object = None) -> Sampler:
         return self._order
 
-    def _get_num_items_in_batch(self, batch_samples: list, device):
+    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> float:
         amount = sum(self._amount(batch) for batch in batch_samples)
         if self.args.world_size > 1:
             amount = self.accelerator.reduce(
@@ -218,7 +244,7 @@ class _WeightedTrainer(WatchedTrainer):
             ).item()
         return amount or 1  # rows of weight 0 alone: a loss of 0, not 0 / 0
 
-    def _amount(self, batch: dict) -> float:
+    def _amount(self, batch: Batch) -> float:
         counted = batch["labels"][:, 1:] != IGNORED
         if self._normaliser == "tokens" or not counted.any():  # a filler is no row
             return counted.sum().item()
@@ -226,7 +252,13 @@ class _WeightedTrainer(WatchedTrainer):
             return (batch["loss_weights"][:, 1:] * counted).sum().item()
         return _rows(batch)
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: float | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, ModelOutput]:
         outputs = model(**inputs, use_cache=False)
         # Gradients, and the losses that are reported, are averaged over the processes, where a sum
         # is wanted.
@@ -238,7 +270,7 @@ class _WeightedTrainer(WatchedTrainer):
         # what is written next, by the first process, says that the state is whole
         self.accelerator.wait_for_everyone()
 
-    def publish(self, output: Path, tokenizer) -> None:
+    def publish(self, output: Path, tokenizer: PreTrainedTokenizerBase) -> None:
         """Write the weights as a model or adapter directory."""
         require_finite_weights(self.model, self.args, self.state)
         # all take part in that
@@ -261,7 +293,7 @@ class _WeightedTrainer(WatchedTrainer):
         tokenizer.save_pretrained(output)
 
 
-def _rows(batch: dict) -> int:
+def _rows(batch: Batch) -> int:
     return (
         int((batch["position_ids"] == 0).sum())
         if "position_ids" in batch

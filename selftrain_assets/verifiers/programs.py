@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -127,7 +127,7 @@ class CodeVerifier(Identity):
     )
 
     @model_validator(mode="after")
-    def _python_alone(self):
+    def _python_alone(self) -> Self:
         if self.language != "python" and self.continues:
             raise ValueError(
                 f"continues: a question that goes on is Python; programs in {self.language} are"
