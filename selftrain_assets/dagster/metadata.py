@@ -63,7 +63,7 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
 def _own_numbers(run: Run, manifest: Manifest) -> dict[str, float]:
     """Return the numbers that the recipe adds."""
     stage, recipe = stage_of(run, manifest), run.config.recipe
-    numbers = dict(stage.numbers(manifest)) if stage.numbers is not None else {}
+    numbers = dict(stage.numbers(manifest.result(stage.result))) if stage.numbers else {}
     answers = implementation_of(recipe).final_answers
     if answers is not None and answers.metric in manifest.metrics:
         numbers |= answers.numbers(manifest.metrics[answers.metric])

@@ -12,7 +12,7 @@ from selftrain_assets.domain.types import Row
 from selftrain_assets.operations.lineage import Lineage
 from selftrain_assets.pipeline.results import PolicyResult
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
-from selftrain_assets.pipeline.stages import every_stage, row_sources
+from selftrain_assets.pipeline.stages import round_stages, row_sources
 from selftrain_assets.store import Manifest
 
 
@@ -157,7 +157,7 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
 
 def _learnt(run: Run, dataset: Manifest, marked: Retractions) -> int:
     """Count the rows of a dataset that come from retracted evidence."""
-    stages = every_stage()
+    stages = {stage.name: stage for stage in round_stages(run.config.recipe)}
     held: dict[str, set[str]] = {}
     for name in dataset.parents:
         scope, _, stage = name.partition("/")

@@ -27,6 +27,7 @@ from selftrain_assets.domain.quality_checks import (
 )
 from selftrain_assets.domain.waivers import Waiver, divided
 from selftrain_assets.pipeline.results import (
+    CheckpointResult,
     DatasetResult,
     EvaluationResult,
     LeaksFound,
@@ -39,15 +40,16 @@ from selftrain_assets.pipeline.run import BASE, Run, iteration_of, iteration_sco
 from selftrain_assets.pipeline.stage import CheckSpec
 from selftrain_assets.store import SHORT, Manifest
 from selftrain_assets.store.inspection import parents_of
+from selftrain_assets.store.results import StageResult
 
 
 def require(manifest: Manifest, checks: Sequence[Check]) -> None:
     """Raise TaskError at the first blocking check that failed."""
-    for found in checks:
-        if found.blocking and not found.passed:
+    for check in checks:
+        if check.blocking and not check.passed:
             raise TaskError(
-                f"{manifest.experiment}: {manifest.scope} stops at the check {found.name} of"
-                f" {manifest.stage}: {found.message}"
+                f"{manifest.experiment}: {manifest.scope} stops at the check {check.name} of"
+                f" {manifest.stage}: {check.message}"
             )
 
 
@@ -58,58 +60,45 @@ def leaks_of(run: Run, result: LeaksFound) -> tuple[list[Leak], list[tuple[Waive
         The leaks without a waiver, and each waiver with the number of leaks that it allows.
     """
     retracted = {*run.retracted.values("problem")}
-    found = [
+    leaks = [
         leak for leak in result.leaks if not {leak["problem_id"], leak["held_out_id"]} & retracted
     ]
-    return divided(found, run.config.contamination.allow)
+    return divided(leaks, run.config.contamination.allow)
 
 
-def _policy_edge(run: Run, manifest: Manifest) -> Check:
+def _policy_edge(run: Run, manifest: Manifest, policy: PolicyResult) -> Check:
     """Check that the policy has the weights of the checkpoint that it comes from."""
-    origin = manifest.result(PolicyResult).origin
+    digest = manifest.digest[:SHORT]
     # A teacher has no such manifest: the manifest of the policy records its weights.
-    made = run.manifest(origin, "checkpoint")
-    same = made is None or made.digest == manifest.digest
-    said = f"{origin} checkpoint has digest {made.digest[:SHORT] if made else ''}"
-    fault = (
-        None
-        if same
-        else (
-            f"the policy has digest {manifest.digest[:SHORT]} and the {said}; materialize the"
-            " policy again"
+    checkpoint = run.manifest(policy.origin, "checkpoint")
+    fault = None
+    if checkpoint is not None and checkpoint.digest != manifest.digest:
+        fault = (
+            f"the policy has digest {digest} and the {policy.origin} checkpoint has digest"
+            f" {checkpoint.digest[:SHORT]}; materialize the policy again"
         )
-    )
-    where = (
-        "the base"
-        if origin == BASE
-        else "the teacher"
-        if made is None
-        else f"the checkpoint of {origin}"
-    )
-    return loop_edge(
-        fault, f"these are the weights of {where}, digest {manifest.digest[:SHORT]}", True
-    )
+    origin = f"the checkpoint of {policy.origin}" if checkpoint is not None else "the teacher"
+    if policy.origin == BASE:
+        origin = "the base"
+    return loop_edge(fault, f"these are the weights of {origin}, digest {digest}", True)
 
 
-def _next_edge(run: Run, manifest: Manifest) -> Check:
+def _next_edge(run: Run, manifest: Manifest, checkpoint: CheckpointResult) -> Check:
     """Check that the rounds that sample from this checkpoint used its present weights."""
     policies = (run.manifest(iteration_scope(i), "policy") for i in range(1, run.config.rounds + 1))
     following = [
         p for p in policies if p is not None and p.result(PolicyResult).origin == manifest.scope
     ]
     stale = [p.scope for p in following if p.digest != manifest.digest]
-    fault = (
-        f"{', '.join(stale)} sampled from weights that this round no longer has; materialize"
-        f" {stale[0]} from its policy on, or run `selftrain run {run.name}`, which does what is"
-        " owed"
-        if stale
-        else None
-    )
-    return loop_edge(
-        fault,
-        f"{len(following) or 'no'} later rounds sample from it, all from these weights",
-        False,
-    )
+    fault = None
+    if stale:
+        fault = (
+            f"{', '.join(stale)} sampled from weights that this round no longer has; materialize"
+            f" {stale[0]} from its policy on, or run `selftrain run {run.name}`, which does what is"
+            " owed"
+        )
+    count = len(following) or "no"
+    return loop_edge(fault, f"{count} later rounds sample from it, all from these weights", False)
 
 
 def _fault(run: Run, manifest: Manifest) -> str | None:
@@ -122,8 +111,8 @@ def _fault(run: Run, manifest: Manifest) -> str | None:
         )
     for name, digest in manifest.parents.items():
         places = [] if name in ("start", "teacher/checkpoint") else parents_of(manifest, name)
-        found = [parent for place in places if (parent := run.manifest(*place))]
-        if found and all(parent.digest != digest for parent in found):
+        parents = [parent for place in places if (parent := run.manifest(*place))]
+        if parents and all(parent.digest != digest for parent in parents):
             return (
                 f"{manifest.scope} {manifest.stage} was made from other {name} than is there now;"
                 f" {again}"
@@ -131,7 +120,7 @@ def _fault(run: Run, manifest: Manifest) -> str | None:
     return None
 
 
-def _intact(run: Run, manifest: Manifest) -> Check:
+def _intact(run: Run, manifest: Manifest, result: StageResult) -> Check:
     return intact(_fault(run, manifest))
 
 
@@ -143,25 +132,14 @@ INTACT = CheckSpec(
 )
 
 
-def _learnt_from(manifest: Manifest) -> tuple[LeaksFound, int]:
-    """The leaks found in problems or rows, and how many problems or rows are trained on."""
-    if manifest.stage == "problems":
-        problems = manifest.result(ProblemsResult)
-        return problems, problems.train + problems.human + problems.source
-    rows = manifest.result(DatasetResult)
-    return rows, rows.rows
+def _held_out_apart(run: Run, manifest: Manifest, result: LeaksFound) -> Check:
+    leaks, allowed = leaks_of(run, result)
+    return held_out_apart(leaks, result.looked_at, allowed, result.more_leaks)
 
 
-def _held_out_apart(run: Run, manifest: Manifest) -> Check:
-    found, _ = _learnt_from(manifest)
-    left, allowed = leaks_of(run, found)
-    return held_out_apart(left, found.looked_at, allowed, found.more_leaks)
-
-
-def _near_copies(run: Run, manifest: Manifest) -> Check:
-    found, total = _learnt_from(manifest)
-    left, _ = leaks_of(run, found)
-    return near_copies(left, total, found.looked_at)
+def _near_copies(run: Run, manifest: Manifest, result: ProblemsResult | DatasetResult) -> Check:
+    leaks, _ = leaks_of(run, result)
+    return near_copies(leaks, result.trained_on, result.looked_at)
 
 
 APART = (
@@ -183,12 +161,10 @@ APART = (
 )
 
 
-def _judged_again(run: Run, manifest: Manifest) -> Check | None:
-    kind: type[EvaluationResult | VerificationsResult] = (
-        EvaluationResult if manifest.stage == "evaluation" else VerificationsResult
-    )
-    opinion = manifest.result(kind).second_opinion
-    return second_opinion(opinion) if opinion else None
+def _second_opinion(
+    run: Run, manifest: Manifest, result: EvaluationResult | VerificationsResult
+) -> Check | None:
+    return second_opinion(result.second_opinion) if result.second_opinion else None
 
 
 SECOND_OPINION = CheckSpec(
@@ -198,34 +174,29 @@ SECOND_OPINION = CheckSpec(
         "of the samples that are wrong or malformed, another reading would not surely pass more"
         f" than {quality_checks.SECOND_OPINION_LIMIT:.0%}"
     ),
-    evaluate=_judged_again,
+    evaluate=_second_opinion,
 )
 
 
-def _thoughts_close(run: Run, manifest: Manifest) -> Check:
-    kind: type[EvaluationResult | SamplesResult] = (
-        EvaluationResult if manifest.stage == "evaluation" else SamplesResult
-    )
-    return thoughts_close(manifest.result(kind).thoughts)
+def _thoughts_close(
+    run: Run, manifest: Manifest, result: EvaluationResult | SamplesResult
+) -> Check:
+    return thoughts_close(result.thoughts)
 
 
-def _cut_off(run: Run, manifest: Manifest) -> Check:
-    samples = manifest.result(SamplesResult)
+def _cut_off(run: Run, manifest: Manifest, samples: SamplesResult) -> Check:
     return cut_off(samples.cut_off, samples.samples)
 
 
-def _infra_errors(run: Run, manifest: Manifest) -> Check:
-    verdicts = manifest.result(VerificationsResult)
+def _infra_errors(run: Run, manifest: Manifest, verdicts: VerificationsResult) -> Check:
     return infra_errors(verdicts.infra_error, verdicts.verifications)
 
 
-def _unscorable(run: Run, manifest: Manifest) -> Check:
-    verdicts = manifest.result(VerificationsResult)
+def _unscorable(run: Run, manifest: Manifest, verdicts: VerificationsResult) -> Check:
     return unscorable(verdicts.unscorable, verdicts.verifications)
 
 
-def _parse_failures(run: Run, manifest: Manifest) -> Check:
-    verdicts = manifest.result(VerificationsResult)
+def _parse_failures(run: Run, manifest: Manifest, verdicts: VerificationsResult) -> Check:
     return parse_failures(verdicts.malformed, verdicts.verifications, verdicts.unparsed)
 
 
@@ -279,24 +250,25 @@ JUDGED = (
 """Of every stage of verdicts."""
 
 
-def _drift(run: Run, manifest: Manifest) -> tuple[Solutions, Solutions]:
+def _drift(
+    run: Run, manifest: Manifest, verdicts: VerificationsResult
+) -> tuple[Solutions, Solutions]:
     """Statistics of the correct solutions of this round and of the first.
 
     The first round is compared with itself.
     """
     first_round = run.manifest(iteration_scope(1), manifest.stage)
-    now = manifest.result(VerificationsResult).solutions or Solutions()
+    now = verdicts.solutions or Solutions()
     first = first_round.result(VerificationsResult).solutions if first_round else None
     return now, first or now
 
 
-def _distinct(run: Run, manifest: Manifest) -> Check:
-    now, first = _drift(run, manifest)
-    return distinct_solutions(now, first)
+def _distinct(run: Run, manifest: Manifest, verdicts: VerificationsResult) -> Check:
+    return distinct_solutions(*_drift(run, manifest, verdicts))
 
 
-def _length(run: Run, manifest: Manifest) -> Check:
-    now, first = _drift(run, manifest)
+def _length(run: Run, manifest: Manifest, verdicts: VerificationsResult) -> Check:
+    now, first = _drift(run, manifest, verdicts)
     return length_drift(now.get("mean_tokens"), first.get("mean_tokens"))
 
 
@@ -323,18 +295,14 @@ COLLAPSE = (
 )
 
 
-def _correct_samples(run: Run, manifest: Manifest) -> Check | None:
-    rows, recipe = (
-        manifest.result(DatasetResult),
-        run.at(iteration_of(manifest.scope)).config.recipe,
-    )
-    if not recipe.learns_own_samples:
+def _correct_samples(run: Run, manifest: Manifest, rows: DatasetResult) -> Check | None:
+    if not run.at(iteration_of(manifest.scope)).config.recipe.learns_own_samples:
         return None
     return correct_samples(rows.own, rows.problems, rows.verified, rows.cut_off or 0)
 
 
-def _top_problems(run: Run, manifest: Manifest) -> Check:
-    return top_problems(manifest.result(DatasetResult).concentration)
+def _top_problems(run: Run, manifest: Manifest, rows: DatasetResult) -> Check:
+    return top_problems(rows.concentration)
 
 
 ROWS = (
@@ -361,9 +329,8 @@ NOT_BELOW_BASE = CheckSpec(
     name=quality_checks.NOT_BELOW_BASE,
     blocking=False,
     description="held-out greedy accuracy is not clearly below the base's",
-    evaluate=lambda run, manifest: not_below_base(manifest.result(EvaluationResult).gain_over_base),
+    evaluate=lambda run, manifest, result: not_below_base(result.gain_over_base),
 )
-
 
 POLICY_EDGE = CheckSpec(
     name=quality_checks.LOOP_EDGE,

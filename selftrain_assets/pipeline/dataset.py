@@ -327,6 +327,7 @@ DATASET = StageSpec(
     after=("problems", "verifications"),
     run=dataset,
     wanted=dataset_wanted,
+    result=DatasetResult,
     tables=(TableSpec(name="rows", record=Row, view="rows"),),
     checks=checks.ROWS,
     preview=_preview,

@@ -243,6 +243,7 @@ EVALUATION = StageSpec(
     after=("checkpoint",),
     run=lambda run, iteration: evaluation(run, iteration_scope(iteration)),
     wanted=lambda run, iteration: evaluation_wanted(run, iteration_scope(iteration)),
+    result=EvaluationResult,
     resource="gpu",
     kinds=("huggingface",),
     tables=(

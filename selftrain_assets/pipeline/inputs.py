@@ -261,6 +261,7 @@ PROBLEMS = StageSpec(
     after=(),
     run=lambda run, iteration: problems(run),
     wanted=lambda run, iteration: problems_wanted(run),
+    result=ProblemsResult,
     tables=(TableSpec(name="problems", record=Problem, view="problems", identified_by=("id",)),),
     checks=(checks.INTACT, *checks.APART),
     preview=lambda run, manifest: {

@@ -121,6 +121,7 @@ POLICY = StageSpec(
     after=("base",),
     run=policy,
     wanted=lambda run, iteration: _policy_wanted(_pinned(run, iteration)),
+    result=PolicyResult,
     kinds=("huggingface",),
     checks=(checks.POLICY_EDGE,),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -16,6 +17,8 @@ from selftrain_assets.pipeline.run import Clock, Run
 from selftrain_assets.pipeline.sampling import VERIFICATIONS
 from selftrain_assets.pipeline.stage import RowSource, StageSpec, TableSpec
 from selftrain_assets.recipes.base import RECIPES, Recipe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,8 @@ def implementation_of(recipe: Recipe | type[Recipe]) -> RecipeImplementation:
     """The implementation of a recipe.
 
     Raises:
-        UserError: Its module cannot be imported, or offers no IMPLEMENTATION.
+        UserError: Its module cannot be imported, offers no IMPLEMENTATION, or two stages of one
+            name.
     """
     return _loaded(recipe.implementation)
 
@@ -81,23 +85,46 @@ def implementation_of(recipe: Recipe | type[Recipe]) -> RecipeImplementation:
 @cache
 def _loaded(module: str) -> RecipeImplementation:
     try:
-        found = getattr(import_module(module), "IMPLEMENTATION", None)
+        implementation = getattr(import_module(module), "IMPLEMENTATION", None)
+    except UserError:
+        raise
     except Exception as error:  # whatever a person's module raises
         raise UserError(
             f"recipe: its implementation, module {module}, cannot be imported"
             f" ({type(error).__name__}: {error}); mend it, put its folder on PYTHONPATH, or install"
             " its package"
         ) from error
-    if not isinstance(found, RecipeImplementation):
+    if not isinstance(implementation, RecipeImplementation):
         raise UserError(
             f"recipe: module {module} has no IMPLEMENTATION that is a RecipeImplementation"
         )
-    return found
+    names = [stage.name for stage in implementation.stages]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(
+            f'recipe: module {module} offers two stages called "{twice[0]}"; each needs a name of'
+            " its own"
+        )
+    return implementation
 
 
-def all_implementations() -> Iterable[RecipeImplementation]:
-    """The implementations of all known recipes."""
-    return [implementation_of(recipe) for recipe in RECIPES.values()]
+def all_implementations() -> list[RecipeImplementation]:
+    """The implementations of all known recipes.
+
+    One that cannot be loaded is left out with a warning: it is an error only where an experiment of
+    its recipe needs it.
+    """
+    implementations = []
+    for name, recipe in RECIPES.items():
+        try:
+            implementations.append(implementation_of(recipe))
+        except UserError as error:
+            _warn(f"recipe {name} is left out: {error}")
+    return implementations
+
+
+@cache  # once for each message
+def _warn(message: str) -> None:
+    log.warning(message)
 
 
 def own_stages(recipe: Recipe) -> tuple[StageSpec, ...]:

@@ -61,6 +61,11 @@ class ProblemsResult(LeaksFound):
     remarks: Detail[tuple[str, ...]] = ()
     moment: Detail[datetime | None] = None
 
+    @property
+    def trained_on(self) -> int:
+        """The number of problems whose text can enter training rows."""
+        return self.train + self.human + self.source
+
 
 class PolicyResult(StageResult):
     """The weights that a round samples from.
@@ -145,6 +150,11 @@ class DatasetResult(LeaksFound):
     diversity: Metric[dict[str, int | float] | None] = None
     tokenization: Metric[Tokenization | None] = None
     concentration: Detail[Concentration | None] = None
+
+    @property
+    def trained_on(self) -> int:
+        """The number of rows."""
+        return self.rows
 
 
 class CheckpointResult(StageResult):

@@ -12,6 +12,7 @@ from selftrain_assets.domain.requests import Draws, plan_draws
 from selftrain_assets.domain.types import Sample, SampleMembership, VerdictMembership, Verification
 from selftrain_assets.pipeline import checks
 from selftrain_assets.pipeline.previews import samples_preview, verdicts_preview
+from selftrain_assets.pipeline.results import SamplesResult, VerificationsResult
 from selftrain_assets.pipeline.run import Run, Wanted, iteration_scope
 from selftrain_assets.pipeline.samples import (
     Requests,
@@ -86,6 +87,7 @@ def drawn_and_judged(
         samples_wanted=lambda run, iteration: _owed_samples(
             run, iteration_scope(iteration), requests, after
         ),
+        result=VerificationsResult,
         resource=resource,
         kinds=("huggingface", "parquet"),
         tables=(verdicts_table(name, views[1]),),
@@ -116,6 +118,7 @@ SAMPLES = StageSpec(
         run, iteration_scope(iteration), "samples", sample_draws, drawn_by(run)
     ),
     wanted=lambda run, iteration: _owed_samples(run, iteration_scope(iteration), sample_draws),
+    result=SamplesResult,
     resource="gpu",
     kinds=("huggingface", "parquet"),
     tables=(membership("samples", "drawings"),),
@@ -136,6 +139,7 @@ VERIFICATIONS = StageSpec(
         run, iteration_scope(iteration), "samples", "verifications"
     ),
     wanted=lambda run, iteration: judging_wanted(run, iteration_scope(iteration), "samples"),
+    result=VerificationsResult,
     resource="sandbox",
     tables=(verdicts_table("verifications", "judgements"),),
     shown_as=(Verification, "verifications"),

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
 
-from selftrain_assets.domain.errors import TaskError
+from selftrain_assets.domain.errors import TaskError, nearest
 from selftrain_assets.domain.quality_checks import Check
 from selftrain_assets.domain.requests import Draws
 from selftrain_assets.pipeline.run import Run, Wanted
 from selftrain_assets.store import Manifest, Store
+from selftrain_assets.store.results import StageResult
 
 Resource = Literal["cpu", "sandbox", "gpu", "network"]
 
@@ -53,13 +55,14 @@ class CheckSpec:
         name: Name in the UI and on the command line.
         blocking: Whether a failure stops the round before the next stage.
         description: What it checks, in one clause.
-        evaluate: Evaluates it for a manifest; returns None if it does not apply.
+        evaluate: Evaluates it: (run, manifest, the stage's result) to the check, or None if it does
+            not apply.
     """
 
     name: str
     blocking: bool
     description: str
-    evaluate: Callable[[Run, Manifest], Check | None]
+    evaluate: Callable[[Run, Manifest, Any], Check | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +120,7 @@ class StageSpec:
         run: Does the work unless it is done: (run, iteration) to the manifest.
         wanted: The work it has to do; free of side effects. Raises TaskError if an earlier stage is
             missing.
+        result: What its manifest records, besides keys and tables.
         resource: The resource it occupies while it runs; Dagster has a pool for each but cpu.
         kinds: Kinds that the UI shows on its asset.
         tables: Tables that its manifest lists, the main one first.
@@ -136,7 +140,7 @@ class StageSpec:
             manifest) to sample key and problem id of those that are.
         checks: Checks of a finished stage.
         preview: Records and figures of a finished stage.
-        numbers: Numbers of its own that the UI plots over the rounds.
+        numbers: Numbers of its own that the UI plots over the rounds, from its result.
         every_round_alike: Whether all rounds use the settings of the first, as measurements do.
     """
 
@@ -145,6 +149,7 @@ class StageSpec:
     after: tuple[str, ...]
     run: Callable[[Run, int], Manifest]
     wanted: Callable[[Run, int], Wanted]
+    result: type[StageResult] = StageResult
     resource: Resource = "cpu"
     kinds: tuple[str, ...] = ("parquet",)
     tables: tuple[TableSpec, ...] = ()
@@ -160,7 +165,7 @@ class StageSpec:
     right_rows: Callable[[Store, Manifest], list[tuple[str, str]]] | None = None
     checks: tuple[CheckSpec, ...] = ()
     preview: Callable[[Run, Manifest], Preview] | None = None
-    numbers: Callable[[Manifest], Mapping[str, float]] | None = None
+    numbers: Callable[[Any], Mapping[str, float]] | None = None
     every_round_alike: bool = False
 
     @property
@@ -183,30 +188,42 @@ class StageSpec:
 
     def check(self, run: Run, manifest: Manifest) -> list[Check]:
         """Evaluate every check that applies, blocking ones first."""
-        answers = [spec.evaluate(run, manifest) for spec in self.checks]
-        return sorted(
-            (answer for answer in answers if answer is not None), key=lambda c: not c.blocking
-        )
+        result = manifest.result(self.result)
+        checks = [spec.evaluate(run, manifest, result) for spec in self.checks]
+        return sorted(filter(None, checks), key=lambda check: not check.blocking)
 
 
-def in_order(stages: Sequence[StageSpec]) -> tuple[StageSpec, ...]:
+def in_order(stages: Sequence[StageSpec], absent: Collection[str] = ()) -> tuple[StageSpec, ...]:
     """Sort stages so that each follows those it depends on, close to the given order.
 
+    Args:
+        stages: The stages of a round.
+        absent: Names that a stage may depend on although the round has no such stage.
+
     Raises:
-        TaskError: Stages depend on one another in a cycle, or two have one name.
+        TaskError: Two stages have one name, one depends on a stage that is not known, or stages
+            depend on one another in a circle.
     """
     names = [stage.name for stage in stages]
     if twice := [name for name in names if names.count(name) > 1]:
         raise TaskError(f'two stages are called "{twice[0]}"; each needs a name of its own')
+    for stage in stages:
+        if unknown := [name for name in stage.after if name not in names and name not in absent]:
+            raise TaskError(
+                f'stage {stage.name} comes after "{unknown[0]}", which no stage is called'
+                f"{nearest(unknown[0], {*names, *absent} - {stage.name})}"
+            )
+    before = {stage.name: {*stage.after} & {*names} for stage in stages}
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as error:
+        circle = " after ".join(reversed(error.args[1]))
+        raise TaskError(f"stages depend on one another in a circle: {circle}") from error
     ordered: list[StageSpec] = []
     waiting = list(stages)
     while waiting:
         done = {stage.name for stage in ordered}
-        ready = (s for s in waiting if done >= {name for name in s.after if name in names})
-        if (following := next(ready, None)) is None:
-            raise TaskError(
-                f"{', '.join(s.name for s in waiting)}: each comes after another of them"
-            )
+        following = next(stage for stage in waiting if before[stage.name] <= done)
         ordered.append(following)
         waiting.remove(following)
     return tuple(ordered)

@@ -12,8 +12,12 @@ from selftrain_assets.pipeline.dataset import DATASET
 from selftrain_assets.pipeline.evaluation import EVALUATION
 from selftrain_assets.pipeline.inputs import PROBLEMS
 from selftrain_assets.pipeline.policy import POLICY
-from selftrain_assets.pipeline.recipe import all_implementations, own_stages
-from selftrain_assets.pipeline.run import Run
+from selftrain_assets.pipeline.recipe import (
+    all_implementations,
+    implementation_of,
+    own_stages,
+)
+from selftrain_assets.pipeline.run import BASE, Run
 from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from selftrain_assets.pipeline.stage import RowSource, StageSpec, TableSpec, in_order
 from selftrain_assets.pipeline.training import CHECKPOINT
@@ -35,7 +39,9 @@ def round_stages(recipe: Recipe) -> tuple[StageSpec, ...]:
     common = [stage for stage in COMMON if stage.name in recipe.stages]
     learnt = {stage.name for stage in own}
     dataset = replace(DATASET, after=(*DATASET.after, *recipe.learns_from, *learnt))
-    return in_order([dataset if stage is DATASET else stage for stage in (*common, *own)])
+    stages = [dataset if stage is DATASET else stage for stage in (*common, *own)]
+    offered = (*COMMON, *implementation_of(recipe).stages)
+    return in_order(stages, absent={BASE, *(stage.name for stage in offered)})
 
 
 def every_stage() -> dict[str, StageSpec]:

@@ -375,6 +375,7 @@ CHECKPOINT = StageSpec(
     after=("dataset", "policy", "base"),
     run=checkpoint,
     wanted=lambda run, iteration: _plan_checkpoint(run, iteration).wanted,
+    result=CheckpointResult,
     resource="gpu",
     kinds=("huggingface", "pytorch"),
     checks=(checks.INTACT, checks.NEXT_EDGE),

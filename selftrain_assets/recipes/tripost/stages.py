@@ -275,9 +275,8 @@ def _preview(run: Run, manifest: Manifest) -> Preview:
     }
 
 
-def _infra_errors(run: Run, manifest: Manifest) -> Check:
-    made = manifest.result(TrajectoriesResult)
-    return infra_errors(made.infra_error, made.attempted)
+def _infra_errors(run: Run, manifest: Manifest, result: TrajectoriesResult) -> Check:
+    return infra_errors(result.infra_error, result.attempted)
 
 
 TRAJECTORIES = StageSpec(
@@ -290,6 +289,7 @@ TRAJECTORIES = StageSpec(
     after=("verifications", "policy"),
     run=trajectories,
     wanted=trajectories_wanted,
+    result=TrajectoriesResult,
     resource="gpu",
     kinds=("huggingface", "parquet"),
     tables=(
@@ -323,8 +323,8 @@ TRAJECTORIES = StageSpec(
         replace(checks.INFRA_ERRORS, evaluate=_infra_errors),
     ),
     preview=_preview,
-    numbers=lambda manifest: {
+    numbers=lambda result: {
         f"trajectories {ending.replace('_', ' ')}": float(count)
-        for ending, count in manifest.result(TrajectoriesResult).endings.items()
+        for ending, count in result.endings.items()
     },
 )

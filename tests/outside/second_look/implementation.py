@@ -18,6 +18,7 @@ from selftrain_assets.pipeline.samples import open_samples
 from selftrain_assets.pipeline.sampling import drawn_and_judged
 from selftrain_assets.pipeline.stage import CheckSpec, RowSource, StageSpec, TableSpec
 from selftrain_assets.store import Manifest
+from selftrain_assets.store.results import Count, StageResult
 
 
 def questions_again(run: Run, scope: str, policy: str) -> list[Draws]:
@@ -50,6 +51,14 @@ REVISIONS = drawn_and_judged(
     views=("revised_drawings", "revised_judgements"),
     derived_as="second look at",
 )
+
+
+class TalliesResult(StageResult):
+    """Tries of all problems of a round, and how many of them were right."""
+
+    problems: Count
+    tries: Count
+    right: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +100,15 @@ def tallies(run: Run, iteration: int) -> Manifest:
             key=wanted.key,
             digest=digest,
             parents=wanted.parents,
-            counts={"problems": len(records), "tries": tries.total(), "right": right.total()},
+            result=TalliesResult(problems=len(records), tries=tries.total(), right=right.total()),
             files={"tallies": table},
         )
 
 
-def some_right(run: Run, manifest: Manifest) -> Check:
+def some_right(run: Run, manifest: Manifest, tallies: TalliesResult) -> Check:
     """Blocks where no try of the round was right."""
-    right, tries = manifest.counts["right"], manifest.counts["tries"]
-    return Check("some_right", right > 0, True, f"{right} of {tries} tries are right")
+    message = f"{tallies.right} of {tallies.tries} tries are right"
+    return Check("some_right", tallies.right > 0, True, message)
 
 
 TALLIES = StageSpec(
@@ -108,6 +117,7 @@ TALLIES = StageSpec(
     after=("revisions",),
     run=tallies,
     wanted=tallies_wanted,
+    result=TalliesResult,
     tables=(
         TableSpec(
             name="tallies",
@@ -129,9 +139,7 @@ TALLIES = StageSpec(
     preview=lambda run, manifest: {
         "preview": first_records(run, manifest, "tallies", Tally, ("problem_id", "tries", "right"))
     },
-    numbers=lambda manifest: {
-        "share of right tries": manifest.counts["right"] / manifest.counts["tries"]
-    },
+    numbers=lambda tallies: {"share of right tries": tallies.right / tallies.tries},
 )
 IMPLEMENTATION = RecipeImplementation(
     stages=(REVISIONS, TALLIES),
