@@ -23,6 +23,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # several test processes share the cores; threads that wait for each other lose them
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# What is written need not survive the machine: no test cuts its power. Tests of what happens where
+# a flush fails put their own in this place.
+os.fsync = lambda _: None
+
 # a busy machine is no failure
 settings.register_profile("quick", deadline=None, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=400)
@@ -78,10 +82,11 @@ def tier(path: str, fixtures: Collection[str]) -> str:
 
 
 def pytest_ignore_collect(collection_path, config):
-    """With `-m unit`: other folders are not imported, which takes longer than the tests."""
-    if config.option.markexpr == "unit" and collection_path.is_file():
+    """With `-m unit`: other folders are not imported, nor their conftest.py, which takes longer
+    than the tests."""
+    if config.option.markexpr == "unit" and config.rootpath / "tests" in collection_path.parents:
         path = collection_path.relative_to(config.rootpath).as_posix()
-        return not path.startswith(UNIT) or None
+        return not (path + "/" * collection_path.is_dir()).startswith(UNIT) or None
     return None
 
 

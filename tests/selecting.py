@@ -3,8 +3,10 @@ hand."""
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +39,14 @@ class Drawn(NamedTuple):
 
 
 STOPS = ("\n\n",)
+
+
+@cache
+def workspace() -> Workspace:
+    """One for all selections of a process: to open a database takes longer than to select."""
+    opened = Workspace(Database(Path(tempfile.gettempdir())))
+    atexit.register(opened.__exit__)
+    return opened
 
 
 def selected(
@@ -85,13 +95,13 @@ def selected(
         )
         for id, method in asked
     ]
-    with Workspace(Database(Path(tempfile.gettempdir()))) as ws:
-        pool, prompts = ws.load_records(samples, Sample), ws.load_records(prompted, Prompted)
-        correct = correct_samples(
-            ws, ws.load_records(verified, VerifiedSample), pool, prompts, rules, excluded
-        )
-        chosen = chosen_samples(ws, correct, rules, seed, excluded, pairs, size_match)
-        rows = training_rows(
-            ws, chosen, pool, prompts, LearntEnds("t", list(STOPS)), ws.load_records(human, Row)
-        )
-        return list(ws.records(rows))
+    ws = workspace()
+    pool, prompts = ws.load_records(samples, Sample), ws.load_records(prompted, Prompted)
+    correct = correct_samples(
+        ws, ws.load_records(verified, VerifiedSample), pool, prompts, rules, excluded
+    )
+    chosen = chosen_samples(ws, correct, rules, seed, excluded, pairs, size_match)
+    rows = training_rows(
+        ws, chosen, pool, prompts, LearntEnds("t", list(STOPS)), ws.load_records(human, Row)
+    )
+    return list(ws.records(rows))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from pydantic import Field, field_validator, model_validator
@@ -283,6 +284,7 @@ def _filled(template: str, fields: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: fields.get(found[1], found[0]), template)
 
 
+@lru_cache(maxsize=256)
 def _pattern(template: str) -> re.Pattern[str]:
     """What a template can have been filled to.
 
