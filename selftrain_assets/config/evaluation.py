@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -48,7 +48,7 @@ class Suite(Identity):
         return with_types(cls, with_task_defaults(data))
 
     @model_validator(mode="after")
-    def _can_be_asked(self):
+    def _can_be_asked(self) -> Self:
         if any(not 1 <= k <= self.samples_per_problem for k in self.pass_at):
             raise ValueError(
                 f"pass_at {list(self.pass_at)} must lie between 1 and samples_per_problem"
@@ -97,7 +97,7 @@ class Evaluation(Identity):
     )
 
     @model_validator(mode="after")
-    def _k_within_n(self):
+    def _k_within_n(self) -> Self:
         for name in ("pass_at", "majority_at"):
             if any(k > self.samples_per_problem or k < 1 for k in getattr(self, name)):
                 raise ValueError(

@@ -7,7 +7,7 @@ visibly its author's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Union
+from typing import Any, Literal, Self, Union
 
 from pydantic import (
     BaseModel,
@@ -201,7 +201,7 @@ class Experiment(BaseModel):
         )
 
     @model_validator(mode="after")
-    def _programs_fit(self):
+    def _programs_fit(self) -> Self:
         for verifier in self.code_verifiers():
             try:
                 self.execution.sandbox.require_room(verifier.memory_mib)
@@ -210,7 +210,7 @@ class Experiment(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _suites_fit(self):
+    def _suites_fit(self) -> Self:
         names = [m.name for m in self.recipe.methods]
         for name, suite in self.evaluation.suites.items():
             if name in names:
@@ -231,7 +231,7 @@ class Experiment(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _sources_are_known(self):
+    def _sources_are_known(self) -> Self:
         mix = self.recipe.mixing.mix if self.recipe.mixing else {}
         known = [*self.sources, HUMAN]
         if unknown := [name for name in mix if name not in known]:
@@ -254,7 +254,7 @@ class Experiment(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _trains_once(self):
+    def _trains_once(self) -> Self:
         most = self.recipe.most_rounds
         if most is not None and self.rounds > most:
             raise ValueError(
@@ -264,7 +264,7 @@ class Experiment(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _methods_ask_and_verify(self):
+    def _methods_ask_and_verify(self) -> Self:
         for section in ("prompt", "verifier"):
             if self.recipe.methods and section in self.model_fields_set:
                 raise ValueError(

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations, product
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails
@@ -62,7 +62,7 @@ class Sweep(Identity):
         return (seeds,) if isinstance(seeds, int) else seeds
 
     @model_validator(mode="after")
-    def _has_points(self):
+    def _has_points(self) -> Self:
         if bool(self.grid) == bool(self.points):
             raise ValueError(
                 "set grid, values by field, or points, a list of them; one of the two, and not"

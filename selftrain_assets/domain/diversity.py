@@ -21,8 +21,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Frequencies = Mapping[int, int]
 SIMILAR = 0.8
@@ -80,9 +85,9 @@ def near_duplicates(texts: Iterable[str]) -> int:
     """
     copies: dict[int, Counter[tuple[str, ...]]] = {RUN: Counter(), LETTERS: Counter()}
     for text in texts:
-        run, units = units_of(text)
-        copies[run][units] += 1
-    return sum(_with_twins(times, run) for run, times in copies.items())
+        length, units = units_of(text)
+        copies[length][units] += 1
+    return sum(_with_duplicate(counts, length) for length, counts in copies.items())
 
 
 def units_of(text: str) -> tuple[int, tuple[str, ...]]:
@@ -98,36 +103,40 @@ def units_of(text: str) -> tuple[int, tuple[str, ...]]:
     return LETTERS, tuple(letters) + ("",) * (LETTERS - len(letters))
 
 
-def _with_twins(times: Counter[tuple[str, ...]], run: int) -> int:
+def _with_duplicate(copies: Counter[tuple[str, ...]], length: int) -> int:
     """How many texts have a near-duplicate.
 
     Args:
-        times: Distinct texts, each with the number of its copies.
-        run: Length of a shingle, in units.
+        copies: The number of copies of each distinct text, which is given as its units.
+        length: Length of a shingle, in units.
     """
-    if not times:
+    if not copies:
         return 0
     import numpy as np
 
-    found = np.array([n > 1 for n in times.values()])
-    shingles, starts = _shingles(list(times), run)
-    hashes = _hashes(shingles, starts)
+    counts = np.array([*copies.values()])
+    duplicated = counts > 1
+    shingles, starts = _shingles(list(copies), length)
+    hashes = _min_hashes(shingles, starts)
     parts = np.split(shingles, starts[1:])
-    sets = cache(lambda place: set(parts[place].tolist()))
+    shingle_set = cache(lambda text: set(parts[text].tolist()))
     for band in np.split(hashes, BANDS):
-        key = np.bitwise_xor.reduce(band * _numbers("band", DEPTH), axis=0)
-        order = np.argsort(key, kind="stable")
-        for apart in range(1, WINDOW + 1):
-            a, b = order[:-apart], order[apart:]
-            together = key[a] == key[b]
-            if not together.any():
+        band_hash = np.bitwise_xor.reduce(band * _odd_constants("band", DEPTH), axis=0)
+        order = np.argsort(band_hash, kind="stable")
+        for offset in range(1, WINDOW + 1):
+            first, second = order[:-offset], order[offset:]
+            same_band = band_hash[first] == band_hash[second]
+            if not same_band.any():
                 break
-            a, b = (side[together & ~(found[a] & found[b])] for side in (a, b))
-            likely = (hashes[:, a] == hashes[:, b]).mean(axis=0) >= LIKELY
-            for i, j in zip(a[likely].tolist(), b[likely].tolist(), strict=True):
-                if not (found[i] and found[j]) and jaccard(sets(i), sets(j)) >= SIMILAR:
-                    found[i] = found[j] = True
-    return sum(n for n, twin in zip(times.values(), found, strict=True) if twin)
+            candidates = same_band & ~(duplicated[first] & duplicated[second])
+            first, second = first[candidates], second[candidates]
+            likely = (hashes[:, first] == hashes[:, second]).mean(axis=0) >= LIKELY
+            for a, b in zip(first[likely].tolist(), second[likely].tolist(), strict=True):
+                if duplicated[a] and duplicated[b]:
+                    continue
+                if jaccard(shingle_set(a), shingle_set(b)) >= SIMILAR:
+                    duplicated[a] = duplicated[b] = True
+    return int(counts[duplicated].sum())
 
 
 def jaccard(a: set[int], b: set[int]) -> float:
@@ -136,31 +145,32 @@ def jaccard(a: set[int], b: set[int]) -> float:
     return common / (len(a) + len(b) - common)
 
 
-def _shingles(texts: Sequence[tuple[str, ...]], run: int):
+def _shingles(
+    texts: Sequence[tuple[str, ...]], length: int
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Shingles of all texts, one text after the other, as numbers; and where each text begins.
 
-    No two shingles share a number as long as there are fewer than 2 ** (64 / run) different units:
-    2.6 million words, 65,536 characters.
+    No two shingles share a number as long as there are fewer than 2 ** (64 / length) different
+    units: 2.6 million words, 65,536 characters.
     """
     import numpy as np
 
-    numbered: dict[str, int] = {}
+    ids: dict[str, int] = {}
     units = np.array(
-        [numbered.setdefault(unit, len(numbered)) for text in texts for unit in text],
-        dtype=np.uint64,
+        [ids.setdefault(unit, len(ids)) for text in texts for unit in text], dtype=np.uint64
     )
     sizes = np.array([len(text) for text in texts])
-    whole = np.ones(len(units), dtype=bool)
-    for back in range(1, run):
-        whole[np.cumsum(sizes) - back] = False  # would reach into the next text
-    values = np.zeros(len(units), dtype=np.uint64)
-    for ahead in range(run):
-        values = values * np.uint64(len(numbered)) + np.roll(units, -ahead)
-    starts = np.cumsum(sizes - run + 1)
-    return values[whole], np.concatenate([[0], starts[:-1]])
+    within_text = np.ones(len(units), dtype=bool)
+    for back in range(1, length):
+        within_text[np.cumsum(sizes) - back] = False  # would reach into the next text
+    shingles = np.zeros(len(units), dtype=np.uint64)
+    for ahead in range(length):
+        shingles = shingles * np.uint64(len(ids)) + np.roll(units, -ahead)
+    ends = np.cumsum(sizes - length + 1)
+    return shingles[within_text], np.concatenate([[0], ends[:-1]])
 
 
-def _hashes(shingles, starts):
+def _min_hashes(shingles: NDArray[np.uint64], starts: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Minimum of each text under BANDS * DEPTH hash functions: an array of functions by texts."""
     import numpy as np
 
@@ -168,20 +178,17 @@ def _hashes(shingles, starts):
     # the finalizer of splitmix64
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    factors, masks = (_numbers(name, BANDS * DEPTH) for name in ("factor", "mask"))
-    return np.stack(
-        [
-            np.minimum.reduceat((mixed ^ mask) * factor, starts)
-            for factor, mask in zip(factors, masks, strict=True)
-        ]
-    )
+    factors, masks = (_odd_constants(name, BANDS * DEPTH) for name in ("factor", "mask"))
+    minima = [
+        np.minimum.reduceat((mixed ^ mask) * factor, starts)
+        for factor, mask in zip(factors, masks, strict=True)
+    ]
+    return np.stack(minima)
 
 
-def _numbers(purpose: str, count: int):
+def _odd_constants(purpose: str, count: int) -> NDArray[np.uint64]:
     """Odd numbers of 64 bits, always the same, in a column."""
     import numpy as np
 
-    return np.array(
-        [[derive_seed(0, "near-duplicates", purpose, i) * 2 + 1] for i in range(count)],
-        dtype=np.uint64,
-    )
+    values = [derive_seed(0, "near-duplicates", purpose, i) * 2 + 1 for i in range(count)]
+    return np.array(values, dtype=np.uint64)[:, np.newaxis]

@@ -234,12 +234,10 @@ def _calls(
 
 def _listed(text: str) -> list[Any]:
     """Parquet files may carry the list as JSON text."""
-    if text.lstrip().startswith("["):
-        try:
-            return json.loads(text)
-        except ValueError:
-            pass
-    return [text]
+    try:
+        return list(json.loads(text)) if text.lstrip().startswith("[") else [text]
+    except ValueError:
+        return [text]
 
 
 def _asserts(tests: list[str], entry: str, context: str) -> ProgramTests:

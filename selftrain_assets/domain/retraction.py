@@ -5,9 +5,9 @@ What was retracted stays in the store, marked; rounds that learnt from it are ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from selftrain_assets.domain.types import Row
 
@@ -57,11 +57,12 @@ class Retractions:
     @classmethod
     def united(cls, several: Iterable[Retractions]) -> Retractions:
         """Those of several experiments; what more than one of them lists counts once."""
-        found: dict[tuple[str, str], Retraction] = {}
-        for r in (r for each in several for r in each.listed):
-            found.setdefault((r.kind, r.value), r)
-        return cls(tuple(found.values()))
+        united: dict[tuple[str, str], Retraction] = {}
+        for retractions in several:
+            for retraction in retractions.listed:
+                united.setdefault((retraction.kind, retraction.value), retraction)
+        return cls(tuple(united.values()))
 
     @classmethod
-    def from_records(cls, records: Iterable[dict]) -> Retractions:
+    def from_records(cls, records: Iterable[Mapping[str, Any]]) -> Retractions:
         return cls(tuple(Retraction(**record) for record in records))

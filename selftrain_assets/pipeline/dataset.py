@@ -227,7 +227,7 @@ def _rules(run: Run) -> Selection:
     Raises:
         TypeError: The recipe has none.
     """
-    rules = run.config.recipe.selection
+    rules: Selection | None = run.config.recipe.selection
     if rules is None:
         raise TypeError(f"recipe {run.config.recipe.type} is no Selection, and selects its rows")
     return rules

@@ -79,7 +79,9 @@ def measure(
     settings = run.config.evaluation
 
     def metrics(
-        method: str | None, sampled: Mapping[str, list[str | None]], settings=settings
+        method: str | None,
+        sampled: Mapping[str, list[str | None]],
+        settings: Evaluation = settings,
     ) -> dict[str, Any]:
         own, before = ([_tested(s) for s in some if s.method == method] for some in (scores, base))
         return _metrics(run, settings, own, sampled) | (

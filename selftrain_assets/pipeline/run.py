@@ -25,6 +25,7 @@ from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.thinking import marks_of
 from selftrain_assets.models.tokenization import learnt_end
 from selftrain_assets.pipeline.results import ProblemsResult
+from selftrain_assets.recipes.base import Recipe
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.results import StageResult
 from selftrain_assets.verifiers import Verifier, verifier_fingerprint
@@ -59,7 +60,8 @@ def iteration_of(scope: str) -> int:
 
 def solution_by(problem: Problem, method: str) -> str | None:
     """The human solution of a problem by a method, or None."""
-    return json.loads(problem.solutions or "{}").get(method)
+    solutions: dict[str, str] = json.loads(problem.solutions or "{}")
+    return solutions.get(method)
 
 
 def _always(manifest: Manifest) -> bool:
@@ -323,7 +325,8 @@ class Run:
 
     @cached_property
     def train_problems(self) -> list[Problem]:
-        return self.config.recipe.train_problems(self.problems, self.config.seed)
+        recipe: Recipe = self.config.recipe
+        return recipe.train_problems(self.problems, self.config.seed)
 
     def suite(self, name: str) -> list[Problem]:
         """The problems of a suite."""

@@ -209,8 +209,10 @@ def drawn_by(run: Run) -> dict[str, Any]:
 
 def _by_method(settings: dict[str | None, Any]) -> dict[str, Any]:
     """The settings of each method; with a single unnamed method, just its settings."""
-    dumped = {name: each.model_dump(mode="json") for name, each in settings.items()}
-    return dumped.get(None, dumped)  # type: ignore[arg-type]
+    dumped: dict[str | None, Any] = {
+        name: sampling.model_dump(mode="json") for name, sampling in settings.items()
+    }
+    return dict(dumped.get(None, dumped))
 
 
 def open_samples(run: Run, ws: Workspace, manifest: Manifest) -> Relation[Sample]:

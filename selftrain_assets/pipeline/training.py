@@ -351,7 +351,7 @@ def _validator(run: Run, method: str | None) -> Callable[[Any, Any], float]:
     methods = [m for m in run.methods if method in (None, m.name)]
     asked = [(m, plan_draws(problems, m.prompt, m.sampling.greedy(), "", 0)) for m in methods]
 
-    def score(model, tokenizer) -> float:
+    def score(model: Any, tokenizer: Any) -> float:
         engine = TransformersEngine(model, tokenizer, batch_size=256)
         found = []
         for method, draws in asked:

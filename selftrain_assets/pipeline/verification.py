@@ -21,6 +21,7 @@ from selftrain_assets.store.database import WINDOW
 from selftrain_assets.store.workspace import Relation, Workspace
 from selftrain_assets.verifiers import Verifier
 from selftrain_assets.verifiers.guard import judged
+from selftrain_assets.verifiers.protocol import Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,36 +224,36 @@ def _verifications(
         "verification.answers_to_judge", fixed_join_order=True, missing=missing, samples=samples
     )
     unjudged = (Unjudged(*row) for row in rows)
-    with ExitStack() as held:
-        opened = None
+    judge: Judge | None = None
+    with ExitStack() as stack:
         while window := list(islice(unjudged, WINDOW)):
-            yield from (
-                _verification(NO_ANSWER, one, f"{verifier.type} {verifier.version}", None)
-                for one in window
-                if one.finish_reason == UNCLOSED
-            )
-            groups = _equal_programs(
-                verifier, [one for one in window if one.finish_reason != UNCLOSED], problems
-            )
-            before = cache.among([content for content, _ in groups if content is not None])
-            for content, equal in groups:
-                if content in before:
-                    yield from (_shared(before[content], one) for one in equal)
-            open_groups = [(content, equal) for content, equal in groups if content not in before]
-            if open_groups and opened is None:
-                opened = held.enter_context(verifier.open(run.config.execution.sandbox))
+            closed = []
+            for sample in window:
+                if sample.finish_reason == UNCLOSED:
+                    name = f"{verifier.type} {verifier.version}"
+                    yield _verification(NO_ANSWER, sample, name, None)
+                else:
+                    closed.append(sample)
+            groups = _equal_programs(verifier, closed, problems)
+            known = cache.among([content for content, _ in groups if content is not None])
+            for content, members in groups:
+                if content in known:
+                    yield from (_shared(known[content], sample) for sample in members)
+            groups = [(content, members) for content, members in groups if content not in known]
+            if not groups:
+                continue
+            if judge is None:
+                judge = stack.enter_context(verifier.open(run.config.execution.sandbox))
             fresh = []
-            for first, others in (
-                _judged(opened, open_groups, problems, clock) if open_groups else ()
-            ):
-                yield first
-                yield from (_shared(first, one) for one in others)
-                fresh.append(first)
+            for verdict, others in _judged(judge, groups, problems, clock):
+                yield verdict
+                yield from (_shared(verdict, sample) for sample in others)
+                fresh.append(verdict)
             cache.add([verdict for verdict in fresh if verdict.content is not None])
 
 
 def _judged(
-    judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock
+    judge: Judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock
 ) -> Iterator[tuple[Verification, list[Unjudged]]]:
     """Judge the first sample of each group; yields its verdict and the others of the group."""
     stream = judged(
@@ -260,10 +261,11 @@ def _judged(
     )
     while True:
         with clock.working():
-            found = next(stream, None)
-        if found is None:
+            judgement = next(stream, None)
+        if judgement is None:
             return
-        (content, members), verdict = groups[found[0]], found[1]
+        position, verdict = judgement
+        content, members = groups[position]
         if verdict.outcome != Outcome.INFRA_ERROR:
             yield _verification(verdict, members[0], judge.name, content), members[1:]
 

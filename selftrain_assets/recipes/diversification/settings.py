@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -63,7 +63,7 @@ class Diversification(Mixing, Recipe):
     )
 
     @model_validator(mode="after")
-    def _divides(self):
+    def _divides(self) -> Self:
         if self.budget == 0 and (not any(self.mix.values()) or self.mix_by == "replace"):
             raise ValueError(
                 "budget: 0 leaves nothing but rows of other sources; name some in mix, with"

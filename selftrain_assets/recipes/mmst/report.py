@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.selection import DIFFICULTY
 from selftrain_assets.pipeline.metrics import VOTE
@@ -11,6 +12,9 @@ from selftrain_assets.reports import figures
 from selftrain_assets.reports.recipes import RecipeReport
 from selftrain_assets.reports.summary import RoundSummary, Summary
 from selftrain_assets.reports.tables import Titled, estimated, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # -- tables ----------------------------------------------------------------------------------------
 
@@ -142,7 +146,7 @@ def methods(summary: Summary, dpi: int) -> bytes:
     return figures.png(figure, dpi)
 
 
-def _draw_accuracy(axis, summary: Summary) -> None:
+def _draw_accuracy(axis: Axes, summary: Summary) -> None:
     course = summary.course
     rounds = range(len(course))
     for name, color in zip(summary.base.methods, cycle(figures.COLORS), strict=False):
@@ -184,7 +188,7 @@ def _trained_on(point: RoundSummary) -> Cells:
     }
 
 
-def _draw_flow(axis, title: str, rounds: Sequence[int], cells: Sequence[Cells]) -> None:
+def _draw_flow(axis: Axes, title: str, rounds: Sequence[int], cells: Sequence[Cells]) -> None:
     names = list(dict.fromkeys(name for each in cells for name in each))
     for i, (name, color) in enumerate(zip(names, cycle(figures.COLORS), strict=False)):
         places = [iteration + 0.8 * (i + 0.5) / len(names) - 0.4 for iteration in rounds]
@@ -200,7 +204,7 @@ def _draw_flow(axis, title: str, rounds: Sequence[int], cells: Sequence[Cells]) 
         figures.legend_above(axis, 1.25)
 
 
-def _draw_agreement(axis, summary: Summary) -> None:
+def _draw_agreement(axis: Axes, summary: Summary) -> None:
     """Draw the agreement of the first pair of methods."""
     agreements = [
         policy.agreement["test"] for policy in summary.course if "test" in policy.agreement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -68,7 +68,7 @@ class MMST(Selection, Mixing, Rounds):
     )
 
     @model_validator(mode="after")
-    def _consistent(self):
+    def _consistent(self) -> Self:
         names = [m.name for m in self.methods]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -96,7 +96,7 @@ class Ratio(Identity):
     gold: float = Field(1.0, ge=0, description="part of reference solutions")
 
     @model_validator(mode="after")
-    def _has_a_part(self):
+    def _has_a_part(self) -> Self:
         if not self.correct + self.improved + self.gold:
             raise ValueError(
                 "every part is 0, so that nothing would be trained on; give one of them a number"
@@ -195,7 +195,7 @@ class TriPosT(Rounds):
     )
 
     @model_validator(mode="after")
-    def _models_are_named(self):
+    def _models_are_named(self) -> Self:
         if self.feedback.by == "model" and self.feedback.model is None:
             raise ValueError(
                 "feedback.by: model needs feedback.model: a directory, a hub name, {experiment,"
