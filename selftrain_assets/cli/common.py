@@ -7,13 +7,16 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.foreign import visible
 from selftrain_assets.domain.ranges import numbers
+
+if TYPE_CHECKING:
+    from selftrain_assets.pipeline.run import Progress, Run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -67,7 +70,7 @@ def repeated(name: str, seeds: str | None) -> list[str]:
     return names
 
 
-def open_run(name: str, progress=None):
+def open_run(name: str, progress: Progress | None = None) -> Run:
     """Open an experiment in the default store.
 
     Args:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from selftrain_assets.cli.common import AsJson, app, open_run, print_json
+
+if TYPE_CHECKING:
+    from selftrain_assets.operations.findings import Audit
 
 
 @app.command()
@@ -34,7 +37,7 @@ def audit(
         raise typer.Exit(1)
 
 
-def _audited(name: str | None):
+def _audited(name: str | None) -> Audit:
     from selftrain_assets.config.experiment_files import experiment_names, without_file
     from selftrain_assets.dagster.sync import dagster_home
     from selftrain_assets.operations import audit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from selftrain_assets.cli.common import (
 from selftrain_assets.cli.sweep import WORKERS, run_sweep, show_sweep
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.ranges import ROUNDS
+
+if TYPE_CHECKING:
+    from selftrain_assets.pipeline.run import Run
 
 PRESETS = (
     "rest_em, rest, star, rft or expert_iteration, on your own problems; mmst, mmst_st_size,"
@@ -324,7 +327,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _unfinished(opened, last: int) -> str | None:
+def _unfinished(opened: Run, last: int) -> str | None:
     """Return the first scope up to a round that has no evaluation, if there is one."""
     from selftrain_assets.pipeline.run import BASE, iteration_scope
 

@@ -38,7 +38,7 @@ def next_round_sensor(
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=next_round_sensor.__doc__,
     )
-    def next_round(context: dg.SensorEvaluationContext):
+    def next_round(context: dg.SensorEvaluationContext) -> dg.SkipReason | dg.RunRequest:
         done = context.instance.get_materialized_partitions(checkpoint)
         following = next(
             (i for i in range(1, config.rounds + 1) if iteration_scope(i) not in done), None

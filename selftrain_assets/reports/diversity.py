@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from selftrain_assets.pipeline.diversity import OWN, TOP, TOP_PROBLEMS
 from selftrain_assets.reports import figures
 from selftrain_assets.reports.summary import RoundSummary, Summary
 from selftrain_assets.reports.tables import Titled, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLUMNS = {
     "distinct_problems": "problems",
@@ -64,7 +68,7 @@ def diversity_figure(summary: Summary, dpi: int) -> bytes:
     figure, (counts, shares) = figures.axes(2)
     rounds = [point.iteration for point in summary.iterations]
 
-    def course(axis, name: str, label: str, color: str) -> None:
+    def course(axis: Axes, name: str, label: str, color: str) -> None:
         values = [point.diversity.get(name, figures.GAP) for point in summary.iterations]
         axis.plot(rounds, values, color=color, marker="o", label=label)
 
