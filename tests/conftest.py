@@ -90,19 +90,6 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
-# Files with tests on the sandbox: a kernel counts a user's processes over all engines, so these
-# stay in one process.
-ON_ENGINE = (
-    "tests/sandbox/",
-    "tests/verifiers/",
-    "tests/tasks/test_program_sets.py",
-    "tests/pipeline/test_methods.py",
-    "tests/pipeline/test_programs.py",
-    "tests/faults/test_slow_machine.py",
-    "tests/cli/test_cli.py",
-)
-
-
 LONGEST = ("tests/ui/", "tests/engines/test_vllm", "tests/cli/")
 """Begun first: with several processes, what begins last and lasts long keeps the others waiting."""
 
@@ -113,29 +100,29 @@ def pytest_collection_modifyitems(config, items):
         item for item in items if item.get_closest_marker("kills") and not config.getoption("kills")
     ]
     config.hook.pytest_deselected(items=long)
-    items[:] = sorted(
-        (item for item in items if item not in long),
-        key=lambda item: not item.nodeid.startswith(LONGEST),
-    )
+    items[:] = [item for item in items if item not in long]
     for item in items:
         item.add_marker(tier(item.nodeid, item.fixturenames))
-        if "docker_host" in item.fixturenames and not item.nodeid.startswith(ON_ENGINE):
-            raise pytest.UsageError(
-                f"{item.nodeid} uses the engine: name its file in ON_ENGINE, tests/conftest.py"
-            )
+        if "docker_host" in item.fixturenames:
+            # a kernel counts a user's processes over all engines: one process has these tests
+            item.add_marker(pytest.mark.xdist_group("engine"))
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("xdist_group") is None and not item.nodeid.startswith(LONGEST)
+        )
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With `-n`: the tests of a file share fixtures and stay together, in the order of the
-    files."""
-    from xdist.scheduler import LoadScopeScheduling
+    """With `-n`: the tests of a group, else of a file, share fixtures and stay together, in the
+    order of the files."""
+    from xdist.scheduler import LoadGroupScheduling
 
-    class ByFile(LoadScopeScheduling):
+    class ByFile(LoadGroupScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "engine" if nodeid.startswith(ON_ENGINE) else nodeid.partition("::")[0]
+            return super()._split_scope(nodeid).partition("::")[0]
 
-    config.option.loadscopereorder = False
     return ByFile(config, log)
 
 
