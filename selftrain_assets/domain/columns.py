@@ -10,7 +10,7 @@ COLUMNS = {
     "group": "a label of the problem",
     "collection": "the suite or the source that the problem is of",
     "solution": "a human-written solution, where there is one",
-    "solutions": "human-written solutions by method, as JSON",
+    "solutions": "human-written solutions by method",
     "tests": "what programs are judged by, as JSON",
     "key": "identity, derived from content: the same work has the same key",
     "problem_id": "the problem that it is of",
@@ -67,8 +67,8 @@ COLUMNS = {
     "translates": "the sample that it translates",
     "turn": "which turn of a trajectory, from 1",
     "sections": (
-        "what parts of the completion weigh: their lengths in characters with a factor of the"
-        " weight, as JSON"
+        "parts of the completion that differ in weight: the length of each in characters, and the"
+        " factor by which the row's weight is multiplied"
     ),
     "attempt": "the solution that is looked at",
     "feedback": "what is said about it",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.domain.settings import Execution, Identity, Settings
-from selftrain_assets.domain.types import Problem
+from selftrain_assets.domain.types import Problem, Section
 
 KEY_LENGTH = 32  # hex digits, 128 bits
 
@@ -111,13 +111,15 @@ def row_key(
     weight: float,
     source: str,
     sample: str | None,
-    sections: str | None = None,
+    sections: Sequence[Section] | None = None,
     tokens: Sequence[int] | None = None,
     ended_by: str | None = None,
     forced: Sequence[int] | None = None,
 ) -> str:
     """Identity of a training row: its text and tokens, their weight, and its sample."""
-    parts = [] if sections is None else [text_digest(sections)]
+    parts = []
+    if sections is not None:
+        parts.append(text_digest(json.dumps([[s["length"], s["factor"]] for s in sections])))
     parts += [] if tokens is None else ["tokens=" + text_digest(",".join(map(str, tokens)))]
     parts += [] if ended_by is None else ["end=" + text_digest(ended_by)]
     parts += [] if forced is None else ["forced=" + "-".join(map(str, forced))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypedDict
 
 from selftrain_assets.domain.foreign import storable
 
@@ -24,9 +24,10 @@ class Problem:
     """One question with a checkable answer, or with tests for programs that solve it.
 
     Attributes:
-        tests: Tests as JSON (domain/program_tests.py).
+        tests: Tests as JSON (domain/program_tests.py): arguments and results of calls may be any
+            values, for which Arrow has no type.
         solution: A solution by a human, where there is one.
-        solutions: Solutions by the methods of mmst, as JSON by their names.
+        solutions: Solutions by a human, by the name of their method (mmst).
         collection: The suite or the source that it is of; None for a problem of the task itself.
     """
 
@@ -37,7 +38,7 @@ class Problem:
     group: str = ""
     solution: str | None = None
     tests: str | None = None
-    solutions: str | None = None
+    solutions: dict[str, str] | None = None
     collection: str | None = None
 
     def __post_init__(self) -> None:
@@ -196,6 +197,18 @@ class Verification:
     output: str | None = None
 
 
+class Section(TypedDict):
+    """A part of a completion that has a weight of its own, as tables have it.
+
+    Attributes:
+        length: Its length in characters.
+        factor: Its weight as a multiple of the row's.
+    """
+
+    length: int
+    factor: float
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One training row: loss on `completion` alone, times `weight`.
@@ -203,8 +216,8 @@ class Row:
     `sample_key` leads back to the sample; None for human rows, whose source is the problem's own
     solution. `method` is how it solves the problem, where a recipe has several; a translation names
     the sample that it `translates`, and that one's method, its `origin`. A `turn` is one of the
-    trajectory that begins with the sample. `sections` says what each part of the completion weighs,
-    as JSON: pairs of a length in characters and a factor of `weight`, which together cover it.
+    trajectory that begins with the sample. `sections` together cover the completion; without them
+    all of it has the same weight.
 
     `tokens` are the completion's ids as they were drawn, by the tokenizer with this digest. Without
     them the text is tokenized, and `ended_by` is learnt behind it: an end token or a stop text,
@@ -224,7 +237,7 @@ class Row:
     origin: str | None = None
     translates: str | None = None
     turn: int | None = None
-    sections: str | None = None
+    sections: list[Section] | None = None
     tokens: list[int] | None = None
     tokenizer: str | None = None
     ended_by: str | None = None

@@ -12,6 +12,7 @@ from typing import Any
 
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.identity import KEY_LENGTH
+from selftrain_assets.domain.types import Row
 from selftrain_assets.domain.weights import (
     PerMethod,
     PretrainedModel,
@@ -184,14 +185,13 @@ class Lineage:
         )
 
     def _row(self, dataset: Manifest, position: int) -> Node:
-        file, count, _ = dataset.files["rows"]
+        _, count, _ = dataset.files["rows"]
         if not 1 <= position <= count:
             raise UserError(
                 f"--row {position}: the dataset of {dataset.experiment} {dataset.scope} has rows 1"
                 f" to {count}"
             )
-        row = nth(self.table(dataset, "rows"), position - 1)
-        assert row is not None, file
+        row = nth(Row, self.store.table(dataset, "rows"), position - 1)
         edges = [self.sample(row["sample_key"])] if row["sample_key"] else []
         edges += self._row_parts(dataset, row)
         told = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -138,7 +137,7 @@ def _question(p: Problem) -> _Text:
 
 
 def _solutions(p: Problem) -> list[_Text]:
-    texts = [p.solution, *json.loads(p.solutions or "{}").values()]
+    texts = [p.solution, *(p.solutions or {}).values()]
     return [
         _Text(f"the solution of {p.id} ({p.split})", p.id, text, False) for text in texts if text
     ]

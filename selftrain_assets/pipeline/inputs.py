@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 
 from selftrain_assets.config.experiment import Experiment
@@ -94,11 +95,14 @@ def problems(run: Run) -> Manifest:
 def problems_digest(problems: list[Problem]) -> str:
     """Digest that identifies a problem set.
 
-    The collection is left out: ids begin with its name, and older sets were identified without it.
+    It is that of the records of older versions, which had no collection (ids begin with its name)
+    and solutions as JSON.
     """
     records = [asdict(problem) for problem in problems]
     for record in records:
         del record["collection"]
+        if record["solutions"] is not None:
+            record["solutions"] = json.dumps(record["solutions"], ensure_ascii=False)
     return fingerprint("problems", records)
 
 

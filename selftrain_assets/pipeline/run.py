@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,8 +59,7 @@ def iteration_of(scope: str) -> int:
 
 def solution_by(problem: Problem, method: str) -> str | None:
     """The human solution of a problem by a method, or None."""
-    solutions: dict[str, str] = json.loads(problem.solutions or "{}")
-    return solutions.get(method)
+    return (problem.solutions or {}).get(method)
 
 
 def _always(manifest: Manifest) -> bool:

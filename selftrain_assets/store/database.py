@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from selftrain_assets.domain.errors import InfraError, UserError
-from selftrain_assets.store.tables import schema_of
+from selftrain_assets.store.tables import has_structs, json_columns, schema_of
 
 MEMORY = "2GB"  # what DuckDB keeps before it spills to disk
 WINDOW = 8192  # records that a stream holds at a time
@@ -20,13 +20,12 @@ QUERIES = Path(__file__).parent / "queries"
 FileFormat = Literal["parquet", "jsonl"]
 Values = Sequence[Any] | Mapping[str, Any]
 """What stands for `?` or `$1`, in order, or for `$name`."""
-_TYPES = {
+_SCALARS = {
     "string": "VARCHAR",
     "int64": "BIGINT",
+    "int32": "INTEGER",
     "double": "DOUBLE",
     "bool": "BOOLEAN",
-    "list<element: int32 not null>": "INTEGER[]",
-    "list<element: string not null>": "VARCHAR[]",
 }
 
 
@@ -174,7 +173,7 @@ class Database:
         parts = [f"SELECT {_constants(nowhere)}, * FROM ({read_files(record, [])}) WHERE false"]
         for place, file in files:
             here = {column: place[column] for column in nowhere}
-            parts.append(f"SELECT {_constants(here)}, * FROM {parquet([file])}")
+            parts.append(f"SELECT {_constants(here)}, {_read(schema_of(record), [file])}")
         self.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
 
     def write(self, sql: str, path: Path, format: FileFormat = "parquet") -> None:
@@ -206,21 +205,54 @@ def read_files(record: type, files: Iterable[Path]) -> str:
     The columns are those of the record; files of older versions may lack some. A field `position`
     is not a column of the files, but the index of a row in its file.
     """
-    files, columns = list(files), schema_of(record)
-    names = ", ".join(f'"{column.name}"' for column in columns)
-    sources = [
-        "SELECT "
-        + ", ".join(f'NULL::{_TYPES[str(column.type)]} AS "{column.name}"' for column in columns)
-        + " WHERE false"
-    ]
-    if files and "position" in columns.names:
-        sources.append(
-            "SELECT file_row_number AS position, * FROM"
-            f" {parquet(files, 'union_by_name = true', 'file_row_number = true')}"
-        )
-    elif files:
-        sources.append(f"SELECT * FROM {parquet(files, 'union_by_name = true')}")
+    schema = schema_of(record)
+    names = ", ".join(f'"{column.name}"' for column in schema)
+    nulls = ", ".join(f'NULL::{_sql_type(column.type)} AS "{column.name}"' for column in schema)
+    sources = [f"SELECT {nulls} WHERE false"]
+    by_json: dict[tuple[str, ...], list[Path]] = {}
+    for file in files:
+        by_json.setdefault(tuple(json_columns(schema, file)), []).append(file)
+    for alike in by_json.values():
+        if "position" in schema.names:
+            read = _read(schema, alike, "union_by_name = true", "file_row_number = true")
+            sources.append(f"SELECT file_row_number AS position, {read}")
+        else:
+            sources.append(f"SELECT {_read(schema, alike, 'union_by_name = true')}")
     return f"SELECT {names} FROM ({' UNION ALL BY NAME '.join(sources)})"
+
+
+def _read(schema: Any, files: Sequence[Path], *options: str) -> str:
+    """SQL of the columns of files that have the same columns as JSON, which are decoded."""
+    decoded = ", ".join(
+        f'{_from_json(name, schema.field(name).type)} AS "{name}"'
+        for name in json_columns(schema, files[0])
+    )
+    return f"*{decoded and f' REPLACE ({decoded})'} FROM {parquet(files, *options)}"
+
+
+def _from_json(column: str, kind: Any) -> str:
+    """SQL that decodes a column of JSON, in which a struct is a list of its values."""
+    if has_structs(kind):
+        fields = ", ".join(
+            f'"{field.name}" := (struct->{place})::{_sql_type(field.type)}'
+            for place, field in enumerate(kind.value_type)
+        )
+        return f'list_transform("{column}"::JSON::JSON[], lambda struct: struct_pack({fields}))'
+    return f'"{column}"::JSON::{_sql_type(kind)}'
+
+
+def _sql_type(kind: Any) -> str:
+    """DuckDB's name of an Arrow type."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    if pa.types.is_map(kind):
+        return f"MAP({_sql_type(kind.key_type)}, {_sql_type(kind.item_type)})"
+    if pa.types.is_struct(kind):
+        fields = ", ".join(f'"{field.name}" {_sql_type(field.type)}' for field in kind)
+        return f"STRUCT({fields})"
+    return _SCALARS[str(kind)]
 
 
 def text(value: str) -> str:

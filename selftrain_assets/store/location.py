@@ -22,9 +22,10 @@ _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
 ELSEWHERE = "set SELFTRAIN_STORE or --store to a folder on a local disk"
 
 
-FORMAT = 2
-"""Of what this version writes. Format 1 has references to weights without their kind; it is read as
-it is (domain/weights.py)."""
+FORMAT = 3
+"""Of what this version writes; older ones are read as they are. Format 1 has references to weights
+without their kind (domain/weights.py); formats 1 and 2 have maps and structs as JSON (tables.py).
+"""
 FORMAT_FILE = "store.json"
 
 
@@ -35,16 +36,8 @@ def check_format(root: Path) -> None:
         UserError: The store has a newer format.
         IntegrityError: The file with the version cannot be read.
     """
-    path = root / FORMAT_FILE
-    if not path.exists():  # there is nothing yet, or it is of format 1
-        return
-    try:
-        version = int(json.loads(path.read_text())["format"])
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise IntegrityError(
-            f'{path} does not say the format of the store; write {{"format": {FORMAT}}} into it'
-        ) from error
-    if version > FORMAT:
+    version = _format(root)
+    if version is not None and version > FORMAT:
         raise UserError(
             f"store: {root} has format {version}, and this version of selftrain reads formats up "
             f"to {FORMAT}; install a newer selftrain, or use another store (--store)"
@@ -52,10 +45,26 @@ def check_format(root: Path) -> None:
 
 
 def mark_format(root: Path) -> None:
-    """Record the format of a store that is written to, unless it is recorded already."""
+    """Record that this version has written to a store, which older ones then refuse."""
+    if _format(root) != FORMAT:
+        write_atomically(root / FORMAT_FILE, json.dumps({"format": FORMAT}))
+
+
+def _format(root: Path) -> int | None:
+    """The format that is recorded; None if there is nothing yet, or a store of format 1."""
     path = root / FORMAT_FILE
     if not path.exists():
-        write_atomically(path, json.dumps({"format": FORMAT}))
+        return None
+    try:
+        version = json.loads(path.read_text())["format"]
+    except (ValueError, KeyError, TypeError):
+        version = None
+    if type(version) is not int or version < 1:
+        raise IntegrityError(
+            f"{path} does not say the format of the store, which is a whole number from 1; write"
+            f' {{"format": {FORMAT}}} into it'
+        )
+    return version
 
 
 def folder(place: str | Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selftrain_assets.domain.errors import InfraError
-from selftrain_assets.store.database import Database, parquet
+from selftrain_assets.store.database import Database, parquet, read_files
 from selftrain_assets.store.tables import require_intact
 
 Files = Mapping[Path, str]
@@ -49,12 +49,11 @@ def lookup(
         ]
 
 
-def nth(files: Files, position: int) -> dict[str, Any] | None:
-    """The record at a position of a single file, counted from 0; None if there is none."""
-    with _asking(files) as db:
-        return next(
-            iter(_records(db, files, next(iter(files)), "LIMIT 1 OFFSET ?", position)), None
-        )
+def nth(record: type, file: Path, position: int) -> dict[str, Any]:
+    """The record at a position of an intact file, counted from 0."""
+    with Database(file.parent) as db:
+        sql = f"FROM ({read_files(record, [file])}) LIMIT 1 OFFSET ?"
+        return db.dicts(sql, [position])[0]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ The schema is derived from the record's dataclass.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 import uuid
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.domain.identity import KEY_LENGTH
@@ -23,32 +24,63 @@ from selftrain_assets.runtime.files import needs_room
 
 @cache
 def schema_of(record: type) -> Any:
-    """The Arrow schema of a dataclass.
+    """The Arrow schema of a dataclass, a NamedTuple or a TypedDict.
 
-    Fields may be texts, numbers, truth values, lists of token ids or of texts, and their optional
-    forms.
+    Fields may be texts, numbers, truth values, TypedDicts (structs), lists, maps from texts, and
+    their optional forms. Whole numbers in lists are token ids or positions, of 32 bits.
     """
     import pyarrow as pa
 
-    types = {
-        str: pa.string(),
-        int: pa.int64(),
-        float: pa.float64(),
-        bool: pa.bool_(),
-        list[int]: pa.list_(pa.field("element", pa.int32(), nullable=False)),
-        list[str]: pa.list_(pa.field("element", pa.string(), nullable=False)),
-    }
+    scalars = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+    def arrow_type(hint: Any) -> Any:
+        if is_typeddict(hint):
+            return pa.struct(schema_of(hint))
+        kind, arguments = get_origin(hint), get_args(hint)
+        if kind is list:
+            element = pa.int32() if arguments[0] is int else arrow_type(arguments[0])
+            return pa.list_(pa.field("element", element, nullable=False))
+        if kind is dict:
+            return pa.map_(pa.string(), pa.field("value", arrow_type(arguments[1]), nullable=False))
+        return scalars[str if kind is Literal else hint]
 
     def field(name: str, hint: Any) -> Any:
-        options = (
-            [a for a in get_args(hint) if a is not NoneType]
-            if NoneType in get_args(hint)
-            else [hint]
-        )
-        kind = str if get_origin(options[0]) is Literal else options[0]
-        return pa.field(name, types[kind], nullable=NoneType in get_args(hint))
+        nullable = NoneType in get_args(hint)
+        if nullable:
+            hint = next(option for option in get_args(hint) if option is not NoneType)
+        return pa.field(name, arrow_type(hint), nullable=nullable)
 
     return pa.schema([field(name, hint) for name, hint in get_type_hints(record).items()])
+
+
+def json_columns(schema: Any, path: Path) -> list[str]:
+    """The columns that are maps or lists of structs, but JSON in a file of an older version.
+
+    Stores before format 3 have a map as an object, and a struct as the list of its values.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [f.name for f in schema if pa.types.is_map(f.type) or has_structs(f.type)]
+    columns = pq.read_schema(path) if names else schema
+    return [n for n in names if n in columns.names and pa.types.is_string(columns.field(n).type)]
+
+
+def has_structs(kind: Any) -> bool:
+    """Whether an Arrow type is a list of structs."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) and pa.types.is_struct(kind.value_type))
+
+
+def _decoded(texts: Any, kind: Any) -> Any:
+    """A column of JSON as an Arrow array of a nested type."""
+    import pyarrow as pa
+
+    values = [None if text is None else json.loads(text) for text in texts.to_pylist()]
+    if has_structs(kind):
+        values = [None if value is None else [*map(tuple, value)] for value in values]
+    return pa.array(values, kind)
 
 
 AGAIN = (
@@ -95,17 +127,23 @@ def count_rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def content_digest(path: Path, columns: list[str] | None = None) -> str:
-    """Digest of the rows of a Parquet file in order, or of some of their columns.
+def content_digest(path: Path, columns: list[str], schema: Any = None) -> str:
+    """Digest of some columns of a Parquet file, row by row.
 
-    It does not depend on how the bytes are laid out.
+    It does not depend on how the bytes are laid out, nor, with a schema, on whether nested columns
+    are JSON.
     """
     import pyarrow.parquet as pq
 
-    digest = hashlib.sha256()
+    older = json_columns(schema, path) if schema else []
+    digest = hashlib.sha256(repr(columns).encode())
     with pq.ParquetFile(path) as file:
-        digest.update(repr(columns or file.schema_arrow.names).encode())
         for batch in file.iter_batches(columns=columns):
+            for name in set(older) & set(columns):
+                kind = schema.field(name).type
+                batch = batch.set_column(
+                    batch.schema.names.index(name), name, _decoded(batch[name], kind)
+                )
             rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
             digest.update("".join(f"{row!r}\n" for row in rows).encode())
     return digest.hexdigest()[:KEY_LENGTH]
@@ -126,7 +164,8 @@ def same_content(path: Path, other: Path) -> bool:
         for batch in newer.iter_batches(columns=added) if added else ():
             if any(column.null_count < len(column) for column in batch.columns):
                 return False
-    return content_digest(path, columns) == content_digest(other, columns)
+        schema = newer.schema_arrow
+    return content_digest(path, columns, schema) == content_digest(other, columns)
 
 
 @contextmanager
@@ -211,6 +250,9 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
     require_intact(path, sha256)
     # pq.read_table would import pandas.
     table, schema = pq.ParquetFile(path).read(), schema_of(record)
+    for name in json_columns(schema, path):
+        place, kind = table.column_names.index(name), schema.field(name).type
+        table = table.set_column(place, name, _decoded(table[name], kind))
     if missing := [
         name
         for name in schema.names
@@ -226,7 +268,7 @@ def read_table(path: Path, record: type, sha256: str) -> list[Any]:
             f"{path} was written by another version of selftrain, which kept other columns"
             f" ({', '.join(table.column_names)}); use that version, or another store (--store)"
         )
-    return [record(**row) for row in table.to_pylist()]
+    return [record(**row) for row in table.to_pylist(maps_as_pydicts="strict")]
 
 
 def same_table(path: Path, record: type, records: Sequence[Any]) -> str | None:

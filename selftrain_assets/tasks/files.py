@@ -5,7 +5,6 @@ A row has an id, a question, and an answer or tests; split, solution and group i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -211,8 +210,8 @@ def _problem(where: str, row: dict[str, Any]) -> Problem:
     )
 
 
-def _solutions(where: str, value: Any) -> str | None:
-    """Canonical text of a problem's solutions by method.
+def _solutions(where: str, value: Any) -> dict[str, str] | None:
+    """A problem's solutions by method, in the order of methods.
 
     Parquet gives every row all methods, with null for those that it lacks.
     """
@@ -228,7 +227,7 @@ def _solutions(where: str, value: Any) -> str | None:
             f'{where}: the field "solutions" must hold a text for each method: {{"text": "...",'
             ' "code": "..."}'
         )
-    return json.dumps(given, sort_keys=True, ensure_ascii=False)
+    return dict(sorted(given.items()))
 
 
 def _tests(where: str, row: dict[str, Any]) -> str | None:

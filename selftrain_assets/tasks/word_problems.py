@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -123,5 +122,5 @@ def make_problem(rng: random.Random, template: Template, id: str, split: Split) 
         split=split,
         group=template.name,
         solution=solution if split == "human" else None,
-        solutions=json.dumps({"text": solution, "code": expression}) if split == "human" else None,
+        solutions={"text": solution, "code": expression} if split == "human" else None,
     )

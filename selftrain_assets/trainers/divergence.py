@@ -5,7 +5,6 @@ That is the first step whose loss, gradient norm or weights are not finite.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 
@@ -93,7 +92,7 @@ def require_finite_row_weights(rows: Sequence[Row]) -> None:
         IntegrityError: A row weighs NaN or infinity.
     """
     for row in rows:
-        factors = [factor for _, factor in json.loads(row.sections)] if row.sections else []
+        factors = [section["factor"] for section in row.sections or ()]
         if not all(map(math.isfinite, (row.weight, *factors))):
             of = f" times {factors} in its sections" if factors else ""
             raise IntegrityError(

@@ -5,7 +5,6 @@ Packed rows do not attend to one another.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -115,9 +114,10 @@ def _sections(row: Row) -> list[tuple[str, float | None]]:
         return [(row.completion, row.weight)]
     found: list[tuple[str, float | None]] = []
     start = 0
-    for length, factor in json.loads(row.sections):
-        found.append((row.completion[start : start + length], row.weight * factor))
-        start += length
+    for section in row.sections:
+        end = start + section["length"]
+        found.append((row.completion[start:end], row.weight * section["factor"]))
+        start = end
     if start != len(row.completion):
         raise IntegrityError(
             f"row {row.key}: its sections cover {start} of {len(row.completion)} characters; make"

@@ -181,7 +181,7 @@ def test_human_rows_are_by_each_method_and_from_one_into_the_other(mmst):
     pairs = [("text", None), ("code", None), ("text", "code"), ("code", "text")]
     assert Counter((r.method, r.origin) for r in rows) == dict.fromkeys(pairs, 4)
     problem = next(p for p in run.problems if p.split == "human")
-    solved = json.loads(problem.solutions)
+    solved = problem.solutions
     assert {(r.prompt, r.completion) for r in rows if r.problem_id == problem.id} == {
         (f"Q: {problem.question} A:", solved["text"]),
         (f"Q: {problem.question} =", solved["code"]),

@@ -246,11 +246,11 @@ def test_without_a_ratio_every_row_is_kept(finished, copy):
 def test_sections_cover_a_completion_and_its_tokens_get_their_weights(finished, embedded):
     tokenizer, seen = load_tokenizer(embedded), set()
     for row in rows_of(finished, "iter-001"):
-        sections = json.loads(row.sections)
-        assert sum(length for length, _ in sections) == len(row.completion)
+        lengths = [section["length"] for section in row.sections]
+        assert sum(lengths) == len(row.completion)
         attempted = 0.0 if row.source == "improved" else 1.0
-        assert [weight for _, weight in sections] == [attempted, 1.5, 1.5, 1.5, 1.5][
-            : len(sections)
+        assert [section["factor"] for section in row.sections] == [attempted, 1.5, 1.5, 1.5, 1.5][
+            : len(lengths)
         ]
         example = tokenize(row, tokenizer, 512)
         learned = [
@@ -258,16 +258,14 @@ def test_sections_cover_a_completion_and_its_tokens_get_their_weights(finished, 
             for t, label, w in zip(example.input_ids, example.labels, example.weights, strict=True)
             if label != IGNORED
         ]
-        attempt = len(
-            tokenizer(row.completion[: sections[0][0]], add_special_tokens=False).input_ids
-        )
+        attempt = len(tokenizer(row.completion[: lengths[0]], add_special_tokens=False).input_ids)
         assert [weight for _, weight in learned] == [attempted] * attempt + [1.5] * (
             len(learned) - attempt
         )
         mark = tokenizer("?", add_special_tokens=False).input_ids
         assert [token for token, _ in learned[attempt:]][: len(mark)] == mark
         assert learned[-1][0] == tokenizer.eos_token_id
-        seen.add(len(sections))
+        seen.add(len(lengths))
     assert seen == {3, 5}
 
 
@@ -276,7 +274,7 @@ def test_weights_are_those_of_the_settings(copy):
         "section_weights": {"attempt": 0.5, "wrong_attempt": 0.0, "feedback": 2.0, "update": 3.0}
     }
     for part, rows in turn_rows(copy(recipe=recipe), 1).items():
-        weights = {tuple(weight for _, weight in json.loads(row.sections)) for row in rows}
+        weights = {tuple(section["factor"] for section in row.sections) for row in rows}
         assert weights == {(0.0, 2.0, 2.0, 3.0, 3.0) if part == "improved" else (0.5, 2.0, 2.0)}
 
 

@@ -66,18 +66,46 @@ def test_a_store_without_a_format_is_read_as_it_is_and_marked_by_the_next_write(
     assert older.manifests() == [manifest()]
     assert not (store.root / "store.json").exists()
     older.commit(manifest(key="b" * 32))
-    assert (store.root / "store.json").exists()
+    assert json.loads((store.root / "store.json").read_text()) == {"format": location.FORMAT}
+
+
+def test_a_store_of_an_older_format_is_marked_by_the_next_write(store):
+    store.commit(manifest())
+    (store.root / "store.json").write_text('{"format": 2}')
+    older = Store(store.root)
+    assert older.manifests() == [manifest()]
+    assert (store.root / "store.json").read_text() == '{"format": 2}'
+    older.commit(manifest(key="b" * 32))
+    assert json.loads((store.root / "store.json").read_text()) == {"format": location.FORMAT}
 
 
 def test_a_store_of_a_newer_format_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "store.json").write_text(json.dumps({"format": location.FORMAT + 1}))
-    with pytest.raises(UserError, match=r"has format 3, .* install a newer selftrain") as caught:
+    with pytest.raises(
+        UserError, match=rf"has format {location.FORMAT + 1}, .* install a newer selftrain"
+    ) as caught:
         Store(tmp_path)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "2", "{}", '{"format": "new"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2",
+        "[]",
+        "{}",
+        '{"format": "new"}',
+        '{"format": "2"}',
+        '{"format": 2.5}',
+        '{"format": true}',
+        '{"format": 0}',
+        '{"format": -1}',
+        '{"format": Infinity}',
+    ],
+)
 def test_a_format_that_cannot_be_read_is_told(tmp_path, text):
     (tmp_path / "store.json").write_text(text)
-    with pytest.raises(IntegrityError, match=r"store\.json does not say the format"):
+    with pytest.raises(IntegrityError, match=r"store\.json does not say the format") as caught:
         Store(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -1,13 +1,13 @@
 """A training whose loss, gradient or weights are no numbers ends at that step, and nothing of it
 is kept or resumed from."""
 
-import json
 import math
 from dataclasses import replace
 
 import pytest
 
 from selftrain_assets.domain.errors import DivergenceError, IntegrityError, TaskError
+from selftrain_assets.domain.types import Section
 from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.trainers import SftTrainer
@@ -85,7 +85,7 @@ def test_a_row_that_weighs_no_number_is_refused_by_its_problem(train, rows, weig
 
 
 def test_so_is_a_row_with_such_a_section(train, rows):
-    bad = replace(rows[0], sections=json.dumps([[len(rows[0].completion), math.nan]]))
+    bad = replace(rows[0], sections=[Section(length=len(rows[0].completion), factor=math.nan)])
     with pytest.raises(IntegrityError, match=r"weight 1.0 times \[nan\] in its sections"):
         train(FULL, [bad])
 

@@ -14,7 +14,14 @@ from selftrain_assets.reports.diversity import diversity_tables
 if TYPE_CHECKING:
     from huggingface_hub import DatasetCardData
 
-TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64"}
+TYPES = {
+    "VARCHAR": "string",
+    "BIGINT": "int64",
+    "DOUBLE": "float64",
+    "INTEGER[]": "list of int32",
+    "STRUCT(length BIGINT, factor DOUBLE)[]": "list of {length: int64, factor: float64}",
+}
+"""Types of columns as DuckDB has them, and as the card names them."""
 SIZES = (
     ("n<1K", 1_000),
     ("1K<n<10K", 10_000),

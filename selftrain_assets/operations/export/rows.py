@@ -11,6 +11,7 @@ from selftrain_assets.domain.types import (
     Problem,
     Row,
     Sample,
+    Section,
     VerdictMembership,
     Verification,
 )
@@ -51,8 +52,9 @@ class ExportedRow:
         int | None, "which turn of what begins with the sample, where it is corrected in turns"
     ]
     sections: Annotated[
-        str | None,
-        "what parts of the completion weigh: lengths in characters with factors, as JSON",
+        list[Section] | None,
+        "parts of the completion that differ in weight: the length of each in characters, and the"
+        " factor by which the row's weight is multiplied",
     ]
     round: Annotated[
         int,

@@ -5,14 +5,13 @@ See arXiv 2310.13522, section 3.2.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from selftrain_assets.domain.attempts import Attempt, Feedback
 from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.group_balance import distinct_rows, in_ratio
 from selftrain_assets.domain.identity import row_key
-from selftrain_assets.domain.types import Problem, Row, Trajectory, Turn
+from selftrain_assets.domain.types import Problem, Row, Section, Trajectory, Turn
 from selftrain_assets.pipeline.rows import Rows, freeze
 from selftrain_assets.pipeline.run import Run, iteration_scope
 from selftrain_assets.recipes.tripost.feedback_script import settings_of
@@ -101,25 +100,25 @@ def _row(run: Run, problem: Problem, turn: Turn, source: str, iteration: int) ->
     """
     wording, weights = settings_of(run).wording, settings_of(run).section_weights
     attempted = weights.attempt if turn.step is None else weights.wrong_attempt
-    sections = [
+    weighted = [
         (turn.attempt.rstrip(), attempted),
         (wording.feedback, weights.feedback),
         (turn.feedback, weights.feedback),
     ]
     if turn.update is not None:
-        sections += [(wording.update, weights.update), (turn.update.rstrip(), weights.update)]
+        weighted += [(wording.update, weights.update), (turn.update.rstrip(), weights.update)]
     prompt, completion = (
         run.methods[0].prompt.render(problem),
-        "".join(text for text, _ in sections),
+        "".join(text for text, _ in weighted),
     )
-    measured = json.dumps([[len(text), weight] for text, weight in sections])
+    sections = [Section(length=len(text), factor=weight) for text, weight in weighted]
     key = row_key(
         prompt,
         completion,
         1.0,
         source,
         turn.sample_key or None,
-        measured,
+        sections,
         ended_by=(end := run.end(run.methods[0].prompt)),
     )
     row = Row(
@@ -132,7 +131,7 @@ def _row(run: Run, problem: Problem, turn: Turn, source: str, iteration: int) ->
         turn.sample_key,
         iteration,
         turn=turn.turn,
-        sections=measured,
+        sections=sections,
     )
     return replace(row, ended_by=end)
 

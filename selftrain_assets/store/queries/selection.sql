@@ -77,8 +77,8 @@ SELECT * FROM {chosen} ORDER BY at_random($seed, 'mix', sample_key), sample_key 
 -- own end is learnt. Without its thought a completion begins where the answer does; within a token that is a border which
 -- nobody drew, and the text is learnt.
 SELECT row_key(prompt, completion, weight, source, sample_key, tokens, ended_by, forced) AS key, problem_id, prompt, completion,
-       weight, source, sample_key, iteration, method, origin, translates, NULL::BIGINT AS turn, NULL::VARCHAR AS sections,
-       tokens, CASE WHEN tokens IS NOT NULL THEN tokenizer END AS tokenizer, ended_by, forced, rank
+       weight, source, sample_key, iteration, method, origin, translates, NULL::BIGINT AS turn,
+       NULL::STRUCT(length BIGINT, factor DOUBLE)[] AS sections, tokens, CASE WHEN tokens IS NOT NULL THEN tokenizer END AS tokenizer, ended_by, forced, rank
 FROM (
     SELECT chosen.*, answer_of(sample.completion, learnt_from) AS completion,
            CASE WHEN learnt_from IS NULL THEN prompt.prompt ELSE coalesce(prompt.answer_prompt, prompt.prompt) END AS prompt,
