@@ -14,7 +14,7 @@ from selftrain_assets.engines import VllmSettings
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.pipeline import inputs, training
 from selftrain_assets.pipeline.loop import round_stages
-from selftrain_assets.pipeline.results import DatasetResult, EvaluationResult
+from selftrain_assets.pipeline.results import EvaluationResult
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.pipeline.sampling import sample_draws
 from selftrain_assets.pipeline.weights import resolve
@@ -90,9 +90,9 @@ def smollm2(task: Task, found: Found) -> None:
             found["stages"], found["memory_taken_gib"] = stages, memory
             print(f"  {name}: {stages[name]}, {memory.get(name)} GiB taken", flush=True)
         found["versions"] = run.need("iter-001", "samples").versions
-        found["tokenization"] = run.need("iter-001", "dataset").result(DatasetResult).tokenization
+        found["tokenization"] = run.need("iter-001", "dataset").metrics["tokenization"]
         evaluation = run.need("iter-001", "evaluation").result(EvaluationResult)
-        found["accuracy"] = evaluation.greedy_accuracy["mean"]
+        found["accuracy"] = evaluation.greedy_accuracy.mean
         found["swaps"] = swaps(run, task)
         memory["swaps"] = memory_taken(task.device)
         found["memory_taken_gib"] = memory

@@ -16,13 +16,13 @@ from selftrain_assets.dagster.partitions import STORE, identity
 from selftrain_assets.dagster.previews import preview, table
 from selftrain_assets.dagster.specs import asset_specs
 from selftrain_assets.domain.columns import COLUMNS
+from selftrain_assets.domain.measurements import Tokenization
 from selftrain_assets.domain.weights import StoredCheckpoint
 from selftrain_assets.pipeline.recipe import implementation_of
 from selftrain_assets.pipeline.results import PolicyResult, ProblemsResult
 from selftrain_assets.pipeline.run import BASE, Run, iteration_of, iteration_scope
 from selftrain_assets.pipeline.stages import stage_of
 from selftrain_assets.recipes.teachers import CheckpointOf
-from selftrain_assets.reports.summary import Tokenization
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.inspection import parents_of
 from selftrain_assets.store.tables import schema_of

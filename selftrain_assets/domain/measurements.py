@@ -1,29 +1,25 @@
 """What is measured of problems, samples, verdicts and rows, as manifests keep it.
 
-What older versions did not measure yet is absent in what they left.
+Reports show them as they are. What older versions did not measure yet is absent in what they left.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
+
+from selftrain_assets.domain.statistics import Estimate, recorded
 
 as_kept = with_config(ConfigDict(extra="allow", ser_json_inf_nan="constants"))
 """Reading one loses nothing that another version has put there."""
 
 
-@as_kept
-class Interval(TypedDict):
-    """A mean over problems with its confidence interval."""
-
-    mean: float
-    low: float
-    high: float
-    problems: int
-
-
-@as_kept
-class Thoughts(TypedDict, total=False):
+@recorded
+@dataclass(frozen=True, slots=True)
+class Thoughts:
     """Thoughts of samples, with lengths in tokens.
 
     Of `drawn` samples some `think`; of these some never close their thought (`unclosed`), and some
@@ -34,9 +30,9 @@ class Thoughts(TypedDict, total=False):
     drawn: int
     think: int
     unclosed: int
-    forced: int
-    thought_tokens: dict[str, float] | None
-    answer_tokens: dict[str, float] | None
+    forced: int = 0
+    thought_tokens: Mapping[str, float] | None = None
+    answer_tokens: Mapping[str, float] | None = None
 
 
 @as_kept
@@ -87,25 +83,35 @@ class Unparsed(TypedDict, total=False):
     reason: str
 
 
-@as_kept
-class SecondOpinion(TypedDict, total=False):
+@recorded
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Samples of one outcome that were `read` again, and how many of them `turned`: passed."""
+
+    read: int
+    turned: int
+
+
+@recorded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondOpinion:
     """Of `failed` samples some were `read` by another verifier, and some of these `turned`: passed.
 
     `share` is that of `turned` in `read`, None where nothing was read again. `by` says who reads
     what, `left_out` which verifiers have no other reading, `error` why some samples could not be
-    read.
+    read (pipeline/second_opinion.py).
     """
 
     failed: int
     read: int
     turned: int
-    share: Interval | None
-    wrong: dict[str, int]
-    malformed: dict[str, int]
-    by: dict[str, list[str]]
-    left_out: list[str]
+    share: Estimate | None
+    wrong: Reread
+    malformed: Reread
+    by: Mapping[str, Sequence[str]]
+    left_out: Sequence[str]
     error: str | None
-    examples: list[dict[str, str]]
+    examples: Sequence[Mapping[str, str]]
 
 
 @as_kept
@@ -124,8 +130,9 @@ class Concentration(TypedDict, total=False):
     problems: list[RowsOfProblem]
 
 
-@as_kept
-class Tokenization(TypedDict, total=False):
+@recorded
+@dataclass(frozen=True, slots=True)
+class Tokenization:
     """Rows that are trained on as they were drawn, and rows tokenized from their text.
 
     Of those that were looked at, the number that would differ (pipeline/tokenization.py).
@@ -137,19 +144,32 @@ class Tokenization(TypedDict, total=False):
     from_text: int
     from_text_looked_at: int
     from_text_different: int
-    other_tokenizer: int
+    other_tokenizer: int = 0
+
+    def differing(self) -> dict[str, float]:
+        """Share of the rows looked at that tokenizing changes, by kind.
+
+        Kinds of which no row was looked at are left out.
+        """
+        kinds = {
+            "as_drawn": (self.as_drawn_different, self.as_drawn_looked_at),
+            "from_text": (self.from_text_different, self.from_text_looked_at),
+        }
+        return {kind: different / total for kind, (different, total) in kinds.items() if total}
 
 
-@as_kept
-class Yield(TypedDict):
+@recorded
+@dataclass(frozen=True, slots=True)
+class Yield:
     """Samples, and how many of them are correct."""
 
     samples: int
     correct: int
 
 
-@as_kept
-class Difficulty(TypedDict, total=False):
+@recorded
+@dataclass(frozen=True, slots=True)
+class Difficulty:
     """Greedy accuracy of the base and now, on problems that the base solves about as often."""
 
     problems: int

@@ -6,18 +6,18 @@ Each check has a threshold, evidence and one sentence of advice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from selftrain_assets.domain.measurements import (
     Concentration,
-    Interval,
     Leak,
     SecondOpinion,
     Solutions,
     Thoughts,
     Unparsed,
 )
+from selftrain_assets.domain.statistics import Estimate
 from selftrain_assets.domain.waivers import Waiver
 
 
@@ -154,13 +154,13 @@ def cut_off(unended: int, samples: int) -> Check:
     )
 
 
-def not_below_base(gain: Interval | None) -> Check:
+def not_below_base(gain: Estimate | None) -> Check:
     """Warns where the paired interval of the gain over the base lies wholly below zero."""
     if gain is None:
         return Check(NOT_BELOW_BASE, True, False, "this is the base")
-    passed = not gain["high"] < 0
+    passed = not gain.high < 0
     message = (
-        f"greedy accuracy changed by {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+        f"greedy accuracy changed by {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
         " against the base"
     )
     advice = (
@@ -171,7 +171,7 @@ def not_below_base(gain: Interval | None) -> Check:
             " rows"
         )
     )
-    return Check(NOT_BELOW_BASE, passed, False, message + advice, dict(gain))
+    return Check(NOT_BELOW_BASE, passed, False, message + advice, asdict(gain))
 
 
 def parse_failures(malformed: int, verifications: int, examples: Sequence[Unparsed] = ()) -> Check:
@@ -193,28 +193,28 @@ def parse_failures(malformed: int, verifications: int, examples: Sequence[Unpars
     return Check(MALFORMED, share <= MALFORMED_LIMIT, False, message + advice, evidence)
 
 
-def second_opinion(found: SecondOpinion) -> Check:
+def second_opinion(opinion: SecondOpinion) -> Check:
     """Warns where the verifier seems to miss right answers.
 
     That is where the interval of the share that a second reading would pass lies wholly above
     SECOND_OPINION_LIMIT.
     """
-    share, left_out = found["share"], found["left_out"]
-    if not share:
+    share, left_out = opinion.share, opinion.left_out
+    if share is None:
         reasons = [f"there is no other reading of what verifier {name} judges" for name in left_out]
-        if found["error"]:
-            reasons.append(found["error"])
+        if opinion.error:
+            reasons.append(opinion.error)
         return Check(
             SECOND_OPINION,
             True,
             False,
             "; ".join(["no wrong or malformed sample was read again", *reasons]),
         )
-    passed = share["low"] <= SECOND_OPINION_LIMIT
+    passed = share.low <= SECOND_OPINION_LIMIT
     message = (
-        f"another reading would pass {found['turned']} of {found['read']} wrong and malformed"
-        f" samples that it was asked about, a share of {share['mean']:.3f} [{share['low']:.3f},"
-        f" {share['high']:.3f}]"
+        f"another reading would pass {opinion.turned} of {opinion.read} wrong and malformed"
+        f" samples that it was asked about, a share of {share.mean:.3f} [{share.low:.3f},"
+        f" {share.high:.3f}]"
     )
     advice = (
         ""
@@ -226,21 +226,21 @@ def second_opinion(found: SecondOpinion) -> Check:
         )
     )
     evidence = {
-        "share": share["mean"],
-        "low": share["low"],
+        "share": share.mean,
+        "low": share.low,
         "limit": SECOND_OPINION_LIMIT,
-        "samples": found["examples"],
+        "samples": opinion.examples,
     }
     return Check(SECOND_OPINION, passed, False, message + advice, evidence)
 
 
-def thoughts_close(found: Thoughts | None) -> Check:
+def thoughts_close(thoughts: Thoughts | None) -> Check:
     """Warns where many thoughts never close: such samples have no answer."""
-    if not found:
+    if thoughts is None:
         return Check(THOUGHTS_CLOSE, True, False, "no sample has a thought before its answer")
-    share = found["unclosed"] / found["think"]
+    share = thoughts.unclosed / thoughts.think
     message = (
-        f"{found['unclosed']} of {found['think']} thoughts never close, so that there is no answer"
+        f"{thoughts.unclosed} of {thoughts.think} thoughts never close, so that there is no answer"
         " behind them"
     )
     advice = (

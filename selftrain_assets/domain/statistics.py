@@ -8,6 +8,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import ConfigDict, with_config
+
 TieRule = Literal["share", "fail"]
 INTERVALS = (
     "Wilson's for a share, Newcombe's for a paired difference, the Bayesian bootstrap's for pass@k"
@@ -17,6 +19,11 @@ INTERVALS = (
 ROUNDING = 1e-12  # less than this is no difference between two shares
 
 
+recorded = with_config(ConfigDict(extra="ignore", ser_json_inf_nan="constants"))
+"""Reads a dataclass from a manifest, whatever else another version has put there."""
+
+
+@recorded
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean over problems, or over seeds, with its interval."""

@@ -15,7 +15,6 @@ from selftrain_assets.config.forks import Fork
 from selftrain_assets.domain.measurements import (
     Concentration,
     Difficulty,
-    Interval,
     Leak,
     SecondOpinion,
     Solutions,
@@ -24,6 +23,7 @@ from selftrain_assets.domain.measurements import (
     Unparsed,
     Yield,
 )
+from selftrain_assets.domain.statistics import Estimate
 from selftrain_assets.domain.weights import WeightsRef
 from selftrain_assets.recipes.teachers import CheckpointOf
 from selftrain_assets.store.results import Count, Detail, In, Metric, OptionalCount, StageResult
@@ -182,14 +182,14 @@ class Accuracies(StageResult):
 
     model_config = ConfigDict(extra="ignore")  # other versions may measure more
 
-    greedy_accuracy: Metric[Interval]
-    train_accuracy: Metric[Interval | None] = None
-    validation_accuracy: Metric[Interval | None] = None
-    transfer_accuracy: Metric[Interval | None] = None
-    pass_at_k: Metric[dict[str, Interval]]
-    maj_at_k: Metric[dict[str, Interval]]
-    groups: Metric[dict[str, dict[str, Interval]]] = Field(default_factory=dict)
-    gain_over_base: Metric[Interval | None] = None
+    greedy_accuracy: Metric[Estimate]
+    train_accuracy: Metric[Estimate | None] = None
+    validation_accuracy: Metric[Estimate | None] = None
+    transfer_accuracy: Metric[Estimate | None] = None
+    pass_at_k: Metric[dict[str, Estimate]]
+    maj_at_k: Metric[dict[str, Estimate]]
+    groups: Metric[dict[str, dict[str, Estimate]]] = Field(default_factory=dict)
+    gain_over_base: Metric[Estimate | None] = None
     by_difficulty: Metric[dict[str, Difficulty] | None] = None
 
 

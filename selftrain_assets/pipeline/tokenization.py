@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from selftrain_assets.domain.measurements import Tokenization
 from selftrain_assets.domain.types import Row
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.models.tokenization import (
@@ -18,7 +19,7 @@ from selftrain_assets.store import Table
 LOOKED_AT = 2_000
 
 
-def tokenization(run: Run, scope: str, rows: Table) -> dict[str, int]:
+def tokenization(run: Run, scope: str, rows: Table) -> Tokenization:
     """Count the rows of a table by how their tokens are obtained.
 
     Returns:
@@ -48,12 +49,12 @@ def tokenization(run: Run, scope: str, rows: Table) -> dict[str, int]:
     texts = [
         decode(tokenizer, encode_completion(tokenizer, text)) != text for text, _, _ in some[False]
     ]
-    return {
-        "as_drawn": as_drawn,
-        "as_drawn_looked_at": len(drawn),
-        "as_drawn_different": sum(drawn),
-        "from_text": from_text,
-        "from_text_looked_at": len(texts),
-        "from_text_different": sum(texts),
-        "other_tokenizer": other,
-    }
+    return Tokenization(
+        as_drawn=as_drawn,
+        as_drawn_looked_at=len(drawn),
+        as_drawn_different=sum(drawn),
+        from_text=from_text,
+        from_text_looked_at=len(texts),
+        from_text_different=sum(texts),
+        other_tokenizer=other,
+    )

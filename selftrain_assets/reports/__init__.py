@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast
 
 from selftrain_assets.domain.errors import TaskError
-from selftrain_assets.domain.measurements import SecondOpinion
 from selftrain_assets.domain.quality_checks import second_opinion
 from selftrain_assets.domain.selection import DIFFICULTY
 from selftrain_assets.domain.statistics import INTERVALS
@@ -150,7 +147,7 @@ def findings(summary: Summary) -> str:
             f" {mean(base.transfer_accuracy)} of the base."
         )
     for stage, opinion in last.second_opinion.items():
-        if not second_opinion(cast(SecondOpinion, asdict(opinion))).passed:
+        if not second_opinion(opinion).passed:
             text += (
                 f" Another reading would pass {opinion.turned} of {opinion.read} wrong and"
                 f" malformed samples of its {stage}: does the verifier read what is right?"

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from selftrain_assets.domain.measurements import Tokenization
 from selftrain_assets.domain.thinking import UNCLOSED
-from selftrain_assets.reports.summary import RoundSummary, Summary, Tokenization
+from selftrain_assets.reports.summary import RoundSummary, Summary
 from selftrain_assets.reports.tables import Titled
 
 HEADER = [

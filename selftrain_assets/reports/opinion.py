@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selftrain_assets.reports.summary import SecondOpinion, Summary
+from selftrain_assets.domain.measurements import SecondOpinion
+from selftrain_assets.reports.summary import Summary
 from selftrain_assets.reports.tables import Titled, estimated
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from selftrain_assets.domain.measurements import Yield
 from selftrain_assets.pipeline.checks import leaks_of
 from selftrain_assets.pipeline.loop import ALL_ROUNDS, ONE_ROUND
 from selftrain_assets.pipeline.results import (
@@ -29,11 +30,7 @@ from selftrain_assets.reports.summary import (
     PolicySummary,
     RoundCounts,
     RoundSummary,
-    SecondOpinion,
     Summary,
-    Thoughts,
-    Tokenization,
-    Yield,
 )
 from selftrain_assets.store import Manifest
 
@@ -124,7 +121,7 @@ def _policy(run: Run, scope: str, stages: Mapping[str, Manifest]) -> dict[str, A
             name: Measures(**Measures.values(suite))
             for name, suite in (result.suites or {}).items()
         },
-        "thoughts": Thoughts(**result.thoughts) if result.thoughts else None,
+        "thoughts": result.thoughts,
         "own": report_of(run.config.recipe).numbers(stages),
     }
 
@@ -152,14 +149,14 @@ def _round(run: Run, iteration: int, solved_so_far: int) -> RoundSummary:
         iteration=iteration,
         counts=_counts(stages, solved_so_far),
         yields=_yields(verdicts.values()),
-        thoughts_drawn=Thoughts(**thoughts) if thoughts else None,
+        thoughts_drawn=thoughts,
         second_opinion={
-            stage: SecondOpinion.of(opinion) for stage, opinion in opinions.items() if opinion
+            stage: opinion for stage, opinion in opinions.items() if opinion is not None
         },
         rows_by_method=dataset.rows_by_method or {},
         rows_mixed_in=dataset.mixed or {},
         diversity=dataset.diversity or {},
-        tokenization=Tokenization(**dataset.tokenization) if dataset.tokenization else None,
+        tokenization=dataset.tokenization,
         policy=policy.digest if policy else None,
         policy_from=policy.result(PolicyResult).origin if policy else None,
         checkpoint=stages["checkpoint"].digest,
@@ -199,7 +196,5 @@ def _yields(verdicts: Iterable[VerificationsResult]) -> dict[str, dict[str, Yiel
     yields: dict[str, dict[str, Yield]] = {}
     for result in verdicts:
         for method, by_origin in (result.yields or {}).items():
-            yields.setdefault(method, {}).update(
-                {origin: Yield(**of) for origin, of in by_origin.items()}
-            )
+            yields.setdefault(method, {}).update(by_origin)
     return yields

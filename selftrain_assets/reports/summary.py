@@ -8,6 +8,13 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from selftrain_assets.config.forks import Fork
+from selftrain_assets.domain.measurements import (
+    Difficulty,
+    SecondOpinion,
+    Thoughts,
+    Tokenization,
+    Yield,
+)
 from selftrain_assets.domain.statistics import Estimate
 from selftrain_assets.domain.waivers import Waiver
 from selftrain_assets.pipeline.results import Accuracies
@@ -21,15 +28,6 @@ ACCURACIES = (
 )
 
 # -- what was measured of a policy -----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class DifficultyBin:
-    """Greedy accuracy on the problems that the base solves about equally often."""
-
-    problems: int
-    base: float
-    now: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,25 +52,17 @@ class Measures:
     pass_at_k: Mapping[str, Estimate]
     maj_at_k: Mapping[str, Estimate]
     groups: Mapping[str, Mapping[str, Estimate]]
-    by_difficulty: Mapping[str, DifficultyBin]
+    by_difficulty: Mapping[str, Difficulty]
 
     @classmethod
     def values(cls, result: Accuracies) -> dict[str, Any]:
         """Return the fields of this class from the result of an evaluation, a method or a suite."""
-        by_difficulty = result.by_difficulty or {}
-        accuracies = {name: getattr(result, name) for name in ACCURACIES}
+        same = (*ACCURACIES, "pass_at_k", "maj_at_k", "groups")
         return {
-            "test_problems": result.greedy_accuracy["problems"],
-            "pass_at_k": _estimates(result.pass_at_k),
-            "maj_at_k": _estimates(result.maj_at_k),
-            "groups": {split: _estimates(groups) for split, groups in result.groups.items()},
-            "by_difficulty": {name: DifficultyBin(**bin) for name, bin in by_difficulty.items()},
-            **{name: Estimate(**value) for name, value in accuracies.items() if value is not None},
+            "test_problems": result.greedy_accuracy.problems,
+            "by_difficulty": result.by_difficulty or {},
+            **{name: getattr(result, name) for name in same},
         }
-
-
-def _estimates(metrics: Mapping[str, Any]) -> dict[str, Estimate]:
-    return {name: Estimate(**estimate) for name, estimate in metrics.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +88,6 @@ class Agreement:
 
     pairs: Mapping[str, PairAgreement]
     union: float
-
-
-@dataclass(frozen=True, slots=True)
-class Thoughts:
-    """How many samples think before they answer, how thoughts end, and their lengths in tokens.
-
-    The lengths are mean, median, p90 and max; None where they are not known.
-    """
-
-    drawn: int
-    think: int
-    unclosed: int
-    forced: int
-    thought_tokens: Mapping[str, float] | None
-    answer_tokens: Mapping[str, float] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,84 +145,6 @@ class RoundCounts:
     human_rows: int
     correct_cut_off: int | None = None
     optimizer_steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class Yield:
-    """The number of samples drawn, and how many of them are right."""
-
-    samples: int
-    correct: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tokenization:
-    """The number of rows trained on their drawn tokens, and of rows that are tokenized from text.
-
-    See pipeline/tokenization.py.
-    """
-
-    as_drawn: int
-    as_drawn_looked_at: int
-    as_drawn_different: int
-    from_text: int
-    from_text_looked_at: int
-    from_text_different: int
-    other_tokenizer: int
-
-    def differing(self) -> dict[str, float]:
-        """Return, by kind of row, the share of inspected rows that tokenizing changes.
-
-        Kinds of which no row was inspected are left out.
-        """
-        kinds = {
-            "as_drawn": (self.as_drawn_different, self.as_drawn_looked_at),
-            "from_text": (self.from_text_different, self.from_text_looked_at),
-        }
-        return {
-            kind: different / looked_at
-            for kind, (different, looked_at) in kinds.items()
-            if looked_at
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Reread:
-    """The number of samples of one outcome that were read again, and how many would then pass."""
-
-    read: int
-    turned: int
-
-
-@dataclass(frozen=True, slots=True)
-class SecondOpinion:
-    """The result of reading the failed samples of a stage in other ways.
-
-    See pipeline/second_opinion.py.
-    """
-
-    failed: int
-    read: int
-    turned: int
-    share: Estimate | None
-    wrong: Reread
-    malformed: Reread
-    by: Mapping[str, Sequence[str]]
-    left_out: Sequence[str]
-    error: str | None
-    examples: Sequence[Mapping[str, str]]
-
-    @classmethod
-    def of(cls, metrics: Mapping[str, Any]) -> SecondOpinion:
-        """Build it from the metrics of a manifest."""
-        typed = {"wrong": Reread(**metrics["wrong"]), "malformed": Reread(**metrics["malformed"])}
-        return cls(
-            **{
-                **metrics,
-                **typed,
-                "share": Estimate(**metrics["share"]) if metrics["share"] else None,
-            }
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

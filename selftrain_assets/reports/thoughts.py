@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from selftrain_assets.reports.summary import RoundSummary, Summary, Thoughts
+from selftrain_assets.domain.measurements import Thoughts
+from selftrain_assets.reports.summary import RoundSummary, Summary
 from selftrain_assets.reports.tables import Titled
 
 LENGTHS = ("mean", "median", "p90", "max")

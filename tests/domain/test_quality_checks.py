@@ -3,6 +3,7 @@
 import pytest
 
 from selftrain_assets.domain import quality_checks
+from selftrain_assets.domain.statistics import Estimate
 from selftrain_assets.pipeline.sampling import VERIFICATIONS
 from selftrain_assets.pipeline.stages import every_stage
 
@@ -75,7 +76,7 @@ def test_few_problems_may_hold_half_of_the_rows(share, passed):
     ("low", "high", "passed"), [(-0.2, -0.1, False), (-0.2, 0.0, True), (0.1, 0.2, True)]
 )
 def test_a_loss_is_one_whose_whole_interval_is_below_zero(low, high, passed):
-    gain = {"mean": (low + high) / 2, "low": low, "high": high}
+    gain = Estimate((low + high) / 2, low, high, 100)
     found = quality_checks.not_below_base(gain)
     assert (found.passed, found.blocking) == (passed, False)
     assert quality_checks.not_below_base(None).passed

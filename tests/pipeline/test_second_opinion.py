@@ -7,8 +7,9 @@ import pytest
 
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.domain.errors import InfraError
+from selftrain_assets.domain.measurements import Reread, SecondOpinion
 from selftrain_assets.domain.quality_checks import second_opinion as opinion_check
-from selftrain_assets.domain.statistics import wilson
+from selftrain_assets.domain.statistics import Estimate, wilson
 from selftrain_assets.domain.types import Problem
 from selftrain_assets.pipeline import second_opinion
 from selftrain_assets.pipeline.loop import run_rounds
@@ -160,17 +161,19 @@ def test_the_check_warns_where_it_is_sure_that_right_answers_are_lost(run):
     [(0, 200, True), (4, 200, True), (7, 200, True), (8, 200, False), (1, 1, False)],
 )
 def test_the_check_asks_for_the_lower_end_of_the_interval(turned, read, passed):
-    low, high = wilson(turned, read)
-    share = {"mean": turned / read, "low": low, "high": high}
-    found = {
-        "share": share,
-        "turned": turned,
-        "read": read,
-        "left_out": [],
-        "error": None,
-        "examples": [],
-    }
-    assert opinion_check(found).passed == passed
+    opinion = SecondOpinion(
+        failed=read,
+        read=read,
+        turned=turned,
+        share=Estimate(turned / read, *wilson(turned, read), read),
+        wrong=Reread(read, turned),
+        malformed=Reread(0, 0),
+        by={},
+        left_out=(),
+        error=None,
+        examples=(),
+    )
+    assert opinion_check(opinion).passed == passed
 
 
 def test_the_report_shows_it_with_the_completions(run):

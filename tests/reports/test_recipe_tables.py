@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import math
 
+from selftrain_assets.domain.measurements import (
+    Difficulty,
+    Reread,
+    SecondOpinion,
+    Thoughts,
+    Tokenization,
+    Yield,
+)
 from selftrain_assets.domain.statistics import Estimate
 from selftrain_assets.recipes.mmst.report import method_tables
 from selftrain_assets.recipes.tripost.report import (
@@ -20,15 +28,9 @@ from selftrain_assets.reports.suites import suite_tables
 from selftrain_assets.reports.summary import (
     Agreement,
     ControlSummary,
-    DifficultyBin,
     Measures,
     PairAgreement,
-    Reread,
     RoundCounts,
-    SecondOpinion,
-    Thoughts,
-    Tokenization,
-    Yield,
 )
 from selftrain_assets.reports.tables import estimated, header, number, rows
 from selftrain_assets.reports.thoughts import thought_tables
@@ -108,7 +110,7 @@ def test_what_is_not_defined_is_left_empty():
 
 
 def test_the_summary_as_json_has_each_number_once():
-    bins = {"hard": DifficultyBin(4, 0.25, 0.5)}
+    bins = {"hard": Difficulty(4, 0.25, 0.5)}
     found = made_up.round(counts=COUNTS, gain_over_base=made_up.estimate(0.25), by_difficulty=bins)
     (point,) = made_up.summary(found).to_json()["iterations"]
     assert (point["greedy_accuracy"], point["greedy_accuracy_interval"]) == (0.6, [0.5, 0.7])
