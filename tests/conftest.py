@@ -1,8 +1,11 @@
 """Fixtures that several test files share; no test reaches the network."""
 
 import gc
+import json
 import os
+import shutil
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,6 +13,7 @@ from hypothesis import settings
 from sandbox import EngineSettings
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.models.loading import ModelRef, resolve_model
+from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
@@ -175,6 +179,38 @@ def opened(tmp_path, store):
         )
 
     return open_run
+
+
+@pytest.fixture(scope="session")
+def finished_stores(tmp_path_factory):
+    """Returns a function that gives a folder with the store of an experiment whose first rounds
+    are done; what it gave before it gives again, so nobody writes to it."""
+    made: dict[str, Path] = {}
+
+    def finished_store(name: str, iterations: int, changes: dict) -> Path:
+        key = json.dumps([name, iterations, changes], sort_keys=True)
+        if key not in made:
+            folder = tmp_path_factory.mktemp("finished")
+            config = parse_experiment(lab.write_experiment(folder, name, **changes), name)
+            run_rounds(Run(name, config, Store(folder / "runs")), range(1, iterations + 1))
+            made[key] = folder / "runs"
+        return made[key]
+
+    return finished_store
+
+
+@pytest.fixture
+def finished(opened, store, finished_stores):
+    """Returns a function that opens an experiment like `opened`, its first rounds done already.
+
+    It is the first one in its store, which is the test's own copy of one made once.
+    """
+
+    def open_finished(name: str = "lab", iterations: int = 1, **changes) -> Run:
+        shutil.copytree(finished_stores(name, iterations, changes), store.root)
+        return opened(name, **changes)
+
+    return open_finished
 
 
 @pytest.fixture(scope="session")

@@ -19,10 +19,9 @@ from tests import lab
 
 
 @pytest.fixture
-def run(opened):
+def run(finished):
     """One finished round."""
-    run = opened(rounds=1)
-    run_rounds(run, [1])
+    run = finished(rounds=1)
     return run
 
 

@@ -26,9 +26,8 @@ def rows_of(run, dataset):
     return run.store.read_table(dataset, "rows", Row)
 
 
-def test_a_problem_leaves_every_round_that_learnt_from_it(opened):
-    run = opened()
-    run_rounds(run, range(1, 3))
+def test_a_problem_leaves_every_round_that_learnt_from_it(opened, finished):
+    run = finished(iterations=2)
     before = {scope: run.need(scope, "dataset") for scope in ("iter-001", "iter-002")}
     checkpoints = {run.need(scope, "checkpoint").digest for scope in before}
     problem = rows_of(run, before["iter-001"])[0].problem_id

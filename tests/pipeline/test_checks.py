@@ -58,9 +58,8 @@ def problem_file(folder, **last):
     }
 
 
-def test_a_healthy_round_passes_every_check_that_is_declared(opened):
-    run = opened()
-    run_rounds(run, [1, 2])
+def test_a_healthy_round_passes_every_check_that_is_declared(finished):
+    run = finished(iterations=2)
     for stage in round_stages(run.config.recipe):
         found = checks(run, "iter-002", stage.name)
         assert {*found} == {check.name for check in stage.checks}, stage.name
@@ -172,8 +171,8 @@ def test_warnings_stop_nothing_and_show_examples(opened):
     assert {e["completion"] for e in found.evidence["examples"]} == {"I would rather not say"}
 
 
-def test_new_weights_of_an_earlier_round_are_told_where_they_were_made(opened):
-    run_rounds(opened(), [1, 2])
+def test_new_weights_of_an_earlier_round_are_told_where_they_were_made(opened, finished):
+    finished(iterations=2)
     changed = opened(trainer=lab.SETTINGS["trainer"] | {"steps": 3})
     assert checks(changed, "iter-001", "checkpoint")["loop_edge"].passed
     run_rounds(changed, [1])
@@ -190,9 +189,8 @@ def test_new_weights_of_an_earlier_round_are_told_where_they_were_made(opened):
     assert checks(changed, "iter-002", "policy")["loop_edge"].passed
 
 
-def test_a_damaged_table_and_a_changed_parent_are_named(opened):
-    run = opened()
-    run_rounds(run, [1])
+def test_a_damaged_table_and_a_changed_parent_are_named(finished):
+    run = finished()
     file, _, _ = run.need("iter-001", "dataset").files["rows"]
     path = run.store.scope(run.name, "iter-001") / file
     whole = path.read_bytes()

@@ -30,9 +30,8 @@ def everything(run: Run) -> dict[str, str]:
     }
 
 
-def test_two_rounds_close_the_chain_from_row_to_base(opened):
-    run = opened()
-    run_rounds(run, [1, 2])
+def test_two_rounds_close_the_chain_from_row_to_base(finished):
+    run = finished(iterations=2)
     assert run.need("iter-001", "policy").digest == run.need("base", "checkpoint").digest
     assert run.need("iter-002", "policy").digest == run.need("iter-001", "checkpoint").digest
     assert run.need("iter-002", "checkpoint").digest != run.need("iter-001", "checkpoint").digest
@@ -51,9 +50,8 @@ def test_two_rounds_close_the_chain_from_row_to_base(opened):
         assert samples[row.sample_key].policy == run.need("iter-001", "checkpoint").digest
 
 
-def test_counts_in_equal_counts_out(opened):
-    run = opened()
-    run_rounds(run, [1])
+def test_counts_in_equal_counts_out(finished):
+    run = finished()
     samples, verdicts, dataset = (
         run.need("iter-001", stage).counts for stage in ("samples", "verifications", "dataset")
     )
@@ -67,9 +65,8 @@ def test_counts_in_equal_counts_out(opened):
     assert dataset["rows"] == dataset["self"] + dataset["human"]
 
 
-def test_a_second_run_does_nothing(opened, monkeypatch):
-    run = opened()
-    run_rounds(run, [1])
+def test_a_second_run_does_nothing(finished, monkeypatch):
+    run = finished()
     before = {p: p.read_bytes() for p in run.store.root.rglob("*") if p.is_file()}
     monkeypatch.setattr(
         ScriptedSettings,
@@ -80,8 +77,8 @@ def test_a_second_run_does_nothing(opened, monkeypatch):
     assert {p: p.read_bytes() for p in run.store.root.rglob("*") if p.is_file()} == before
 
 
-def test_more_samples_pay_only_for_the_new_ones(opened):
-    run_rounds(opened(), [1])
+def test_more_samples_pay_only_for_the_new_ones(opened, finished):
+    finished()
     sampling = lab.SETTINGS["recipe"]["sampling"] | {"samples_per_problem": 6}
     more = opened(recipe=lab.SETTINGS["recipe"] | {"sampling": sampling})
     run_rounds(more, [1])
@@ -89,8 +86,8 @@ def test_more_samples_pay_only_for_the_new_ones(opened):
     assert (counts["samples"], counts["reused"]) == (72, 48)
 
 
-def test_a_second_experiment_reuses_round_one(opened):
-    run_rounds(opened(), [1])
+def test_a_second_experiment_reuses_round_one(opened, finished):
+    finished()
     second = opened("second", trainer=lab.SFT | {"learning_rate": 0.01})
     run_rounds(second, [1])
     assert second.need("iter-001", "samples").counts["reused"] == 48
@@ -131,9 +128,8 @@ def test_an_interrupt_keeps_what_was_drawn_and_the_end_is_the_same(opened, monke
     assert set(drawn) <= set(keys)
 
 
-def test_no_correct_sample_stops_the_round_and_leaves_the_earlier_one(opened, tmp_path):
-    run = opened()
-    run_rounds(run, [1])
+def test_no_correct_sample_stops_the_round_and_leaves_the_earlier_one(opened, finished, tmp_path):
+    finished()
     hopeless = opened(texts={})
     with pytest.raises(
         TaskError,
@@ -147,9 +143,8 @@ def test_no_correct_sample_stops_the_round_and_leaves_the_earlier_one(opened, tm
     assert hopeless.need("iter-001", "evaluation")
 
 
-def test_weights_that_nothing_describes_any_more_are_trained_again_and_put_aside(opened):
-    run = opened()
-    run_rounds(run, [1])
+def test_weights_that_nothing_describes_any_more_are_trained_again_and_put_aside(finished):
+    run = finished()
     trained = run.need("iter-001", "checkpoint")
     weights = run.store.checkpoint(trained.key)
     (weights / "selftrain.json").unlink()
@@ -269,9 +264,8 @@ def test_adapters_go_on_from_adapters_and_name_the_model_below(opened):
     assert resolve(run.store, second).by(None).adapter is not None
 
 
-def test_human_only_takes_the_steps_of_one_round_and_of_all(opened):
-    run = opened()
-    run_rounds(run, [1, 2])
+def test_human_only_takes_the_steps_of_one_round_and_of_all(finished):
+    run = finished(iterations=2)
     human_only(run)
     steps = [
         run.need(scope, "checkpoint").counts["optimizer_steps"]
@@ -284,9 +278,8 @@ def test_human_only_takes_the_steps_of_one_round_and_of_all(opened):
     )
 
 
-def test_changed_weights_are_noticed(opened):
-    run = opened()
-    run_rounds(run, [1])
+def test_changed_weights_are_noticed(finished):
+    run = finished()
     weights = next((run.store.root / "checkpoints").glob("*/model.safetensors"))
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
@@ -295,11 +288,10 @@ def test_changed_weights_are_noticed(opened):
         run_rounds(Run(run.name, run.config, run.store), [2])
 
 
-def test_a_lost_manifest_ends_the_summary_and_is_made_again(opened):
+def test_a_lost_manifest_ends_the_summary_and_is_made_again(finished):
     """The command line shows the numbers after every evaluation, so also while a round is being
     mended."""
-    run = opened()
-    run_rounds(run, [1, 2])
+    run = finished(iterations=2)
     lost = run.store.scope(run.name, "iter-001") / "checkpoint.json"
     before = lost.read_bytes()
     lost.unlink()

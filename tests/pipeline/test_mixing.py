@@ -144,9 +144,8 @@ def test_a_problem_of_a_source_can_be_retracted(opened, general):
     assert "general/g3" not in {r.problem_id for r in rows_of(again)}
 
 
-def test_held_out_text_in_a_source_stops_the_round(opened, general, tmp_path):
-    plain = opened()
-    run_rounds(plain, [1])
+def test_held_out_text_in_a_source_stops_the_round(opened, finished, general, tmp_path):
+    plain = finished()
     asked = plain.split("test")[0].question
     with (tmp_path / "general.jsonl").open("a") as file:
         file.write(

@@ -20,9 +20,8 @@ TAUGHT = lab.SETTINGS["recipe"] | {
 }
 
 
-def test_a_students_samples_are_from_its_teachers_checkpoint(opened):
-    master = opened("master")
-    run_rounds(master, [1])
+def test_a_students_samples_are_from_its_teachers_checkpoint(opened, finished):
+    master = finished("master")
     student = opened("student", recipe=TAUGHT, rounds=1, seed=1)
     run_rounds(student, [1])
     taught = master.need("iter-001", "checkpoint")
@@ -45,8 +44,8 @@ def test_a_students_samples_are_from_its_teachers_checkpoint(opened):
     assert weights not in {item.path for item in collect(student.store).garbage}
 
 
-def test_a_new_checkpoint_of_the_teacher_is_noticed(opened):
-    run_rounds(opened("master"), [1])
+def test_a_new_checkpoint_of_the_teacher_is_noticed(opened, finished):
+    finished("master")
     run_rounds(opened("student", recipe=TAUGHT, rounds=1), [1])
     again = opened("master", trainer=lab.SETTINGS["trainer"] | {"steps": 3})
     run_rounds(again, [1])
@@ -64,8 +63,8 @@ def findings(run):
 
 
 @pytest.mark.kills
-def test_the_audit_names_a_student_whose_teacher_has_changed(opened):
-    run_rounds(opened("master"), [1])
+def test_the_audit_names_a_student_whose_teacher_has_changed(opened, finished):
+    finished("master")
     student = opened("student", recipe=TAUGHT, rounds=1)
     run_rounds(student, [1])
     assert findings(student) == []
@@ -77,9 +76,8 @@ def test_the_audit_names_a_student_whose_teacher_has_changed(opened):
     assert findings(student) == []
 
 
-def test_evidence_of_the_teacher_is_followed_into_its_students(opened):
-    master = opened("master")
-    run_rounds(master, [1])
+def test_evidence_of_the_teacher_is_followed_into_its_students(opened, finished):
+    master = finished("master")
     student = opened("student", recipe=TAUGHT, rounds=1, seed=1)
     run_rounds(student, [1])
     key = next(
@@ -99,9 +97,8 @@ def test_evidence_of_the_teacher_is_followed_into_its_students(opened):
     assert repair(master, affected).endswith("; then `selftrain run student`, whose teacher it is")
 
 
-def test_a_student_goes_on_where_its_teachers_experiment_is_gone(opened):
-    master = opened("master")
-    run_rounds(master, [1])
+def test_a_student_goes_on_where_its_teachers_experiment_is_gone(opened, finished):
+    master = finished("master")
     run_rounds(opened("student", recipe=TAUGHT, rounds=1), [1])
     shutil.rmtree(master.store.root / "experiments" / "master")
     student = opened(
@@ -125,9 +122,9 @@ def test_a_student_goes_on_where_its_teachers_experiment_is_gone(opened):
     ],
 )
 def test_a_teacher_that_was_never_made_is_told_before_anything_is_written(
-    opened, teacher, sentence
+    opened, finished, teacher, sentence
 ):
-    run_rounds(opened("made"), [1])
+    finished("made")
     student = opened("student", recipe=TAUGHT | {"teacher": teacher})
     with pytest.raises((TaskError, UserError), match=sentence):
         run_rounds(student, [1])
