@@ -280,7 +280,7 @@ class Experiment(BaseModel):
         if isinstance(data, Mapping):
             config._later = _after_forks(config, data)
             if config.sweep is not None:
-                config.sweep.settle(data, Experiment.model_validate, _sentence)
+                config.sweep.validate_points(data, Experiment.model_validate, _sentence)
         return config
 
 

@@ -128,47 +128,49 @@ def sweep_runs(name: str, sweep: Sweep) -> dict[str, list[str]]:
     Raises:
         UserError: The Dagster UI or a file has one of these names for something else.
     """
-    found = {}
-    others = {each.replace("-", "_"): each for each in experiment_names() if each != name}
-    theirs = {
-        f"{each}-{end}": each
-        for each in others.values()
-        if each.startswith(f"{name}-")
-        for end in _points(each)
+    runs = {}
+    # the Dagster UI does not tell - and _ apart
+    files = {file.replace("-", "_"): file for file in experiment_names() if file != name}
+    swept_by = {
+        point: file
+        for file in files.values()
+        if file.startswith(f"{name}-")
+        for point in _point_names(file)
     }
-    for point in (f"{name}-{end}" for end in sweep.named):
-        found[point] = [repetition(point, seed) for seed in sweep.seeds] or [point]
-        if own := [
-            others[each]
-            for run in (point, *found[point])
-            if (each := run.replace("-", "_")) in others
-        ]:
+    for point in (f"{name}-{suffix}" for suffix in sweep.named):
+        runs[point] = [repetition(point, seed) for seed in sweep.seeds] or [point]
+        for run in (point, *runs[point]):
+            if file := files.get(run.replace("-", "_")):
+                raise UserError(
+                    f'{name}: a point of its sweep has the name of the experiment "{file}", which'
+                    " has a file of its own; rename that"
+                )
+        if point in swept_by:
             raise UserError(
-                f'{name}: a point of its sweep has the name of the experiment "{own[0]}", which has'
-                " a file of its own; rename that"
-            )
-        if point in theirs:
-            raise UserError(
-                f'{name}: "{point}" is a point of the sweep of {theirs[point]} too; rename one of'
+                f'{name}: "{point}" is a point of the sweep of {swept_by[point]} too; rename one of'
                 " the two experiments"
             )
-    return found
+    return runs
+
+
+def _point_names(file: str) -> list[str]:
+    return [f"{file}-{suffix}" for suffix in _points(file)]
 
 
 def sweep_experiments(name: str, config: Experiment) -> dict[str, dict[str, Experiment]]:
     """The same of an experiment that has a sweep, with the settings of each."""
     if (sweep := config.sweep) is None:
         return {}
-    found = {}
+    experiments = {}
     for (point, names), values in zip(
-        sweep_runs(name, sweep).items(), sweep.settled.values(), strict=True
+        sweep_runs(name, sweep).items(), sweep.point_settings.values(), strict=True
     ):
         where = f"{point}, a point of the sweep of {name}"
         settings = [repeated(values, seed, where) for seed in sweep.seeds] or [values]
-        found[point] = {
-            run: parse_experiment(of, where) for run, of in zip(names, settings, strict=True)
+        experiments[point] = {
+            run: parse_experiment(own, where) for run, own in zip(names, settings, strict=True)
         }
-    return found
+    return experiments
 
 
 def without_file(store: Path) -> list[str]:
@@ -186,12 +188,8 @@ def experiment_file(name: str) -> Path:
     path = defs_directory() / check_name(name) / FILE_NAME
     if not path.is_file():
         known = experiment_names()
-        points = [
-            f"{each}-{end}"
-            for each in known
-            if name.startswith(f"{each}-")
-            for end in _points(each)
-        ]
+        swept = [file for file in known if name.startswith(f"{file}-")]
+        points = [point for file in swept for point in _point_names(file)]
         raise UserError(
             f'there is no experiment "{name}"{nearest(name, points or known)}; make one with:'
             f" selftrain new {name}"

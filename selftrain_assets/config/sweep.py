@@ -52,7 +52,7 @@ class Sweep(Identity):
             'each point is repeated with these, "0-4", 3 or a list; none: the seed of the file'
         ),
     )
-    _settled: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
+    _point_settings: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -70,15 +70,15 @@ class Sweep(Identity):
             )
         part = "grid" if self.grid else "points"
         if empty := [field for field, values in self.grid.items() if not values]:
-            raise _refused(part, f"{empty[0]} has no value; give it some, or take it out")
+            raise _refusal(part, f"{empty[0]} has no value; give it some, or take it out")
         for fields in [self.grid] if self.grid else self.points:
             _check_fields(part, fields)
         if len({*self.seeds}) < len(self.seeds) or any(seed < 0 for seed in self.seeds):
-            raise _refused("seeds", f"should be different numbers from 0, not {[*self.seeds]}")
+            raise _refusal("seeds", f"should be different numbers from 0, not {[*self.seeds]}")
         if self.seeds and any("task.seed" in changes for changes in self.changes):
-            raise _refused(part, "task.seed is set by sweep.seeds too; take one of them out")
+            raise _refusal(part, "task.seed is set by sweep.seeds too; take one of them out")
         if (runs := len(self.changes) * len(self.seeds or (0,))) > MOST_RUNS:
-            raise _refused(
+            raise _refusal(
                 part,
                 f"{len(self.changes):,} points with {len(self.seeds or (0,))} seeds are {runs:,}"
                 f" runs, and {MOST_RUNS} are the most",
@@ -100,54 +100,60 @@ class Sweep(Identity):
         """
         changes = self.changes
         labels = _labels(dict.fromkeys(field for point in changes for field in point))
-        places: dict[str, list[str]] = {field: [] for field in labels}
-        found: dict[str, dict[str, Any]] = {}
+        values: dict[str, list[str]] = {field: [] for field in labels}
+        points: dict[str, dict[str, Any]] = {}
         taken: set[str] = set()
         for point in changes:
             parts = []
             for field, value in point.items():
-                if (text := _text(value)) not in places[field]:
-                    places[field].append(text)
-                parts.append(f"{labels[field]}-{_short(value) or places[field].index(text) + 1}")
-            name = _distinct("-".join(parts) or UNALTERED, _text(point), taken)
-            taken.add(_alike(name))
-            found[name] = point
-        return found
+                if (text := _text(value)) not in values[field]:
+                    values[field].append(text)
+                parts.append(f"{labels[field]}-{_short(value) or values[field].index(text) + 1}")
+            name = _unique_name("-".join(parts) or UNALTERED, _text(point), taken)
+            taken.add(_comparable(name))
+            points[name] = point
+        return points
 
     @property
-    def settled(self) -> dict[str, dict[str, Any]]:
+    def point_settings(self) -> dict[str, dict[str, Any]]:
         """Settings of each point as a file would have them, by the point's suffix.
 
-        They are known once `settle` has looked at all points.
+        They are known after `validate_points`.
         """
-        return self._settled
+        return self._point_settings
 
-    def settle(
+    def validate_points(
         self,
         data: Mapping[str, Any],
-        validated: Callable[[Any], Any],
+        validate: Callable[[Any], Any],
         sentence: Callable[[ValidationError], str],
     ) -> None:
-        """Every point must be an experiment, and no two the same.
+        """Check that every point is an experiment, and that no two are the same.
 
-        `data` is what the file says; ValidationError has the sentence on the first fault.
+        Args:
+            data: What the file says.
+            validate: Makes an experiment of settings.
+            sentence: The message of a fault.
+
+        Raises:
+            ValidationError: With the sentence on the first fault.
         """
         part = "grid" if self.grid else "points"
-        names: dict[str, list[tuple[str, Any]]] = {}
+        experiments: dict[str, list[tuple[str, Any]]] = {}
         for name, changes in self.named.items():
             values = at_point(data, changes)
             try:
-                config = validated(values)
+                config = validate(values)
             except ValidationError as error:
-                raise _refused(("sweep", part), _told(changes, sentence(error))) from error
-            same = names.setdefault(config.model_dump_json(), [])
-            if twice := [other for other, known in same if known == config]:
-                raise _refused(
+                raise _refusal(("sweep", part), _message(changes, sentence(error))) from error
+            candidates = experiments.setdefault(config.model_dump_json(), [])
+            if equal := [other for other, known in candidates if known == config]:
+                raise _refusal(
                     ("sweep", part),
-                    f"{twice[0]} and {name} are the same point; take one of them out",
+                    f"{equal[0]} and {name} are the same point; take one of them out",
                 )
-            same.append((name, config))
-            self._settled[name] = values
+            candidates.append((name, config))
+            self._point_settings[name] = values
 
 
 def at_point(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,18 +182,18 @@ def _check_fields(part: str, fields: Iterable[str]) -> None:
     for field in fields:
         top, *_ = parts = field.split(".")
         if not all(parts):
-            raise _refused(
+            raise _refusal(
                 part,
                 f'"{field}" is no field; write its sections with dots between, as in recipe.cap',
             )
         if top in NOT_SWEPT:
-            raise _refused(part, f"{field} cannot be swept: {NOT_SWEPT[top]}")
+            raise _refusal(part, f"{field} cannot be swept: {NOT_SWEPT[top]}")
     for one, other in combinations(fields, 2):
         if f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}."):
-            raise _refused(part, f"{one} and {other} set the same; give each setting once")
+            raise _refusal(part, f"{one} and {other} set the same; give each setting once")
 
 
-def _told(changes: Mapping[str, Any], sentence: str) -> str:
+def _message(changes: Mapping[str, Any], sentence: str) -> str:
     """The message of a fault with the field or values that it is about.
 
     For an unknown field it is the field's name as the sweep has it; for any other fault the values
@@ -198,7 +204,7 @@ def _told(changes: Mapping[str, Any], sentence: str) -> str:
     return f"{sentence} (point {described(changes)})"
 
 
-def _refused(loc: str | tuple[str, ...], message: str) -> ValidationError:
+def _refusal(loc: str | tuple[str, ...], message: str) -> ValidationError:
     where = (loc,) if isinstance(loc, str) else loc
     fault = InitErrorDetails(
         type="value_error", loc=where, input={}, ctx={"error": ValueError(message)}
@@ -212,16 +218,14 @@ def _labels(fields: Iterable[str]) -> dict[str, str]:
     `seed` is never alone: experiments that are repeated end with it.
     """
     split = {field: field.split(".") for field in fields}
-    found = {}
+    labels = {}
     for field, parts in split.items():
-        ends = (
-            n
-            for n in range(1, len(parts) + 1)
-            if sum(other[-n:] == parts[-n:] for other in split.values()) == 1
-        )
-        count = next((n for n in ends if parts[-n:] != ["seed"]), len(parts))
-        found[field] = _word("_".join(parts[-count:]))
-    return found
+        for count in range(1, len(parts) + 1):
+            end = parts[-count:]
+            if end != ["seed"] and sum(other[-count:] == end for other in split.values()) == 1:
+                break
+        labels[field] = _word("_".join(end))
+    return labels
 
 
 def _short(value: Any) -> str | None:
@@ -240,22 +244,22 @@ def _word(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
 
 
-def _distinct(name: str, text: str, taken: set[str]) -> str:
+def _unique_name(name: str, text: str, taken: set[str]) -> str:
     """Cut where it is too long, and told from those before by a digest.
 
     The digest begins with a letter: it is no seed.
     """
     digest = fingerprint("sweep", text)
-    if len(name) <= LONGEST_NAME and _alike(name) not in taken:
+    if len(name) <= LONGEST_NAME and _comparable(name) not in taken:
         return name
     ends = (
         f"{name[:LONGEST_NAME].rstrip('-_')}-d{digest[:length]}"
         for length in range(6, len(digest) + 1)
     )
-    return next(end for end in ends if _alike(end) not in taken)
+    return next(end for end in ends if _comparable(end) not in taken)
 
 
-def _alike(name: str) -> str:
+def _comparable(name: str) -> str:
     """Names that a file system or the Dagster UI may not tell apart."""
     return name.replace("-", "_").casefold()
 

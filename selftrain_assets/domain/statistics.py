@@ -111,9 +111,8 @@ def agreement(pairs: Sequence[tuple[bool, bool]]) -> dict[str, float]:
     NaN where phi is undefined, because one of them never changes.
     """
     counts = Counter(pairs)
-    both, first, second, neither = (
-        counts[pair] for pair in ((True, True), (True, False), (False, True), (False, False))
-    )
+    both, neither = counts[True, True], counts[False, False]
+    first, second = counts[True, False], counts[False, True]
     return {
         "both": both,
         "only_first": first,
@@ -177,8 +176,8 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     """
     from scipy.stats import binomtest
 
-    found = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-    return float(found.low), float(found.high)
+    interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def newcombe(
@@ -196,10 +195,10 @@ def newcombe(
     )
     p1, p2 = first / total, second / total
     scale = math.sqrt(first * (total - first) * second * (total - second))
-    covariance = both * neither - only_first * only_second
-    phi = (
-        (max(covariance - total / 2, 0) if covariance > 0 else covariance) / scale if scale else 0.0
-    )
+    covariance: float = both * neither - only_first * only_second
+    if covariance > 0:
+        covariance = max(covariance - total / 2, 0)
+    phi = covariance / scale if scale else 0.0
 
     def distance(one: float, other: float) -> float:
         return math.sqrt(max(0.0, one**2 - 2 * phi * one * other + other**2))
@@ -226,15 +225,10 @@ def bootstrap(
     array = np.asarray(values, dtype=float)
     means = []
     for rows in _chunks(resamples, len(array)):
-        weights, least, most = (
-            rng.standard_exponential((rows, len(array))),
-            rng.standard_gamma(0.5, rows),
-            rng.standard_gamma(0.5, rows),
-        )
-        means.append(
-            (weights @ array + least * ends[0] + most * ends[1])
-            / (weights.sum(axis=1) + least + most)
-        )
+        weights = rng.standard_exponential((rows, len(array)))
+        low_end, high_end = rng.standard_gamma(0.5, rows), rng.standard_gamma(0.5, rows)
+        sums = weights @ array + low_end * ends[0] + high_end * ends[1]
+        means.append(sums / (weights.sum(axis=1) + low_end + high_end))
     low, high = np.quantile(np.concatenate(means), [(1 - confidence) / 2, (1 + confidence) / 2])
     return min(float(low), float(array.mean())), max(float(high), float(array.mean()))
 

@@ -70,7 +70,7 @@ def test_a_sweep_may_use_the_other_name_than_its_file(names):
     swept = experiment(
         recipe={first: "previous"}, sweep={"grid": {f"recipe.{second}": ["base", "pretrained"]}}
     )
-    points = [parse_experiment(values, "point") for values in swept.sweep.settled.values()]
+    points = [parse_experiment(values, "point") for values in swept.sweep.point_settings.values()]
     assert [point.recipe.init_from for point in points] == ["base", "pretrained"]
 
 

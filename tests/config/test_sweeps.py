@@ -156,7 +156,10 @@ def test_a_point_is_the_experiment_with_its_values_and_without_a_sweep():
     assert load_experiment("lab-cap-2-sampling-1") == load_experiment("plain")
     assert load_experiment("lab-cap-2-sampling-1-seed-1") == load_experiment("plain-seed-1")
     assert load_experiment("lab-seed-1").sweep is None
-    assert list(load_experiment("lab").sweep.settled) == ["cap-1-sampling-1", "cap-2-sampling-1"]
+    assert list(load_experiment("lab").sweep.point_settings) == [
+        "cap-1-sampling-1",
+        "cap-2-sampling-1",
+    ]
 
 
 def test_a_point_of_a_fork_is_a_fork():
