@@ -141,45 +141,39 @@ class Wording(Identity):
 
     @model_validator(mode="after")
     def _can_be_read_again(self) -> Wording:
-        for name, fields in FIELDS.items():
-            named = _PLACEHOLDER.findall(getattr(self, name))
-            if twice := [field for field in named if named.count(field) > 1]:
-                raise ValueError(f"{name}: {{{twice[0]}}} stands there twice; name it once")
-            if foreign := [field for field in named if field not in fields]:
-                raise ValueError(
-                    f"{name}: {{{foreign[0]}}} has no place there; it may contain"
-                    f" {{{'}, {'.join(fields)}}}"
-                )
-        attempt, named = Attempt(("3 + 4", "5 - 2"), "7 7"), _PLACEHOLDER.findall(self.wrong)
-        written, error = (
-            self.write(attempt),
-            {"segment": "5 -", "reason": "it is less", "kind": "other"},
-        )
-        if self.read(written) != attempt or self.feedback.strip() in written:
+        for name, known in FIELDS.items():
+            placeholders = _PLACEHOLDER.findall(getattr(self, name))
+            for placeholder in placeholders:
+                if placeholders.count(placeholder) > 1:
+                    raise ValueError(f"{name}: {{{placeholder}}} stands there twice; name it once")
+                if placeholder not in known:
+                    raise ValueError(
+                        f"{name}: {{{placeholder}}} has no place there; it may contain"
+                        f" {{{'}, {'.join(known)}}}"
+                    )
+        attempt = Attempt(("3 + 4", "5 - 2"), "7 7")
+        text = self.write(attempt)
+        if self.read(text) != attempt or self.feedback.strip() in text:
             raise ValueError(
-                f"an attempt cannot be read as it is written, {written!r}; change separator, step,"
+                f"an attempt cannot be read as it is written, {text!r}; change separator, step,"
                 " answer or feedback"
             )
-        for found in (
-            Feedback(None),
-            *(
-                Feedback(n, **{name: error[name] for name in error if name in named})
-                for n in (1, 2)
-            ),
-        ):
-            written = self.write_feedback(found, attempt)
-            if self.read_feedback(written) != found or self.update.strip() in written:
+        error = {"segment": "5 -", "reason": "it is less", "kind": "other"}
+        placeholders = _PLACEHOLDER.findall(self.wrong)
+        details = {name: value for name, value in error.items() if name in placeholders}
+        for feedback in (Feedback(None), Feedback(1, **details), Feedback(2, **details)):
+            text = self.write_feedback(feedback, attempt)
+            if self.read_feedback(text) != feedback or self.update.strip() in text:
                 raise ValueError(
-                    f"feedback cannot be read as it is written, {written!r}; change correct,"
+                    f"feedback cannot be read as it is written, {text!r}; change correct,"
                     " right_until, wrong or update"
                 )
         return self
 
     def write(self, attempt: Attempt) -> str:
         """An attempt as text: its steps and its final answer."""
-        return self.separator.join(
-            [*self.write_steps(attempt.steps), self.answer.replace("{text}", attempt.answer)]
-        )
+        answer = self.answer.replace("{text}", attempt.answer)
+        return self.separator.join([*self.write_steps(attempt.steps), answer])
 
     def write_steps(self, steps: tuple[str, ...]) -> list[str]:
         """Each step with its number."""
@@ -195,36 +189,31 @@ class Wording(Identity):
             The attempt; None unless every part is a step with its right number and the last part is
             the final answer.
         """
-        *lines, last = [
-            part.strip()
-            for part in text.strip().split(self.separator.strip() or "\n")
-            if part.strip()
-        ] or [""]
+        parts = map(str.strip, text.strip().split(self.separator.strip() or "\n"))
+        *lines, last = [*filter(None, parts)] or [""]
         answer = _pattern(self.answer).fullmatch(last)
-        steps = [_pattern(self.step).fullmatch(line) for line in lines]
-        if answer is None or not steps or not all(steps):
+        if answer is None or not lines:
             return None
-        found = [step.groupdict() for step in steps if step]
-        if any(int(each.get("number") or n) != n for n, each in enumerate(found, 1)):
-            return None
-        return Attempt(tuple(each["text"] for each in found), answer["text"])
+        steps = []
+        for number, line in enumerate(lines, 1):
+            step = _pattern(self.step).fullmatch(line)
+            if step is None or int(step.groupdict().get("number") or number) != number:
+                return None
+            steps.append(step["text"])
+        return Attempt(tuple(steps), answer["text"])
 
     def write_feedback(self, feedback: Feedback, attempt: Attempt) -> str:
         """Feedback as text."""
         if feedback.step is None:
             return self.correct.replace("{last}", str(len(attempt.steps)))
-        before = (
-            self.right_until.replace("{before}", str(feedback.step - 1))
-            if feedback.step > 1
-            else ""
-        )
+        before = self.right_until.replace("{before}", str(feedback.step - 1))
         fields = {
             "step": str(feedback.step),
             "segment": feedback.segment,
             "reason": feedback.reason.rstrip("."),
             "kind": feedback.kind,
         }
-        return before + _filled(self.wrong, fields)
+        return (before if feedback.step > 1 else "") + _filled(self.wrong, fields)
 
     def read_feedback(self, text: str) -> Feedback | None:
         """Parse feedback.
@@ -236,12 +225,11 @@ class Wording(Identity):
         text = text.strip()
         if _pattern(self.correct).fullmatch(text):
             return Feedback(None)
-        told = _pattern(self.wrong).fullmatch(text) or _pattern(
-            self.right_until + self.wrong
-        ).fullmatch(text)
-        if told is None:
+        templates = (self.wrong, self.right_until + self.wrong)
+        matches = (_pattern(template).fullmatch(text) for template in templates)
+        if (match := next(filter(None, matches), None)) is None:
             return None
-        fields = {"segment": "", "reason": "", "kind": ""} | told.groupdict()
+        fields = {"segment": "", "reason": "", "kind": ""} | match.groupdict()
         return Feedback(int(fields["step"]), fields["segment"], fields["reason"], fields["kind"])
 
 
