@@ -108,7 +108,7 @@ def stage(
     """One stage of samples in a fresh store: what it asked for, and how fast it was answered and
     committed."""
     from selftrain_assets.config.experiment import parse_experiment
-    from selftrain_assets.engines import AnyEngine
+    from selftrain_assets.engines import EngineSettings
     from selftrain_assets.pipeline import inputs, training
     from selftrain_assets.pipeline.policy import POLICY
     from selftrain_assets.pipeline.run import Run
@@ -139,7 +139,7 @@ def stage(
         pinned = POLICY.run(run, 1)
         plan = sampling.sample_draws(run, "iter-001", pinned.digest)
         loads: list[float] = []
-        real: AnyEngine = run.config.engine
+        real: EngineSettings = run.config.engine
 
         class Timed(type(real)):  # type: ignore[misc]
             def open(self, ref):

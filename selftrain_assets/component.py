@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-import dagster as dg
-from pydantic import BaseModel
+from pathlib import Path
+from typing import Any
 
-from selftrain_assets.config.experiment import Experiment
-from selftrain_assets.config.experiment_files import check_name, sweep_experiments
+import dagster as dg
+from pydantic import BaseModel, GetCoreSchemaHandler, RootModel, ValidatorFunctionWrapHandler
+from pydantic_core import CoreSchema, core_schema
+
+from selftrain_assets.config.experiment import Experiment, parse_experiment
+from selftrain_assets.config.experiment_files import FILE_NAME, check_name, shown, sweep_experiments
 from selftrain_assets.config.sweep import Sweep
 from selftrain_assets.dagster.assets import build_assets
 from selftrain_assets.dagster.audit_check import audit_check
 from selftrain_assets.dagster.jobs import experiment_job, report_job, round_job
 from selftrain_assets.dagster.sensors import next_round_sensor
 from selftrain_assets.dagster.sweep import sweep_asset, sweep_job
+from selftrain_assets.plugins import beside
+
+
+class _Written(RootModel[dict[str, Any]]):
+    """Settings with files that lie beside them, validated when their folder is known."""
+
+
+def _unless_beside(data: Any, validated: ValidatorFunctionWrapHandler) -> Experiment | _Written:
+    return _Written(data) if beside(data, Path("/")) != data else validated(data)
+
+
+class _Attributes(BaseModel):
+    """Settings as Dagster reads them, with the schema of an experiment."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(_unless_beside, handler(Experiment))
 
 
 class SelfTraining(dg.Component):
@@ -27,10 +48,13 @@ class SelfTraining(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        return Experiment
+        return _Attributes
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> SelfTraining:
+        if isinstance(attributes, _Written):
+            settings = beside(attributes.root, context.path)
+            return cls(parse_experiment(settings, shown(context.path / FILE_NAME)))
         return cls(attributes if isinstance(attributes, Experiment) else Experiment())
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:

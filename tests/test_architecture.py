@@ -163,14 +163,16 @@ def test_importing_loads_nothing_heavy(module):
 
 MAY_IMPORT = {
     "domain": set(),
+    "plugins": {"domain"},
     "runtime": {"domain"},
-    "tasks": {"domain"},
-    "verifiers": {"domain", "runtime"},
+    "tasks": {"plugins", "domain"},
+    "verifiers": {"plugins", "domain", "runtime"},
     "models": {"domain", "runtime", "tasks"},
-    "trainers": {"domain", "models", "runtime"},
-    "engines": {"domain", "models", "runtime"},
+    "trainers": {"plugins", "domain", "models", "runtime"},
+    "engines": {"plugins", "domain", "models", "runtime"},
     "store": {"domain", "runtime"},
     "config": {
+        "plugins",
         "domain",
         "engines",
         "models",
@@ -180,7 +182,16 @@ MAY_IMPORT = {
         "trainers",
         "verifiers",
     },
-    "recipes": {"domain", "models", "pipeline", "reports", "store", "trainers", "verifiers"},
+    "recipes": {
+        "plugins",
+        "domain",
+        "models",
+        "pipeline",
+        "reports",
+        "store",
+        "trainers",
+        "verifiers",
+    },
     "pipeline": {
         "config",
         "domain",

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from selftrain_assets.config.forks import Fork
 from selftrain_assets.domain.errors import nearest
+from selftrain_assets.plugins import Member
 
 
 def sentence(error: ValidationError, settings: type[BaseModel]) -> str:
@@ -30,11 +31,6 @@ def sentence(error: ValidationError, settings: type[BaseModel]) -> str:
     name, context = ".".join(path) or "the file", fault.get("ctx", {})
     if fault["type"] == "extra_forbidden":
         return f'unknown field "{name}"{nearest(path[-1], siblings)}'
-    if fault["type"].startswith("union_tag"):
-        return (
-            f"{name}.type: there is no"
-            f' "{context.get("tag")}"{nearest(str(context.get("tag")), _quoted(context["expected_tags"]))}'  # noqa: E501
-        )
     if fault["type"] == "literal_error":
         return (
             f"{name}: there is no"
@@ -61,7 +57,8 @@ PLAIN = ("str", "int", "float", "bool")  # pydantic's names for such branches
 def _locate(loc: tuple[int | str, ...], settings: type[BaseModel]) -> tuple[list[str], list[str]]:
     """Path of a field as the user wrote it, and the names of the fields known at its end.
 
-    pydantic adds the tags of unions to the path.
+    The name of a member (plugins.py) is part of the place of a fault in it, and so are pydantic's
+    names for the branches of a union.
     """
     path: list[str] = []
     here: list[type[BaseModel]] = [settings]
@@ -71,14 +68,8 @@ def _locate(loc: tuple[int | str, ...], settings: type[BaseModel]) -> tuple[list
             path.append(str(part))
             named_by_person = False
             continue
-        if len(here) > 1 and (
-            tagged := [
-                c
-                for c in here
-                if "type" in c.model_fields and c.model_fields["type"].default == part
-            ]
-        ):
-            here = tagged
+        if (member := _member(here, part)) is not None:
+            here = [member]
             continue
         # pydantic's name for a branch of a union, within the names of its validators
         if named := [
@@ -102,6 +93,14 @@ def _locate(loc: tuple[int | str, ...], settings: type[BaseModel]) -> tuple[list
         here = [settings] if here == [Fork] and part == "changes" else _settings_in(inner)
         named_by_person = get_origin(inner) is dict and here != [settings]
     return path, sorted({name for c in here for name in c.model_fields})
+
+
+def _member(kinds: list[type[BaseModel]], name: int | str) -> type[Member] | None:
+    """The member of one of these kinds that has the name."""
+    for kind in kinds:
+        if "registry" in kind.__dict__ and issubclass(kind, Member):
+            return kind.registry.of({"type": name})
+    return None
 
 
 def _settings_in(annotation: Any) -> list[type[BaseModel]]:

@@ -10,9 +10,9 @@ from selftrain_assets.domain.prompts import PromptSettings
 from selftrain_assets.domain.sampling import DrawSettings, Sampling
 from selftrain_assets.domain.settings import Identity, with_types
 from selftrain_assets.domain.statistics import TieRule
-from selftrain_assets.tasks import AnyTask
+from selftrain_assets.tasks import Task
 from selftrain_assets.tasks.defaults import with_task_defaults
-from selftrain_assets.verifiers import AnyVerifier, NumericVerifier
+from selftrain_assets.verifiers import NumericVerifier, Verifier
 
 SectionName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 """Of a suite or a source, which begins the ids of its problems."""
@@ -25,9 +25,9 @@ class Suite(Identity):
     the task where they are not set.
     """
 
-    task: AnyTask = Field(description="whose test problems they are")
+    task: Task = Field(description="whose test problems they are")
     prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution")
-    verifier: AnyVerifier = Field(NumericVerifier(), description="who says what is right")
+    verifier: Verifier = Field(NumericVerifier(), description="who says what is right")
     sampling: DrawSettings = Field(
         DrawSettings(),
         description="length and stops; temperature and top_p are those of the evaluation",

@@ -7,7 +7,7 @@ visibly its author's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self, Union
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -22,7 +22,7 @@ from pydantic_core import InitErrorDetails
 from selftrain_assets.config.errors import sentence
 from selftrain_assets.config.evaluation import Evaluation, SectionName
 from selftrain_assets.config.forks import CHANGEABLE, Fork
-from selftrain_assets.config.merging import with_changes
+from selftrain_assets.config.merging import recipe_class, with_changes
 from selftrain_assets.config.sweep import Sweep
 from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.mixing import HUMAN
@@ -30,23 +30,20 @@ from selftrain_assets.domain.prompts import PromptSettings
 from selftrain_assets.domain.random_init import ScratchModel
 from selftrain_assets.domain.settings import Execution, Identity, with_types
 from selftrain_assets.domain.waivers import Contamination
-from selftrain_assets.engines import AnyEngine, TransformersSettings
-from selftrain_assets.recipes import RECIPES, Recipe, RestEM
-from selftrain_assets.tasks import AnyTask, WordProblems
+from selftrain_assets.engines import EngineSettings, TransformersSettings
+from selftrain_assets.plugins import relocated
+from selftrain_assets.recipes import Recipe, RestEM
+from selftrain_assets.tasks import Task, WordProblems
 from selftrain_assets.tasks.defaults import with_task_defaults
-from selftrain_assets.trainers import AnyTrainer, SftTrainer
+from selftrain_assets.trainers import SftTrainer, Trainer
 from selftrain_assets.trainers.tracking import Trackers
 from selftrain_assets.verifiers import (
-    AnyVerifier,
     CodeVerifier,
     NumericVerifier,
     SandboxSettings,
+    Verifier,
     code_verifiers,
 )
-
-
-def _any_recipe() -> Any:
-    return Union[tuple(RECIPES.values())]  # noqa: UP007 - of as many as there are
 
 
 class Source(Identity):
@@ -56,9 +53,7 @@ class Source(Identity):
     task where it is not set.
     """
 
-    task: AnyTask = Field(
-        description="whose training problems they are; those with a solution count"
-    )
+    task: Task = Field(description="whose training problems they are; those with a solution count")
     prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution")
     power_law: float | None = Field(
         None,
@@ -89,7 +84,7 @@ class Base(Identity):
     fine_tune: Literal["none", "human"] = Field(
         "none", description="none: the model as it is; human: fine-tuned on the human rows first"
     )
-    trainer: AnyTrainer | None = Field(
+    trainer: Trainer | None = Field(
         None, description="settings of that fine-tuning; None: those of the rounds"
     )
 
@@ -136,23 +131,21 @@ class Experiment(BaseModel):
     )
     seed: int = Field(0, ge=0, description="seed of sampling, selection and training")
     rounds: int = Field(3, ge=1, le=999, description="iterations of the loop")
-    task: AnyTask = Field(WordProblems(), description="problems and their splits")
+    task: Task = Field(WordProblems(), description="problems and their splits")
     prompt: PromptSettings = Field(
         PromptSettings(), description="from a problem to the text that is completed"
     )
     sources: dict[SectionName, Source] = Field(
         {}, description="other tasks whose solutions can be mixed in, by a name for each"
     )
-    recipe: _any_recipe() = Field(  # type: ignore[valid-type]
-        RestEM(), discriminator="type", description="the self-training algorithm"
-    )
-    verifier: AnyVerifier = Field(NumericVerifier(), description="who says what is right")
+    recipe: Recipe = Field(RestEM(), description="the self-training algorithm")
+    verifier: Verifier = Field(NumericVerifier(), description="who says what is right")
     second_opinion: bool = Field(
         True,
         description="read some wrong and malformed samples in other ways too, for the report alone",
     )
     base: Base = Field(Base(), description="the policy that round 1 samples from")
-    trainer: AnyTrainer = Field(SftTrainer(), description="the M-step")
+    trainer: Trainer = Field(SftTrainer(), description="the M-step")
     evaluation: Evaluation = Field(Evaluation(), description="held-out measurements")
     human_only: bool = Field(
         False,
@@ -164,7 +157,7 @@ class Experiment(BaseModel):
     contamination: Contamination = Field(
         Contamination(), description="held-out text in what is learnt from"
     )
-    engine: AnyEngine = Field(TransformersSettings(), description="what samples")
+    engine: EngineSettings = Field(TransformersSettings(), description="what samples")
     execution: ExecutionSettings = Field(ExecutionSettings(), description="how stages run")
     forks: tuple[Fork, ...] = Field(
         (),
@@ -188,9 +181,16 @@ class Experiment(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _types(cls, data: Any) -> Any:
-        return with_types(cls, _one_round(with_task_defaults(data, _one_way_to_solve())))
+        if not isinstance(data, Mapping):
+            return data
+        recipe = recipe_class(data)
+        if recipe is not None and "sampling" in recipe.model_fields:
+            data = with_task_defaults(data, recipe)
+        if recipe is not None and recipe.most_rounds is not None:  # one, unless a file says more
+            data = {"rounds": recipe.most_rounds, **data}
+        return with_types(cls, data)
 
-    def verifiers(self) -> list[AnyVerifier]:
+    def verifiers(self) -> list[Verifier]:
         """Of each method, or the one."""
         return [m.verifier for m in self.recipe.methods] or [self.verifier]
 
@@ -284,14 +284,6 @@ class Experiment(BaseModel):
         return config
 
 
-def _one_round(data: Any) -> Any:
-    """A recipe that samples nothing has one round, unless a file says more, which is refused."""
-    recipe = data.get("recipe") if isinstance(data, Mapping) else None
-    kind = recipe.get("type") if isinstance(recipe, Mapping) else getattr(recipe, "type", None)
-    most = RECIPES[kind].most_rounds if kind in RECIPES else None
-    return data if most is None else {"rounds": most, **data}
-
-
 def _after_forks(config: Experiment, data: Mapping[str, Any]) -> dict[int, Experiment]:
     """Settings of the rounds after each fork, by the first of them.
 
@@ -339,16 +331,7 @@ def _changed(config: Experiment, at: tuple[str, int], values: dict[str, Any]) ->
     try:
         changed = Experiment.model_validate(values)
     except ValidationError as error:
-        details = [
-            InitErrorDetails(
-                type=fault["type"],
-                loc=(*within, *fault["loc"]),
-                input=fault["input"],
-                ctx=fault.get("ctx", {}),
-            )
-            for fault in error.errors(include_url=False)
-        ]
-        raise ValidationError.from_exception_data("Experiment", details) from error
+        raise relocated(error, within) from error
     if misfit := _misfit(config.recipe, changed.recipe):
         raise _refusal((*within, "recipe"), misfit)
     return changed
@@ -361,49 +344,6 @@ def _instead(name: str) -> str:
         if name in whole
         else f"for another {name} make a new experiment: selftrain new"
     )
-
-
-def _one_way_to_solve() -> list[type[Recipe]]:
-    """Recipes with sampling of their own, the default first.
-
-    The methods of other recipes each have their own.
-    """
-    recipes = [recipe for recipe in RECIPES.values() if "sampling" in recipe.model_fields]
-    return sorted(recipes, key=lambda recipe: recipe is not RestEM)
-
-
-def register_recipe(recipe: type[Recipe]) -> type[Recipe]:
-    """Let experiments name a recipe of another package.
-
-    Args:
-        recipe: Its settings. The field `type` is a literal, the name in `recipe.type`, and the
-            class variable `implementation` names the module of its work (pipeline/recipe.py).
-
-    Returns:
-        The same class, so that this can decorate it.
-
-    Raises:
-        UserError: Another recipe has this name, or the class does not say one of the two.
-    """
-    field = recipe.model_fields.get("type")
-    name = getattr(field, "default", None)
-    if not isinstance(name, str) or getattr(recipe, "implementation", None) is None:
-        raise UserError(
-            f"recipe {recipe.__name__}: a recipe has a field `type`, a literal with itself as its"
-            " default, and a class variable `implementation`, the module of its work"
-        )
-    if RECIPES.setdefault(name, recipe) is not recipe:
-        raise UserError(
-            f'recipe {recipe.__name__}: there is a recipe "{name}" already; give it another type'
-        )
-    rebuild()
-    return recipe
-
-
-def rebuild() -> None:
-    """Let `Experiment.recipe` be of every recipe that is known now."""
-    Experiment.model_fields["recipe"].annotation = _any_recipe()
-    Experiment.model_rebuild(force=True)
 
 
 def _misfit(before: Recipe, after: Recipe) -> str | None:

@@ -16,11 +16,15 @@ from selftrain_assets.config.experiment import Experiment, parse_experiment
 from selftrain_assets.config.sweep import Sweep, at_point
 from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.settings import merged
+from selftrain_assets.plugins import beside
+from selftrain_assets.recipes import RECIPES, Recipe
 from selftrain_assets.runtime.files import write_atomically
+from selftrain_assets.tasks import TASKS
 
 COMPONENT = "selftrain_assets.component.SelfTraining"
 FILE_NAME = "defs.yaml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_REFERENCE = re.compile(r"""type: *["']?[\w./-]+:\w""")
 _REPETITION = re.compile(r"(?P<name>.+)-seed-(?P<seed>0|[1-9]\d*)")
 
 
@@ -108,7 +112,7 @@ def _points(file: str) -> Mapping[str, Mapping[str, Any]]:
 @lru_cache(maxsize=256)
 def _points_of(path: Path, where: str, state: tuple[int, ...]) -> Mapping[str, Mapping[str, Any]]:
     """The same of a file in this state, which is read once."""
-    sweep = _sweep(attributes(path.read_bytes(), where), where)
+    sweep = _sweep(settings_in(path), where)
     return sweep.named if sweep else {}
 
 
@@ -214,7 +218,7 @@ def _settings(name: str) -> tuple[Any, str]:
     ref = experiment_ref(name)
     path = experiment_file(ref.file)
     where = shown(path)
-    values = attributes(path.read_bytes(), where)
+    values = settings_in(path)
     if ref.point and (sweep := _sweep(values, where)):
         values = at_point(values, sweep.named[ref.point])
     for seed in ref.seeds:
@@ -243,9 +247,10 @@ def repeated(values: Mapping[str, Any], seed: int, where: str) -> dict[str, Any]
         forks.append(
             {**fork, "experiment": repetition(fork["experiment"], seed), "changes": changes}
         )
+    task = TASKS.of(values.get("task"))
     again: dict[str, Any] = {
         "seed": seed,
-        "task": {"seed": seed},
+        **({"task": {"seed": seed}} if task is None or "seed" in task.model_fields else {}),
         **({"forks": forks} if forks else {}),
     }
     if isinstance(values.get("model"), dict):  # random weights are drawn again too
@@ -278,6 +283,11 @@ def shown(path: Path) -> str:
     return os.path.relpath(path)
 
 
+def settings_in(path: Path) -> Any:
+    """The settings in an experiment's file, with whole paths of the files that lie beside it."""
+    return beside(attributes(path.read_bytes(), shown(path)), path.parent)
+
+
 def attributes(text: str | bytes, where: str) -> Any:
     """The settings in the text of a file. UserError where it is no experiment."""
     import yaml
@@ -300,6 +310,22 @@ def attributes(text: str | bytes, where: str) -> Any:
             " below `attributes`"
         )
     return document.get("attributes")
+
+
+def recipes_in_files() -> list[type[Recipe]]:
+    """Recipes of other packages that experiments name by reference, as far as they are there."""
+    recipes: dict[type[Recipe], None] = {}
+    for name in experiment_names():
+        path = experiment_file(name)
+        if _REFERENCE.search(path.read_text(encoding="utf-8", errors="replace")) is None:
+            continue
+        try:
+            values = settings_in(path)
+        except UserError:  # which running it says
+            continue
+        if recipe := RECIPES.of(values.get("recipe") if isinstance(values, dict) else None):
+            recipes[recipe] = None
+    return list(recipes)
 
 
 def write_experiment(name: str, text: str) -> Path:

@@ -19,6 +19,7 @@ from selftrain_assets.config.experiment_files import (
 )
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.settings import merged
+from selftrain_assets.plugins import beside
 
 COMMENT = (
     "# Rounds up to `iteration` are those of `experiment`; later ones have `changes` merged into"
@@ -96,7 +97,7 @@ def fork(source: str, iteration: int, changes: dict[str, Any], rounds: int | Non
         **({"rounds": rounds} if rounds else {}),
         "forks": [*values.get("forks", ()), entry],
     }
-    parse_experiment(wanted, "--set")
+    parse_experiment(beside(wanted, path.parent), "--set")
     written = _written(text, entry, rounds)
     if written is None or attributes(written, where) != wanted:
         raise UserError(

@@ -17,15 +17,26 @@ def with_changes(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
         changes: Sections and fields to replace. They may use the former name of a field that the
             file has under its current name, or the other way round.
     """
-    kind = _recipe_type(changes) or _recipe_type(values) or RestEM.model_fields["type"].default
-    renamed = RECIPES.get(kind, Recipe).renamed
+    renamed = (recipe_class(changes, recipe_class(values)) or Recipe).renamed
     return merged(_renamed(values, renamed), _renamed(changes, renamed))
 
 
-def _recipe_type(values: Mapping[str, Any]) -> str | None:
-    recipe = values.get("recipe")
-    kind = recipe.get("type") if isinstance(recipe, Mapping) else None
-    return kind if isinstance(kind, str) else None
+def recipe_class(
+    values: Mapping[str, Any], default: type[Recipe] | None = RestEM
+) -> type[Recipe] | None:
+    """The recipe of an experiment's settings.
+
+    Args:
+        values: What a file says.
+        default: What it is where they name none.
+
+    Returns:
+        None where they name one that is not there.
+    """
+    recipe = values.get("recipe", {})
+    if isinstance(recipe, Mapping) and "type" not in recipe:
+        return default
+    return RECIPES.of(recipe)
 
 
 def _renamed(values: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping[str, Any]:

@@ -41,6 +41,7 @@ def canonical(value: Any) -> Any:
                 for name, section in entering.items()
                 if not isinstance(section, Execution)
             }
+            | dict(kind.identity_of_class())
         )
     if isinstance(value, Settings):
         raise TypeError(

@@ -47,6 +47,11 @@ class Identity(Settings):
 
     added: ClassVar[tuple[str, ...]] = ()
 
+    @classmethod
+    def identity_of_class(cls) -> Mapping[str, str]:
+        """What enters keys beside the fields, or in place of one (plugins.py, Member)."""
+        return {}
+
 
 class Execution(Settings):
     """Settings that decide only where and how fast the result is made."""

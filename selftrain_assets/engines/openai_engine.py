@@ -31,7 +31,7 @@ from selftrain_assets.engines.openai_server import (
     served_models,
     unknown_model,
 )
-from selftrain_assets.engines.protocol import EngineDescription, distinct
+from selftrain_assets.engines.protocol import EngineDescription, EngineSettings, distinct
 from selftrain_assets.engines.streaming import streamed
 from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.models.loading import ModelRef
@@ -64,7 +64,7 @@ TOO_LONG = (
 )
 
 
-class OpenAISettings(ServerSettings):
+class OpenAISettings(EngineSettings, ServerSettings):
     """Sampling by a server that has the experiment's model.
 
     It is asked to complete prompts as they are, which is how they are trained on. Of trained

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from selftrain_assets.domain.errors import ModelError
 from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.settings import Execution
 from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.models.loading import ModelRef
+from selftrain_assets.plugins import Member, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,23 @@ class Engine(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
+
+
+class EngineSettings(Member, Execution):
+    """Settings of an engine. They say how samples are drawn, and never enter a key."""
+
+    registry: ClassVar[Registry[EngineSettings]] = Registry("engine")
+    type: str = ""
+
+    def open(self, ref: ModelRef) -> Engine:
+        """An engine with this model loaded.
+
+        Raises:
+            UserError: The settings do not fit this machine or model.
+            ModelError: The model cannot be sampled.
+            InfraError: What it needs, such as a server, is not there.
+        """
+        raise NotImplementedError
 
 
 def check_length(

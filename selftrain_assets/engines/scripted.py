@@ -12,13 +12,12 @@ from pydantic import Field
 
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.sampling import DrawSettings, at_stop
-from selftrain_assets.domain.settings import Execution
 from selftrain_assets.domain.types import Completion, Request
-from selftrain_assets.engines.protocol import EngineDescription, distinct
+from selftrain_assets.engines.protocol import EngineDescription, EngineSettings, distinct
 from selftrain_assets.models.loading import ModelRef
 
 
-class ScriptedSettings(Execution):
+class ScriptedSettings(EngineSettings):
     """Completions from a JSON file that maps each problem id to a list of texts.
 
     The seed of a request picks one of them.

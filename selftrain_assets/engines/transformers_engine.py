@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field
 
 from selftrain_assets.domain.sampling import DrawSettings, at_stop
-from selftrain_assets.domain.settings import Execution
 from selftrain_assets.domain.types import Completion, Request
-from selftrain_assets.engines.protocol import EngineDescription, check_length, distinct
+from selftrain_assets.engines.protocol import (
+    EngineDescription,
+    EngineSettings,
+    check_length,
+    distinct,
+)
 from selftrain_assets.models.gpu_memory import release_gpu_memory
 from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import (
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-class TransformersSettings(Execution):
+class TransformersSettings(EngineSettings):
     """Batched sampling in this process."""
 
     type: Literal["transformers"] = "transformers"

@@ -19,9 +19,8 @@ from pydantic import Field
 
 from selftrain_assets.domain.errors import InfraError, ModelError, UserError
 from selftrain_assets.domain.sampling import DrawSettings
-from selftrain_assets.domain.settings import Execution
 from selftrain_assets.domain.types import Completion, Request
-from selftrain_assets.engines.protocol import EngineDescription, distinct
+from selftrain_assets.engines.protocol import EngineDescription, EngineSettings, distinct
 from selftrain_assets.models.loading import ModelRef, merge_adapter
 from selftrain_assets.runtime.worker import SECONDS_TO_END, Worker, WorkerError
 
@@ -29,7 +28,7 @@ WORKER = "selftrain_assets.engines.vllm_worker"
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, as vLLM reserves room for them
 
 
-class VllmSettings(Execution):
+class VllmSettings(EngineSettings):
     """vLLM's offline engine.
 
     Requests share the cached beginning of their prompts; each has its own seed.

@@ -246,9 +246,17 @@ def _prompts(run: Run, rules: Selection) -> Iterator[Prompted]:
 
 def _stops(run: Run) -> list[str]:
     """Every stop text that can end a sample of this experiment."""
-    sampled = [m.sampling for phase in run.phases.values() for m in phase.methods]
-    sampled += [own for phase in run.phases.values() for own in phase.config.recipe.own_sampling]
-    return sorted({text for each in sampled for text in each.stop})
+    return sorted(
+        {
+            text
+            for phase in run.phases.values()
+            for sampling in (
+                *(method.sampling for method in phase.methods),
+                *phase.config.recipe.own_sampling,
+            )
+            for text in sampling.stop
+        }
+    )
 
 
 def _verified(ws: Workspace, judged: Judged) -> Relation[VerifiedSample]:

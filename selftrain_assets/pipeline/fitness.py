@@ -40,12 +40,12 @@ def _require_same_adapter(run: Run) -> None:
     no effect.
     """
     config = run.config
-    base = (
-        (config.base.trainer or config.trainer).lora if config.base.fine_tune == "human" else None
-    )
+    base = None
+    if config.base.fine_tune == "human":
+        base = (config.base.trainer or config.trainer).adapter
     before = base
     for first, phase in run.phases.items():
-        start, own = phase.config.recipe.init_from, phase.config.trainer.lora
+        start, own = phase.config.recipe.init_from, phase.config.trainer.adapter
         starts = {"base": base, "previous": before, "pretrained": None}
         _require_same(
             starts[start],
@@ -55,7 +55,7 @@ def _require_same_adapter(run: Run) -> None:
         )
         before = own
     if config.human_only:
-        _require_same(base, config.trainer.lora, "human_only: trainer.lora", "the base")
+        _require_same(base, config.trainer.adapter, "human_only: trainer.lora", "the base")
 
 
 def _require_same(below: Lora | None, own: Lora | None, setting: str, start: str) -> None:

@@ -31,7 +31,7 @@ from selftrain_assets.pipeline.run import (
 from selftrain_assets.pipeline.stage import StageSpec, TableSpec
 from selftrain_assets.store import Manifest
 from selftrain_assets.tasks import Loaded, ProblemFile, Published, read
-from selftrain_assets.verifiers import AnyVerifier
+from selftrain_assets.verifiers import Verifier
 
 LEARNT = ("train", "human")
 
@@ -191,7 +191,7 @@ def _check(run: Run, loaded: list[Problem]) -> None:
                 )
 
 
-def _judges(run: Run, problem: Problem) -> list[AnyVerifier]:
+def _judges(run: Run, problem: Problem) -> list[Verifier]:
     if problem.split == "source":
         return []
     if problem.split == "suite":

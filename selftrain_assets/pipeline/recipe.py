@@ -9,6 +9,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from selftrain_assets.config.experiment_files import recipes_in_files
 from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.types import Problem, Score
 from selftrain_assets.models.loading import Policy
@@ -16,7 +17,7 @@ from selftrain_assets.pipeline.rows import Rows
 from selftrain_assets.pipeline.run import Clock, Run
 from selftrain_assets.pipeline.sampling import VERIFICATIONS
 from selftrain_assets.pipeline.stage import RowSource, StageSpec, TableSpec
-from selftrain_assets.recipes.base import RECIPES, Recipe
+from selftrain_assets.recipes import RECIPES, Recipe
 
 log = logging.getLogger(__name__)
 
@@ -113,12 +114,13 @@ def all_implementations() -> list[RecipeImplementation]:
     One that cannot be loaded is left out with a warning: it is an error only where an experiment of
     its recipe needs it.
     """
+    recipes_in_files()
     implementations = []
-    for name, recipe in RECIPES.items():
+    for recipe in RECIPES.in_use:
         try:
             implementations.append(implementation_of(recipe))
         except UserError as error:
-            _warn(f"recipe {name} is left out: {error}")
+            _warn(f"recipe {RECIPES.name_of(recipe)} is left out: {error}")
     return implementations
 
 

@@ -21,7 +21,6 @@ from selftrain_assets.pipeline.verification import VerificationResult
 from selftrain_assets.store.workspace import Workspace
 from selftrain_assets.verifiers import (
     AnyOf,
-    AnyVerifier,
     ChoiceVerifier,
     MathVerifier,
     NumericVerifier,
@@ -53,7 +52,7 @@ class _BareNumber(NumericVerifier):
         )
 
 
-READINGS: dict[str, tuple[AnyVerifier, ...]] = {
+READINGS: dict[str, tuple[Verifier, ...]] = {
     "numeric": (TextVerifier(), MathVerifier(cpu_seconds=1.0)),
     "math": (_BareNumber(), TextVerifier()),
     "choice": (TextVerifier(), _BareNumber()),

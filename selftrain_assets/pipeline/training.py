@@ -38,7 +38,7 @@ from selftrain_assets.pipeline.weights import model_weights, resolve
 from selftrain_assets.runtime.files import needs_room, remove_folder
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.lease import lease
-from selftrain_assets.trainers import AnyTrainer
+from selftrain_assets.trainers import Trainer
 from selftrain_assets.trainers.protocol import TrainingJob
 from selftrain_assets.trainers.tracking import run_name
 from selftrain_assets.verifiers import verdicts
@@ -136,16 +136,16 @@ class _Training:
     method: str | None
     rows: list[Row]
     start: WeightsRef
-    trainer: AnyTrainer
+    trainer: Trainer
     seed: int
     key: str
 
 
-Trainers = dict[str | None, AnyTrainer]
+Trainers = dict[str | None, Trainer]
 """By the method whose weights they train; None trains one model for all rows."""
 
 
-def _for_each(run: Run, trainer: AnyTrainer) -> Trainers:
+def _for_each(run: Run, trainer: Trainer) -> Trainers:
     return dict.fromkeys(run.config.recipe.trained, trainer)
 
 
@@ -232,7 +232,7 @@ def _training(
     method: str | None,
     rows: list[Row],
     start: WeightsRef,
-    trainer: AnyTrainer,
+    trainer: Trainer,
 ) -> _Training:
     early_stopping, seed = (
         run.config.recipe.early_stopping,

@@ -7,17 +7,15 @@ import inspect
 from pathlib import Path
 
 from selftrain_assets.domain.errors import UserError
-from selftrain_assets.recipes.base import RECIPES, Recipe
+from selftrain_assets.recipes.base import Recipe
 from selftrain_assets.recipes.diversification.settings import Diversification
 from selftrain_assets.recipes.mmst.settings import MMST
 from selftrain_assets.recipes.presets import Preset
 from selftrain_assets.recipes.rest_em.settings import RestEM
 from selftrain_assets.recipes.tripost.settings import TriPosT
 
-RECIPES |= {
-    recipe.model_fields["type"].default: recipe
-    for recipe in (RestEM, MMST, TriPosT, Diversification)
-}
+RECIPES = Recipe.registry
+RECIPES.add(RestEM, MMST, TriPosT, Diversification)
 
 
 def all_presets() -> dict[str, tuple[type[Recipe], Preset]]:
@@ -37,7 +35,7 @@ def experiment_template(recipe: type[Recipe]) -> str:
     """
     path = Path(inspect.getfile(recipe)).with_name("experiment.yaml")
     if not path.exists():
-        raise UserError(f"recipe {recipe.model_fields['type'].default} brings no {path.name}")
+        raise UserError(f"recipe {RECIPES.name_of(recipe)} brings no {path.name}")
     return path.read_text(encoding="utf-8")
 
 

@@ -17,6 +17,7 @@ from selftrain_assets.domain.sampling import DrawSettings, Sampling
 from selftrain_assets.domain.selection import Selection, problem_subset
 from selftrain_assets.domain.settings import Identity, merged, with_current_names
 from selftrain_assets.domain.types import Problem
+from selftrain_assets.plugins import Member, Registry
 from selftrain_assets.recipes.presets import Preset
 from selftrain_assets.recipes.teachers import Teacher
 from selftrain_assets.trainers.early_stopping import EarlyStopping
@@ -24,18 +25,14 @@ from selftrain_assets.trainers.early_stopping import EarlyStopping
 InitFrom = Literal["base", "pretrained", "previous"]
 
 
-RECIPES: dict[str, type[Recipe]] = {}
-"""Every recipe that is known, by its type: those of this package, and those that
-`config.experiment.register_recipe` has added."""
-
-
-class Recipe(Identity):
+class Recipe(Member, Identity):
     """Settings of a recipe: the stages of its rounds, and how training starts and ends.
 
     A recipe inherits these settings and rules and adds its own. The class contains settings only:
     the code that does the work is in the module that `implementation` names.
     """
 
+    registry: ClassVar[Registry[Recipe]] = Registry("recipe")
     implementation: ClassVar[str]
     """Module with an IMPLEMENTATION (pipeline/recipe.py). Named and not imported, because settings
     load in no time and the work needs the store."""
@@ -49,8 +46,8 @@ class Recipe(Identity):
     """Does it learn from the reference solutions of the training problems, which a published set
     otherwise keeps back?"""
 
+    type: str = ""
     if TYPE_CHECKING:
-        type: str
         sampling: Sampling  # of recipes with one way to solve a problem
 
         @property
@@ -73,10 +70,9 @@ class Recipe(Identity):
         if not isinstance(data, Mapping) or not cls.presets:
             return data
         data = with_current_names(data, cls.renamed)
-        default = cls.model_fields["type"].default
-        name = data.get("preset", default)
+        name = data.get("preset", next(iter(cls.presets)))
         if not isinstance(name, str) or name not in cls.presets:
-            others = [kind for kind, recipe in RECIPES.items() if name in list(recipe.presets)]
+            others = [kind for kind, recipe in cls.registry.items() if name in list(recipe.presets)]
             hint = nearest(str(name), cls.presets)
             if others:
                 hint = f"; it is one of recipe {others[0]}"

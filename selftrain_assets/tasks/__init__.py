@@ -1,8 +1,4 @@
-"""Problem sets. To add one: a settings class with `load` here, and its name in `AnyTask`."""
-
-from typing import Annotated, get_args
-
-from pydantic import Field
+"""Problem sets. To add one: a subclass of `Task`, and its name in `TASKS.add` here."""
 
 from selftrain_assets.tasks.bigbench import Bbh, DateUnderstanding, LogicalDeduction
 from selftrain_assets.tasks.choices import CommonsenseQa, MathQa, StrategyQa
@@ -17,41 +13,37 @@ from selftrain_assets.tasks.string_rewriting import StringRewriting
 from selftrain_assets.tasks.word_problems import WordProblems
 from selftrain_assets.tasks.word_sorting import WordSorting
 
-AnyTask = Annotated[
-    WordProblems
-    | MultistepArithmetic
-    | WordSorting
-    | StringRewriting
-    | ProblemFile
-    | Gsm8k
-    | Math
-    | Svamp
-    | Mawps
-    | MathQa
-    | CommonsenseQa
-    | StrategyQa
-    | Bbh
-    | DateUnderstanding
-    | LogicalDeduction
-    | Apps
-    | HumanEval
-    | Mbpp
-    | LiveCodeBench,
-    Field(discriminator="type"),
-]
-TASKS: dict[str, type[Task]] = {
-    kind.model_fields["type"].default: kind for kind in get_args(get_args(AnyTask)[0])
-}
+TASKS = Task.registry
+TASKS.add(
+    WordProblems,
+    MultistepArithmetic,
+    WordSorting,
+    StringRewriting,
+    ProblemFile,
+    Gsm8k,
+    Math,
+    Svamp,
+    Mawps,
+    MathQa,
+    CommonsenseQa,
+    StrategyQa,
+    Bbh,
+    DateUnderstanding,
+    LogicalDeduction,
+    Apps,
+    HumanEval,
+    Mbpp,
+    LiveCodeBench,
+)
 
 
-def read(task: AnyTask) -> Loaded:
+def read(task: Task) -> Loaded:
     """Every problem of a task with its solution, where there is one, and what was left out."""
     return task.read() if isinstance(task, Published | ProblemFile) else Loaded(task.load())
 
 
 __all__ = [
     "TASKS",
-    "AnyTask",
     "Card",
     "Loaded",
     "MultistepArithmetic",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,15 +12,15 @@ from selftrain_assets.domain.settings import merged
 from selftrain_assets.tasks import TASKS
 
 
-def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> Any:
+def with_task_defaults(data: Any, recipe: type[BaseModel] | None = None) -> Any:
     """Settings laid over the defaults of the task that they name.
 
     A task has defaults for `prompt`, `verifier` and `sampling`. A verifier of another type replaces
     the task's, except that members of that other one which have the task's type take its settings.
 
-    With `recipes`, of which the first is the default, sampling and `wording` belong into the
-    section `recipe`, if the recipe is one of them and has such a field: another recipe has methods
-    with prompts, verifiers and sampling of their own.
+    With a `recipe`, sampling and `wording` belong into the section `recipe`, if it has such a
+    field. A recipe whose methods have prompts, verifiers and sampling of their own has no task
+    defaults.
 
     The stop texts of a task end the completion of a text. In a chat (`prompt.chat`) they are left
     out: there the model ends its turn itself, and they would cut it.
@@ -30,16 +30,15 @@ def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> 
     # else a mapping given as its template would take the place of the task's own
     if "prompt" in data:
         data = {**data, "prompt": with_arguments_named(data["prompt"])}
-    task, verifier, recipe = data.get("task"), data.get("verifier"), data.get("recipe", {})
-    kind = TASKS.get(str(task.get("type"))) if isinstance(task, Mapping) else type(task)
-    defaults = dict(getattr(kind, "defaults", {}))
+    task, verifier = TASKS.of(data.get("task")), data.get("verifier")
+    defaults = dict(task.defaults) if task else {}
     if "sampling" in defaults and _in_a_chat(data.get("prompt")):
         defaults["sampling"] = {
             name: value for name, value in defaults["sampling"].items() if name != "stop"
         }
     own = (
         {name: defaults.pop(name) for name in ("sampling", "wording") if name in defaults}
-        if recipes
+        if recipe
         else {}
     )
     defaults.pop("wording", None)  # which no suite has
@@ -58,18 +57,8 @@ def with_task_defaults(data: Any, recipes: Collection[type[BaseModel]] = ()) -> 
         and verifier.get("type") not in (None, defaults["verifier"]["type"])
     ):
         data = {**data, "verifier": _over_members(defaults.pop("verifier"), verifier)}
-    if (defaults or own) and recipes:
-        types = {each.model_fields["type"].default: each for each in recipes}
-        asked = (
-            types.get(recipe.get("type", next(iter(types))))
-            if isinstance(recipe, Mapping)
-            else None
-        )
-        if asked is None:
-            return data
-        defaults["recipe"] = {
-            name: value for name, value in own.items() if name in asked.model_fields
-        }
+    if recipe and (section := {k: v for k, v in own.items() if k in recipe.model_fields}):
+        defaults["recipe"] = section
     return merged(defaults, data)
 
 

@@ -16,11 +16,10 @@ from selftrain_assets.domain.attempts import Script
 from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.program_tests import read_tests
 from selftrain_assets.domain.seeds import derive_seed
-from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.text import first_equal
 from selftrain_assets.domain.types import OwnSplit, Problem, Split
 from selftrain_assets.tasks.loaded import Loaded, apart, once_each
-from selftrain_assets.tasks.protocol import Card
+from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.readers import floats, rows_in, value_of, written
 
 FIELDS = ("id", "question", "answer", "split", "solution", "group")
@@ -29,7 +28,7 @@ METHOD_FIELDS = ("solutions",)
 REQUIRED = ("id", "question")
 
 
-class ProblemFile(Identity):
+class ProblemFile(Task):
     """Problems from a file.
 
     `id`, `question`, and `answer` or `tests` are required; numbers are accepted as answers and ids,

@@ -11,15 +11,14 @@ from pydantic import Field, model_validator
 
 from selftrain_assets.domain.attempts import Script
 from selftrain_assets.domain.errors import UserError
-from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.text import words
 from selftrain_assets.domain.types import OwnSplit, Problem
-from selftrain_assets.tasks.protocol import Card
+from selftrain_assets.tasks.protocol import Card, Task
 
 TRIES = 1000  # draws in a row that bring nothing new, before a group counts as used up
 
 
-class Generated(Identity):
+class Generated(Task):
     """Seen groups fill `train`, `human`, `validation` and `test`; unseen ones fill `transfer`.
 
     Within a split, groups differ in size by one at most.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from selftrain_assets.domain.attempts import Script
+from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.types import Problem
+from selftrain_assets.plugins import Member, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +31,20 @@ class Card:
     solutions: bool = False
 
 
-class Task(Protocol):
-    """Settings that can load problems. The same settings load the same problems."""
+class Task(Member, Identity):
+    """Settings that can load problems. The same settings load the same problems.
 
-    type: str
-    seed: int  # of the problems, or of their split
-    card: ClassVar[Card]
-    defaults: ClassVar[Mapping[str, Any]]
+    A field `seed`, where there is one, is the seed of the problems or of their split: a repetition
+    of an experiment with another seed sets it too.
+    """
+
+    registry: ClassVar[Registry[Task]] = Registry("task")
+    type: str = ""
+    card: ClassVar[Card] = Card("problems of another package", "not stated")
+    defaults: ClassVar[Mapping[str, Any]] = {}
     """Settings that an experiment on this task has unless its file says otherwise: `prompt`,
     `verifier`, `sampling`, and the `wording` of solutions in steps."""
-    script: ClassVar[Script | None]
+    script: ClassVar[Script | None] = None
     """What finds and corrects errors in attempts at these problems without a model, where that
     can be done."""
 
@@ -47,4 +53,4 @@ class Task(Protocol):
 
         UserError names the file, line and field that is wrong.
         """
-        ...
+        raise NotImplementedError

@@ -13,16 +13,15 @@ from pydantic import Field, model_validator
 from selftrain_assets.domain.attempts import Script
 from selftrain_assets.domain.errors import InfraError, UserError
 from selftrain_assets.domain.seeds import derive_seed
-from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.text import first_equal
 from selftrain_assets.domain.types import SPLITS, Problem, Split
 from selftrain_assets.tasks.loaded import Loaded, apart, once_each
-from selftrain_assets.tasks.protocol import Card
+from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.readers import without_nan
 from selftrain_assets.tasks.rows import Row, files_below, rows_below
 
 
-class Published(Identity):
+class Published(Task):
     """A published problem set, from the Hugging Face hub or from files in its published format.
 
     The published splits are kept: a row that is published for testing is never trained on. Where a

@@ -18,10 +18,9 @@ from selftrain_assets.domain.apportion import apportion, evenly, power_law, spre
 from selftrain_assets.domain.attempts import Script
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.ranges import Positives, Span, listed
-from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.text import words
 from selftrain_assets.domain.types import OwnSplit, Problem
-from selftrain_assets.tasks.protocol import Card
+from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.rewriting import Inputs, Rule
 from selftrain_assets.tasks.rewriting_instructions import (
     Instruction,
@@ -39,7 +38,7 @@ Families = Annotated[
 ]
 
 
-class StringRewriting(Identity):
+class StringRewriting(Task):
     """String rewriting by Markov algorithms.
 
     arXiv 2405.19787, extended as Only-IF, arXiv 2410.04717 section 2.

@@ -9,10 +9,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from selftrain_assets.domain.attempts import Script
-from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.types import Problem, Split
 from selftrain_assets.tasks.expressions import solve
-from selftrain_assets.tasks.protocol import Card
+from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.word_problem_templates import (
     CONTAINERS,
     NAMES,
@@ -22,7 +21,7 @@ from selftrain_assets.tasks.word_problem_templates import (
 )
 
 
-class WordProblems(Identity):
+class WordProblems(Task):
     """Word problems of one to three steps over 14 templates.
 
     Four more templates appear only in `transfer`.

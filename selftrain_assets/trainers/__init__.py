@@ -1,12 +1,10 @@
-"""M-steps. To add one: a settings class as in protocol.py here, and its name in `AnyTrainer`."""
+"""M-steps. To add one: a subclass of `Trainer`, and its name in `TRAINERS.add` here."""
 
-from typing import Annotated
-
-from pydantic import Field
-
+from selftrain_assets.trainers.protocol import Trainer
 from selftrain_assets.trainers.scripted import ScriptedTrainer
 from selftrain_assets.trainers.sft import SftTrainer
 
-AnyTrainer = Annotated[SftTrainer | ScriptedTrainer, Field(discriminator="type")]
+TRAINERS = Trainer.registry
+TRAINERS.add(SftTrainer, ScriptedTrainer)
 
-__all__ = ["AnyTrainer", "ScriptedTrainer", "SftTrainer"]
+__all__ = ["TRAINERS", "ScriptedTrainer", "SftTrainer", "Trainer"]

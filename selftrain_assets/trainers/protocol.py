@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
+from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.types import Row
 from selftrain_assets.models.loading import ModelRef
+from selftrain_assets.plugins import Member, Registry
 from selftrain_assets.trainers.early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
@@ -72,13 +74,16 @@ class TrainingJob:
     on_log: Callable[[int, dict[str, float]], None] = ignore_log
 
 
-class Trainer(Protocol):
-    """Settings that can train. `type` names the implementation."""
+class Trainer(Member, Identity):
+    """Settings that can train."""
+
+    registry: ClassVar[Registry[Trainer]] = Registry("trainer")
+    type: str = ""
 
     @property
-    def lora(self) -> Lora | None:
+    def adapter(self) -> Lora | None:
         """Settings of the adapter that is trained; None where all weights are."""
-        ...
+        return getattr(self, "lora", None)
 
     def require_fit(self, ref: ModelRef, setting: str) -> None:
         """Check that this machine and this model can do what the settings ask.
@@ -91,15 +96,15 @@ class Trainer(Protocol):
             ModelError: The model cannot.
             UserError: The machine cannot.
         """
-        ...
+        raise NotImplementedError
 
     def for_steps(self, steps: int) -> Self:
         """The same settings for so many optimizer steps."""
-        ...
+        raise NotImplementedError
 
     def train(self, job: TrainingJob) -> TrainingResult:
         """Train and write the weights into the job's `output`.
 
         TaskError if there is nothing to train on.
         """
-        ...
+        raise NotImplementedError

@@ -7,28 +7,25 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
 from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.identity import fingerprint
-from selftrain_assets.domain.settings import Identity
 from selftrain_assets.models.loading import ModelRef
-from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
+from selftrain_assets.trainers.protocol import Trainer, TrainingJob, TrainingResult
 
 NOTE = "scripted_training.json"
 
 
-class ScriptedTrainer(Identity):
+class ScriptedTrainer(Trainer):
     """Writes the start model again with a note of the training beside it.
 
     The note is a hash of rows, start weights, settings and seed. It is one of the files that the
     digest of weights covers, so that checkpoints of different trainings are different policies, as
     after real training. It looks at no validation problem.
     """
-
-    lora: ClassVar[None] = None
 
     type: Literal["scripted"] = "scripted"
     steps: int = Field(1, ge=1, description="optimizer steps that it says to have made")

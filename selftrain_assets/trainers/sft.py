@@ -21,7 +21,7 @@ from selftrain_assets.models.tokenization import load_tokenizer
 from selftrain_assets.runtime.files import remove_folder
 from selftrain_assets.trainers.arguments import SPEED, require_usable
 from selftrain_assets.trainers.examples import tokenize
-from selftrain_assets.trainers.protocol import TrainingJob, TrainingResult
+from selftrain_assets.trainers.protocol import Trainer, TrainingJob, TrainingResult
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -141,7 +141,7 @@ class SftExecution(Execution):
         return self.attention
 
 
-class SftTrainer(Identity):
+class SftTrainer(Trainer):
     """Fine-tuning on weighted rows. Exactly one of `steps` and `epochs` is set."""
 
     added: ClassVar[tuple[str, ...]] = ("arguments", "quantization")

@@ -1,12 +1,9 @@
 """Judges of completions.
 
-To add one: a settings class with `open` here, and its name in `AnyVerifier`.
+To add one: a subclass of `Verifier`, and its name in `VERIFIERS.add` here.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated
-
-from pydantic import Field
 
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.verifiers.answers import ExactVerifier, NumericVerifier, TextVerifier
@@ -17,20 +14,17 @@ from selftrain_assets.verifiers.programs import CodeVerifier
 from selftrain_assets.verifiers.protocol import Judge, Verifier, verdicts
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
-AnyVerifier = Annotated[
-    NumericVerifier
-    | TextVerifier
-    | ExactVerifier
-    | ChoiceVerifier
-    | MathVerifier
-    | CodeVerifier
-    | AnyOf
-    | AllOf,
-    Field(discriminator="type"),
-]
-for _kind in (AnyOf, AllOf):
-    # their members are of this very type
-    _kind.model_rebuild(_types_namespace={"AnyVerifier": AnyVerifier})
+VERIFIERS = Verifier.registry
+VERIFIERS.add(
+    NumericVerifier,
+    TextVerifier,
+    ExactVerifier,
+    ChoiceVerifier,
+    MathVerifier,
+    CodeVerifier,
+    AnyOf,
+    AllOf,
+)
 
 
 def with_members(verifiers: Iterable[Verifier]) -> Iterator[Verifier]:
@@ -52,9 +46,9 @@ def verifier_fingerprint(verifier: Verifier) -> str:
 
 
 __all__ = [
+    "VERIFIERS",
     "AllOf",
     "AnyOf",
-    "AnyVerifier",
     "ChoiceVerifier",
     "CodeVerifier",
     "ExactVerifier",

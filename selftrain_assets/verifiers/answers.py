@@ -16,11 +16,10 @@ from pydantic import Field
 
 from selftrain_assets.domain.notation import written_plainly
 from selftrain_assets.domain.numbers import last_number, number, one, plain, stated
-from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.extraction import Answer, Mark, find_answer, first_sentence
 from selftrain_assets.verifiers.folding import folded
-from selftrain_assets.verifiers.protocol import Judge, Pair
+from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 
@@ -51,7 +50,7 @@ WHERE = {
 }
 
 
-class AnswerVerifier(Identity):
+class AnswerVerifier(Verifier):
     """Parse, then compare; subclasses say how.
 
     Both take microseconds, so that nothing is opened and nothing shared.

@@ -10,7 +10,6 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.identity import fingerprint, problem_digest, text_digest
-from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.guard import judged
 from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
@@ -18,7 +17,6 @@ from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 if TYPE_CHECKING:
     import sandbox
-    from selftrain_assets.verifiers import AnyVerifier
 
 COST = {"math": 1, "code": 2}  # processes, containers; every other verifier takes microseconds
 OPEN_ENDED = (
@@ -33,7 +31,7 @@ Said = Mapping[int, Verdict]
 """The verdicts of some members, by their places in `of`, in the order in which they were asked."""
 
 
-class Combined(Identity):
+class Combined(Verifier):
     """Members that judge together.
 
     The cheap ones are asked first, whatever their order in the file, those of equal cost in that
@@ -44,7 +42,7 @@ class Combined(Identity):
 
     type: str
     own_version: ClassVar[str] = "1"
-    of: tuple[AnyVerifier, ...] = Field(
+    of: tuple[Verifier, ...] = Field(
         description="its members, each with its own `type` and settings"
     )
 

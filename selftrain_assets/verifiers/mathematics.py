@@ -15,17 +15,16 @@ from pydantic import Field
 from selftrain_assets.domain.identity import fingerprint, problem_digest
 from selftrain_assets.domain.mathematics.comparison import at_once, same
 from selftrain_assets.domain.mathematics.reading import normal_form, read, vote
-from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.math_pool import Finding, MathPool
 from selftrain_assets.verifiers.math_text import answer_text
-from selftrain_assets.verifiers.protocol import Judge, Pair
+from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 MOST_WORKERS = 4
 
 
-class MathVerifier(Identity):
+class MathVerifier(Verifier):
     r"""The completion's final expression against the reference answer, exactly.
 
     Where the answer stands in a completion is said in verifiers/extraction.py. Numbers are compared

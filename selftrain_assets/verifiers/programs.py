@@ -15,12 +15,11 @@ from pydantic import Field, model_validator
 from selftrain_assets.domain.identity import fingerprint, problem_digest
 from selftrain_assets.domain.numbers import number, plain
 from selftrain_assets.domain.program_tests import ProgramTests
-from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.types import Execution, Outcome, Problem, Verdict
 from selftrain_assets.verifiers.answers import NumericVerifier, Reading, TextVerifier
 from selftrain_assets.verifiers.guard import failed, guarded
 from selftrain_assets.verifiers.program_text import Sought, entry_of, find_program
-from selftrain_assets.verifiers.protocol import Judge, Pair
+from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
 from selftrain_assets.verifiers.python_source import facts, joined
 from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
 from selftrain_assets.verifiers.source_text import find_source
@@ -33,7 +32,7 @@ LEAST_MEMORY = 64  # MiB of address space: in less there is no room for the inte
 EXCERPT = 500  # characters of output that are kept with each verdict
 
 
-class CodeVerifier(Identity):
+class CodeVerifier(Verifier):
     """The completion's program, run in the sandbox: against the problem's tests, or for its result.
 
     A problem with tests (domain/program_tests.py) is passed by passing all of them. A problem with

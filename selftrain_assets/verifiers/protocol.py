@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.types import Problem, Verdict
+from selftrain_assets.plugins import Member, Registry
 from selftrain_assets.verifiers.guard import judged
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
@@ -31,37 +33,38 @@ class Judge(Protocol):
         ...
 
 
-class Verifier(Protocol):
+class Verifier(Member, Identity):
     """Settings that can judge.
 
     `version` is raised whenever the same completion may be judged otherwise, which makes every
     verdict owed again; the older ones stay beside the new.
     """
 
-    @property
-    def type(self) -> str: ...
-
-    @property
-    def version(self) -> str: ...
+    registry: ClassVar[Registry[Verifier]] = Registry("verifier")
+    type: str = ""
 
     def check_problem(self, problem: Problem) -> str | None:
         """Why this problem's reference answer cannot be verified against, or None."""
-        ...
+        return None
 
     def parse(self, completion: str) -> str | None:
         """The answer, or program, that the completion gives; None where it gives none."""
-        ...
+        return None
 
     def content(self, problem: Problem, completion: str) -> str | None:
         """A hash of all that the verdict depends on; None: judge each completion.
 
         Completions with equal hashes are judged once.
         """
-        ...
+        return None
 
     def open(self, sandbox: SandboxSettings) -> AbstractContextManager[Judge]:
-        """Ready to judge. InfraError if what it needs is not there."""
-        ...
+        """Ready to judge.
+
+        Raises:
+            InfraError: What it needs is not there.
+        """
+        raise NotImplementedError
 
 
 def verdicts(verifier: Verifier, sandbox: SandboxSettings, pairs: list[Pair]) -> list[Verdict]:

@@ -23,6 +23,8 @@ SECTIONS = {*Experiment.model_fields}
 
 
 def settings_in(annotation):
+    if isinstance(annotation, type) and "registry" in annotation.__dict__:
+        return list(annotation.registry.values())
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
     return [found for inner in get_args(annotation) for found in settings_in(inner)]

@@ -6,7 +6,6 @@ import threading
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
-from typing import get_args
 
 import pytest
 
@@ -16,7 +15,7 @@ from selftrain_assets.domain.seeds import derive_seed
 from selftrain_assets.domain.thinking import Marks, Thinking
 from selftrain_assets.domain.types import Request
 from selftrain_assets.engines import (
-    AnyEngine,
+    ENGINES,
     OpenAISettings,
     ScriptedSettings,
     TransformersSettings,
@@ -28,7 +27,7 @@ from selftrain_assets.engines.vllm_engine import VllmEngine
 from selftrain_assets.models.tokenization import decode, load_tokenizer, tokenizer_digest
 from tests.engines.adapters import write_adapter
 
-MEMBERS = get_args(get_args(AnyEngine)[0]) or (AnyEngine,)  # of Annotated[A | B, ...]
+MEMBERS = tuple(ENGINES.values())
 GREEDY = DrawSettings(temperature=0, max_tokens=40)
 DRAWN = DrawSettings(temperature=1, max_tokens=40)
 SOLVED = "12 + 5 = 17 ; #### 17"

@@ -9,18 +9,16 @@ import dagster as dg
 import pytest
 
 from selftrain_assets.component import experiment_definitions
-from selftrain_assets.config.experiment import Experiment, parse_experiment, register_recipe
+from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.dagster.partitions import latest_materialization
 from selftrain_assets.dagster.resources import LaunchSettings, StoreResource
-from selftrain_assets.domain.errors import UserError
-from selftrain_assets.recipes import RECIPES, RestEM
 from tests import lab
 from tests.cli.command import selftrain
 
 SETTINGS = {
     "rounds": 1,
     "recipe": {
-        "type": "second_look",
+        "type": "second_look:SecondLook",
         "sampling": {"samples_per_problem": 4, "temperature": 1.0, "max_tokens": 32},
         "dedup": "none",
         "cap": 0,
@@ -31,18 +29,12 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def second_look():
-    """The recipe, registered as its package does when it is imported, and gone afterwards."""
-    known = dict(RECIPES)
+    """The package, on the path as an installed one is."""
     sys.path.insert(0, str(Path(__file__).parent))
     import second_look
 
     yield second_look
     sys.path.remove(str(Path(__file__).parent))
-    RECIPES.clear()
-    RECIPES.update(known)
-    from selftrain_assets.config import experiment
-
-    experiment.rebuild()
 
 
 @pytest.fixture(scope="module")
@@ -158,16 +150,3 @@ def test_its_rows_can_be_taken_back(done):
         "select distinct source from rows join manifests using (experiment, scope)"
         " where manifests.stage = 'dataset'",
     ) == [{"source": "self"}]
-
-
-def test_what_is_no_recipe_is_refused_in_one_sentence(second_look):
-    class Nameless(RestEM):
-        type: str = "nameless"
-
-    class Again(RestEM):
-        pass
-
-    with pytest.raises(UserError, match='there is a recipe "rest_em" already'):
-        register_recipe(Again)
-    assert register_recipe(second_look.SecondLook) is second_look.SecondLook
-    assert "second_look" in json.dumps(Experiment.model_json_schema())

@@ -1,8 +1,6 @@
 """One suite that every trainer must pass, and one for those that learn, with all weights and
 with an adapter."""
 
-from typing import get_args
-
 import pytest
 
 from selftrain_assets.domain.errors import TaskError
@@ -10,11 +8,11 @@ from selftrain_assets.domain.sampling import DrawSettings
 from selftrain_assets.domain.types import Request
 from selftrain_assets.engines.transformers_engine import TransformersEngine
 from selftrain_assets.models.digests import weights_digest
-from selftrain_assets.trainers import AnyTrainer, ScriptedTrainer
+from selftrain_assets.trainers import TRAINERS, ScriptedTrainer
 from selftrain_assets.trainers.early_stopping import EarlyStopping
 from tests.trainers import lab
 
-MEMBERS = get_args(get_args(AnyTrainer)[0])  # of Annotated[A | B, ...]
+MEMBERS = tuple(TRAINERS.values())
 
 
 def named(chosen):

@@ -3,7 +3,7 @@
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,9 +13,9 @@ from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.domain.foreign import storable
 from selftrain_assets.domain.types import Outcome, Problem
 from selftrain_assets.verifiers import (
+    VERIFIERS,
     AllOf,
     AnyOf,
-    AnyVerifier,
     ChoiceVerifier,
     CodeVerifier,
     ExactVerifier,
@@ -162,7 +162,7 @@ GIVES_ANSWER = (
     ChoiceVerifier,
 )  # of the others a verdict needs processes that are opened first
 RAISED = dict.fromkeys((AnyOf, AllOf), "own_version")  # of the others it is `version` itself
-MEMBERS = get_args(get_args(AnyVerifier)[0]) or (AnyVerifier,)  # of Annotated[A | B, ...]
+MEMBERS = tuple(VERIFIERS.values())
 
 
 def made(kind):

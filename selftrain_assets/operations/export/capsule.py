@@ -123,7 +123,7 @@ def _told(manifest: Manifest) -> dict[str, Any]:
 def _seeds(run: Run, checkpoint: Manifest) -> dict[str, int]:
     found = {
         "experiment": run.config.seed,
-        "task": run.config.task.seed,
+        "task": getattr(run.config.task, "seed", None),
         "training": checkpoint.result(CheckpointResult).seed,
     }
     return {name: seed for name, seed in found.items() if seed is not None}

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from selftrain_assets.domain.prompts import PromptSettings
 from selftrain_assets.domain.sampling import Sampling
 from selftrain_assets.domain.settings import Identity, with_types
-from selftrain_assets.verifiers import AnyVerifier, CodeVerifier, NumericVerifier
+from selftrain_assets.verifiers import CodeVerifier, NumericVerifier, Verifier
 
 
 class MethodSettings(Identity):
@@ -23,7 +23,7 @@ class MethodSettings(Identity):
         PromptSettings(), description="asks for a solution by this method"
     )
     sampling: Sampling = Field(Sampling(temperature=0.8), description="how its solutions are drawn")
-    verifier: AnyVerifier = Field(
+    verifier: Verifier = Field(
         NumericVerifier(),
         description="who says whether its solutions are right; code is run in the sandbox",
     )

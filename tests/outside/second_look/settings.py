@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -20,7 +20,6 @@ class SecondLook(Selection, Rounds):
     fine-tune on what is right
     """
 
-    type: Literal["second_look"] = "second_look"
     implementation: ClassVar[str] = "second_look.implementation"
     methods: ClassVar[tuple[()]] = ()
     sampling: Sampling = Field(Sampling(samples_per_problem=4), description="how they are drawn")
