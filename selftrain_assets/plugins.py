@@ -203,7 +203,8 @@ class Registry(Mapping[str, type[M]], Generic[M]):
             hint = nearest(name, [*self._built_in, *self._offers])
             own = "" if "did you mean" in hint else ", ./file.py:Name, package.module:Name"
             raise UserError(f'there is no "{name}"{hint}{own}')
-        self._resolved[name] = found
+        if _IN_FILE.fullmatch(name) is None:  # a file may change
+            self._resolved[name] = found
         return found
 
     def of(self, section: Any) -> type[M] | None:
@@ -247,9 +248,7 @@ class Registry(Mapping[str, type[M]], Generic[M]):
         if file := getattr(module, _FILE, None):
             return f"{file}:{member.__qualname__}"
         if member.__module__ == "__main__" and (script := getattr(module, "__file__", None)):
-            reference = f"{Path(script).resolve()}:{member.__qualname__}"
-            self._resolved[reference] = member
-            return reference
+            return f"{Path(script).resolve()}:{member.__qualname__}"
         for name, offers in self._offers.items():
             for offer in offers:
                 package = offer.value.partition(":")[0].partition(".")[0]
@@ -260,12 +259,15 @@ class Registry(Mapping[str, type[M]], Generic[M]):
 
     def validate(self, value: Any) -> M:
         """The member that a value stands for: itself, a class, or settings with `type`."""
+        if isinstance(value, type) and issubclass(value, self.base):
+            value = value()
         if isinstance(value, self.base):
-            type(value).identity_of_class()
+            try:
+                type(value).identity_of_class()
+            except UserError as error:
+                raise ValueError(str(error)) from None
             self._met[type(value)] = None
             return value
-        if isinstance(value, type) and issubclass(value, self.base):
-            return value()
         if not isinstance(value, Mapping):
             raise PydanticKnownError("dict_type")
         name = value.get("type")
