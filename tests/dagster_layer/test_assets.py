@@ -6,14 +6,30 @@ import pytest
 from selftrain_assets.dagster.partitions import wait_for_previous
 from selftrain_assets.pipeline.run import Run
 from tests import lab
+from tests.dagster_layer.conftest import Lab
 
 CHECKPOINT = dg.AssetKey(["lab", "checkpoint"])
 
 
-def test_rounds_in_order_and_the_loop_edge_is_an_equal_data_version(laboratory):
-    lab_ = laboratory()
-    assert lab_.round("iter-001").success
-    assert lab_.round("iter-002").success
+def tick(lab_):
+    context = dg.build_sensor_context(instance=lab_.instance, definitions=lab_.defs)
+    return lab_.sensor.evaluate_tick(context).run_requests
+
+
+@pytest.fixture(scope="module")
+def two_rounds(tmp_path_factory):
+    """Two rounds, to be looked at, and what the sensor asked for before, between and after."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        lab_ = Lab(tmp_path_factory.mktemp("rounds"), instance)
+        requests = [tick(lab_)]
+        for scope in ("iter-001", "iter-002"):
+            assert lab_.round(scope).success
+            requests.append(tick(lab_))
+        yield lab_, requests
+
+
+def test_rounds_in_order_and_the_loop_edge_is_an_equal_data_version(two_rounds):
+    lab_, _ = two_rounds
     assert lab_.version("policy", "iter-001") == lab_.version("base")
     assert lab_.version("policy", "iter-002") == lab_.version("checkpoint", "iter-001")
     assert lab_.version("checkpoint", "iter-002") not in (
@@ -22,9 +38,8 @@ def test_rounds_in_order_and_the_loop_edge_is_an_equal_data_version(laboratory):
     )
 
 
-def test_metadata_holds_the_numbers_that_the_ui_plots(laboratory):
-    lab_ = laboratory()
-    lab_.round("iter-001")
+def test_metadata_holds_the_numbers_that_the_ui_plots(two_rounds):
+    lab_, _ = two_rounds
     from selftrain_assets.dagster.partitions import latest_materialization
 
     def metadata(asset):
@@ -116,12 +131,11 @@ def test_the_guard_waits_for_a_live_run_of_the_round_before(laboratory, instance
         wait_for_previous(instance, run, 2, CHECKPOINT, "own run")
 
 
-def test_the_guard_lets_the_first_round_and_a_finished_one_pass(laboratory, instance):
-    lab_ = laboratory()
-    lab_.round("iter-001")
+def test_the_guard_lets_the_first_round_and_a_finished_one_pass(two_rounds):
+    lab_, _ = two_rounds
     run = Run("lab", lab_.config, lab_.resource.open())
     for iteration in (1, 2):
-        wait_for_previous(instance, run, iteration, CHECKPOINT, "own run")
+        wait_for_previous(lab_.instance, run, iteration, CHECKPOINT, "own run")
 
 
 def test_the_guard_waits_while_the_command_line_trains(laboratory, instance):
@@ -134,21 +148,14 @@ def test_the_guard_waits_while_the_command_line_trains(laboratory, instance):
         wait_for_previous(instance, run, 2, CHECKPOINT, "own run")
 
 
-def tick(lab_):
-    context = dg.build_sensor_context(instance=lab_.instance, definitions=lab_.defs)
-    return lab_.sensor.evaluate_tick(context).run_requests
-
-
-def test_the_sensor_starts_the_next_round_once_per_weights(laboratory):
-    lab_ = laboratory()
+def test_the_sensor_starts_the_next_round_once_per_weights(two_rounds):
+    lab_, (before, between, after) = two_rounds
     assert lab_.sensor.default_status == dg.DefaultSensorStatus.STOPPED
-    assert not tick(lab_)  # round 1 is started by hand
-    lab_.round("iter-001")
-    (request,) = tick(lab_)
+    assert not before  # round 1 is started by hand
+    (request,) = between
     assert request.partition_key == "iter-002"
     assert request.run_key == f"lab/iter-002@{lab_.version('checkpoint', 'iter-001')}"
-    lab_.round("iter-002")
-    assert not tick(lab_)
+    assert not after
 
 
 @pytest.mark.kills
@@ -165,8 +172,6 @@ def test_controls_and_report_close_an_experiment(laboratory):
 
 
 def test_an_experiment_with_a_dash_loads(tmp_path, instance):
-    from tests.dagster_layer.conftest import Lab
-
     built = Lab(tmp_path, instance, "my-lab")
     assert {a.key.path[0] for a in built.assets} == {"my_lab"}
 
