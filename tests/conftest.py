@@ -94,8 +94,17 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
-LONGEST = ("tests/ui/", "tests/engines/test_vllm", "tests/cli/")
+LONGEST = (
+    "tests/ui/",
+    "tests/engines/test_vllm",
+    "tests/cli/",
+    "tests/test_keys.py",
+    "tests/test_settings_in_keys.py",
+)
 """Begun first: with several processes, what begins last and lasts long keeps the others waiting."""
+
+SHARES_NOTHING = ("tests/test_keys.py",)
+"""Whose tests need not stay together."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the markers
@@ -119,13 +128,14 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With `-n`: the tests of a group, else of a file, share fixtures and stay together, in the
-    order of the files."""
+    """With `-n`: the tests of a group, else of a file, share fixtures and stay together, in their
+    order."""
     from xdist.scheduler import LoadGroupScheduling
 
     class ByFile(LoadGroupScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return super()._split_scope(nodeid).partition("::")[0]
+            scope = super()._split_scope(nodeid)
+            return scope if scope.startswith(SHARES_NOTHING) else scope.partition("::")[0]
 
     return ByFile(config, log)
 
