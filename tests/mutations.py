@@ -139,8 +139,8 @@ MUTATIONS = (
     ),
     Mutation(
         "domain/quality_checks.py",
-        'passed = not gain["high"] < 0',
-        'passed = not gain["low"] < 0',
+        "passed = not gain.high < 0",
+        "passed = not gain.low < 0",
         "tests/domain/test_quality_checks.py",
     ),
     Mutation(

@@ -256,9 +256,9 @@ _MARKS = " \t\n\"'`*"  # quotes, and those of bold text
 
 def read_report(text: str) -> Feedback | None:
     """Parse a report of three fields: earliest error step, error segment, error reason."""
-    if told := _REPORT.search(text):
+    if match := _REPORT.search(text):
         step, segment, reason = (
-            field.strip(_MARKS).partition("\n")[0].rstrip(_MARKS) for field in told.groups()
+            field.strip(_MARKS).partition("\n")[0].rstrip(_MARKS) for field in match.groups()
         )
         return Feedback(int(step), segment, reason) if step.isdigit() else Feedback(None)
     return (
@@ -269,7 +269,7 @@ def read_report(text: str) -> Feedback | None:
 
 
 def _filled(template: str, fields: Mapping[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: fields.get(found[1], found[0]), template)
+    return re.sub(r"\{(\w+)\}", lambda match: fields.get(match[1], match[0]), template)
 
 
 @lru_cache(maxsize=256)

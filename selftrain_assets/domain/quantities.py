@@ -191,28 +191,28 @@ def _sign(before: str, start: int) -> tuple[int, int]:
 
     A sign behind an operand is an operator.
     """
-    if found := SIGN_WORD.search(before):
-        ahead = before[: found.start()]
+    if match := SIGN_WORD.search(before):
+        ahead = before[: match.start()]
         operator = (
-            found[1].lower() == "minus"
+            match[1].lower() == "minus"
             and OPERAND_BEFORE.search(ahead)
             and not NOT_AN_OPERAND.search(ahead)
         )
-        return (1, start) if operator else (-1, start - len(found[0]))
-    found = SIGN.search(before)
-    if not found:
+        return (1, start) if operator else (-1, start - len(match[0]))
+    match = SIGN.search(before)
+    if not match:
         return 1, start
-    first = start - (len(before) - found.start())
-    ahead = before[: found.start()]
-    signs = (found[1] or "") + (found[2] or found[3] or "")
-    glued = not found[0].endswith(" ")
+    first = start - (len(before) - match.start())
+    ahead = before[: match.start()]
+    signs = (match[1] or "") + (match[2] or match[3] or "")
+    glued = not match[0].endswith(" ")
     operator = (
         OPERAND_BEFORE.search(ahead)
         and not NOT_AN_OPERAND.search(ahead)
         and not (glued and ahead[-1:].isspace())
     )
-    if operator and found[1]:
-        return (-1 if (found[2] or "") == "-" else 1), start
+    if operator and match[1]:
+        return (-1 if (match[2] or "") == "-" else 1), start
     return (-1 if signs.count("-") % 2 else 1), first
 
 
@@ -220,16 +220,16 @@ def _digits(text: str) -> list[Fraction | None]:
     """The numbers that digits with separators may mean: one, unless separators are ambiguous."""
     if len(text) > LONGEST:
         return [None]
-    if found := GROUPED.fullmatch(text):
-        return [_decimal(re.sub(r"\D", "", found[1]) + found[2])]
-    if found := GROUPED_BY_DOTS.fullmatch(text):
-        return [_decimal(found[1].replace(".", "") + "." + (found[2] or "0"))]
-    if found := SPACED_WITH_COMMA.fullmatch(text):
-        return [_decimal(found[1].replace(" ", "") + "." + found[2])]
+    if match := GROUPED.fullmatch(text):
+        return [_decimal(re.sub(r"\D", "", match[1]) + match[2])]
+    if match := GROUPED_BY_DOTS.fullmatch(text):
+        return [_decimal(match[1].replace(".", "") + "." + (match[2] or "0"))]
+    if match := SPACED_WITH_COMMA.fullmatch(text):
+        return [_decimal(match[1].replace(" ", "") + "." + match[2])]
     if POINT.fullmatch(text):
         return [_decimal(text)]
-    if found := COMMA.fullmatch(text):
-        return [_decimal(f"{found[1]}.{found[2]}")]
+    if match := COMMA.fullmatch(text):
+        return [_decimal(f"{match[1]}.{match[2]}")]
     parts = [part for part in re.split(r"[^\d.]", text) if part]
     return [
         value
@@ -248,18 +248,18 @@ def _scaled(value: Fraction, power: int) -> Fraction | None:
 
 def _compound(text: str, end: int, value: Fraction, dated: bool) -> tuple[Fraction | None, int]:
     """A power, a fraction or a power of ten that goes on behind the digits, and where it ends."""
-    if found := TIMES_TEN.match(text, end):
-        return _scaled(value, int(found[1])), found.end()
-    if found := POWER.match(text, end):
-        power = int(found[1])
+    if match := TIMES_TEN.match(text, end):
+        return _scaled(value, int(match[1])), match.end()
+    if match := POWER.match(text, end):
+        power = int(match[1])
         size = max(value.numerator.bit_length(), value.denominator.bit_length()) * abs(power)
         return (
             None if size > 4 * LARGEST_EXPONENT or (not value and power < 0) else value**power
-        ), found.end()
-    if not dated and (found := OVER.match(text, end)) and not OVER.match(text, found.end()):
-        under = _digits(found[1])
+        ), match.end()
+    if not dated and (match := OVER.match(text, end)) and not OVER.match(text, match.end()):
+        under = _digits(match[1])
         if len(under) == 1:
-            return (value / under[0] if under[0] else None), found.end()
+            return (value / under[0] if under[0] else None), match.end()
     return value, end
 
 
@@ -267,13 +267,13 @@ def _in_words(
     text: str, end: int, value: Fraction | None, money: bool
 ) -> tuple[Fraction | None, int]:
     """Times a thousand or million, or and a half, that is written as a word or letter."""
-    if found := AND_A_PART.match(text, end):
+    if match := AND_A_PART.match(text, end):
         return (
             value
             if value is None
-            else value + (Fraction(1, 2) if found[1] == "half" else Fraction(1, 4))
-        ), found.end()
-    if found := SCALE.match(text, end) or (MONEY_SCALE.match(text, end) if money else None):
-        power = POWERS[next(filter(None, found.groups())).lower()]
-        return value if value is None else value * 10**power, found.end()
+            else value + (Fraction(1, 2) if match[1] == "half" else Fraction(1, 4))
+        ), match.end()
+    if match := SCALE.match(text, end) or (MONEY_SCALE.match(text, end) if money else None):
+        power = POWERS[next(filter(None, match.groups())).lower()]
+        return value if value is None else value * 10**power, match.end()
     return value, end

@@ -30,14 +30,14 @@ def rounds_between(text: str | None, last: int, setting: str) -> range:
     """
     if text == "0":
         return range(0)
-    found = range(1, last + 1) if text is None else numbers(text)
-    if not found or not 1 <= found[0] <= found[-1] <= last:
+    rounds = range(1, last + 1) if text is None else numbers(text)
+    if not rounds or not 1 <= rounds[0] <= rounds[-1] <= last:
         sentence = (
             f"give a round or a range between 1 and the experiment's rounds: {last}, as in 1 or"
             f" 1-{last}; or 0 for the base alone"
         )
         raise UserError(f'{setting} "{text}": {sentence}')
-    return found
+    return rounds
 
 
 def _both_ends(value: Any) -> Any:

@@ -55,24 +55,24 @@ def problems(run: Run) -> Manifest:
     A changed file gives a new digest; the older set is kept.
     """
     clock, config = Clock(), run.config
-    found = read_problems(config)
-    loaded = found.problems
-    _check(run, loaded)
-    check_chats(run, loaded)
+    problem_set = read_problems(config)
+    listed = problem_set.problems
+    _check(run, listed)
+    check_chats(run, listed)
     for first, phase in run.phases.items():
-        _check_solved(phase, loaded)
-        implementation_of(phase.config.recipe).check_problems(phase, loaded)
-        _check_mix(phase.config, loaded)
-        for setting, asked in phase.config.recipe.teachers.items():
-            teacher(phase, iteration_scope(first), setting, asked)
-    wanted = _wanted(run, found)
+        _check_solved(phase, listed)
+        implementation_of(phase.config.recipe).check_problems(phase, listed)
+        _check_mix(phase.config, listed)
+        for setting, model in phase.config.recipe.teachers.items():
+            teacher(phase, iteration_scope(first), setting, model)
+    wanted = _wanted(run, problem_set)
     if current := run.finished(INPUTS, "problems", wanted):
         return current
     # Report what does not fit before anything is written.
     check_tokenizer(resolve_model(config.model))
-    digest = problems_digest(loaded)
+    digest = problems_digest(listed)
     with run.store.writing(run.name, INPUTS, "problems", run.owner):
-        table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, loaded)
+        table = run.store.write_table(run.name, INPUTS, "problems", digest, Problem, listed)
         return finish(
             run,
             clock,
@@ -84,9 +84,9 @@ def problems(run: Run) -> Manifest:
             settings=config.task.model_dump(mode="json"),
             files={"problems": table},
             result=ProblemsResult(
-                **{split: sum(p.split == split for p in loaded) for split in SPLITS},
-                **leaks_in_problems(loaded),
-                remarks=found.remarks,
+                **{split: sum(p.split == split for p in listed) for split in SPLITS},
+                **leaks_in_problems(listed),
+                remarks=problem_set.remarks,
                 moment=run.moment if asks_in_chat(run) else None,
             ),
         )
@@ -117,37 +117,37 @@ def load_problems(config: Experiment) -> list[Problem]:
 
 def read_problems(config: Experiment) -> Loaded:
     """Load the problems as `load_problems` does, with remarks on those that were left out."""
-    found = read(config.task)
-    given = found.problems
+    loaded = read(config.task)
+    given = loaded.problems
     if config.recipe.learns_solutions:
         given = _solved(given)
     elif isinstance(config.task, Published | ProblemFile):
-        given = config.task.given(found)
-    problems, remarks = list(given), _remarks(found)
+        given = config.task.given(loaded)
+    problems, remarks = list(given), _remarks(loaded)
     for name, suite in config.evaluation.suites.items():
-        found = read(suite.task)
-        given = suite.task.given(found) if isinstance(suite.task, Published) else found.problems
+        loaded = read(suite.task)
+        given = suite.task.given(loaded) if isinstance(suite.task, Published) else loaded.problems
         tested = problem_subset(
             [p for p in given if p.split == "test"], suite.problems, config.seed
         )
         problems += [
             replace(p, id=f"{name}/{p.id}", split="suite", collection=name) for p in tested
         ]
-        remarks += [f"{name}: {remark}" for remark in _remarks(found)]
+        remarks += [f"{name}: {remark}" for remark in _remarks(loaded)]
         if not tested:
             raise UserError(
                 f"evaluation.suites.{name}.task: task {suite.task.type} has no problem of the split"
                 ' "test"'
             )
     for name, source in config.sources.items():
-        found = read(source.task)
+        loaded = read(source.task)
         solved = [
-            p for p in _solved(found.problems) if p.split in LEARNT and p.solution is not None
+            p for p in _solved(loaded.problems) if p.split in LEARNT and p.solution is not None
         ]
         problems += [
             replace(p, id=f"{name}/{p.id}", split="source", collection=name) for p in solved
         ]
-        remarks += [f"{name}: {remark}" for remark in _remarks(found)]
+        remarks += [f"{name}: {remark}" for remark in _remarks(loaded)]
         if not solved:
             raise UserError(
                 f"sources.{name}.task: no training problem of task {source.task.type} has a"

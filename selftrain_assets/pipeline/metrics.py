@@ -95,15 +95,15 @@ def measure(
     names = [m.name for m in run.methods if m.name is not None]
     of_methods = [votes[m.name] for m in run.methods]
     pool = {id: [a for of in of_methods for a in of[id].sampled] for id in of_methods[0]}
-    found = metrics(None, pool)
+    overall = metrics(None, pool)
     if run.suites:
-        found["suites"] = {name: suite(name) for name in run.suites}
+        overall["suites"] = {name: suite(name) for name in run.suites}
     if not names:
-        return found
+        return overall
     by_method = {
         name: metrics(name, {id: b.sampled for id, b in votes[name].items()}) for name in names
     }
-    return found | {
+    return overall | {
         "methods": by_method,
         "ranked": _ranked(scores),
         "agreement": _agreement(scores, names),

@@ -43,9 +43,9 @@ def policy(run: Run, iteration: int) -> Manifest:
 def _pinned(run: Run, iteration: int) -> PolicyResult:
     """The weights that a round samples from according to the settings."""
     scope, recipe = iteration_scope(iteration), run.config.recipe
-    asked = recipe.sampled_teacher
-    if asked is not None:
-        weights, origin = teacher(run, scope, "recipe.teacher", asked), "teacher"
+    settings = recipe.sampled_teacher
+    if settings is not None:
+        weights, origin = teacher(run, scope, "recipe.teacher", settings), "teacher"
     else:
         source = recipe.policy_round(iteration)
         origin = iteration_scope(source) if source else BASE
@@ -53,7 +53,7 @@ def _pinned(run: Run, iteration: int) -> PolicyResult:
     return PolicyResult(
         weights=weights,
         origin=origin,
-        teacher=asked if isinstance(asked, CheckpointOf) else None,
+        teacher=settings if isinstance(settings, CheckpointOf) else None,
         forks=tuple(fork for fork in run.config.forks if fork.iteration == iteration - 1),
     )
 

@@ -176,18 +176,18 @@ class Run:
         Raises:
             TaskError: The stage is not finished; the message says how to finish it.
         """
-        found = self.manifest(scope, stage)
-        if found is None and stage in SAMPLED and stage not in self.config.recipe.stages:
+        manifest = self.manifest(scope, stage)
+        if manifest is None and stage in SAMPLED and stage not in self.config.recipe.stages:
             raise TaskError(
                 f"{self.name}: recipe {self.config.recipe.type} samples nothing, so that no round"
                 f" of it has {stage}"
             )
-        if found is None:
+        if manifest is None:
             raise TaskError(
                 f"{self.name}: {scope} has no finished {stage} yet; materialize {stage} of {scope}"
                 f" first, or run `selftrain run {self.name}`, which does what is missing in order"
             )
-        return found
+        return manifest
 
     @cached_property
     def all_problems(self) -> list[Problem]:

@@ -174,7 +174,7 @@ def _plan(
     key = (
         trainings[0].key
         if trainings[0].method is None
-        else fingerprint("checkpoint", [[each.method, each.key] for each in trainings])
+        else fingerprint("checkpoint", [[training.method, training.key] for training in trainings])
     )
     return _Plan(scope, rows, start, trainings, Wanted(key, {**parents, "start": start.digest}))
 
@@ -185,15 +185,19 @@ def _train(run: Run, plan: _Plan) -> Manifest:
     rows, start, key, parents = plan.rows, plan.start, wanted.key, wanted.parents
     alone = trainings[0].method is None
     current = run.finished(scope, "checkpoint", wanted)
-    if current and all(run.store.checkpoint_facts(each.key) for each in trainings):
+    if current and all(run.store.checkpoint_facts(training.key) for training in trainings):
         return current
     # Until the manifest is committed, nobody else knows that the weights are needed.
     with ExitStack() as held:
         held.enter_context(run.store.writing(run.name, scope, "checkpoint", run.owner))
-        for each in trainings:
-            held.enter_context(lease(run.store.scratch(each.key).with_suffix(".lease"), run.owner))
+        for training in trainings:
+            held.enter_context(
+                lease(run.store.scratch(training.key).with_suffix(".lease"), run.owner)
+            )
         named = run_name(run.name, scope, key)
-        published = {each.method: _publish(run, scope, each, clock, named) for each in trainings}
+        published = {
+            training.method: _publish(run, scope, training, clock, named) for training in trainings
+        }
         facts = [of_method for _, of_method in published.values()]
         by_method = {str(method): stored for method, (stored, _) in published.items()}
         weights = published[None][0] if alone else PerMethod.of(by_method)

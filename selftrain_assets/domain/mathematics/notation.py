@@ -88,7 +88,7 @@ def written_out(text: str) -> str:
     text = " ".join(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").split())
     text = _commands(_characters(text))
     text = _environments(text)
-    text = _THOUSANDS.sub(lambda found: re.sub(r"\D", "", found[0]), text)
+    text = _THOUSANDS.sub(lambda match: re.sub(r"\D", "", match[0]), text)
     text = _SPACING.sub(" ", text).replace("{,}", ",")
     text = (
         _DEGREE.sub(r"\\degree ", text)
@@ -111,39 +111,39 @@ def written_out(text: str) -> str:
     )
 
 
-def _prefixed(found: re.Match[str]) -> str:
-    command = "\\frac" if found[2] == "over" else "\\binom"
-    return f"{command}{{{found[1]}}}{{{found[3]}}}"
+def _prefixed(match: re.Match[str]) -> str:
+    command = "\\frac" if match[2] == "over" else "\\binom"
+    return f"{command}{{{match[1]}}}{{{match[3]}}}"
 
 
 def _characters(text: str) -> str:
     """Unicode as LaTeX: `x²` is `x^{2}`, `2½` a mixed number, full-width digits are digits."""
     for run, mark, plain in _RUNS:
         text = run.sub(
-            lambda found, mark=mark, plain=plain: (  # type: ignore[misc]
-                f"{mark}{{{''.join(plain[c] for c in found[0])}}}"
+            lambda match, mark=mark, plain=plain: (  # type: ignore[misc]
+                f"{mark}{{{''.join(plain[c] for c in match[0])}}}"
             ),
             text,
         )
     text = _VULGAR.sub(
-        lambda found: (
-            f"{found[1]}{unicodedata.normalize('NFKC', found[2])}"
-            if not found[1]
-            else _mixed(found)
+        lambda match: (
+            f"{match[1]}{unicodedata.normalize('NFKC', match[2])}"
+            if not match[1]
+            else _mixed(match)
         ),
         text,
     )
     text = _ROOT.sub(
-        lambda found: f"\\sqrt{{{found[1]}}}" if found[1] else "\\sqrt ",
+        lambda match: f"\\sqrt{{{match[1]}}}" if match[1] else "\\sqrt ",
         text.replace("∛", "\\sqrt[3]"),
     )
     text = unicodedata.normalize("NFKC", text.translate(CHARACTERS)).translate(CHARACTERS)
     return _SLASHED.sub(r"\\frac{\1}{\2}", text)
 
 
-def _mixed(found: re.Match[str]) -> str:
-    over, under = unicodedata.normalize("NFKC", found[2]).split("\u2044")
-    return f"{found[1]}\\frac{{{over}}}{{{under}}}"
+def _mixed(match: re.Match[str]) -> str:
+    over, under = unicodedata.normalize("NFKC", match[2]).split("\u2044")
+    return f"{match[1]}\\frac{{{over}}}{{{under}}}"
 
 
 def _commands(text: str) -> str:
@@ -155,26 +155,26 @@ def _commands(text: str) -> str:
     text = re.sub(r"\\[()\[\]]", " ", re.sub(r"(?<!\\)\$", "", text))
     text = _COLOR.sub(" ", _EMPTY_TEXT.sub(r"\1 ", text))
     text = _UPRIGHT.sub(_upright, _NULL_DELIMITER.sub(" ", text))
-    text = _COMMAND.sub(lambda found: COMMANDS.get(found[1], found[0]), text)
+    text = _COMMAND.sub(lambda match: COMMANDS.get(match[1], match[0]), text)
     text = _RATIO_IN_WORDS.sub(":", text)
     if not TEXT.search(text):
-        text = _PLAIN_NAME.sub(lambda found: f"\\{found[1].replace('infinity', 'infty')}", text)
+        text = _PLAIN_NAME.sub(lambda match: f"\\{match[1].replace('infinity', 'infty')}", text)
     return text
 
 
-def _upright(found: re.Match[str]) -> str:
+def _upright(match: re.Match[str]) -> str:
     r"""`\mathrm{e}` is a letter, `\operatorname{arctan}` a function, `\mathrm{cm}` text."""
-    name = found[1].replace("~", " ").strip()
+    name = match[1].replace("~", " ").strip()
     if len(name) == 1:
         return name
-    return f"\\{name} " if name in FUNCTIONS else f"\\text{{{found[1].replace('~', ' ')}}}"
+    return f"\\{name} " if name in FUNCTIONS else f"\\text{{{match[1].replace('~', ' ')}}}"
 
 
 def _environments(text: str) -> str:
     """Replace environments: matrices become `pmatrix`, others a list of their rows, or a chain."""
     text = _MATRIX.sub(r"\\\1{pmatrix}", text)
     for _ in range(MOST_ENVIRONMENTS):
-        opened = [found for found in _ENVIRONMENT.finditer(text) if found[1] in _ROWS]
+        opened = [match for match in _ENVIRONMENT.finditer(text) if match[1] in _ROWS]
         if not opened:
             break
         name, start, inside = opened[-1][1], opened[-1].start(), opened[-1].end()
@@ -262,7 +262,7 @@ def _closing(tokens: list[str], place: int) -> int | None:
     return None
 
 
-def _repeating_decimal(found: re.Match[str]) -> str:
-    whole, fixed, repeated = found["whole"], found["fixed"], re.sub(r"\D", "", found["repeated"])
+def _repeating_decimal(match: re.Match[str]) -> str:
+    whole, fixed, repeated = match["whole"], match["fixed"], re.sub(r"\D", "", match["repeated"])
     over = int(whole + fixed + repeated) - int(whole + fixed or 0)
     return f"\\frac{{{over}}}{{{'9' * len(repeated)}{'0' * len(fixed)}}}"

@@ -26,25 +26,25 @@ def exact_number(text: str) -> Fraction | None:
     """The number that the text is; None where it is anything else."""
     text = text.strip()
     if "," in text:
-        text = GROUPED.sub(lambda found: found[0].replace(",", ""), text)
+        text = GROUPED.sub(lambda match: match[0].replace(",", ""), text)
     if SPACED.fullmatch(text):
         text = text.replace(" ", "")
     try:
-        if found := _FRACTION.fullmatch(text) or _SLASHED.fullmatch(text):
-            value = Fraction(int(found["over"]), int(found["under"]))
-            whole = int(found["whole"] or 0)
+        if match := _FRACTION.fullmatch(text) or _SLASHED.fullmatch(text):
+            value = Fraction(int(match["over"]), int(match["under"]))
+            whole = int(match["whole"] or 0)
             proper = 0 < value < 1
-            if found["whole"] and not proper and "frac" in text:
+            if match["whole"] and not proper and "frac" in text:
                 value *= whole  # 5\frac{7}{3} is a product: a mixed number has a proper fraction
             else:
                 value += whole
-        elif found := _DECIMAL.fullmatch(text):
-            power = int(found["e"] or found["ten"] or found["ten1"] or 0)
+        elif match := _DECIMAL.fullmatch(text):
+            power = int(match["e"] or match["ten"] or match["ten1"] or 0)
             if abs(power) > LARGEST_POWER:
                 return None
-            value = Fraction(Decimal(found["digits"])) * Fraction(10) ** power
+            value = Fraction(Decimal(match["digits"])) * Fraction(10) ** power
         else:
             return None
     except (InvalidOperation, ValueError, ZeroDivisionError):
         return None
-    return -value if found["sign"] == "-" else value
+    return -value if match["sign"] == "-" else value

@@ -133,25 +133,25 @@ def _form(text: str, depth: int) -> Form:
     if depth > DEEPEST:
         raise NoForm
     text = _bare(text)
-    if (found := _FRENCH.fullmatch(text)) and (found["open"] == "]" or found["close"] == "["):
+    if (match := _FRENCH.fullmatch(text)) and (match["open"] == "]" or match["close"] == "["):
         text = (
-            ("[" if found["open"] == "[" else "(")
-            + found["inside"]
-            + ("]" if found["close"] == "]" else ")")
+            ("[" if match["open"] == "[" else "(")
+            + match["inside"]
+            + ("]" if match["close"] == "]" else ")")
         )
     if not balanced(text) or not re.search(r"[\w\\]", text):
         raise NoForm
-    if found := _IN_BASE.fullmatch(text):
-        base = found["base1"] or found["base2"]
-        return Based(found["digits1"] or found["digits2"], _BASES.get(base, base))
+    if match := _IN_BASE.fullmatch(text):
+        base = match["base1"] or match["base2"]
+        return Based(match["digits1"] or match["digits2"], _BASES.get(base, base))
     if (quantity := _quantity(text)) is not None:
         return quantity
     if inside_text := TEXT.fullmatch(text):
         if is_prose(text):
             raise _InWords
         return _form(inside_text[1], depth + 1)
-    if found := _SET_BUILDER.fullmatch(text):
-        return _form(found["condition"], depth + 1)
+    if match := _SET_BUILDER.fullmatch(text):
+        return _form(match["condition"], depth + 1)
     if points := _systems(text, depth):
         return points
     items = _listed(text)
@@ -186,8 +186,8 @@ def _bare(text: str) -> str:
 
 def _quantity(text: str) -> Scalar | None:
     """A number, alone or with a unit."""
-    found = _UNIT_IN_BRACKETS.fullmatch(text)
-    value, unit = (found[1], found[2]) if found else value_and_unit(text)
+    match = _UNIT_IN_BRACKETS.fullmatch(text)
+    value, unit = (match[1], match[2]) if match else value_and_unit(text)
     value = _bare(value)
     if _NUMERAL_WITH_COMMA.fullmatch(value):
         return Scalar(value.removeprefix("+"), unit)
@@ -254,8 +254,8 @@ def _union(text: str, depth: int) -> Form | None:
     if any(related):
         return None
     whole, signs = split(text, ("\\setminus",))
-    if not signs and (found := re.fullmatch(r"(\\mathbb\s*\{\w\})\s*-\s*(\\\{.*\\\})", text)):
-        whole, signs = [found[1], found[2]], ["\\setminus"]
+    if not signs and (match := re.fullmatch(r"(\\mathbb\s*\{\w\})\s*-\s*(\\\{.*\\\})", text)):
+        whole, signs = [match[1], match[2]], ["\\setminus"]
     return Without(_form(whole[0], depth), _form(whole[1], depth)) if len(signs) == 1 else None
 
 
@@ -296,9 +296,9 @@ def _worded(text: str, depth: int) -> Form:
 def _bracketed(text: str, depth: int) -> Form | None:
     if re.fullmatch(r"\\emptyset|\\\{\s*\\\}", text):
         return Items("\\{", (), "\\}")
-    if found := _NAMED_POINT.fullmatch(text):
-        point = _bracketed(found["point"], depth)
-        return Named(found["name"], point) if isinstance(point, Items) else None
+    if match := _NAMED_POINT.fullmatch(text):
+        point = _bracketed(match["point"], depth)
+        return Named(match["name"], point) if isinstance(point, Items) else None
     for opening, closings in (
         ("(", ")]"),
         ("[", ")]"),
@@ -355,8 +355,8 @@ def _both_signs(text: str, depth: int) -> Form | None:
 
 def _formula(text: str) -> Scalar | Words:
     value, unit = value_and_unit(text)
-    if not unit and (found := _UNIT_IN_BRACKETS.fullmatch(text)):
-        value, unit = found[1], found[2]
+    if not unit and (match := _UNIT_IN_BRACKETS.fullmatch(text)):
+        value, unit = match[1], match[2]
     value = _bare(value)
     if is_prose(value):
         raise _InWords

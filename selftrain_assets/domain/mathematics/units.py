@@ -61,35 +61,35 @@ _KNOWN = frozenset(_SYNONYMS.values()) | {"mph", "km/h", "m/s", "hz", "ml", "mg"
 
 def value_and_unit(text: str) -> tuple[str, str]:
     """Both as written in one way; the unit is empty where there is none."""
-    if found := _DOLLARS.fullmatch(text):
-        return found["sign"] + _inner(found["value"]), "dollar"
+    if match := _DOLLARS.fullmatch(text):
+        return match["sign"] + _inner(match["value"]), "dollar"
     text = _FRACTION_OF_TEXTS.sub(
-        lambda found: f"\\text{{{found[1]}/{found[2]}{found[3] or ''}}}", text
+        lambda match: f"\\text{{{match[1]}/{match[2]}{match[3] or ''}}}", text
     )
-    if found := _MODULUS.fullmatch(text):
-        return found["value"].strip(), f"mod {found['modulus']}"
-    found = _IN_TEXT.fullmatch(text)
-    if found and _BOUND.search(found["unit"]):
+    if match := _MODULUS.fullmatch(text):
+        return match["value"].strip(), f"mod {match['modulus']}"
+    match = _IN_TEXT.fullmatch(text)
+    if match and _BOUND.search(match["unit"]):
         return text, ""
     if (
-        found
-        and found["value"].strip()
-        and not found["value"].rstrip().endswith(("=", "_", "^", "+", "-", "\\"))
+        match
+        and match["value"].strip()
+        and not match["value"].rstrip().endswith(("=", "_", "^", "+", "-", "\\"))
     ):
         value, unit = (
-            value_and_unit(found["value"].strip(" ~"))[0],
-            named(found["unit"], found["power"]),
+            value_and_unit(match["value"].strip(" ~"))[0],
+            named(match["unit"], match["power"]),
         )
-        return (value, unit) if unit or not found["unit"].strip() else (text, "")
-    found = _IN_WORDS.fullmatch(text)
-    if found and found["unit"] == "\\degree" and _TRIGONOMETRIC.search(text):
+        return (value, unit) if unit or not match["unit"].strip() else (text, "")
+    match = _IN_WORDS.fullmatch(text)
+    if match and match["unit"] == "\\degree" and _TRIGONOMETRIC.search(text):
         return text, ""
-    if found and found["unit"] in ("%", "\\degree"):
-        return found["value"].strip(), named(found["unit"], None)
-    if found and _is_unit(
-        found["unit"].strip(), bool(found["gap"]), exact_number(found["value"]) is not None
+    if match and match["unit"] in ("%", "\\degree"):
+        return match["value"].strip(), named(match["unit"], None)
+    if match and _is_unit(
+        match["unit"].strip(), bool(match["gap"]), exact_number(match["value"]) is not None
     ):
-        return found["value"].strip(), named(found["unit"], found["power"])
+        return match["value"].strip(), named(match["unit"], match["power"])
     return text, ""
 
 
