@@ -131,13 +131,14 @@ def _language(file: Path) -> str:
 
 def doctor(settings: EngineSettings) -> int:
     """Print a table of all controls; 1 if one of them does not take effect."""
-    with diagnose(settings) as found:
-        print(f"{found.engine}\nimage {found.image}, {found.holds}\n")
+    with diagnose(settings) as diagnosis:
+        print(f"{diagnosis.engine}\nimage {diagnosis.image}, {diagnosis.holds}\n")
         checks = []
-        for check in found.checks:
+        for check in diagnosis.checks:
             checks.append(check)
             print(
-                f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<64}{check.found[:70]}", flush=True
+                f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<64}{check.found[:70]}",
+                flush=True,
             )
     failed = sum(not check.ok for check in checks)
     print(
@@ -153,18 +154,18 @@ def run_file(settings: EngineSettings, args: argparse.Namespace) -> int:
     limits = Limits(cpu_seconds=args.cpu_seconds, wall_seconds=args.wall_seconds)
     with Pool(PoolSettings(workers=1, engines=(settings,))) as pool:
         verdict = pool.judge(RunTask(args.file.read_text(), text, limits, _language(args.file)))
-    sys.stdout.write(shown(verdict.output))
+    sys.stdout.write(terminal_safe(verdict.output))
     if verdict.value is not None:
         try:
-            print(shown(str(verdict.value)))
+            print(terminal_safe(str(verdict.value)))
         except ValueError:  # an integer of more digits than Python writes
             print(excerpt(verdict.value))
     if verdict.outcome != "pass":
-        print(shown(f"{verdict.outcome}: {verdict.reason}"), file=sys.stderr)
+        print(terminal_safe(f"{verdict.outcome}: {verdict.reason}"), file=sys.stderr)
     return 0 if verdict.outcome == "pass" else 1
 
 
-def shown(text: str) -> str:
+def terminal_safe(text: str) -> str:
     """Text of a program's: on a terminal with escapes for what would act on it."""
     text = storable(text)
     return (

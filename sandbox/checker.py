@@ -34,16 +34,16 @@ def checking(
     task: StdinTask, places: Sequence[int], reports: Sequence[dict[str, Any]]
 ) -> StdinTask:
     """The job of the checker: a case for each of these cases of the task."""
-    given = [
+    files = [
         (task.cases[place].text, task.cases[place].expected, reports[place]["out"])
         for place in places
     ]
     largest = max(
-        (len(text.encode(errors="surrogatepass")) for texts in given for text in texts), default=0
+        (len(text.encode(errors="surrogatepass")) for texts in files for text in texts), default=0
     )
     limits = replace(LIMITS, output_bytes=max(LIMITS.output_bytes, largest))
     source = DRIVER.format(source=task.checker)
-    cases = tuple(StdinCase(json.dumps(texts), "") for texts in given)
+    cases = tuple(StdinCase(json.dumps(texts), "") for texts in files)
     # what it prints is compared with nothing either
     return StdinTask(source, cases, checker=task.checker, limits=limits)
 
@@ -58,7 +58,7 @@ def score(printed: str) -> float | None:
 
 
 def checked(
-    verdict: Verdict, places: Sequence[int], found: Sequence[float | str], printed: Sequence[str]
+    verdict: Verdict, places: Sequence[int], results: Sequence[float | str], printed: Sequence[str]
 ) -> Verdict:
     """A verdict on a program, corrected by what its checker found.
 
@@ -67,13 +67,14 @@ def checked(
     Args:
         verdict: The verdict before the checker.
         places: Indices of the cases that were checked.
-        found: For each of them a score, or why there is none.
+        results: For each of them a score, or why there is none.
         printed: For each of them what was printed.
     """
     total = replace(
-        verdict, score=sum(result for result in found if isinstance(result, float)) / verdict.cases
+        verdict,
+        score=sum(result for result in results if isinstance(result, float)) / verdict.cases,
     )
-    for place, result in zip(places, found, strict=True):
+    for place, result in zip(places, results, strict=True):
         if verdict.case is not None and verdict.case < place:
             break
         if isinstance(result, str):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sandbox.engine import EngineSettings, connect, free_slots, sweep
 from sandbox.image import build
@@ -70,16 +71,12 @@ def diagnose(settings: EngineSettings) -> Iterator[Diagnosis]:
         worker.close()
 
 
-def _described(info: dict, settings: EngineSettings) -> str:
-    version, storage, kernel = (
-        info.get("ServerVersion"),
-        info.get("Driver"),
-        info.get("KernelVersion"),
-    )
+def _described(info: dict[str, Any], settings: EngineSettings) -> str:
     runtime = settings.runtime or info.get("DefaultRuntime")
     return (
-        f"Docker {version}, storage {storage}, cgroup v{info.get('CgroupVersion', '1')}, runtime"
-        f" {runtime}, kernel {kernel}"
+        f"Docker {info.get('ServerVersion')}, storage {info.get('Driver')},"
+        f" cgroup v{info.get('CgroupVersion', '1')}, runtime {runtime},"
+        f" kernel {info.get('KernelVersion')}"
     )
 
 

@@ -39,10 +39,12 @@ BUILD_SECONDS = 1800
 """That the engine may be silent while an image is built."""
 RUNNER = "COPY opt /opt\n"
 PREPARE = "COPY prepared /\n"
-PACKAGES = """COPY packages /
-RUN ["python3", "-c", "import compileall as c, py_compile as p, re; c.compile_dir('/opt/packages', quiet=2, rx=re.compile('/tests?/'), \\
-invalidation_mode=p.PycInvalidationMode.UNCHECKED_HASH)"]
-"""  # noqa: E501
+COMPILE = (
+    "import compileall as c, py_compile as p, re;"
+    " c.compile_dir('/opt/packages', quiet=2, rx=re.compile('/tests?/'),"
+    " invalidation_mode=p.PycInvalidationMode.UNCHECKED_HASH)"
+)
+PACKAGES = f"COPY packages /\nRUN {json.dumps(['python3', '-c', COMPILE])}\n"
 """Their code is compiled, none of it is run."""
 
 
@@ -107,13 +109,13 @@ def _layers(settings: EngineSettings) -> str:
 def _built(client: Any, base: tuple[str, str], settings: EngineSettings) -> str | None:
     """The tag of the image on this base, if it is there."""
     image = _found(client, f"{REPOSITORY}:{_wanted(base[1], settings)}")
-    return image and image.labels[TAG]
+    return str(image.labels[TAG]) if image else None
 
 
 def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
     import docker.errors
 
-    wanted = _wanted(base[1], settings)
+    wanted_tag = _wanted(base[1], settings)
     kind = _digest(
         settings.base,
         *sorted(settings.languages),
@@ -126,7 +128,7 @@ def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
             installed = install(
                 settings.packages, settings.wheels, _target(client, base[0]), Path(folder)
             )
-        tag = f"{REPOSITORY}:{_digest(wanted, installed.digest) if installed else wanted}"
+        tag = f"{REPOSITORY}:{_digest(wanted_tag, installed.digest) if installed else wanted_tag}"
         _write_context(context, _layers(settings), installed, local=base[0].startswith(BASES))
         context.seek(0)
         try:
@@ -149,7 +151,7 @@ def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
             raise SandboxError(
                 f"the sandbox image cannot be built on {base[0]}: {error}"
             ) from error
-    image.tag(REPOSITORY, wanted)
+    image.tag(REPOSITORY, wanted_tag)
     remove_superseded(client, kind, image.id)
     return tag
 
@@ -211,7 +213,7 @@ def _target(client: Any, base: str) -> Target:
     import docker.errors
 
     try:
-        said = client.containers.run(
+        output = client.containers.run(
             base,
             ["-I", "-c", ASK],
             entrypoint="python3",
@@ -221,7 +223,7 @@ def _target(client: Any, base: str) -> Target:
             remove=True,
             mem_limit="256m",
         )
-        return Target.parse(said.decode())
+        return Target.parse(output.decode())
     except (docker.errors.DockerException, ValueError) as error:
         raise SandboxError(f"the base image {base} has no `python3` that runs: {error}") from error
 

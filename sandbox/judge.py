@@ -68,27 +68,27 @@ def trace(error: Exception) -> str:
 
 
 def _judge(task: Task, reports: list[dict[str, Any]]) -> Verdict:
-    found: Finding | None = None
+    finding: Finding | None = None
     value, right = None, 0
     if isinstance(task, StdinTask):
         findings = [stdin_finding(task, index, report) for index, report in enumerate(reports)]
-        found, right = _first(findings), findings.count(None)
-        if found is None and len(reports) != len(task.cases):
-            found = ("infra_error", len(reports), "the runner reported too few cases")
+        finding, right = _first(findings), findings.count(None)
+        if finding is None and len(reports) != len(task.cases):
+            finding = ("infra_error", len(reports), "the runner reported too few cases")
     elif len(reports) != 1:
-        found = ("infra_error", 0, "the runner reported no case")
+        finding = ("infra_error", 0, "the runner reported no case")
     elif isinstance(task, FuncTask):
-        found, right = _func(task, reports[0])
+        finding, right = _func(task, reports[0])
     elif isinstance(task, RpcTask):
-        found, right = _rpc(task, reports[0])
+        finding, right = _rpc(task, reports[0])
     else:
-        found, value = _run(task, reports[0])
-        right = int(found is None)
+        finding, value = _run(task, reports[0])
+        right = int(finding is None)
     return replace(
         _measured(task, reports),
-        outcome=found[0] if found else "pass",
-        case=found and found[1],
-        reason=found[2] if found else "",
+        outcome=finding[0] if finding else "pass",
+        case=finding and finding[1],
+        reason=finding[2] if finding else "",
         score=right / max(1, case_count(task)),
         value=value,
     )
@@ -146,7 +146,7 @@ def broken(
     if end["exit"] == 0 or (any_status and end["exit"] > 0 and not TRACEBACK.search(report["err"])):
         return None
     last = last_words(report["err"])
-    if last.startswith("MemoryError") or any(said in report["err"] for said in OUT_OF_MEMORY):
+    if last.startswith("MemoryError") or any(message in report["err"] for message in OUT_OF_MEMORY):
         return "resource", f"used more than {limits.memory_bytes} bytes of memory"
     if end["exit"] == -9:
         return "resource", "killed, most likely for the memory that it used"
@@ -164,8 +164,8 @@ def last_words(error: str) -> str:
 
     It is the last one, except that Node.js goes on with the location and its version.
     """
-    found = UNDER_NODE.search(error)
-    return (found[1].partition("\n")[0] if found else error.strip().rpartition("\n")[2])[:300]
+    match = UNDER_NODE.search(error)
+    return (match[1].partition("\n")[0] if match else error.strip().rpartition("\n")[2])[:300]
 
 
 def not_compiled(report: dict[str, Any]) -> tuple[Outcome, str] | None:
@@ -200,8 +200,8 @@ def malformed(report: dict[str, Any]) -> str | None:
 def stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Finding | None:
     """What is wrong with one case, None if nothing is."""
     if "found" in report:
-        found: Finding | None = report["found"]
-        return found and (found[0], index, found[2])
+        finding: Finding | None = report["found"]
+        return finding and (finding[0], index, finding[2])
     try:
         return _stdin_finding(task, index, report)
     except Exception as error:

@@ -37,9 +37,9 @@ class Target:
     """Version of the C library; empty: musl."""
 
     @classmethod
-    def parse(cls, said: str) -> Target:
+    def parse(cls, output: str) -> Target:
         """From what `ASK` prints there."""
-        (major, minor), machine, glibc = json.loads(said)
+        (major, minor), machine, glibc = json.loads(output)
         return cls((major, minor), machine, glibc)
 
     def options(self) -> list[str]:
@@ -161,34 +161,34 @@ def install(packages: Iterable[str], wheels: str | None, target: Target, folder:
     return _installed(folder)
 
 
-def _reason(said: str) -> str:
+def _reason(output: str) -> str:
     """First error of pip, without what stands around it."""
-    if "No module named pip" in said:
+    if "No module named pip" in output:
         return "this Python has no pip (`python -m ensurepip` installs it)"
     errors = [
         line.removeprefix("ERROR: ").strip()
-        for line in said.splitlines()
+        for line in output.splitlines()
         if line.startswith("ERROR: ")
     ]
-    reason = errors[0] if errors else (said.strip().rpartition("\n")[2] or "pip said nothing")
+    reason = errors[0] if errors else (output.strip().rpartition("\n")[2] or "pip said nothing")
     head, between, versions = reason.partition(" (from versions: ")
     if between and len(listed := versions.rstrip(")").split(", ")) > 5:
         reason = f"{head} (from versions: ..., {', '.join(listed[-5:])})"
-    if between and "onnection" in said and "broken" in said:
+    if between and "onnection" in output and "broken" in output:
         reason += "; its index did not answer"
     return reason[:500]
 
 
 def _installed(folder: Path) -> Installed:
-    found = sorted(distributions(path=[str(folder)]), key=lambda each: each.name.lower())
+    packages = sorted(distributions(path=[str(folder)]), key=lambda package: package.name.lower())
     digest = hashlib.sha256()
-    for each in found:
-        digest.update(f"{each.name} {each.version}\n{each.read_text('RECORD')}\n".encode())
-    asked = [each for each in found if each.read_text("REQUESTED") is not None]
+    for package in packages:
+        digest.update(f"{package.name} {package.version}\n{package.read_text('RECORD')}\n".encode())
+    requested = [package for package in packages if package.read_text("REQUESTED") is not None]
     return Installed(
         folder,
-        {each.name: each.version for each in found},
-        {each.name: _modules(each) for each in asked},
+        {package.name: package.version for package in packages},
+        {package.name: _modules(package) for package in requested},
         digest.hexdigest(),
     )
 

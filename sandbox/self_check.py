@@ -53,8 +53,9 @@ if not os.fork(): time.sleep(60)
 """
 FIND = """
 import os
-os.listdir("/tmp"), [p for p in os.listdir("/proc") if p.isdigit() and int(p) not in (1, os.getpid(), os.getppid())]
-"""  # noqa: E501
+known = (1, os.getpid(), os.getppid())
+os.listdir("/tmp"), [p for p in os.listdir("/proc") if p.isdigit() and int(p) not in known]
+"""
 ALWAYS_EQUAL = "class E:\n    def __eq__(self, other): return True\ndef f(x): return E()"
 
 
@@ -68,7 +69,7 @@ class Check:
 
 
 def _limits_hold(
-    found: dict[str, int], limits: Limits, degraded: Collection[str], mapped: int
+    actual: dict[str, int], limits: Limits, degraded: Collection[str], mapped: int
 ) -> bool:
     """Whether every limit of a process is what it should be; -1 stands for none.
 
@@ -83,7 +84,7 @@ def _limits_hold(
         "CORE": 0,
         "MEMLOCK": 0,
     }
-    return all(0 <= found[name] <= value for name, value in most.items() if name not in degraded)
+    return all(0 <= actual[name] <= value for name, value in most.items() if name not in degraded)
 
 
 def _expected(
@@ -156,17 +157,17 @@ def static_checks(worker: Worker) -> list[Check]:
     for name, key, holds in _expected(
         worker.settings, Limits(), worker.degraded, int(worker.hello.get("mapped", 0))
     ):
-        found = verdict.value.get(key)
+        value = verdict.value.get(key)
         try:
-            ok = holds(found)
+            ok = holds(value)
         except (TypeError, ValueError, KeyError, IndexError):
             ok = False
-        said = (
-            f"{stand_ins(worker.degraded)}; {found}"
+        detail = (
+            f"{stand_ins(worker.degraded)}; {value}"
             if name == LIMITS_ROW and worker.degraded
-            else str(found)
+            else str(value)
         )
-        checks.append(Check(name, bool(ok), said))
+        checks.append(Check(name, bool(ok), detail))
     return checks + list(_engine_side(worker))
 
 
@@ -218,15 +219,15 @@ def require_languages(worker: Worker) -> None:
 
 def versions(worker: Worker) -> dict[str, str]:
     """The versions of the languages, by title."""
-    found = {}
+    by_title = {}
     for name in worker.settings.languages:
         language = LANGUAGES[name]
         ask = (
             f"import subprocess; subprocess.run({list(language.version)!r}, capture_output=True,"
             " text=True).stdout.strip()"
         )
-        found[language.title] = str(worker.judge(RunTask(ask)).value)
-    return found
+        by_title[language.title] = str(worker.judge(RunTask(ask)).value)
+    return by_title
 
 
 def behaviour_checks(worker: Worker) -> Iterator[Check]:

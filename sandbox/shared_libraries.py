@@ -31,9 +31,9 @@ def shared_libraries(binaries: Iterable[Path]) -> dict[str, str]:
     listed = subprocess.run(
         [tool, *map(str, binaries)], capture_output=True, text=True, check=False
     ).stdout
-    found = {}
+    places = {}
     for path in set(re.findall(r"(/\S+) \(0x", listed)):
         folder, name = os.path.split(path)
         inside = path if folder.startswith(SYSTEM) else f"/usr/local/lib/{name}"
-        found[path] = inside.lstrip("/")
-    return found
+        places[path] = inside.lstrip("/")
+    return places

@@ -18,10 +18,11 @@ from sandbox.languages import LANGUAGES
 from sandbox.shared_libraries import shared_libraries
 
 # what g++ links a program with: found where it is, left out where a C library does without
-LINKED = (
-    "crt1.o", "Scrt1.o", "crti.o", "crtn.o", "crtbegin.o", "crtbeginS.o", "crtend.o", "crtendS.o", "libc.so", "libm.so", "libgcc.a",  # noqa: E501
-    "libgcc_eh.a", "libgcc_s.so", "libgcc_s.so.1", "libstdc++.so", "libstdc++.so.6", "libpthread.a", "libpthread.so", "liblto_plugin.so",  # noqa: E501
-)  # fmt: skip
+LINKED = """
+    crt1.o Scrt1.o crti.o crtn.o crtbegin.o crtbeginS.o crtend.o crtendS.o libc.so libm.so
+    libgcc.a libgcc_eh.a libgcc_s.so libgcc_s.so.1 libstdc++.so libstdc++.so.6 libpthread.a
+    libpthread.so liblto_plugin.so
+"""
 LINKER_SCRIPT = b"/* GNU ld script"
 PROGRAMS = ("cc1plus", "collect2", "lto-wrapper", "as", "ld")
 SYSTEM_HEADERS = """
@@ -31,13 +32,14 @@ SYSTEM_HEADERS = """
 #include <immintrin.h>
 #endif
 """
-POSIX = (
-    "arpa/inet.h", "dirent.h", "dlfcn.h", "endian.h", "execinfo.h", "fcntl.h", "getopt.h", "libgen.h", "malloc.h", "memory.h", "netdb.h",  # noqa: E501
-    "netinet/in.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "semaphore.h", "spawn.h", "strings.h", "sys/epoll.h", "sys/file.h",  # noqa: E501
-    "sys/ioctl.h", "sys/mman.h", "sys/param.h", "sys/prctl.h", "sys/random.h", "sys/resource.h", "sys/select.h", "sys/socket.h",  # noqa: E501
-    "sys/stat.h", "sys/syscall.h", "sys/time.h", "sys/timeb.h", "sys/times.h", "sys/types.h", "sys/uio.h", "sys/un.h", "sys/utsname.h",  # noqa: E501
-    "sys/wait.h", "syscall.h", "termios.h", "ucontext.h", "unistd.h", "utime.h", "values.h",
-)  # fmt: skip
+POSIX = """
+    arpa/inet.h dirent.h dlfcn.h endian.h execinfo.h fcntl.h getopt.h libgen.h malloc.h
+    memory.h netdb.h netinet/in.h poll.h pthread.h pwd.h sched.h semaphore.h spawn.h strings.h
+    sys/epoll.h sys/file.h sys/ioctl.h sys/mman.h sys/param.h sys/prctl.h sys/random.h
+    sys/resource.h sys/select.h sys/socket.h sys/stat.h sys/syscall.h sys/time.h sys/timeb.h
+    sys/times.h sys/types.h sys/uio.h sys/un.h sys/utsname.h sys/wait.h syscall.h termios.h
+    ucontext.h unistd.h utime.h values.h
+"""
 STANDARDS = ("gnu++17", "gnu++20", "gnu++23")
 
 
@@ -56,7 +58,7 @@ def found_versions(languages: Iterable[str]) -> list[str]:
                 f" {language.title}: install it here, or set `base` to an image that has python3"
                 f" and {program}"
             )
-        versions.append(f"{name} {_said(language.version)}")
+        versions.append(f"{name} {_output(language.version)}")
     return versions
 
 
@@ -78,7 +80,7 @@ def files(languages: Iterable[str]) -> dict[str, str]:
 
 
 @cache
-def _said(command: tuple[str, ...], text: str = "") -> str:
+def _output(command: tuple[str, ...], text: str = "") -> str:
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
@@ -98,20 +100,20 @@ def _real(program: str) -> str:
 def _programs() -> Iterator[str]:
     """The compiler's parts, by the path at which g++ looks for them."""
     for name in PROGRAMS:
-        path = _said(("g++", f"-print-prog-name={name}"))
+        path = _output(("g++", f"-print-prog-name={name}"))
         yield os.path.normpath(path if os.path.isabs(path) else shutil.which(path) or path)
 
 
 def _linked() -> Iterator[str]:
-    for name in LINKED:
-        path = _said(("g++", f"-print-file-name={name}"))
+    for name in LINKED.split():
+        path = _output(("g++", f"-print-file-name={name}"))
         if os.path.isabs(path) and os.path.isfile(path):
             yield os.path.normpath(path)
             with open(path, "rb") as file:
                 if file.read(len(LINKER_SCRIPT)) == LINKER_SCRIPT:
                     yield from (
-                        found.decode()
-                        for found in re.findall(rb"(/[\w./+-]+\.(?:so|a)[.\d]*)", file.read())
+                        match.decode()
+                        for match in re.findall(rb"(/[\w./+-]+\.(?:so|a)[.\d]*)", file.read())
                     )
 
 
@@ -120,12 +122,12 @@ def _headers() -> set[str]:
 
     What other libraries have put into the top folder is left out.
     """
-    wanted = SYSTEM_HEADERS + "".join(
-        f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in POSIX
+    includes = SYSTEM_HEADERS + "".join(
+        f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in POSIX.split()
     )
     reached = set()
     for standard in STANDARDS:
-        listed = _said(("g++", f"-std={standard}", "-O2", "-M", "-x", "c++", "-"), wanted)
+        listed = _output(("g++", f"-std={standard}", "-O2", "-M", "-x", "c++", "-"), includes)
         reached |= set(re.findall(r"(/\S+)", listed))
     folders = {Path(path).parent for path in reached}
     folders -= {

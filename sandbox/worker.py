@@ -91,10 +91,10 @@ class Worker:
                 self._heed()
                 self.ping()
                 if attempt + 1 == START_ATTEMPTS:
-                    said = bytes(line.error_text).decode(errors="replace").strip()[-500:]
+                    message = bytes(line.error_text).decode(errors="replace").strip()[-500:]
                     raise EngineError(
                         "a container started but its runner did not"
-                        f" ({said or error or 'it said nothing'})"
+                        f" ({message or error or 'it said nothing'})"
                     ) from error
                 continue
             break
@@ -273,19 +273,19 @@ class Worker:
                 verdict, outcome="unscorable", reason="what it printed is too long for its checker"
             )
         own, answers, _ = self._judge(job)
-        found: list[float | str] = []
+        results: list[float | str] = []
         for place, answer in enumerate(answers):
             end = stdin_finding(job, place, answer)
-            given = score(answer["out"])
-            found.append(
+            points = score(answer["out"])
+            results.append(
                 f"failed: {end[2]}"
                 if end
                 else f"printed {excerpt(answer['out'])} and no score"
-                if given is None
-                else given
+                if points is None
+                else points
             )
-        found += [f"failed: {own.reason}"] * (len(places) - len(found))
-        return checked(verdict, places, found, [report["out"] for report in reports])
+        results += [f"failed: {own.reason}"] * (len(places) - len(results))
+        return checked(verdict, places, results, [report["out"] for report in reports])
 
     def _run(self, task: Task) -> list[dict[str, Any]]:
         """Give the job to the container; its cases' reports. CancelledError if told to stop."""
@@ -307,16 +307,16 @@ class Worker:
         reports: list[dict[str, Any]] = []
         while True:
             part = first_part(task, len(reports), REQUEST_BYTES - 64)
-            found = self._job(part)
-            reports += found
+            new = self._job(part)
+            reports += new
             if (
                 not isinstance(task, StdinTask)
-                or not found
+                or not new
                 or len(reports) >= len(task.cases)
                 or self._enough(task, reports)
             ):
                 return reports
-            if len(found) < case_count(part) and self.line is not None:
+            if len(new) < case_count(part) and self.line is not None:
                 return reports  # clean, and yet it has not run them all
             self._heed()
 
@@ -367,8 +367,8 @@ class Worker:
         except TimeoutError as error:
             raise ContainerLostError("its runner did not answer in time") from error
         except (EOFError, OSError, ValueError) as error:
-            said = bytes(line.error_text).decode(errors="replace").strip()[-300:]
-            raise ContainerLostError(said or "the container ended") from error
+            message = bytes(line.error_text).decode(errors="replace").strip()[-300:]
+            raise ContainerLostError(message or "the container ended") from error
         if not record.get("clean"):
             self.close()
         return reports
@@ -378,7 +378,7 @@ def _waited(task: Task, reports: list[dict[str, Any]], case: int) -> bool:
     """Whether the wall limit stopped this case while it used little CPU time."""
     # not the last: one more may have begun before it was told to stop
     report = reports[case if isinstance(task, StdinTask) else 0]
-    return report["late"] and report["program"]["cpu"] < task.limits.cpu_seconds / 2
+    return bool(report["late"]) and report["program"]["cpu"] < task.limits.cpu_seconds / 2
 
 
 def _idle(task: Task, report: dict[str, Any]) -> float:
@@ -387,7 +387,8 @@ def _idle(task: Task, report: dict[str, Any]) -> float:
     There no program that computes up to its CPU limit runs into its wall limit.
     """
     program, limits = report["program"], task.limits
-    return max(0.0, program["wall"] - program["cpu"] * limits.wall_seconds / limits.cpu_seconds)
+    expected = program["cpu"] * limits.wall_seconds / limits.cpu_seconds
+    return max(0.0, float(program["wall"] - expected))
 
 
 def _tire(task: Task, report: dict[str, Any]) -> None:

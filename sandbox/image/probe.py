@@ -42,7 +42,7 @@ def status(name: str) -> str | None:
 
 def writable() -> list[str]:
     """Top-level folders and device folders in which a file can be made."""
-    found = []
+    folders = []
     for place in [
         "/",
         *("/" + name for name in os.listdir("/")),
@@ -57,10 +57,10 @@ def writable() -> list[str]:
             try:
                 os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
                 os.unlink(path)
-                found.append(place)
+                folders.append(place)
             except OSError:
                 pass
-    return found
+    return folders
 
 
 def mounts() -> list[str]:

@@ -31,10 +31,10 @@ class Asked:
         """Whether what is being run is in such a place."""
         frame: Any = sys._getframe(1)
         while frame is not None and self.places:
-            for file, asked, first, last in self.places:
+            for file, exception, first, last in self.places:
                 if (
                     file == frame.f_code.co_filename
-                    and asked == name
+                    and exception == name
                     and first <= frame.f_lineno <= last
                 ):
                     return True
@@ -56,6 +56,7 @@ def _asking(node: ast.AST) -> Iterator[tuple[str, int, int]]:
         )
     else:
         return
-    for part in (part for each in deciding if each is not None for part in ast.walk(each)):
-        if isinstance(part, ast.Name):
-            yield part.id, body[0].lineno, body[-1].end_lineno or body[-1].lineno
+    last = body[-1].end_lineno or body[-1].lineno
+    for node in filter(None, deciding):
+        names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+        yield from ((name, body[0].lineno, last) for name in names)

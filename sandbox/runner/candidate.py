@@ -96,7 +96,7 @@ class Objects:
 
         `=` equality, `in`; and `?` truth, `a`wait.
         """
-        kind = type(value)
+        kind: Any = type(value)
         own = kind.__eq__ is not object.__eq__
         within = kind.__flags__ & HEAP_TYPE and hasattr(kind, "__contains__")
         truth = hasattr(kind, "__bool__") or hasattr(kind, "__len__")

@@ -22,6 +22,7 @@ import threading
 import traceback
 import types
 import weakref
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from sandbox.runner.codec import UnencodableError, decode, encode
@@ -39,7 +40,7 @@ def open_standard_streams() -> None:
     """Python's streams over descriptors 0 to 2, as a fresh interpreter would have them."""
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         raw = io.FileIO(fd, "w" if fd else "r", closefd=False)
-        raw.name = f"<{name}>"  # type: ignore[misc]
+        raw.name = f"<{name}>"
         buffer = io.BufferedWriter(raw) if fd else io.BufferedReader(raw)
         errors = "backslashreplace" if fd == 2 else "surrogateescape"
         stream = io.TextIOWrapper(buffer, "utf-8", errors, newline="\n", line_buffering=fd == 2)
@@ -53,7 +54,8 @@ def read_payload() -> dict[str, Any]:
     data = os.read(PAYLOAD, os.fstat(PAYLOAD).st_size)
     os.close(PAYLOAD)
     sys.setrecursionlimit(sys.getrecursionlimit() + OWN_FRAMES)
-    return marshal.loads(data)
+    payload: dict[str, Any] = marshal.loads(data)
+    return payload
 
 
 def channel() -> Any:
@@ -109,14 +111,15 @@ def finish(status: int) -> NoReturn:
         flush(sys.stdout)
     except BaseException:
         status = status or 120
-    for last in (
+    steps: list[Callable[[], None]] = [
         lambda: flush(sys.stderr),
         drop_program,
         lambda: flush(sys.stdout),
         lambda: flush(sys.stderr),
-    ):
+    ]
+    for step in steps:
         with contextlib.suppress(BaseException):
-            last()
+            step()
     os._exit(status)
 
 
@@ -184,7 +187,7 @@ def main_run(limits: dict[str, Any]) -> None:
         ast.Expression(tree.body.pop().value)
         if tree.body and isinstance(tree.body[-1], ast.Expr)
         else None
-    )  # type: ignore[attr-defined]
+    )
     code = compile(tree, NAME, "exec", dont_inherit=True)
     status = 0
     try:
@@ -209,12 +212,12 @@ def send_value(value: Any) -> None:
 def find(space: dict[str, Any], entry: str) -> Any:
     """`name`, or `Class.method` of a new instance."""
     first, *rest = entry.split(".")
-    found = space[first]
-    if rest and isinstance(found, type):
-        found = found()
+    target = space[first]
+    if rest and isinstance(target, type):
+        target = target()
     for name in rest:
-        found = getattr(found, name)
-    return found
+        target = getattr(target, name)
+    return target
 
 
 def main_func(limits: dict[str, Any]) -> None:

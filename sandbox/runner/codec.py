@@ -139,7 +139,7 @@ def base_of(value: Any) -> type | None:
 def as_base(value: Any, base: type) -> Any:
     """Its content as that type, whatever its class says of it."""
     if base in (int, float):
-        return base.__pos__(value)  # type: ignore[attr-defined]
+        return base.__pos__(value)
     if base is str:
         return str.__str__(value)
     if base is complex:

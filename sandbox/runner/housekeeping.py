@@ -142,6 +142,6 @@ def refused_rlimits(limits: dict[str, Any]) -> list[str]:
         os._exit(0)
     os.close(writer)
     with open(reader) as file:
-        found = file.read().split()
+        refused = file.read().split()
     os.waitpid(pid, 0)
-    return found
+    return refused

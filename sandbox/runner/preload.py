@@ -22,7 +22,8 @@ def listing() -> dict[str, Any]:
     """
     try:
         with open(LISTING) as file:
-            return json.load(file)
+            content: dict[str, Any] = json.load(file)
+            return content
     except FileNotFoundError:
         return {"versions": {}, "modules": {}}
 

@@ -9,12 +9,15 @@ and a test that needs it cannot be scored.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from sandbox.runner.codec import as_base
 
 if TYPE_CHECKING:
     from sandbox.runner.remote import Remote
+
+
+T = TypeVar("T")
 
 
 class Unscorable(BaseException):
@@ -89,9 +92,9 @@ class Proxy:
 
     def _ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
         value = self._handle.remote.ask(op, self._handle.number, *args, **kwargs)
-        return self._told(value) if self._handle.number in self._handle.remote.told else value
+        return self._marked(value) if self._handle.number in self._handle.remote.marked else value
 
-    def _told(self, value: Any) -> Any:
+    def _marked(self, value: Any) -> Any:
         """The result of an operator that was given the tests' own data.
 
         The data may be the expected answer: `abs(f(x) - 0.5) < 1e-6` must not be for the program to
@@ -99,22 +102,22 @@ class Proxy:
         """
         if not isinstance(value, Handle):
             self._refuse("say how far it is from what a test has")
-        self._handle.remote.told.add(value._handle.number)
+        self._handle.remote.marked.add(value._handle.number)
         return value
 
-    def _plain(self, op: str, kind: type, *args: Any) -> Any:
+    def _plain(self, op: str, kind: type[T], *args: Any) -> T:
         """An operation whose result Python wants to be of one type."""
         value = self._ask(op, *args)
         if type(value) is not kind:
             raise TypeError(f"{op} of a {self._handle.kind} returned a {type(value).__name__}")
         return value
 
-    def _refuse(self, what: str) -> NoReturn:
+    def _refuse(self, demand: str) -> NoReturn:
         kind, remote = self._handle.kind, self._handle.remote
         remote.fail(
             Unscorable(
-                f"an object of the program's class {kind} would have to {what}, which no plain form"
-                " decides"
+                f"an object of the program's class {kind} would have to {demand}, which no plain"
+                " form decides"
             )
         )
 
@@ -246,7 +249,7 @@ def _operator(op: str) -> Callable[..., Any]:
 def _binary(op: str) -> Callable[..., Any]:
     def carry_out(self: Handle, other: Any) -> Any:
         value = self._ask(op, other)
-        return value if type(other) is Handle else self._told(value)
+        return value if type(other) is Handle else self._marked(value)
 
     return carry_out
 

@@ -47,8 +47,8 @@ class Remote:
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
-        self.asked: Callable[[str], bool] = lambda _: False
-        self.told: set[int] = set()
+        self.is_asked_for: Callable[[str], bool] = lambda _: False
+        self.marked: set[int] = set()
         self.fatal: BaseException | None = None
         self.known: dict[int, Any] = {}
         self.functions: list[Callable[..., Any]] = []
@@ -199,9 +199,9 @@ class Remote:
             if type(k) is list and len(k) == 2 and type(k[0]) is int and type(k[1]) is str
         ]
         names = [k for k in ancestry if type(k) is str]
-        if (control := next((name for name in names if name in CONTROL), None)) and self.asked(
-            control
-        ):
+        if (
+            control := next((name for name in names if name in CONTROL), None)
+        ) and self.is_asked_for(control):
             return CONTROL[control]
         base: type[BaseException] = next(
             (kind for name in names if (kind := _builtin_exception(name))), Exception

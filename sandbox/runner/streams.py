@@ -115,7 +115,7 @@ class Case:
         """All outputs, by the descriptor that they are read from."""
         return {output.reader: output for outputs in self.outputs for output in outputs.values()}
 
-    def given(self) -> None:
+    def close_ours(self) -> None:
         """Close what the processes have now.
 
         What is still open here would keep one of them from seeing that another one ended.

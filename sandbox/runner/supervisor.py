@@ -206,8 +206,8 @@ class Supervisor:
             emit({"id": job["id"], "compiled": True})
             return binary
         os.close(written)
-        said = {} if good or report is None else {"case": 0, "compiling": True} | report
-        emit({"id": job["id"], "end": True, "clean": clean} | said)
+        failure = {} if good or report is None else {"case": 0, "compiling": True} | report
+        emit({"id": job["id"], "end": True, "clean": clean} | failure)
         return None
 
     def case(self, case: Case, limits: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
@@ -222,7 +222,7 @@ class Supervisor:
         message = {"processes": case.processes, "limits": limits}
         before = self.accounts.cpu()
         socket.send_fds(self.control, [marshal.dumps(message)], case.fds)
-        case.given()
+        case.close_ours()
         state = self.wait(
             case, float(limits["wall_seconds"]), len(uids) * float(limits["cpu_seconds"]), before
         )
@@ -310,7 +310,7 @@ class Supervisor:
         data = self.control.recv(65536)
         if not data:
             die("the zygote is gone")
-        record = marshal.loads(data)
+        record: dict[str, Any] = marshal.loads(data)
         if "failed" in record:
             die(f"a case cannot be set up: {record['failed']}")
         return record

@@ -123,7 +123,7 @@ def prepared(job: dict[str, Any], remote: Remote) -> dict[str, Any]:
         **{f"test {n}": test for n, test in enumerate(job["tests"])},
     }
     trees = {name: ast.parse(text) for name, text in texts.items()}
-    remote.asked = Asked(trees, frozenset(CONTROL))
+    remote.is_asked_for = Asked(trees, frozenset(CONTROL))
     remote.receive()
     module = sys.modules["__main__"] = types.ModuleType("tests")
     space = module.__dict__

@@ -21,12 +21,12 @@ from typing import Any
 
 from sandbox.runner import at_fork, candidate, child, commands, preload, tester, warm_up
 
-PRELOADED = (
-    "abc", "array", "ast", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses",  # noqa: E501
-    "datetime", "decimal", "enum", "fractions", "functools", "heapq", "inspect", "io", "itertools", "json", "linecache",  # noqa: E501
-    "math", "numbers", "operator", "os", "random", "re", "statistics", "string", "sys", "textwrap", "threading", "time",  # noqa: E501
-    "traceback", "types", "typing", "unicodedata",
-)  # fmt: skip
+PRELOADED = """
+    abc array ast bisect cmath collections collections.abc contextlib copy dataclasses datetime
+    decimal enum fractions functools heapq inspect io itertools json linecache math numbers
+    operator os random re statistics string sys textwrap threading time traceback types typing
+    unicodedata
+"""
 Role = tuple[Callable[[dict[str, Any]], None], dict[str, Any]]
 """What a process of a case does, and the limits that it is told."""
 RLIMIT_MSGQUEUE = 12  # which the module `resource` does not name
@@ -52,7 +52,7 @@ def serve(control: int, refused: list[str]) -> Role:
     Returns in a forked process alone, with what that one has to do: so the program starts with an
     almost empty stack.
     """
-    for name in PRELOADED:
+    for name in PRELOADED.split():
         importlib.import_module(name)
     packages = preload.packages()
     sys.path = [entry for entry in sys.path if entry not in ("", "/opt")]
@@ -101,8 +101,9 @@ def _serve_one(
     """
     pids = []
     started = time.monotonic()
+    processes: list[dict[str, Any]] = spec["processes"]
     try:
-        for process in spec["processes"]:
+        for process in processes:
             random.seed()  # else all programs would draw the same numbers
             pid = os.fork()
             if pid == 0:

@@ -46,7 +46,7 @@ def _card(name: str) -> dict[str, Any]:
     card, defaults = TASKS[name].card, TASKS[name].defaults
     return {
         "task": name,
-        "what": card.what,
+        "what": card.summary,
         "splits": dict(card.splits),
         "licence": card.licence,
         "hub": card.hub or None,

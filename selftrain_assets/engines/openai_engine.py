@@ -153,12 +153,12 @@ class OpenAIEngine:
         whole = [model.id for model in served if model.parent is None]
         if len(whole) == 1:
             return whole[0]
-        what = (
+        reason = (
             f"serves {', '.join(whole)}; choose one of them"
             if whole
             else "does not say what it serves; say what to ask for"
         )
-        raise UserError(f"{self._server.section}.model: {self._server.base_url} {what}")
+        raise UserError(f"{self._server.section}.model: {self._server.base_url} {reason}")
 
     def _load_adapter(self, ref: ModelRef, on: str) -> str:
         """The server's name of the adapter, which is loaded unless the server has it.
@@ -178,14 +178,14 @@ class OpenAIEngine:
                     cast_to=str,
                 )
         except OpenAIError as error:
-            where, said = self._server.base_url, error_text(self._server, error)
+            where, reason = self._server.base_url, error_text(self._server, error)
             if not isinstance(error, APIStatusError):
                 raise InfraError(
-                    f"{where} did not load the adapter {ref.adapter} ({said}); running again"
+                    f"{where} did not load the adapter {ref.adapter} ({reason}); running again"
                     " goes on"
                 ) from error
             # there is no such path
-            if error.status_code in (404, 405) and "adapter" not in said.lower():
+            if error.status_code in (404, 405) and "adapter" not in reason.lower():
                 raise ModelError(
                     f"{where} loads no adapters while it runs; start it by"
                     " VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve ... --enable-lora, or use"
@@ -194,7 +194,7 @@ class OpenAIEngine:
             # else another process was first
             if name not in [model.id for model in served_models(self._server)]:
                 raise ModelError(
-                    f"{where} cannot put the adapter {ref.adapter} on {on} ({said}); it must be"
+                    f"{where} cannot put the adapter {ref.adapter} on {on} ({reason}); it must be"
                     " able to read that folder, and be started with --enable-lora and a large"
                     " enough --max-lora-rank; or use engine vllm"
                 ) from error
@@ -247,15 +247,15 @@ class OpenAIEngine:
         around = (frame for frame in self._frames if frame.is_around(prompt))
         frame = max(around, key=lambda frame: len(frame.before), default=Frame("", ""))
         turns = [
-            ({"role": "user", "content": asked}, {"role": "assistant", "content": answered})
-            for asked, answered in frame.turns
+            ({"role": "user", "content": question}, {"role": "assistant", "content": answer})
+            for question, answer in frame.turns
         ]
         return [*chain.from_iterable(turns), {"role": "user", "content": frame.message(prompt)}]
 
-    def _body(self, asked: dict[str, Any], seed: int, sampling: DrawSettings) -> dict[str, Any]:
+    def _body(self, prompt: dict[str, Any], seed: int, sampling: DrawSettings) -> dict[str, Any]:
         body = {
             "model": self._name,
-            **asked,
+            **prompt,
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -333,12 +333,12 @@ class OpenAIEngine:
                 f"{self._server.base_url} does not count tokens: its answers have no usage; use"
                 " another server"
             )
-        drawn, wanted = answer.usage.completion_tokens, body["max_tokens"]
+        drawn, limit = answer.usage.completion_tokens, body["max_tokens"]
         # vLLM lowers max_tokens to what fits, and says nothing
-        if choice.finish_reason == "length" and drawn < wanted:
+        if choice.finish_reason == "length" and drawn < limit:
             raise ModelError(
                 f"problem {request.problem_id}: its prompt is too long, {self._server.base_url} has"
-                f" room for {drawn} of {wanted} tokens after it; shorten it or lower max_tokens"
+                f" room for {drawn} of {limit} tokens after it; shorten it or lower max_tokens"
             )
         before = len(request.continues)  # which the server takes for a part of the prompt
         tokens = (
@@ -366,15 +366,14 @@ class OpenAIEngine:
         Tokens are decoded as the other engines do; without tokens it is what the server says.
         """
         if tokens is None:
-            return at_stop(
-                choice.said().removeprefix(" ") if self._spaced else choice.said(), stops
-            )
+            text = choice.content()
+            return at_stop(text.removeprefix(" ") if self._spaced else text, stops)
         has_end = choice.finish_reason == "stop" and not isinstance(choice.stop_reason, str)
         text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
         return text, end_name(self._tokenizer, tokens[-1]) if has_end else stop
 
     def _fault(self, error: Exception, request: Request) -> Exception:
-        status, said = getattr(error, "status_code", None), error_text(self._server, error)
+        status, reason = getattr(error, "status_code", None), error_text(self._server, error)
         if status == 404 and self._adapter:
             return InfraError(
                 f"{self._server.base_url} has lost the adapter {self._name}; running again loads it"
@@ -388,19 +387,19 @@ class OpenAIEngine:
             )
         if status == 413 or (
             status in (400, 422)
-            and any(sign in f"{said} {getattr(error, 'code', '')}".lower() for sign in TOO_LONG)
+            and any(sign in f"{reason} {getattr(error, 'code', '')}".lower() for sign in TOO_LONG)
         ):
             return ModelError(
                 f"problem {request.problem_id}: its prompt and max_tokens are too long for"
-                f" {self._name} at {self._server.base_url}, which says ({said}); shorten it or"
+                f" {self._name} at {self._server.base_url}, which says ({reason}); shorten it or"
                 " lower max_tokens"
             )
         if status in (400, 422):
             return ModelError(
                 f"problem {request.problem_id}: {self._server.base_url} refuses its prompt or"
-                f" settings ({said})"
+                f" settings ({reason})"
             )
-        return permanent_error(self._server, error) or _Unanswered(said)
+        return permanent_error(self._server, error) or _Unanswered(reason)
 
     def __enter__(self) -> Self:
         return self

@@ -65,13 +65,13 @@ def permanent_error(server: ServerSettings, error: Exception) -> SelftrainError 
     """
     status = getattr(error, "status_code", None)
     if status in (401, 403):
-        said = (
+        fault = (
             f"does not accept the key in {server.key_env}"
             if server.key
             else f"wants a key, and {server.key_env} is not set"
         )
         return UserError(
-            f"{server.section}.key_env: {server.base_url} {said} (status {status}); set that"
+            f"{server.section}.key_env: {server.base_url} {fault} (status {status}); set that"
             " variable, or name another"
         )
     if status is None or status in (408, 409, 429) or status >= 500:
@@ -84,11 +84,12 @@ def permanent_error(server: ServerSettings, error: Exception) -> SelftrainError 
 def error_text(server: ServerSettings, error: Exception) -> str:
     """What a server says is wrong, in one line without the key."""
     body = getattr(error, "body", None)
-    said = body.get("message") or body.get("detail") if isinstance(body, dict) else None
-    status = f"status {error.status_code}: " if hasattr(error, "status_code") else ""
-    text = (
-        " ".join(f"{status}{said or body or ''}".split()).rstrip(".: ") if status else _plain(error)
-    )
+    message = body.get("message") or body.get("detail") if isinstance(body, dict) else None
+    if hasattr(error, "status_code"):
+        text = f"status {error.status_code}: {message or body or ''}"
+        text = " ".join(text.split()).rstrip(".: ")
+    else:
+        text = _plain(error)
     return (text.replace(server.key, "[key]") if server.key else text)[:MOST_ERROR_TEXT]
 
 
@@ -157,7 +158,8 @@ class Choice(BaseModel):
     token_ids: list[int] | None = None
     stop_reason: int | str | None = None
 
-    def said(self) -> str:
+    def content(self) -> str:
+        """The text, by either protocol."""
         return (self.message.content if self.message else self.text) or ""
 
 

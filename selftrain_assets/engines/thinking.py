@@ -65,8 +65,8 @@ def within_budget(
             f" leave no room for an answer in max_tokens {sampling.max_tokens}; lower the one or"
             " raise the other"
         )
-    asked = {request.key: request for request in distinct(requests)}
-    for request in asked.values():
+    by_key = {request.key: request for request in distinct(requests)}
+    for request in by_key.values():
         check_length(
             request.problem_id,
             len(encode_prompt(tokenizer, request.prompt)),
@@ -76,10 +76,10 @@ def within_budget(
     unfinished: dict[int, list[Request]] = defaultdict(list)
     forced: dict[str, tuple[int, int]] = {}
     for completion in engine.generate(requests, sampling.up_to(budget)):
-        if completion.finish_reason == "stop" or completion.key not in asked:
+        if completion.finish_reason == "stop" or completion.key not in by_key:
             yield completion
             continue
-        request = asked[completion.key]
+        request = by_key[completion.key]
         assert completion.tokens is not None, described.name  # it has said whose ids they are
         drawn = completion.tokens
         thought = thought_in(completion.text, marks, marks.opened_by(request.prompt))

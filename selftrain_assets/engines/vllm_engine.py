@@ -160,9 +160,9 @@ class VllmEngine:
             self._held = held.pop_all()
 
     def generate(self, requests: Sequence[Request], sampling: DrawSettings) -> Iterator[Completion]:
-        asked = [(r.key, r.problem_id, r.prompt, r.seed, r.continues) for r in distinct(requests)]
-        drawn = sampling.model_dump(include=set(DrawSettings.model_fields))
-        with closing(self.carry_out("generate", requests=asked, sampling=drawn)) as answers:
+        prompts = [(r.key, r.problem_id, r.prompt, r.seed, r.continues) for r in distinct(requests)]
+        settings = sampling.model_dump(include=set(DrawSettings.model_fields))
+        with closing(self.carry_out("generate", requests=prompts, sampling=settings)) as answers:
             for answer in answers:
                 yield Completion(*answer["completion"])
 

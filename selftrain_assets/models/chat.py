@@ -77,18 +77,20 @@ def check_frame(
     """
     chat = _chat(ref, settings, moment)
     for message in messages:
-        if (text := _rendered(chat, frame.turns, message)) != frame.around(message):
-            told = message if len(message) <= 80 else f"{message[:80]}..."
-            how = (
-                "leaves white space at its ends out"
-                if frame.around(message.strip()) == text
-                else "puts it differently into the chat"
-            )
-            raise UserError(
-                f"prompt.chat: {chat.where} changes a message: of {told!r} it {how}; change the"
-                " question or prompt.template so that it stays, leave chat out, or give the model"
-                " another template"
-            )
+        text = _rendered(chat, frame.turns, message)
+        if text == frame.around(message):
+            continue
+        excerpt = message if len(message) <= 80 else f"{message[:80]}..."
+        how = (
+            "leaves white space at its ends out"
+            if frame.around(message.strip()) == text
+            else "puts it differently into the chat"
+        )
+        raise UserError(
+            f"prompt.chat: {chat.where} changes a message: of {excerpt!r} it {how}; change the"
+            " question or prompt.template so that it stays, leave chat out, or give the model"
+            " another template"
+        )
 
 
 def reads_clock(ref: ModelRef) -> bool:
@@ -106,15 +108,15 @@ def _chat(ref: ModelRef, settings: PromptSettings, moment: datetime) -> _Chat:
 def _framed(chat: _Chat, turns: tuple[Turn, ...]) -> Frame:
     _check_template(chat)
     text = _rendered(chat, turns, MESSAGE)
-    if (shown := text.count(MESSAGE)) != 1:
-        what = (
-            f"shows it {shown} times"
-            if shown
+    if (count := text.count(MESSAGE)) != 1:
+        fault = (
+            f"shows it {count} times"
+            if count
             else "does not show it as text, perhaps because it takes messages in parts"
         )
         raise UserError(
-            f"prompt.chat: {chat.where} changes a message: it {what}; leave chat out, or give the"
-            " model another template"
+            f"prompt.chat: {chat.where} changes a message: it {fault}; leave chat out, or"
+            " give the model another template"
         )
     before, _, after = text.partition(MESSAGE)
     _check_shown(chat, turns, before, after)
@@ -133,7 +135,8 @@ def _check_template(chat: _Chat) -> None:
         read = variables(tokenizer) - set(SET_HERE)
     except Exception as error:  # no template at all, or one that transformers has no way to read
         raise UserError(
-            f"prompt.chat: {chat.where} cannot be read ({_said(error)}); leave chat out, or mend it"
+            f"prompt.chat: {chat.where} cannot be read ({_reason(error)}); leave chat out, or"
+            " mend it"
         ) from error
     if unread := [name for name in json.loads(chat.arguments) if name not in read]:
         known = nearest(unread[0], read) if read else "; it reads none"
@@ -169,26 +172,26 @@ def _rendered(chat: _Chat, turns: tuple[Turn, ...], message: str) -> str:
 
 def _fault(chat: _Chat, turns: tuple[Turn, ...], message: str, error: Exception) -> UserError:
     """What a template that fails does not take."""
-    said = f"({_said(error)})"
+    reason = f"({_reason(error)})"
     if chat.system and _takes(_Chat(chat.ref, "", chat.arguments, chat.moment), turns, message):
         return UserError(
-            f"prompt.system: {chat.where} takes no system message {said}; leave it out, or put its"
-            " text into prompt.template"
+            f"prompt.system: {chat.where} takes no system message {reason}; leave it out, or put"
+            " its text into prompt.template"
         )
     if turns and _takes(chat, (), message):
         return UserError(
-            f"prompt.few_shot: {chat.where} takes no earlier turns {said}; give worked examples as"
-            " a text, prompt.examples, or set few_shot: 0"
+            f"prompt.few_shot: {chat.where} takes no earlier turns {reason}; give worked examples"
+            " as a text, prompt.examples, or set few_shot: 0"
         )
     if chat.arguments != "{}" and _takes(
         _Chat(chat.ref, chat.system, "{}", chat.moment), turns, message
     ):
         return UserError(
-            f"prompt.template_arguments: {chat.where} fails with {chat.arguments} {said}; correct"
+            f"prompt.template_arguments: {chat.where} fails with {chat.arguments} {reason}; correct"
             " them"
         )
     return UserError(
-        f"prompt.chat: {chat.where} fails {said}; set what it needs in prompt.template_arguments,"
+        f"prompt.chat: {chat.where} fails {reason}; set what it needs in prompt.template_arguments,"
         " or leave chat out"
     )
 
@@ -200,6 +203,7 @@ def _takes(chat: _Chat, turns: tuple[Turn, ...], message: str) -> bool:
         return False
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """The kind of an error, and the first line of its text."""
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}"

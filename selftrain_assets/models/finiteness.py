@@ -109,7 +109,8 @@ def _tensors(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
         from safetensors import safe_open
 
         with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118, it is no dictionary
+            names = file.keys()
+            for name in names:
                 yield name, file.get_tensor(name)
         return
     import torch
@@ -124,18 +125,18 @@ def _tensors(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
 _noted: set[tuple[str, str]] = set()
 
 
-def is_noted(what: str, digest: str) -> bool:
+def is_noted(trait: str, digest: str) -> bool:
     """Was this found of the weights with that digest, here or in an earlier process?"""
-    if digest and (what, digest) not in _noted and (cache() / what / digest).exists():
-        _noted.add((what, digest))
-    return (what, digest) in _noted
+    if digest and (trait, digest) not in _noted and (cache() / trait / digest).exists():
+        _noted.add((trait, digest))
+    return (trait, digest) in _noted
 
 
-def note(what: str, digest: str) -> None:
+def note(trait: str, digest: str) -> None:
     """Keep in the cache folder what was found of the weights with that digest."""
     if not digest:
         return
-    _noted.add((what, digest))
+    _noted.add((trait, digest))
     with suppress(OSError):  # without a cache it is found once by each process
-        (cache() / what).mkdir(parents=True, exist_ok=True)
-        (cache() / what / digest).touch()
+        (cache() / trait).mkdir(parents=True, exist_ok=True)
+        (cache() / trait / digest).touch()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from selftrain_assets.domain.errors import ModelError, UserError, nearest
 from selftrain_assets.models.finiteness import require_finite, weight_files
+from selftrain_assets.models.tokenization import one_line, quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -27,7 +28,6 @@ OTHER_SENSES = ("vision_config", "audio_config")
 DTYPES = ("F64", "F32", "F16", "BF16")
 """Of weights as safetensors names them; any other is quantised."""
 SHOWN = 3  # names of weights
-LONGEST = 200  # characters of what a library says
 
 FileStates = tuple[tuple[str, int, int], ...]
 """Names, sizes and times of change of the files of a model, in order."""
@@ -90,22 +90,22 @@ def _state(directory: Path) -> FileStates:
 
 def _config(directory: Path) -> dict[str, Any]:
     try:
-        found = json.loads((directory / "config.json").read_text())
+        config = json.loads((directory / "config.json").read_text())
     except (OSError, ValueError) as error:
         raise ModelError(
             f"model: {directory}/config.json cannot be read as JSON ({error}); give a Hugging Face"
             " model directory"
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(config, dict):
         raise ModelError(
             f"model: {directory}/config.json holds no object; give a Hugging Face model directory"
         )
-    return found
+    return config
 
 
 def _quantisation(config: dict[str, Any]) -> str | None:
-    found = config.get("quantization_config")
-    return None if not found else str(found.get("quant_method", "of no named method"))
+    settings = config.get("quantization_config")
+    return None if not settings else str(settings.get("quant_method", "of no named method"))
 
 
 @lru_cache(maxsize=64)
@@ -168,13 +168,14 @@ def _require_float_weights(directory: Path) -> None:
             continue
         try:
             with safe_open(path, framework="pt") as file:
-                kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118, it is no dictionary
+                names = file.keys()
+                dtypes = {name: file.get_slice(name).get_dtype() for name in names}
         except Exception as error:  # damaged files raise many unrelated types
-            raise ModelError(f"model: {path} cannot be read: {_line(error)}") from error
-        for name, kind in kinds.items():
-            if kind not in DTYPES and name.endswith(("weight", "bias")):
+            raise ModelError(f"model: {path} cannot be read: {one_line(error)}") from error
+        for name, dtype in dtypes.items():
+            if dtype not in DTYPES and name.endswith(("weight", "bias")):
                 raise ModelError(
-                    f"model: {path}: the weight {name} is of type {kind}, and config.json names no"
+                    f"model: {path}: the weight {name} is of type {dtype}, and config.json names no"
                     " quantization_config that would say what its numbers stand for; give the"
                     " model in float32, float16 or bfloat16"
                 )
@@ -183,8 +184,6 @@ def _require_float_weights(directory: Path) -> None:
 def _on_meta(directory: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model without its numbers, and what transformers reports about loading its weights."""
     from transformers import AutoModelForCausalLM
-
-    from selftrain_assets.models.tokenization import quiet
 
     quiet()
     try:
@@ -197,18 +196,18 @@ def _on_meta(directory: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
         )
     except Exception as error:
         # configurations that contradict themselves raise many unrelated types
-        raise ModelError(f"model: {directory} cannot be loaded: {_line(error)}") from error
+        raise ModelError(f"model: {directory} cannot be loaded: {one_line(error)}") from error
 
 
 def _require_all_weights(directory: Path) -> None:
     """Refuse missing weights: transformers would fill them in at random, with a warning."""
-    _, found = _on_meta(directory)
+    _, report = _on_meta(directory)
     wrong = {
-        "lack": sorted(found["missing_keys"]),
-        "hold, beyond what config.json describes,": sorted(found["unexpected_keys"]),
+        "lack": sorted(report["missing_keys"]),
+        "hold, beyond what config.json describes,": sorted(report["unexpected_keys"]),
         "have another shape than config.json describes:": [
-            f"{name} ({'x'.join(map(str, has))}, not {'x'.join(map(str, wanted))})"
-            for name, has, wanted in sorted(found["mismatched_keys"])
+            f"{name} ({'x'.join(map(str, actual))}, not {'x'.join(map(str, expected))})"
+            for name, actual, expected in sorted(report["mismatched_keys"])
         ],
     }
     if faults := [f"{verb} {_some(names)}" for verb, names in wrong.items() if names]:
@@ -216,14 +215,6 @@ def _require_all_weights(directory: Path) -> None:
             f"model: the weights in {directory} {' and '.join(faults)}; restore its files, or give"
             " another model"
         )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:LONGEST]
-
-
-def _shape(sizes: Sequence[int]) -> str:
-    return "x".join(map(str, sizes))
 
 
 def _some(names: Sequence[str]) -> str:
@@ -263,5 +254,5 @@ def _require_targets(directory: Path, state: FileStates, lora: Lora, setting: st
         inject_adapter_in_model(lora.config(), model, low_cpu_mem_usage=True)
     except Exception as error:  # of peft, for layers that it has no adapter for
         raise UserError(
-            f"{setting}: no adapter can be put on this model: {_line(error)}"
+            f"{setting}: no adapter can be put on this model: {one_line(error)}"
         ) from error

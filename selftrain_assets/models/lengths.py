@@ -22,12 +22,15 @@ def intended_length(model: ModelRef) -> int | None:
 
     `max_new_tokens`, or `max_length`, which counts the prompt too.
     """
+    path = model.directory / "generation_config.json"
     try:
-        said = json.loads((model.directory / "generation_config.json").read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # a model need not bring one
         return None
-    found = said.get("max_new_tokens") or said.get("max_length") if isinstance(said, dict) else None
-    return found if isinstance(found, int) and found > 0 else None
+    if not isinstance(config, dict):
+        return None
+    length = config.get("max_new_tokens") or config.get("max_length")
+    return length if isinstance(length, int) and length > 0 else None
 
 
 def suitable_max_tokens(model: ModelRef) -> int | None:
@@ -43,12 +46,12 @@ def remarks(model: ModelRef, ways: Mapping[str, DrawSettings]) -> list[str]:
 
     `ways` has their settings by the name of their section.
     """
-    found = []
+    warnings = []
     own = marks_of(model)
     for setting, sampling in ways.items():
         intended, marks = intended_length(model), sampling.thinking.marks(own)
         if intended is not None and sampling.max_tokens < FAR_BELOW * intended:
-            found.append(
+            warnings.append(
                 f"{setting}.max_tokens is {sampling.max_tokens}, and the model's own generation"
                 f" config says {intended}: what would be longer is cut off, and not learnt"
             )
@@ -57,9 +60,9 @@ def remarks(model: ModelRef, ways: Mapping[str, DrawSettings]) -> list[str]:
             and sampling.thinking.budget is None
             and sampling.max_tokens < FAR_BELOW * THINKING
         ):
-            found.append(
+            warnings.append(
                 f"{setting}.max_tokens is {sampling.max_tokens}, and the model thinks before it"
                 f" answers ({marks.start.strip()} ...), which takes thousands of tokens: raise it,"
                 f" or end thoughts in time by {setting}.thinking.budget"
             )
-    return found
+    return warnings

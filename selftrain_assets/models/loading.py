@@ -67,14 +67,14 @@ class Policy:
 
         UserError where these weights were trained for other methods.
         """
-        found = self.models.get(method) or self.models.get(None)
-        if found is None:
+        ref = self.models.get(method) or self.models.get(None)
+        if ref is None:
             known = ", ".join(map(str, self.models))
             raise UserError(
                 f"the weights {self.digest[:12]} are of the methods {known}, and none of them is of"
                 f" {method or 'all'}"
             )
-        return found
+        return ref
 
 
 def resolve_model(model: str | ScratchModel) -> ModelRef:

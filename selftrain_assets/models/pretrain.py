@@ -214,10 +214,15 @@ def _greedy_accuracy(
     texts = tokenizer.batch_decode(
         output[:, batch["input_ids"].shape[1] :], skip_special_tokens=True
     )
-    answer = lambda text: text.split(FINAL_ANSWER_MARK)[-1].strip()  # noqa: E731
-    return sum(
-        answer(text) == answer(gold) for text, (_, gold) in zip(texts, pairs, strict=True)
-    ) / len(pairs)
+    right = [
+        _final_answer(text) == _final_answer(solution)
+        for text, (_, solution) in zip(texts, pairs, strict=True)
+    ]
+    return sum(right) / len(right)
+
+
+def _final_answer(text: str) -> str:
+    return text.split(FINAL_ANSWER_MARK)[-1].strip()
 
 
 if __name__ == "__main__":

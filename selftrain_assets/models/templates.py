@@ -27,9 +27,9 @@ def render(
 
     `moment` is the time that the template is told. Raises what the template raises.
     """
-    given = {"strftime_now": moment.strftime, **(arguments or {})}
+    context = {"strftime_now": moment.strftime, **(arguments or {})}
     return tokenizer.apply_chat_template(
-        list(messages), tokenize=False, add_generation_prompt=asks, **given
+        list(messages), tokenize=False, add_generation_prompt=asks, **context
     )
 
 
@@ -63,13 +63,13 @@ def chat_openings(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
     """
     if not tokenizer.chat_template:
         return ()
-    found = []
+    openings = []
     for first in ({"role": "user", "content": "One?"}, {"role": "system", "content": "One?"}):
         behind = [] if first["role"] == "user" else [{"role": "user", "content": "Two?"}]
         with suppress(Exception):  # whatever a template raises: who asks in this chat is told
             before, _, _ = render(tokenizer, [first, *behind]).partition("One?")
-            found.append(_first_token(before, tokenizer) or before)
-    return tuple(dict.fromkeys(filter(None, found)))
+            openings.append(_first_token(before, tokenizer) or before)
+    return tuple(dict.fromkeys(filter(None, openings)))
 
 
 def turn_end(tokenizer: PreTrainedTokenizerBase) -> str | None:
@@ -80,25 +80,25 @@ def turn_end(tokenizer: PreTrainedTokenizerBase) -> str | None:
     """
     if not tokenizer.chat_template:
         return None
-    asked, answered = {"role": "user", "content": "One?"}, {"role": "assistant", "content": "Two."}
+    question, answer = {"role": "user", "content": "One?"}, {"role": "assistant", "content": "Two."}
     try:
-        text = render(tokenizer, [asked, answered], asks=False)
-        tells_apart = render(tokenizer, [asked]) != render(tokenizer, [asked], asks=False)
+        text = render(tokenizer, [question, answer], asks=False)
+        tells_apart = render(tokenizer, [question]) != render(tokenizer, [question], asks=False)
     except Exception:  # whatever a template raises: who asks in this chat is told
         return None
-    _, _, behind = text.rpartition(answered["content"])
-    found = _first_token(behind.lstrip(), tokenizer)
-    if found is None or tells_apart or found == tokenizer.eos_token:
-        return found
+    _, _, behind = text.rpartition(answer["content"])
+    token = _first_token(behind.lstrip(), tokenizer)
+    if token is None or tells_apart or token == tokenizer.eos_token:
+        return token
     # The template opens the next turn even here: a single token may be what opens it.
-    rest = behind.lstrip().removeprefix(found).lstrip()
-    return found if _first_token(rest, tokenizer) else None
+    rest = behind.lstrip().removeprefix(token).lstrip()
+    return token if _first_token(rest, tokenizer) else None
 
 
 def _first_token(text: str, tokenizer: PreTrainedTokenizerBase) -> str | None:
     """The added token that a text begins with."""
     tokens: Iterable[str] = (token.content for token in tokenizer.added_tokens_decoder.values())
-    found = [
+    matches = [
         token for token in (*tokens, tokenizer.eos_token or "") if token and text.startswith(token)
     ]
-    return max(found, key=len, default=None)
+    return max(matches, key=len, default=None)

@@ -32,23 +32,15 @@ def _may_think(ref: ModelRef) -> bool:
 
     Without it no tokenizer need be loaded, which takes seconds.
     """
-    files = (
-        path
-        for pattern in ("*token*.json", "*template*.json", "**/*.jinja")
-        for path in ref.directory.glob(pattern)
-    )
-    texts = [
-        path.read_text(encoding="utf-8", errors="replace")
-        .replace("\\u003c", "<")
-        .replace("\\u003e", ">")
-        for path in files
-    ]
-    starts = [
-        form
-        for marks in TABLE
-        for form in (marks.start.strip(), json.dumps(marks.start.strip())[1:-1])
-    ]
-    return any(start in text for text in texts for start in starts)
+    starts = {marks.start.strip() for marks in TABLE}
+    starts |= {json.dumps(start)[1:-1] for start in starts}
+    for pattern in ("*token*.json", "*template*.json", "**/*.jinja"):
+        for path in ref.directory.glob(pattern):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            text = text.replace("\\u003c", "<").replace("\\u003e", ">")
+            if any(start in text for start in starts):
+                return True
+    return False
 
 
 @lru_cache(maxsize=16)
@@ -101,18 +93,18 @@ def token_at(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], start: i
 
     while left(first) < len(rest):
         first, step = max(0, count - step), 2 * step
-    found = (
+    index = (
         first
         + bisect_right(range(first, count + 1), -len(rest), key=lambda place: -left(place))
         - 1
     )
     # bytes of a character that is begun earlier count for more than the one
-    for place in range(found, max(-1, found - 4), -1):
+    for place in range(index, max(-1, index - 4), -1):
         if decode(tokenizer, tokens[place:]) == rest:
             return place
     # some tokenizers leave out the space before the first word that they decode
     begun = (
-        f" {decode(tokenizer, tokens[found + 1 :])}" == rest
-        and decode(tokenizer, tokens[: found + 1]) == whole[:start]
+        f" {decode(tokenizer, tokens[index + 1 :])}" == rest
+        and decode(tokenizer, tokens[: index + 1]) == whole[:start]
     )
-    return found + 1 if begun else None
+    return index + 1 if begun else None

@@ -43,7 +43,7 @@ def load_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
     except Exception as error:  # damaged files raise many unrelated types
         _config(ref)  # which it reads too, and which says more where it is at fault
         raise ModelError(
-            f"model: {ref.directory} holds no tokenizer that can be loaded: {_said(error)}"
+            f"model: {ref.directory} holds no tokenizer that can be loaded: {one_line(error)}"
         ) from error
     tokenizer.padding_side = "left"
     if tokenizer.eos_token_id is None and (
@@ -124,8 +124,8 @@ def _continued(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     if first.startswith(WORD) or (first.startswith(SPACE) and not text.startswith(" ")):
         for anchor in ANCHORS:
             before, both = (
-                tokenizer(each, add_special_tokens=False).input_ids
-                for each in (anchor, anchor + text)
+                tokenizer(probe, add_special_tokens=False).input_ids
+                for probe in (anchor, anchor + text)
             )
             if before and both[: len(before)] == before and _is_behind(tokenizer, anchor, before):
                 return both[len(before) :]
@@ -214,10 +214,10 @@ def end_tokens(ref: ModelRef) -> list[int]:
     """
     tokenizer, rows = load_tokenizer(ref), embedding_rows(ref)
     turn = turn_end(tokenizer)
-    found = [*_named_ends(ref), tokenizer.eos_token_id, turn and end_id(tokenizer, turn)]
+    candidates = [*_named_ends(ref), tokenizer.eos_token_id, turn and end_id(tokenizer, turn)]
     return [
         id
-        for id in dict.fromkeys(found)
+        for id in dict.fromkeys(candidates)
         if id is not None and id < rows and tokenizer.convert_ids_to_tokens(id)
     ]
 
@@ -272,17 +272,15 @@ def _named_ends(ref: ModelRef) -> list[int]:
         generation = None
     except Exception as error:  # what a file that holds something else makes it raise
         raise ModelError(
-            f"model: generation_config.json of {ref.directory} cannot be used: {_said(error)}"
+            f"model: generation_config.json of {ref.directory} cannot be used: {one_line(error)}"
         ) from error
-    found = [
-        _ids(ref, "generation_config.json", generation),
-        _ids(ref, "config.json", getattr(_config(ref), "eos_token_id", None)),
-    ]
-    return [id for id in dict.fromkeys(id for ids in found for id in ids) if id >= 0]
+    ids = _ids(ref, "generation_config.json", generation)
+    ids += _ids(ref, "config.json", getattr(_config(ref), "eos_token_id", None))
+    return [id for id in dict.fromkeys(ids) if id >= 0]
 
 
 def _ids(ref: ModelRef, file: str, value: Any) -> list[int]:
-    ids = value if isinstance(value, list) else [] if value is None else [value]
+    ids = [] if value is None else [*value] if isinstance(value, list) else [value]
     if wrong := [id for id in ids if type(id) is not int]:
         raise ModelError(
             f"model: {file} of {ref.directory} names the end token {wrong[0]!r}; eos_token_id is"
@@ -347,11 +345,12 @@ def _config(ref: ModelRef) -> PreTrainedConfig:
         return AutoConfig.from_pretrained(ref.directory, trust_remote_code=False).get_text_config()
     except Exception as error:  # values of other types than a model's have many of their own
         raise ModelError(
-            f"model: config.json of {ref.directory} cannot be used: {_said(error)}"
+            f"model: config.json of {ref.directory} cannot be used: {one_line(error)}"
         ) from error
 
 
-def _said(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What an error says, on one line and not too long for a sentence."""
     return " ".join(str(error).split())[:200]
 
 
@@ -367,10 +366,8 @@ def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
         if backend is not None
         else sorted(tokenizer.get_vocab().items())
     )
-    if isinstance(content, dict):
-        content = {
-            name: value for name, value in content.items() if name not in ("padding", "truncation")
-        }
+    if isinstance(content, dict):  # what depends on the batch is no part of it
+        content = {k: v for k, v in content.items() if k not in ("padding", "truncation")}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
 
 

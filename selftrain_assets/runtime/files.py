@@ -114,8 +114,8 @@ def _refusal(error: Exception) -> str | None:
     Writers in other languages have errors of their own: that of safetensors contains the system's
     error number, that of torch only that fewer bytes were written than expected.
     """
-    found = None if isinstance(error, OSError) else _SAFETENSORS.search(str(error))
-    number = error.errno if isinstance(error, OSError) else int(found[1]) if found else None
+    match = None if isinstance(error, OSError) else _SAFETENSORS.search(str(error))
+    number = error.errno if isinstance(error, OSError) else int(match[1]) if match else None
     if number in NO_ROOM:
         return os.strerror(number).lower()
     return (

@@ -21,7 +21,6 @@ from selftrain_assets.tasks.rows import Row
 
 # what the hub's copy puts around a question
 AS_ASKED = re.compile(r"\AQ:\s*|\n\s*choice:[^\n]*|\s*\nA:\s*\Z")
-CHOICE = {"verifier": {"type": "choice"}}
 HARD = (
     "boolean_expressions",
     "causal_judgement",
@@ -72,7 +71,7 @@ class _BigBench(Published):
                 )
             )
         if scores is None:
-            answer = _one(row).text("target", "targets").strip()
+            answer = _target(row).strip()
         elif not isinstance(scores, Mapping) or [*scores.values()].count(1) != 1:
             raise row.fault("one option, and no more, must have the score 1")
         else:
@@ -83,13 +82,13 @@ class _BigBench(Published):
         return Problem(self.id(row), question, answer, group=row.source or self.type)
 
 
-def _one(row: Row) -> Row:
-    """With the target itself where it is the only one of a list."""
-    lists = {name: row.values.get(name) for name in ("target", "targets")}
-    listed = {
-        name: each[0] for name, each in lists.items() if isinstance(each, list) and len(each) == 1
-    }
-    return replace(row, values={**row.values, **listed})
+def _target(row: Row) -> str:
+    """The text of the target, which may be the only one of a list."""
+    name = "targets" if row.values.get("target") is None else "target"
+    match row.values.get(name):
+        case [target]:
+            row = replace(row, values={name: target})
+    return row.text("target", "targets")
 
 
 class Bbh(_BigBench):
@@ -116,7 +115,7 @@ class Bbh(_BigBench):
             "hint_template": "Q: {question}\nThe answer is {answer}. Say why, and end with it.\nA:",
         },
         "sampling": {"max_tokens": 512, "stop": ["\nQ:"]},
-        **CHOICE,
+        "verifier": {"type": "choice"},
     }
     splits: ClassVar[Mapping[str, Split]] = {"test": "test"}
     subtasks: tuple[str, ...] = Field(
@@ -153,10 +152,9 @@ class DateUnderstanding(_BigBenchTask):
         download="date_understanding/*, or task.json of the original repository,",
         splits={"train": 296, "validation": 73},
     )
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **questions_and_answers("date_understanding", 160),
-        **CHOICE,
-    }
+    defaults: ClassVar[Mapping[str, Any]] = questions_and_answers(
+        "date_understanding", 160, "choice"
+    )
 
 
 class LogicalDeduction(_BigBenchTask):
@@ -174,7 +172,6 @@ class LogicalDeduction(_BigBenchTask):
         download="logical_deduction/*, or the task.json files of the original repository,",
         splits={"train": 1200, "validation": 300},
     )
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **questions_and_answers("logical_deduction", 256),
-        **CHOICE,
-    }
+    defaults: ClassVar[Mapping[str, Any]] = questions_and_answers(
+        "logical_deduction", 256, "choice"
+    )

@@ -18,15 +18,9 @@ OPTION = re.compile(r"(?:^|,)[\s'\"]*([a-e])\s*\)\s*")
 
 def with_options(question: str, options: Iterable[str]) -> str:
     """The question with its options as (A), (B), ... below it."""
-    return "\n".join(
-        [
-            question.strip(),
-            *(
-                f"({letter}) {option.strip()}"
-                for letter, option in zip(LETTERS, options, strict=False)
-            ),
-        ]
-    )
+    labelled = zip(LETTERS, options, strict=False)
+    lines = [f"({letter}) {option.strip()}" for letter, option in labelled]
+    return "\n".join([question.strip(), *lines])
 
 
 class MathQa(Published):
@@ -46,15 +40,12 @@ class MathQa(Published):
         splits={"train": 29837, "validation": 4475, "test": 2985},
         solutions=True,
     )
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **questions_and_answers("mathqa", 256),
-        "verifier": {"type": "choice"},
-    }
+    defaults: ClassVar[Mapping[str, Any]] = questions_and_answers("mathqa", 256, "choice")
     beside: ClassVar[tuple[str, ...]] = ("challenge_test.json",)
 
     def problem(self, row: Row) -> Problem:
-        _, *found = OPTION.split(row.text("options").strip("[]'\" "))
-        letters, options = found[::2], [option.strip("'\" ") for option in found[1::2]]
+        _, *parts = OPTION.split(row.text("options").strip("[]'\" "))
+        letters, options = parts[::2], [option.strip("'\" ") for option in parts[1::2]]
         correct = row.text("correct").strip().lower()
         if correct not in letters:
             raise row.fault(
@@ -69,7 +60,7 @@ class MathQa(Published):
             self.id(row),
             question,
             f"({letter})",
-            group=str(row.values.get("category") or ""),
+            group=row.optional("category"),
             solution=solution,
         )
 
@@ -89,19 +80,16 @@ class CommonsenseQa(Published):
         download="train_rand_split.jsonl and dev_rand_split.jsonl, or its Parquet files,",
         splits={"train": 9741, "validation": 1221},
     )
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **questions_and_answers("commonsense_qa", 160),
-        "verifier": {"type": "choice"},
-    }
+    defaults: ClassVar[Mapping[str, Any]] = questions_and_answers("commonsense_qa", 160, "choice")
     splits: ClassVar[Mapping[str, Split]] = {"train": "train", "validation": "test"}
 
     def problem(self, row: Row) -> Problem:
-        asked = row.values.get("question")
+        question = row.values.get("question")
         # as published: the question, its concept and the choices in one object
-        if isinstance(asked, Mapping):
+        if isinstance(question, Mapping):
             row = Row(
                 row.where,
-                {**row.values, **asked, "question": asked.get("stem")},
+                {**row.values, **question, "question": question.get("stem")},
                 row.split,
                 row.source,
                 row.number,
@@ -122,12 +110,11 @@ class CommonsenseQa(Published):
                 f" {', '.join(choices['label'])}"
             )
         answer = f"({LETTERS[choices['label'].index(key)]})"
-        concept = str(row.values.get("question_concept") or "")
         return Problem(
-            f"commonsense_qa-{row.text('id')}",
+            self.id(row, row.text("id")),
             with_options(row.text("question"), choices["text"]),
             answer,
-            group=concept,
+            group=row.optional("question_concept"),
         )
 
 
@@ -147,10 +134,7 @@ class StrategyQa(Published):
         splits={"train": 1603, "test": 687},
         solutions=True,
     )
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **questions_and_answers("strategy_qa", 160),
-        "verifier": {"type": "choice"},
-    }
+    defaults: ClassVar[Mapping[str, Any]] = questions_and_answers("strategy_qa", 160, "choice")
 
     beside: ClassVar[tuple[str, ...]] = ("generated/*", "*_paragraphs.json", "*_filtered.json")
 
@@ -167,9 +151,8 @@ class StrategyQa(Published):
         facts = row.values.get("facts") or ""
         facts = " ".join(facts) if isinstance(facts, list) else str(facts).strip()
         solution = f"{facts} The answer is {word}." if facts else None
-        id = row.values.get("qid")
         return Problem(
-            self.id(row) if id is None else f"strategy_qa-{id}",
+            self.id(row, row.values.get("qid")),
             row.text("question", "input").strip(),
             word,
             solution=solution,

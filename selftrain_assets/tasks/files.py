@@ -15,12 +15,12 @@ from pydantic import Field
 from selftrain_assets.domain.attempts import Script
 from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.program_tests import read_tests
-from selftrain_assets.domain.seeds import derive_seed
 from selftrain_assets.domain.text import first_equal
 from selftrain_assets.domain.types import OwnSplit, Problem, Split
 from selftrain_assets.tasks.loaded import Loaded, apart, once_each
 from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.readers import floats, rows_in, value_of, written
+from selftrain_assets.tasks.splits import hashed_split
 
 FIELDS = ("id", "question", "answer", "split", "solution", "group")
 TEST_FIELDS = ("tests", "entry", "context", "checker", "time_limit", "memory_limit")
@@ -109,9 +109,12 @@ class ProblemFile(Task):
             raise UserError(f"{path}: holds no problem")
         loaded = self._distinct([(where, _problem(where, row)) for where, row in rows])
         if not any(row.get("split") for _, row in rows):
-            loaded = replace(
-                loaded, problems=[self._assign(problem) for problem in loaded.problems]
-            )
+            shares = self.test_share, self.validation_share
+            problems = [
+                replace(problem, split=hashed_split(self.seed, problem.id, *shares))
+                for problem in loaded.problems
+            ]
+            loaded = replace(loaded, problems=problems)
         return apart(loaded) if self.duplicates == "drop" else loaded
 
     def _renamed(self, where: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -140,17 +143,6 @@ class ProblemFile(Task):
             if place != first:
                 raise _again(*located[place], *located[first])
         return Loaded(problems)
-
-    def _assign(self, problem: Problem) -> Problem:
-        place = derive_seed(self.seed, "split", problem.id) / 2**63
-        split: Split = (
-            "test"
-            if place < self.test_share
-            else "validation"
-            if place < self.test_share + self.validation_share
-            else "train"
-        )
-        return replace(problem, split=split)
 
 
 def _again(where: str, problem: Problem, before: str, first: Problem) -> UserError:
@@ -214,28 +206,28 @@ def _solutions(where: str, value: Any) -> dict[str, str] | None:
 
     Parquet gives every row all methods, with null for those that it lacks.
     """
-    given = _decoded(value)
-    if isinstance(given, dict):
-        given = {method: text for method, text in given.items() if text is not None}
-    if not given:
+    by_method = _decoded(value)
+    if isinstance(by_method, dict):
+        by_method = {method: text for method, text in by_method.items() if text is not None}
+    if not by_method:
         return None
-    if not isinstance(given, dict) or not all(
-        isinstance(text, str) and text.strip() for text in given.values()
+    if not isinstance(by_method, dict) or not all(
+        isinstance(text, str) and text.strip() for text in by_method.values()
     ):
         raise UserError(
             f'{where}: the field "solutions" must hold a text for each method: {{"text": "...",'
             ' "code": "..."}'
         )
-    return dict(sorted(given.items()))
+    return dict(sorted(by_method.items()))
 
 
 def _tests(where: str, row: dict[str, Any]) -> str | None:
     """Canonical text of a problem's tests."""
     own = {name: floats(row.get(name)) for name in ("checker", "time_limit", "memory_limit")}
     if row.get("tests") is None:
-        if given := [name for name, value in own.items() if value is not None]:
+        if fields := [name for name, value in own.items() if value is not None]:
             raise UserError(
-                f'{where}: the field "{given[0]}" is for programs, and there are no "tests"'
+                f'{where}: the field "{fields[0]}" is for programs, and there are no "tests"'
             )
         return None
     try:

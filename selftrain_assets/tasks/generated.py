@@ -79,8 +79,13 @@ class Generated(Task):
         UserError where a group has too few.
         """
         used: set[str] = set()
-        held_out = {"validation": self.validation, "test": self.test, "transfer": self.transfer}
-        sizes: dict[OwnSplit, int] = {**held_out, "human": self.human, "train": self.train}  # type: ignore[dict-item]
+        sizes: dict[OwnSplit, int] = {
+            "validation": self.validation,
+            "test": self.test,
+            "transfer": self.transfer,
+            "human": self.human,
+            "train": self.train,
+        }
         return [
             problem for split, size in sizes.items() for problem in self._split(split, size, used)
         ]

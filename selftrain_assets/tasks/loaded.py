@@ -8,7 +8,7 @@ held-out one inside another text in domain/contamination.py: the rules of the ch
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -48,11 +48,8 @@ def once_each(problems: Sequence[Problem], statements: Sequence[str] | None = No
     kept: set[int] = set()
     contradictions = []
     for copies in _groups([p.question for p in problems]):
-        best = [
-            i
-            for i in copies
-            if problems[i].split == _first_kept(problems[each].split for each in copies)
-        ]
+        split = _first_kept(problems[i].split for i in copies)
+        best = [i for i in copies if problems[i].split == split]
         if len({_answer(problems[i]) for i in best}) == 1:
             kept.add(best[0])
         if len({_answer(problems[i]) for i in copies}) > 1:
@@ -61,14 +58,11 @@ def once_each(problems: Sequence[Problem], statements: Sequence[str] | None = No
         split = _first_kept(problems[i].split for i in copies if i in kept)
         kept -= {i for i in copies if problems[i].split != split}
     ids = {problems[i].id for i in kept}
-    duplicates: dict[str, int] = {}
-    for place, problem in enumerate(problems):
-        if place not in kept:
-            duplicates[problem.split] = duplicates.get(problem.split, 0) + 1
+    dropped = [problem for place, problem in enumerate(problems) if place not in kept]
     many = _several(len(contradictions), "question occurs", "questions occur")
     return Loaded(
         [problem for place, problem in enumerate(problems) if place in kept],
-        duplicates,
+        Counter(problem.split for problem in dropped),
         tuple(tuple(p.id for p in copies) for copies in contradictions),
         (
             (f"{many} with different answers: {_named(contradictions, ids)}",)
@@ -84,18 +78,18 @@ def apart(loaded: Loaded) -> Loaded:
     It may stand in their question or in their solution.
     """
     held_out = Questions(p for p in loaded.problems if p.split in HELD_OUT)
-    kept, told = [], []
+    kept, leaks = [], []
     for p in loaded.problems:
         texts = [] if p.split in HELD_OUT else [p.question, *([p.solution] if p.solution else [])]
         if leak := next((leak for text in texts if (leak := held_out.within(text))), None):
-            told.append(f"{p.id} (that of {leak.held_out})")
+            leaks.append(f"{p.id} (that of {leak.held_out})")
         else:
             kept.append(p)
-    if not told:
+    if not leaks:
         return loaded
     remark = (
-        f"{_several(len(told), 'problem', 'problems')} to learn from left out, with a whole"
-        f" held-out question inside: {_list(told)}"
+        f"{_several(len(leaks), 'problem', 'problems')} to learn from left out, with a whole"
+        f" held-out question inside: {_list(leaks)}"
     )
     return Loaded(kept, loaded.duplicates, loaded.contradictions, (*loaded.remarks, remark))
 

@@ -30,8 +30,14 @@ Subject = Literal[
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 
 
-def questions_and_answers(examples: str, max_tokens: int) -> dict[str, Any]:
-    """Defaults of a set whose prompts are `Question:` and `Answer:` behind worked examples."""
+def questions_and_answers(examples: str, max_tokens: int, verifier: str) -> dict[str, Any]:
+    """Defaults of a set whose prompts are `Question:` and `Answer:` behind worked examples.
+
+    Args:
+        examples: The file of worked examples (tasks/prompts).
+        max_tokens: Length of a completion, at most.
+        verifier: Type of the verifier.
+    """
     return {
         "prompt": {
             "template": "Question: {question}\nAnswer:",
@@ -39,6 +45,7 @@ def questions_and_answers(examples: str, max_tokens: int) -> dict[str, Any]:
             "examples": examples,
         },
         "sampling": {"max_tokens": max_tokens, "stop": ["\nQuestion:", "\n\n\n"]},
+        "verifier": {"type": verifier},
     }
 
 
@@ -58,10 +65,7 @@ class Gsm8k(Published):
         splits={"train": 7473, "test": 1319},
         solutions=True,
     )
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **questions_and_answers("gsm8k", 320),
-        "verifier": {"type": "numeric"},
-    }
+    defaults: ClassVar[Mapping[str, Any]] = questions_and_answers("gsm8k", 320, "numeric")
     beside: ClassVar[tuple[str, ...]] = ("example_model_solutions.jsonl", "*_socratic.jsonl")
 
     def problem(self, row: Row) -> Problem:
@@ -140,10 +144,7 @@ class Svamp(Published):
         download="its data, or SVAMP.json of the original repository,",
         splits={"train": 700, "test": 300},
     )
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **questions_and_answers("word_problems", 160),
-        "verifier": {"type": "numeric"},
-    }
+    defaults: ClassVar[Mapping[str, Any]] = questions_and_answers("word_problems", 160, "numeric")
     beside: ClassVar[tuple[str, ...]] = ("data/*", "data/*/*", "data/*/*/*")
 
     def problem(self, row: Row) -> Problem:
@@ -153,10 +154,10 @@ class Svamp(Published):
             f" {row.text('Question').strip()}"
         )
         return Problem(
-            f"svamp-{row.text('ID')}",
+            self.id(row, row.text("ID")),
             question,
             row.text("Answer"),
-            group=str(row.values.get("Type") or ""),
+            group=row.optional("Type"),
         )
 
 
@@ -176,19 +177,14 @@ class Mawps(Published):
         download="data/*.parquet",
         splits={"train": 1089, "validation": 1040, "test": 520},
     )
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **questions_and_answers("word_problems", 160),
-        "verifier": {"type": "numeric"},
-    }
+    defaults: ClassVar[Mapping[str, Any]] = questions_and_answers("word_problems", 160, "numeric")
 
     def problem(self, row: Row) -> Problem:
         question = row.text("question", "sQuestion", "Question").strip()
         if isinstance(row.values.get("Numbers"), str):
             question = self._with_numbers(row, question)
         id = row.values.get("id") or row.values.get("iIndex")
-        return Problem(
-            self.id(row) if id is None else f"mawps-{id}", question, _plain(self._answer(row))
-        )
+        return Problem(self.id(row, id), question, _plain(self._answer(row)))
 
     def _answer(self, row: Row) -> str:
         if row.values.get("lSolutions") is None:
@@ -204,13 +200,13 @@ class Mawps(Published):
         return answer
 
     def _with_numbers(self, row: Row, question: str) -> str:
-        numbers = [_plain(each) for each in row.text("Numbers").split()]
-        for found in PLACEHOLDER.finditer(question):
-            if int(found[1]) >= len(numbers):
+        numbers = [_plain(text) for text in row.text("Numbers").split()]
+        for match in PLACEHOLDER.finditer(question):
+            if int(match[1]) >= len(numbers):
                 raise row.fault(
-                    f'the question names {found[0]}, and the field "Numbers" holds {len(numbers)}'
+                    f'the question names {match[0]}, and the field "Numbers" holds {len(numbers)}'
                 )
-        return PLACEHOLDER.sub(lambda found: numbers[int(found[1])], question)
+        return PLACEHOLDER.sub(lambda match: numbers[int(match[1])], question)
 
 
 def _plain(text: str) -> str:

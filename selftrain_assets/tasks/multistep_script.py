@@ -42,16 +42,16 @@ class Step(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Step | None:
-        found = STEP.fullmatch(text)
-        if found is None:
+        match = STEP.fullmatch(text)
+        if match is None:
             return None
         return cls(
-            _integer(found[2]),
-            found[3],
-            _integer(found[4]),
-            _integer(found[6]),
-            found["operation"],
-            found["result"],
+            _integer(match[2]),
+            match[3],
+            _integer(match[4]),
+            _integer(match[6]),
+            match["operation"],
+            match["result"],
         )
 
     def does(self, operation: Operation) -> bool:
@@ -84,15 +84,16 @@ class MultistepScript:
             raise ValueError(f"step {wrong.step} is not correct: {wrong.reason}")
         left = [*operations(tree)]
         answer = left[-1].result() if left else tree
-        return Attempt((*steps, *(f"{each} = {each.result()}" for each in left)), str(answer))
+        rest = [f"{operation} = {operation.result()}" for operation in left]
+        return Attempt((*steps, *rest), str(answer))
 
 
 def _reduced(expression: str, steps: tuple[str, ...]) -> tuple[Tree, Feedback | None]:
     """What the steps leave of an expression, and the first error in them."""
     trees: tuple[Tree, ...] = (_parsed(expression),)
     for number, text in enumerate(steps, 1):
-        step, options = Step.read(text), [each for tree in trees for each in ready(tree)]
-        right = [each for each in options if step and step.does(each)]
+        step, options = Step.read(text), [operation for tree in trees for operation in ready(tree)]
+        right = [operation for operation in options if step and step.does(operation)]
         if step is None or not right:
             return trees[0], _wrong_operation(number, text, step, options)
         if step.value != (value := right[0].result().number):
@@ -111,9 +112,9 @@ def _after(trees: Iterable[Tree], done: Iterable[Operation]) -> tuple[Tree, ...]
     return tuple(
         dict.fromkeys(
             after
-            for each in dict.fromkeys(done)
+            for operation in dict.fromkeys(done)
             for tree in trees
-            for after in reductions(tree, each)
+            for after in reductions(tree, operation)
         )
     )
 
@@ -136,8 +137,8 @@ def _wrong_operation(
 def _final(number: int, text: str, tree: Tree) -> Feedback:
     if isinstance(tree, Operation):
         return Feedback(number, text, f"{next(ready(tree))} is still to be done", "final")
-    found = ANSWER.fullmatch(text)
-    if found and _integer(found[1]) == tree.number:
+    match = ANSWER.fullmatch(text)
+    if match and _integer(match[1]) == tree.number:
         return Feedback(None)
     return Feedback(number, text, f"the last result is {tree}", "final")
 

@@ -28,24 +28,13 @@ NEXT_DEFINITION = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(")
 
 
 LIVECODEBENCH_MODULES = (
-    *(
-        "string",
-        "re",
-        "datetime",
-        "collections",
-        "heapq",
-        "bisect",
-        "copy",
-        "math",
-        "random",
-        "statistics",
-    ),
-    *("itertools", "functools", "operator", "io", "sys", "json"),
+    "string re datetime collections heapq bisect copy math random statistics"
+    " itertools functools operator io sys json"
 )
 LIVECODEBENCH_PRELUDE = "".join(
     [
-        *(f"from {name} import *\n" for name in (*LIVECODEBENCH_MODULES, "builtins", "typing")),
-        *(f"import {name}\n" for name in LIVECODEBENCH_MODULES),
+        *(f"from {name} import *\n" for name in f"{LIVECODEBENCH_MODULES} builtins typing".split()),
+        *(f"import {name}\n" for name in LIVECODEBENCH_MODULES.split()),
         "sys.setrecursionlimit(50000)\n",
     ]
 )
@@ -86,6 +75,16 @@ def _tests(row: Row, tests: Any, entry: str = "", context: str = "", as_apps: bo
         return read_tests(tests, entry, context, as_apps=as_apps).to_json()
     except ValueError as error:
         raise row.fault(f"tests: {error}") from error
+
+
+def _started(question: str, starter: str) -> str:
+    """A question with the code that an answer starts from."""
+    return question.strip() + (f"\n\nStart from:\n{starter}" if starter else "")
+
+
+def _entry(name: str, starter: str) -> str:
+    """What tests call: a function, or the method of that name where the code has a class."""
+    return f"Solution.{name}" if name and "class Solution" in starter else name
 
 
 class HumanEval(Published):
@@ -171,26 +170,19 @@ class Mbpp(Published):
         number = row.values.get("task_id")
         if not isinstance(number, int):
             raise row.fault('the field "task_id" must be a number')
-        return (
-            "prompt"
-            if number <= 10
-            else "test"
-            if number <= 510
-            else "validation"
-            if number <= 600
-            else "train"
-        )
+        split_ends = {"prompt": 10, "test": 510, "validation": 600}
+        return next((split for split, end in split_ends.items() if number <= end), "train")
 
     def problem(self, row: Row) -> Problem:
         tests = row.list("test_list")
-        shown = "\n".join(map(str, tests))
+        listing = "\n".join(map(str, tests))
         question = (
-            f"{row.text('text', 'prompt').strip()} Your code should pass these tests:\n{shown}"
+            f"{row.text('text', 'prompt').strip()} Your code should pass these tests:\n{listing}"
         )
-        context = str(row.values.get("test_setup_code") or "")
+        context = row.optional("test_setup_code")
         solution = f"```python\n{row.text('code').replace(chr(13), '').strip()}\n```"
         return Problem(
-            f"mbpp-{row.text('task_id')}",
+            self.id(row, row.text("task_id")),
             question,
             "",
             solution=solution,
@@ -243,27 +235,26 @@ class Apps(Published):
 
     def problem(self, row: Row) -> Problem | None:
         with long_integers():
-            given = row.json("input_output") or {}
-        if not isinstance(given, dict):
+            spec = row.json("input_output") or {}
+        if not isinstance(spec, dict):
             raise row.fault(
                 'the field "input_output" must be an object with inputs and outputs, not'
-                f" {type(given).__name__}"
+                f" {type(spec).__name__}"
             )
-        if not given.get("inputs"):
+        if not spec.get("inputs"):
             return None
-        starter, entry = str(row.values.get("starter_code") or ""), given.get("fn_name") or ""
-        if "class Solution" in starter and entry:
-            entry = f"Solution.{entry}"
-        question = row.text("question").strip() + (
-            f"\n\nStart from:\n{starter.strip()}" if starter.strip() else ""
-        )
+        starter = row.optional("starter_code").strip()
+        entry = _entry(spec.get("fn_name") or "", starter)
+        question = _started(row.text("question"), starter)
         solutions = row.json("solutions") or []
-        if not isinstance(solutions, list) or not all(isinstance(each, str) for each in solutions):
+        if not isinstance(solutions, list) or not all(
+            isinstance(program, str) for program in solutions
+        ):
             raise row.fault('the field "solutions" must be a list of programs')
         solution = f"```python\n{solutions[0].strip()}\n```" if solutions else None
         id = row.values.get("problem_id", row.values.get("id"))
-        id = self.id(row) if id is None else f"apps-{row.split or 'all'}-{id}"
-        pairs = list(zip(given["inputs"], given.get("outputs") or (), strict=False))
+        id = self.id(row, None if id is None else f"{row.split or 'all'}-{id}")
+        pairs = list(zip(spec["inputs"], spec.get("outputs") or (), strict=False))
         tests: list[dict[str, Any]]
         if entry:
             tests = [
@@ -271,11 +262,11 @@ class Apps(Published):
                 for args, expected in pairs
             ]
         else:
-            texts = [(_printed(given), _printed(printed)) for given, printed in pairs]
+            texts = [(_printed(stdin), _printed(stdout)) for stdin, stdout in pairs]
             tests = (
                 []
                 if any(None in pair for pair in texts)
-                else [{"input": given, "output": printed} for given, printed in texts]
+                else [{"input": stdin, "output": stdout} for stdin, stdout in texts]
             )
         if not tests:
             return None
@@ -284,7 +275,7 @@ class Apps(Published):
             id,
             question,
             "",
-            group=str(row.values.get("difficulty") or ""),
+            group=row.optional("difficulty"),
             solution=solution,
             tests=encoded,
         )
@@ -313,12 +304,10 @@ class LiveCodeBench(Published):
 
     def problem(self, row: Row) -> Problem:
         cases = [*(row.json("public_test_cases") or ()), *_decoded(row, "private_test_cases")]
-        starter = str(row.values.get("starter_code") or "").strip()
+        starter = row.optional("starter_code").strip()
         metadata = row.json("metadata") or {}
-        question = row.text("question_content").strip() + (
-            f"\n\nStart from:\n{starter}" if starter else ""
-        )
-        name = str(metadata.get("func_name") or "")
+        question = _started(row.text("question_content"), starter)
+        entry = _entry(str(metadata.get("func_name") or ""), starter)
         try:
             if functional := any(case.get("testtype") == "functional" for case in cases):
                 with long_integers():
@@ -332,15 +321,14 @@ class LiveCodeBench(Published):
             raise row.fault(
                 f"a test case needs input, output and testtype ({type(error).__name__}: {error})"
             ) from error
-        if functional and not name:
+        if functional and not entry:
             raise row.fault('the field "metadata" names no func_name, and the tests are calls')
-        entry = f"Solution.{name}" if "class Solution" in starter else name
         encoded = _tests(row, tests, entry if functional else "")
         return Problem(
             row.text("question_id"),
             question,
             "",
-            group=str(row.values.get("difficulty") or ""),
+            group=row.optional("difficulty"),
             tests=encoded,
         )
 
@@ -358,10 +346,9 @@ def _decoded(row: Row, name: str) -> list[Any]:
     if not isinstance(value, str) or value.lstrip().startswith("["):
         return row.json(name) or []
     try:
-        text = _TextAlone(
-            io.BytesIO(zlib.decompress(base64.b64decode(value, validate=True)))
-        ).load()
-        return json.loads(text)
+        packed = zlib.decompress(base64.b64decode(value, validate=True))
+        cases: list[Any] = json.loads(_TextAlone(io.BytesIO(packed)).load())
+        return cases
     except (
         binascii.Error,
         zlib.error,

@@ -21,7 +21,7 @@ class Card:
     be read.
     """
 
-    what: str
+    summary: str
     licence: str
     hub: str = ""
     configs: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,6 +19,7 @@ from selftrain_assets.tasks.loaded import Loaded, apart, once_each
 from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.readers import without_nan
 from selftrain_assets.tasks.rows import Row, files_below, rows_below
+from selftrain_assets.tasks.splits import hashed_split
 
 
 class Published(Task):
@@ -129,14 +130,14 @@ class Published(Task):
     def read(self) -> Loaded:
         """The same with the solutions of all problems, and what was left out."""
         others: Counter[str] = Counter()
-        found = []
+        pairs = []
         for row in self.rows():
             split = self.published_split(row)
             if split is not None and split not in self.splits:
                 others[split] += 1
             elif (problem := self.problem(row)) is not None:
-                found.append((problem, split))
-        if not found:
+                pairs.append((problem, split))
+        if not pairs:
             only = "".join(
                 f"; its {count} rows are of the split {split}, which is not used"
                 for split, count in others.items()
@@ -144,12 +145,13 @@ class Published(Task):
             raise UserError(
                 f"task {self.type}: {self.path or self.card.hub} holds no problem{only}"
             )
-        if again := _repeated(problem.id for problem, _ in found):
+        [(id, count)] = Counter(problem.id for problem, _ in pairs).most_common(1)
+        if count > 1:
             raise UserError(
-                f'task {self.type}: the id "{again}" occurs twice in {self.path or self.card.hub};'
+                f'task {self.type}: the id "{id}" occurs twice in {self.path or self.card.hub};'
                 " is a file in it twice?"
             )
-        problems = self._split(found)
+        problems = self._split(pairs)
         statements = (
             None
             if type(self).statement is Published.statement
@@ -202,26 +204,20 @@ class Published(Task):
     def _hub_rows(self) -> Iterator[Row]:
         import datasets
 
-        at = (
-            f"hf://datasets/{self.card.hub}@{self.revision}"
-            if self.revision
-            else f"hf://datasets/{self.card.hub}"
-        )
-        files = {split: f"{at}/{name}" for split, name in self.card.files.items()}
-        source = (
-            {"path": "json", "data_files": files}
-            if files
-            else {"path": self.card.hub, "revision": self.revision}
-        )
+        source: dict[str, Any] = {"path": self.card.hub, "revision": self.revision}
+        if self.card.files:
+            folder = f"hf://datasets/{self.card.hub}{f'@{self.revision}' if self.revision else ''}"
+            files = {split: f"{folder}/{name}" for split, name in self.card.files.items()}
+            source = {"path": "json", "data_files": files}
         for config in self.configs() or (None,):
             try:
-                found = datasets.load_dataset(**source, name=config)
+                dataset = datasets.load_dataset(**source, name=config)
             except (OSError, ValueError, RuntimeError) as error:
                 kind = InfraError if isinstance(error, ConnectionError) else UserError
                 raise kind(
                     f"task {self.type}: {str(error).splitlines()[0]}; {self._advice()}"
                 ) from error
-            for split, rows in found.items():
+            for split, rows in dataset.items():
                 for number, values in enumerate(rows, 1):
                     yield Row(
                         f"{self.card.hub} {config or ''} {split}, row {number}",
@@ -232,24 +228,23 @@ class Published(Task):
                     )
 
     def _advice(self) -> str:
-        what = self.card.download or "its files"
+        content = self.card.download or "its files"
         return (
-            f"download {what} from https://huggingface.co/datasets/{self.card.hub}, and set"
+            f"download {content} from https://huggingface.co/datasets/{self.card.hub}, and set"
             " task.path to the file or folder"
         )
 
-    def id(self, row: Row) -> str:
-        """An id for a row that is published without one."""
-        return "-".join(
-            part
-            for part in (self.type, row.source, self.published_split(row), f"{row.number:05d}")
-            if part
-        )
+    def id(self, row: Row, published: object = None) -> str:
+        """The row's id: the published one behind the name of the set, or else its place in it."""
+        if published is not None:
+            return f"{self.type}-{published}"
+        parts = (self.type, row.source, self.published_split(row), f"{row.number:05d}")
+        return "-".join(filter(None, parts))
 
-    def _split(self, found: Sequence[tuple[Problem, str | None]]) -> list[Problem]:
+    def _split(self, located: Sequence[tuple[Problem, str | None]]) -> list[Problem]:
         """With the split of each."""
         splits: list[Split | None] = [
-            None if name is None else self.splits[name] for _, name in found
+            None if name is None else self.splits[name] for _, name in located
         ]
         learnt = "train" in splits or (None in splits and "train" in self.splits.values())
         if self.train_share and learnt:
@@ -263,23 +258,17 @@ class Published(Task):
             else self.test_share
         )
         validation = 0.0 if "validation" in splits else self.validation_share
-        statements = [" ".join(self.statement(problem).split()) for problem, _ in found]
+        statements = [" ".join(self.statement(problem).split()) for problem, _ in located]
         copies: dict[int, list[str]] = defaultdict(list)
         firsts = first_equal(statements)
         for first, statement in zip(firsts, statements, strict=True):
             copies[first].append(statement)
         taken = []
-        for (problem, _), split, first in zip(found, splits, firsts, strict=True):
+        for (problem, _), split, first in zip(located, splits, firsts, strict=True):
             if split in (movable, None):
                 # copies of a question go the same way
-                place = derive_seed(self.seed, "split", min(copies[first])) / 2**63
-                split = (
-                    "test"
-                    if place < held
-                    else "validation"
-                    if place < held + validation * (1 - held)
-                    else "train"
-                )
+                first_copy = min(copies[first])
+                split = hashed_split(self.seed, first_copy, held, validation * (1 - held))
             taken.append(replace(problem, split=split))
         return taken
 
@@ -308,12 +297,12 @@ class Published(Task):
         }
         return [p for p in problems if p.id in kept]
 
-    def _some(self, problems: list[Problem], wanted: int | None) -> list[Problem]:
+    def _some(self, problems: list[Problem], limit: int | None) -> list[Problem]:
         """More of them when more are wanted, never others."""
         return (
             problems
-            if wanted is None
-            else sorted(problems, key=lambda p: derive_seed(self.seed, "choice", p.id))[:wanted]
+            if limit is None
+            else sorted(problems, key=lambda p: derive_seed(self.seed, "choice", p.id))[:limit]
         )
 
 
@@ -321,8 +310,3 @@ _STAYS_TEST = (
     "train_share: {} is published with a training split, and what it has for testing is not"
     " trained on"
 )
-
-
-def _repeated(ids: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    return next((id for id in ids if id in seen or seen.add(id)), None)  # type: ignore[func-returns-value]

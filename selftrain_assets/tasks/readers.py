@@ -112,9 +112,9 @@ def written(value: Any) -> str:
 def floats(value: Any) -> Any:
     """The same with a float for every Decimal, which is what JSON's numbers are read as here."""
     if isinstance(value, Mapping):
-        return {name: floats(each) for name, each in value.items()}
+        return {name: floats(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [floats(each) for each in value]
+        return [floats(item) for item in value]
     return float(value) if isinstance(value, Decimal) else value
 
 
@@ -139,9 +139,9 @@ def content(path: Path) -> bytes:
             raise UserError(f"{path}: not a readable gzip file ({error}); is it torn?") from error
     if raw.startswith(b"PAR1") and ".parquet" not in path.suffixes:
         raise UserError(f"{path} is a Parquet file: let its name end in .parquet")
-    for magic, said in MAGIC.items():
+    for magic, advice in MAGIC.items():
         if raw[: len(magic)].lower() == magic.lower():
-            raise UserError(f"{path} {said}")
+            raise UserError(f"{path} {advice}")
     return raw
 
 
@@ -207,9 +207,9 @@ def _rows_of(path: Path, value: Any) -> list[Any] | None:
     """
     if isinstance(value, dict):
         lists = {
-            name: each
-            for name, each in value.items()
-            if isinstance(each, list) and all(isinstance(row, dict) for row in each)
+            name: item
+            for name, item in value.items()
+            if isinstance(item, list) and all(isinstance(row, dict) for row in item)
         }
         if lists and len(lists) == len(value) and all(map(split_called, lists)):
             return [
@@ -224,7 +224,7 @@ def _rows_of(path: Path, value: Any) -> list[Any] | None:
             and all(isinstance(row, list) and len(row) == len(columns) for row in data)
         ):
             return [dict(zip(columns, row, strict=True)) for row in data]
-        if value and all(isinstance(each, dict) for each in value.values()):
+        if value and all(isinstance(item, dict) for item in value.values()):
             raise UserError(
                 f"{path}: one object of objects ({', '.join(list(value)[:3])} ...); expected a list"
                 " of rows, or a row on each line, as pandas writes them with"

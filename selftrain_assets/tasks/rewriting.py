@@ -64,10 +64,10 @@ def without(rng: random.Random, alphabet: str, length: int, searches: Sequence[s
     """
     text = "".join(rng.choices(alphabet, k=length))
     for _ in range(REPAIRS * length + 1):
-        found = next((search for search in searches if search in text), None)
-        if found is None:
+        search = next((search for search in searches if search in text), None)
+        if search is None:
             return text
-        at = text.index(found) + rng.randrange(len(found))
+        at = text.index(search) + rng.randrange(len(search))
         text = text[:at] + rng.choice(alphabet) + text[at + 1 :]
     return None
 

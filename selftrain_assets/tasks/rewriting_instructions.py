@@ -59,7 +59,7 @@ class Source:
         searches, replacements = self.searches.count(), self.replacements.count()
         if self.ordered_rules == 1:
             return searches * replacements - self.searches.common(self.replacements)
-        return perm(searches, self.ordered_rules) * replacements**self.ordered_rules
+        return perm(searches, self.ordered_rules) * int(replacements**self.ordered_rules)
 
     def draw(
         self,

@@ -58,6 +58,10 @@ class Row:
             raise self.fault(f'the field "{name}" is empty')
         return text
 
+    def optional(self, name: str) -> str:
+        """A field as text; empty where the row has none."""
+        return str(self.values.get(name) or "")
+
     def list(self, name: str) -> list[Any]:
         """A field that holds a list. UserError where it does not."""
         value = self.values.get(name)
@@ -117,23 +121,23 @@ def files_below(path: Path, beside: Collection[str] = ()) -> tuple[Path, list[Pa
     folder = path
     while "*" in str(folder):
         folder = folder.parent
-    found: list[Path] = []
-    for each in [path] if folder == path else folder.glob(str(path.relative_to(folder))):
-        found += (
+    files: list[Path] = []
+    for match in [path] if folder == path else folder.glob(str(path.relative_to(folder))):
+        files += (
             [
                 file
-                for file in each.rglob("*")
+                for file in match.rglob("*")
                 if file.is_file() and _is_rows(file.relative_to(folder))
             ]
-            if each.is_dir()
-            else [each]
+            if match.is_dir()
+            else [match]
         )
     left_out = [
-        file for file in found if any(file.relative_to(folder).match(pattern) for pattern in beside)
+        file for file in files if any(file.relative_to(folder).match(pattern) for pattern in beside)
     ]
     return (
         folder,
-        sorted({*found} - {*left_out}),
+        sorted({*files} - {*left_out}),
         sorted(str(file.relative_to(folder)) for file in left_out),
     )
 

@@ -2,8 +2,10 @@
 
 >>> "The first letters are o for oven, c for costume, c for counterpart."
 >>> "The groups in order are c (costume, counterpart), o (oven)."
->>> "In group c the order is costume, counterpart."  # one such step for every group of several words, in any order
+>>> "In group c the order is costume, counterpart."
 >>> "costume counterpart oven"  # the final answer
+
+There is a step of the third kind for every group of several words, in any order.
 
 Kinds of errors:
 
@@ -12,7 +14,7 @@ Kinds of errors:
 - `order`: another step has the words of a group in the wrong order, is of another form, or one too
   many.
 - `final`: the final answer is not the words in order, or steps are missing before it.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,8 @@ class SortingScript:
 
     def feedback(self, problem: Problem, attempt: Attempt) -> Feedback:
         words = _words(problem)
-        if found := _first_fault(words, attempt.steps):
-            number, fault = found
+        if first_fault := _first_fault(words, attempt.steps):
+            number, fault = first_fault
             return Feedback(number, *fault, ("letters", "groups", "order")[min(number, 3) - 1])
         owed = _owed(words, attempt.steps)
         last = (
@@ -62,8 +64,8 @@ class SortingScript:
     def improve(self, problem: Problem, steps: tuple[str, ...]) -> Attempt:
         """ValueError where the steps are not correct."""
         words = _words(problem)
-        if found := _first_fault(words, steps):
-            raise ValueError(f"step {found[0]} is not correct: {found[1].reason}")
+        if fault := _first_fault(words, steps):
+            raise ValueError(f"step {fault[0]} is not correct: {fault[1].reason}")
         return Attempt((*steps, *_solution(words, steps)), " ".join(sorted(words)))
 
 
@@ -114,7 +116,7 @@ def _owed(words: list[str], steps: tuple[str, ...]) -> str:
 
 def _sorted(steps: tuple[str, ...]) -> set[str]:
     """The groups that the steps sort."""
-    return {found[1].lower() for text in steps[2:] if (found := ORDER.fullmatch(text))}
+    return {match[1].lower() for text in steps[2:] if (match := ORDER.fullmatch(text))}
 
 
 def _first_fault(words: list[str], steps: tuple[str, ...]) -> tuple[int, Fault] | None:
@@ -131,11 +133,11 @@ def _first_fault(words: list[str], steps: tuple[str, ...]) -> tuple[int, Fault] 
 
 
 def _letters(words: list[str], text: str) -> Fault | None:
-    found = LETTERS.fullmatch(text)
-    if found is None:
+    match = LETTERS.fullmatch(text)
+    if match is None:
         return Fault(text, "the first letters come first")
     named: list[str] = []
-    for item in _items(found[1]):
+    for item in _items(match[1]):
         pair = LETTER.fullmatch(item)
         if pair is None:
             return Fault(item, "it is not a letter and its word")
@@ -149,11 +151,11 @@ def _letters(words: list[str], text: str) -> Fault | None:
 
 
 def _groups(words: list[str], text: str) -> Fault | None:
-    found = GROUPS.fullmatch(text)
-    if found is None or GROUP.sub("", found[1]).strip(" ,.\n"):
+    match = GROUPS.fullmatch(text)
+    if match is None or GROUP.sub("", match[1]).strip(" ,.\n"):
         return Fault(text, "the groups come next")
     named: list[str] = []
-    groups = [*GROUP.finditer(text, found.start(1))]
+    groups = [*GROUP.finditer(text, match.start(1))]
     for group in groups:
         letter, members = group[1].lower(), [word.lower() for word in _items(group[2])]
         if wrong := [word for word in members if word not in words]:
@@ -171,31 +173,31 @@ def _groups(words: list[str], text: str) -> Fault | None:
 
 
 def _order(words: list[str], text: str, before: tuple[str, ...]) -> Fault | None:
-    found = ORDER.fullmatch(text)
-    if found is None:
+    match = ORDER.fullmatch(text)
+    if match is None:
         owed = _owed(words, before)
         return Fault(text, f"{owed} still to come" if owed else "nothing is left to be sorted")
-    group = _grouped(words).get(found[1].lower())
+    group = _grouped(words).get(match[1].lower())
     if group is None:
-        return Fault(text, f"there is no group {found[1].lower()}")
-    if found[1].lower() in _sorted(before):
-        return Fault(text, f"group {found[1].lower()} is in order already")
-    return _misplaced(text, WORD.finditer(text, found.start(2)), group)
+        return Fault(text, f"there is no group {match[1].lower()}")
+    if match[1].lower() in _sorted(before):
+        return Fault(text, f"group {match[1].lower()} is in order already")
+    return _misplaced(text, WORD.finditer(text, match.start(2)), group)
 
 
 def _answer(words: list[str], answer: str) -> Fault | None:
     return _misplaced(answer, ANSWER_WORD.finditer(answer.rstrip(" .\n")), words)
 
 
-def _misplaced(text: str, said: Iterable[re.Match[str]], words: list[str]) -> Fault | None:
+def _misplaced(text: str, matches: Iterable[re.Match[str]], words: list[str]) -> Fault | None:
     """What is wrong with words of a text that are to be those of a list, in order."""
-    found = [*said]
-    named = [each[0].lower() for each in found]
+    places = [*matches]
+    named = [match[0].lower() for match in places]
     if wrong := [word for word in named if word not in words]:
         return Fault(text, f"{wrong[0]} does not belong there")
     if fault := _incomplete(words, named, text):
         return fault
-    for before, after in pairwise(found):
+    for before, after in pairwise(places):
         if before[0].lower() > after[0].lower():
             return Fault(
                 text[before.start() : after.end()],

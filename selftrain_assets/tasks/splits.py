@@ -5,15 +5,29 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from selftrain_assets.domain.seeds import derive_seed
+from selftrain_assets.domain.types import Split
+
 SPLIT = re.compile(r"(?:^|[^a-z])(train|validation|valid|val|dev|test|prompt)(?:ing)?(?![a-z])")
 SAME_SPLIT = {"valid": "validation", "val": "validation", "dev": "validation"}
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
+def hashed_split(seed: int, text: str, test_share: float, validation_share: float) -> Split:
+    """The split of a problem that is published without one, by a hash of its text or id.
+
+    The same text is in the same split whatever stands beside it.
+    """
+    place = derive_seed(seed, "split", text) / 2**63
+    if place < test_share:
+        return "test"
+    return "validation" if place < test_share + validation_share else "train"
+
+
 def split_called(name: str) -> str | None:
     """The split that is called so and nothing else."""
-    found = SPLIT.fullmatch(name.strip().lower())
-    return SAME_SPLIT.get(found[1], found[1]) if found else None
+    match = SPLIT.fullmatch(name.strip().lower())
+    return SAME_SPLIT.get(match[1], match[1]) if match else None
 
 
 def splits_in(name: str) -> set[str]:
@@ -22,7 +36,7 @@ def splits_in(name: str) -> set[str]:
     `test` is one of `test-00000-of-00001`, `gsm8k_test` and `TestSet`, not of `latest` or
     `unit_tests`.
     """
-    return {SAME_SPLIT.get(found, found) for found in SPLIT.findall(CAMEL.sub(" ", name).lower())}
+    return {SAME_SPLIT.get(word, word) for word in SPLIT.findall(CAMEL.sub(" ", name).lower())}
 
 
 def split_of(below: Path, folder: Path) -> str | None:

@@ -46,8 +46,9 @@ class Strings:
         lengths = range(self.lengths[0], self.lengths[1] + 1)
         if self.family == "none":
             return {1: [*lengths]}
-        found = {k: [n for n in lengths if n % k == 0] for k in range(self.k[0], self.k[1] + 1)}
-        return {k: fitting for k, fitting in found.items() if fitting}
+        smallest, largest = self.k
+        shapes = {k: [n for n in lengths if n % k == 0] for k in range(smallest, largest + 1)}
+        return {k: multiples for k, multiples in shapes.items() if multiples}
 
     def draw(self, rng: random.Random) -> str:
         """Every k is as likely as any other, and of one k every length."""
@@ -79,4 +80,4 @@ class Strings:
             largest[k] = len(self.alphabet) ** (length // k) - sum(
                 count for other, count in largest.items() if other % k == 0
             )
-        return sum(count for k, count in largest.items() if any(k % asked == 0 for asked in ks))
+        return sum(count for k, count in largest.items() if any(k % one == 0 for one in ks))

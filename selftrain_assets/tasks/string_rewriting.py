@@ -219,9 +219,9 @@ class StringRewriting(Task):
 
     @model_validator(mode="after")
     def _budget_divides(self) -> StringRewriting:
-        each, over = divmod(self.train, self.rules)
+        rows, over = divmod(self.train, self.rules)
         if over and self.power_law is None:
-            nearest = " or ".join(f"{n * self.rules}" for n in (each, each + 1) if n)
+            nearest = " or ".join(f"{n * self.rules}" for n in (rows, rows + 1) if n)
             raise ValueError(
                 f"train {self.train} cannot be divided evenly among {self.rules} rules: set train"
                 f" to {nearest}"
@@ -250,12 +250,12 @@ class StringRewriting(Task):
 
     @model_validator(mode="after")
     def _rules_exist(self) -> StringRewriting:
-        for setting, sources, asked in (
+        for setting, sources, number in (
             ("rules", self._sources(unseen=False), self.rules),
             ("unseen_rules", self._sources(unseen=True), self.unseen_rules if self.transfer else 0),
         ):
             for (family, source), share in zip(
-                sources.items(), evenly(asked, len(sources)), strict=True
+                sources.items(), evenly(number, len(sources)), strict=True
             ):
                 if not (source.searches.shapes and source.replacements.shapes):
                     raise ValueError(
@@ -312,7 +312,7 @@ class StringRewriting(Task):
         }
 
     def _instructions(
-        self, kind: Literal["unseen", "seen"], asked: int, others: Sequence[Instruction] = ()
+        self, kind: Literal["unseen", "seen"], number: int, others: Sequence[Instruction] = ()
     ) -> list[Instruction]:
         """Different instructions, from each family in turn.
 
@@ -321,19 +321,19 @@ class StringRewriting(Task):
         rng = random.Random(f"{self.type}:{self.seed}:{kind} rules")
         barred = {part for other in others for part in parts(other.rules, self.unseen)}
         drawn: dict[tuple[Rule, ...], Family] = {}
-        for family, source in islice(cycle(self._sources(kind == "unseen").items()), asked):
+        for family, source in islice(cycle(self._sources(kind == "unseen").items()), number):
             rules = source.draw(rng, barred, self.unseen, drawn)
             if rules is None:
                 ending = (
                     "" if self.ordered_rules == 1 else f" that ends within {self.max_steps} steps"
                 )
                 raise UserError(
-                    f"task {self.type}: of {asked} {kind} instructions {len(drawn)} are found, and"
+                    f"task {self.type}: of {number} {kind} instructions {len(drawn)} are found, and"
                     f" no further one{ending}: lower task.rules or task.unseen_rules, or widen"
                     " task.alphabet, task.search or task.replacement"
                 )
             drawn[rules] = family
-        return [Instruction(*each) for each in drawn.items()]
+        return [Instruction(*item) for item in drawn.items()]
 
     def _rows(
         self,
@@ -357,8 +357,8 @@ class StringRewriting(Task):
         for instruction, size in zip(
             rng.sample(instructions, len(instructions)), sizes, strict=True
         ):
-            shown, taken = instruction.under(cipher), used[instruction]
-            text = str(shown)
+            enciphered, taken = instruction.under(cipher), used[instruction]
+            text = str(enciphered)
             for no_op in islice(no_ops, size):
                 pair = inputs.new(rng, instruction.rules, None if no_op else next(turns), taken)
                 if pair is None:
@@ -374,11 +374,11 @@ class StringRewriting(Task):
                         )
                         + f"lower task.{split}, or widen task.length or task.alphabet"
                     )
-                given, output = (each.translate(cipher) for each in pair)
+                start, output = (string.translate(cipher) for string in pair)
                 yield Problem(
                     id=f"{split}-{next(numbers):05d}",
                     question=(
-                        in_english(shown.rules, given) if self.encrypted else f"{text}:{given}"
+                        in_english(enciphered.rules, start) if self.encrypted else f"{text}:{start}"
                     ),
                     answer=output,
                     split=split,

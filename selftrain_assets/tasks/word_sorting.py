@@ -26,12 +26,13 @@ Lengths = Annotated[str, Field(pattern=r"^([1-9]\d?-[1-9]\d?|[1-9]\d?\+)$")]
 class WordSorting(Generated):
     """Word sorting as in BIG-Bench Hard (arXiv 2210.09261), over 816 common English words.
 
-    >>> "Sort the following words alphabetically: List: oven costume counterpart"  # answer: "costume counterpart oven"
+    >>> "Sort the following words alphabetically: List: oven costume counterpart"
+    ... # answer: "costume counterpart oven"
 
     Words are drawn from families that share their first letters, about half as many families as
     words. No list occurs twice, in no order of its words. Solutions are in steps
-    (tasks/sorting_script.py), as `core.attempts.Wording` writes them by default.
-    """  # noqa: E501
+    (tasks/sorting_script.py), as `Wording` (domain/attempts.py) writes them by default.
+    """
 
     type: Literal["word_sorting"] = "word_sorting"
     card: ClassVar[Card] = Card(
@@ -40,10 +41,7 @@ class WordSorting(Generated):
         splits={"train": 500, "human": 60, "validation": 100, "test": 300, "transfer": 200},
         solutions=True,
     )
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **questions_and_answers("word_sorting", 512),
-        "verifier": {"type": "text"},
-    }
+    defaults: ClassVar[Mapping[str, Any]] = questions_and_answers("word_sorting", 512, "text")
     script: ClassVar[Script] = SortingScript()
     wider: ClassVar[str] = "name other lengths in task.seen and task.unseen"
     seen: tuple[Lengths, ...] = Field(

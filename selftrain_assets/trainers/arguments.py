@@ -204,7 +204,7 @@ def _require_value(name: str, value: Any) -> None:
     from transformers.training_args import OptimizerNames
 
     named = {"lr_scheduler_type": SchedulerType, "optim": OptimizerNames}.get(name)
-    if named and value not in (choices := [str(each.value) for each in named]):
+    if named and value not in (choices := [str(member.value) for member in named]):
         raise ValueError(f'arguments.{name}: there is no "{value}"{nearest(str(value), choices)}')
     try:  # as JSON, in which names may stand for members, but no text for a number
         TypeAdapter(get_type_hints(TrainingArguments)[name]).validate_json(

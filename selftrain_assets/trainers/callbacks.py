@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import is_zipfile
@@ -17,7 +16,7 @@ from selftrain_assets.runtime.files import remove_folder, write_atomically
 from selftrain_assets.trainers.divergence import require_finite_weights
 from selftrain_assets.trainers.early_stopping import EarlyStopping
 from selftrain_assets.trainers.examples import BatchOrder
-from selftrain_assets.trainers.protocol import Validate
+from selftrain_assets.trainers.protocol import TrainingJob, Validate
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -28,12 +27,12 @@ STATE = "checkpoint-"  # and the step: the Trainer's name for a state that it re
 
 def newest_state(work: Path) -> str | None:
     """The last complete resume point below `work`; the Trainer writes trainer_state.json last."""
-    states = [p.parent for p in work.glob(f"{STATE}*/trainer_state.json") if _whole(p)]
+    states = [p.parent for p in work.glob(f"{STATE}*/trainer_state.json") if _is_complete(p)]
     return str(max(states, key=lambda p: int(p.name.removeprefix(STATE)))) if states else None
 
 
-def _whole(trainer_state: Path) -> bool:
-    """Was all of it written to its end?
+def _is_complete(trainer_state: Path) -> bool:
+    """Were all files of the state written to their end?
 
     The Trainer does not write atomically, and a disk may lose what a machine had in memory.
     """
@@ -42,40 +41,29 @@ def _whole(trainer_state: Path) -> bool:
             with safe_open(path, framework="pt"):
                 pass
         # torch's files are archives, whose list of contents stands at the end
-        archives = [
-            path
-            for path in trainer_state.parent.iterdir()
-            if path.suffix in (".pt", ".pth", ".bin")
-        ]
-        return all(map(is_zipfile, archives)) and "global_step" in json.loads(
-            trainer_state.read_text()
-        )
+        for path in trainer_state.parent.iterdir():
+            if path.suffix in (".pt", ".pth", ".bin") and not is_zipfile(path):
+                return False
+        return "global_step" in json.loads(trainer_state.read_text())
     except (ValueError, OSError, SafetensorError):
         return False
 
 
 class Progress(TrainerCallback):
-    """Reports the optimizer step after each update."""
+    """Reports the optimizer steps, and what the Trainer logs.
 
-    def __init__(self, on_step: Callable[[int, int], None]) -> None:
-        self._on_step = on_step
+    That is mean loss, gradient norm, learning rate and epoch.
+    """
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
-    ) -> None:
-        self._on_step(state.global_step, state.max_steps)
+    def __init__(self, job: TrainingJob) -> None:
+        self._job = job
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        self._on_step(state.global_step, state.max_steps)
+        self._job.on_step(state.global_step, state.max_steps)
 
-
-class Curves(TrainerCallback):
-    """Hands on what the Trainer logs: mean loss, gradient norm, learning rate, epoch."""
-
-    def __init__(self, on_log: Callable[[int, dict[str, float]], None]) -> None:
-        self._on_log = on_log
+    on_train_begin = on_step_end
 
     def on_log(
         self,
@@ -87,7 +75,8 @@ class Curves(TrainerCallback):
     ) -> None:
         # the last entry is a summary in other terms
         if state.is_world_process_zero and logs is not None and "loss" in logs:
-            self._on_log(state.global_step, {name: float(value) for name, value in logs.items()})
+            figures = {name: float(value) for name, value in logs.items()}
+            self._job.on_log(state.global_step, figures)
 
 
 class Epochs(TrainerCallback):

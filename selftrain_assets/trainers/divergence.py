@@ -46,11 +46,11 @@ class WatchedTrainer(Trainer):
             self._require_finite("gradient norm", norm)
         return norm
 
-    def _require_finite(self, what: str, value: torch.Tensor | float) -> None:
+    def _require_finite(self, quantity: str, value: torch.Tensor | float) -> None:
         number = value.item() if isinstance(value, torch.Tensor) else value
         if not math.isfinite(number):
             step = f"{self.state.global_step + 1} of {self.state.max_steps}"
-            raise _divergence(f"the {what} of step {step} is {number}", self.model, self.args)
+            raise _divergence(f"the {quantity} of step {step} is {number}", self.model, self.args)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: object) -> None:
         require_finite_weights(self.model, self.args, self.state)
@@ -94,8 +94,8 @@ def require_finite_row_weights(rows: Sequence[Row]) -> None:
     for row in rows:
         factors = [section["factor"] for section in row.sections or ()]
         if not all(map(math.isfinite, (row.weight, *factors))):
-            of = f" times {factors} in its sections" if factors else ""
+            weight = f"{row.weight} times {factors} in its sections" if factors else row.weight
             raise IntegrityError(
-                f"problem {row.problem_id}: a training row has the weight {row.weight}{of}, which"
-                " is no finite number; make its dataset again"
+                f"problem {row.problem_id}: a training row has the weight {weight}, which is no"
+                " finite number; make its dataset again"
             )

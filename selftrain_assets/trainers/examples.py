@@ -6,7 +6,7 @@ Packed rows do not attend to one another.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -112,18 +112,18 @@ def _sections(row: Row) -> list[tuple[str, float | None]]:
         ]
     if row.sections is None:
         return [(row.completion, row.weight)]
-    found: list[tuple[str, float | None]] = []
+    sections: list[tuple[str, float | None]] = []
     start = 0
     for section in row.sections:
         end = start + section["length"]
-        found.append((row.completion[start:end], row.weight * section["factor"]))
+        sections.append((row.completion[start:end], row.weight * section["factor"]))
         start = end
     if start != len(row.completion):
         raise IntegrityError(
             f"row {row.key}: its sections cover {start} of {len(row.completion)} characters; make"
             " its dataset again"
         )
-    return found
+    return sections
 
 
 def pad(examples: Sequence[Example], pad_id: int) -> Batch:
@@ -131,12 +131,15 @@ def pad(examples: Sequence[Example], pad_id: int) -> Batch:
     import torch
 
     width = max(len(e.input_ids) for e in examples)
-    fill = lambda values, value: values + [value] * (width - len(values))  # noqa: E731
+
+    def filled(rows: Iterable[Sequence[float]], value: float) -> torch.Tensor:
+        return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows])
+
     return {
-        "input_ids": torch.tensor([fill(e.input_ids, pad_id) for e in examples]),
-        "attention_mask": torch.tensor([fill([1] * len(e.input_ids), 0) for e in examples]),
-        "labels": torch.tensor([fill(e.labels, IGNORED) for e in examples]),
-        "loss_weights": torch.tensor([fill(e.weights, 0.0) for e in examples]),
+        "input_ids": filled((e.input_ids for e in examples), pad_id),
+        "attention_mask": filled(([1] * len(e.input_ids) for e in examples), 0),
+        "labels": filled((e.labels for e in examples), IGNORED),
+        "loss_weights": filled((e.weights for e in examples), 0.0),
     }
 
 

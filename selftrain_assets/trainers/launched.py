@@ -80,10 +80,10 @@ def train(settings: SftTrainer, job: TrainingJob) -> TrainingResult:
 
 
 def _check(execution: SftExecution, job: TrainingJob) -> None:
-    wanted = f"trainer.execution.processes: {execution.processes}"
+    setting = f"trainer.execution.processes: {execution.processes}"
     if job.early_stopping.rule != "none":
         raise UserError(
-            f"{wanted} cannot look at the validation split; set it to 1, or"
+            f"{setting} cannot look at the validation split; set it to 1, or"
             " recipe.early_stopping.rule to none"
         )
     on_gpu = device_named(execution.device) == "cuda"
@@ -92,8 +92,8 @@ def _check(execution: SftExecution, job: TrainingJob) -> None:
     if on_gpu:
         import torch
 
-        if (found := torch.cuda.device_count()) < execution.processes:
-            raise UserError(f"{wanted} need a GPU each, and here are {found}; set {found}")
+        if (gpus := torch.cuda.device_count()) < execution.processes:
+            raise UserError(f"{setting} need a GPU each, and here are {gpus}; set {gpus}")
 
 
 def _environments(execution: SftExecution) -> Iterator[dict[str, str]]:

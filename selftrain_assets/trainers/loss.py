@@ -109,9 +109,9 @@ class _Head:
 
         `outputs` are what the backbone gave together with them.
         """
-        given = type(outputs)(**{**outputs, "last_hidden_state": hidden[None]})
+        replaced = type(outputs)(**{**outputs, "last_hidden_state": hidden[None]})
         unread = torch.zeros(1, len(hidden), dtype=torch.long, device=hidden.device)
-        with _giving(self.backbone, given):
+        with _giving(self.backbone, replaced):
             return self._forward(input_ids=unread, use_cache=False).logits.flatten(0, 1)
 
     def obstacle(self, tokens: list[int]) -> str:
@@ -119,10 +119,8 @@ class _Head:
         name = type(self._model).__name__
         if self.backbone is self._model:
             return f"{name} has no backbone of its own"
-        ids, was_training = (
-            torch.tensor([tokens], device=next(self._model.parameters()).device),
-            self._model.training,
-        )
+        ids = torch.tensor([tokens], device=next(self._model.parameters()).device)
+        was_training = self._model.training
         self._model.eval()
         try:
             with torch.no_grad():
@@ -139,10 +137,8 @@ class _Head:
             self._model.train(was_training)
         self.vocabulary = whole.shape[-1]
         rounding = 1e-4 if hidden.dtype == torch.float32 else 0.02
-        if (
-            apart.shape != whole.shape
-            or not (apart - whole).abs().max() <= rounding * whole.abs().max()
-        ):
+        same_shape = apart.shape == whole.shape
+        if not same_shape or not (apart - whole).abs().max() <= rounding * whole.abs().max():
             return f"the head of {name} run apart gives other logits"
         return ""
 
@@ -179,14 +175,14 @@ def _in_chunks(
 
 def _leaves(tensor: torch.Tensor) -> list[torch.Tensor]:
     """The trained parameters that the tensor was computed from."""
-    found, seen, pending = [], set(), [tensor.grad_fn]
+    leaves, seen, pending = [], set(), [tensor.grad_fn]
     while pending:
         node = pending.pop()
         if node is not None and node not in seen:
             seen.add(node)
             pending += [before for before, _ in node.next_functions]
-            found += [node.variable] if hasattr(node, "variable") else []
-    return found
+            leaves += [node.variable] if hasattr(node, "variable") else []
+    return leaves
 
 
 def _chunk(
@@ -227,31 +223,23 @@ class _ChunkedLoss(torch.autograd.Function):
         *parameters: torch.Tensor,
     ) -> torch.Tensor:
         total = torch.zeros((), device=hidden.device)
-        of_hidden, of_parameters = (
-            torch.empty_like(hidden),
-            [torch.zeros_like(p) for p in parameters],
-        )
+        hidden_gradient = torch.empty_like(hidden)
+        parameter_gradients = [torch.zeros_like(p) for p in parameters]
         for start in range(0, len(hidden), rows):
             here = slice(start, start + rows)
-            loss, of_hidden[here], *more = _chunk(
+            loss, hidden_gradient[here], *more = _chunk(
                 project, hidden[here], labels[here, None], weights[here, None], parameters
             )
             total += loss
-            for total_of, one in zip(of_parameters, more, strict=True):
-                total_of += one
-        ctx.gradients = of_hidden, of_parameters
+            for gradient, part in zip(parameter_gradients, more, strict=True):
+                gradient += part
+        ctx.gradients = hidden_gradient, parameter_gradients
         return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, scale: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        of_hidden, of_parameters = ctx.gradients
+        hidden_gradient, parameter_gradients = ctx.gradients
         ctx.gradients = None
-        return (
-            None,
-            None,
-            of_hidden.mul_(scale),
-            None,
-            None,
-            *(gradient.mul_(scale) for gradient in of_parameters),
-        )
+        scaled = [gradient.mul_(scale) for gradient in parameter_gradients]
+        return None, None, hidden_gradient.mul_(scale), None, None, *scaled

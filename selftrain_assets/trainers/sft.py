@@ -249,8 +249,8 @@ class SftTrainer(Trainer):
         }
         named = {name: number for name, number in shares.items() if number is not None}
         if self.batch_size % math.prod(named.values()):
-            what = " x ".join(f"{name} {number}" for name, number in named.items())
-            raise ValueError(f"{what} does not divide batch_size {self.batch_size}")
+            product = " x ".join(f"{name} {number}" for name, number in named.items())
+            raise ValueError(f"{product} does not divide batch_size {self.batch_size}")
         if self.execution.sharding == "fsdp" and processes == 1:
             raise ValueError(
                 "execution.sharding: fsdp shares a model among processes; set execution.processes"

@@ -19,7 +19,6 @@ from selftrain_assets.models.loading import device_named
 from selftrain_assets.runtime.files import needs_room
 from selftrain_assets.trainers.arguments import with_liger
 from selftrain_assets.trainers.callbacks import (
-    Curves,
     Epochs,
     KeptStep,
     Progress,
@@ -76,7 +75,7 @@ def run(
         data_collator=pack
         if settings.packing
         else lambda batch: pad(batch, tokenizer.pad_token_id),
-        callbacks=[Progress(job.on_step), Curves(job.on_log), Resumable(work, sharded), stop],
+        callbacks=[Progress(job), Resumable(work, sharded), stop],
     )
     trainer.remove_callback(PrinterCallback)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad) * 4
@@ -101,11 +100,9 @@ def run(
     tokens = trained_tokens(
         [len(e.input_ids) for e in examples], settings.batch_size, job.seed, made
     )
-    packages = (
-        ["torch", "transformers"]
-        + ["peft"] * (settings.lora is not None)
-        + ["bitsandbytes"] * (settings.quantization is not None)
-    )
+    packages = ["torch", "transformers"]
+    packages += ["peft"] if settings.lora else []
+    packages += ["bitsandbytes"] if settings.quantization else []
     versions = {name: version(name) for name in packages}
     return TrainingResult(
         kept, made, tokens, settings.lora is not None, losses, stop.scores, versions, loss
@@ -165,7 +162,7 @@ def _arguments(settings: SftTrainer, examples: int, work: Path, seed: int) -> Tr
     }
     arguments = TrainingArguments(
         **ours | with_liger(settings.arguments | execution.speed_arguments)
-    )  # type: ignore[arg-type]
+    )
     if arguments.n_gpu > 1:
         # or the Trainer would give each of several GPUs a batch as large; `processes` is for that
         arguments._n_gpu = 1
@@ -250,7 +247,8 @@ class _WeightedTrainer(WatchedTrainer):
             return counted.sum().item()
         if self._normaliser == "weighted_tokens":
             return (batch["loss_weights"][:, 1:] * counted).sum().item()
-        return _rows(batch)
+        packed = "position_ids" in batch
+        return int((batch["position_ids"] == 0).sum()) if packed else len(batch["input_ids"])
 
     def compute_loss(
         self,
@@ -291,11 +289,3 @@ class _WeightedTrainer(WatchedTrainer):
             }
         self.model.save_pretrained(output, state_dict=gathered)
         tokenizer.save_pretrained(output)
-
-
-def _rows(batch: Batch) -> int:
-    return (
-        int((batch["position_ids"] == 0).sum())
-        if "position_ids" in batch
-        else len(batch["input_ids"])
-    )

@@ -80,14 +80,14 @@ class Trackers(Execution):
         opened = [_Tracked(kind, self.project, name, folder, settings) for kind in self.report_to]
 
         def log_all(figures: Mapping[str, float], step: int | None = None) -> None:
-            for each in opened:
-                each.attempt(lambda run: run.log(dict(figures), step))
+            for tracker in opened:
+                tracker.attempt(lambda run: run.log(dict(figures), step))
 
         try:
             yield log_all
         finally:
-            for each in opened:
-                each.attempt(lambda run: run.finish())
+            for tracker in opened:
+                tracker.attempt(lambda run: run.finish())
 
 
 Log = Callable[..., None]
@@ -115,12 +115,12 @@ class _Tracked:
 
         self.attempt(start)
 
-    def attempt(self, what: Callable[[Any], None]) -> None:
+    def attempt(self, action: Callable[[Any], None]) -> None:
         if self._lost:
             return
         try:
             with redirect_stdout(io.StringIO()):  # where the progress bar is
-                what(self._run)
+                action(self._run)
         except (Exception, SystemExit) as error:
             # trackers raise many unrelated types, and none is a reason to stop
             self._lost = True
@@ -150,15 +150,13 @@ class _Mlflow:
         local = f"sqlite:///{(folder / 'mlflow.db').absolute()}"
         self._client = mlflow.MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or local)
         experiment = self._client.get_experiment_by_name(project)
-        within = (
-            experiment.experiment_id
-            if experiment
-            else self._client.create_experiment(project, str((folder / "mlflow").absolute()))
-        )
-        found = self._client.search_runs([within], f"attributes.run_name = '{name}'", max_results=1)
-        self._run = (
-            found[0] if found else self._client.create_run(within, run_name=name)
-        ).info.run_id
+        if experiment:
+            id = experiment.experiment_id
+        else:
+            id = self._client.create_experiment(project, str((folder / "mlflow").absolute()))
+        runs = self._client.search_runs([id], f"attributes.run_name = '{name}'", max_results=1)
+        run = runs[0] if runs else self._client.create_run(id, run_name=name)
+        self._run = run.info.run_id
         self._client.update_run(self._run, status="RUNNING")
         for setting, value in settings.items():
             self._client.log_param(self._run, setting, str(value)[:LONGEST])

@@ -96,17 +96,17 @@ class AnswerVerifier(Verifier):
         if reading is None:
             return Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion")
         parsed = reading.parsed
-        said = f"{parsed}, read {WHERE[reading.answer.mark]}," if reading.answer else parsed
+        subject = f"{parsed}, read {WHERE[reading.answer.mark]}," if reading.answer else parsed
         if self.meets(reading, problem.answer):
             return Verdict(
-                Outcome.PASS, 1.0, parsed, f"{said} equals the reference answer {problem.answer}"
+                Outcome.PASS, 1.0, parsed, f"{subject} equals the reference answer {problem.answer}"
             )
         relation = (
             "leaves open which answer counts; the reference answer is"
             if reading.several
             else "differs from the reference answer"
         )
-        return Verdict(Outcome.WRONG, 0.0, parsed, f"{said} {relation} {problem.answer}")
+        return Verdict(Outcome.WRONG, 0.0, parsed, f"{subject} {relation} {problem.answer}")
 
 
 def statements(answer: Answer) -> list[str]:
@@ -210,8 +210,8 @@ def _reference(answer: str) -> Fraction | None:
     It may be a worked solution with an answer mark, as in GSM8K's files.
     """
     value = number(answer)
-    if value is None and (found := find_answer(answer)) is not None and found.mark.strong:
-        return number(found.text)
+    if value is None and (marked := find_answer(answer)) is not None and marked.mark.strong:
+        return number(marked.text)
     return value
 
 
@@ -276,8 +276,8 @@ EMPHASIZED = re.compile(
 
 def _emphasized(text: str) -> str:
     """`Paris` of `**Paris**, the capital`, whose first mark is behind us."""
-    found = EMPHASIZED.match(text)
-    return (found[1] or found[2]) if found and (found[1] or text.count(found[3]) % 2) else text
+    match = EMPHASIZED.match(text)
+    return (match[1] or match[2]) if match and (match[1] or text.count(match[3]) % 2) else text
 
 
 class ExactVerifier(AnswerVerifier):

@@ -109,16 +109,16 @@ def _reference(text: str) -> str | None:
     A letter counts as one where it stands alone, or as the label of its option.
     """
     plain = unwrapped(text).strip(" $*`\"'")
-    if found := ALONE.fullmatch(plain) or (
+    if match := ALONE.fullmatch(plain) or (
         LABEL.fullmatch(plain) if len(_choices(text)) == 1 else None
     ):
-        return f"({_letter(found)})"
+        return f"({_letter(match)})"
     word = plain.strip(" .!").lower()
     return word if word in OTHER_WORD else folded(text) or None
 
 
-def _letter(found: re.Match[str]) -> str:
-    return str(next(filter(None, found.groups()))).upper()
+def _letter(match: re.Match[str]) -> str:
+    return str(next(filter(None, match.groups()))).upper()
 
 
 # -- what a short text chooses ---------------------------------------------------------------------
@@ -132,7 +132,10 @@ LEAD = re.compile(
 )
 BRACKETED = re.compile(r"[(\[{]+\s{0,3}([A-Za-z])\s{0,3}[)\]}]+")
 ANY_LETTER = re.compile(rf"{BRACKETED.pattern}|(?<![\w'])([B-HJ-Z]|[AI](?!\s+[a-z]))(?![\w'])")
-REASON = r"\s(?:because|since|as|given|due|is|was|which|and|or|but|not|rather|instead|nor)\b|\s[(\u2013=-]"  # noqa: E501
+REASON = (
+    r"\s(?:because|since|as|given|due|is|was|which|and|or|but|not|rather|instead|nor)\b"
+    r"|\s[(\u2013=-]"
+)
 BARE = re.compile(
     # B because, B Paris
     rf"(?:([A-HJ-Z])(?:(?=[.):\]/;,!?\"'](?!\w)|$|/[A-Za-z]\b|{REASON})|(?=\s[A-Z\d$\"']))|"
@@ -146,7 +149,8 @@ JOINED = re.compile(
     re.IGNORECASE,
 )
 REMARK = re.compile(
-    r"\b(?:because|since|as|not|than|instead|is|are|was|while|whereas|but|so)\b|(?<!\.)\.\s+(?=[A-Z])",
+    r"\b(?:because|since|as|not|than|instead|is|are|was|while|whereas|but|so)\b|"
+    r"(?<!\.)\.\s+(?=[A-Z])",
     re.IGNORECASE,
 )
 NEGATION = re.compile(
@@ -155,13 +159,16 @@ NEGATION = re.compile(
     re.IGNORECASE,
 )
 REFUSED = re.compile(
-    r"\s*(?:(?:is|are|was)\s+(?:not|wrong|incorrect|false|too|out|impossible)\b|(?:is|are|was)n't\b|can't|cannot|does\b|"
+    r"\s*(?:(?:is|are|was)\s+(?:not|wrong|incorrect|false|too|out|impossible)\b|(?:is|are|"
+    r"was)n't\b|can't|cannot|does\b|"
     r"[:-]\s+(?:wrong|incorrect|false)\b)",
     re.IGNORECASE,
 )
 WORD = re.compile(
-    r"(yes|no|true|false)(?:(?=$|\s?[^\w\s'-]|\s-)|(?=\s+(?:because|since|as|it|he|she|they|that|this|these|those|the|there|we|i|you|for|if|"
-    r"based|given|in|by|due|and|but|although|though|most|both|a|an|is|was|are|not|definitely|or|nobody|one)\b))",
+    r"(yes|no|true|false)(?:(?=$|\s?[^\w\s'-]|\s-)|(?=\s+(?:because|since|as|it|he|she|they|that|"
+    r"this|these|those|the|there|we|i|you|for|if|"
+    r"based|given|in|by|due|and|but|although|though|most|both|a|an|is|was|are|not|definitely|or|"
+    r"nobody|one)\b))",
     re.IGNORECASE,
 )
 CAPITAL_WORD = re.compile(r"(Yes|No|True|False)\b(?=\s+[a-z])")
@@ -178,12 +185,12 @@ def _choices(text: str) -> list[str]:
     )
     plain = plain[_end(LEAD.match(plain)) :].lstrip(" *_`$\"'")
     if word := WORD.match(plain) or CAPITAL_WORD.match(plain):
-        said = word[1].lower()
+        choice = word[1].lower()
         rest = plain[word.end() :]
         doubted = re.match(
-            rf"\W*(?:\b(?:or|and)\b|/)\W*(?:\w+ )?{OTHER_WORD[said]}\b", rest, re.IGNORECASE
+            rf"\W*(?:\b(?:or|and)\b|/)\W*(?:\w+ )?{OTHER_WORD[choice]}\b", rest, re.IGNORECASE
         )
-        return [said, OTHER_WORD[said]] if doubted else [said]
+        return [choice, OTHER_WORD[choice]] if doubted else [choice]
     first = (
         BRACKETED.match(plain)
         or (None if TITLE.match(plain) else BARE.match(plain))
@@ -194,18 +201,18 @@ def _choices(text: str) -> list[str]:
     return [folded(text)] if folded(text) else []
 
 
-def _end(found: re.Match[str] | None) -> int:
-    return found.end() if found else 0
+def _end(match: re.Match[str] | None) -> int:
+    return match.end() if match else 0
 
 
 def _with_joined(text: str, first: re.Match[str]) -> list[str]:
     """A letter, and those behind it that are offered beside it."""
     letters, end = [_letter(first)], first.end()
-    for found in ANY_LETTER.finditer(text, end):
-        if not _joined(text[end : found.start()]):
+    for match in ANY_LETTER.finditer(text, end):
+        if not _joined(text[end : match.start()]):
             break
-        letters.append(_letter(found))
-        end = found.end()
+        letters.append(_letter(match))
+        end = match.end()
     return list(dict.fromkeys(letters))
 
 
@@ -241,7 +248,8 @@ PICKED = re.compile(
     rf" with|{NOUN})\b\s*(?:is|:)?\s*(?:(?i:{NOUN})\s*)?{LETTER}"
 )
 LAST_WORD = re.compile(
-    r"(?:\b(?i:is|be|hence|therefore|thus|so|say|it's)\b[\s,:]*|[:=]\s*)(?:(?i:either|option|choice)\s+)?([A-Z]|(?i:yes|no|true|false))[\s.!*]*$"
+    r"(?:\b(?i:is|be|hence|therefore|thus|so|say|it's)\b[\s,:]*|[:=]\s*)(?:(?i:either|option|"
+    r"choice)\s+)?([A-Z]|(?i:yes|no|true|false))[\s.!*]*$"
 )
 INFERENCE = re.compile(r"\b(?:so|thus|hence|therefore)\b", re.IGNORECASE)
 
@@ -258,10 +266,10 @@ def _at_the_end(line: str) -> list[str]:
         if not (NEGATION.search(plain[: m.start()]) or REFUSED.match(plain, m.end()))
     ]:
         offered = [brackets[-1]]
-        for found in reversed(brackets[:-1]):
-            if not _joined(plain[found.end() : offered[0].start()]):
+        for bracket in reversed(brackets[:-1]):
+            if not _joined(plain[bracket.end() : offered[0].start()]):
                 break
-            offered.insert(0, found)
+            offered.insert(0, bracket)
         return list(dict.fromkeys(f"({_letter(m)})" for m in offered))
     choices = _choices(line)
     if _canonical(choices):

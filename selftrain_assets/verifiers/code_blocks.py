@@ -21,7 +21,8 @@ ANY_LANGUAGE = ("", "code", "program", "solution")
 """Words behind a fence that name no language."""
 
 OPENING = re.compile(
-    r"(?P<fence>`{3,}|~{3,})|<(?P<element>answer|code|python|solution|program)\b[^<>\n]*>|\[(?P<bracket>PYTHON|BEGIN)\]",
+    r"(?P<fence>`{3,}|~{3,})|<(?P<element>answer|code|python|solution|program)\b[^<>\n]*>|"
+    r"\[(?P<bracket>PYTHON|BEGIN)\]",
     re.IGNORECASE,
 )
 WRAPPER = re.compile(
@@ -37,7 +38,8 @@ TAG = re.compile(
     re.IGNORECASE,
 )
 PYTHON_TOKEN = re.compile(
-    r"""(?:'{3}(?:\\.|(?!'{3})[^\\])*+(?:'{3}|\Z)|"{3}(?:\\.|(?!"{3})[^\\])*+(?:"{3}|\Z)|'(?:\\.|[^\\\n'])*+'?|"(?:\\.|[^\\\n"])*+"?)"""
+    r"""(?:'{3}(?:\\.|(?!'{3})[^\\])*+(?:'{3}|\Z)|"{3}(?:\\.|(?!"{3})[^\\])*+(?:"{3}|\Z)|"""
+    r"""'(?:\\.|[^\\\n'])*+'?|"(?:\\.|[^\\\n"])*+"?)"""
     r"""|\#[^\n]*|(?P<run>`{3,}|(?:(?<=\n)|\A)[ \t>]*~{3,}[ \t]*(?=\n|\Z))""",
     re.DOTALL,
 )
@@ -77,16 +79,16 @@ def closed_before(text: str) -> str | None:
     None where the first fence opens a block.
     """
     marks = [
-        found
-        for found in (
+        mark
+        for mark in (
             ENDS.search(text),
             next((m for m in PYTHON_TOKEN.finditer(text) if m["run"]), None),
         )
-        if found
+        if mark
     ]
     if not marks:
         return None
-    first = min(marks, key=lambda found: found.start())
+    first = min(marks, key=lambda mark: mark.start())
     if (wrapper := WRAPPER.search(text, 0, first.start())) and "```" not in text[: wrapper.start()]:
         return None
     before, line_end = text[: first.start()], text.find("\n", first.end())
@@ -111,12 +113,12 @@ class _Scan:
 
     def blocks(self, position: int, end: int, depth: int = 0) -> list[Block]:
         """Those between two positions."""
-        found: list[Block] = []
+        blocks: list[Block] = []
         while (opening := OPENING.search(self.text, position, end)) is not None:
             if opening["fence"]:
                 block, position = self._fenced(opening.start(), opening.end(), end)
                 self.spans.append((opening.start(), position))
-                found += [block] if block is not None and block.text.strip() else []
+                blocks += [block] if block is not None and block.text.strip() else []
                 continue
             name = (opening["element"] or opening["bracket"]).lower()
             ends = BRACKETS[name] if opening["bracket"] else rf"</{name}\s*>"
@@ -131,11 +133,11 @@ class _Scan:
                     name == "code"
                     and bool(self.tags & set(re.findall(r"[a-z]+", opening[0].lower())))
                 )
-                found.append(Block(content.removeprefix("\n"), tagged))
+                blocks.append(Block(content.removeprefix("\n"), tagged))
             if name == "answer" and inside:
-                found.clear()
-            found.extend(inside)
-        return found
+                blocks.clear()
+            blocks.extend(inside)
+        return blocks
 
     def around(self) -> str:
         """What stands in no fenced block."""
@@ -198,19 +200,19 @@ class _Scan:
     def _close(self, start: int, end: int, mark: str, length: int, code: bool) -> tuple[int, int]:
         """Where the block's text ends and what comes after it begins."""
         last = doubtful = start
-        for found in (
+        for token in (
             (PYTHON_TOKEN if code else RUN[mark]).finditer(self.text, start, end)
             if self.left > 0
             else ()
         ):
-            self.left -= found.end() - last
-            last = found.end()
-            run = ((found["run"] or "") if code else found[0]).strip(" \t>")
+            self.left -= token.end() - last
+            last = token.end()
+            run = ((token["run"] or "") if code else token[0]).strip(" \t>")
             if run[:1] == mark and len(run) >= length:
-                return self._closed(found, start, end)
+                return self._closed(token, start, end)
             if self.left < 0:
                 break
-            doubtful = found.start() if _never_ends(found[0]) else end
+            doubtful = token.start() if _never_ends(token[0]) else end
         self.left -= end - last
         # No fence closes it. One in a string that never ends, behind a comment, or too short, may
         # have been meant; else it was cut off.
@@ -228,23 +230,23 @@ class _Scan:
             else ()
         )
         return next(
-            (found for found in runs if not code or (found["run"] or "").strip(" \t>")[:1] == mark),
+            (run for run in runs if not code or (run["run"] or "").strip(" \t>")[:1] == mark),
             None,
         )
 
-    def _closed(self, found: re.Match[str], start: int, end: int) -> tuple[int, int]:
+    def _closed(self, fence: re.Match[str], start: int, end: int) -> tuple[int, int]:
         """The same for a fence that closes.
 
         One with a tag, on a line of its own, opens the next block as well.
         """
-        line_start = max(start, self.text.rfind("\n", start, found.start()) + 1)
-        own_line = not self.text[line_start : found.start()].strip(" \t>")
+        line_start = max(start, self.text.rfind("\n", start, fence.start()) + 1)
+        own_line = not self.text[line_start : fence.start()].strip(" \t>")
         if own_line:
-            line_end = self.text.find("\n", found.end(), end)
-            info = self.text[found.end() : line_end if line_end >= 0 else end].strip()
+            line_end = self.text.find("\n", fence.end(), end)
+            info = self.text[fence.end() : line_end if line_end >= 0 else end].strip()
             if info and (self._kind(info) or WORD.fullmatch(info)):
                 return line_start, line_start
-        return (line_start if own_line else found.start()), found.end()
+        return (line_start if own_line else fence.start()), fence.end()
 
 
 def _never_ends(token: str) -> bool:

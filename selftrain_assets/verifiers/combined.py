@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -27,8 +28,8 @@ OPEN_ENDED = (
     Outcome.MALFORMED,
 )
 """From what says least of a completion to what says most."""
-Said = Mapping[int, Verdict]
-"""The verdicts of some members, by their places in `of`, in the order in which they were asked."""
+ByMember = Mapping[int, Verdict]
+"""The verdicts of members, by their places in `of`, in the order in which they judged."""
 
 
 class Combined(Verifier):
@@ -89,7 +90,7 @@ class Combined(Verifier):
     @contextmanager
     def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
         with ExitStack() as held:
-            shared = sandbox if isinstance(sandbox, _Shared) else _Shared.of(sandbox, held)
+            shared = sandbox if isinstance(sandbox, _Shared) else _Shared.opened_in(sandbox, held)
             yield _CombinedJudge(self, shared, held)
 
     def parse(self, completion: str) -> str | None:
@@ -99,26 +100,26 @@ class Combined(Verifier):
         """Is this member asked about this problem at all?"""
         raise NotImplementedError
 
-    def settled(self, said: Said) -> bool:
+    def is_decided(self, verdicts: ByMember) -> bool:
         """Is the verdict the same whatever the others say?"""
         raise NotImplementedError
 
-    def verdict(self, said: Said) -> Verdict:
-        """Of all that was said."""
+    def verdict(self, verdicts: ByMember) -> Verdict:
+        """The verdict of all members that judged."""
         raise NotImplementedError
 
-    def _told(self, said: Said, deciding: Verdict) -> Verdict:
+    def _with_reasons(self, verdicts: ByMember, deciding: Verdict) -> Verdict:
         """The deciding verdict, with every member's reason."""
         types = [member.type for member in self.of]
         names = [
             kind if types.count(kind) == 1 else f"of[{place}], {kind}"
             for place, kind in enumerate(types)
         ]
-        reason = "; ".join(f"{names[place]}: {verdict.reason}" for place, verdict in said.items())
+        reasons = [f"{names[place]}: {verdict.reason}" for place, verdict in verdicts.items()]
         execution = deciding.execution or next(
-            (v.execution for v in said.values() if v.execution), None
+            (v.execution for v in verdicts.values() if v.execution), None
         )
-        return Verdict(deciding.outcome, deciding.reward, deciding.parsed, reason, execution)
+        return replace(deciding, reason="; ".join(reasons), execution=execution)
 
 
 class AnyOf(Combined):
@@ -144,30 +145,31 @@ class AnyOf(Combined):
         )
 
     def parse(self, completion: str) -> str | None:
-        found = (self.of[place].parse(completion) for place in self.order)
-        return next((parsed for parsed in found if parsed is not None), None)
+        answers = (self.of[place].parse(completion) for place in self.order)
+        return next((parsed for parsed in answers if parsed is not None), None)
 
     def asks(self, member: Verifier, problem: Problem) -> bool:
         return member.check_problem(problem) is None
 
-    def settled(self, said: Said) -> bool:
+    def is_decided(self, verdicts: ByMember) -> bool:
         return any(
-            verdict.outcome == Outcome.PASS and verdict.reward >= 1 for verdict in said.values()
+            verdict.outcome == Outcome.PASS and verdict.reward >= 1 for verdict in verdicts.values()
         )
 
-    def verdict(self, said: Said) -> Verdict:
-        verdicts = list(said.values())
-        if passed := [v for v in verdicts if v.outcome == Outcome.PASS]:
-            return self._told(said, max(passed, key=lambda v: v.reward))
-        if failed := [v for v in verdicts if v.outcome == Outcome.INFRA_ERROR]:
-            return self._told(said, failed[0])
+    def verdict(self, verdicts: ByMember) -> Verdict:
         if not verdicts:
             return Verdict(
                 Outcome.UNSCORABLE, 0.0, None, "no member can verify the reference answer"
             )
-        return self._told(
-            said, max(verdicts, key=lambda v: (v.reward, -OPEN_ENDED.index(v.outcome)))
-        )
+        if passed := [v for v in verdicts.values() if v.outcome == Outcome.PASS]:
+            deciding = max(passed, key=lambda v: v.reward)
+        elif failed := [v for v in verdicts.values() if v.outcome == Outcome.INFRA_ERROR]:
+            deciding = failed[0]
+        else:
+            deciding = max(
+                verdicts.values(), key=lambda v: (v.reward, -OPEN_ENDED.index(v.outcome))
+            )
+        return self._with_reasons(verdicts, deciding)
 
 
 class AllOf(Combined):
@@ -185,26 +187,25 @@ class AllOf(Combined):
         return next((fault for member in self.of if (fault := member.check_problem(problem))), None)
 
     def parse(self, completion: str) -> str | None:
-        found = [self.of[place].parse(completion) for place in self.order]
-        return None if None in found else found[0]
+        answers = [self.of[place].parse(completion) for place in self.order]
+        return None if None in answers else answers[0]
 
     def asks(self, member: Verifier, problem: Problem) -> bool:
         return True
 
-    def settled(self, said: Said) -> bool:
-        return any(_fails(verdict) and verdict.reward <= 0 for verdict in said.values())
+    def is_decided(self, verdicts: ByMember) -> bool:
+        return any(_fails(verdict) and verdict.reward <= 0 for verdict in verdicts.values())
 
-    def verdict(self, said: Said) -> Verdict:
-        verdicts, least = list(said.values()), min(said.values(), key=lambda v: v.reward)
-        unknown = [v for v in verdicts if v.outcome == Outcome.INFRA_ERROR]
-        if unknown and not self.settled(said):
-            return self._told(said, unknown[0])
-        failed = [v for v in verdicts if _fails(v)]
-        if failed:
-            return self._told(said, min(failed, key=lambda v: v.reward))
-        return self._told(
-            said, Verdict(Outcome.PASS, least.reward, verdicts[0].parsed, "", verdicts[0].execution)
-        )
+    def verdict(self, verdicts: ByMember) -> Verdict:
+        unknown = [v for v in verdicts.values() if v.outcome == Outcome.INFRA_ERROR]
+        if unknown and not self.is_decided(verdicts):
+            deciding = unknown[0]
+        elif failed := [v for v in verdicts.values() if _fails(v)]:
+            deciding = min(failed, key=lambda v: v.reward)
+        else:
+            least = min(v.reward for v in verdicts.values())
+            deciding = replace(next(iter(verdicts.values())), reward=least)
+        return self._with_reasons(verdicts, deciding)
 
 
 def _fails(verdict: Verdict) -> bool:
@@ -235,28 +236,28 @@ class _CombinedJudge:
         Where a member fails as a whole, the others decide what they can; its error is raised at the
         end.
         """
-        asked = list(pairs)
-        said: list[dict[int, Verdict]] = [{} for _ in asked]
-        undecided, error = list(range(len(asked))), None
+        cases = list(pairs)
+        verdicts: list[dict[int, Verdict]] = [{} for _ in cases]
+        undecided, error = list(range(len(cases))), None
         for place in self._verifier.order:
-            wanted = [
-                n for n in undecided if self._verifier.asks(self._verifier.of[place], asked[n][0])
+            pending = [
+                n for n in undecided if self._verifier.asks(self._verifier.of[place], cases[n][0])
             ]
             missing = "it gave no verdict"
             try:
-                for n, verdict in self._judged(place, {n: asked[n] for n in wanted}):
-                    said[n][place] = verdict
-                    if self._verifier.settled(said[n]):
-                        yield n, self._verifier.verdict(said[n])
+                for n, verdict in self._judged(place, {n: cases[n] for n in pending}):
+                    verdicts[n][place] = verdict
+                    if self._verifier.is_decided(verdicts[n]):
+                        yield n, self._verifier.verdict(verdicts[n])
             except InfraError as failed:
                 error, missing = error or failed, str(failed)
-            for n in wanted:
-                said[n].setdefault(place, Verdict(Outcome.INFRA_ERROR, 0.0, None, missing))
-            undecided = [n for n in undecided if not self._verifier.settled(said[n])]
-        found = ((n, self._verifier.verdict(said[n])) for n in undecided)
+            for n in pending:
+                verdicts[n].setdefault(place, Verdict(Outcome.INFRA_ERROR, 0.0, None, missing))
+            undecided = [n for n in undecided if not self._verifier.is_decided(verdicts[n])]
+        decided = ((n, self._verifier.verdict(verdicts[n])) for n in undecided)
         known = [
             (n, verdict)
-            for n, verdict in found
+            for n, verdict in decided
             if error is None or verdict.outcome != Outcome.INFRA_ERROR
         ]
         yield from known
@@ -288,8 +289,8 @@ class _Shared(SandboxSettings):
     _pools: dict[frozenset[str], sandbox.Pool] = PrivateAttr(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: SandboxSettings, held: ExitStack) -> _Shared:
-        """`held` closes it."""
+    def opened_in(cls, settings: SandboxSettings, held: ExitStack) -> _Shared:
+        """The same settings; `held` closes the pools."""
         shared = cls(**{name: getattr(settings, name) for name in type(settings).model_fields})
         shared._held = held
         return shared

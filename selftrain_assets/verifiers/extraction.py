@@ -100,15 +100,15 @@ def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answe
     """
     text = spoken(completion)
     chosen: list[_Marked] = []
-    for found in _marks(text):
-        between = text[chosen[-1].end : found.start] if chosen else ""
-        corrected = found.corrects or CORRECTION.search(between) is not None
+    for candidate in _marks(text):
+        between = text[chosen[-1].end : candidate.start] if chosen else ""
+        corrected = candidate.corrects or CORRECTION.search(between) is not None
         if not chosen:
-            chosen = [] if found.corrects else [found]
-        elif chosen[-1].mark == found.mark and _one_statement(chosen[-1], found, between):
-            chosen.append(found)
-        elif _overrules(found, chosen[-1], corrected, holds):
-            chosen = [found]
+            chosen = [] if candidate.corrects else [candidate]
+        elif chosen[-1].mark == candidate.mark and _one_statement(chosen[-1], candidate, between):
+            chosen.append(candidate)
+        elif _overrules(candidate, chosen[-1], corrected, holds):
+            chosen = [candidate]
     if chosen and WITHDRAWAL.search(text, chosen[-1].end):
         return None
     if chosen:
@@ -120,7 +120,7 @@ def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answe
         )
         return Answer(
             first.mark,
-            tuple(dict.fromkeys(found.text for found in chosen)),
+            tuple(dict.fromkeys(candidate.text for candidate in chosen)),
             first.rest,
             text,
             introduces,
@@ -130,33 +130,33 @@ def find_answer(completion: str, holds: Callable[[str], object] = bool) -> Answe
     return Answer(Mark.LINE, (last,), text, text) if last else None
 
 
-def _one_statement(before: _Marked, found: _Marked, between: str) -> bool:
+def _one_statement(before: _Marked, candidate: _Marked, between: str) -> bool:
     """Do two marks of one kind stand side by side?
 
     A further line of #### replaces the one before.
     """
     if (
-        found.mark == Mark.HASHES
-        or found.remark
-        or found.start < before.end
+        candidate.mark == Mark.HASHES
+        or candidate.remark
+        or candidate.start < before.end
         or not JOINED.fullmatch(between)
     ):
         return False
-    return found.mark != Mark.SENTENCE or OPEN_END.search(before.text) is not None
+    return candidate.mark != Mark.SENTENCE or OPEN_END.search(before.text) is not None
 
 
 def _overrules(
-    found: _Marked, before: _Marked, corrected: bool, holds: Callable[[str], object]
+    candidate: _Marked, before: _Marked, corrected: bool, holds: Callable[[str], object]
 ) -> bool:
-    if before.start <= found.start < before.end:  # a box in a tag, a sentence in a line
-        return found.mark.strong or not before.mark.strong
-    if before.remark and not found.remark:
+    if before.start <= candidate.start < before.end:  # a box in a tag, a sentence in a line
+        return candidate.mark.strong or not before.mark.strong
+    if before.remark and not candidate.remark:
         return True
-    if found.remark:
+    if candidate.remark:
         return False
-    if not found.mark.strong and not holds(found.text):
-        return corrected and WITHDRAWN.match(found.text) is not None
-    return found.mark.strong or corrected or not before.mark.strong
+    if not candidate.mark.strong and not holds(candidate.text):
+        return corrected and WITHDRAWN.match(candidate.text) is not None
+    return candidate.mark.strong or corrected or not before.mark.strong
 
 
 # -- marks -----------------------------------------------------------------------------------------
@@ -165,18 +165,21 @@ TAG = re.compile(r"<(/?)(?:final_)?answer>|\[(/?)answer\]", re.IGNORECASE)
 TORN_TAG = re.compile(r"[<\[]/\w*$")
 HASHES = re.compile(r"#{4,}(?!#)")
 HEADING = re.compile(
-    r"[\s*_]*(?:(?:step|part|case|section|method|solution|explanation|conclusion|summary|analysis|verif\w+|check\w*|notes?|calculat\w+|given|"
+    r"[\s*_]*(?:(?:step|part|case|section|method|solution|explanation|conclusion|summary|analysis|"
+    r"verif\w+|check\w*|notes?|calculat\w+|given|"
     r"reasoning|approach|problem|question|example|understand\w*|final"
     r" answer|answer)\b|\d+[.)]\s+\**[A-Za-z]|.{0,200}:[*_\s]*$)",
     re.IGNORECASE,
 )
 DECORATION = r"[*_\"'`~]{0,4}"
 LINK = (
-    r"(?:(?:is|are|was|equals|(?:would|must|should|will|has\s+to|can\s+only)\s+be)\b(?:\s+(?:as\s+follows|(?:given\s+|shown\s+)?below))?"
+    r"(?:(?:is|are|was|equals|(?:would|must|should|will|has\s+to|"
+    r"can\s+only)\s+be)\b(?:\s+(?:as\s+follows|(?:given\s+|shown\s+)?below))?"
     r"\s*[:\uff1a]?|[:\uff1a]|=>?)"
 )
 SUBJECT = (
-    r"(?:\banswers?(?:\s+(?:to|for|of)\s[^\n.:=!?]{1,80}?)?|\bans\.?|\b(?:correct|right|best)\s+(?:option|choice|letter)|\bfinal\s+(?:result|solution|value)|"
+    r"(?:\banswers?(?:\s+(?:to|for|of)\s[^\n.:=!?]{1,80}?)?|\bans\.?|\b(?:correct|right|"
+    r"best)\s+(?:option|choice|letter)|\bfinal\s+(?:result|solution|value)|"
     r"\u7b54\u6848)"
 )
 SENTENCE = re.compile(
@@ -188,22 +191,26 @@ SENTENCE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 SUPPOSED = re.compile(
-    r"\b(?:if|whether|unless|suppose|assuming|assume)\s+(?:that\s+)?(?:(?:the|my|our|your)\s+)?(?:final\s+|correct\s+)?$",
+    r"\b(?:if|whether|unless|suppose|assuming|assume)\s+(?:that\s+)?(?:(?:the|my|our|"
+    r"your)\s+)?(?:final\s+|correct\s+)?$",
     re.IGNORECASE,
 )
 POINTED_AT = re.compile(
     r"\b(?:this|that|these|those|which|such(?:\s+an)?)\s+(?:final\s+|correct\s+)?$", re.IGNORECASE
 )
 JUDGEMENT = re.compile(
-    r"\W*(?:(?:also|indeed|thus|therefore|clearly|now|both|quite|very)\s+)*(?:in)?(?:correct|right|wrong|reasonable|consistent|plausible|sensible|"
-    r"verified|confirmed|checked|obvious|clear|complete|accurate|exact|unique|expected|rounded|simplified|found|obtained|computed|based|"
+    r"\W*(?:(?:also|indeed|thus|therefore|clearly|now|both|quite|very)\s+)*(?:in)?(?:correct|right|"
+    r"wrong|reasonable|consistent|plausible|sensible|"
+    r"verified|confirmed|checked|obvious|clear|complete|accurate|exact|unique|expected|rounded|"
+    r"simplified|found|obtained|computed|based|"
     r"the\s+same|still|given\s+(?:by|in|above)|above|as\s+expected|supported|in\s+the\b)\b",
     re.IGNORECASE,
 )
 JOINED = re.compile(
     r"(?:\n[ \t]*+(?:[-+*\u2022]|\d{1,2}[.)])\s|[\s,;.:/&$*()|]|\\[()\[\]\\,; ]|\\q?quad(?![a-z])|"
     r"\\text\s{0,9}\{\s{0,9},?\s{0,9}(?:and|or)?\s{0,9}\}|"
-    r"\b(?:and|or|also|either|both|the\s{1,9}other\s{1,9}is)\b|\b[a-zA-Z](?:_\w|_\{\w{1,9}\})?\s{0,9}=|\b[a-z]{1,3}\)|"
+    r"\b(?:and|or|also|either|both|the\s{1,9}other\s{1,9}is)\b|\b[a-zA-Z](?:_\w|"
+    r"_\{\w{1,9}\})?\s{0,9}=|\b[a-z]{1,3}\)|"
     r"\b(?:case|option|answer|solution|method|possibility|alternative(?:ly)?)\b[ ]?\w?\s?[:.)])*+",
     re.IGNORECASE,
 )
@@ -218,8 +225,8 @@ DENIED = re.compile(r"\b(?:not|rather\s+than|instead\s+of)\s*\$*$", re.IGNORECAS
 def _marks(text: str) -> Iterator[_Marked]:
     """All marks that have something behind them, by their place."""
     sentences = list(SENTENCE.finditer(text, max(0, len(text) - SEARCHED)))[-MARKS_LOOKED_AT:]
-    found = [*_tags(text), *_boxes(text), *_hashes(text), *_sentences(text, sentences)]
-    return iter(sorted(found, key=lambda mark: (mark.start, -mark.end)))
+    marks = [*_tags(text), *_boxes(text), *_hashes(text), *_sentences(text, sentences)]
+    return iter(sorted(marks, key=lambda mark: (mark.start, -mark.end)))
 
 
 def _tags(text: str) -> Iterator[_Marked]:
@@ -250,42 +257,42 @@ def _boxes(text: str) -> Iterator[_Marked]:
 
 
 def _hashes(text: str) -> Iterator[_Marked]:
-    for found in list(HASHES.finditer(text))[-MARKS_LOOKED_AT:]:
-        end = _end_of_line(text, found.end())
-        line = text[found.end() : end]
+    for match in list(HASHES.finditer(text))[-MARKS_LOOKED_AT:]:
+        end = _end_of_line(text, match.end())
+        line = text[match.end() : end]
         heads = (
-            not text[: found.start()].rpartition("\n")[2].strip()
+            not text[: match.start()].rpartition("\n")[2].strip()
             and HEADING.match(line)
             and text[end:].strip()
         )
         if line.strip(" #*_\t\r") and not heads:
             yield _Marked(
-                Mark.HASHES, found.start(), end, peeled(line.strip(" #\t\r")), text[found.end() :]
+                Mark.HASHES, match.start(), end, peeled(line.strip(" #\t\r")), text[match.end() :]
             )
 
 
 def _sentences(text: str, sentences: list[re.Match[str]]) -> Iterator[_Marked]:
-    for found, after in zip(sentences, [*sentences[1:], None], strict=False):
+    for sentence, after in zip(sentences, [*sentences[1:], None], strict=False):
         until = len(text) if after is None else after.start()
-        start, end = _content(text, found.end(), until)
+        start, end = _content(text, sentence.end(), until)
         content = text[start:end].strip()
         if content.strip(" .#*_$,;") and not (
             after and end == until and INTRODUCTION.fullmatch(content)
         ):
-            ahead = text[max(0, found.start() - 40) : found.start()]
+            ahead = text[max(0, sentence.start() - 40) : sentence.start()]
             remark = bool(
                 SUPPOSED.search(ahead) or POINTED_AT.search(ahead) or JUDGEMENT.match(content)
             )
-            colon = re.search(r"\b(?:is|are|was|be|equals)\b", found[0]) is None
+            colon = re.search(r"\b(?:is|are|was|be|equals)\b", sentence[0]) is None
             yield _Marked(
                 Mark.SENTENCE,
-                found.start(),
+                sentence.start(),
                 end,
                 content,
-                text[found.end() : until],
+                text[sentence.end() : until],
                 remark,
                 colon,
-                bool(found["correction"]),
+                bool(sentence["correction"]),
             )
 
 
@@ -317,15 +324,16 @@ def _end_of_line(text: str, place: int, until: int | None = None) -> int:
 
 def peeled(text: str) -> str:
     """Without words that say no more than that the answer comes: `B` of `the answer is B`."""
-    found = SENTENCE.search(text[:200])
-    if not found or not INTRODUCTION.fullmatch(text[: found.start()]):
+    match = SENTENCE.search(text[:200])
+    if not match or not INTRODUCTION.fullmatch(text[: match.start()]):
         return text
-    start, end = _content(text, found.end(), len(text))
+    start, end = _content(text, match.end(), len(text))
     return text[start:end].strip() or text
 
 
 INTRODUCTION = re.compile(
-    r"[\s,*]*(?:\b(?:so|thus|hence|therefore|then|and|the|my|our|final|correct|best|right)\b[\s,]*)*",
+    r"[\s,*]*(?:\b(?:so|thus|hence|therefore|then|and|the|my|our|final|correct|best|"
+    r"right)\b[\s,]*)*",
     re.IGNORECASE,
 )
 

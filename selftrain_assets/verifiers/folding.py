@@ -9,7 +9,8 @@ from functools import lru_cache
 from selftrain_assets.domain.numbers import number, plain
 
 TYPE = re.compile(
-    r"\\(?:text|textbf|textit|textrm|textnormal|texttt|emph|mathrm|mathbf|mathit|mathsf|mbox|operatorname|boldsymbol|bm|underline)\s*\{([^{}]*)\}"
+    r"\\(?:text|textbf|textit|textrm|textnormal|texttt|emph|mathrm|mathbf|mathit|mathsf|mbox|"
+    r"operatorname|boldsymbol|bm|underline)\s*\{([^{}]*)\}"
 )
 SPACING = re.compile(
     r"\\(?:[,;:!>"
@@ -29,7 +30,7 @@ DECIMAL = re.compile(r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d+)?|[1-9]\d{0,2}(?:,\d{3})+(
 
 
 @lru_cache(maxsize=4096)
-def _same(character: str) -> str:
+def _one_form(character: str) -> str:
     if (known := SAME.get(character)) is not None:
         return known
     return (
@@ -46,7 +47,7 @@ def unwrapped(text: str) -> str:
     """
     if not text.isascii():
         text = unicodedata.normalize(
-            "NFC", re.sub(r"[^\x00-\x7f]", lambda found: _same(found[0]), text)
+            "NFC", re.sub(r"[^\x00-\x7f]", lambda match: _one_form(match[0]), text)
         )
     for _ in range(3):
         text = TYPE.sub(r" \1 ", text)

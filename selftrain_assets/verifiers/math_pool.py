@@ -93,9 +93,9 @@ class MathPool:
             for slot in [slot for slot in self._slots.values() if slot.question is not None]:
                 self._stop(slot)
 
-    def _start(self, wanted: int) -> None:
+    def _start(self, questions: int) -> None:
         idle = sum(slot.question is None for slot in self._slots.values())
-        for _ in range(min(self._most - len(self._slots), wanted - idle)):
+        for _ in range(min(self._most - len(self._slots), questions - idle)):
             worker = Worker(
                 [sys.executable, "-I", str(WORKER), str(self._cpu), str(self._memory)],
                 inbox=self._inbox,

@@ -33,16 +33,16 @@ def answer_text(completion: str) -> str | None:
     Without a mark it is the last formula or number of the last line. Words count behind a mark, or
     where the completion has at most three.
     """
-    found = find_answer(completion, lambda text: _formulas(text) or text.strip(" .$*"))
-    if found is None or len(found.text) > 10 * LONGEST:
+    answer = find_answer(completion, lambda text: _formulas(text) or text.strip(" .$*"))
+    if answer is None or len(answer.text) > 10 * LONGEST:
         return None
-    if found.mark.strong:
-        return found.text
-    text = LABEL.sub("", found.text, count=1) if LABEL.match(found.text) else found.text
-    text = text if found.mark == Mark.LINE else text[: 2 * LONGEST]
+    if answer.mark.strong:
+        return answer.text
+    text = LABEL.sub("", answer.text, count=1) if LABEL.match(answer.text) else answer.text
+    text = text if answer.mark == Mark.LINE else text[: 2 * LONGEST]
     if formulas := _formulas(text.strip(" #")):
         return formulas
-    sentence = first_sentence(text) if found.mark == Mark.SENTENCE else text
+    sentence = first_sentence(text) if answer.mark == Mark.SENTENCE else text
     bare = _without_aside(sentence.strip(DECORATION).rstrip(DECORATION + ".!"))
     if not is_prose(_written_out(CONNECTIVE.sub(",", bare))):
         return bare
@@ -53,15 +53,15 @@ def answer_text(completion: str) -> str | None:
             if None in numbers
             else ", ".join(plain(number) for number in numbers if number is not None)
         )
-    if value := _value_said(bare):
+    if value := _stated_value(bare):
         return value
-    if found.mark == Mark.SENTENCE:
+    if answer.mark == Mark.SENTENCE:
         return bare
     if number := ENDING_NUMBER.search(bare):
         return number[0]
     if segments := SEGMENT.findall(text):
         return "".join(segments[-1])
-    if not numbers and FEW_WORDS.fullmatch(bare) and "\n" not in found.whole.strip():
+    if not numbers and FEW_WORDS.fullmatch(bare) and "\n" not in answer.whole.strip():
         return bare
     stated = one(numbers)
     return None if stated is None else plain(stated)
@@ -69,25 +69,25 @@ def answer_text(completion: str) -> str | None:
 
 def _formulas(line: str) -> str | None:
     """The formula that a line begins with, or all of them where there is nothing else in it."""
-    segments = ["".join(found) for found in SEGMENT.findall(line)]
+    segments = ["".join(groups) for groups in SEGMENT.findall(line)]
     if len(segments) > 1 and not WORDS_BETWEEN.sub("", SEGMENT.sub("", line)):
         return ", ".join(segments)
     opening = SEGMENT.search(line)
     return segments[0] if opening and not line[: opening.start()].strip(" :*") else None
 
 
-def _value_said(sentence: str) -> str | None:
+def _stated_value(sentence: str) -> str | None:
     """What stands behind the last "is" or equals sign of a sentence, unless that is prose.
 
     It is `34` of "the largest $n$ is 34".
     """
-    formulas = [found.span() for found in SEGMENT.finditer(sentence)]
-    said = [
-        found
-        for found in SAID.finditer(sentence)
-        if not any(start <= found.start() < end for start, end in formulas)
+    formulas = [match.span() for match in SEGMENT.finditer(sentence)]
+    verbs = [
+        match
+        for match in SAID.finditer(sentence)
+        if not any(start <= match.start() < end for start, end in formulas)
     ]
-    value = sentence[said[-1].end() :].strip(DECORATION) if said else ""
+    value = sentence[verbs[-1].end() :].strip(DECORATION) if verbs else ""
     if not re.search(r"[\d\\^]", value) or is_prose(_written_out(value)):
         return None
     return _formulas(value) or value
@@ -95,8 +95,8 @@ def _value_said(sentence: str) -> str | None:
 
 def _without_aside(sentence: str) -> str:
     """`7` of `7 (since 2 + 5 = 7)`: words in brackets at the end are a remark."""
-    found = ASIDE.fullmatch(sentence)
-    return found[1].rstrip() if found and is_prose(_written_out(found[2])) else sentence
+    match = ASIDE.fullmatch(sentence)
+    return match[1].rstrip() if match and is_prose(_written_out(match[2])) else sentence
 
 
 def _written_out(text: str) -> str:

@@ -32,10 +32,10 @@ def main(cpu_seconds: float, memory_mib: int) -> None:
     logging.disable(logging.CRITICAL)
 
     def compare(reference: str, answer: str) -> str:
-        given, wanted = read(answer), read(reference)
-        if given is None or wanted is None:
+        answer_term, reference_term = read(answer), read(reference)
+        if answer_term is None or reference_term is None:
             return "unreadable"
-        return "equal" if same(given, wanted, algebra) else "unequal"
+        return "equal" if same(answer_term, reference_term, algebra) else "unequal"
 
     compare("\\frac{1}{2}", "x^2")  # loads what is loaded late
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -48,15 +48,15 @@ def main(cpu_seconds: float, memory_mib: int) -> None:
         reference, answer = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         try:
-            found = compare(reference, answer)
+            outcome = compare(reference, answer)
         except MemoryError:
-            found = "memory"
+            outcome = "memory"
         except (RecursionError, Unreadable):
-            found = "unreadable"
+            outcome = "unreadable"
         except Exception:  # sympy and mpmath raise errors of many kinds on terms that make no sense
-            found = "unequal"
+            outcome = "unequal"
         signal.setitimer(signal.ITIMER_PROF, 0)
-        print(json.dumps(found), flush=True)
+        print(json.dumps(outcome), flush=True)
 
 
 if __name__ == "__main__":

@@ -87,25 +87,25 @@ class _MathJudge:
         waiting: list[tuple[int, str]] = []
         questions: list[tuple[str, str]] = []
         for position, (problem, completion) in enumerate(pairs):
-            given, wanted = (
+            answer_form, reference_form = (
                 self._verifier.normal_form(completion),
                 normal_form(problem.answer) or "",
             )
-            answer, reference = read(given or ""), read(wanted)
-            if given is None or answer is None:
+            answer, reference = read(answer_form or ""), read(reference_form)
+            if answer_form is None or answer is None:
                 yield (
                     position,
                     Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion"),
                 )
                 continue
-            found = same(answer, reference, at_once) if reference else False
-            if found is None:
+            equal = same(answer, reference, at_once) if reference else False
+            if equal is None:
                 waiting.append((position, problem.answer))
-                questions.append((wanted, given))
+                questions.append((reference_form, answer_form))
             else:
                 yield (
                     position,
-                    _verdict(Finding("equal" if found else "unequal"), given, problem.answer),
+                    _verdict(Finding("equal" if equal else "unequal"), answer_form, problem.answer),
                 )
         for place, finding in self._pool.stream(questions):
             position, reference_answer = waiting[place]

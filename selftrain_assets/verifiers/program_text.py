@@ -35,7 +35,8 @@ from selftrain_assets.verifiers.python_source import Facts, facts, joined, parse
 from selftrain_assets.verifiers.thoughts import without_thoughts
 
 STATEMENT = re.compile(
-    r"[ \t]*+(?:(?:async|def|class|for|while|if|with|try|import|from|print)\b|@\w|[\w.]++\(|[\w.\[\],"  # noqa: E501
+    r"[ \t]*+(?:(?:async|def|class|for|while|if|with|try|import|from|print)\b|@\w|[\w.]++\(|"
+    r"[\w.\[\],"
     r" \t'\"*]++=(?!=))"
 )
 """How a line begins that may be the first one of a program."""
@@ -152,12 +153,12 @@ def _whole(text: str, sought: Sought) -> str | None:
         if isinstance(parsed(source), SyntaxError):
             continue
         known = facts(source)
-        found = (
+        is_program = (
             any(map(known.defines, _names(sought.entry)))
             if sought.entry
             else known.writes or (known.valued and known.acts)
         )
-        if found:
+        if is_program:
             return source
     return None
 
@@ -274,7 +275,7 @@ def _together(candidates: list[Candidate], place: int) -> str:
 def _runs(text: str, budget: Budget) -> list[str]:
     """Runs of lines that are Python, in prose."""
     lines = text.split("\n")
-    found = []
+    runs = []
     start = 0
     while start < len(lines) and budget.left > 0:
         if not STATEMENT.match(lines[start]):
@@ -287,8 +288,8 @@ def _runs(text: str, budget: Budget) -> list[str]:
         run = _longest([line[len(indent) :] for line in lines[start:end]], budget)
         start += max(1, len(run))
         if run:
-            found.append("\n".join(_without_last_words(run)) + "\n")
-    return found
+            runs.append("\n".join(_without_last_words(run)) + "\n")
+    return runs
 
 
 def _without_last_words(run: list[str]) -> list[str]:

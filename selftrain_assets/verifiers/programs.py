@@ -151,7 +151,7 @@ class CodeVerifier(Verifier):
 
         `entry` is the function that it shall define.
         """
-        return self._found(completion, Sought(entry))
+        return self._find_program(completion, Sought(entry))
 
     def content(self, problem: Problem, completion: str) -> str | None:
         return fingerprint("program", problem_digest(problem), self._program(problem, completion))
@@ -174,7 +174,7 @@ class CodeVerifier(Verifier):
             else TextVerifier()
         )
 
-    def _found(self, completion: str, sought: Sought) -> str | None:
+    def _find_program(self, completion: str, sought: Sought) -> str | None:
         if self.program == "whole":
             return completion if completion.strip() else None
         if self.language != "python":
@@ -195,20 +195,20 @@ class CodeVerifier(Verifier):
         """
         tests = ProgramTests.from_json(problem.tests) if problem.tests else None
         question = problem.question if self.continues else None
-        reads = tests is not None and any(given.strip() for given, _ in tests.cases)
-        program = self._found(
+        reads = tests is not None and any(stdin.strip() for stdin, _ in tests.cases)
+        program = self._find_program(
             completion, Sought(tests.entry if tests else "", reads, tests is None, question)
         )
         if program is None or question is None:
             return program
         if tests is None or not facts(program).defines(tests.entry):
             return question + program
-        asked = re.search(
+        definition = re.search(
             rf"^[ \t]*(?:async[ \t]+)?(?:def|class)\s+{re.escape(tests.entry.partition('.')[0])}\b",
             question,
             re.MULTILINE,
         )
-        return joined(question[: asked.start()] if asked else question, program)
+        return joined(question[: definition.start()] if definition else question, program)
 
     def task(self, problem: Problem, program: str) -> sandbox.Task:
         """What the sandbox is asked."""
@@ -240,7 +240,7 @@ class CodeVerifier(Verifier):
         if problem.tests is None:
             return RunTask(source, limits=limits, language=self.language)
         if tests.cases:
-            cases = tuple(StdinCase(given, printed) for given, printed in tests.cases)
+            cases = tuple(StdinCase(stdin, stdout) for stdin, stdout in tests.cases)
             rule = TextRule(self.words, self.tolerance or None, self.decimals, self.any_order)
             return StdinTask(
                 source,
@@ -276,36 +276,40 @@ class CodeVerifier(Verifier):
             source, tests.entry, tests.asserts, tests.context, limits, self.partial_credit
         )
 
-    def verdict(self, problem: Problem, program: str, found: sandbox.Verdict) -> Verdict:
+    def verdict(self, problem: Problem, program: str, result: sandbox.Verdict) -> Verdict:
         """The sandbox's word on it; for a problem without tests, its result against the answer."""
         execution = Execution(
-            found.case, found.cpu_seconds, found.wall_seconds, found.peak_memory_bytes, found.output
+            result.case,
+            result.cpu_seconds,
+            result.wall_seconds,
+            result.peak_memory_bytes,
+            result.output,
         )
-        outcome = Outcome(found.outcome)
+        outcome = Outcome(result.outcome)
         if problem.tests is not None:
-            reason = found.reason or f"passes all {found.cases} tests"
+            reason = result.reason or f"passes all {result.cases} tests"
             share = self.partial_credit and outcome in (
                 Outcome.WRONG,
                 Outcome.TIMEOUT,
                 Outcome.RESOURCE,
             )
-            reward = found.score if share else float(outcome == Outcome.PASS)
+            reward = result.score if share else float(outcome == Outcome.PASS)
             return Verdict(outcome, reward, program, reason, execution)
         if outcome != Outcome.PASS:
-            return Verdict(outcome, 0.0, None, found.reason, execution)
+            return Verdict(outcome, 0.0, None, result.reason, execution)
         compared = self._answer()
-        reading = self._result(found.output if found.value is None else found.value)
+        reading = self._result(result.output if result.value is None else result.value)
         if reading is None:
-            shown = (
+            behaviour = (
                 "prints nothing"
-                if found.value is None
-                else f"gives a value of type {type(found.value).__name__}, nothing"
+                if result.value is None
+                else f"gives a value of type {type(result.value).__name__}, nothing"
             )
             return Verdict(
                 Outcome.MALFORMED,
                 0.0,
                 None,
-                f"the program {shown} that could be an answer",
+                f"the program {behaviour} that could be an answer",
                 execution,
             )
         right = compared.meets(reading, problem.answer)
@@ -398,7 +402,7 @@ class _CodeJudge:
                 yield task
 
         with sandbox_errors():
-            for place, found in self._pool.stream(tasks()):
+            for place, result in self._pool.stream(tasks()):
                 position, problem, program = running[place]
-                yield position, guarded(partial(self._verifier.verdict, problem, program, found))
+                yield position, guarded(partial(self._verifier.verdict, problem, program, result))
         yield from without

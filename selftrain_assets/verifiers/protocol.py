@@ -70,4 +70,4 @@ class Verifier(Member, Identity):
 def verdicts(verifier: Verifier, sandbox: SandboxSettings, pairs: list[Pair]) -> list[Verdict]:
     """The verdicts of a few completions, in their order."""
     with verifier.open(sandbox) as judge:
-        return [verdict for _, verdict in sorted(judged(judge, pairs), key=lambda found: found[0])]
+        return [verdict for _, verdict in sorted(judged(judge, pairs), key=lambda pair: pair[0])]

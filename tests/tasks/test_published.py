@@ -81,7 +81,7 @@ def test_published_splits_are_kept(name, problems):
 
 def test_every_set_says_what_it_is_and_under_which_licence(config):
     card = config.task.card
-    assert card.what
+    assert card.summary
     assert card.licence
     assert card.hub.count("/") == 1
     assert card.splits

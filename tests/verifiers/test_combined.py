@@ -80,7 +80,7 @@ def test_what_is_settled_stays_as_it_is_whatever_the_others_say(outcomes):
         combined = kind(of=members(len(outcomes)))
         for asked in range(1, len(outcomes) + 1):
             early = said(*outcomes[:asked])
-            if combined.settled(early):
+            if combined.is_decided(early):
                 whole = combined.verdict(said(*outcomes))
                 assert (combined.verdict(early).outcome, combined.verdict(early).reward) == (
                     whole.outcome,
@@ -109,10 +109,10 @@ def test_rewards_are_the_most_and_the_least():
     partial = said(WRONG, WRONG, rewards=(0.25, 0.5))
     assert AnyOf(of=members(2)).verdict(partial).reward == 0.5
     assert AllOf(of=members(2)).verdict(partial).reward == 0.25
-    assert not AllOf(of=members(2)).settled(said(WRONG, rewards=(0.25,))), (
+    assert not AllOf(of=members(2)).is_decided(said(WRONG, rewards=(0.25,))), (
         "another member may give it less"
     )
-    assert not AnyOf(of=members(2)).settled(said(PASS, rewards=(0.25,))), (
+    assert not AnyOf(of=members(2)).is_decided(said(PASS, rewards=(0.25,))), (
         "another member may give it more"
     )
 
