@@ -57,68 +57,25 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_settings(to: argparse.ArgumentParser, hidden: bool = False) -> None:
     """The settings of an engine; `hidden`: again, without a default and without a line of help."""
-    memory, scratch = ContainerLimits().memory_bytes // MIB, ContainerLimits().scratch_bytes // MIB
-    for name, default, options in (
-        (
-            "--host",
-            None,
-            {"help": "engine, as in DOCKER_HOST (default: DOCKER_HOST, else the default socket)"},
-        ),
-        (
-            "--base",
-            AUTO,
-            {
-                "help": (
-                    "base image, `local` to make one from this Python, or auto (default:"
-                    " %(default)s)"
-                )
-            },
-        ),
-        (
-            "--package",
-            [],
-            {
-                "action": "append",
-                "metavar": "NAME",
-                "help": "what programs can import: numpy, sympy==1.13; repeatable",
-            },
-        ),
-        (
-            "--language",
-            [],
-            {
-                "action": "append",
-                "choices": list(LANGUAGES),
-                "help": "of programs, besides Python; repeatable",
-            },
-        ),
-        (
-            "--wheels",
-            None,
-            {"metavar": "FOLDER", "help": "take packages from this folder of wheels alone"},
-        ),
-        (
-            "--memory-mib",
-            memory,
-            {"type": int, "metavar": "N", "help": "memory of a container (default: %(default)s)"},
-        ),
-        (
-            "--scratch-mib",
-            scratch,
-            {
-                "type": int,
-                "metavar": "N",
-                "help": "size of /tmp in a container (default: %(default)s)",
-            },
-        ),
-        ("--runtime", None, {"help": "OCI runtime, for instance runsc"}),
-    ):
-        again: dict[str, Any] = (
-            {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
-            if hidden
-            else {"default": default}
-        )
-        to.add_argument(name, **options | again)  # type: ignore[arg-type]
+
+    def add(name: str, default: object, text: str, **options: Any) -> None:
+        text, default = (argparse.SUPPRESS,) * 2 if hidden else (text, default)
+        to.add_argument(name, default=default, help=text, **options)
+
+    limits = ContainerLimits()
+    add("--host", None, "engine, as in DOCKER_HOST (default: DOCKER_HOST, else the default socket)")
+    base = "base image, `local` to make one from this Python, or auto (default: %(default)s)"
+    add("--base", AUTO, base)
+    packages = "what programs can import: numpy, sympy==1.13; repeatable"
+    add("--package", [], packages, action="append", metavar="NAME")
+    languages = "of programs, besides Python; repeatable"
+    add("--language", [], languages, action="append", choices=list(LANGUAGES))
+    add("--wheels", None, "take packages from this folder of wheels alone", metavar="FOLDER")
+    memory = "memory of a container (default: %(default)s)"
+    add("--memory-mib", limits.memory_bytes // MIB, memory, type=int, metavar="N")
+    scratch = "size of /tmp in a container (default: %(default)s)"
+    add("--scratch-mib", limits.scratch_bytes // MIB, scratch, type=int, metavar="N")
+    add("--runtime", None, "OCI runtime, for instance runsc")
 
 
 def _language(file: Path) -> str:

@@ -22,19 +22,11 @@ from sandbox import toolchains
 from sandbox.old_images import BASES, KIND, remove_superseded
 from sandbox.shared_libraries import shared_libraries
 
-SKIPPED = {
-    "test",
-    "tests",
-    "tkinter",
-    "idlelib",
-    "turtledemo",
-    "site-packages",
-    "dist-packages",
-    "ensurepip",
-    "lib2to3",
-    "pydoc_data",
-    "config",
-}
+SKIPPED = (
+    "test tests tkinter idlelib turtledemo site-packages dist-packages"
+    " ensurepip lib2to3 pydoc_data config"
+)
+FOLDERS = "dev proc sys etc usr usr/local usr/local/bin usr/local/lib opt"
 PASSWD = "root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
 GROUP = "root:x:0:\nnogroup:x:65534:\n"
 
@@ -86,17 +78,7 @@ def write_base(file: Any, languages: Sequence[str] = ()) -> None:
     """The root file system, as a tar, with what compiles and runs these languages."""
     with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
         _folder(tar, "tmp", 0o1777)  # a tmpfs mounted here takes over this mode
-        for folder in (
-            "dev",
-            "proc",
-            "sys",
-            "etc",
-            "usr",
-            "usr/local",
-            "usr/local/bin",
-            "usr/local/lib",
-            "opt",
-        ):
+        for folder in FOLDERS.split():
             _folder(tar, folder)
         for name, text in (("etc/passwd", PASSWD), ("etc/group", GROUP)):
             _bytes(tar, name, text.encode())
@@ -157,7 +139,7 @@ def _library_files(library: Path) -> Iterator[Path]:
     cache = f".{sys.implementation.cache_tag}.pyc"
     for folder, below, names in os.walk(library):
         below[:] = [
-            name for name in below if name not in SKIPPED and not name.startswith("config-")
+            name for name in below if name not in SKIPPED.split() and not name.startswith("config-")
         ]
         for name in names:
             if name.endswith((".py", ".so")) or name.endswith(cache):

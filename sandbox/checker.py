@@ -30,7 +30,7 @@ exec(compile({{source!r}}, "checker.py", "exec"), {{{{"__name__": "__main__"}}}}
 """
 
 
-def checking(
+def checker_task(
     task: StdinTask, places: Sequence[int], reports: Sequence[dict[str, Any]]
 ) -> StdinTask:
     """The job of the checker: a case for each of these cases of the task."""
@@ -57,7 +57,7 @@ def score(printed: str) -> float | None:
     return value if 0 <= value <= 1 else None
 
 
-def checked(
+def with_scores(
     verdict: Verdict, places: Sequence[int], results: Sequence[float | str], printed: Sequence[str]
 ) -> Verdict:
     """A verdict on a program, corrected by what its checker found.

@@ -58,7 +58,7 @@ def diagnose(settings: EngineSettings) -> Iterator[Diagnosis]:
     try:
         worker.start()
         require_languages(worker)
-        engine, hello = _described(client.info(), settings), worker.hello
+        engine, hello = _engine_summary(client.info(), settings), worker.hello
         yield Diagnosis(
             engine,
             worker.image,
@@ -71,7 +71,7 @@ def diagnose(settings: EngineSettings) -> Iterator[Diagnosis]:
         worker.close()
 
 
-def _described(info: dict[str, Any], settings: EngineSettings) -> str:
+def _engine_summary(info: dict[str, Any], settings: EngineSettings) -> str:
     runtime = settings.runtime or info.get("DefaultRuntime")
     return (
         f"Docker {info.get('ServerVersion')}, storage {info.get('Driver')},"

@@ -74,20 +74,20 @@ def build(client: Any, settings: EngineSettings) -> str:
 
     with engine_errors("the sandbox image cannot be looked up"):
         base = _base(client, settings, make=False)
-        if base and (tag := _built(client, base, settings)):
+        if base and (tag := _existing_tag(client, base, settings)):
             return tag
-    with engine_errors("the sandbox image cannot be built"), _alone(), _patient(client):
+    with engine_errors("the sandbox image cannot be built"), _build_lock(), _long_timeout(client):
         base = _base(client, settings)
         assert base is not None
         # another process may have built it in the meantime
-        return _built(client, base, settings) or _build(client, base, settings)
+        return _existing_tag(client, base, settings) or _build(client, base, settings)
 
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _wanted(base_id: str, settings: EngineSettings) -> str:
+def _source_tag(base_id: str, settings: EngineSettings) -> str:
     """Stands for all that decides the image, but for the versions that pip would choose today."""
     files = [f"{name} {hashlib.sha256(data).hexdigest()}" for name, data in context_files().items()]
     packages = [wanted_digest(settings.packages, settings.wheels)] if settings.packages else []
@@ -106,16 +106,16 @@ def _layers(settings: EngineSettings) -> str:
     return (PREPARE + runs if runs else "") + (PACKAGES if settings.packages else "")
 
 
-def _built(client: Any, base: tuple[str, str], settings: EngineSettings) -> str | None:
+def _existing_tag(client: Any, base: tuple[str, str], settings: EngineSettings) -> str | None:
     """The tag of the image on this base, if it is there."""
-    image = _found(client, f"{REPOSITORY}:{_wanted(base[1], settings)}")
+    image = _image_named(client, f"{REPOSITORY}:{_source_tag(base[1], settings)}")
     return str(image.labels[TAG]) if image else None
 
 
 def _build(client: Any, base: tuple[str, str], settings: EngineSettings) -> str:
     import docker.errors
 
-    wanted_tag = _wanted(base[1], settings)
+    wanted_tag = _source_tag(base[1], settings)
     kind = _digest(
         settings.base,
         *sorted(settings.languages),
@@ -236,21 +236,21 @@ def _base(client: Any, settings: EngineSettings, make: bool = True) -> tuple[str
     """
     base, languages = settings.base, settings.languages
     if base == AUTO and not languages:
-        published = _found(client, PUBLISHED)
+        published = _image_named(client, PUBLISHED)
         if published is None and make and not local_base_is_here(client):
             with suppress(SandboxError):
-                published = _pulled(client, PUBLISHED)
+                published = _pull(client, PUBLISHED)
         if published is not None:
             return PUBLISHED, published.id
     if base in (AUTO, LOCAL):
         if not make and not local_base_is_here(client, languages):
             return None
         base = build_local_base(client, languages)
-    image = _found(client, base) or (_pulled(client, base) if make else None)
+    image = _image_named(client, base) or (_pull(client, base) if make else None)
     return image and (base, image.id)
 
 
-def _found(client: Any, name: str) -> Any:
+def _image_named(client: Any, name: str) -> Any:
     import docker.errors
 
     try:
@@ -259,7 +259,7 @@ def _found(client: Any, name: str) -> Any:
         return None
 
 
-def _pulled(client: Any, name: str) -> Any:
+def _pull(client: Any, name: str) -> Any:
     import docker.errors
 
     try:
@@ -272,7 +272,7 @@ def _pulled(client: Any, name: str) -> Any:
 
 
 @contextmanager
-def _patient(client: Any) -> Iterator[None]:
+def _long_timeout(client: Any) -> Iterator[None]:
     """Allow the engine to be silent for longer than usual, as while it compiles large packages."""
     usual, client.api.timeout = client.api.timeout, BUILD_SECONDS
     try:
@@ -282,7 +282,7 @@ def _patient(client: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _build_lock() -> Iterator[None]:
     """One build at a time on this machine, by this user."""
     with open(Path(tempfile.gettempdir(), f"selftrain-sandbox-{os.getuid()}.lock"), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -113,7 +113,7 @@ def _measured(task: Task, reports: list[dict[str, Any]]) -> Verdict:
     )
 
 
-def broken(
+def bad_end(
     report: dict[str, Any], limits: Limits, any_status: bool = False
 ) -> tuple[Outcome, str] | None:
     """How a process ended that did not end well, None if it did.
@@ -145,7 +145,7 @@ def broken(
         )
     if end["exit"] == 0 or (any_status and end["exit"] > 0 and not TRACEBACK.search(report["err"])):
         return None
-    last = last_words(report["err"])
+    last = last_error_line(report["err"])
     if last.startswith("MemoryError") or any(message in report["err"] for message in OUT_OF_MEMORY):
         return "resource", f"used more than {limits.memory_bytes} bytes of memory"
     if end["exit"] == -9:
@@ -159,7 +159,7 @@ def broken(
     return "wrong", f"ended with status {end['exit']}: {last}"
 
 
-def last_words(error: str) -> str:
+def last_error_line(error: str) -> str:
     """The line that says why a program failed.
 
     It is the last one, except that Node.js goes on with the location and its version.
@@ -175,7 +175,7 @@ def not_compiled(report: dict[str, Any]) -> tuple[Outcome, str] | None:
     """
     if not report.get("compiling"):
         return None
-    end = broken(report, COMPILER)
+    end = bad_end(report, COMPILER)
     if end is not None and end[0] != "wrong":
         return end[0], f"compiling it: {end[1]}"
     lines = [line.strip() for line in report["out"].splitlines() if line.strip()]
@@ -186,7 +186,7 @@ def not_compiled(report: dict[str, Any]) -> tuple[Outcome, str] | None:
     return "malformed", error[:300]
 
 
-def malformed(report: dict[str, Any]) -> str | None:
+def malformation(report: dict[str, Any]) -> str | None:
     """What the process said if it could not even begin. It can only talk itself down with it."""
     if not report["results"].startswith('{"malformed"'):
         return None
@@ -222,9 +222,9 @@ def settle(task: StdinTask, index: int, report: dict[str, Any]) -> None:
 def _stdin_finding(task: StdinTask, index: int, report: dict[str, Any]) -> Finding | None:
     if (refused := not_compiled(report)) is not None:
         return refused[0], index, refused[1]
-    if (problem := malformed(report)) is not None:
+    if (problem := malformation(report)) is not None:
         return "malformed", index, problem
-    if (end := broken(report, task.limits, task.any_status)) is not None:
+    if (end := bad_end(report, task.limits, task.any_status)) is not None:
         return end[0], index, end[1]
     expected = task.cases[index].expected
     if not task.checker and not same_text(report["out"], expected, task.rule):
@@ -237,11 +237,11 @@ def _func(task: FuncTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
 
     A process that did not end well is blamed on the call that has no line.
     """
-    if (problem := malformed(report)) is not None:
+    if (problem := malformation(report)) is not None:
         return ("malformed", 0, problem), 0
     lines = report["results"].split("\n")
     complete = lines[:-1]
-    end = broken(report, task.limits)
+    end = bad_end(report, task.limits)
     findings = [
         _call_finding(task, index, line) for index, line in enumerate(complete[: len(task.calls)])
     ]
@@ -297,7 +297,7 @@ def _rpc(task: RpcTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
     Returns:
         Its finding, and how many tests it saw pass.
     """
-    if (problem := malformed(report)) is not None:
+    if (problem := malformation(report)) is not None:
         return ("malformed", 0, problem), 0
     try:
         record = loads(report["verdict"])
@@ -309,9 +309,9 @@ def _rpc(task: RpcTask, report: dict[str, Any]) -> tuple[Finding | None, int]:
     )
     # -9: the tester was done, and what was left was ended
     if report["program"]["exit"] != -9 or report["late"]:
-        end = broken(report, task.limits)
+        end = bad_end(report, task.limits)
     else:
-        end = broken(report | {"program": report["program"] | {"exit": 0}}, task.limits)
+        end = bad_end(report | {"program": report["program"] | {"exit": 0}}, task.limits)
     if end is not None:
         return (end[0], case, end[1]), passed
     if (
@@ -341,9 +341,9 @@ def _run(task: RunTask, report: dict[str, Any]) -> tuple[Finding | None, Any]:
     """Whether it ran to its end, and its last expression's value."""
     if (refused := not_compiled(report)) is not None:
         return (refused[0], 0, refused[1]), None
-    if (problem := malformed(report)) is not None:
+    if (problem := malformation(report)) is not None:
         return ("malformed", 0, problem), None
-    if (end := broken(report, task.limits)) is not None:
+    if (end := bad_end(report, task.limits)) is not None:
         return (end[0], 0, end[1]), None
     if not report["results"]:
         return None, None

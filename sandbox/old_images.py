@@ -41,7 +41,7 @@ def remove_superseded(client: Any, kind: str, newest: str) -> int:
             for image in unused_images(client)
             if image.labels.get(KIND) == kind
             and image.id != newest
-            and time.time() - _made(image) > KEPT_SECONDS
+            and time.time() - _created_at(image) > KEPT_SECONDS
         ],
     )
 
@@ -54,7 +54,7 @@ def remove_unused(client: Any) -> int:
     return _remove(client, unused_images(client))
 
 
-def _made(image: Any) -> float:
+def _created_at(image: Any) -> float:
     return datetime.fromisoformat(image.attrs["Created"][:19] + "+00:00").timestamp()
 
 

@@ -22,6 +22,10 @@ ASK = (
     "import json, os, platform, sys; print(json.dumps([sys.version_info[:2], os.uname().machine,"
     " platform.libc_ver()[1]]))"
 )
+PIP = (
+    "-m pip install --only-binary :all: --no-compile --no-user --no-input --quiet"
+    " --disable-pip-version-check --retries 1"
+)
 OLDEST_GLIBC = 5  # of manylinux_2_5, which was called manylinux1
 LEGACY = ("manylinux2014", "manylinux2010", "manylinux1")
 MUSL = tuple(f"musllinux_1_{minor}" for minor in range(3))
@@ -129,26 +133,7 @@ def install(packages: Iterable[str], wheels: str | None, target: Target, folder:
             f'"{bad[0]}" is a place of sources, which would have to be built; name a package or a'
             " wheel"
         )
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--target",
-        str(folder),
-        "--only-binary",
-        ":all:",
-        "--no-compile",
-        "--no-user",
-    ]
-    command += [
-        "--no-input",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--retries",
-        "1",
-        *target.options(),
-    ]
+    command = [sys.executable, *PIP.split(), "--target", str(folder), *target.options()]
     if wheels:
         command += ["--no-index", "--find-links", str(Path(wheels).expanduser())]
     done = subprocess.run([*command, "--", *packages], capture_output=True, text=True, check=False)
@@ -158,7 +143,7 @@ def install(packages: Iterable[str], wheels: str | None, target: Target, folder:
             f"packages {', '.join(packages)} for {target} cannot be had from {source}:"
             f" {_reason(done.stderr)}"
         )
-    return _installed(folder)
+    return _read_installed(folder)
 
 
 def _reason(output: str) -> str:
@@ -179,7 +164,7 @@ def _reason(output: str) -> str:
     return reason[:500]
 
 
-def _installed(folder: Path) -> Installed:
+def _read_installed(folder: Path) -> Installed:
     packages = sorted(distributions(path=[str(folder)]), key=lambda package: package.name.lower())
     digest = hashlib.sha256()
     for package in packages:

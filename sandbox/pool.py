@@ -56,10 +56,10 @@ class Pool:
                     Worker(connect(engine.host), image, engine, slot)
                     for slot in free_slots(client, count)
                 ]
-            _each([worker.start for worker in self.workers])
+            _run_all([worker.start for worker in self.workers])
             first = self.workers[::count]
-            _each([lambda worker=worker: require_safe(worker) for worker in first])
-            _each([lambda worker=worker: require_languages(worker) for worker in first])
+            _run_all([lambda worker=worker: require_safe(worker) for worker in first])
+            _run_all([lambda worker=worker: require_languages(worker) for worker in first])
         except BaseException:
             self.close()
             raise
@@ -72,7 +72,7 @@ class Pool:
         """Remove every container. A stream that is still open ends in an error."""
         for worker in self.workers:
             worker.interrupt()
-        _each([worker.close for worker in self.workers])
+        _run_all([worker.close for worker in self.workers])
         self.workers.clear()
 
     def judge(self, task: Task) -> Verdict:
@@ -127,12 +127,12 @@ class Pool:
             cut_off = [worker for worker in self.workers if worker.interrupt()]
             for thread in threads:
                 thread.join()
-            _each([worker.close for worker in cut_off])
+            _run_all([worker.close for worker in cut_off])
             for worker in self.workers:
                 worker.cancelled.clear()
         if failure is not None:
             # done in the meantime: they count
-            yield from (item for item in _drained(done) if not isinstance(item, BaseException))
+            yield from (item for item in _drain(done) if not isinstance(item, BaseException))
             raise failure
 
 
@@ -148,13 +148,13 @@ def _work(
             return
 
 
-def _drained(items: queue.Queue[Any]) -> Iterator[Any]:
+def _drain(items: queue.Queue[Any]) -> Iterator[Any]:
     """What is in a queue that nobody fills any more."""
     while not items.empty():
         yield items.get()
 
 
-def _each(actions: list[Any]) -> None:
+def _run_all(actions: list[Any]) -> None:
     """Do all of them at once; raise the first that failed."""
     errors: list[BaseException] = []
 

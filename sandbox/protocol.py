@@ -197,7 +197,7 @@ def expected_bytes(task: Task) -> int:
     return 0
 
 
-def fitted(task: Task) -> Task:
+def with_output_room(task: Task) -> Task:
     """The same task with room for twice the output that is right."""
     needed = 2 * expected_bytes(task)
     return (

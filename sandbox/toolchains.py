@@ -69,7 +69,7 @@ def files(languages: Iterable[str]) -> dict[str, str]:
     for name in languages:
         if name == "cpp":
             binaries |= {path: path for path in _programs()} | {_real("g++"): "/usr/bin/g++"}
-            others |= {path: path for path in (*_headers(), *_linked())}
+            others |= {path: path for path in (*_headers(), *_link_inputs())}
         else:
             program = LANGUAGES[name].run[0]
             binaries[_real(program)] = f"/usr/bin/{program}"
@@ -104,7 +104,7 @@ def _programs() -> Iterator[str]:
         yield os.path.normpath(path if os.path.isabs(path) else shutil.which(path) or path)
 
 
-def _linked() -> Iterator[str]:
+def _link_inputs() -> Iterator[str]:
     for name in LINKED.split():
         path = _output(("g++", f"-print-file-name={name}"))
         if os.path.isabs(path) and os.path.isfile(path):

@@ -8,7 +8,7 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-from sandbox.checker import checked, checking, score
+from sandbox.checker import checker_task, score, with_scores
 from sandbox.compare import excerpt
 from sandbox.engine import EngineSettings, Line, connect
 from sandbox.errors import EngineError, SandboxError, UnsafeError
@@ -32,9 +32,9 @@ from sandbox.protocol import (
     case_count,
     expected_bytes,
     first_part,
-    fitted,
     job_line,
     longest_job,
+    with_output_room,
 )
 from sandbox.runner.codec import UnencodableError
 
@@ -217,10 +217,10 @@ class Worker:
             )
         if case_count(task) == 0:
             return replace(refusal, reason="the task has no cases")
-        task = fitted(task)
+        task = with_output_room(task)
         verdict, reports, lost = self._judge(task)
         # it may have been the machine that was slow
-        if verdict.outcome == "timeout" and _waited(task, reports, verdict.case or 0):
+        if verdict.outcome == "timeout" and _has_waited(task, reports, verdict.case or 0):
             verdict, reports, more = self._judge(task)
             lost += more
         if isinstance(task, StdinTask) and task.checker and not verdict.quarantined:
@@ -267,7 +267,7 @@ class Worker:
         ]
         if not places:
             return verdict
-        job = checking(task, places, reports)
+        job = checker_task(task, places, reports)
         if longest_job(job) > REQUEST_BYTES - 64:
             return replace(
                 verdict, outcome="unscorable", reason="what it printed is too long for its checker"
@@ -285,7 +285,7 @@ class Worker:
                 else points
             )
         results += [f"failed: {own.reason}"] * (len(places) - len(results))
-        return checked(verdict, places, results, [report["out"] for report in reports])
+        return with_scores(verdict, places, results, [report["out"] for report in reports])
 
     def _run(self, task: Task) -> list[dict[str, Any]]:
         """Give the job to the container; its cases' reports. CancelledError if told to stop."""
@@ -374,7 +374,7 @@ class Worker:
         return reports
 
 
-def _waited(task: Task, reports: list[dict[str, Any]], case: int) -> bool:
+def _has_waited(task: Task, reports: list[dict[str, Any]], case: int) -> bool:
     """Whether the wall limit stopped this case while it used little CPU time."""
     # not the last: one more may have begun before it was told to stop
     report = reports[case if isinstance(task, StdinTask) else 0]

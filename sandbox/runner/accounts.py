@@ -29,17 +29,17 @@ class Accounts:
         # the clock of another process's CPU time, as clock_getcpuclockid(3) makes it
         self._zygote_clock = ~zygote_pid << 3 | 2
         runners = {1, zygote_pid}
-        self._unit, self._time = 1e6, _opened(f"/sys/fs/cgroup/{_group()}/cpu.stat", runners)
+        self._unit, self._time = 1e6, _open(f"/sys/fs/cgroup/{_group()}/cpu.stat", runners)
         if self._time is None:
             self._unit = 1e9
-            self._time = _opened("/sys/fs/cgroup/cpuacct/cpuacct.usage", runners)
+            self._time = _open("/sys/fs/cgroup/cpuacct/cpuacct.usage", runners)
         self._usage, self._memory = (
-            _opened(f"/sys/fs/cgroup/{_group()}/memory.{name}", runners)
+            _open(f"/sys/fs/cgroup/{_group()}/memory.{name}", runners)
             for name in ("current", "stat")
         )
         if self._usage is None:
             self._usage, self._memory = (
-                _opened(f"/sys/fs/cgroup/memory/memory.{name}", runners)
+                _open(f"/sys/fs/cgroup/memory/memory.{name}", runners)
                 for name in ("usage_in_bytes", "stat")
             )
         if self._time is not None and not 0 < self.cpu() < FRESH:
@@ -89,7 +89,7 @@ def _group() -> str:
         return ""
 
 
-def _opened(path: str, runners: set[int]) -> int | None:
+def _open(path: str, runners: set[int]) -> int | None:
     """The account at `path`, if it is there and counts these processes alone.
 
     An account of a group above, or of the whole machine, counts others too.

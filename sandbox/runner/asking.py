@@ -23,7 +23,7 @@ class Asked:
             (file, name, first, last)
             for file, tree in trees.items()
             for node in ast.walk(tree)
-            for name, first, last in _asking(node)
+            for name, first, last in _asked_names(node)
             if name in names
         ]
 
@@ -42,7 +42,7 @@ class Asked:
         return False
 
 
-def _asking(node: ast.AST) -> Iterator[tuple[str, int, int]]:
+def _asked_names(node: ast.AST) -> Iterator[tuple[str, int, int]]:
     """Names in what decides about the exceptions of a body, and the body's first and last line."""
     deciding: list[ast.AST | None]
     if isinstance(node, (ast.Try, TryStar)):

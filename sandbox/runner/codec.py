@@ -99,10 +99,12 @@ class Codec:
             if tag in ("t", "s", "z"):
                 items = [self.decode(item, depth) for item in content]
                 return (
-                    tuple(items) if tag == "t" else _hashed(set if tag == "s" else frozenset, items)
+                    tuple(items)
+                    if tag == "t"
+                    else _hashed_container(set if tag == "s" else frozenset, items)
                 )
             if tag == "d" and all(type(pair) is list and len(pair) == 2 for pair in content):
-                return _hashed(
+                return _hashed_container(
                     dict, [(self.decode(k, depth), self.decode(v, depth)) for k, v in content]
                 )
             if (
@@ -151,7 +153,7 @@ def as_base(value: Any, base: type) -> Any:
     return base(base.__iter__(value))  # type: ignore[attr-defined]
 
 
-def _hashed(kind: Any, items: list[Any]) -> Any:
+def _hashed_container(kind: Any, items: list[Any]) -> Any:
     """A set or dict.
 
     One with a key that cannot be hashed is refused, and so is one whose keys are made to collide:

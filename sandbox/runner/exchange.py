@@ -13,31 +13,15 @@ from typing import Any
 
 from sandbox.runner.codec import Codec, encode
 
-ACTING = {
-    "breakpoint",
-    "compile",
-    "copyright",
-    "credits",
-    "delattr",
-    "eval",
-    "exec",
-    "exit",
-    "globals",
-    "help",
-    "input",
-    "license",
-    "locals",
-}
-ACTING |= {
-    "open",
-    "quit",
-    "setattr",
-    "vars",
-}  # what a test calls in its own process, believing it to be the program's, must do nothing there
+ACTING = """
+    breakpoint compile copyright credits delattr eval exec exit globals help input license locals
+    open quit setattr vars
+"""
+"""What a test calls in its own process, believing it to be the program's, must do nothing there."""
 BUILTINS = {
     name: value
     for name, value in vars(builtins).items()
-    if callable(value) and not name.startswith("_") and name not in ACTING
+    if callable(value) and not name.startswith("_") and name not in ACTING.split()
 }
 NAMES = {id(value): name for name, value in BUILTINS.items()}
 MAPPINGS = (collections.Counter, collections.OrderedDict, collections.defaultdict)
@@ -135,7 +119,7 @@ class Exchange(Codec):
             return self._container(content[0], content[1], depth)
         if tag == "Q":
             return collections.deque(
-                _listed(self.decode(content[0], depth)),
+                _list(self.decode(content[0], depth)),
                 content[1] if content[1] is None else _integer(content[1]),
             )
         if tag == "M":
@@ -144,7 +128,7 @@ class Exchange(Codec):
             return made
         kind = {kind.__name__: kind for kind in DATES}[content[0]]
         try:
-            return kind(*(_integer(part) for part in _listed(content[1])))
+            return kind(*(_integer(part) for part in _list(content[1])))
         except (TypeError, OverflowError) as error:
             raise ValueError(str(error)) from None
 
@@ -191,7 +175,7 @@ def _integer(value: Any) -> int:
     return value
 
 
-def _listed(value: Any) -> list[Any]:
+def _list(value: Any) -> list[Any]:
     if type(value) is not list:
         raise ValueError("no list")
     return value

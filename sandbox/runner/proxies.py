@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+VISIBLE = "__name__ __qualname__ __doc__ __dict__ __annotations__ __wrapped__"
+"""Attributes with such names that the tests may read of a program's object."""
 
 
 class Unscorable(BaseException):
@@ -64,14 +66,7 @@ class Proxy:
     _handle: Held
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name not in (
-            "__name__",
-            "__qualname__",
-            "__doc__",
-            "__dict__",
-            "__annotations__",
-            "__wrapped__",
-        ):
+        if name.startswith("__") and name not in VISIBLE.split():
             raise AttributeError(name)
         return self._ask("get", name)
 
@@ -254,21 +249,8 @@ def _binary(op: str) -> Callable[..., Any]:
     return carry_out
 
 
-for _name in (
-    "add",
-    "sub",
-    "mul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "pow",
-    "matmul",
-    "and",
-    "or",
-    "xor",
-    "lshift",
-    "rshift",
-):
+BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
+for _name in BINARY.split():
     setattr(Handle, f"__{_name}__", _binary(f"__{_name}__"))
     setattr(Handle, f"__r{_name}__", _binary(f"r___{_name}__"))
 for _name in ("neg", "pos", "abs", "invert", "getitem", "setitem", "delitem"):

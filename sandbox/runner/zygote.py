@@ -114,11 +114,11 @@ def _serve_one(
         line.send(marshal.dumps({"failed": str(error)}))
     os.closerange(3, CONTROL)
     for pid in pids:
-        line.send(marshal.dumps(_ended(pid, started, shared)))
+        line.send(marshal.dumps(_reap(pid, started, shared)))
     return None
 
 
-def _ended(pid: int, started: float, shared: int) -> dict[str, Any]:
+def _reap(pid: int, started: float, shared: int) -> dict[str, Any]:
     """Wait for a process; what the kernel says about it."""
     _, status, usage = os.wait4(pid, 0)
     return {

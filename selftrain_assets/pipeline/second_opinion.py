@@ -29,7 +29,7 @@ from selftrain_assets.verifiers import (
     verifier_fingerprint,
     with_members,
 )
-from selftrain_assets.verifiers.guard import judged
+from selftrain_assets.verifiers.guard import judge_all
 
 VERSION = 1  # of the measurements here; it enters the keys of their stages
 # Samples of a stage that are read again: the first by key, a hash, so a random sample.
@@ -120,7 +120,9 @@ def second_opinion(
         ]
         try:
             with reading.open(run.config.execution.sandbox) as judge:
-                for place, verdict in judged(judge, [(each.problem, each.answer) for each in mine]):
+                for place, verdict in judge_all(
+                    judge, [(each.problem, each.answer) for each in mine]
+                ):
                     read[mine[place].outcome] += verdict.outcome != Outcome.INFRA_ERROR
                     turned += [(mine[place], verdict)] if verdict.outcome == Outcome.PASS else []
         except InfraError as unable:

@@ -20,7 +20,7 @@ from selftrain_assets.pipeline.run import INPUTS, Clock, Run
 from selftrain_assets.store.database import WINDOW
 from selftrain_assets.store.workspace import Relation, Workspace
 from selftrain_assets.verifiers import Verifier
-from selftrain_assets.verifiers.guard import judged
+from selftrain_assets.verifiers.guard import judge_all
 from selftrain_assets.verifiers.protocol import Judge
 
 
@@ -256,7 +256,7 @@ def _judged(
     judge: Judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock
 ) -> Iterator[tuple[Verification, list[Unjudged]]]:
     """Judge the first sample of each group; yields its verdict and the others of the group."""
-    stream = judged(
+    stream = judge_all(
         judge, [(problems[members[0].problem_id], members[0].answer) for _, members in groups]
     )
     while True:

@@ -21,35 +21,16 @@ from selftrain_assets.tasks.rows import Row
 
 # what the hub's copy puts around a question
 AS_ASKED = re.compile(r"\AQ:\s*|\n\s*choice:[^\n]*|\s*\nA:\s*\Z")
-HARD = (
-    "boolean_expressions",
-    "causal_judgement",
-    "date_understanding",
-    "disambiguation_qa",
-    "dyck_languages",
-    "formal_fallacies",
-    "geometric_shapes",
-    "hyperbaton",
-    "logical_deduction_five_objects",
-    "logical_deduction_seven_objects",
-    "logical_deduction_three_objects",
-    "movie_recommendation",
-    "multistep_arithmetic_two",
-    "navigate",
-    "object_counting",
-    "penguins_in_a_table",
-    "reasoning_about_colored_objects",
-    "ruin_names",
-    "salient_translation_error_detection",
-    "snarks",
-    "sports_understanding",
-    "temporal_sequences",
-    "tracking_shuffled_objects_five_objects",
-    "tracking_shuffled_objects_seven_objects",
-    "tracking_shuffled_objects_three_objects",
-    "web_of_lies",
-    "word_sorting",
-)
+HARD = """
+    boolean_expressions causal_judgement date_understanding disambiguation_qa dyck_languages
+    formal_fallacies geometric_shapes hyperbaton logical_deduction_five_objects
+    logical_deduction_seven_objects logical_deduction_three_objects movie_recommendation
+    multistep_arithmetic_two navigate object_counting penguins_in_a_table
+    reasoning_about_colored_objects ruin_names salient_translation_error_detection snarks
+    sports_understanding temporal_sequences tracking_shuffled_objects_five_objects
+    tracking_shuffled_objects_seven_objects tracking_shuffled_objects_three_objects web_of_lies
+    word_sorting
+"""
 
 
 class _BigBench(Published):
@@ -102,7 +83,7 @@ class Bbh(_BigBench):
         "27 tasks of BIG-bench on which models were below people",
         "MIT",
         hub="SaylorTwift/bbh",
-        configs=HARD,
+        configs=tuple(HARD.split()),
         download="it, or the folder bbh of the original repository,",
         splits={"test": 6511},
     )

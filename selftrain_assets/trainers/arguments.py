@@ -33,97 +33,48 @@ SPEED = frozenset(
 key: the settings keep them in `execution`."""
 
 INSTEAD = {
-    "trainer.steps or trainer.epochs": ("max_steps", "num_train_epochs"),
+    "trainer.steps or trainer.epochs": "max_steps num_train_epochs",
     "trainer.batch_size and trainer.execution.micro_batch_size": (
-        "per_device_train_batch_size",
-        "gradient_accumulation_steps",
+        "per_device_train_batch_size gradient_accumulation_steps"
     ),
-    "trainer.learning_rate": ("learning_rate",),
-    "trainer.warmup": ("warmup_steps", "warmup_ratio"),
-    "trainer.weight_decay": ("weight_decay",),
-    "trainer.max_grad_norm": ("max_grad_norm",),
-    "trainer.normaliser": ("average_tokens_across_devices",),
-    "trainer.packing": ("group_by_length", "train_sampling_strategy", "length_column_name"),
-    "trainer.execution.dtype": ("bf16", "fp16", "bf16_full_eval", "fp16_full_eval"),
-    "trainer.execution.device": ("use_cpu", "no_cuda"),
+    "trainer.learning_rate": "learning_rate",
+    "trainer.warmup": "warmup_steps warmup_ratio",
+    "trainer.weight_decay": "weight_decay",
+    "trainer.max_grad_norm": "max_grad_norm",
+    "trainer.normaliser": "average_tokens_across_devices",
+    "trainer.packing": "group_by_length train_sampling_strategy length_column_name",
+    "trainer.execution.dtype": "bf16 fp16 bf16_full_eval fp16_full_eval",
+    "trainer.execution.device": "use_cpu no_cuda",
     "trainer.execution.gradient_checkpointing": (
-        "gradient_checkpointing",
-        "gradient_checkpointing_kwargs",
+        "gradient_checkpointing gradient_checkpointing_kwargs"
     ),
-    "trainer.execution.sharding": ("fsdp", "fsdp_config", "parallelism_config"),
-    "trainer.execution.processes": ("ddp_backend", "ddp_find_unused_parameters", "local_rank"),
+    "trainer.execution.sharding": "fsdp fsdp_config parallelism_config",
+    "trainer.execution.processes": "ddp_backend ddp_find_unused_parameters local_rank",
     "trainer.execution.save_steps": (
-        "save_strategy",
-        "save_steps",
-        "save_total_limit",
-        "save_only_model",
-        "enable_jit_checkpoint",
+        "save_strategy save_steps save_total_limit save_only_model enable_jit_checkpoint"
     ),
-    "seed": ("seed", "data_seed", "full_determinism"),
+    "seed": "seed data_seed full_determinism",
     "execution.trackers": (
-        "report_to",
-        "run_name",
-        "project",
-        "trackio_space_id",
-        "trackio_bucket_id",
-        "trackio_static_space_id",
+        "report_to run_name project trackio_space_id trackio_bucket_id trackio_static_space_id"
     ),
     "recipe.early_stopping": (
-        "eval_strategy",
-        "eval_steps",
-        "load_best_model_at_end",
-        "metric_for_best_model",
-        "greater_is_better",
+        "eval_strategy eval_steps load_best_model_at_end metric_for_best_model greater_is_better"
     ),
 }
 """Settings of ours, and the arguments that they stand for."""
 
-WITHOUT_EFFECT = frozenset(
-    {
-        "accelerator_config",
-        "auto_find_batch_size",
-        "batch_eval_metrics",
-        "dataloader_drop_last",
-        "dataloader_in_order",
-        "dataloader_multiprocessing_context",
-        "dataloader_persistent_workers",
-        "ddp_broadcast_buffers",
-        "debug",
-        "disable_tqdm",
-        "do_eval",
-        "do_predict",
-        "do_train",
-        "eval_accumulation_steps",
-        "eval_delay",
-        "eval_do_concat_batches",
-        "eval_on_start",
-        "eval_use_gather_object",
-        "hub_always_push",
-        "hub_model_id",
-        "hub_private_repo",
-        "hub_revision",
-        "hub_strategy",
-        "hub_token",
-        "ignore_data_skip",
-        "include_for_metrics",
-        "include_num_input_tokens_seen",
-        "label_names",
-        "label_smoothing_factor",
-        "logging_first_step",
-        "logging_nan_inf_filter",
-        "logging_steps",
-        "logging_strategy",
-        "output_dir",
-        "per_device_eval_batch_size",
-        "prediction_loss_only",
-        "push_to_hub",
-        "remove_unused_columns",
-        "restore_callback_states_from_checkpoint",
-        "resume_from_checkpoint",
-        "save_on_each_node",
-        "use_cache",
-    }
-)
+_WITHOUT_EFFECT = """
+    accelerator_config auto_find_batch_size batch_eval_metrics dataloader_drop_last
+    dataloader_in_order dataloader_multiprocessing_context dataloader_persistent_workers
+    ddp_broadcast_buffers debug disable_tqdm do_eval do_predict do_train eval_accumulation_steps
+    eval_delay eval_do_concat_batches eval_on_start eval_use_gather_object hub_always_push
+    hub_model_id hub_private_repo hub_revision hub_strategy hub_token ignore_data_skip
+    include_for_metrics include_num_input_tokens_seen label_names label_smoothing_factor
+    logging_first_step logging_nan_inf_filter logging_steps logging_strategy output_dir
+    per_device_eval_batch_size prediction_loss_only push_to_hub remove_unused_columns
+    restore_callback_states_from_checkpoint resume_from_checkpoint save_on_each_node use_cache
+"""
+WITHOUT_EFFECT = frozenset(_WITHOUT_EFFECT.split())
 """Arguments that this loop sets or does without: its loss, order of rows, states and output are
 its own. Workers of a data loader that outlive an epoch, or hand on batches as they come, would
 change what a resumed training draws and sees."""
@@ -182,7 +133,7 @@ def with_liger(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _require_names(arguments: Mapping[str, Any]) -> None:
     from transformers import TrainingArguments
 
-    ours = {name: setting for setting, names in INSTEAD.items() for name in names}
+    ours = {name: setting for setting, names in INSTEAD.items() for name in names.split()}
     known = [field.name for field in dataclasses.fields(TrainingArguments) if field.init]
     for name in arguments:
         if name in ours:

@@ -18,7 +18,7 @@ from selftrain_assets.domain.notation import written_plainly
 from selftrain_assets.domain.numbers import last_number, number, one, plain, stated
 from selftrain_assets.domain.types import Outcome, Problem, Verdict
 from selftrain_assets.verifiers.extraction import Answer, Mark, find_answer, first_sentence
-from selftrain_assets.verifiers.folding import folded
+from selftrain_assets.verifiers.folding import fold
 from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
@@ -38,7 +38,7 @@ class Reading:
         if self.answer is None or len(self.answer.texts) > 1:
             return False
         line = [self.answer.lines(1)] if self.answer.mark in (Mark.SENTENCE, Mark.HASHES) else []
-        return any(folded(text) == folded(answer) for text in (*self.texts, *line))
+        return any(fold(text) == fold(answer) for text in (*self.texts, *line))
 
 
 WHERE = {
@@ -48,6 +48,9 @@ WHERE = {
     Mark.SENTENCE: 'behind "the answer is" or its like',
     Mark.LINE: "at the end of the text",
 }
+
+
+NO_ANSWER = Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion")
 
 
 class AnswerVerifier(Verifier):
@@ -94,19 +97,18 @@ class AnswerVerifier(Verifier):
         """Judge one completion."""
         reading = self.read(completion)
         if reading is None:
-            return Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion")
+            return NO_ANSWER
         parsed = reading.parsed
         subject = f"{parsed}, read {WHERE[reading.answer.mark]}," if reading.answer else parsed
-        if self.meets(reading, problem.answer):
-            return Verdict(
-                Outcome.PASS, 1.0, parsed, f"{subject} equals the reference answer {problem.answer}"
-            )
-        relation = (
-            "leaves open which answer counts; the reference answer is"
-            if reading.several
-            else "differs from the reference answer"
-        )
-        return Verdict(Outcome.WRONG, 0.0, parsed, f"{subject} {relation} {problem.answer}")
+        right = self.meets(reading, problem.answer)
+        if right:
+            relation = "equals the reference answer"
+        elif reading.several:
+            relation = "leaves open which answer counts; the reference answer is"
+        else:
+            relation = "differs from the reference answer"
+        outcome = Outcome.PASS if right else Outcome.WRONG
+        return Verdict(outcome, float(right), parsed, f"{subject} {relation} {problem.answer}")
 
 
 def statements(answer: Answer) -> list[str]:
@@ -179,7 +181,7 @@ class NumericVerifier(AnswerVerifier):
     def same(self, parsed: str, answer: str) -> bool:
         reference, value = _reference(answer), number(parsed)
         if reference is None or value is None:
-            return folded(parsed) == folded(answer)
+            return fold(parsed) == fold(answer)
         return abs(value - reference) <= Fraction(self.tolerance) * abs(reference)
 
     def meets(self, reading: Reading, answer: str) -> bool:
@@ -266,7 +268,7 @@ class TextVerifier(AnswerVerifier):
         )
 
     def _folded(self, text: str) -> str:
-        return folded(text, self.case_sensitive)
+        return fold(text, self.case_sensitive)
 
 
 EMPHASIZED = re.compile(

@@ -10,7 +10,7 @@ from pydantic import Field
 from selftrain_assets.domain.types import Problem
 from selftrain_assets.verifiers.answers import AnswerVerifier, Reading, statements
 from selftrain_assets.verifiers.extraction import Mark, find_answer, first_sentence
-from selftrain_assets.verifiers.folding import folded, unwrapped
+from selftrain_assets.verifiers.folding import fold, unwrap
 
 LONGEST = 2000  # characters; a choice is short
 CANONICAL = re.compile(r"\([A-Z]\)|yes|no|true|false")
@@ -50,7 +50,7 @@ class ChoiceVerifier(AnswerVerifier):
         )
 
     def read(self, completion: str) -> Reading | None:
-        answer = find_answer(completion, folded)
+        answer = find_answer(completion, fold)
         if (
             answer is not None
             and answer.introduces
@@ -61,7 +61,7 @@ class ChoiceVerifier(AnswerVerifier):
         if answer is None or (answer.mark == Mark.LINE and self.require_mark):
             return None
         if answer.mark == Mark.LINE and _lists_options(answer.lines(2)):
-            return Reading(folded(answer.lines(2)), answer, several=True)
+            return Reading(fold(answer.lines(2)), answer, several=True)
         texts = statements(answer)
         named = [
             choice
@@ -100,7 +100,7 @@ LABEL = re.compile(r"(?:[(\[]([A-Za-z])[)\]][.:]?|([A-Za-z])[):.])\s.*", re.DOTA
 def _lists_options(text: str) -> bool:
     """Are both of two lines labelled with a letter? Then they repeat the options."""
     lines = text.splitlines()
-    return len(lines) == 2 and all(LABEL.fullmatch(unwrapped(line)) for line in lines)
+    return len(lines) == 2 and all(LABEL.fullmatch(unwrap(line)) for line in lines)
 
 
 def _reference(text: str) -> str | None:
@@ -108,13 +108,13 @@ def _reference(text: str) -> str | None:
 
     A letter counts as one where it stands alone, or as the label of its option.
     """
-    plain = unwrapped(text).strip(" $*`\"'")
+    plain = unwrap(text).strip(" $*`\"'")
     if match := ALONE.fullmatch(plain) or (
         LABEL.fullmatch(plain) if len(_choices(text)) == 1 else None
     ):
         return f"({_letter(match)})"
     word = plain.strip(" .!").lower()
-    return word if word in OTHER_WORD else folded(text) or None
+    return word if word in OTHER_WORD else fold(text) or None
 
 
 def _letter(match: re.Match[str]) -> str:
@@ -180,10 +180,8 @@ def _choices(text: str) -> list[str]:
     There are several where it leaves open which one counts; a text without a letter is its own
     choice.
     """
-    plain = (
-        unwrapped(text[:LONGEST].translate(LETTERS)).lstrip(" :*_`$\"'.>=\u2192").rstrip(" :*_`$")
-    )
-    plain = plain[_end(LEAD.match(plain)) :].lstrip(" *_`$\"'")
+    plain = unwrap(text[:LONGEST].translate(LETTERS)).lstrip(" :*_`$\"'.>=\u2192").rstrip(" :*_`$")
+    plain = plain[_end_of(LEAD.match(plain)) :].lstrip(" *_`$\"'")
     if word := WORD.match(plain) or CAPITAL_WORD.match(plain):
         choice = word[1].lower()
         rest = plain[word.end() :]
@@ -194,14 +192,14 @@ def _choices(text: str) -> list[str]:
     first = (
         BRACKETED.match(plain)
         or (None if TITLE.match(plain) else BARE.match(plain))
-        or _affirmed(plain)
+        or _affirmed_letter(plain)
     )
     if first and not REFUSED.match(plain, first.end()):
         return [f"({letter})" for letter in _with_joined(plain, first)]
-    return [folded(text)] if folded(text) else []
+    return [fold(text)] if fold(text) else []
 
 
-def _end(match: re.Match[str] | None) -> int:
+def _end_of(match: re.Match[str] | None) -> int:
     return match.end() if match else 0
 
 
@@ -209,18 +207,18 @@ def _with_joined(text: str, first: re.Match[str]) -> list[str]:
     """A letter, and those behind it that are offered beside it."""
     letters, end = [_letter(first)], first.end()
     for match in ANY_LETTER.finditer(text, end):
-        if not _joined(text[end : match.start()]):
+        if not _is_joined(text[end : match.start()]):
             break
         letters.append(_letter(match))
         end = match.end()
     return list(dict.fromkeys(letters))
 
 
-def _joined(between: str) -> bool:
+def _is_joined(between: str) -> bool:
     return JOINED.fullmatch(between) is not None and not REMARK.search(between)
 
 
-def _affirmed(text: str) -> re.Match[str] | None:
+def _affirmed_letter(text: str) -> re.Match[str] | None:
     """The first letter in brackets that is not negated.
 
     Behind a negation a letter without brackets counts too (`not A but B`).
@@ -256,7 +254,7 @@ INFERENCE = re.compile(r"\b(?:so|thus|hence|therefore)\b", re.IGNORECASE)
 
 def _at_the_end(line: str) -> list[str]:
     """The choices that a line without a mark makes."""
-    plain = unwrapped(line[-LONGEST:].translate(LETTERS))
+    plain = unwrap(line[-LONGEST:].translate(LETTERS))
     called_right = list(IS_RIGHT.finditer(plain))
     if called_right and not INFERENCE.search(plain[called_right[-1].end() :]):
         return [f"({_letter(called_right[-1])})"]
@@ -267,7 +265,7 @@ def _at_the_end(line: str) -> list[str]:
     ]:
         offered = [brackets[-1]]
         for bracket in reversed(brackets[:-1]):
-            if not _joined(plain[bracket.end() : offered[0].start()]):
+            if not _is_joined(plain[bracket.end() : offered[0].start()]):
                 break
             offered.insert(0, bracket)
         return list(dict.fromkeys(f"({_letter(m)})" for m in offered))

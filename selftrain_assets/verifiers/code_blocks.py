@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import html
 import re
-import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -174,7 +173,7 @@ class _Scan:
         if ">" in self.text[line_start:start]:
             text = re.sub(r"^[ \t]*> ?", "", text, flags=re.MULTILINE)
         elif alone:
-            text = _moved(text, start - line_start)
+            text = _unindent(text, start - line_start)
         return self._block(text, info, kind), after
 
     def _on_one_line(self, inside: str) -> Block | None:
@@ -254,14 +253,9 @@ def _never_ends(token: str) -> bool:
     return token[:3] in ("'''", '"""') and (len(token) < 6 or token[-3:] != token[:3])
 
 
-def _moved(text: str, columns: int) -> str:
+def _unindent(text: str, columns: int) -> str:
     """A block without the indentation of its fence, if every line has that much."""
     lines = [line for line in text.split("\n") if line.strip()]
     if columns and lines and all(not line[:columns].strip() for line in lines):
         return "\n".join(line[columns:] for line in text.split("\n"))
     return text
-
-
-def dedented(text: str) -> str:
-    """Code without the indentation that its lines have in common."""
-    return textwrap.dedent(text)

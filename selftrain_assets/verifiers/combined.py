@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.identity import fingerprint, problem_digest, text_digest
 from selftrain_assets.domain.types import Outcome, Problem, Verdict
-from selftrain_assets.verifiers.guard import judged
+from selftrain_assets.verifiers.guard import judge_all
 from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
@@ -275,7 +275,9 @@ class _CombinedJudge:
         if place not in self._open:
             self._open[place] = self._held.enter_context(member.open(self._sandbox))
         groups = list(equal.values())
-        for position, verdict in judged(self._open[place], [pairs[group[0]] for group in groups]):
+        for position, verdict in judge_all(
+            self._open[place], [pairs[group[0]] for group in groups]
+        ):
             yield from ((n, verdict) for n in groups[position])
 
 

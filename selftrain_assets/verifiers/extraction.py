@@ -241,7 +241,7 @@ def _tags(text: str) -> Iterator[_Marked]:
                 Mark.TAG,
                 tag.start(),
                 len(text) if after is None else after.end(),
-                peeled(content),
+                peel(content),
                 content,
             )
 
@@ -253,7 +253,7 @@ def _closes(tag: re.Match[str]) -> bool:
 def _boxes(text: str) -> Iterator[_Marked]:
     for box in boxes(text, MARKS_LOOKED_AT):
         if box.content and not DENIED.search(text[max(0, box.start - 20) : box.start]):
-            yield _Marked(Mark.BOX, box.start, box.end, peeled(box.content), box.content)
+            yield _Marked(Mark.BOX, box.start, box.end, peel(box.content), box.content)
 
 
 def _hashes(text: str) -> Iterator[_Marked]:
@@ -267,7 +267,7 @@ def _hashes(text: str) -> Iterator[_Marked]:
         )
         if line.strip(" #*_\t\r") and not heads:
             yield _Marked(
-                Mark.HASHES, match.start(), end, peeled(line.strip(" #\t\r")), text[match.end() :]
+                Mark.HASHES, match.start(), end, peel(line.strip(" #\t\r")), text[match.end() :]
             )
 
 
@@ -322,7 +322,7 @@ def _end_of_line(text: str, place: int, until: int | None = None) -> int:
     return until if end < 0 else end
 
 
-def peeled(text: str) -> str:
+def peel(text: str) -> str:
     """Without words that say no more than that the answer comes: `B` of `the answer is B`."""
     match = SENTENCE.search(text[:200])
     if not match or not INTRODUCTION.fullmatch(text[: match.start()]):

@@ -40,7 +40,7 @@ def _one_form(character: str) -> str:
     )
 
 
-def unwrapped(text: str) -> str:
+def unwrap(text: str) -> str:
     r"""The text in one form of Unicode, without marks of how it is printed.
 
     Such marks are `\text{...}`, `$`, `**` and surplus white space.
@@ -55,12 +55,12 @@ def unwrapped(text: str) -> str:
     return " ".join(text.split())
 
 
-def folded(text: str, case_sensitive: bool = False) -> str:
+def fold(text: str, case_sensitive: bool = False) -> str:
     """The text without case, quotes and end punctuation; a decimal number in one form.
 
     So 6.0 is 6 and 1,000 is 1000.
     """
-    text = unwrapped(text).strip(ENDS)
+    text = unwrap(text).strip(ENDS)
     if DECIMAL.fullmatch(text) and (value := number(text)) is not None:
         return plain(value)
     return text if case_sensitive else unicodedata.normalize("NFC", text.casefold())

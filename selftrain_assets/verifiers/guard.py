@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def judged(judge: Judge, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
+def judge_all(judge: Judge, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
     """Position and verdict of each pair, as the judge has them done.
 
     Where its stream breaks, the rest is judged one by one: what breaks it again is `unscorable`. A
@@ -38,25 +38,25 @@ def judged(judge: Judge, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]
             len(owed),
         )
         for position in sorted(owed):
-            yield position, guarded(partial(_alone, judge, pairs[position]))
+            yield position, guard(partial(_judge_one, judge, pairs[position]))
 
 
-def _alone(judge: Judge, pair: Pair) -> Verdict:
+def _judge_one(judge: Judge, pair: Pair) -> Verdict:
     [(_, verdict)] = judge.stream([pair])
     return verdict
 
 
-def guarded(judging: Callable[[], Verdict]) -> Verdict:
+def guard(judging: Callable[[], Verdict]) -> Verdict:
     """Its verdict, or that of `failed`."""
     try:
         return judging()
     except SelftrainError:
         raise
     except Exception as error:
-        return failed(error)
+        return failure_verdict(error)
 
 
-def failed(error: Exception) -> Verdict:
+def failure_verdict(error: Exception) -> Verdict:
     """The verdict on a sample whose judging raised an error.
 
     It is never a pass; and it is not owed again, since judging it again would raise the same.

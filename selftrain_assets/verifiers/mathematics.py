@@ -16,6 +16,7 @@ from selftrain_assets.domain.identity import fingerprint, problem_digest
 from selftrain_assets.domain.mathematics.comparison import at_once, same
 from selftrain_assets.domain.mathematics.reading import normal_form, read, vote
 from selftrain_assets.domain.types import Outcome, Problem, Verdict
+from selftrain_assets.verifiers.answers import NO_ANSWER
 from selftrain_assets.verifiers.math_pool import Finding, MathPool
 from selftrain_assets.verifiers.math_text import answer_text
 from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
@@ -87,26 +88,19 @@ class _MathJudge:
         waiting: list[tuple[int, str]] = []
         questions: list[tuple[str, str]] = []
         for position, (problem, completion) in enumerate(pairs):
-            answer_form, reference_form = (
-                self._verifier.normal_form(completion),
-                normal_form(problem.answer) or "",
-            )
+            answer_form = self._verifier.normal_form(completion)
+            reference_form = normal_form(problem.answer) or ""
             answer, reference = read(answer_form or ""), read(reference_form)
             if answer_form is None or answer is None:
-                yield (
-                    position,
-                    Verdict(Outcome.MALFORMED, 0.0, None, "no answer found in the completion"),
-                )
+                yield position, NO_ANSWER
                 continue
             equal = same(answer, reference, at_once) if reference else False
             if equal is None:
                 waiting.append((position, problem.answer))
                 questions.append((reference_form, answer_form))
             else:
-                yield (
-                    position,
-                    _verdict(Finding("equal" if equal else "unequal"), answer_form, problem.answer),
-                )
+                finding = Finding("equal" if equal else "unequal")
+                yield position, _verdict(finding, answer_form, problem.answer)
         for place, finding in self._pool.stream(questions):
             position, reference_answer = waiting[place]
             yield position, _verdict(finding, questions[place][1], reference_answer)
@@ -114,21 +108,12 @@ class _MathJudge:
 
 def _verdict(finding: Finding, normal: str, reference: str) -> Verdict:
     parsed = vote(normal)
-    match finding.outcome:
-        case "equal":
-            return Verdict(
-                Outcome.PASS, 1.0, parsed, f"{parsed} equals the reference answer {reference}"
-            )
-        case "unequal":
-            return Verdict(
-                Outcome.WRONG,
-                0.0,
-                parsed,
-                f"{parsed} differs from the reference answer {reference}",
-            )
-        case "unreadable":
-            return Verdict(Outcome.MALFORMED, 0.0, None, f"{parsed} cannot be read as mathematics")
-        case "timeout":
-            return Verdict(Outcome.TIMEOUT, 0.0, parsed, f"comparing {parsed} {finding.detail}")
-        case _:
-            return Verdict(Outcome.RESOURCE, 0.0, parsed, f"comparing {parsed} {finding.detail}")
+    if finding.outcome == "unreadable":
+        return Verdict(Outcome.MALFORMED, 0.0, None, f"{parsed} cannot be read as mathematics")
+    outcome, reason = {
+        "equal": (Outcome.PASS, f"{parsed} equals the reference answer {reference}"),
+        "unequal": (Outcome.WRONG, f"{parsed} differs from the reference answer {reference}"),
+        "timeout": (Outcome.TIMEOUT, f"comparing {parsed} {finding.detail}"),
+        "memory": (Outcome.RESOURCE, f"comparing {parsed} {finding.detail}"),
+    }[finding.outcome]
+    return Verdict(outcome, float(outcome == Outcome.PASS), parsed, reason)

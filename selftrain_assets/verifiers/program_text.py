@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
@@ -28,10 +29,9 @@ from selftrain_assets.verifiers.code_blocks import (
     Block,
     closed_before,
     code_blocks,
-    dedented,
     session_inputs,
 )
-from selftrain_assets.verifiers.python_source import Facts, facts, joined, parsed
+from selftrain_assets.verifiers.python_source import Facts, facts, join_sources, parsed
 from selftrain_assets.verifiers.thoughts import without_thoughts
 
 STATEMENT = re.compile(
@@ -103,7 +103,7 @@ def find_program(completion: str, sought: Sought, fenced: bool = False) -> str |
             run for run in runs if not sought.entry or _defines(run, sought.entry)
         ] + candidates
     if candidates:
-        return _chosen(candidates, sought)
+        return _choose(candidates, sought)
     if fenced or "```" in text:
         return None
     return text if sought.question is None else _continued(sought.question, text)
@@ -149,7 +149,7 @@ def _whole(text: str, sought: Sought) -> str | None:
             and not isinstance(parsed(sought.question + part), SyntaxError)
         ):
             return part
-        source = dedented(part) if part[:1] in (" ", "\t") else part
+        source = textwrap.dedent(part) if part[:1] in (" ", "\t") else part
         if isinstance(parsed(source), SyntaxError):
             continue
         known = facts(source)
@@ -174,7 +174,7 @@ def _candidate(block: Block, sought: Sought, budget: Budget) -> Candidate:
     text = (
         session_inputs(block.text)
         if (session := bool(PROMPT.search(block.text)))
-        else dedented(block.text)
+        else textwrap.dedent(block.text)
     )
     other = facts(text)
     if other.parses and (sought.question is None or other.defines(sought.entry)):
@@ -182,24 +182,25 @@ def _candidate(block: Block, sought: Sought, budget: Budget) -> Candidate:
     return Candidate(block.text, block.tagged, known, session)
 
 
-def _chosen(candidates: list[Candidate], sought: Sought) -> str:
+def _choose(candidates: list[Candidate], sought: Sought) -> str:
     for name in _names(sought.entry):
         defining = [i for i, c in enumerate(candidates) if c.facts.defines(name)]
         if defining:
             best = max(
-                defining, key=lambda i: (_serious(candidates[i], name), candidates[i].tagged, i)
+                defining,
+                key=lambda i: (_is_definition(candidates[i], name), candidates[i].tagged, i),
             )
-            return _together(candidates, best)
+            return _join_dependencies(candidates, best)
     places = range(len(candidates))
     if sought.question is not None and (
         bodies := [i for i in places if candidates[i].text[:1].isspace()]
     ):
         return candidates[bodies[-1]].text
     best = max(places, key=lambda i: (_score(candidates, i, sought), candidates[i].tagged, i))
-    return _together(candidates, best)
+    return _join_dependencies(candidates, best)
 
 
-def _serious(candidate: Candidate, name: str) -> tuple[bool, bool]:
+def _is_definition(candidate: Candidate, name: str) -> tuple[bool, bool]:
     return candidate.facts.parses and name not in candidate.facts.stubs, not candidate.session
 
 
@@ -211,13 +212,13 @@ def _score(candidates: list[Candidate], place: int, sought: Sought) -> int:
         return 0
     if not known.parses:
         return 3 if _complete(known, sought) else 0
-    needed = _needed(candidates, place)
+    needed = _dependencies(candidates, place)
     if any(_complete(candidates[i].facts, sought) for i in needed) and not sought.result:
         return 0  # it shows how the program is used
     together = [known, *(candidates[i].facts for i in needed)]
     writes = any(k.writes for k in together) and any(k.runs for k in together)
     missing = known.used.difference(
-        _imported(candidates, place), *(candidates[i].facts.defined for i in needed)
+        _missing_imports(candidates, place), *(candidates[i].facts.defined for i in needed)
     )
     # one that is whole before one that is put together
     if writes or (sought.result and known.valued and not missing):
@@ -231,7 +232,7 @@ def _complete(known: Facts, sought: Sought) -> bool:
     return known.writes and known.runs and (known.reads or not sought.reads)
 
 
-def _needed(candidates: list[Candidate], place: int) -> list[int]:
+def _dependencies(candidates: list[Candidate], place: int) -> list[int]:
     """Indices of the earlier blocks that define names which this one uses.
 
     For a tagged block only tagged ones count.
@@ -240,7 +241,7 @@ def _needed(candidates: list[Candidate], place: int) -> list[int]:
     waiting = [place]
     while waiting:
         user = waiting.pop()
-        for name in candidates[user].facts.used - _imported(candidates, user).keys():
+        for name in candidates[user].facts.used - _missing_imports(candidates, user).keys():
             for i in range(user - 1, -1, -1):
                 if name in candidates[i].facts.defined and _provides(
                     candidates[i], candidates[place]
@@ -251,7 +252,7 @@ def _needed(candidates: list[Candidate], place: int) -> list[int]:
     return sorted(needed)
 
 
-def _imported(candidates: list[Candidate], place: int) -> dict[str, str]:
+def _missing_imports(candidates: list[Candidate], place: int) -> dict[str, str]:
     """Imports of earlier blocks that this one does without, by the name that they bind."""
     used = candidates[place].facts.used
     earlier = [c for c in candidates[:place] if _provides(c, candidates[place])]
@@ -262,14 +263,16 @@ def _provides(candidate: Candidate, user: Candidate) -> bool:
     return candidate.facts.parses and not candidate.session and candidate.tagged >= user.tagged
 
 
-def _together(candidates: list[Candidate], place: int) -> str:
+def _join_dependencies(candidates: list[Candidate], place: int) -> str:
     """A block behind those that it needs."""
-    needed = _needed(candidates, place)
+    needed = _dependencies(candidates, place)
     own = [candidates[i].text for i in (*needed, place)]
     imports = dict.fromkeys(
-        statement for i in (*needed, place) for statement in _imported(candidates, i).values()
+        statement
+        for i in (*needed, place)
+        for statement in _missing_imports(candidates, i).values()
     )
-    return joined("\n".join(imports), *own) if imports or needed else own[0]
+    return join_sources("\n".join(imports), *own) if imports or needed else own[0]
 
 
 def _runs(text: str, budget: Budget) -> list[str]:

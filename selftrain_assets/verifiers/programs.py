@@ -17,19 +17,19 @@ from selftrain_assets.domain.numbers import number, plain
 from selftrain_assets.domain.program_tests import ProgramTests
 from selftrain_assets.domain.types import Execution, Outcome, Problem, Verdict
 from selftrain_assets.verifiers.answers import NumericVerifier, Reading, TextVerifier
-from selftrain_assets.verifiers.guard import failed, guarded
+from selftrain_assets.verifiers.guard import failure_verdict, guard
 from selftrain_assets.verifiers.program_text import Sought, entry_of, find_program
 from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
-from selftrain_assets.verifiers.python_source import facts, joined
+from selftrain_assets.verifiers.python_source import facts, join_sources
 from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
-from selftrain_assets.verifiers.source_text import find_source
+from selftrain_assets.verifiers.source_text import find_source_block
 
 if TYPE_CHECKING:
     import sandbox
 
 MIB = 1024 * 1024
 LEAST_MEMORY = 64  # MiB of address space: in less there is no room for the interpreter
-EXCERPT = 500  # characters of output that are kept with each verdict
+NO_PROGRAM = Verdict(Outcome.MALFORMED, 0.0, None, "no program found in the completion")
 
 
 class CodeVerifier(Verifier):
@@ -181,7 +181,7 @@ class CodeVerifier(Verifier):
             from sandbox.languages import LANGUAGES
 
             language = LANGUAGES[self.language]
-            return find_source(
+            return find_source_block(
                 completion, language.tags, language.whole, fenced=self.program == "fenced"
             )
         return find_program(completion, sought, fenced=self.program == "fenced")
@@ -208,7 +208,7 @@ class CodeVerifier(Verifier):
             question,
             re.MULTILINE,
         )
-        return joined(question[: definition.start()] if definition else question, program)
+        return join_sources(question[: definition.start()] if definition else question, program)
 
     def task(self, problem: Problem, program: str) -> sandbox.Task:
         """What the sandbox is asked."""
@@ -228,15 +228,14 @@ class CodeVerifier(Verifier):
             ProgramTests.from_json(problem.tests) if problem.tests is not None else ProgramTests()
         )
         cpu = tests.time_limit or self.cpu_seconds
+        limit = tests.memory_limit
+        memory = max(limit, LEAST_MEMORY) if limit else self.memory_mib
         limits = Limits(
             cpu_seconds=cpu,
             wall_seconds=cpu * self.wall_seconds / self.cpu_seconds,
-            memory_bytes=int(
-                max(tests.memory_limit, LEAST_MEMORY) if tests.memory_limit else self.memory_mib
-            )
-            * MIB,
+            memory_bytes=int(memory) * MIB,
         )
-        source = joined(self.prelude, program)
+        source = join_sources(self.prelude, program)
         if problem.tests is None:
             return RunTask(source, limits=limits, language=self.language)
         if tests.cases:
@@ -288,12 +287,9 @@ class CodeVerifier(Verifier):
         outcome = Outcome(result.outcome)
         if problem.tests is not None:
             reason = result.reason or f"passes all {result.cases} tests"
-            share = self.partial_credit and outcome in (
-                Outcome.WRONG,
-                Outcome.TIMEOUT,
-                Outcome.RESOURCE,
-            )
-            reward = result.score if share else float(outcome == Outcome.PASS)
+            creditable = (Outcome.WRONG, Outcome.TIMEOUT, Outcome.RESOURCE)
+            in_part = self.partial_credit and outcome in creditable
+            reward = result.score if in_part else float(outcome == Outcome.PASS)
             return Verdict(outcome, reward, program, reason, execution)
         if outcome != Outcome.PASS:
             return Verdict(outcome, 0.0, None, result.reason, execution)
@@ -305,23 +301,13 @@ class CodeVerifier(Verifier):
                 if result.value is None
                 else f"gives a value of type {type(result.value).__name__}, nothing"
             )
-            return Verdict(
-                Outcome.MALFORMED,
-                0.0,
-                None,
-                f"the program {behaviour} that could be an answer",
-                execution,
-            )
+            reason = f"the program {behaviour} that could be an answer"
+            return Verdict(Outcome.MALFORMED, 0.0, None, reason, execution)
         right = compared.meets(reading, problem.answer)
         relation = "equals" if right else "differs from"
         reason = f"the program's {reading.parsed} {relation} the reference answer {problem.answer}"
-        return Verdict(
-            Outcome.PASS if right else Outcome.WRONG,
-            float(right),
-            reading.parsed,
-            reason,
-            execution,
-        )
+        outcome = Outcome.PASS if right else Outcome.WRONG
+        return Verdict(outcome, float(right), reading.parsed, reason, execution)
 
     def _result(self, value: object) -> Reading | None:
         """A value, or a printed text, as an answer.
@@ -383,17 +369,10 @@ class _CodeJudge:
                     program = self._verifier._program(problem, completion)
                     task = self._verifier.task(problem, program) if program is not None else None
                 except Exception as error:
-                    without.append((position, failed(error)))
+                    without.append((position, failure_verdict(error)))
                     continue
                 if program is None or task is None:
-                    without.append(
-                        (
-                            position,
-                            Verdict(
-                                Outcome.MALFORMED, 0.0, None, "no program found in the completion"
-                            ),
-                        )
-                    )
+                    without.append((position, NO_PROGRAM))
                     continue
                 self._sandbox.require_room(
                     task.limits.memory_bytes // MIB, f'problem "{problem.id}": its memory_limit'
@@ -404,5 +383,5 @@ class _CodeJudge:
         with sandbox_errors():
             for place, result in self._pool.stream(tasks()):
                 position, problem, program = running[place]
-                yield position, guarded(partial(self._verifier.verdict, problem, program, result))
+                yield position, guard(partial(self._verifier.verdict, problem, program, result))
         yield from without

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.types import Problem, Verdict
 from selftrain_assets.plugins import Member, Registry
-from selftrain_assets.verifiers.guard import judged
+from selftrain_assets.verifiers.guard import judge_all
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 Pair = tuple[Problem, str]
@@ -70,4 +70,4 @@ class Verifier(Member, Identity):
 def verdicts(verifier: Verifier, sandbox: SandboxSettings, pairs: list[Pair]) -> list[Verdict]:
     """The verdicts of a few completions, in their order."""
     with verifier.open(sandbox) as judge:
-        return [verdict for _, verdict in sorted(judged(judge, pairs), key=lambda pair: pair[0])]
+        return [verdict for _, verdict in sorted(judge_all(judge, pairs), key=lambda pair: pair[0])]

@@ -95,7 +95,7 @@ def parsed(source: str) -> ast.Module | SyntaxError:
 def facts(source: str) -> Facts:
     """What is known of a source."""
     tree = parsed(source)
-    return _guessed(source) if isinstance(tree, SyntaxError) else _facts(tree)
+    return _guess(source) if isinstance(tree, SyntaxError) else _facts(tree)
 
 
 def _facts(tree: ast.Module) -> Facts:
@@ -212,7 +212,7 @@ def _says_nothing(node: ast.stmt) -> bool:
     )
 
 
-def _guessed(source: str) -> Facts:
+def _guess(source: str) -> Facts:
     """For a source of another version of Python, one that was cut off, or no source at all."""
     text = source[:LONGEST]
     names = re.findall(
@@ -240,7 +240,7 @@ def _guessed(source: str) -> Facts:
     )
 
 
-def joined(*parts: str) -> str:
+def join_sources(*parts: str) -> str:
     """One source of several, in their order; `from __future__` comes first, as Python demands."""
     kept = [part for part in parts if part.strip()]
     if len(kept) < 2:

@@ -9,7 +9,7 @@ from selftrain_assets.verifiers.code_blocks import code_blocks
 from selftrain_assets.verifiers.thoughts import without_thoughts
 
 
-def find_source(
+def find_source_block(
     completion: str, tags: Collection[str], whole: str = "", fenced: bool = False
 ) -> str | None:
     """The block of a completion that holds the program.

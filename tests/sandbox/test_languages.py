@@ -21,7 +21,7 @@ from sandbox.__main__ import main
 from sandbox.base_image import build_local_base
 from sandbox.doctor import diagnose
 from sandbox.engine import connect
-from sandbox.judge import last_words, not_compiled
+from sandbox.judge import last_error_line, not_compiled
 from sandbox.languages import LANGUAGES
 from sandbox.limits import MIB
 from tests.sandbox.conftest import QUICK
@@ -269,9 +269,9 @@ def test_the_line_that_says_why_node_failed_is_found():
         "/tmp/program.js:1\nthrow new RangeError('far')\n^\n\nRangeError: far\n    at"
         " Object.<anonymous>\n\nNode.js v20.20.2\n"
     )
-    assert last_words(trace) == "RangeError: far"
-    assert last_words("Traceback\nValueError: no\n") == "ValueError: no"
-    assert last_words("") == ""
+    assert last_error_line(trace) == "RangeError: far"
+    assert last_error_line("Traceback\nValueError: no\n") == "ValueError: no"
+    assert last_error_line("") == ""
 
 
 @pytest.mark.kills

@@ -148,7 +148,7 @@ def test_the_image_is_built_once_and_named_by_what_is_in_it(pool, settings, monk
     client, image = pool.workers[0].client, pool.workers[0].image
     monkeypatch.setattr(sandbox.image, "install", lambda *_: pytest.fail("it is there"))
     assert build(client, settings) == image == pool.judge(RunTask("1")).image
-    assert sandbox.image._wanted("sha256:base", settings) != sandbox.image._wanted(
+    assert sandbox.image._source_tag("sha256:base", settings) != sandbox.image._source_tag(
         "sha256:base", replace(settings, packages=("helping",))
     )
 

@@ -4,7 +4,7 @@ import pytest
 
 from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.types import Outcome, Problem, Verdict
-from selftrain_assets.verifiers.guard import judged
+from selftrain_assets.verifiers.guard import judge_all
 
 PROBLEM = Problem("p", "q", "1")
 
@@ -37,7 +37,7 @@ class Fragile:
 )
 def test_only_the_sample_that_breaks_judging_is_unscorable(error):
     pairs = [(PROBLEM, text) for text in ("a", "bad", "b", "worse", "c")]
-    found = dict(judged(Fragile({"bad": error, "worse": error}), pairs))
+    found = dict(judge_all(Fragile({"bad": error, "worse": error}), pairs))
     assert [found[n].outcome for n in range(5)] == [
         "pass",
         "unscorable",
@@ -52,4 +52,4 @@ def test_only_the_sample_that_breaks_judging_is_unscorable(error):
 
 def test_infrastructure_that_fails_is_no_verdict():
     with pytest.raises(InfraError):
-        list(judged(Fragile({"bad": InfraError("the engine is gone")}), [(PROBLEM, "bad")]))
+        list(judge_all(Fragile({"bad": InfraError("the engine is gone")}), [(PROBLEM, "bad")]))

@@ -23,7 +23,7 @@ from selftrain_assets.verifiers import (
     verdicts,
     verifier_fingerprint,
 )
-from selftrain_assets.verifiers.source_text import find_source
+from selftrain_assets.verifiers.source_text import find_source_block
 
 CPP, JS = LANGUAGES["cpp"], LANGUAGES["javascript"]
 MAIN = '#include <cstdio>\nint main() { puts("1"); }  // don\'t\n'
@@ -49,14 +49,14 @@ CASES = Problem("p", "Add one.", "", tests=read_tests([{"input": "1", "output": 
     ],
 )  # fmt: skip
 def test_the_program_is_the_last_whole_one_of_its_language(completion, program):
-    assert find_source(completion, CPP.tags, CPP.whole) == program
+    assert find_source_block(completion, CPP.tags, CPP.whole) == program
     assert CodeVerifier(language="cpp").parse(completion) == program
 
 
 def test_javascript_has_names_of_its_own():
-    assert find_source("```js\n1\n```\n```nodejs\n2\n```\n```json\n3\n```", JS.tags) == "2\n"
-    assert find_source("console.log(1)", JS.tags) == "console.log(1)"
-    assert find_source("console.log(1)", JS.tags, fenced=True) is None
+    assert find_source_block("```js\n1\n```\n```nodejs\n2\n```\n```json\n3\n```", JS.tags) == "2\n"
+    assert find_source_block("console.log(1)", JS.tags) == "console.log(1)"
+    assert find_source_block("console.log(1)", JS.tags, fenced=True) is None
     assert (
         CodeVerifier(language="javascript", program="whole").parse("```js\n1\n```")
         == "```js\n1\n```"

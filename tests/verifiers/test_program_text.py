@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from selftrain_assets.verifiers.code_blocks import code_blocks
 from selftrain_assets.verifiers.program_text import Sought, entry_of, find_program
-from selftrain_assets.verifiers.python_source import facts, joined
+from selftrain_assets.verifiers.python_source import facts, join_sources
 
 ADD = "def add(a, b):\n    return a + b\n"
 READ = "a, b = map(int, input().split())\nprint(a + b)\n"
@@ -379,10 +379,10 @@ def test_facts_of_a_source():
 
 def test_imports_from_the_future_come_first():
     assert (
-        joined("import re", "from __future__ import annotations\nx = 1\n")
+        join_sources("import re", "from __future__ import annotations\nx = 1\n")
         == "from __future__ import annotations\nimport re\nx = 1\n"
     )
-    assert joined("", "x = 1") == "x = 1"
+    assert join_sources("", "x = 1") == "x = 1"
 
 
 PARTS = st.sampled_from(

@@ -21,7 +21,7 @@ from selftrain_assets.pipeline.generation import OpenEngines, generate_missing, 
 from selftrain_assets.pipeline.run import Clock, Run
 from selftrain_assets.recipes.tripost.conversations import Ask, Role, ToJudge, Told, Wanted
 from selftrain_assets.store.database import WINDOW
-from selftrain_assets.verifiers.guard import judged
+from selftrain_assets.verifiers.guard import judge_all
 from selftrain_assets.verifiers.protocol import Judge
 
 Conversation = Generator[Wanted, Told, Any]
@@ -124,7 +124,8 @@ class Responder:
         pairs = [(each.problem, each.text) for each in asked.values()]
         with self._clock.working():
             outcomes = {
-                position: verdict.outcome for position, verdict in judged(self._judge_open, pairs)
+                position: verdict.outcome
+                for position, verdict in judge_all(self._judge_open, pairs)
             }
         return {
             place: Told(outcome=outcomes.get(n, Outcome.INFRA_ERROR))
