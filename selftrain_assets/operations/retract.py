@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -96,10 +95,12 @@ def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
         return value
     # what the policy drew itself is taken back by round, or by sample
     sources = [name for name in row_sources() if name != "self"]
-    if value not in sources and not re.fullmatch(r"iter-\d{3}", value):
+    begun = {m.scope for m in found.of("policy", experiment=run.name)}
+    rounds = sorted(begun.union(map(iteration_scope, range(1, run.config.rounds + 1))))
+    if value not in (*sources, *rounds):
         raise UserError(
-            f'there is no source "{value}"; known: {", ".join(sources)}, and rounds such as'
-            " iter-001"
+            f'{run.name} has no source or round "{value}"; known: {", ".join(sources)}, and the'
+            f" rounds {rounds[0]} to {rounds[-1]}"
         )
     if value == "human" and run.config.base.fine_tune == "human":
         raise UserError(
