@@ -285,7 +285,7 @@ MUTATIONS = (
     ),
     Mutation(
         "store/pool.py",
-        "Contents([*found.shards, Shard(",
+        "Contents([*contents.shards, Shard(",
         "Contents([Shard(",
         "tests/store/test_store.py",
     ),

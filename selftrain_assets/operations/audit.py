@@ -159,12 +159,12 @@ class _Audited:
         drawing = self.drawing.get(judging.samples if judging else stage)
         if drawing is None:  # what it makes follows from what is there
             return (set(kept.keys) if done else None), []
-        asked = self._asked(scope, drawing)
+        draws = self._draws(scope, drawing)
         if judging is not None:
-            keys = None if asked is None else self._verdict_keys(asked, policy or "")
-            return keys, [] if asked is None else self._verdicts(policy)
+            keys = None if draws is None else self._verdict_keys(draws, policy or "")
+            return keys, [] if draws is None else self._verdicts(policy)
         pools = [self.inspector.samples(policy)] if policy else []
-        return None if asked is None else _keys(asked), pools
+        return None if draws is None else _keys(draws), pools
 
     def _verdicts(self, policy: str | None) -> list[PoolState]:
         return (
@@ -174,8 +174,8 @@ class _Audited:
         )
 
     def _digest(self, scope: str, stage: str) -> str | None:
-        found = self.manifests.current.get((scope, stage))
-        return found.digest if found else None
+        manifest = self.manifests.current.get((scope, stage))
+        return manifest.digest if manifest else None
 
     def _problem_ids(self) -> set[str] | None:
         # nothing was ever begun: a task may be costly to load
@@ -194,7 +194,7 @@ class _Audited:
         except UNFINISHED:
             return None
 
-    def _asked(self, scope: str, stage: StageSpec) -> list[Draws] | None:
+    def _draws(self, scope: str, stage: StageSpec) -> list[Draws] | None:
         """Return the requests of a round, or None if they cannot be known yet.
 
         Without a policy the keys of the requests are meaningless, but their number is right.
@@ -207,7 +207,7 @@ class _Audited:
             return None
 
     def _verdict_keys(
-        self, asked: Iterable[Draws], policy: str, drawn_only: bool = False
+        self, all_draws: Iterable[Draws], policy: str, drawn_only: bool = False
     ) -> set[str]:
         """Return the keys of the verdicts on these samples.
 
@@ -225,7 +225,7 @@ class _Audited:
                 if r.key in texts
                 else f"verdict on {r.key}"
             )
-            for draws in asked
+            for draws in all_draws
             for r in draws.requests()
             if r.key in texts or not drawn_only
         }
@@ -257,11 +257,11 @@ class _Audited:
     def _evidence(self, scope: str) -> tuple[set[str], list[PoolState]]:
         """Return the keys of the samples and verdicts of a finished evaluation, and their pools."""
         policy = self._digest(scope, "checkpoint") or ""
-        asked = evaluation_draws(self.run, policy)
+        draws = evaluation_draws(self.run, policy)
         pools = [self.inspector.samples(policy), *self._verdicts(policy)]
         # what is lost is named as a sample, not as a verdict too
-        verdicts = self._verdict_keys(asked, policy, drawn_only=True)
-        return _keys(asked) | verdicts, pools
+        verdicts = self._verdict_keys(draws, policy, drawn_only=True)
+        return _keys(draws) | verdicts, pools
 
     def _lost_evidence(self, scope: str, keys: set[str], pools: list[PoolState]) -> int:
         gone = keys.difference(*(p.keys for p in pools))
@@ -279,8 +279,8 @@ class _Audited:
         return len(gone)
 
 
-def _keys(asked: Iterable[Draws]) -> set[str]:
-    return {request.key for draws in asked for request in draws.requests()}
+def _keys(all_draws: Iterable[Draws]) -> set[str]:
+    return {request.key for draws in all_draws for request in draws.requests()}
 
 
 def _distinct(pools: list[PoolState], kept: Kept) -> list[PoolState]:
@@ -296,6 +296,6 @@ def _quarantined(pool: PoolState, keys: set[str]) -> int:
     """
     total = 0
     for path, records in pool.quarantined:
-        found = keys_if_readable(path)
-        total += records if found is None else len(keys.intersection(found))
+        quarantined_keys = keys_if_readable(path)
+        total += records if quarantined_keys is None else len(keys.intersection(quarantined_keys))
     return total

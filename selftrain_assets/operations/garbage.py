@@ -62,7 +62,7 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Candidate:
     kind: str
     path: Path
     why: str
@@ -84,22 +84,25 @@ def collect(
     search = _Search(store, history)
     garbage: list[Garbage] = []
     left: list[str] = []
-    found_everywhere = [
+    candidates = [
         *search.temporaries(left),
         *search.superseded(),
         *search.tables(),
         *search.weights(),
         *search.pools(),
     ]
-    found_everywhere += search.quarantined() if quarantine else ()
-    folders = {found.path for found in found_everywhere}
-    for found in found_everywhere:
-        if folders & set(found.path.parents):
+    candidates += search.quarantined() if quarantine else ()
+    folders = {candidate.path for candidate in candidates}
+    for candidate in candidates:
+        if folders & set(candidate.path.parents):
             continue  # goes with its folder
         item = Garbage(
-            found.kind, str(found.path.relative_to(store.root)), _size(found.path), found.why
+            candidate.kind,
+            str(candidate.path.relative_to(store.root)),
+            _size(candidate.path),
+            candidate.why,
         )
-        if any(is_held(folder) for folder in found.leases):
+        if any(is_held(folder) for folder in candidate.leases):
             left.append(f"{item.path} is held by a live run; collect again when it has ended")
             continue
         if not delete:
@@ -107,10 +110,10 @@ def collect(
             continue
         try:
             with ExitStack() as held:
-                for folder in found.leases:
+                for folder in candidate.leases:
                     held.enter_context(lease(folder, "selftrain gc"))
-                if found.still():
-                    _remove(found.path)
+                if candidate.still():
+                    _remove(candidate.path)
                     garbage.append(item)
         except BusyError as error:
             left.append(str(error))
@@ -169,9 +172,9 @@ class _Search:
     def _is_unneeded(self, what: Literal["tables", "weights", "policies"], name: object) -> bool:
         return name not in getattr(self.needs(), what)
 
-    def temporaries(self, left: list[str]) -> Iterator[_Found]:
+    def temporaries(self, left: list[str]) -> Iterator[_Candidate]:
         """Find files of interrupted writes and outputs of interrupted trainings."""
-        found = [p for p in sorted(self.store.root.rglob(".*")) if _TEMPORARY.fullmatch(p.name)]
+        files = [p for p in sorted(self.store.root.rglob(".*")) if _TEMPORARY.fullmatch(p.name)]
         scratch = [
             p
             for p in sorted((self.store.root / "scratch").glob("[!.]*"))
@@ -179,12 +182,12 @@ class _Search:
         ]
         for folder in scratch:
             if self._is_published(folder.name):
-                yield _Found(
+                yield _Candidate(
                     "scratch", folder, "its training is finished", (folder.with_suffix(".lease"),)
                 )
             else:
-                found += sorted(folder.glob("output-*"))
-        for path in found:
+                files += sorted(folder.glob("output-*"))
+        for path in files:
             if (spilt := _SPILT.match(path.name)) and _is_alive(int(spilt[1])):
                 left.append(f"{path.relative_to(self.store.root)} is in use by process {spilt[1]}")
             elif _age(path) < MINIMUM_AGE:
@@ -193,7 +196,7 @@ class _Search:
                     " somebody's open work; collect later"
                 )
             else:
-                yield _Found(
+                yield _Candidate(
                     "temporary", path, "an interrupted write left it", self._leases_around(path)
                 )
 
@@ -216,13 +219,13 @@ class _Search:
             )
         )
 
-    def superseded(self) -> Iterator[_Found]:
+    def superseded(self) -> Iterator[_Candidate]:
         """Find manifests that were replaced, if history is to be removed."""
         for experiment in self._experiments() if self.history else ():
             for path in manifest_files(experiment, True):
-                yield _Found("history", path, "a later version took its place")
+                yield _Candidate("history", path, "a later version took its place")
 
-    def tables(self) -> Iterator[_Found]:
+    def tables(self) -> Iterator[_Candidate]:
         """Find tables that no manifest lists."""
         needed = self.needs().tables
         for experiment in self._experiments():
@@ -231,7 +234,7 @@ class _Search:
                 if path.parent.name != HISTORY and place not in needed:
                     table = path.stem.rpartition("-")[0]
                     folder = path.parent / ".leases" / stage_writing(table)
-                    yield _Found(
+                    yield _Candidate(
                         "table",
                         path,
                         "no manifest lists it",
@@ -239,13 +242,13 @@ class _Search:
                         partial(self._is_unneeded, "tables", place),
                     )
 
-    def weights(self) -> Iterator[_Found]:
+    def weights(self) -> Iterator[_Candidate]:
         """Find checkpoints that no manifest refers to."""
         needed = self.needs().weights
         for path in sorted((self.store.root / "checkpoints").glob("*/")):
             if path.is_dir() and path.name not in {*needed, QUARANTINE}:
                 folder = (self.store.root / "scratch" / path.name).with_suffix(".lease")
-                yield _Found(
+                yield _Candidate(
                     "checkpoint",
                     path,
                     "no manifest refers to it",
@@ -253,7 +256,7 @@ class _Search:
                     partial(self._is_unneeded, "weights", path.name),
                 )
 
-    def pools(self) -> Iterator[_Found]:
+    def pools(self) -> Iterator[_Candidate]:
         """Find pools of policies that no manifest names, and unlisted shards in the other pools."""
         policies = self.needs().policies
         for folder in pool_folders(self.store.root):
@@ -265,7 +268,7 @@ class _Search:
                 )
             if folder.name not in policies:
                 if any(p.name != ".lease" for p in folder.iterdir()):
-                    yield _Found(
+                    yield _Candidate(
                         "pool",
                         folder,
                         "no experiment refers to its policy",
@@ -274,11 +277,11 @@ class _Search:
                     )
                 continue
             for path in orphan_shards(folder, listing):
-                yield _Found(
+                yield _Candidate(
                     "orphan", path, "no manifest lists it", (folder,), partial(_is_orphan, path)
                 )
 
-    def quarantined(self) -> Iterator[_Found]:
+    def quarantined(self) -> Iterator[_Candidate]:
         """Find quarantined shards, tables and weights.
 
         In pools of policies that no manifest names, the whole pool is garbage already.
@@ -286,10 +289,10 @@ class _Search:
         policies = self.needs().policies
         for folder in pool_folders(self.store.root):
             for path in sorted((folder / QUARANTINE).glob("*")) if folder.name in policies else ():
-                yield _Found("quarantined", path, "it was put aside", (folder,))
+                yield _Candidate("quarantined", path, "it was put aside", (folder,))
         for pattern in (f"checkpoints/{QUARANTINE}/*", f"experiments/*/*/{QUARANTINE}/*"):
             for path in sorted(self.store.root.glob(pattern)):
-                yield _Found("quarantined", path, "it was put aside", self._leases_around(path))
+                yield _Candidate("quarantined", path, "it was put aside", self._leases_around(path))
 
 
 def _is_alive(process: int) -> bool:

@@ -71,7 +71,7 @@ class Inspector:
         """Add a finding; the same sentence is added only once."""
         self._findings.setdefault(sentence, Finding(kind, sentence, wrong))
 
-    def shown(self, path: Path) -> str:
+    def relative(self, path: Path) -> str:
         """Return a path relative to the store's root."""
         return str(path.relative_to(self.store.root))
 
@@ -112,7 +112,7 @@ class Inspector:
         return self._pools[directory]
 
     def _judge_pool(self, state: PoolState) -> None:
-        listing = self.shown(state.directory / "manifest.json")
+        listing = self.relative(state.directory / "manifest.json")
         if state.unreadable:
             self.find(
                 "unreadable",
@@ -127,9 +127,9 @@ class Inspector:
             )
             self.find(
                 fault.kind,  # type: ignore[arg-type]
-                f"{self.shown(fault.file)} {what} and {fault.records} records go with it; restore"
-                " it from a copy, or run the experiments below, which puts it aside and makes what"
-                " is lost again",
+                f"{self.relative(fault.file)} {what} and {fault.records} records go with it;"
+                " restore it from a copy, or run the experiments below, which puts it aside and"
+                " makes what is lost again",
             )
         if state.again:
             last = min(state.again.values())
@@ -143,7 +143,7 @@ class Inspector:
             for path in state.orphans:
                 self.find(
                     "orphan",
-                    f"{self.shown(path)} is listed by no manifest; a run adopts it if whole; or"
+                    f"{self.relative(path)} is listed by no manifest; a run adopts it if whole; or"
                     " selftrain gc --delete",
                 )
 
@@ -164,7 +164,7 @@ class Inspector:
             return str(error)
         for own in weights.methods.values() if isinstance(weights, PerMethod) else (weights,):
             if isinstance(own, StoredCheckpoint) and self.store.checkpoint_facts(own.key) is None:
-                folder = self.shown(self.store.checkpoint(own.key))
+                folder = self.relative(self.store.checkpoint(own.key))
                 return (
                     f"{folder} has lost its selftrain.json; restore it, or remove the folder and"
                     " run again, which trains it again"
@@ -204,7 +204,7 @@ class ManifestsOf:
             if manifest is None:
                 self.inspector.find(
                     "unreadable",
-                    f"{self.inspector.shown(path)} is not a manifest; restore it from a copy, or"
+                    f"{self.inspector.relative(path)} is not a manifest; restore it from a copy, or"
                     f" remove it and run `selftrain run {self.name}` again, which finds the stage's"
                     " work in the pools",
                 )
@@ -227,8 +227,8 @@ class ManifestsOf:
             if (path.parent.name, path.name) not in listed and not self._being_written(path.parent):
                 self.inspector.find(
                     "unlisted",
-                    f"{self.inspector.shown(path)} is needed by no manifest any more, which does no"
-                    " harm; selftrain gc --delete removes it",
+                    f"{self.inspector.relative(path)} is needed by no manifest any more, which does"
+                    " no harm; selftrain gc --delete removes it",
                     wrong=False,
                 )
 
@@ -263,14 +263,14 @@ class ManifestsOf:
             self._parent(manifest, name, digest)
         return kept
 
-    def _shown(self, manifest: Manifest, history: bool = False) -> str:
+    def _manifest_file(self, manifest: Manifest, history: bool = False) -> str:
         folder = self.folder / manifest.scope
         path = (
             folder / HISTORY / manifest.name_in_history()
             if history
             else folder / f"{manifest.stage}.json"
         )
-        return self.inspector.shown(path)
+        return self.inspector.relative(path)
 
     def _table(self, manifest: Manifest, past: bool = False) -> Kept:
         kept = Kept()
@@ -284,9 +284,9 @@ class ManifestsOf:
                 )
                 self.inspector.find(
                     kind,  # type: ignore[arg-type]
-                    f"{self.inspector.shown(path)} {what}; restore it from a copy, or "
+                    f"{self.inspector.relative(path)} {what}; restore it from a copy, or "
                     + (
-                        f"remove {self._shown(manifest, past)}"
+                        f"remove {self._manifest_file(manifest, past)}"
                         if past
                         else f"run `selftrain run {self.name}`, which makes it again"
                     ),
@@ -300,9 +300,9 @@ class ManifestsOf:
                 kept.duplicated += len(again)
                 self.inspector.find(
                     "duplicated",
-                    f"{self.inspector.shown(path)}: {len(again)} keys occur more than once, for"
-                    f" instance {min(again)[:32]}; remove {self._shown(manifest, past)} and run"
-                    f" `selftrain run {self.name}`, which makes the table again",
+                    f"{self.inspector.relative(path)}: {len(again)} keys occur more than once, for"
+                    f" instance {min(again)[:32]}; remove {self._manifest_file(manifest, past)} and"
+                    f" run `selftrain run {self.name}`, which makes the table again",
                 )
         return kept
 
@@ -319,22 +319,21 @@ class ManifestsOf:
         if name == "teacher/checkpoint":
             return self._teacher(manifest, digest)
         candidates = parents_of(manifest, name)
-        where, said = (
-            f"{self.name}: {manifest.scope} {manifest.stage}",
-            " or ".join(f"{scope} {stage}" for scope, stage in candidates),
-        )
-        found = {self.current[c].digest for c in candidates if c in self.current}
-        if not found:
+        child = f"{self.name}: {manifest.scope} {manifest.stage}"
+        parent = " or ".join(f"{scope} {stage}" for scope, stage in candidates)
+        digests = {self.current[c].digest for c in candidates if c in self.current}
+        if not digests:
             self.inspector.find(
                 "broken",
-                f"{where} was made from {said} (digest {digest[:12]}), which has no manifest;"
+                f"{child} was made from {parent} (digest {digest[:12]}), which has no manifest;"
                 f" restore it, or run `selftrain run {self.name}`, which makes it again",
             )
-        elif digest not in found:
+        elif digest not in digests:
             self.inspector.find(
                 "stale",
-                f"{where} is stale: it was made from {said} with digest {digest[:12]}, which is now"
-                f" {min(found)[:12]}; run `selftrain run {self.name}`, which brings it up to date",
+                f"{child} is stale: it was made from {parent} with digest {digest[:12]}, which is"
+                f" now {min(digests)[:12]}; run `selftrain run {self.name}`, which brings it up to"
+                " date",
             )
 
     def _teacher(self, manifest: Manifest, digest: str) -> None:

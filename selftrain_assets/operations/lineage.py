@@ -79,13 +79,13 @@ class Lineage:
         Raises:
             UserError: There is no such checkpoint or row.
         """
-        found = next(self.of("checkpoint", experiment=experiment, scope=scope), None)
-        if found is None:
+        manifest = next(self.of("checkpoint", experiment=experiment, scope=scope), None)
+        if manifest is None:
             raise UserError(
                 f"{experiment}: {scope} has no checkpoint; `selftrain status {experiment}` shows"
                 " what is finished"
             )
-        return self._checkpoint(found, row, set())
+        return self._checkpoint(manifest, row, set())
 
     def _checkpoint(self, manifest: Manifest, row: int | None, seen: set[str]) -> Node:
         name, result = f"{manifest.experiment} {manifest.scope}", manifest.result(CheckpointResult)
@@ -194,7 +194,7 @@ class Lineage:
         row = nth(Row, self.store.table(dataset, "rows"), position - 1)
         edges = [self.sample(row["sample_key"])] if row["sample_key"] else []
         edges += self._row_parts(dataset, row)
-        told = [
+        sample_texts = [
             text.strip()
             for edge in edges
             for text in (edge.facts.get("prompt", ""), _completion(edge.facts))
@@ -202,7 +202,7 @@ class Lineage:
         facts = {
             name: value
             for name, value in row.items()
-            if not (isinstance(value, str) and value.strip() in told)
+            if not (isinstance(value, str) and value.strip() in sample_texts)
         }
         return Node("row", f"{position} of {count}", facts, edges)
 
@@ -229,12 +229,15 @@ class Lineage:
         Args:
             key: Its key or the beginning of one.
         """
-        found = self._sample(key)
-        settings = next((m.settings for m, _ in self._membership(found["key"])), {})
+        record = self._sample(key)
+        settings = next((m.settings for m, _ in self._membership(record["key"])), {})
         parameters = {name: value for name, value in settings.items() if value not in ([], None)}
-        facts = _in_parts(found) | {"parameters": parameters}
+        facts = _in_parts(record) | {"parameters": parameters}
         return Node(
-            "sample", found["key"], facts, [*self._verdicts(found), *self._made_from(found["key"])]
+            "sample",
+            record["key"],
+            facts,
+            [*self._verdicts(record), *self._made_from(record["key"])],
         )
 
     def _made_from(self, key: str) -> list[Node]:
@@ -257,23 +260,23 @@ class Lineage:
             for s in self.store.samples(pool.name).shards()
         }
         whole = len(key) == KEY_LENGTH
-        found = lookup(files, "key", key, prefix=not whole, once=whole)
-        if not found:
+        records = lookup(files, "key", key, prefix=not whole, once=whole)
+        if not records:
             raise UserError(
                 f'no sample has a key that begins with "{key}"; `selftrain show` and `selftrain'
                 " sql` give keys"
             )
-        if len(found) > 1:
+        if len(records) > 1:
             raise UserError(
-                f'"{key}" begins {len(found)} keys, such as {found[0]["key"]} and'
-                f" {found[1]['key']}; give more of it"
+                f'"{key}" begins {len(records)} keys, such as {records[0]["key"]} and'
+                f" {records[1]['key']}; give more of it"
             )
-        return found[0]
+        return records[0]
 
     def _verdicts(self, sample: dict[str, Any]) -> list[Node]:
         folders = sorted((self.store.root / "verifications").glob(f"*/{sample['policy'][:SHORT]}/"))
         pools = [self.store.verifications(folder.parent.name, folder.name) for folder in folders]
-        found = [
+        verdicts = [
             verdict
             for pool in pools
             for verdict in lookup(
@@ -286,7 +289,7 @@ class Lineage:
             Node(
                 "verdict", v["key"], {name: value for name, value in v.items() if value is not None}
             )
-            for v in found
+            for v in verdicts
         ]
 
     def _membership(self, key: str) -> Iterator[tuple[Manifest, dict[str, Any]]]:
@@ -300,16 +303,16 @@ class Lineage:
 
     def forward(self, key: str) -> Node:
         """Trace a sample to every dataset and checkpoint that it entered, and to later rounds."""
-        found = self._sample(key)
-        keys = {found["key"], *self._rows_with(found["key"])}
+        record = self._sample(key)
+        keys = {record["key"], *self._rows_with(record["key"])}
         datasets = [
             m
             for m in self.of("dataset")
-            if any(lookup(self.table(m, "rows"), "sample_key", each) for each in keys)
+            if any(lookup(self.table(m, "rows"), "sample_key", sample_key) for sample_key in keys)
         ]
-        seen = {(m.experiment, found["policy"]) for m in datasets}
+        seen = {(m.experiment, record["policy"]) for m in datasets}
         edges = [self._after_dataset(m, seen) for m in datasets]
-        return Node("sample", found["key"], _in_parts(found), [*self._verdicts(found), *edges])
+        return Node("sample", record["key"], _in_parts(record), [*self._verdicts(record), *edges])
 
     def _rows_with(self, key: str) -> Iterator[str]:
         """Yield the keys of samples whose training rows contain this sample too."""

@@ -38,12 +38,12 @@ def retract(run: Run, kind: Kind, value: str, reason: str) -> Affected:
     Raises:
         UserError: It does not exist, or was retracted before.
     """
-    found = Lineage(run.store)
-    value = _known(run, found, kind, value)
+    lineage = Lineage(run.store)
+    value = _existing(run, lineage, kind, value)
     if (where := _retracted_in(run, kind, value)) is not None:
         raise UserError(f"{kind} {value} of {where} was retracted before{_inherited(run, where)}")
     mark = Retraction(kind, value, reason, datetime.now(UTC).isoformat(timespec="seconds"))
-    affected = _affected(run, found, Retractions((mark,)))
+    affected = _affected(run, lineage, Retractions((mark,)))
     run.store.write_retractions(
         run.name, Retractions((*run.store.retractions(run.name).listed, mark))
     )
@@ -58,10 +58,10 @@ def take_back(run: Run, kind: Kind, value: str) -> None:
     """
     where, listed = _retracted_in(run, kind, value), run.store.retractions(run.name).listed
     if where not in (None, run.name):
-        there = f"selftrain retract {where} --{kind} {value} --undo"
+        command = f"selftrain retract {where} --{kind} {value} --undo"
         raise UserError(
             f"{kind} {value} was retracted in {where}{_inherited(run, where)}; undo it there:"
-            f" {there}"
+            f" {command}"
         )
     left = tuple(r for r in listed if (r.kind, r.value) != (kind, value))
     if len(left) == len(listed):
@@ -83,9 +83,9 @@ def _inherited(run: Run, where: str | None) -> str:
     return "" if where == run.name else f", which {run.name} is forked from"
 
 
-def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
+def _existing(run: Run, lineage: Lineage, kind: Kind, value: str) -> str:
     if kind == "sample":
-        return found.sample(value).name
+        return lineage.sample(value).name
     if kind == "problem":
         ids = [p.id for p in run.all_problems]
         if value not in ids:
@@ -95,7 +95,7 @@ def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
         return value
     # what the policy drew itself is taken back by round, or by sample
     sources = [name for name in row_sources() if name != "self"]
-    begun = {m.scope for m in found.of("policy", experiment=run.name)}
+    begun = {m.scope for m in lineage.of("policy", experiment=run.name)}
     rounds = sorted(begun.union(map(iteration_scope, range(1, run.config.rounds + 1))))
     if value not in (*sources, *rounds):
         raise UserError(
@@ -110,7 +110,7 @@ def _known(run: Run, found: Lineage, kind: Kind, value: str) -> str:
     return value
 
 
-def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
+def _affected(run: Run, lineage: Lineage, marked: Retractions) -> Affected:
     """Find the datasets with retracted rows and the checkpoints that were trained on them.
 
     The base is affected if it was fine-tuned on a retracted problem.
@@ -124,24 +124,24 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
     ):
         affected.scopes[BASE] = count
         affected.checkpoints.append(run.need(BASE, "checkpoint").digest)
-    for dataset in found.of("dataset", experiment=run.name):
-        count = _learnt(run, dataset, marked)
+    for dataset in lineage.of("dataset", experiment=run.name):
+        count = _count_retracted(run, dataset, marked)
         if not count:
             continue
-        if not found.is_current(dataset):
+        if not lineage.is_current(dataset):
             affected.superseded.append(dataset.digest)
             continue
         affected.scopes[dataset.scope] = count
-        trained = found.of("checkpoint", experiment=run.name, scope=dataset.scope)
+        trained = lineage.of("checkpoint", experiment=run.name, scope=dataset.scope)
         affected.checkpoints += [
             m.digest
             for m in trained
-            if m.parents.get("dataset") == dataset.digest and found.is_current(m)
+            if m.parents.get("dataset") == dataset.digest and lineage.is_current(m)
         ]
     affected.first = min(affected.scopes, key=lambda scope: (scope != BASE, scope), default=None)
-    policies = [m for m in found.of("policy") if found.is_current(m)]
+    policies = [m for m in lineage.of("policy") if lineage.is_current(m)]
     affected.taught = sorted(
-        {m.experiment for m in policies if _learns(m, run.name, affected.first)}
+        {m.experiment for m in policies if _is_taught_by(m, run.name, affected.first)}
     )
     forks = sorted(
         {
@@ -150,13 +150,13 @@ def _affected(run: Run, found: Lineage, marked: Retractions) -> Affected:
             if any(fork.experiment == run.name for fork in m.result(PolicyResult).forks)
         }
     )
-    current = [m for m in found.of("dataset") if m.experiment in forks and found.is_current(m)]
-    learnt = {m.experiment for m in current if _learnt(run, m, marked)}
+    current = [m for m in lineage.of("dataset") if m.experiment in forks and lineage.is_current(m)]
+    learnt = {m.experiment for m in current if _count_retracted(run, m, marked)}
     affected.forks = [name for name in forks if affected.first == BASE or name in learnt]
     return affected
 
 
-def _learnt(run: Run, dataset: Manifest, marked: Retractions) -> int:
+def _count_retracted(run: Run, dataset: Manifest, marked: Retractions) -> int:
     """Count the rows of a dataset that come from retracted evidence."""
     stages = {stage.name: stage for stage in round_stages(run.config.recipe)}
     held: dict[str, set[str]] = {}
@@ -173,7 +173,7 @@ def _learnt(run: Run, dataset: Manifest, marked: Retractions) -> int:
     )
 
 
-def _learns(policy: Manifest, experiment: str, first: str | None) -> bool:
+def _is_taught_by(policy: Manifest, experiment: str, first: str | None) -> bool:
     """Return whether the round is taught by a checkpoint that the retraction will change."""
     teacher = policy.result(PolicyResult).teacher
     if teacher is None or first is None or teacher.experiment != experiment:

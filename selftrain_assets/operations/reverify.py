@@ -139,7 +139,7 @@ def _judged_again(
             ),
             strict=True,
         )
-        difference.changed += [Changed(*found) for found in of_changed]
+        difference.changed += [Changed(*records) for records in of_changed]
     return Judged(iteration, stage.row_source.name, judgements, run.store.samples(policy))
 
 

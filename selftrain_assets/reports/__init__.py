@@ -136,11 +136,11 @@ def findings(summary: Summary) -> str:
         f" {estimated(last.gain_over_base, '+') or 'not defined'}."
     )
     if summary.human_only:
-        shown = " and ".join(
+        controls = " and ".join(
             f"{mean(control.greedy_accuracy)} after {control.steps} steps"
             for control in summary.human_only
         )
-        text += f" Fine-tuning the same base on the human rows alone gives {shown}."
+        text += f" Fine-tuning the same base on the human rows alone gives {controls}."
     if mean(last.transfer_accuracy):
         text += (
             f" On the transfer split it is {mean(last.transfer_accuracy)}, against"

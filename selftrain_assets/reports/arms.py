@@ -90,7 +90,7 @@ class Arm:
         """Return the manifest of the evaluation after a round; round 0 is the base."""
         return run.need(iteration_scope(iteration) if iteration else BASE, "evaluation")
 
-    def scores(self, iteration: int, split: str, asked: Asked) -> dict[str, list[Scores]]:
+    def scores(self, iteration: int, split: str, measures: Measures) -> dict[str, list[Scores]]:
         """Return the scores of each measure after a round, one for each seed.
 
         The measures are each of the methods, their vote, and whether any of them is right; or,
@@ -99,19 +99,21 @@ class Arm:
         Args:
             iteration: The round; 0 is the base.
             split: Split of the problems, such as `test`.
-            asked: The measures that the comparison asks for.
+            measures: The measures that the comparison asks for.
         """
         by_measure: dict[str, list[Scores]] = {}
         for run in self.runs:
-            for name, scores in self._scores(run, iteration, split, asked).items():
+            for name, scores in self._scores(run, iteration, split, measures).items():
                 by_measure.setdefault(name, []).append(scores)
         return by_measure
 
-    def _scores(self, run: Run, iteration: int, split: str, asked: Asked) -> dict[str, Scores]:
+    def _scores(
+        self, run: Run, iteration: int, split: str, measures: Measures
+    ) -> dict[str, Scores]:
         evaluation = self.evaluation(run, iteration)
         whole: Scores = {}
-        methods: dict[str, Scores] = {name: {} for name in asked.methods}
-        groups: dict[str, Scores] = {name: {} for name in asked.groups.get(split, ())}
+        methods: dict[str, Scores] = {name: {} for name in measures.methods}
+        groups: dict[str, Scores] = {name: {} for name in measures.groups.get(split, ())}
         for score in run.store.read_table(evaluation, "scores", Score):
             if score.split != split:
                 continue
@@ -122,19 +124,19 @@ class Arm:
                 whole[score.problem_id] = right
                 if score.group in groups:
                     groups[score.group][score.problem_id] = right
-        measures = methods | {VOTE if asked.methods else WHOLE: whole} | groups
-        if asked.methods:
-            measures[ANY] = {id: max(scores[id] for scores in methods.values()) for id in whole}
+        by_measure = methods | {VOTE if measures.methods else WHOLE: whole} | groups
+        if measures.methods:
+            by_measure[ANY] = {id: max(scores[id] for scores in methods.values()) for id in whole}
         own = self.report.scores(run, evaluation)
-        for name in asked.own:
-            measures[name] = {
+        for name in measures.own:
+            by_measure[name] = {
                 id: own.get(name, whole).get(id, right) for id, right in whole.items()
             }
-        return measures
+        return by_measure
 
 
 @dataclass(frozen=True)
-class Asked:
+class Measures:
     """The measures of a comparison other than the accuracy.
 
     Attributes:
@@ -150,7 +152,7 @@ class Asked:
     groups: Mapping[str, Sequence[str]]
 
     @classmethod
-    def of(cls, arms: Sequence[Arm], splits: Sequence[str]) -> Asked:
+    def of(cls, arms: Sequence[Arm], splits: Sequence[str]) -> Measures:
         same_methods = len({arm.methods for arm in arms}) == 1
         own: dict[str, None] = {}
         for arm in arms:

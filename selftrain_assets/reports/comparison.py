@@ -19,7 +19,7 @@ from selftrain_assets.domain.statistics import Estimate, estimate, over_seeds, p
 from selftrain_assets.domain.types import Row
 from selftrain_assets.pipeline.run import BASE, INPUTS, Run, iteration_scope
 from selftrain_assets.reports import figures
-from selftrain_assets.reports.arms import Arm, Asked
+from selftrain_assets.reports.arms import Arm, Measures
 from selftrain_assets.reports.recipes import Scores
 from selftrain_assets.reports.render import Page
 from selftrain_assets.reports.summary import plain
@@ -138,10 +138,10 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, as `compare --json` prints them; undefined numbers are None."""
-        found = {name: value for name, value in asdict(self).items() if value is not None}
-        for difference in found["differences"]:
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        for difference in values["differences"]:
             difference |= difference.pop("estimate")
-        return plain(found)
+        return plain(values)
 
 
 def compare(names: Sequence[str], runs: Sequence[Sequence[Run]]) -> Comparison:
@@ -171,23 +171,23 @@ def compare_arms(arms: Sequence[Arm]) -> Comparison:
     splits = [
         split for split in SPLITS if all(run.split(split) for arm in arms for run in arm.runs)
     ]
-    asked = Asked.of(arms, splits)
+    measures = Measures.of(arms, splits)
     differences: list[Difference] = []
     for arm in arms[1:]:
         for split in splits:
-            differences += _differences(arm, arms[0], split, asked)
+            differences += _differences(arm, arms[0], split, measures)
     seeds = [run.config.seed for run in arms[0].runs]
     return Comparison(
-        seeds, [_summary(arm, splits, asked) for arm in arms], differences, _terms(arms)
+        seeds, [_summary(arm, splits, measures) for arm in arms], differences, _terms(arms)
     )
 
 
-def _summary(arm: Arm, splits: Sequence[str], asked: Asked) -> ArmSummary:
+def _summary(arm: Arm, splits: Sequence[str], measures: Measures) -> ArmSummary:
     estimates: dict[str, dict[str, list[Estimate]]] = {split: {} for split in splits}
     by_seed: dict[str, dict[str, list[list[float]]]] = {split: {} for split in splits}
     for split in splits:
         for iteration in range(arm.rounds + 1):
-            for measure, scores in arm.scores(iteration, split, asked).items():
+            for measure, scores in arm.scores(iteration, split, measures).items():
                 estimates[split].setdefault(measure, []).append(accuracy(scores))
                 by_seed[split].setdefault(measure, []).append(_means(scores))
     rows = fmean(summary.iterations[arm.rounds - 1].counts.kept_rows for summary in arm.summaries)
@@ -205,12 +205,15 @@ def accuracy(seeds: Sequence[Scores]) -> Estimate:
 
     Over problems it is that of the first seed.
     """
-    found = over_seeds(_means(seeds))
-    return estimate(list(seeds[0].values())) if isnan(found.low) else found
+    interval = over_seeds(_means(seeds))
+    return estimate(list(seeds[0].values())) if isnan(interval.low) else interval
 
 
-def _differences(arm: Arm, less: Arm, split: str, asked: Asked) -> list[Difference]:
-    before, after = less.scores(less.rounds, split, asked), arm.scores(arm.rounds, split, asked)
+def _differences(arm: Arm, less: Arm, split: str, measures: Measures) -> list[Difference]:
+    before, after = (
+        less.scores(less.rounds, split, measures),
+        arm.scores(arm.rounds, split, measures),
+    )
     by_problem = _share([less, arm], INPUTS, "problems")
     return [
         Difference(
@@ -230,10 +233,10 @@ def difference(before: Sequence[Scores], after: Sequence[Scores], by_problem: bo
     Where seeds all agree it is paired by problem, if `by_problem` and both have the same problems;
     else it has no interval.
     """
-    found = over_seeds([b - a for a, b in zip(_means(before), _means(after), strict=True)])
-    if isnan(found.low) and by_problem and before[0].keys() == after[0].keys():
+    interval = over_seeds([b - a for a, b in zip(_means(before), _means(after), strict=True)])
+    if isnan(interval.low) and by_problem and before[0].keys() == after[0].keys():
         return paired_difference(list(before[0].values()), [after[0][id] for id in before[0]])
-    return found
+    return interval
 
 
 def _shared_rows(arm: Arm, first: Arm) -> SharedRows:

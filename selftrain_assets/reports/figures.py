@@ -299,16 +299,16 @@ def _against_field(
     axis: Any, series: Sequence[Series], field: str, values: Sequence[float]
 ) -> None:
     order = sorted(range(len(values)), key=values.__getitem__)
-    for each in series:
-        estimates = [each.estimates[i] for i in order]
+    for line in series:
+        estimates = [line.estimates[i] for i in order]
         means = [estimate.mean for estimate in estimates]
-        linestyle = "-" if each.held_out else "--"
+        linestyle = "-" if line.held_out else "--"
         axis.errorbar(
             [values[i] for i in order],
             means,
             yerr=errors(estimates),
             linestyle=linestyle,
-            **_style(each),
+            **_style(line),
         )
     if min(values) > 0 and max(values) > LOG_SPAN * min(values):
         axis.set_xscale("log")
@@ -318,15 +318,15 @@ def _against_field(
 
 
 def _point_by_point(axis: Any, series: Sequence[Series], points: Sequence[str]) -> None:
-    for place, each in enumerate(series):
+    for place, line in enumerate(series):
         offset = 0.5 * ((place + 0.5) / len(series) - 0.5)
-        means = [estimate.mean for estimate in each.estimates]
+        means = [estimate.mean for estimate in line.estimates]
         axis.errorbar(
             means,
             [i + offset for i in range(len(points))],
-            xerr=errors(each.estimates),
+            xerr=errors(line.estimates),
             linestyle="",
-            **_style(each),
+            **_style(line),
         )
     axis.grid(axis="x", color=LIGHT_GREY, linewidth=0.8)
     axis.set(xlim=(-0.02, 1.02))

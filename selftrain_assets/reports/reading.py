@@ -109,7 +109,9 @@ def _policy(run: Run, scope: str, stages: Mapping[str, Manifest]) -> dict[str, A
     names = [method.name for method in run.config.recipe.methods]
     by_method: dict[str, Any] = {}
     if names:
-        agreement = {split: _agreement(of) for split, of in (result.agreement or {}).items()}
+        agreement = {
+            split: _agreement(metrics) for split, metrics in (result.agreement or {}).items()
+        }
         by_method = {"ranked": result.ranked, "agreement": agreement, "choice": result.choice}
     return {
         **Measures.values(result),
@@ -128,7 +130,8 @@ def _policy(run: Run, scope: str, stages: Mapping[str, Manifest]) -> dict[str, A
 
 def _agreement(metrics: Mapping[str, Any]) -> Agreement:
     return Agreement(
-        {pair: PairAgreement(**of) for pair, of in metrics["pairs"].items()}, metrics["union"]
+        {pair: PairAgreement(**counts) for pair, counts in metrics["pairs"].items()},
+        metrics["union"],
     )
 
 

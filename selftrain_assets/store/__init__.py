@@ -211,14 +211,11 @@ class Store:
     ) -> Table:
         file = f"{name}-{digest[:SHORT]}.parquet"
         path = folder / file
-        if path.exists() and (found := same(path)):
-            return file, rows, found  # other manifests may list it with its own bytes
+        if path.exists() and (existing := same(path)):
+            return file, rows, existing  # other manifests may list it with its own bytes
         if path.exists():
-            aside = folder / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{file}"
-            aside.parent.mkdir(exist_ok=True)
             # Until the new one is in place the stage has no table, and stays owed.
-            publish(path, aside)
-            log.warning("%s: damaged; quarantined as %s and made again", path, aside)
+            _quarantine(path, "made again")
         fault_point("before-table-rename")
         with needs_room(path):
             publish(temporary, path)
@@ -296,10 +293,7 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Its notes are lost, or it would not have been trained again.
         if target.exists():
-            aside = target.parent / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{target.name}"
-            aside.parent.mkdir(exist_ok=True)
-            publish(target, aside)
-            log.warning("%s: damaged; quarantined as %s and trained again", target, aside)
+            _quarantine(target, "trained again")
         fault_point("before-checkpoint-publication")
         publish(temporary, target)
         fault_point("after-checkpoint-publication")
@@ -308,6 +302,14 @@ class Store:
         """The facts that were recorded with published weights; None if there are no weights."""
         path = self.checkpoint(key) / NOTES_FILE
         return json.loads(path.read_text()) if path.exists() else None
+
+
+def _quarantine(path: Path, remedy: str) -> None:
+    """Move a damaged table or checkpoint away from where a new one is published."""
+    moved = path.parent / QUARANTINE / f"{uuid.uuid4().hex[:12]}-{path.name}"
+    moved.parent.mkdir(exist_ok=True)
+    publish(path, moved)
+    log.warning("%s: damaged; quarantined as %s and %s", path, moved, remedy)
 
 
 __all__ = ["Manifest", "Pool", "Store", "Table"]

@@ -172,8 +172,8 @@ class Database:
         nowhere = dict.fromkeys(columns, "")
         parts = [f"SELECT {_constants(nowhere)}, * FROM ({read_files(record, [])}) WHERE false"]
         for place, file in files:
-            here = {column: place[column] for column in nowhere}
-            parts.append(f"SELECT {_constants(here)}, {_read(schema_of(record), [file])}")
+            constants = {column: place[column] for column in nowhere}
+            parts.append(f"SELECT {_constants(constants)}, {_read(schema_of(record), [file])}")
         self.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
 
     def write(self, sql: str, path: Path, format: FileFormat = "parquet") -> None:

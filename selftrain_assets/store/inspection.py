@@ -60,9 +60,9 @@ def pool_state(directory: Path) -> PoolState:
         if kind := fault_of(path, shard.sha256):
             faults.append(Fault(path, kind, shard.records))
             continue
-        found = column(path, "key")
-        counted.update(found)
-        again |= {key: shard.file for key in found if counted[key] > 1}
+        keys = column(path, "key")
+        counted.update(keys)
+        again |= {key: shard.file for key in keys if counted[key] > 1}
     return PoolState(
         directory,
         frozenset(counted),
@@ -100,8 +100,8 @@ def _quarantined(directory: Path, listing: Contents) -> Iterator[tuple[Path, int
 
 def fault_of(path: Path, sha256: str) -> str | None:
     """Why a file is not as committed, "missing" or "damaged", or None; reads every byte."""
-    found = damage(path, sha256, reread=True)
-    return found if found in (None, "missing") else "damaged"
+    reason = damage(path, sha256, reread=True)
+    return reason if reason in (None, "missing") else "damaged"
 
 
 def column(path: Path, name: str) -> list[str]:
@@ -120,8 +120,8 @@ def table_keys(path: Path, identified_by: Sequence[str] = ("key",)) -> list[str]
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    there = pq.read_schema(path).names
-    columns = [name for name in identified_by if name in there]
+    names = pq.read_schema(path).names
+    columns = [name for name in identified_by if name in names]
     rows = pq.read_table(path, columns=columns) if columns else pa.table({})
     return [" ".join(str(value) for value in row.values() if value) for row in rows.to_pylist()]
 

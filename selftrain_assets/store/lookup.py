@@ -32,20 +32,20 @@ def lookup(
     Raises:
         IntegrityError: A file that contains the value is damaged.
     """
-    found = f"WHERE starts_with({column}, ?)" if prefix else f"WHERE {column} = ?"
+    condition = f"WHERE starts_with({column}, ?)" if prefix else f"WHERE {column} = ?"
     limit = " LIMIT 1" if once else ""
     if not files:
         return []
-    with _asking(files) as db:
+    with _open(files) as db:
         holding = db.execute(
             "SELECT DISTINCT filename FROM (SELECT filename FROM"
-            f" {parquet(files, 'filename = true')} {found}{limit})",
+            f" {parquet(files, 'filename = true')} {condition}{limit})",
             [value],
         )
         return [
             record
             for (file,) in sorted(holding)
-            for record in _records(db, files, Path(file), f"{found}{limit}", value)
+            for record in _records(db, files, Path(file), f"{condition}{limit}", value)
         ]
 
 
@@ -57,7 +57,7 @@ def nth(record: type, file: Path, position: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _asking(files: Files) -> Iterator[Database]:
+def _open(files: Files) -> Iterator[Database]:
     """A database in which a read error of a damaged file becomes an IntegrityError."""
     with Database(next(iter(files), Path()).parent) as db:
         try:

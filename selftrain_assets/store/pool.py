@@ -109,9 +109,9 @@ class Pool(Generic[R_co]):
             with needs_room(self.directory / name):
                 publish(temporary, self.directory / name)
             fault_point("after-shard-rename")
-        found = self.contents()
+        contents = self.contents()
         self.replace(
-            Contents([*found.shards, Shard(name, len(records), digest)], found.quarantined)
+            Contents([*contents.shards, Shard(name, len(records), digest)], contents.quarantined)
         )
 
     def replace(self, contents: Contents) -> None:

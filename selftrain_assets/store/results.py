@@ -68,10 +68,10 @@ class StageResult(BaseModel):
         """
         values = {}
         for field, info in cls.model_fields.items():
-            kept = _kept(info)
-            for name in (kept.name or info.alias or field, kept.formerly):
-                if name is not None and name in parts[kept.part]:
-                    values[field] = parts[kept.part][name]
+            place = _place(info)
+            for name in (place.name or info.alias or field, place.formerly):
+                if name is not None and name in parts[place.part]:
+                    values[field] = parts[place.part][name]
                     break
         return cls(**values)
 
@@ -80,8 +80,8 @@ class StageResult(BaseModel):
         parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
         for field, value in self.model_dump(mode="json").items():
             info = type(self).model_fields[field]
-            kept = _kept(info)
-            parts[kept.part][kept.name or info.alias or field] = value
+            place = _place(info)
+            parts[place.part][place.name or info.alias or field] = value
         return parts
 
     @model_serializer(mode="wrap")
@@ -89,5 +89,5 @@ class StageResult(BaseModel):
         return {field: value for field, value in handler(self).items() if value is not None}
 
 
-def _kept(info: FieldInfo) -> In:
+def _place(info: FieldInfo) -> In:
     return next(note for note in info.metadata if isinstance(note, In))

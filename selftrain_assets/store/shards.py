@@ -71,5 +71,5 @@ def shard_name(unique: str, sha256: str) -> str:
 
 def checksum_in(name: str) -> str | None:
     """The checksum in a shard's name; None if an older version named it."""
-    found = re.fullmatch(r"shard-[0-9a-f]{12}-([0-9a-f]{64})\.parquet", name)
-    return found[1] if found else None
+    match = re.fullmatch(r"shard-[0-9a-f]{12}-([0-9a-f]{64})\.parquet", name)
+    return match[1] if match else None

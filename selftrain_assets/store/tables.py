@@ -108,8 +108,8 @@ def checksum(path: Path) -> str:
     """
     stat = path.stat()
     state = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-    known, digest = _checksums.get(path, (None, ""))
-    if known == state:
+    hashed_state, digest = _checksums.get(path, (None, ""))
+    if hashed_state == state:
         return digest
     digest = file_digest(path)
     if time.time() - max(stat.st_mtime, stat.st_ctime) > RACY:

@@ -76,7 +76,7 @@ def export(
     pretrained = resolve_model(run.config.model).directory
     with prepared_folder(folder) as new:
         (new / MODEL).mkdir()
-        told = Exported(
+        exported = Exported(
             run,
             iteration,
             write_weights(run, weights, new / MODEL, merge),
@@ -92,15 +92,15 @@ def export(
             written = write_rows(
                 run, run.need(iteration_scope(iteration), "dataset"), new / DATASET, rows
             )
-            told = replace(
-                told, rows=written, dataset_id=dataset_name(model_id) if model_id else None
+            exported = replace(
+                exported, rows=written, dataset_id=dataset_name(model_id) if model_id else None
             )
-            (new / DATASET / CARD).write_text(dataset_card(told, written))
+            (new / DATASET / CARD).write_text(dataset_card(exported, written))
             _close(new / DATASET, capsule)
         figures = _figures(results, new / MODEL) if iteration else []
-        (new / MODEL / CARD).write_text(model_card(told, figures))
+        (new / MODEL / CARD).write_text(model_card(exported, figures))
         _close(new / MODEL, capsule)
-    return told
+    return exported
 
 
 def _weights(run: Run, iteration: int) -> StoredCheckpoint | PerMethod:
@@ -193,8 +193,8 @@ def _foreign(folder: Path) -> str | None:
 
 def _listed_in(folder: Path) -> dict[str, str] | None:
     try:
-        found = json.loads((folder / CAPSULE).read_text())
-        return found["files"] if found["schema"] == SCHEMA else None
+        capsule = json.loads((folder / CAPSULE).read_text())
+        return capsule["files"] if capsule["schema"] == SCHEMA else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -60,7 +60,7 @@ def make_capsule(run: Run, iteration: int, results: Summary) -> dict[str, Any]:
         "settings": run.config.model_dump(mode="json"),
         "settings_file": {"experiment": described, "text": experiment_file(described).read_text()},
         "retracted": run.retracted.to_records(),
-        "stages": [_told(m) for m in stages],
+        "stages": [_stage_facts(m) for m in stages],
         "results": results.to_json(),
     }
 
@@ -68,7 +68,9 @@ def make_capsule(run: Run, iteration: int, results: Summary) -> dict[str, Any]:
 def commands(run: Run, iteration: int) -> list[str]:
     """Return the shell commands that make the checkpoint again, those of its teachers first."""
     teachers = dict.fromkeys(
-        each for each in run.config.recipe.teachers.values() if isinstance(each, CheckpointOf)
+        teacher
+        for teacher in run.config.recipe.teachers.values()
+        if isinstance(teacher, CheckpointOf)
     )
     first = [_command(teacher.experiment, teacher.iteration) for teacher in teachers]
     return [*first, _command(run.name, max(1, iteration))]
@@ -93,7 +95,7 @@ def _stages(run: Run, iteration: int, controls: bool) -> Iterator[Manifest]:
         yield from (current[scope, stage] for stage in order if (scope, stage) in current)
 
 
-def _told(manifest: Manifest) -> dict[str, Any]:
+def _stage_facts(manifest: Manifest) -> dict[str, Any]:
     names = (
         "scope",
         "stage",
@@ -121,12 +123,12 @@ def _told(manifest: Manifest) -> dict[str, Any]:
 
 
 def _seeds(run: Run, checkpoint: Manifest) -> dict[str, int]:
-    found = {
+    seeds = {
         "experiment": run.config.seed,
         "task": getattr(run.config.task, "seed", None),
         "training": checkpoint.result(CheckpointResult).seed,
     }
-    return {name: seed for name, seed in found.items() if seed is not None}
+    return {name: seed for name, seed in seeds.items() if seed is not None}
 
 
 def _versions(stages: list[Manifest]) -> dict[str, list[str]]:
@@ -134,11 +136,11 @@ def _versions(stages: list[Manifest]) -> dict[str, list[str]]:
 
     A component has several where stages were made at different times.
     """
-    found: dict[str, set[str]] = {}
+    versions: dict[str, set[str]] = {}
     for manifest in stages:
         for name, value in manifest.versions.items():
-            found.setdefault(name, set()).update([value] if value else [])
-    return {name: sorted(values) for name, values in found.items()}
+            versions.setdefault(name, set()).update([value] if value else [])
+    return {name: sorted(values) for name, values in versions.items()}
 
 
 def _code_version() -> dict[str, Any] | None:

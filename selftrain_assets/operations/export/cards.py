@@ -84,15 +84,17 @@ def render(template: str, exported: Exported, **values: object) -> str:
         exported: The export, which the template reads.
         **values: Further values for the template.
     """
-    found = markdown_templates(
-        __package__, Path(inspect.getfile(type(exported.config.recipe))).parent
-    ).get_template(template)
-    return found.render(
-        exported=exported,
-        **_facts(exported),
-        **held_out(exported),
-        **_reproducibility(exported.capsule),
-        **values,
+    folder = Path(inspect.getfile(type(exported.config.recipe))).parent
+    return (
+        markdown_templates(__package__, folder)
+        .get_template(template)
+        .render(
+            exported=exported,
+            **_facts(exported),
+            **held_out(exported),
+            **_reproducibility(exported.capsule),
+            **values,
+        )
     )
 
 

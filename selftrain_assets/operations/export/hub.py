@@ -38,7 +38,7 @@ def check_access(model: str) -> None:
         ) from error
     if model.count("/") != 1:
         raise UserError(f'--push: "{model}" is no name on the hub; give OWNER/NAME')
-    with _told(model):
+    with _hub_errors(model):
         HfApi().whoami()
 
 
@@ -57,22 +57,22 @@ def push(folders: Mapping[RepoType, Path], model: str, private: bool) -> dict[st
     api, urls = HfApi(), dict[str, str]()
     names = {kind: model if kind == "model" else dataset_name(model) for kind in folders}
     for kind, name in names.items():
-        with _told(name):
+        with _hub_errors(name):
             urls[kind] = str(api.create_repo(name, repo_type=kind, private=private, exist_ok=True))
-            found = api.model_info(name) if kind == "model" else api.dataset_info(name)
-        if private and not found.private:
+            repository = api.model_info(name) if kind == "model" else api.dataset_info(name)
+        if private and not repository.private:
             raise UserError(
                 f"--push: {name} is on the hub already, and public; give --public, or make it"
                 " private there"
             )
-        there = {file.rfilename for file in found.siblings or ()} - {MADE_BY_THE_HUB}
-        if there and CAPSULE not in there:
+        files = {file.rfilename for file in repository.siblings or ()} - {MADE_BY_THE_HUB}
+        if files and CAPSULE not in files:
             raise UserError(
                 f"--push: {name} is on the hub already and holds something else, such as"
-                f" {min(there)}; give another name"
+                f" {min(files)}; give another name"
             )
     for kind, name in names.items():
-        with _told(name):
+        with _hub_errors(name):
             # what an earlier export left would be loaded together with this one, as an adapter
             # beside merged weights
             api.upload_folder(
@@ -86,7 +86,7 @@ def push(folders: Mapping[RepoType, Path], model: str, private: bool) -> dict[st
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _hub_errors(name: str) -> Iterator[None]:
     """Turn the errors of the hub's client, whose types have little in common, into one sentence."""
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 

@@ -153,7 +153,7 @@ def license_of(directory: Path) -> str | None:
     from huggingface_hub import ModelCard
 
     try:
-        found = ModelCard.load(directory / CARD, ignore_metadata_errors=True).data.license
+        license = ModelCard.load(directory / CARD, ignore_metadata_errors=True).data.license
     except (ValueError, OSError):  # no card, or none that can be read
         return None
-    return found if isinstance(found, str) else None
+    return license if isinstance(license, str) else None
