@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args, get_origin
@@ -20,10 +20,12 @@ import pytest
 from pydantic import BaseModel
 
 from selftrain_assets.config.experiment import Experiment, parse_experiment
+from selftrain_assets.domain.types import Problem
 from selftrain_assets.models.loading import resolve_model
 from selftrain_assets.pipeline.loop import everything_wanted
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.store import Manifest, Store
+from selftrain_assets.tasks.generated import Generated
 from selftrain_assets.tasks.multistep_script import MultistepScript
 from tests import keys
 
@@ -540,6 +542,19 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     }
 
 
+def remembering(load: Callable[[Generated], list[Problem]]) -> Callable[[Generated], list[Problem]]:
+    """Loads the problems of each settings once: most changes leave the task as it is."""
+    loaded: dict[str, list[Problem]] = {}
+
+    def remembered(task: Generated) -> list[Problem]:
+        settings = repr(task)  # every field, those too that are left out of keys
+        if settings not in loaded:
+            loaded[settings] = load(task)
+        return list(loaded[settings])
+
+    return remembered
+
+
 TEMPLATE = "{% for message in messages %}Q: {{ message.content }}{{ mood }} A:{% endfor %}"
 
 
@@ -555,6 +570,7 @@ def finished(request, tmp_path_factory):
         )
     with pytest.MonkeyPatch.context() as patched, keys.nothing_slow():
         patched.chdir(folder)
+        patched.setattr(Generated, "load", remembering(Generated.load))
         run = keys.open_run(folder, "known", COMMON | EXPERIMENTS[request.param])
         keys.run_all(run)
         yield request.param, run.config, Store(folder / "runs")
