@@ -5,6 +5,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,18 +50,16 @@ def with_parents(name):
     return {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
 
 
-GRAPHS = {
-    everywhere: {
-        module: set().union(*map(with_parents, imported(ast.parse(path.read_text()), everywhere)))
-        for module, path in FILES.items()
-    }
-    for everywhere in (False, True)
-}
+@cache
+def imports(module, everywhere):
+    """What a module of this package imports, with the packages around it."""
+    tree = ast.parse(FILES[module].read_text())
+    return set().union(*map(with_parents, imported(tree, everywhere)))
 
 
 def direct(module):
     """Top-level packages imported anywhere in a module, functions included."""
-    return {name for name in GRAPHS[True][module] if "." not in name}
+    return {name for name in imports(module, everywhere=True) if "." not in name}
 
 
 def loaded_with(module):
@@ -70,7 +69,7 @@ def loaded_with(module):
         name = waiting.pop()
         if name not in seen:
             seen.add(name)
-            waiting |= GRAPHS[False].get(name, set())
+            waiting |= imports(name, everywhere=False) if name in FILES else set()
     return seen
 
 
@@ -105,7 +104,7 @@ def test_domain_knows_nothing_of_the_rest_of_the_package():
     ours = {
         name
         for module in below("domain")
-        for name in GRAPHS[True][module]
+        for name in imports(module, everywhere=True)
         if name.startswith(f"{NAME}.")
     }
     assert {name.split(".")[1] for name in ours} == {"domain"}
@@ -222,10 +221,11 @@ MAY_IMPORT = {
 above, and may import all of these."""
 
 
+@cache
 def arrows(module):
-    """Modules of this package that a module imports, in functions too, but not for types alone."""
+    """Other modules of this package that it imports, in functions too, but not for types alone."""
     tree = ast.parse(FILES[module].read_text())
-    waiting = [tree]
+    waiting, names = [tree], set()
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -233,11 +233,9 @@ def arrows(module):
         if isinstance(node, ast.ImportFrom) and node.module.startswith(NAME):
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
-                yield name if name in FILES else node.module
+                names.add(name if name in FILES else node.module)
         waiting += ast.iter_child_nodes(node)
-
-
-ARROWS = {module: set(arrows(module)) - {module} for module in FILES}
+    return names - {module}
 
 
 def folder(module):
@@ -249,7 +247,7 @@ def test_a_folder_imports_what_lies_below_it(room):
     others = {
         (module, other)
         for module in below(room)
-        for other in ARROWS[module]
+        for other in arrows(module)
         if folder(other) not in {room, *MAY_IMPORT[room]}
     }
     assert others == set()
@@ -264,7 +262,7 @@ def test_what_only_one_recipe_needs_is_known_to_it_alone(recipe):
         module
         for module in FILES
         if not module.startswith(own)
-        and any(other.startswith(f"{own}.") for other in ARROWS[module])
+        and any(other.startswith(f"{own}.") for other in arrows(module))
     }
     assert knowing <= {f"{NAME}.recipes"}
 
@@ -276,7 +274,7 @@ def test_no_module_imports_itself_through_others():
         if module in way:
             circles.append([*way[way.index(module) :], module])
         elif module not in done:
-            for other in sorted(ARROWS[module]):
+            for other in sorted(arrows(module)):
                 walk(other, [*way, module])
             done.add(module)
 

@@ -12,17 +12,10 @@ from selftrain_assets.domain.types import Problem
 from selftrain_assets.models.pretrain import build_tokenizer
 from selftrain_assets.tasks import MultistepArithmetic
 from selftrain_assets.tasks.expressions import operations, parse, ready, reductions, solve
+from tests.tasks.test_generated import PROBLEMS, SIGNED
 
 SCRIPT = MultistepArithmetic.script
-EMBEDDED = MultistepArithmetic().load()
-SIGNED = MultistepArithmetic(
-    seen=[[2, 1], [4, 1]],
-    unseen=[[3, 2]],
-    smallest=-9,
-    largest=9,
-    largest_result=10_000,
-    negative=True,
-).load()
+EMBEDDED = PROBLEMS[MultistepArithmetic]
 some_problem = st.sampled_from(EMBEDDED + SIGNED)
 
 

@@ -11,9 +11,10 @@ from selftrain_assets.domain.attempts import Attempt, Feedback
 from selftrain_assets.domain.types import Problem
 from selftrain_assets.tasks import WordSorting
 from selftrain_assets.tasks.word_sorting import families
+from tests.tasks.test_generated import PROBLEMS as EVERY
 
 SCRIPT = WordSorting.script
-PROBLEMS = WordSorting().load()
+PROBLEMS = EVERY[WordSorting]
 some_problem = st.sampled_from(PROBLEMS)
 LIST = Problem(
     "p", "Sort the following words alphabetically: List: oven costume counterpart orbit lemon", ""
