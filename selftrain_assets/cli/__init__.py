@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +20,24 @@ from selftrain_assets.domain.foreign import visible
 INTERRUPTED = 130  # what typer, too, makes of Ctrl-C
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"selftrain {version('selftrain')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     store: Annotated[
         Path | None,
         typer.Option(help="where everything is kept; default: SELFTRAIN_STORE, or runs/"),
     ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="print the version and stop"
+        ),
+    ] = False,
 ) -> None:
     if store is not None:
         os.environ["SELFTRAIN_STORE"] = str(store)
