@@ -216,6 +216,7 @@ MAY_IMPORT = {
         "tasks",
         "verifiers",
     },
+    "testing": {"config", "domain", "engines", "models", "tasks", "trainers", "verifiers"},
 }
 """What the modules of a folder may import of the other folders. The command line and Dagster lie
 above, and may import all of these."""
@@ -281,3 +282,7 @@ def test_no_module_imports_itself_through_others():
     for module in FILES:
         walk(module, [])
     assert circles == []
+
+
+def test_pytest_is_imported_by_the_suites_alone():
+    assert [m for m in FILES if "pytest" in direct(m) and m not in below("testing")] == []
