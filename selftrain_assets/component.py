@@ -39,8 +39,8 @@ class _Attributes(BaseModel):
 class SelfTraining(dg.Component):
     """A self-training experiment; the name of its folder is the experiment's.
 
-    Its assets are partitioned by iteration. It has jobs for a round, for all rounds and for the
-    report, and a sensor for the next round.
+    Its assets are partitioned by round. It has jobs for one round, for all rounds and for the
+    report, and a sensor that starts the next round.
     """
 
     def __init__(self, config: Experiment) -> None:
@@ -64,8 +64,8 @@ class SelfTraining(dg.Component):
 def experiment_definitions(name: str, config: Experiment) -> dg.Definitions:
     """Assets, checks, jobs and sensor of one experiment.
 
-    An experiment with a sweep has, for each of its runs, assets, checks and the job that does all
-    of it; and the comparison of the points, and the job that does all of them.
+    An experiment with a sweep has assets, checks and one job for each of its runs, the comparison
+    of its points, and a job that does all runs.
     """
     if config.sweep is not None:
         return _sweep_definitions(name, config, config.sweep)
@@ -80,7 +80,7 @@ def experiment_definitions(name: str, config: Experiment) -> dg.Definitions:
 
 def _sweep_definitions(name: str, config: Experiment, sweep: Sweep) -> dg.Definitions:
     points = sweep_experiments(check_name(name), config)
-    runs = {run: settings for of in points.values() for run, settings in of.items()}
+    runs = {run: settings for seeds in points.values() for run, settings in seeds.items()}
     return dg.Definitions(
         assets=[
             sweep_asset(name, sweep, points),

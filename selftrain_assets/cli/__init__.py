@@ -17,7 +17,14 @@ from selftrain_assets.cli.common import app
 from selftrain_assets.domain.errors import SelftrainError
 from selftrain_assets.domain.foreign import visible
 
-INTERRUPTED = 130  # what typer, too, makes of Ctrl-C
+INTERRUPTED = 130  # typer's exit code after Ctrl-C, too
+ORDER = (
+    *("run", "new", "tasks", "status", "report", "compare", "show", "sql", "export", "fork"),
+    *("verify", "retract", "audit", "gc", "doctor"),
+)
+app.registered_commands.sort(
+    key=lambda command: ORDER.index(getattr(command.callback, "__name__", ""))
+)
 
 
 def _print_version(wanted: bool) -> None:
@@ -30,7 +37,7 @@ def _print_version(wanted: bool) -> None:
 def _options(
     store: Annotated[
         Path | None,
-        typer.Option(help="where everything is kept; default: SELFTRAIN_STORE, or runs/"),
+        typer.Option(help="folder for all results; default: SELFTRAIN_STORE, or runs/"),
     ] = None,
     _version: Annotated[
         bool,
@@ -63,10 +70,10 @@ def main() -> None:
         code = 2
     if code == INTERRUPTED:
         print(
-            "\nStopped. What was finished is kept; run the same command again to go on.",
+            "\nStopped. Finished work is kept; run the same command again to continue.",
             file=sys.stderr,
         )
-    # DuckDB's Python module would tell at length of a connection that an error's frames still hold
+    # frames of an error may hold a connection, of which DuckDB would complain at exit
     gc.collect()
     sys.exit(code)
 

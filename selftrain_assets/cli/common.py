@@ -24,17 +24,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Make a language model better by training it on its own verified work.",
 )
-Name = Annotated[str, typer.Argument(help="experiment, a folder below selftrain_assets/defs")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="print JSON for programs instead of text for people")
+Name = Annotated[
+    str, typer.Argument(help="name of the experiment, a folder in selftrain_assets/defs")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 
 Seeds = Annotated[
     str | None,
     typer.Option(
         help=(
-            'its repetitions with these seeds, "3" or "0-4", each with problems of its own:'
-            " experiments NAME-seed-3"
+            'repeat it with these seeds, "3" or "0-4", each with other problems, as experiments'
+            " NAME-seed-3 and so on"
         )
     ),
 ]
@@ -56,7 +56,7 @@ def repeated(name: str, seeds: str | None) -> list[str]:
     wanted = numbers(seeds)
     if not 0 < len(wanted) <= MOST_SEEDS:
         raise UserError(
-            f'--seeds "{seeds}": give a seed or a range of at most {MOST_SEEDS}, as in 3 or 0-4'
+            f'--seeds "{seeds}": give one seed or a range of at most {MOST_SEEDS}, such as 3 or 0-4'
         )
     ref = experiment_ref(name)
     if ref.repeats or ref.point is None:
@@ -64,8 +64,8 @@ def repeated(name: str, seeds: str | None) -> list[str]:
     names = [repetition(name, seed) for seed in wanted]
     if own := sorted({*names} & {*experiment_names()}):
         raise UserError(
-            f'--seeds {seeds}: "{own[0]}" is an experiment with a file of its own; rename it, or'
-            " leave that seed out"
+            f'--seeds {seeds}: "{own[0]}" has a file of its own; rename that experiment, or'
+            " leave the seed out"
         )
     return names
 
@@ -97,7 +97,7 @@ def print_json(value: Any) -> None:
 
 
 def as_typed() -> str:
-    """Return how to type this command: its name if it is on the PATH, else its path."""
+    """Return how a person calls this program: its name if it is on the PATH, else its path."""
     typed = sys.argv[0]
     return (
         os.path.relpath(typed)

@@ -16,24 +16,21 @@ if TYPE_CHECKING:
 @app.command()
 def audit(
     name: Annotated[
-        str | None, typer.Argument(help="experiment; default: all of them, and every pool")
+        str | None, typer.Argument(help="name of the experiment; default: all, and every pool")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check everything that is kept: what is wanted, committed, owed, duplicated, lost;
-    manifests, files and Dagster's log.
-    """  # noqa: D205 - the help text
+    """Compare manifests, files and Dagster's event log, and say what is missing or damaged."""
     from selftrain_assets.cli.ui import print_audit
 
-    found = _audited(name)
+    result = _audited(name)
     if as_json:
-        lines = [asdict(line) | {"owed": line.owed} for line in found.lines]
-        print_json(
-            {"clean": found.clean, "stages": lines, "findings": [asdict(f) for f in found.findings]}
-        )
+        lines = [asdict(line) | {"owed": line.owed} for line in result.lines]
+        findings = [asdict(finding) for finding in result.findings]
+        print_json({"clean": result.clean, "stages": lines, "findings": findings})
     else:
-        print_audit(found)
-    if not found.clean:
+        print_audit(result)
+    if not result.clean:
         raise typer.Exit(1)
 
 
@@ -46,10 +43,8 @@ def _audited(name: str | None) -> Audit:
     from selftrain_assets.store import Store
 
     store = Store.default()
-    runs = [
-        open_run(each)
-        for each in ([name] if name else [*experiment_names(), *without_file(store.root)])
-    ]
+    names = [name] if name else [*experiment_names(), *without_file(store.root)]
+    runs = [open_run(name) for name in names]
     inspector = Inspector(store)
     lines = [line for run in runs for line in audit.audit(inspector, run)]
     if name is None:
@@ -69,25 +64,23 @@ def _audited(name: str | None) -> Audit:
 @app.command()
 def gc(
     delete: Annotated[
-        bool, typer.Option("--delete", help="remove it; without this, only tell")
+        bool, typer.Option("--delete", help="remove the files; without this they are only listed")
     ] = False,
     history: Annotated[
-        bool, typer.Option("--history", help="let go of superseded versions too")
+        bool,
+        typer.Option(
+            "--history", help="include manifests that were replaced, and what only they needed"
+        ),
     ] = False,
     quarantine: Annotated[
-        bool, typer.Option("--quarantine", help="let go of what was put aside as damaged, too")
+        bool, typer.Option("--quarantine", help="include what was put aside as damaged")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List, or remove, what no manifest needs: temporary files, scratch, orphans, unneeded
-    tables, checkpoints and pools.
-    """  # noqa: D205 - the help text
+    """List, or remove, files in the store that no manifest needs."""
     from selftrain_assets.cli.ui import print_garbage
     from selftrain_assets.operations.garbage import collect
     from selftrain_assets.store import Store
 
-    found = collect(Store.default(), delete=delete, history=history, quarantine=quarantine)
-    if as_json:
-        print_json(asdict(found) | {"bytes": found.bytes})
-    else:
-        print_garbage(found)
+    garbage = collect(Store.default(), delete=delete, history=history, quarantine=quarantine)
+    print_json(asdict(garbage) | {"bytes": garbage.bytes}) if as_json else print_garbage(garbage)

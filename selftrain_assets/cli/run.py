@@ -40,25 +40,26 @@ def run(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="write the experiment first, as `new` does, where there is none of this name"
+            help="write the experiment first, as `new` does, if there is none of this name"
         ),
     ] = None,
     sweep: Annotated[
         bool,
         typer.Option(
-            "--sweep", help="all points of its sweep, each an experiment NAME-cap-4 of its own"
+            "--sweep", help="run all points of its sweep, each as an experiment such as NAME-cap-4"
         ),
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help=WORKERS)] = None,
     sync: Annotated[
         bool,
         typer.Option(
-            "--sync", help="report to Dagster what its event log lacks, as after a wipe in the UI"
+            "--sync",
+            help="also report to Dagster what its event log lacks, as after a wipe in the UI",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Do what is owed of an experiment; a second call goes on where the first one ended."""
+    """Run an experiment; after an interruption, running it again continues."""
     from selftrain_assets.pipeline.run import iteration_scope
     from selftrain_assets.reports import summarize
 
@@ -66,21 +67,22 @@ def run(
         _write_preset(name, preset)
     if sweep and sync:
         raise UserError(
-            "--sync: give it to one point of the sweep, as in selftrain run NAME-cap-4 --sync"
+            "--sync works on one point of a sweep, as in selftrain run NAME-cap-4 --sync; leave"
+            " --sweep out"
         )
     if sweep:
         run_sweep(name, rounds, seeds, workers, as_json)
         return
     if workers is not None:
         raise UserError(
-            "--workers: how many points of a sweep are worked on at a time; give --sweep too, or"
-            " leave it out"
+            "--workers is the number of sweep points that run at once; add --sweep, or leave"
+            " --workers out"
         )
     names = repeated(name, seeds)
     pages = [_do(each, rounds, sync, as_json) for each in names]
     if as_json:
-        found = [summarize(open_run(each)).to_json() for each in names]
-        print_json(found if seeds else found[0])
+        summaries = [summarize(open_run(each)).to_json() for each in names]
+        print_json(summaries if seeds else summaries[0])
     else:
         sampled = open_run(names[-1]).manifest(iteration_scope(1), "samples") is not None
         _farewell(names[-1], pages[-1], f"{name} --seeds {seeds}" if seeds else None, sampled)
@@ -99,8 +101,8 @@ def _write_preset(name: str, preset: str) -> None:
         write_experiment(name, text)
     elif experiment_file(name).read_text() != text:
         raise UserError(
-            f'--preset: "{name}" is there already, and differs from preset {preset}; leave --preset'
-            " out to run it as it is"
+            f'--preset: "{name}" is there already, and differs from preset {preset}; choose another'
+            " name, or leave --preset out to run it as it is"
         )
 
 
@@ -123,18 +125,16 @@ def _do(name: str, rounds: str | None, sync: bool, quiet: bool) -> Path:
 @app.command()
 def compare(
     names: Annotated[
-        list[str], typer.Argument(help="experiments; differences are from the first one")
+        list[str], typer.Argument(help="names of experiments; differences are from the first")
     ],
     seeds: Seeds = None,
     sweep: Annotated[
         bool,
-        typer.Option("--sweep", help="the points of the sweep of one experiment, with its seeds"),
+        typer.Option("--sweep", help="compare the points of one experiment's sweep"),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Experiments side by side: accuracy, paired differences, and on what terms; also as a
-    figure and as HTML.
-    """  # noqa: D205 - the help text
+    """Compare experiments: accuracy with intervals, and paired differences from the first."""
     from selftrain_assets.cli.ui import console, print_titled
     from selftrain_assets.reports.comparison import (
         compare,
@@ -163,27 +163,22 @@ def compare(
 
 @app.command()
 def status(
-    name: Annotated[str | None, typer.Argument(help="experiment; default: all of them")] = None,
+    name: Annotated[str | None, typer.Argument(help="name of the experiment; default: all")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Which stages of which rounds are finished."""
+    """Show which stages of which rounds are finished."""
     from selftrain_assets.cli.ui import print_status
     from selftrain_assets.config.experiment_files import experiment_names, without_file
     from selftrain_assets.store import Store
 
-    found = [
-        _status(each)
-        for each in ([name] if name else [*experiment_names(), *without_file(Store.default().root)])
-    ]
-    if as_json:
-        print_json(found)
-    else:
-        print_status(found)
+    names = [name] if name else [*experiment_names(), *without_file(Store.default().root)]
+    statuses = [_status(name) for name in names]
+    print_json(statuses) if as_json else print_status(statuses)
 
 
 @app.command()
 def report(name: Name, as_json: AsJson = False) -> None:
-    """Numbers of an experiment; also writes the figure and the Markdown and HTML report."""
+    """Print the results of an experiment, and write its report as HTML and Markdown."""
     from selftrain_assets.cli.ui import console, summary_table
     from selftrain_assets.reports import findings, summarize, write_report
 
@@ -199,20 +194,20 @@ def report(name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="name of the experiment")],
+    name: Annotated[str, typer.Argument(help="name of the new experiment")],
     preset: Annotated[str, typer.Option(help=PRESETS)] = "rest_em",
     model: Annotated[
         str | None,
         typer.Option(
             help=(
-                "its model: a directory or hub name; max_tokens, and whether it is asked in a chat,"
-                " are as that says"
+                "its model, a directory or hub name, whose configuration gives max_tokens and"
+                " whether the prompt is a chat"
             )
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a commented experiment to start from."""
+    """Write a new experiment's file, with comments."""
     from selftrain_assets.config.experiment_files import write_experiment
     from selftrain_assets.config.scaffold import needs_problems, scaffold, studies
 
@@ -226,48 +221,47 @@ def new(
             else "Run it as it is, or with your own problems"
         )
         typer.echo(
-            f"Wrote {os.path.relpath(path)}\n{first}: selftrain run"
+            f"Wrote {os.path.relpath(path)}\n{first}: {as_typed()} run"
             f" {name}{' --sweep' if preset in studies() else ''}"
         )
 
 
 @app.command()
 def fork(
-    source: Annotated[str, typer.Argument(help="experiment that it goes on from")],
+    source: Annotated[str, typer.Argument(help="name of the experiment to continue")],
     iteration: Annotated[
-        int, typer.Argument(help="last round of it that is shared, from 1; 0 is the base", min=0)
+        int, typer.Argument(help="last round that both share, from 1; 0 for the base", min=0)
     ],
     name: Annotated[str, typer.Argument(help="name of the new experiment")],
     changes: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="a setting of the later rounds, as in recipe.cap=8; again for another one"
+            "--set",
+            help="a setting of the later rounds, such as recipe.cap=8; can be given several times",
         ),
     ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
-            help="rounds of the new experiment; default: as many as the other one has", min=1
+            help="number of rounds of the new experiment; default: as the other has", min=1
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write an experiment that goes on from a round of another one with other settings; what
-    they share is not done again.
-    """  # noqa: D205 - the help text
+    """Write an experiment that continues another one from a round, with other settings."""
     from selftrain_assets.config.experiment_files import load_experiment, write_experiment
     from selftrain_assets.config.fork_file import assignments
     from selftrain_assets.config.fork_file import fork as forked
 
     path = write_experiment(name, forked(source, iteration, assignments(changes or ()), rounds))
-    made = load_experiment(name).forks[-1]
+    written = load_experiment(name).forks[-1]
     unfinished = _unfinished(open_run(source), iteration)
     if as_json:
         print_json(
             {
                 "experiment": name,
                 "file": str(path),
-                "fork": made.model_dump(),
+                "fork": written.model_dump(),
                 "unfinished": unfinished,
             }
         )
@@ -279,13 +273,13 @@ def fork(
         if iteration
         else "the base is"
     )
-    typer.echo(f"Wrote {os.path.relpath(path)}: {name} is forked from {made}; {shared} shared.")
+    typer.echo(f"Wrote {os.path.relpath(path)}: {name} is forked from {written}; {shared} shared.")
     if unfinished:
         typer.echo(
-            f"{unfinished} of {source} is not finished: whichever of the two runs first does what"
-            " they share, the other finds it."
+            f"{unfinished} of {source} is not finished yet. Whichever of the two you run first does"
+            " the shared work for both."
         )
-    typer.echo(f"Run it: selftrain run {name}")
+    typer.echo(f"Run it: {as_typed()} run {name}")
 
 
 @app.command()
@@ -293,14 +287,12 @@ def doctor(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="experiment whose execution.sandbox is looked at; default: the defaults"
+            help="experiment whose execution.sandbox is checked; default: default settings"
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that programs can be run here: find the engine, build the image, try every control
-    from inside a container.
-    """  # noqa: D205 - the help text
+    """Check that model-written programs can be run safely on this machine."""
     from sandbox.doctor import diagnose
     from selftrain_assets.cli.ui import print_diagnosis, print_notes
     from selftrain_assets.config.experiment_files import load_experiment
@@ -319,8 +311,8 @@ def doctor(
     engines = []
     with sandbox_errors():
         for engine in settings.engines(languages):
-            with diagnose(engine) as found:
-                engines.append(print_diagnosis(found, quiet=as_json))
+            with diagnose(engine) as diagnosis:
+                engines.append(print_diagnosis(diagnosis, quiet=as_json))
     if as_json:
         print_json(engines)
     if not all(check["ok"] for engine in engines for check in engine["checks"]):
@@ -364,20 +356,20 @@ def _farewell(name: str, page: Path, comparable: str | None, sampled: bool) -> N
     from selftrain_assets.cli.ui import console
 
     command = as_typed()
-    following = {
-        **({} if comparable else {"make ui": "the same experiment in the Dagster UI"}),
+    next_steps = {
+        **({} if comparable else {"make ui": "see the same experiment in the Dagster UI"}),
         **(
-            {f"{command} show {name} 1": "samples of round 1 with their verdicts"}
+            {f"{command} show {name} 1": "see samples of round 1 with their verdicts"}
             if sampled
             else {}
         ),
         **(
-            {f"{command} compare {comparable}": "means over these seeds with intervals"}
+            {f"{command} compare {comparable}": "see means over these seeds with intervals"}
             if comparable
             else {}
         ),
-        f"{command} new another": "your own problems and model; change a setting and run it",
+        f"{command} new another": "write an experiment with your own problems and model",
     }
-    width = max(map(len, following)) + 4
-    lines = "".join(f"  {typed:<{width}}{what}\n" for typed, what in following.items())
+    width = max(map(len, next_steps)) + 4
+    lines = "".join(f"  {typed:<{width}}{purpose}\n" for typed, purpose in next_steps.items())
     console.print(f"\nReport: {os.path.relpath(page)}\n\nNext:\n{lines}")

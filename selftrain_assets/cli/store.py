@@ -15,14 +15,14 @@ from selftrain_assets.domain.retraction import Kind
 @app.command()
 def show(
     name: Name,
-    iteration: Annotated[int, typer.Argument(help="round, from 1", min=1)],
+    iteration: Annotated[int, typer.Argument(help="number of the round, from 1", min=1)],
     outcome: Annotated[
-        str | None, typer.Option(help="only this outcome: pass, wrong, malformed, ...")
+        str | None, typer.Option(help="only samples with this outcome: pass, wrong, malformed, ...")
     ] = None,
-    limit: Annotated[int, typer.Option(help="how many", min=1)] = 3,
+    limit: Annotated[int, typer.Option(help="number of samples", min=1)] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Samples of a round: prompt, completion, verdict and reason."""
+    """Print samples of a round: prompt, completion, verdict and reason."""
     from selftrain_assets.cli.ui import print_samples
     from selftrain_assets.domain.errors import nearest
     from selftrain_assets.domain.types import Outcome
@@ -54,7 +54,7 @@ def sql(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Ask the store anything."""
+    """Query all samples, verdicts and rows with DuckDB."""
     from selftrain_assets.cli.ui import print_rows
     from selftrain_assets.operations.catalog import query
     from selftrain_assets.store import Store
@@ -72,57 +72,54 @@ def verify(
     diff: Annotated[
         bool,
         typer.Option(
-            "--diff", help="also list every changed verdict, and every row that would come or go"
+            "--diff",
+            help="also list every changed verdict, and every row that would be added or removed",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge the samples of finished rounds by the verifier that the experiment names now, and
-    say what that would change.
-    """  # noqa: D205 - the help text
+    """Judge finished rounds with the present verifier, and say what would change."""
     from selftrain_assets.cli.ui import RunDisplay, print_differences
     from selftrain_assets.operations.reverify import reverify
 
     with RunDisplay(quiet=as_json) as display:
-        found = reverify(open_run(name, display.progress))
-    print_json([asdict(each) for each in found]) if as_json else print_differences(found, diff)
+        rounds = reverify(open_run(name, display.progress))
+    print_json([asdict(r) for r in rounds]) if as_json else print_differences(rounds, diff)
 
 
 @app.command()
 def retract(
     name: Name,
     problem: Annotated[str | None, typer.Option(help="id of a problem")] = None,
-    sample: Annotated[
-        str | None, typer.Option(help="key of a sample, or the beginning of one")
-    ] = None,
+    sample: Annotated[str | None, typer.Option(help="key of a sample, or its beginning")] = None,
     source: Annotated[
         str | None,
         typer.Option(
             help=(
-                "human, a source that a stage of the recipe has, or the round that drew the"
-                " samples, such as iter-002"
+                "source of rows: human, one of the recipe's, or the round that drew the samples,"
+                " such as iter-002"
             )
         ),
     ] = None,
-    reason: Annotated[str, typer.Option(help="why; kept with the mark")] = "",
-    undo: Annotated[bool, typer.Option("--undo", help="take the retraction back")] = False,
+    reason: Annotated[str, typer.Option(help="why; recorded with the retraction")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="undo the retraction")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Mark bad evidence: no round learns from it again, and what did is named and owed again."""
+    """Withdraw bad evidence: no round learns from it again, and what did is trained again."""
     from selftrain_assets.cli.ui import print_affected
     from selftrain_assets.operations import retract as retraction
 
     choices: dict[Kind, str | None] = {"problem": problem, "sample": sample, "source": source}
     given = [(kind, value) for kind, value in choices.items() if value is not None]
     if len(given) != 1:
-        raise UserError("give one of --problem, --sample and --source")
+        raise UserError("say what to retract: give exactly one of --problem, --sample and --source")
     (kind, value), opened = given[0], open_run(name)
     if undo:
         retraction.take_back(opened, kind, value)
         (
             print_json({"undone": f"{kind} {value}"})
             if as_json
-            else typer.echo(f"{kind} {value} counts again; run: selftrain run {name}")
+            else typer.echo(f"{kind} {value} counts again. Next: selftrain run {name}")
         )
         return
     affected = retraction.retract(opened, kind, value, reason)
@@ -135,7 +132,7 @@ def retract(
 
 
 lineage = typer.Typer(
-    no_args_is_help=True, help="Where a checkpoint comes from, and where a sample went."
+    no_args_is_help=True, help="Trace where a checkpoint comes from, or where a sample went."
 )
 app.add_typer(lineage, name="lineage")
 
@@ -143,16 +140,16 @@ app.add_typer(lineage, name="lineage")
 @lineage.command()
 def checkpoint(
     name: Name,
-    iteration: Annotated[int, typer.Argument(help="round, from 1; 0 is the base", min=0)],
+    iteration: Annotated[int, typer.Argument(help="round, from 1; 0 for the base", min=0)],
     row: Annotated[
         int | None,
         typer.Option(
-            help="one row of its dataset, from 1, down to prompt, seed and verdict", min=1
+            help="trace this row of its dataset, from 1, to prompt, seed and verdict", min=1
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """From a checkpoint back to its dataset, samples, policies and, at last, the base."""
+    """Trace a checkpoint back to its dataset, samples, policies and the base."""
     from selftrain_assets.cli.ui import print_lineage
     from selftrain_assets.operations.lineage import Lineage
     from selftrain_assets.pipeline.run import BASE, iteration_scope
@@ -167,20 +164,20 @@ def checkpoint(
 
 @lineage.command()
 def sample(
-    key: Annotated[str, typer.Argument(help="key of a sample, or the beginning of one")],
+    key: Annotated[str, typer.Argument(help="key of a sample, or its beginning")],
     forward: Annotated[
         bool,
         typer.Option(
-            "--forward", help="also every dataset, checkpoint and later round that it entered"
+            "--forward", help="also every dataset, checkpoint and later round that used it"
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """A sample's prompt, parameters, seed, engine, policy and verdicts."""
+    """Show a sample's prompt, settings, seed, engine, policy and verdicts."""
     from selftrain_assets.cli.ui import print_lineage
     from selftrain_assets.operations.lineage import Lineage
     from selftrain_assets.store import Store
 
-    found = Lineage(Store.default())
-    node = found.forward(key) if forward else found.sample(key)
+    tracer = Lineage(Store.default())
+    node = tracer.forward(key) if forward else tracer.sample(key)
     print_json(asdict(node)) if as_json else print_lineage(node)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 MOST_WORKERS = 2
 PROGRAM = (sys.executable, "-m", "selftrain_assets.cli.sweep_process")
 WORKERS = (
-    f"of --sweep: points that are worked on at a time; default: {MOST_WORKERS}, or as many as there"
-    " are cores. Where the engine or the trainer takes a GPU, set 1: two would share its memory"
+    f"with --sweep: points that run at once; default: {MOST_WORKERS}, at most one for each core. If"
+    " the engine or the trainer uses a GPU, set 1, since two points would share its memory"
 )
 
 
@@ -34,13 +34,13 @@ def runs_of(name: str, seeds: str | None) -> dict[str, list[str]]:
 
     if seeds is not None:
         raise UserError(
-            "--seeds: those of a sweep stand in the file, sweep.seeds; leave --seeds out"
+            "--seeds: set the seeds of a sweep in its file, sweep.seeds, and leave --seeds out"
         )
     sweep = load_experiment(name).sweep
     if sweep is None:
         raise UserError(
-            f"--sweep: {name} has none; write one into its file, as in sweep: {{grid: {{recipe.cap:"
-            " [4, 8]}}"
+            f"--sweep: {name} has no sweep; write one into its file, such as sweep: {{grid:"
+            " {recipe.cap: [4, 8]}}"
         )
     return sweep_runs(name, sweep)
 
@@ -58,7 +58,7 @@ def run_sweep(
 
     points, store = runs_of(name, seeds), Store.default()
     store.check_writable()
-    names = [run for of in points.values() for run in of]
+    names = [run for seeds in points.values() for run in seeds]
     with SweepDisplay(name, quiet=as_json) as display:
         scheduler = Scheduler(
             names, store, rounds, workers or min(MOST_WORKERS, cores()), display.changed, PROGRAM
@@ -96,7 +96,7 @@ def _closed(name: str, points: dict[str, list[str]], quiet: bool) -> None:
 
     try:
         comparison, page, new = _compared(name, points)
-    except TaskError:  # of no point is every seed done; the failures say why
+    except TaskError:  # no point has all its seeds; the failures say why
         return
     if not quiet:
         _print(comparison, page)
@@ -112,15 +112,15 @@ def _farewell(runs: int, failures: list[dict[str, str]]) -> None:
     console.print(f"{runs - len(failures)} of {runs} runs of the sweep are done.")
     for failure in failures:
         console.print(f"{failure['experiment']} failed: {failure['sentence']}", style="red")
-        console.print(f"  mend it, then: {failure['again']}")
+        console.print(f"  fix it, then run: {failure['again']}")
 
 
 def show_sweep(names: Sequence[str], seeds: str | None, as_json: bool) -> None:
     """Print the comparison of the points that are finished."""
     if len(names) != 1:
         raise UserError(
-            "compare --sweep: name one experiment, whose points are compared; without --sweep"
-            " experiments are"
+            "compare --sweep compares the points of one experiment: give one name, or leave --sweep"
+            " out to compare experiments"
         )
     comparison, page, _ = _compared(names[0], runs_of(names[0], seeds))
     if as_json:

@@ -9,35 +9,34 @@ import typer
 from selftrain_assets.cli.common import AsJson, app, print_json
 from selftrain_assets.domain.errors import UserError, nearest
 
-NAMED = 5  # problems that are named of those whose answer cannot be verified against
+NAMED = 5  # unverifiable problems that are printed; the others are only counted
 
 
 @app.command()
 def tasks(
     name: Annotated[
-        str | None, typer.Argument(help="problem set to load and look at; default: list them all")
+        str | None, typer.Argument(help="problem set to load; default: list all")
     ] = None,
     path: Annotated[
-        str | None, typer.Option(help="its file or folder; default: from the Hugging Face hub")
+        str | None, typer.Option(help="its file or folder; default: the Hugging Face hub")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The problem sets that an experiment can name; or one of them, loaded: its splits, its
-    answers, and a problem with its prompt.
-    """  # noqa: D205 - the help text
+    """List the problem sets, or load one and show its splits and a prompt."""
     from selftrain_assets.tasks import TASKS
 
     if name is not None and name not in TASKS:
         raise UserError(f'there is no task "{name}"{nearest(name, TASKS)}')
     if name is None and path is not None:
-        raise UserError("--path: say of which task, as in selftrain tasks gsm8k --path folder")
-    found = [_card(each) for each in TASKS] if name is None else _loaded(name, path)
-    if as_json:
-        print_json(found)
-    elif isinstance(found, list):
-        _print_cards(found)
+        raise UserError(
+            "--path needs the name of a task, as in selftrain tasks gsm8k --path folder"
+        )
+    if name is None:
+        cards = [_card(task) for task in TASKS]
+        print_json(cards) if as_json else _print_cards(cards)
     else:
-        _print_loaded(found)
+        summary = _loaded(name, path)
+        print_json(summary) if as_json else _print_loaded(summary)
 
 
 def _card(name: str) -> dict[str, Any]:
@@ -75,7 +74,7 @@ def _loaded(name: str, path: str | None) -> dict[str, Any]:
     faults = {
         p.id: fault for p in problems if (fault := config.verifier.check_problem(p)) is not None
     }
-    shown = min(
+    example = min(
         problems, key=lambda p: ("test", "validation", "human", "train", "transfer").index(p.split)
     )
     return _card(name) | {
@@ -91,9 +90,9 @@ def _loaded(name: str, path: str | None) -> dict[str, Any]:
         "verifiable": 1 - len(faults) / len(problems),
         "faults": faults,
         "example": {
-            "id": shown.id,
-            "prompt": build_prompt(config.prompt, problems).render(shown),
-            "answer": shown.answer,
+            "id": example.id,
+            "prompt": build_prompt(config.prompt, problems).render(example),
+            "answer": example.answer,
         },
     }
 
@@ -119,23 +118,23 @@ def _print_cards(cards: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _print_loaded(found: dict[str, Any]) -> None:
+def _print_loaded(summary: dict[str, Any]) -> None:
     from selftrain_assets.cli.ui import console
 
-    counts = ", ".join(f"{split} {count:,}" for split, count in found["loaded"].items())
+    counts = ", ".join(f"{split} {count:,}" for split, count in summary["loaded"].items())
     dropped = (
-        ", ".join(f"{count} of {split}" for split, count in found["duplicates"].items()) or "none"
+        ", ".join(f"{count} of {split}" for split, count in summary["duplicates"].items()) or "none"
     )
     lines = [
-        f"{found['task']}: {found['what']} ({found['licence']})",
-        f"{found['problems']:,} problems: {counts}; {found['solved']:,} with a worked solution",
+        f"{summary['task']}: {summary['what']} ({summary['licence']})",
+        f"{summary['problems']:,} problems: {counts}; {summary['solved']:,} with a worked solution",
         f"duplicates dropped: {dropped}",
-        *(f"note: {remark}" for remark in found["remarks"]),
-        f"answers that verifier {found['verifier']} can read: {found['verifiable']:.2%}",
-        *(f"  {id}: {fault}" for id, fault in list(found["faults"].items())[:NAMED]),
+        *(f"note: {remark}" for remark in summary["remarks"]),
+        f"answers that verifier {summary['verifier']} can read: {summary['verifiable']:.2%}",
+        *(f"  {id}: {fault}" for id, fault in list(summary["faults"].items())[:NAMED]),
     ]
     console.print("\n".join(lines))
-    console.rule(f"{found['example']['id']}, with its prompt", align="left")
-    console.print(found["example"]["prompt"])
+    console.rule(f"{summary['example']['id']}, with its prompt", align="left")
+    console.print(summary["example"]["prompt"])
     console.rule(align="left")
-    console.print(f"reference: {found['example']['answer'] or 'its tests'}")
+    console.print(f"reference: {summary['example']['answer'] or 'its tests'}")

@@ -48,8 +48,8 @@ TEXTS = ("prompt", "completion", "thought", "answer", "output")
 MOST_SHOWN = 24  # runs of a sweep; of more, those that are done or have yet to begin are counted
 STATES = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
 REMEDY = (
-    "An old engine, or another runtime or kernel, is the usual cause: see sandbox/README.md,"
-    " Running it elsewhere."
+    "The usual cause is an old engine, or another runtime or kernel: see sandbox/README.md, Running"
+    " it elsewhere."
 )
 
 
@@ -182,8 +182,10 @@ class SweepDisplay(LiveView):
             return
         done = sum(run.state == "done" for run in self.runs)
         going = [run.name for run in self.runs if run.state == "running"]
-        rest = f", and what {' and '.join(going)} had committed" if going else ""
-        console.print(f"{done} of {len(self.runs)} runs of the sweep are done, and kept{rest}.")
+        rest = f", and so is what {' and '.join(going)} had committed" if going else ""
+        console.print(
+            f"{done} of {len(self.runs)} runs of the sweep are done. Their results are kept{rest}."
+        )
 
     def render(self) -> RenderableType:
         lines = Table.grid(padding=(0, 2))
@@ -196,7 +198,7 @@ class SweepDisplay(LiveView):
             if run.state == "running" and run.total:
                 bar = ProgressBar(run.total, run.done, width=20)
             if run.state == "running" and not run.sentence:
-                state = f"{run.stage} {run.done} of {run.total}" if run.stage else "begins"
+                state = f"{run.stage} {run.done} of {run.total}" if run.stage else "starting"
             lines.add_row(name, bar, Text(state, overflow="ellipsis", no_wrap=True))
         counts: Counter[str] = Counter(run.state for run in self.runs)
         states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
@@ -264,7 +266,7 @@ def print_samples(samples: Sequence[dict[str, Any]]) -> None:
             style="dim",
         )
     if not samples:
-        console.print("no such sample")
+        console.print("There is no such sample.")
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -293,11 +295,11 @@ def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
     failed = [check["name"] for check in checks if not check["ok"]]
     if failed:
         shown.print(
-            f"\n{len(failed)} of {len(checks)} controls have no effect, so no program is run here."
-            f" {REMEDY}"
+            f"\n{len(failed)} of {len(checks)} controls do not work, so no program is run on this"
+            f" machine. {REMEDY}"
         )
     else:
-        shown.print(f"\nAll {len(checks)} controls take effect: programs can be run here.")
+        shown.print(f"\nAll {len(checks)} controls work: programs can be run on this machine.")
     return {
         "engine": found.engine,
         "image": found.image,
@@ -341,7 +343,7 @@ def _tree(node: Node) -> Tree:
 
 def print_differences(found: Sequence[RoundDifference], listed: bool) -> None:
     """Print what another verifier would change, by round."""
-    changes = "verdicts changed", "rows gained", "rows lost", "checkpoint trained on other rows"
+    changes = "changed verdicts", "added rows", "removed rows", "checkpoint to train again"
     table = _table(["round"], ["judged", *changes])
     for each in found:
         affected = each.checkpoint[:12] if each.checkpoint and (each.added or each.removed) else ""
@@ -371,14 +373,14 @@ def print_differences(found: Sequence[RoundDifference], listed: bool) -> None:
 def print_affected(affected: Affected, repair: str) -> None:
     """Print what a retraction affects."""
     for scope, count in affected.scopes.items():
-        console.print(f"{scope}: {count} rows stem from it")
+        console.print(f"{scope}: {count} rows come from it")
     for digest in affected.checkpoints:
-        console.print(f"checkpoint {digest} was trained on them")
+        console.print(f"checkpoint {digest} was trained on these rows")
     if affected.superseded:
         console.print(
-            f"and {len(affected.superseded)} datasets that were superseded before hold it"
+            f"{len(affected.superseded)} datasets that were replaced earlier contain it too"
         )
-    console.print(f"To repair: {repair}")
+    console.print(f"To train without it: {repair}")
 
 
 def print_status(found: Sequence[dict[str, Any]]) -> None:
@@ -433,11 +435,11 @@ def print_garbage(found: Collected) -> None:
     if found.garbage:
         console.print(table)
     for kept in found.left_alone:
-        console.print(f"left alone: {kept}", style="dim")
+        console.print(f"left in place: {kept}", style="dim")
     count = f"{len(found.garbage)} things that no manifest needs, {found.bytes:,} bytes"
     if not found.garbage:
-        console.print("There is nothing that no manifest needs.")
+        console.print("There is nothing to remove.")
     elif found.deleted:
         console.print(f"Removed {count}.")
     else:
-        console.print(f"{count}; nothing was removed: selftrain gc --delete removes them.")
+        console.print(f"{count}. Nothing was removed yet: selftrain gc --delete removes them.")

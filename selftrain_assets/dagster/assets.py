@@ -71,7 +71,7 @@ def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.Ass
         pool=spec.pool,
         check_specs=specs,
         partitions_def=partitions(config.rounds) if spec.partitioned else None,
-        metadata=_written_in(spec),
+        metadata=_source_link(spec),
     )
     def stage(
         context: dg.AssetExecutionContext, store: StoreResource, launch: LaunchSettings
@@ -79,13 +79,12 @@ def _asset(name: str, config: Experiment, spec: AssetSpec, body: Body) -> dg.Ass
         try:
             return body(context, opened_in(context, name, config, store, launch))
         except SelftrainError as error:
-            # its sentence is all that a person needs
             raise dg.Failure(str(error), allow_retries=False) from None
 
     return stage
 
 
-def _written_in(spec: AssetSpec) -> dict[str, Any]:
+def _source_link(spec: AssetSpec) -> dict[str, Any]:
     """Return a link to the stage's source for the UI; Dagster adds the experiment's file itself."""
     others: dict[str, Callable[..., Any]] = {
         "base": training.base,

@@ -61,33 +61,33 @@ def _difference(
     instance: dg.DagsterInstance,
     key: dg.AssetKey,
     partition: str | None,
-    of: tuple[str, str],
-    after: tuple[str, str],
+    version_of: tuple[str, str],
+    reported_after: tuple[str, str],
 ) -> Iterator[Finding]:
-    manifest = run.manifest(*of) if run.manifest(*after) else None
+    manifest = run.manifest(*version_of) if run.manifest(*reported_after) else None
     record = latest_materialization(instance, key, partition, run.store.root)
     if record is None and latest_materialization(instance, key, partition) is not None:
         return
     name = f"{key.to_user_string()}{f' of {partition}' if partition else ''}"
-    again = f"run `selftrain run {run.name}"
+    command = f"selftrain run {run.name}"
     if manifest is None and record is None:
         return
     if manifest is None:
         yield Finding(
             "dagster",
-            f"Dagster's event log has {name} and the store has not; {again}`, which makes it again,"
-            " or wipe that materialization in the UI",
+            f"Dagster's event log has {name}, but the store does not; run `{command}`, which makes"
+            " it again, or wipe that materialization in the UI",
         )
     elif record is None:
         yield Finding(
             "dagster",
-            f"the store has {name} and Dagster's event log has not; {again} --sync`, which tells"
-            " Dagster what is finished",
+            f"the store has {name}, but Dagster's event log does not; run `{command} --sync`, which"
+            " reports it to Dagster",
         )
     elif (version := data_version(record)) != manifest.digest:
-        said = f"digest {version[:12]}" if version else "no digest"
+        logged = f"digest {version[:12]}" if version else "no digest"
         yield Finding(
             "dagster",
-            f"Dagster's event log has {name} with {said}, the store with digest"
-            f" {manifest.digest[:12]}; {again} --sync`, which tells Dagster what the store holds",
+            f"Dagster's event log has {name} with {logged}, the store with digest"
+            f" {manifest.digest[:12]}; run `{command} --sync`, which reports it to Dagster",
         )

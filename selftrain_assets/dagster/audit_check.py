@@ -22,8 +22,7 @@ def audit_check(name: str, config: Experiment) -> dg.AssetChecksDefinition:
         asset=asset_key(name, "report"),
         name="audit",
         description=(
-            "nothing is lost, counted twice or changed, and Dagster's event log says what the store"
-            " holds"
+            "nothing is lost, duplicated or changed, and Dagster's event log agrees with the store"
         ),
     )
     def audited(
@@ -32,19 +31,23 @@ def audit_check(name: str, config: Experiment) -> dg.AssetChecksDefinition:
         run = Run(name, config, store.open())
         inspector = Inspector(run.store)
         lines = audit(inspector, run)
-        found = [*inspector.findings, *differences(run, context.instance)]
+        findings = [*inspector.findings, *differences(run, context.instance)]
         counted = {
             count: sum(getattr(line, count) for line in lines)
             for count in ("duplicated", "lost", "quarantined")
         }
         return dg.AssetCheckResult(
-            passed=not found,
+            passed=not findings,
             severity=dg.AssetCheckSeverity.ERROR,
             description=(
-                found[0].sentence if found else f"{len(lines)} stages, nothing lost, nothing twice"
+                findings[0].sentence
+                if findings
+                else f"{len(lines)} stages: nothing lost, nothing duplicated"
             ),
             metadata=counted
-            | rows_shown({"findings": [{"kind": f.kind, "sentence": f.sentence} for f in found]}),
+            | rows_shown(
+                {"findings": [{"kind": f.kind, "sentence": f.sentence} for f in findings]}
+            ),
         )
 
     return audited

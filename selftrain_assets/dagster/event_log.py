@@ -46,7 +46,7 @@ class EventLog:
     """Records what the command line makes in the event log of the instance in DAGSTER_HOME."""
 
     def __init__(self, run: Run) -> None:
-        self._run, self._news = run, False
+        self._run, self._has_reported = run, False
         self._instance = open_instance()
 
     def report(self, manifest: Manifest) -> None:
@@ -56,23 +56,23 @@ class EventLog:
     def report_report(self) -> None:
         """Record the report, if any stage was recorded or the report never was."""
         if (
-            self._news
+            self._has_reported
             or latest_materialization(self._instance, asset_key(self._run.name, "report"), None)
             is None
         ):
             self._report(report_events(self._run, self._instance))
 
-    def _report(self, found: Iterable[Event]) -> None:
-        for event in found:
+    def _report(self, events: Iterable[Event]) -> None:
+        for event in events:
             self._instance.report_runless_asset_event(event)
-            self._news = True
+            self._has_reported = True
 
 
 def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterator[Event]:
     """Yield the events of a finished stage that the log does not have yet."""
     match manifest.scope, manifest.stage:
         case str(scope), "problems" if scope == INPUTS:
-            yield from _missing(
+            yield from _unrecorded(
                 instance,
                 run,
                 "problems",
@@ -81,7 +81,7 @@ def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterat
                 lambda: stage_result(run, manifest, instance),
             )
         case str(scope), "evaluation" if scope == BASE:
-            yield from _missing(
+            yield from _unrecorded(
                 instance,
                 run,
                 "base",
@@ -91,11 +91,11 @@ def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterat
             )
         case str(scope), "evaluation" if scope == ALL_ROUNDS:
             weights = run.need(ALL_ROUNDS, "checkpoint").digest
-            yield from _missing(
+            yield from _unrecorded(
                 instance, run, "human_only", None, weights, lambda: human_only_result(run)
             )
         case str(scope), str(stage) if scope.startswith("iter-"):
-            yield from _missing(
+            yield from _unrecorded(
                 instance,
                 run,
                 stage,
@@ -107,7 +107,7 @@ def events(run: Run, instance: dg.DagsterInstance, manifest: Manifest) -> Iterat
 
 def report_events(run: Run, instance: dg.DagsterInstance) -> Iterator[Event]:
     """Write the report anew and yield its event."""
-    yield from _missing(instance, run, "report", None, None, lambda: report_result(run))
+    yield from _unrecorded(instance, run, "report", None, None, lambda: report_result(run))
 
 
 def sweep_event(name: str, comparison: Comparison, page: Path) -> dg.AssetMaterialization:
@@ -124,17 +124,17 @@ def report_sweep(name: str, comparison: Comparison, page: Path) -> None:
         instance.report_runless_asset_event(sweep_event(name, comparison, page))
 
 
-def _missing(
+def _unrecorded(
     instance: dg.DagsterInstance,
     run: Run,
     name: str,
     partition: str | None,
     version: str | None,
-    made: Callable[[], dg.MaterializeResult],
+    make_result: Callable[[], dg.MaterializeResult],
 ) -> Iterator[Event]:
     """Yield the events of an asset, unless the log has them from this store.
 
-    Without a data version they are always missing.
+    Without a data version they are always yielded.
     """
     key = asset_key(run.name, name)
     if (
@@ -143,19 +143,19 @@ def _missing(
         == version
     ):
         return
-    result = made()
+    result = make_result()
     tags = {
         "dagster/code_version": CODE_VERSION,
         **({"dagster/data_version": version} if version else {}),
     }
     yield dg.AssetMaterialization(key, partition=partition, metadata=result.metadata, tags=tags)
-    for found in result.check_results or []:
+    for check in result.check_results or []:
         yield dg.AssetCheckEvaluation(
             asset_key=key,
-            check_name=str(found.check_name),
-            passed=found.passed,
-            metadata=dict(found.metadata),
-            severity=found.severity,
-            description=found.description,
-            blocking=found.severity == dg.AssetCheckSeverity.ERROR,
+            check_name=str(check.check_name),
+            passed=check.passed,
+            metadata=dict(check.metadata),
+            severity=check.severity,
+            description=check.description,
+            blocking=check.severity == dg.AssetCheckSeverity.ERROR,
         )

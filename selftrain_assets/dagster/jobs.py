@@ -33,7 +33,7 @@ def round_job(name: str, config: Experiment) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         f"{group_name(name)}_round",
         selection=dg.AssetSelection.assets(*rounds),
-        description=f"One round of {name}; launch it for one partition, or as a backfill.",
+        description=f"One round of {name}. Launch it for one partition, or several as a backfill.",
     )
 
 
@@ -43,12 +43,12 @@ def report_job(name: str, config: Experiment) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         f"{group_name(name)}_report",
         selection=dg.AssetSelection.assets(*closing),
-        description=f"Controls and report of {name}, once its rounds are done.",
+        description=f"Controls and report of {name}. Launch it when the rounds are finished.",
     )
 
 
 class Rounds(dg.Config):
-    """Which rounds a launch of the whole experiment does."""
+    """Which rounds one launch does."""
 
     rounds: str | None = Field(None, description=ROUNDS)
 
@@ -89,14 +89,13 @@ def experiment_job(name: str, settings: Experiment) -> dg.JobDefinition:
                 context, opened_in(context, name, settings, store, launch), config.rounds
             )
         except SelftrainError as error:
-            # its sentence is all that a person needs
             raise dg.Failure(str(error), allow_retries=False) from None
 
     @dg.job(
         name=f"{group_name(name)}_experiment",
         description=(
-            f"All that is owed of {name}, in one run: every round in order, controls and report."
-            " For rounds as runs of their own, launch a backfill."
+            f"Everything of {name} that is not done yet, in one run: all rounds in order, controls"
+            " and report. To run each round by itself, launch a backfill."
         ),
     )
     def experiment() -> None:

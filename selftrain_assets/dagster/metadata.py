@@ -35,17 +35,17 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
 
     Figure and preview come first, then counts, numbers, timings, digests, paths and links.
     """
-    found: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     for name, shown in preview(run, manifest).items():
-        found[name] = figure(shown) if isinstance(shown, bytes) else dg.MetadataValue.md(shown)
-    found |= {name: dg.MetadataValue.int(count) for name, count in manifest.counts.items()}
+        metadata[name] = figure(shown) if isinstance(shown, bytes) else dg.MetadataValue.md(shown)
+    metadata |= {name: dg.MetadataValue.int(count) for name, count in manifest.counts.items()}
     own = _own_numbers(run, manifest)
     numbers = sorted(
         (_numbers(manifest.metrics) | own).items(),
         key=lambda item: not item[0].startswith(HEADLINE),
     )
-    found |= {name: dg.MetadataValue.float(round(value, DIGITS)) for name, value in numbers}
-    found |= {
+    metadata |= {name: dg.MetadataValue.float(round(value, DIGITS)) for name, value in numbers}
+    metadata |= {
         "seconds": dg.MetadataValue.float(manifest.seconds),
         "digest": dg.MetadataValue.text(manifest.digest),
         STORE: dg.MetadataValue.path(identity(run.store.root)),
@@ -54,10 +54,10 @@ def metadata_of(run: Run, manifest: Manifest) -> dict[str, Any]:
         ),
     }
     if manifest.stage == "problems" and (remarks := manifest.result(ProblemsResult).remarks):
-        found["left out"] = dg.MetadataValue.text("\n".join(remarks))
+        metadata["left out"] = dg.MetadataValue.text("\n".join(remarks))
     if manifest.tokens:
-        found["tokens"] = dg.MetadataValue.int(manifest.tokens)
-    return found | _table(run, manifest) | dict(_links(run, manifest))
+        metadata["tokens"] = dg.MetadataValue.int(manifest.tokens)
+    return metadata | _table(run, manifest) | dict(_links(run, manifest))
 
 
 def _own_numbers(run: Run, manifest: Manifest) -> dict[str, float]:
@@ -86,31 +86,31 @@ def _numbers(  # noqa: C901 - one branch for each kind of number
             flat |= {f"{name.split('_')[0]}@{k}": v["mean"] for k, v in value.items()}
         elif name in ("methods", "suites"):
             flat |= {
-                f"{method} {each}": number
-                for method, of in value.items()
-                for each, number in _numbers(of).items()
+                f"{method} {measure}": number
+                for method, measures in value.items()
+                for measure, number in _numbers(measures).items()
             }
         elif name == "yields":
             flat |= {
                 f"correct {origin} to {method}" if origin != method else f"correct {method}": float(
                     cell["correct"]
                 )
-                for method, of in value.items()
-                for origin, cell in of.items()
+                for method, origins in value.items()
+                for origin, cell in origins.items()
             }
         elif name == "rows":
             flat |= {
                 f"rows {method} from {origin}": float(rows)
-                for method, of in value.items()
-                for origin, rows in of.items()
+                for method, origins in value.items()
+                for origin, rows in origins.items()
             }
         elif name in ("mixed", "rows_by_source"):
             flat |= {f"rows of {source}": float(rows) for source, rows in value.items()}
         elif name == "groups":
             flat |= {
                 f"{split} accuracy of {group}": e["mean"]
-                for split, of in value.items()
-                for group, e in of.items()
+                for split, groups in value.items()
+                for group, e in groups.items()
             }
         elif name == "solutions" and value["correct"]:
             flat |= {
@@ -120,7 +120,7 @@ def _numbers(  # noqa: C901 - one branch for each kind of number
         elif name == "second_opinion" and value["share"]:
             flat |= {"share that another reading would pass": value["share"]["mean"]}
         elif name == "diversity":
-            flat |= {each.replace("_", " "): float(number) for each, number in value.items()}
+            flat |= {measure.replace("_", " "): float(number) for measure, number in value.items()}
         elif name == "tokenization":
             flat |= {
                 f"rows {kind.replace('_', ' ')}": float(value[kind])
@@ -137,8 +137,8 @@ def _numbers(  # noqa: C901 - one branch for each kind of number
             }
             for part in ("thought_tokens", "answer_tokens"):
                 flat |= {
-                    f"{part.replace('_', ' ')} {each}": number
-                    for each, number in (value[part] or {}).items()
+                    f"{part.replace('_', ' ')} {measure}": number
+                    for measure, number in (value[part] or {}).items()
                 }
         elif name == "losses" and value:
             flat["final loss"] = value[-1][1]
@@ -154,9 +154,10 @@ def _table(run: Run, manifest: Manifest) -> dict[str, Any]:
     record, view = stage.shown_as or (main.record, main.view)
     stored = next((table for table in stage.tables if table.record is record), main)
     file, count, _ = manifest.files[stored.name]
-    said = COLUMNS | dict(stored.columns)
+    descriptions = COLUMNS | dict(stored.columns)
     columns = [
-        dg.TableColumn(f.name, str(f.type), description=said.get(f.name)) for f in schema_of(record)
+        dg.TableColumn(f.name, str(f.type), description=descriptions.get(f.name))
+        for f in schema_of(record)
     ]
     return {
         "dagster/row_count": count,

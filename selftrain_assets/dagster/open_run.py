@@ -38,12 +38,12 @@ def opened_in(
 def _logging_progress(
     context: dg.AssetExecutionContext | dg.OpExecutionContext,
 ) -> Callable[[str, int, int], None]:
-    told = time.monotonic()
+    logged_at = time.monotonic()
 
     def progress(stage: str, done: int, total: int) -> None:
-        nonlocal told
-        if done == total or time.monotonic() - told > SECONDS_BETWEEN_LOGS:
-            told = time.monotonic()
+        nonlocal logged_at
+        if done == total or time.monotonic() - logged_at > SECONDS_BETWEEN_LOGS:
+            logged_at = time.monotonic()
             context.log.info(f"{stage}: {done} of {total}")
 
     return progress

@@ -15,9 +15,9 @@ import dagster as dg
 from selftrain_assets.pipeline.run import Run, iteration_scope
 
 ALIVE = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
-WAITS, SECONDS_BETWEEN = 100_000, 5
+MAX_RETRIES, SECONDS_BETWEEN = 100_000, 5
 STORE = "store"  # the name of its metadata
-RECORDS = 100  # of an asset that are looked through for one of a store
+RECORDS = 100  # newest records of an asset that are searched for one of a store
 
 
 def partitions(rounds: int) -> dg.StaticPartitionsDefinition:
@@ -44,7 +44,7 @@ def wait_for_previous(
     if run.store.is_being_written(run.name, scope, "checkpoint") or _live_run_makes(
         instance, checkpoint, scope, own_run
     ):
-        raise dg.RetryRequested(max_retries=WAITS, seconds_to_wait=SECONDS_BETWEEN)
+        raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=SECONDS_BETWEEN)
 
 
 def _live_run_makes(
@@ -78,11 +78,9 @@ def latest_materialization(
     )
     for limit in (1,) if store is None else (1, RECORDS):
         records = instance.fetch_materializations(wanted, limit=limit).records
-        if found := next(
-            (record for record in records if store is None or made_in(record) == identity(store)),
-            None,
-        ):
-            return found
+        for record in records:
+            if store is None or made_in(record) == identity(store):
+                return record
     return None
 
 
@@ -94,8 +92,8 @@ def identity(store: Path) -> str:
 def made_in(record: dg.EventLogRecord) -> str | None:
     """Return the store that a materialization was made in; None if an older version made it."""
     event = record.event_log_entry.asset_materialization
-    said = event.metadata.get(STORE) if event else None
-    return str(said.value) if said else None
+    store = event.metadata.get(STORE) if event else None
+    return str(store.value) if store else None
 
 
 def data_version(record: dg.EventLogRecord | None) -> str | None:

@@ -34,10 +34,10 @@ LINEAGE_FACTS = (
     "verifier",
     "model",
 )
-Shown = dict[str, str | bytes]
+Preview = dict[str, str | bytes]
 
 
-def preview(run: Run, manifest: Manifest) -> Shown:
+def preview(run: Run, manifest: Manifest) -> Preview:
     """Return the preview that a stage defines, by name.
 
     A checkpoint shows its lineage, and an evaluation the accuracy of all rounds so far.
@@ -59,7 +59,7 @@ def preview(run: Run, manifest: Manifest) -> Shown:
     }
 
 
-def _checkpoint(run: Run, manifest: Manifest) -> Shown:
+def _checkpoint(run: Run, manifest: Manifest) -> Preview:
     """Return the lineage from these weights back to the base, nearest first.
 
     It also says which command shows more.
@@ -80,27 +80,21 @@ def _checkpoint(run: Run, manifest: Manifest) -> Shown:
             for edge in node.edges:
                 yield from lines(edge)
 
-    found = list(
-        islice(
-            lines(Lineage(run.store, run.name).checkpoint(run.name, manifest.scope)), LINEAGE_LINES
-        )
-    )
-    shown = table(("relation", "what", "where", "digest", "facts"), found)
+    root = Lineage(run.store, run.name).checkpoint(run.name, manifest.scope)
+    ancestors = list(islice(lines(root), LINEAGE_LINES))
+    lineage = table(("relation", "what", "where", "digest", "facts"), ancestors)
     if "dataset" not in manifest.parents:
-        return {"lineage": shown}
+        return {"lineage": lineage}
     number = manifest.scope.removeprefix("iter-").lstrip("0")
-    ask = (
-        "A row of the dataset, down to prompt, seed and verdict: `selftrain lineage checkpoint"
-        f" {run.name} {number} --row 1`. "
+    commands = (
+        "To trace a row to its prompt, seed and verdict:"
+        f" `selftrain lineage checkpoint {run.name} {number} --row 1`."
+        " To see what used a sample: `selftrain lineage sample KEY --forward`."
     )
-    return {
-        "lineage": (
-            f"{shown}\n\n{ask}What a sample entered: `selftrain lineage sample KEY --forward`."
-        )
-    }
+    return {"lineage": f"{lineage}\n\n{commands}"}
 
 
-def _evaluation(run: Run, manifest: Manifest) -> Shown:
+def _evaluation(run: Run, manifest: Manifest) -> Preview:
     summary = summarize(run)
     return {"figure": measured(summary)} if summary.baseline else {}
 

@@ -15,45 +15,42 @@ from selftrain_assets.verifiers import SandboxSettings
 
 
 class StoreResource(dg.ConfigurableResource):
-    """Where samples, verdicts, rows and weights are kept.
+    """The folder with all samples, verdicts, rows and weights."""
 
-    Explicit storage, not an IO manager: payloads are resumable partial state that the command line
-    reads too.
-    """
-
-    root: str = Field(description="a folder on a local disk")
+    # no IO manager: stages are resumable, and the command line reads the same files
+    root: str = Field(description="path of the folder")
 
     def open(self) -> Store:
         """Open the store below `root`."""
         return Store(location.folder(self.root))
 
 
-def _as_in(settings: type[BaseModel], name: str, bounds: str) -> str:
-    return (
-        f"{settings.model_fields[name].description}; {bounds}, left out: as in the experiment's"
-        " file"
-    )
+AS_IN_FILE = "without it the value in the experiment's file is used"
+
+
+def _describe(settings: type[BaseModel], name: str, bounds: str) -> str:
+    return f"{settings.model_fields[name].description}; {bounds}; {AS_IN_FILE}"
 
 
 class LaunchSettings(dg.ConfigurableResource):
-    """What may be changed for one launch: how it runs, never what it computes.
+    """Settings for one launch: they change how it runs, never its results.
 
-    Everything else is in the experiment's file, so that a launch can always be made again from it.
+    All other settings are in the experiment's file, so that a launch can be repeated from it.
     """
 
     batch_size: int | None = Field(
         None,
-        description=(
-            "completions decoded together; at least 1, left out: as in the experiment's file"
-        ),
+        description=(f"completions decoded together; at least 1; {AS_IN_FILE}"),
     )
     shard_size: int | None = Field(
-        None, description=_as_in(ExecutionSettings, "shard_size", "at least 1")
+        None, description=_describe(ExecutionSettings, "shard_size", "at least 1")
     )
     shard_seconds: float | None = Field(
-        None, description=_as_in(ExecutionSettings, "shard_seconds", "at least 0")
+        None, description=_describe(ExecutionSettings, "shard_seconds", "at least 0")
     )
-    workers: int | None = Field(None, description=_as_in(SandboxSettings, "workers", "at least 1"))
+    workers: int | None = Field(
+        None, description=_describe(SandboxSettings, "workers", "at least 1")
+    )
 
     def applied(self, config: Experiment) -> Experiment:
         """Return the experiment with these settings.
@@ -63,14 +60,14 @@ class LaunchSettings(dg.ConfigurableResource):
         """
         if self.batch_size is not None and "batch_size" not in type(config.engine).model_fields:
             raise UserError(
-                f"launch.batch_size: engine {config.engine.type} has none; leave it out"
+                f"launch.batch_size: engine {config.engine.type} has no such setting; leave it out"
             )
-        execution = _given(
+        execution = _set_only(
             shard_size=self.shard_size,
             shard_seconds=self.shard_seconds,
-            sandbox=_given(workers=self.workers),
+            sandbox=_set_only(workers=self.workers),
         )
-        changes = _given(engine=_given(batch_size=self.batch_size), execution=execution)
+        changes = _set_only(engine=_set_only(batch_size=self.batch_size), execution=execution)
         return (
             parse_experiment(merged(config.model_dump(exclude_unset=True), changes), "launch")
             if changes
@@ -78,6 +75,6 @@ class LaunchSettings(dg.ConfigurableResource):
         )
 
 
-def _given(**settings: Any) -> dict[str, Any]:
-    """Return the settings that have a value."""
+def _set_only(**settings: Any) -> dict[str, Any]:
+    """Return the settings that are set."""
     return {name: value for name, value in settings.items() if value not in (None, {})}

@@ -38,7 +38,8 @@ def stage_result(
     checks = check(run, manifest)
     if manifest.stage == "policy" and manifest.result(PolicyResult).origin.startswith("iter-"):
         checks = [
-            _in_the_log(run, manifest, instance, c) if c.name == LOOP_EDGE else c for c in checks
+            _edge_in_event_log(run, manifest, instance, c) if c.name == LOOP_EDGE else c
+            for c in checks
         ]
     results = [
         dg.AssetCheckResult(
@@ -57,24 +58,26 @@ def stage_result(
     )
 
 
-def _in_the_log(run: Run, manifest: Manifest, instance: dg.DagsterInstance, found: Check) -> Check:
+def _edge_in_event_log(
+    run: Run, manifest: Manifest, instance: dg.DagsterInstance, edge: Check
+) -> Check:
     """Check that Dagster's event log agrees with the store on this policy's checkpoint.
 
-    Both must give the policy and the checkpoint the same data version. Returns `found` if they do
+    Both must give the policy and the checkpoint the same data version. Returns `edge` if they do
     or if the log has no record.
     """
     origin = manifest.result(PolicyResult).origin
     recorded = data_version(
         latest_materialization(instance, asset_key(run.name, "checkpoint"), origin, run.store.root)
     )
-    if not found.passed or recorded in (None, manifest.digest):
-        return found
+    if not edge.passed or recorded in (None, manifest.digest):
+        return edge
     message = (
-        f"Dagster's event log has {origin} checkpoint with data version {recorded[:SHORT]}, the"
-        f" store with digest {manifest.digest[:SHORT]}; run `selftrain run {run.name} --sync`,"
-        " which tells Dagster what the store holds"
+        f"Dagster's event log has the checkpoint of {origin} with data version {recorded[:SHORT]},"
+        f" the store with digest {manifest.digest[:SHORT]}; run `selftrain run {run.name} --sync`,"
+        " which reports it to Dagster"
     )
-    return Check(LOOP_EDGE, False, False, message, found.evidence)
+    return Check(LOOP_EDGE, False, False, message, edge.evidence)
 
 
 def base_result(run: Run) -> dg.MaterializeResult:
@@ -134,7 +137,7 @@ def sweep_result(comparison: Comparison, page: Path) -> dg.MaterializeResult:
             "terms": dg.MetadataValue.md(" ".join(comparison.terms)),
             **{name: dg.MetadataValue.float(mean) for name, mean in numbers.items()},
             "points": len(comparison.arms),
-            "left out": len(comparison.sweep.left_out) if comparison.sweep else 0,
+            "points left out": len(comparison.sweep.left_out) if comparison.sweep else 0,
             "report": dg.MetadataValue.path(str(page)),
         }
     )

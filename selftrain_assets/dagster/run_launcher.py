@@ -22,17 +22,16 @@ class LocalRunLauncher(DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Return NOT_FOUND if the run's code server and the run's process are both gone."""
-        if (
-            self._code_server_answers(run)
-            or (told := self._process_of(run)) is None
-            or _lives(*told)
-        ):
+        if self._code_server_answers(run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        said = (
-            f"process {told[0]} of this run is gone. What it finished is kept: re-execute the run"
-            " from failure"
+        process = self._process_of(run)
+        if process is None or _is_alive(*process):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        message = (
+            f"process {process[0]} of this run is gone. What it finished is kept: re-execute the"
+            " run from failure"
         )
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, said)
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, message)
 
     def _code_server_answers(self, run: dg.DagsterRun) -> bool:
         client = self._get_grpc_client_for_termination(run.run_id)
@@ -50,14 +49,14 @@ class LocalRunLauncher(DefaultRunLauncher):
         return None
 
 
-def _lives(pid: int, told: float) -> bool:
-    """Return whether the process that had this id at the time `told` is alive.
+def _is_alive(pid: int, logged_at: float) -> bool:
+    """Return whether the process that had this id at the time `logged_at` is alive.
 
-    A process that began after `told` has merely been given the same id. A zombie, whose parent has
+    A process that began later has merely been given the same id. A zombie, whose parent has
     not collected it, is not alive.
     """
     try:
         process = psutil.Process(pid)
-        return process.create_time() <= told and process.status() != psutil.STATUS_ZOMBIE
+        return process.create_time() <= logged_at and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

@@ -22,13 +22,12 @@ SECONDS_BETWEEN = 15
 def next_round_sensor(
     name: str, config: Experiment, job: UnresolvedAssetJobDefinition
 ) -> dg.SensorDefinition:
-    """Starts round i+1 when checkpoint[i] is there, once per digest of its weights.
+    """Starts round i+1 when checkpoint[i] is finished, once per digest of its weights.
 
-    Off until somebody turns it on.
-
-    It looks at state, not at events: an asset sensor sees only the newest event of a tick and can
-    miss a checkpoint. Round 1 is started by hand.
+    Off until somebody turns it on. Start round 1 by hand.
     """
+    # It reads state, not events: an asset sensor sees only the newest event of a tick and can miss
+    # a checkpoint.
     checkpoint = asset_key(name, "checkpoint")
 
     @dg.sensor(
@@ -45,10 +44,10 @@ def next_round_sensor(
         )
         if following in (None, 1):
             return dg.SkipReason(
-                "all rounds are done" if following is None else "round 1 is started by hand"
+                "all rounds are finished" if following is None else "start round 1 by hand"
             )
         if _busy(context.instance, job.name):
-            return dg.SkipReason("a run of this experiment is queued or going on")
+            return dg.SkipReason("a run of this experiment is queued or under way")
         previous = latest_materialization(
             context.instance, checkpoint, iteration_scope(following - 1)
         )

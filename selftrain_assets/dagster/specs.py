@@ -1,4 +1,4 @@
-"""The list of an experiment's assets: its stages, and what is made of several stages."""
+"""The assets of an experiment: its stages, and those that are made of several stages."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class AssetSpec:
 
 BASE = AssetSpec(
     "base",
-    "The policy of round 1 and its evaluation: the model as it is, or fine-tuned on the human"
-    " rows.",
+    "The policy of round 1, which is the model as it is or fine-tuned on the human rows, and its"
+    " evaluation.",
     ("huggingface", "pytorch"),
     ("problems",),
     GPU,
@@ -44,8 +44,8 @@ BASE = AssetSpec(
 )
 HUMAN_ONLY = AssetSpec(
     "human_only",
-    "The control: the same base fine-tuned on the human rows alone, with the optimizer steps of one"
-    " round and of all rounds.",
+    "The controls: the base fine-tuned on the human rows alone, with as many optimizer steps as one"
+    " round has and as all rounds have.",
     ("huggingface", "pytorch"),
     ("base", "checkpoint"),
     GPU,
@@ -53,7 +53,7 @@ HUMAN_ONLY = AssetSpec(
 )
 REPORT = AssetSpec(
     "report",
-    "Figure, table and findings over all finished rounds.",
+    "Figure, table and findings of all finished rounds.",
     ("markdown",),
     ("evaluation", "human_only"),
     partitioned=False,

@@ -25,7 +25,7 @@ from selftrain_assets.reports.sweeps import compare_sweep, write_sweep
 from selftrain_assets.store import Store
 from selftrain_assets.store.lease import lease
 
-PAUSE = 5.0  # seconds until what every other process is working on is looked at again
+PAUSE = 5.0  # seconds to wait while other processes work on all points that are left
 
 Points = Mapping[str, Mapping[str, Experiment]]
 """By the name of each point, its experiments, one for each seed."""
@@ -38,19 +38,18 @@ def sweep_asset(name: str, sweep: Sweep, points: Points) -> dg.AssetsDefinition:
         key=asset_key(name, "sweep"),
         group_name=group_name(name),
         description=(
-            f"The points of the sweep of {name} beside one another: accuracy with intervals, paired"
-            " differences from the first."
+            f"Compares the points of the sweep of {name}: accuracy with intervals, and paired"
+            " differences from the first point."
         ),
         kinds={"markdown"},
         owners=[OWNER],
         code_version=CODE_VERSION,
-        deps=[asset_key(run, "report") for of in points.values() for run in of],
+        deps=[asset_key(run, "report") for seeds in points.values() for run in seeds],
     )
     def comparison(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
         try:
             return sweep_result(*_compared(name, sweep, points, store.open()))
         except SelftrainError as error:
-            # its sentence is all that a person needs
             raise dg.Failure(str(error), allow_retries=False) from None
 
     return comparison
@@ -58,8 +57,8 @@ def sweep_asset(name: str, sweep: Sweep, points: Points) -> dg.AssetsDefinition:
 
 def _compared(name: str, sweep: Sweep, points: Points, store: Store) -> tuple[Comparison, Path]:
     opened = {
-        point: [Run(run, settings, store) for run, settings in of.items()]
-        for point, of in points.items()
+        point: [Run(run, settings, store) for run, settings in seeds.items()]
+        for point, seeds in points.items()
     }
     comparison = compare_sweep(name, sweep, opened)
     page, _ = write_sweep(comparison, store.root)
@@ -71,15 +70,15 @@ def sweep_job(name: str, sweep: Sweep, points: Points) -> dg.JobDefinition:
 
     The points are done one after the other.
     """
-    runs = {run: settings for of in points.values() for run, settings in of.items()}
+    runs = {run: settings for seeds in points.values() for run, settings in seeds.items()}
 
     @dg.op(
         name=f"{group_name(name)}_all_points",
         pool=GPU,
         out=dg.Out(dg.Nothing),
         description=(
-            "Every stage of every point, each recorded as its asset when it is finished, then their"
-            " comparison. A point that fails does not stop the others."
+            "Every stage of every point, recorded as its asset when it is finished, and at the end"
+            " their comparison. A point that fails does not stop the others."
         ),
     )
     def all_points(
@@ -95,7 +94,7 @@ def sweep_job(name: str, sweep: Sweep, points: Points) -> dg.JobDefinition:
                     yield from everything(context, opened, config.rounds)
                 busy = 0
             except BusyError as error:
-                context.log.info(f"{run}: {error}; it is looked at again")
+                context.log.info(f"{run}: {error}; this point is tried again later")
                 waiting.append(run)
                 busy += 1
                 if busy >= len(waiting):
@@ -106,29 +105,29 @@ def sweep_job(name: str, sweep: Sweep, points: Points) -> dg.JobDefinition:
                 context.log.exception(f"{run} failed")
                 failed[run] = f"{type(error).__name__}: {error}"
         if len(failed) < len(runs):
-            yield from _closing(store)
+            yield from _comparison(store)
         if failed:
-            told = "; ".join(f"{run}: {sentence}" for run, sentence in failed.items())
+            failures = "; ".join(f"{run}: {message}" for run, message in failed.items())
             raise dg.Failure(
                 f"{len(failed)} of {len(runs)} runs of the sweep failed, the others are done."
-                f" {told}",
+                f" {failures}",
                 allow_retries=False,
             )
 
-    def _closing(store: StoreResource) -> Iterator[Event]:
+    def _comparison(store: StoreResource) -> Iterator[Event]:
         try:
             yield sweep_event(name, *_compared(name, sweep, points, store.open()))
-        except TaskError:  # of no point is every seed done; the failures say why
+        except TaskError:  # no point has all its seeds; the failures say why
             return
 
     @dg.job(
         name=f"{group_name(name)}_sweep",
         description=(
-            f"All that is owed of every point of the sweep of {name}, in one run. One point alone"
-            " has a job of its own; `selftrain run --sweep` works on several at a time."
+            f"All points of the sweep of {name}, one after the other, in one run. Each point also"
+            " has a job of its own; `selftrain run --sweep` runs several at a time."
         ),
     )
-    def all_of_it() -> None:
+    def all_runs() -> None:
         all_points()
 
-    return all_of_it
+    return all_runs

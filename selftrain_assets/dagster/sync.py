@@ -35,7 +35,7 @@ def dagster_home() -> Path | None:
     home = os.environ.get("DAGSTER_HOME")
     if home and not Path(home).is_dir():
         raise UserError(
-            f"DAGSTER_HOME: there is no folder {home}; make it, or unset DAGSTER_HOME to report"
+            f"DAGSTER_HOME: there is no folder {home}; create it, or unset DAGSTER_HOME to report"
             " nothing to Dagster"
         )
     return Path(home) if home else None
@@ -53,7 +53,7 @@ class Reporter:
         """
         self._run, self._home = run, dagster_home()
         self._note = run.store.root / "experiments" / run.name / "reported.json"
-        self._reported: dict[str, list[str]] = {} if sync else self._noted()
+        self._reported: dict[str, list[str]] = {} if sync else self._read_note()
         self._log: EventLog | None = None
 
     def report(self, manifest: Manifest) -> None:
@@ -79,7 +79,7 @@ class Reporter:
         note = {"instance": self._instance(), "stages": self._reported}
         write_atomically(self._note, json.dumps(note, indent=2) + "\n")
 
-    def _noted(self) -> dict[str, list[str]]:
+    def _read_note(self) -> dict[str, list[str]]:
         try:
             note = json.loads(self._note.read_text())
         except (OSError, ValueError):

@@ -246,9 +246,9 @@ def test_bad_names_folders_and_rounds(place):
         ),
         (
             ("run", "lab", "--seeds", "one"),
-            '--seeds "one": give a seed or a range of at most 1000, as in 3 or 0-4',
+            '--seeds "one": give one seed or a range of at most 1000, such as 3 or 0-4',
         ),
-        (("run", "lab", "--seeds", "4-0"), '--seeds "4-0": give a seed or a range'),
+        (("run", "lab", "--seeds", "4-0"), '--seeds "4-0": give one seed or a range'),
         (("compare", "lab", "lba"), 'there is no experiment "lba"; did you mean "lab"?'),
         (("compare", "lba", "--seeds", "0-1"), 'there is no experiment "lba"; did you mean "lab"?'),
         (("report", "lba-seed-1"), 'there is no experiment "lba"; did you mean "lab"?'),
@@ -304,7 +304,7 @@ def test_ctrl_c_is_a_clean_line_and_the_next_run_goes_on(place):
     assert running.returncode == 130
     assert (
         errors.strip().splitlines()[-1]
-        == "Stopped. What was finished is kept; run the same command again to go on."
+        == "Stopped. Finished work is kept; run the same command again to continue."
     )
     assert "Traceback" not in errors
     goes_on(place, settings)

@@ -152,10 +152,13 @@ def test_ctrl_c_ends_all_processes_and_the_next_call_goes_on(seeded):
     assert process.returncode == 130
     assert (
         errors.strip().splitlines()[-1]
-        == "Stopped. What was finished is kept; run the same command again to go on."
+        == "Stopped. Finished work is kept; run the same command again to continue."
     )
     assert "Traceback" not in errors
-    assert "of 4 runs of the sweep are done, and kept, and what lab-steps-2-seed-3" in out
+    assert (
+        "of 4 runs of the sweep are done. Their results are kept, and so is what lab-steps-2-seed-3"
+        in out
+    )
     assert children
     assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]
     kept = {p: p.read_bytes() for p in place.glob("runs/samples/*/shard-*.parquet")}

@@ -91,6 +91,6 @@ def test_quiet_says_nothing_and_an_interrupt_what_is_kept(capsys):
     loud.runs = runs()
     loud.stopped()
     assert (
-        "1 of 4 runs of the sweep are done, and kept, and what lab-cap-1 had committed."
-        in capsys.readouterr().out
+        "1 of 4 runs of the sweep are done. Their results are kept, and so is what lab-cap-1 had"
+        " committed." in capsys.readouterr().out
     )

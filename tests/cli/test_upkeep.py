@@ -57,13 +57,13 @@ def test_damage_and_garbage_are_told_and_removed(finished):
     assert [g["path"] for g in dry["garbage"]] == [str(orphan.relative_to(folder / "runs"))]
     assert (dry["deleted"], dry["bytes"]) == (False, orphan.stat().st_size)
     done = selftrain("gc")
-    assert "nothing was removed: selftrain gc --delete removes them" in done.stdout
+    assert "Nothing was removed yet: selftrain gc --delete removes them" in done.stdout
     assert orphan.exists()
     done = selftrain("gc", "--delete")
     assert (done.returncode, "Removed 1 things" in done.stdout) == (0, True), done.stdout
     assert not orphan.exists()
     assert selftrain("audit").returncode == 0
-    assert "There is nothing that no manifest needs." in selftrain("gc").stdout
+    assert "There is nothing to remove." in selftrain("gc").stdout
 
 
 def test_a_misspelt_name_is_one_sentence(finished):

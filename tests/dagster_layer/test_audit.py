@@ -44,15 +44,15 @@ def test_a_round_made_by_dagster_is_the_same_in_both_and_each_difference_is_name
     lab_.instance.wipe_assets([DATASET])
     (missing,) = sentences(lab_, run)
     assert missing.startswith(
-        "the store has lab/dataset of iter-001 and Dagster's event log has not; run `selftrain run"
-        " lab --sync`"
+        "the store has lab/dataset of iter-001, but Dagster's event log does not; run `selftrain"
+        " run lab --sync`"
     )
     (run.store.scope("lab", "iter-001") / "dataset.json").unlink()
     assert sentences(lab_, run) == []
     (run.store.scope("lab", "iter-001") / "evaluation.json").unlink()
     (gone,) = sentences(lab_, run)
     assert gone.startswith(
-        "Dagster's event log has lab/evaluation of iter-001 and the store has not"
+        "Dagster's event log has lab/evaluation of iter-001, but the store does not"
     )
 
 
@@ -67,7 +67,7 @@ def test_what_another_store_holds_is_no_difference_from_this_one(made, tmp_path)
     assert (sentences(lab_, run), sentences(lab_, other)) == ([], [])
     (other.store.scope("lab", INPUTS) / "problems.json").unlink()
     assert sentences(lab_, run) == []
-    assert [s.split(" and ")[0] for s in sentences(lab_, other)] == [
+    assert [s.split(",")[0] for s in sentences(lab_, other)] == [
         "Dagster's event log has lab/problems"
     ]
 
@@ -86,4 +86,4 @@ def test_what_is_not_finished_is_no_difference(laboratory):
     run = Run("lab", lab_.config, lab_.resource.open())
     assert sentences(lab_, run) == []
     problems(run)
-    assert [s.split(" and ")[0] for s in sentences(lab_, run)] == ["the store has lab/problems"]
+    assert [s.split(",")[0] for s in sentences(lab_, run)] == ["the store has lab/problems"]

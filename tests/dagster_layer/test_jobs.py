@@ -123,7 +123,7 @@ def test_the_audit_of_a_report_says_what_is_lost(laboratory):
         return check
 
     assert audited().passed
-    assert audited().description.endswith("nothing lost, nothing twice")
+    assert audited().description.endswith("nothing lost, nothing duplicated")
     store = lab_.resource.open()
     file, _, _ = store.manifest("lab", "iter-001", "dataset").files["rows"]
     (store.scope("lab", "iter-001") / file).unlink()

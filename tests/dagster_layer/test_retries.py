@@ -60,7 +60,7 @@ def test_the_guard_asks_again_so_many_times_and_no_more(laboratory, instance):
             instance, run, 2, dg.AssetKey(["lab", "checkpoint"]), "own run"
         )
     assert (asked.value.max_retries, asked.value.seconds_to_wait) == (
-        partitions.WAITS,
+        partitions.MAX_RETRIES,
         partitions.SECONDS_BETWEEN,
     )
     source = "".join(path.read_text() for path in (ROOT / "selftrain_assets").rglob("*.py"))

@@ -98,7 +98,7 @@ def test_one_run_does_all_points_and_compares_those_that_do_not_fail(swept):
     assert metadata["figure"].value.startswith("![figure](data:image/png;base64,")
     assert "| steps-3 |" in metadata["table"].value
     assert "lab-model-nowhere (no round is finished)" in metadata["terms"].value
-    assert (metadata["points"].value, metadata["left out"].value) == (2, 1)
+    assert (metadata["points"].value, metadata["points left out"].value) == (2, 1)
     for n in (2, 3):
         measured = store.manifest(f"lab-steps-{n}", "iter-001", "evaluation").metrics[
             "greedy_accuracy"
