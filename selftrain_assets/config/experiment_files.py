@@ -240,8 +240,8 @@ def repeated(values: Mapping[str, Any], seed: int, where: str) -> dict[str, Any]
         if "seed" in fork.get("changes", {}):
             field = f"forks[{place}].changes.seed"
             raise UserError(
-                f"{where}: {field} gives later rounds a seed of their own, the same in every"
-                " repetition; take it out to repeat"
+                f"{where}: {field} gives later rounds one seed for all repetitions; remove it to"
+                " use --seeds"
             )
         changes = _with_teacher(fork.get("changes", {}), seed)
         forks.append(

@@ -26,7 +26,7 @@ class Fork(Identity):
 
     experiment: str = Field(
         pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$",
-        description="that it goes on from; its retractions hold here too",
+        description="experiment that this one continues; its retractions hold here too",
     )
     iteration: int = Field(ge=0, description="the last round that is shared; 0 is the base")
     changes: dict[str, Any] = Field(

@@ -44,7 +44,11 @@ class Sweep(Identity):
         {}, description="values by field, as in recipe.cap: [4, 8]; every combination is a point"
     )
     points: list[dict[str, Any]] = Field(
-        [], description="or point by point, values by field; {} is the file as it is"
+        [],
+        description=(
+            "instead of a grid, a list of points, each with its values by field; {} is the file"
+            " as it is"
+        ),
     )
     seeds: tuple[int, ...] = Field(
         (),

@@ -38,17 +38,15 @@ class PromptSettings(Identity):
             "prompt that gives the answer away, for rationalisation; stripped again before training"
         ),
     )
-    chat: bool = Field(
-        False, description="ask as a person in a chat, by the chat template of the model"
-    )
+    chat: bool = Field(False, description="put the prompt into the model's chat template")
     system: str = Field(
         "", description="system message of that chat; empty: what the template itself puts there"
     )
     template_arguments: dict[str, JsonValue] = Field(
         {},
         description=(
-            "what else the chat template is told, as enable_thinking: true or reasoning_effort:"
-            " low; it must read each"
+            "arguments of the chat template, such as enable_thinking: true or reasoning_effort:"
+            " low; the template must read each"
         ),
     )
     examples: str | None = Field(

@@ -73,7 +73,11 @@ def infra_errors(missing: int, verifications: int) -> Check:
     """Blocks above INFRA_ERROR_LIMIT: verdicts that are missing are not missing at random."""
     share = missing / max(1, verifications)
     message = f"{missing} of {verifications} samples have no verdict because the verifier failed"
-    advice = "" if share <= INFRA_ERROR_LIMIT else "; mend it and run again, only these are owed"
+    advice = (
+        ""
+        if share <= INFRA_ERROR_LIMIT
+        else ("; fix the cause and run again, which judges only these")
+    )
     return Check(
         INFRA_ERROR,
         share <= INFRA_ERROR_LIMIT,
@@ -93,7 +97,7 @@ def unscorable(unscored: int, verifications: int) -> Check:
     advice = (
         ""
         if share <= UNSCORABLE_LIMIT
-        else "; see why (selftrain show NAME ROUND --outcome unscorable) and mend the tests"
+        else "; see why (selftrain show NAME ROUND --outcome unscorable) and correct the tests"
     )
     return Check(
         UNSCORABLE,
@@ -180,7 +184,7 @@ def parse_failures(malformed: int, verifications: int, examples: Sequence[Unpars
     The format is not learnt, is being lost, or is cut off.
     """
     share = malformed / max(1, verifications)
-    message = f"no answer could be read out of {malformed} of {verifications} samples"
+    message = f"no answer could be read from {malformed} of {verifications} samples"
     advice = (
         ""
         if share <= MALFORMED_LIMIT
@@ -240,8 +244,7 @@ def thoughts_close(thoughts: Thoughts | None) -> Check:
         return Check(THOUGHTS_CLOSE, True, False, "no sample has a thought before its answer")
     share = thoughts.unclosed / thoughts.think
     message = (
-        f"{thoughts.unclosed} of {thoughts.think} thoughts never close, so that there is no answer"
-        " behind them"
+        f"{thoughts.unclosed} of {thoughts.think} thoughts never close, so they have no answer"
     )
     advice = (
         ""
@@ -312,8 +315,8 @@ def length_drift(now: float | None, first: float | None) -> Check:
         ""
         if passed
         else (
-            "; look at some (selftrain show NAME ROUND --outcome pass): is the verifier satisfied"
-            " by padding, or by less?"
+            "; look at some (selftrain show NAME ROUND --outcome pass): does the verifier accept"
+            " padding, or shortcuts?"
         )
     )
     return Check(
@@ -386,7 +389,7 @@ def near_copies(leaks: Sequence[Leak], total: int, looked_at: str) -> Check:
     near = [leak for leak in leaks if not leak["exact"]]
     passed = len(near) <= NEAR_COPY_LIMIT * total
     message = (
-        f"{looked_at}: {len(near) or 'none'} with most of the words, in a row, of a held-out text"
+        f"{looked_at}: {len(near) or 'none'} that share a long run of words with held-out text"
     )
     advice = (
         ""

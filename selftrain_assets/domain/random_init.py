@@ -17,7 +17,7 @@ class ScratchModel(Identity):
     """
 
     architecture: Literal["gpt2", "llama"] = Field(
-        "gpt2", description="gpt2 learns its positions, llama turns them (rotary)"
+        "gpt2", description="gpt2 (learned positions) or llama (rotary positions)"
     )
     layers: int = Field(6, ge=1, description="transformer blocks")
     width: int = Field(256, ge=8, description="size of a hidden state")

@@ -47,9 +47,9 @@ class DrawSettings(Identity):
     def _room_for_an_answer(self) -> Self:
         if self.thinking.budget is not None and self.thinking.budget >= self.max_tokens:
             raise ValueError(
-                f"thinking.budget {self.thinking.budget} leaves no room for an answer in max_tokens"
-                f" {self.max_tokens}, which counts the thought too; lower the one or raise the"
-                " other"
+                f"thinking.budget {self.thinking.budget} leaves no room for an answer in"
+                f" max_tokens {self.max_tokens}, which counts the thought too; lower the budget or"
+                " raise max_tokens"
             )
         return self
 

@@ -37,14 +37,15 @@ class Selection(Identity):
     cut_off: CutOffRule = Field(
         "drop",
         description=(
-            "correct samples that ran into max_tokens: drop, or keep without an end to learn"
+            "correct samples that were cut off at max_tokens: drop them, or keep them without an"
+            " end token"
         ),
     )
     thoughts: ThoughtRule = Field(
         "keep",
         description=(
-            "what a row learns of a model that thinks: thought and answer, or the answer alone,"
-            " behind a thought left empty"
+            "what the rows of a thinking model hold: thought and answer, or the answer alone"
+            " after an empty thought"
         ),
     )
     dedup: DedupRule = Field(
@@ -57,7 +58,10 @@ class Selection(Identity):
     cap: int = Field(10, ge=0, description="correct solutions kept per problem; 0 keeps all")
     choice: CapChoice = Field(
         "random",
-        description="which ones, above the cap: at random, the shortest, or the first drawn",
+        description=(
+            "which solutions are kept if there are more than the cap: random ones, the shortest,"
+            " or the first drawn"
+        ),
     )
     balance: BalanceRule = Field(
         "none",
@@ -67,7 +71,9 @@ class Selection(Identity):
     )
     weight: WeightRule = Field(
         "binary",
-        description="f, ReST-EM section 3: 1 for all kept, the reward itself, or its exponential",
+        description=(
+            "weight of a row (f in ReST-EM, section 3): 1 for all, the reward, or its exponential"
+        ),
     )
     mix_human: float = Field(
         0.0, ge=0, le=1, description="share of the human rows added to each round's dataset"

@@ -21,7 +21,7 @@ class ServerSettings(Execution):
 
     base_url: str = Field(
         "http://localhost:8000/v1",
-        description="address of the server, up to where /models and /completions follow",
+        description="URL of the server, to which /models and /completions are appended",
     )
     key_env: str = Field(
         "OPENAI_API_KEY",
@@ -45,9 +45,7 @@ class ServerSettings(Execution):
     give_up_after: int = Field(
         8,
         ge=1,
-        description=(
-            "requests that fail one after the other before the others are not asked any more"
-        ),
+        description=("failed requests in a row after which no more are sent"),
     )
 
     @field_validator("base_url")

@@ -25,7 +25,7 @@ class Waiver(Execution):
             "id of the problem to learn from, or of the held-out one; * stands for any characters"
         )
     )
-    reason: Text = Field(description="why its accuracy is no memory, or why that does no harm")
+    reason: Text = Field(description="why this leak does no harm")
 
     def covers(self, *ids: str) -> bool:
         """Is one of these meant?"""
@@ -40,7 +40,10 @@ class Contamination(Execution):
     """
 
     allow: tuple[Waiver, ...] = Field(
-        (), description="problems for which it does not; each with its reason"
+        (),
+        description=(
+            "problems whose held-out text is allowed in training rows, each with a reason"
+        ),
     )
 
 

@@ -52,7 +52,7 @@ def served_models(server: ServerSettings) -> list[ServedModel]:
                 return []
             raise permanent_error(server, error) or InfraError(
                 f"{server.base_url} does not answer ({error_text(server, error)}); start the"
-                f" server, or correct {server.section}.base_url; running again goes on"
+                f" server, or correct {server.section}.base_url; run again to continue"
             ) from error
 
 

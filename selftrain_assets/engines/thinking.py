@@ -49,9 +49,9 @@ def within_budget(
     described = engine.describe()
     if tokenizer is None or described.tokenizer is None:
         raise ModelError(
-            f"sampling.thinking.budget: {described.name} at {described.device} gives no ids of the"
-            " tokens that it draws, behind which a thought could be ended; leave the budget out,"
-            " or sample with engine transformers or vllm, or from a server that is vLLM"
+            f"sampling.thinking.budget: {described.name} at {described.device} does not return the"
+            " ids of its tokens, which a budget needs; leave the budget out, or sample with"
+            " engine transformers or vllm, or from a server that is vLLM"
         )
     if marks is None:
         raise ModelError(
@@ -62,8 +62,8 @@ def within_budget(
     if budget + len(closing) >= sampling.max_tokens:
         raise ModelError(
             f"sampling.thinking.budget: {budget} tokens and the {len(closing)} that end a thought"
-            f" leave no room for an answer in max_tokens {sampling.max_tokens}; lower the one or"
-            " raise the other"
+            f" leave no room for an answer in max_tokens {sampling.max_tokens}; lower the budget"
+            " or raise max_tokens"
         )
     by_key = {request.key: request for request in distinct(requests)}
     for request in by_key.values():

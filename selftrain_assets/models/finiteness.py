@@ -98,9 +98,8 @@ def _read(folder: Path) -> None:
             ) from error
         if wrong is not None:
             raise ModelError(
-                f"model: {path}: the weight {wrong} holds NaN or infinity, so that nothing the"
-                " model says means anything; restore the file, train it again, or give another"
-                " model"
+                f"model: {path}: the weight {wrong} is NaN or infinite, so its output would be"
+                " meaningless; restore the file, train it again, or give another model"
             )
 
 

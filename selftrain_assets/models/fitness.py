@@ -59,7 +59,7 @@ def require_trainable(ref: ModelRef, lora: Lora | None, setting: str) -> None:
     if method := _quantisation(_config(ref.directory)):
         raise ModelError(
             f"model: {ref.directory} has quantised weights ({method}), which cannot be trained;"
-            " give the model that they were made from"
+            " give the original, unquantized model"
         )
     if _config(ref.directory).get("output_router_logits"):
         raise ModelError(

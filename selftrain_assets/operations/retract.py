@@ -104,7 +104,7 @@ def _existing(run: Run, lineage: Lineage, kind: Kind, value: str) -> str:
         )
     if value == "human" and run.config.base.fine_tune == "human":
         raise UserError(
-            "the base itself learnt from the human rows: retract single problems, or set"
+            "the base itself was trained on the human rows: retract single problems, or set"
             " base.fine_tune: none"
         )
     return value

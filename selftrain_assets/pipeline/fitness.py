@@ -63,6 +63,6 @@ def _require_same(below: Lora | None, own: Lora | None, setting: str, start: str
         return
     name = next(name for name in Lora.model_fields if getattr(below, name) != getattr(own, name))
     raise UserError(
-        f"{setting}.{name}: {getattr(own, name)} cannot go on from the adapter of {start}, which"
-        f" has {getattr(below, name)}; set the same, or recipe.init_from: pretrained"
+        f"{setting}.{name}: {getattr(own, name)} cannot continue from the adapter of {start},"
+        f" which has {getattr(below, name)}; set the same, or recipe.init_from: pretrained"
     )

@@ -92,8 +92,8 @@ def _loaded(module: str) -> RecipeImplementation:
     except Exception as error:  # whatever a person's module raises
         raise UserError(
             f"recipe: its implementation, module {module}, cannot be imported"
-            f" ({type(error).__name__}: {error}); mend it, put its folder on PYTHONPATH, or install"
-            " its package"
+            f" ({type(error).__name__}: {error}); correct it, put its folder on PYTHONPATH, or"
+            " install its package"
         ) from error
     if not isinstance(implementation, RecipeImplementation):
         raise UserError(

@@ -104,7 +104,7 @@ def needs_room(path: Path, size: int = 0) -> Iterator[None]:
         space = f"some space, about {max(1, round(size / 1e6))} MB," if size else "some space"
         raise InfraError(
             f"{path} cannot be written: {why}; what is committed is kept: free {space} and run"
-            " again to go on"
+            " again to continue"
         ) from error
 
 

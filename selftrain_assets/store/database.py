@@ -75,7 +75,7 @@ class Database:
             raise
         except self._error as error:
             raise InfraError(
-                f"store: {_first_line(error)}; what is committed is kept, run again to go on"
+                f"store: {_first_line(error)}; what is committed is kept, run again to continue"
             ) from error
 
     def script(self, name: str) -> None:

@@ -75,7 +75,7 @@ def folder(place: str | Path) -> Path:
     """
     if scheme := _ADDRESS.match(str(place)):
         raise UserError(
-            f"store: {place} is an address ({scheme[1]}), and a store must be a folder: a bucket"
+            f"store: {place} is an address ({scheme[1]}), but a store must be a folder: a bucket"
             " can neither rename a finished folder into place nor hold a lock that ends with its"
             f" process; {ELSEWHERE}, and copy it to the bucket between runs (docs/evidence.md)"
         )

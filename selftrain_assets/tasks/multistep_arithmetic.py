@@ -79,7 +79,7 @@ class MultistepArithmetic(Generated):
         250,
         ge=1,
         le=1_000_000,
-        description="no result of an operation is larger, its sign left out of account",
+        description="largest absolute result of an operation",
     )
     negative: bool = Field(False, description="results of operations may be negative")
 

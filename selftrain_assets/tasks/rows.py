@@ -181,7 +181,7 @@ def _field(file: Path) -> Any:
     try:
         return floats(value_of(text)) if file.suffix == ".json" else text
     except ValueError as error:
-        raise UserError(f"{file}: not valid JSON ({error}); is it torn?") from error
+        raise UserError(f"{file}: not valid JSON ({error}); is it truncated?") from error
 
 
 def _is_rows(below: Path) -> bool:

@@ -104,7 +104,7 @@ class StringRewriting(Task):
     max_steps: int = Field(
         50,
         ge=1,
-        description="replacements within which several ordered rules must come to their end",
+        description="the most replacements that several ordered rules may make",
     )
     families: Families = Field(
         ("none",),
@@ -167,7 +167,8 @@ class StringRewriting(Task):
     encrypted: bool = Field(
         False,
         description=(
-            "letters pass a substitution cipher, and the instruction is an English sentence"
+            "replace letters by a substitution cipher, and write the instruction as an English"
+            " sentence"
         ),
     )
     train: int = Field(

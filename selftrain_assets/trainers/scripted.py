@@ -28,7 +28,7 @@ class ScriptedTrainer(Trainer):
     """
 
     type: Literal["scripted"] = "scripted"
-    steps: int = Field(1, ge=1, description="optimizer steps that it says to have made")
+    steps: int = Field(1, ge=1, description="optimizer steps that it reports")
 
     def require_fit(self, ref: ModelRef, setting: str) -> None:
         """Every model can be copied."""

@@ -334,8 +334,8 @@ class SftTrainer(Trainer):
         )
         if start.adapter is not None and (rank := model.peft_config["default"].r) != self.lora.r:
             raise UserError(
-                f"trainer.lora.r: {self.lora.r} cannot go on from an adapter of rank {rank}; set"
-                f" {rank}, or start: base"
+                f"trainer.lora.r: {self.lora.r} cannot continue from an adapter of rank {rank};"
+                f" set {rank}, or recipe.init_from: base"
             )
         if start.adapter is None:
             from peft import get_peft_model

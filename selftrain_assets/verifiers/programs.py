@@ -50,8 +50,8 @@ class CodeVerifier(Verifier):
     language: Literal["python", "cpp", "javascript"] = Field(
         "python",
         description=(
-            "of the programs; another than Python is judged by what it prints, and needs its"
-            " compiler in the image"
+            "language of the programs; programs in another language than Python are judged by"
+            " their printed output, and need a compiler in the image"
         ),
     )
     program: Literal["auto", "fenced", "whole"] = Field(
@@ -64,7 +64,8 @@ class CodeVerifier(Verifier):
     continues: bool = Field(
         False,
         description=(
-            "the question is code that goes on: with a completion, or with a block as its function"
+            "the question is code that the completion continues, or whose function a block in it"
+            " defines"
         ),
     )
     answers: Literal["numeric", "text"] = Field(
@@ -72,16 +73,14 @@ class CodeVerifier(Verifier):
     )
     prelude: str = Field(
         "",
-        description=(
-            "code that stands before every program, for instance imports that it may do without"
-        ),
+        description=("code that is put before every program, for instance imports"),
     )
     tolerance: float = Field(
         0.0,
         ge=0,
         description=(
-            "accepted difference of numbers that are no integers, absolute or relative; asserts say"
-            " their own"
+            "accepted absolute or relative difference of numbers that are not integers; asserts"
+            " have their own"
         ),
     )
     words: bool = Field(
@@ -100,7 +99,8 @@ class CodeVerifier(Verifier):
     partial_credit: bool = Field(
         False,
         description=(
-            "reward a program by the share of cases that it passes; it is right only by all of them"
+            "the reward is the share of cases that a program passes; it still has to pass all of"
+            " them to be right"
         ),
     )
     cpu_seconds: float = Field(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sandbox
 
 MIB = 1024 * 1024
-ADVICE = "; `selftrain doctor` shows what is missing, and running again goes on"
+ADVICE = "; `selftrain doctor` shows what is missing, and run again to continue"
 RUNNER_MIB = 68
 """Of a container's memory, that what runs the programs needs for itself."""
 

@@ -89,9 +89,13 @@ def test_what_is_wrong_is_one_sentence(finished, hub):
         (
             ["lab", "1", "--push", "words"],
             to(hub),
-            '--push: "words" is no name on the hub; give OWNER/NAME',
+            '--push: "words" is not a valid name on the hub; give OWNER/NAME',
         ),
-        (["lab", "1", "--push", "a b/c"], to(hub), '--push: "a b/c" is no name on the hub ('),
+        (
+            ["lab", "1", "--push", "a b/c"],
+            to(hub),
+            ('--push: "a b/c" is not a valid name on the hub ('),
+        ),
         (
             ["lab", "1", "--push", "someone/words"],
             {},

@@ -67,7 +67,9 @@ def test_a_failed_point_is_named_done_again_alone_and_then_compared(place):
         line.startswith('lab-model-copy failed: model: there is no directory "./copy"')
         for line in lines
     )
-    again = next(line for line in lines if "mend it, then: " in line).partition(": selftrain ")[2]
+    again = next(line for line in lines if "fix it, then run: " in line).partition(": selftrain ")[
+        2
+    ]
     assert again == "run lab-model-copy"
     assert "cap-2" in done.stdout.partition("test less cap-1")[2]
     first = checkpoints(place)

@@ -201,7 +201,7 @@ def test_thoughts_are_ended_at_their_budget_by_their_mark(engine, embedded):
     thinking = Thinking(start=marks.start, end=marks.end, budget=3)
     sampling = DRAWN.model_copy(update={"thinking": thinking})
     if engine.describe().tokenizer is None:
-        with pytest.raises(ModelError, match="gives no ids"):
+        with pytest.raises(ModelError, match="does not return the ids"):
             list(within_budget(engine, wanted(), sampling, marks, tokenizer))
         return
     requests = wanted(draws=2)

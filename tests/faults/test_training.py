@@ -244,7 +244,7 @@ def test_a_disk_that_fills_up_in_training_is_told_and_costs_no_state(
     disk[1](room)
     done = trainer.run(folder, ["checkpoint"], scores=VARIANTS[variant].scores)
     [resume] = (folder / "runs" / "scratch").glob("*/resume")
-    advice = "what is committed is kept: free some space, about 5 MB, and run again to go on"
+    advice = "what is committed is kept: free some space, about 5 MB, and run again to continue"
     assert done["error"] == f"InfraError: {resume} cannot be written: {why}; {advice}"
     assert [path.parent.name for path in resume.glob("checkpoint-*/trainer_state.json")] == states
     audit(folder, undisturbed)

@@ -422,8 +422,8 @@ LORA = {"steps": 1, "batch_size": 4, "lora": {"r": 4}}
         (
             {"base": {"fine_tune": "human", "trainer": LORA | {"lora": {"r": 8}}}, "trainer": LORA},
             (
-                r"trainer\.lora\.r: 4 cannot go on from the adapter of the base, which has 8; set"
-                r" the same, or recipe\.init_from: pretrained"
+                r"trainer\.lora\.r: 4 cannot continue from the adapter of the base, which has 8;"
+                r" set the same, or recipe\.init_from: pretrained"
             ),
         ),
         (
@@ -433,8 +433,8 @@ LORA = {"steps": 1, "batch_size": 4, "lora": {"r": 4}}
                 "forks": [{"lora": {"r": 4, "alpha": 99}}],
             },
             (
-                r"from round 2 on: trainer\.lora\.alpha: 99 cannot go on from the adapter of round"
-                r" 1, which has 32"
+                r"from round 2 on: trainer\.lora\.alpha: 99 cannot continue from the adapter of"
+                r" round 1, which has 32"
             ),
         ),
         (

@@ -131,7 +131,7 @@ REFUSED = {
     "Parquet by another name": (
         "a.jsonl",
         b"PAR1rest",
-        "is a Parquet file: let its name end in .parquet",
+        "is a Parquet file: rename it so that its name ends in .parquet",
     ),
     "zstd": ("a.jsonl", b"\x28\xb5\x2f\xfdrest", "is compressed with zstd: unpack it"),
     "torn gzip": ("a.jsonl.gz", gzip.compress(LINES.encode())[:30], "not a readable gzip file"),
@@ -143,7 +143,7 @@ REFUSED = {
     "gzip in name alone": (
         "a.jsonl.gz",
         LINES,
-        "not a readable gzip file; is it torn, or not compressed at all?",
+        "not a readable gzip file; is it truncated, or not compressed at all?",
     ),
     "another ending": ("a.xlsx", "x", 'ends in ".xlsx"; known: .jsonl'),
     "a torn line": ("a.jsonl", LINES + '{"id": "c", "que', "line 3: not valid JSON"),

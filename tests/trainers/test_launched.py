@@ -189,7 +189,8 @@ def test_settings_that_do_not_fit_together(changes, message):
         (
             {},
             {"early_stopping": EarlyStopping(rule="best")},
-            "processes: 2 cannot look at the validation split; set it to 1, or recipe.early_stop",
+            "processes: 2 cannot be combined with early stopping; set it to 1, or"
+            " recipe.early_stop",
         ),
         ({"sharding": "fsdp"}, {}, "sharding: fsdp needs GPUs; set none"),
     ],
@@ -206,7 +207,9 @@ def test_more_processes_than_gpus_are_refused(train, monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(UserError, match="processes: 2 need a GPU each, and here are 1; set 1"):
+    with pytest.raises(
+        UserError, match="processes: 2 need one GPU each, and this machine has 1; set 1"
+    ):
         train(lab.changed(FULL, processes=2, device="cuda"))
 
 

@@ -117,8 +117,8 @@ def _weights(run: Run, iteration: int) -> StoredCheckpoint | PerMethod:
     if undone := owed(run, scopes):
         scope, stage = undone[0]
         raise TaskError(
-            f"{run.name}: round {iteration} is not finished, or not with the settings, problems and"
-            f" retractions of today: the stage {stage} of {scope} is owed; do it first:"
+            f"{run.name}: round {iteration} is not finished with the present settings, problems"
+            f" and retractions: the stage {stage} of {scope} is missing; run it first:"
             f" {commands(run, iteration)[-1]}"
         )
     weights = run.need(scopes[-1], "checkpoint").result(CheckpointResult).weights

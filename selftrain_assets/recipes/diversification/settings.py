@@ -40,14 +40,16 @@ class Diversification(Mixing, Recipe):
         None,
         ge=0,
         description=(
-            "training rows of the task's own, S x I; none: all of its training problems; 0: other"
-            " sources alone"
+            "number of rows from the task's own training problems; none: all of them; 0: only"
+            " other sources"
         ),
     )
     instructions: int = Field(
         0,
         ge=0,
-        description="I, different instructions (groups of problems) among them; 0: as many as come",
+        description=(
+            "number of different instructions (groups of problems) among these rows; 0: no limit"
+        ),
     )
     power_law: float | None = Field(
         None,

@@ -25,7 +25,7 @@ class MethodSettings(Identity):
     sampling: Sampling = Field(Sampling(temperature=0.8), description="how its solutions are drawn")
     verifier: Verifier = Field(
         NumericVerifier(),
-        description="who says whether its solutions are right; code is run in the sandbox",
+        description="decides whether its solutions are right; code is run in the sandbox",
     )
     translation: str = Field(
         "Q: {question}\nA solution: {solution}\nA solution by {method}:",
@@ -37,8 +37,7 @@ class MethodSettings(Identity):
     sampled: bool = Field(
         True,
         description=(
-            "false: learns from human rows and is measured, but no round draws from it (ST's other"
-            " method)"
+            "false: trained on human rows and measured, but never sampled (ST's other method)"
         ),
     )
 

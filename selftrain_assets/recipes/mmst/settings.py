@@ -48,8 +48,8 @@ class MMST(Selection, Mixing, Rounds):
     cross_training: dict[str, dict[str, float]] | None = Field(
         None,
         description=(
-            "{from: {to: weight of its rows}}; a pair that is left out is off; without it every"
-            " pair has weight 1"
+            "translations to make: {from: {to: weight of their rows}}; a pair that is left out is"
+            " not made; without this setting all pairs are, with weight 1"
         ),
     )
     weights: Literal["shared", "per_method"] = Field(

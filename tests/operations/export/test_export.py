@@ -369,7 +369,7 @@ def test_a_checkpoint_that_the_settings_of_today_would_not_give_is_not_exported(
     with pytest.raises(
         TaskError,
         match=(
-            r"the stage checkpoint of iter-001 is owed; do it first: selftrain run full"
+            r"the stage checkpoint of iter-001 is missing; run it first: selftrain run full"
             r" --rounds 1-2"
         ),
     ):
@@ -385,7 +385,7 @@ def test_a_checkpoint_that_the_settings_of_today_would_not_give_is_not_exported(
         export(unfinished, 4, tmp_path / "out")
     retract.retract(run, "problem", run.train_problems[1].id, "it is wrong")
     with pytest.raises(
-        TaskError, match=r"retractions of today: the stage evaluation of base is owed"
+        TaskError, match=r"and retractions: the stage evaluation of base is missing"
     ):
         export(Run(run.name, run.config, run.store), 2, tmp_path / "out")
     assert not (tmp_path / "out").exists()
