@@ -1,11 +1,9 @@
 # ruff: noqa: RUF001
-r"""Answers of the shapes that competition mathematics has, each with alterations that are wrong and
-ways to write it that are right.
+r"""Answers as in competition mathematics, with wrong alterations and right other notations.
 
-An answer is a shape with whole numbers in it. Its value is worked out from those numbers by exact
-arithmetic, apart from the verifier: an altered answer whose value is the same (`\frac{2}{4}` of
-`\frac{1}{2}`) is none. Nothing here is drawn: the numbers of an answer follow from the shape and
-its place.
+An answer is a shape with whole numbers in it. Its value is computed from those numbers by exact
+arithmetic, without the verifier, so an alteration of equal value (`\frac{2}{4}` for `\frac{1}{2}`)
+is left out. Nothing is random: the numbers follow from the shape and its place.
 """
 
 from __future__ import annotations

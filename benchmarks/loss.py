@@ -1,11 +1,10 @@
-"""Memory and time of the training loss: python -m benchmarks.loss [--quick] [--json FILE]
+"""Measure memory and time of the training loss: python -m benchmarks.loss [--quick] [--json FILE]
 
-Takes the loss of a batch and its gradients from all logits at once and in chunks
-(selftrain_assets/trainers/loss.py), in turns, each time in a process of its own. The model is a
-Llama of 2 layers with random weights and a vocabulary of 152k, whose logits are nearly all of its
-memory; a quarter of each row is its prompt. Memory is what the process had at most, less what it
-had before the step; on CUDA, what torch had allocated at most. A time is the shortest of two steps,
-and of all turns the median.
+Computes the loss of a batch and its gradients from all logits at once and in chunks
+(selftrain_assets/trainers/loss.py), in turns, each in a process of its own. The model is a Llama of
+2 layers with random weights and a vocabulary of 152k; a quarter of each row is its prompt. Memory
+is the peak during the step, minus what was in use before it. Time is the shorter of two steps; the
+result is the median over the turns.
 """
 
 from __future__ import annotations

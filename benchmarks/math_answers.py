@@ -1,20 +1,23 @@
-"""Verifier math measured: python -m benchmarks.math_answers [--alterations] [--json FILE]
+r"""Measure the verifier `math`: python -m benchmarks.math_answers [--alterations] [--json FILE]
 
-Agreement of the verifiers of mathematical answers with labels given by hand. The pairs are in
-tests/verifiers/math_pairs.jsonl: a reference answer, an answer, and whether they are equal,
-unequal, or the answer cannot be read. Each verifier is given the completion `\\boxed{answer}`:
+Compares verifiers with labels given by hand. The pairs in tests/verifiers/math_pairs.jsonl have a
+reference answer, an answer, and whether they are equal, unequal, or the answer cannot be read. Each
+verifier gets the completion `\boxed{answer}`:
 
-  numeric      our verifier of numbers
-  math         our verifier of mathematics, one worker
-  math-verify  its `parse` and `verify` as its README calls them, with its own time limits, in a process that is killed after 30 s
+numeric
+    the verifier of numbers
+math
+    the verifier of mathematics, with one worker
+math-verify
+    its `parse` and `verify` as its README calls them, with its own time limits, in a process that
+    is killed after 30 s
 
-A verdict without reward (timeout, resource) counts as unequal. Latency is wall time by pair;
-hostile pairs are those of that kind.
+A verdict without reward (timeout, resource) counts as unequal. Latency is wall time per pair.
 
-With --alterations: over 13,000 wrong answers made from right ones (benchmarks/altered_answers.py),
-of which none may pass, other ways to write the right ones, which all have to, and comparisons per
+`--alterations` checks over 13,000 wrong answers made from right ones (altered_answers.py), none of
+which may pass, and right ones in other notations, all of which must; and counts comparisons per
 second.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,14 @@
-"""The figures of docs/mmst.md: python -m benchmarks.mmst_seeds STORE validation | test [SEED ...]
+"""Make the figures of docs/mmst.md.
 
-validation  what settings were chosen on: accuracy on the validation split of seed 100, one line for
-each setting test        every arm with seeds 0 to 4, or with these SEEDs so that several processes
-can share the work; then
-            docs/mmst-seeds.json and .png are in STORE/comparisons. Needs Docker; about 3 minutes
-            for an arm and seed on one core.
+    python -m benchmarks.mmst_seeds STORE validation | test [SEED ...]
+
+validation
+    Accuracy on the validation split of seed 100, by which settings were chosen: a line for each.
+test
+    Every preset with seeds 0 to 4, or with these SEEDs, so that several processes can share the
+    work; docs/mmst-seeds.json and .png are then in STORE/comparisons.
+
+Needs Docker, and about 3 minutes for a preset and seed on one core.
 """
 
 from __future__ import annotations

@@ -1,17 +1,19 @@
-"""What orchestration costs: python benchmarks/orchestration.py [--json FILE] [--repeat 5]
-[--quickstart]
+"""Measure what orchestration costs.
 
-A small experiment with a scripted engine and a real trainer, in a fresh store and DAGSTER_HOME:
+    python benchmarks/orchestration.py [--json FILE] [--repeat 5] [--quickstart]
 
-* ui_first_round_seconds: from the start of what `make ui` starts to the end of a first round,
-  launched as soon as it answers;
-* ui_seconds: from the launch of that round once more, by GraphQL as the UI does it, with nothing
-  owed, to the end of its run;
-* cli_seconds: `selftrain run lab --rounds 1` with nothing owed, interpreter and all.
+A small experiment with a scripted engine and a real trainer, in a new store and DAGSTER_HOME:
 
-Each is the median; all values are told too. `--quickstart` compares the wall time of the whole
-quickstart by the command line with the time inside engine, trainer and verifier (work_seconds in
-the manifests), which takes minutes.
+ui_first_round_seconds
+    From starting what `make ui` starts to the end of a first round, launched as soon as the UI
+    answers.
+ui_seconds
+    From launching the finished round again, by GraphQL as the UI does, to the end of its run.
+cli_seconds
+    `selftrain run lab --rounds 1` with nothing to do, including Python's start.
+
+Each is a median; all values are printed too. `--quickstart` compares the wall time of the whole
+quickstart with the time inside engine, trainer and verifier, which takes minutes.
 """
 
 from __future__ import annotations

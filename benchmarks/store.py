@@ -1,19 +1,22 @@
-"""What planning and selection cost at 10 thousand, 1 million and 10 million samples: python
-benchmarks/store.py [--json FILE]
+"""Measure planning and selection at 10 thousand, 1 million and 10 million samples.
 
-Makes a store of that size in shards of the usual 4,096 records, then does, each in a process of its
-own so that its peak memory is its own:
+    python benchmarks/store.py [--json FILE]
 
-  owed     which of the wanted samples and verdicts are not committed: 16 draws of each problem, and one shard of each pool is missing
-  select   the stage `dataset`: check checksums, join, keep what is right, distinct texts, at most 4 per problem, as many rows of
-           every group, and write the rows
-  pandas   the same selection from the same files in memory
-  datasets the same with Hugging Face datasets
-  lineage  five samples, each by a `selftrain lineage sample KEY --forward` of its own, Python's start included
+Makes a store of each size in shards of 4,096 records, then measures, each in a process of its own:
 
-The three selections must give the same rows: their sorted keys have one checksum. Needs `pip
-install pandas datasets`.
-"""  # noqa: E501
+owed
+    Finding which samples and verdicts are missing: 16 samples of each problem, with one shard of
+    each pool missing.
+select
+    The stage `dataset`: check checksums, join, keep what is right, distinct texts, at most 4 per
+    problem, as many rows of every group, and write the rows.
+pandas, datasets
+    The same selection from the same files, with pandas and with Hugging Face datasets.
+lineage
+    Five samples, each by its own `selftrain lineage sample KEY --forward`, Python's start included.
+
+The three selections must give the same rows. Needs `pip install pandas datasets`.
+"""
 
 from __future__ import annotations
 

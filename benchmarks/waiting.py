@@ -1,8 +1,8 @@
-"""How waiting threads should wait: python benchmarks/waiting.py
+"""Compare ways in which threads can wait: python benchmarks/waiting.py
 
-Samples from the embedded model alone and beside one busy process, with OpenMP threads that spin
-while they wait, that sleep, and with a single thread. Prints seconds for 1,024 completions, each
-the median of three.
+Samples from the embedded model, alone and beside one busy process, with OpenMP threads that spin
+while they wait, that sleep, and with a single thread. Prints the seconds for 1,024 completions, the
+median of three.
 """
 
 from __future__ import annotations

@@ -390,7 +390,7 @@ def test_a_preset_is_written_and_run_by_one_command_which_can_be_given_again(pla
     assert "is there already" not in selftrain("run", "mine", "--preset", "star").stderr
     (place / "defs" / "mine" / "defs.yaml").write_text(written.replace("rounds: 3", "rounds: 2"))
     done = selftrain("run", "mine", "--preset", "star")
-    assert (done.returncode, "differs from preset star; leave --preset out" in done.stderr) == (
+    assert (done.returncode, "differs from preset star; choose another name" in done.stderr) == (
         2,
         True,
     )
@@ -489,7 +489,7 @@ def test_verify_says_that_the_same_verifier_changes_nothing(finished):
     [
         (("lineage", "checkpoint", "lab", "9"), "lab: iter-009 has no checkpoint"),
         (("lineage", "sample", "nope"), 'no sample has a key that begins with "nope"'),
-        (("retract", "lab"), "give one of --problem, --sample and --source"),
+        (("retract", "lab"), "give exactly one of --problem, --sample and --source"),
         (("retract", "lab", "--problem", "nope"), 'there is no problem "nope"'),
         (("verify", "lba"), 'there is no experiment "lba"; did you mean "lab"?'),
     ],

@@ -207,22 +207,22 @@ def test_two_that_run_the_same_sweep_at_once_do_each_thing_once(seeded):
         (
             ("run", "plain", "--sweep"),
             UserError,
-            "--sweep: plain has none; write one into its file",
+            "--sweep: plain has no sweep; write one into its file",
         ),
         (
             ("run", "lab", "--sweep", "--seeds", "1"),
             UserError,
-            "--seeds: those of a sweep stand in the file, sweep.seeds",
+            "--seeds: set the seeds of a sweep in its file, sweep.seeds",
         ),
         (
             ("run", "lab", "--workers", "2"),
             UserError,
-            "--workers: how many points of a sweep are worked on at a time; give --sweep too",
+            "--workers is the number of sweep points that run at once; add --sweep",
         ),
         (
             ("compare", "lab", "plain", "--sweep"),
             UserError,
-            "compare --sweep: name one experiment, whose points are compared",
+            "compare --sweep compares the points of one experiment",
         ),
         (
             ("compare", "lab", "--sweep"),

@@ -60,7 +60,7 @@ def test_generated_problems_are_shown_too():
     ("arguments", "reason"),
     [
         (("gsm8",), 'there is no task "gsm8"; did you mean "gsm8k"'),
-        (("--path", "x"), "--path: say of which task"),
+        (("--path", "x"), "--path needs the name of a task"),
         (("gsm8k", "--path", "nowhere"), "there is no file or folder nowhere; download"),
         (("file",), "task.path: .*required"),
         (("word_problems", "--path", "x"), 'unknown field "task.path"'),
