@@ -475,8 +475,8 @@ def test_a_repetition_of_a_fork_goes_on_from_the_repetition_of_its_source(defs):
     with pytest.raises(
         UserError,
         match=(
-            r"reseeded/defs.yaml: forks\[0\].changes.seed gives later rounds a seed of their own,"
-            r" the same in"
+            r"reseeded/defs.yaml: forks\[0\].changes.seed gives later rounds one seed for all"
+            r" repetitions"
         ),
     ):
         load_experiment("reseeded-seed-7")

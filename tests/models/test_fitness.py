@@ -163,8 +163,8 @@ def test_quantised_weights_are_not_trained(model):
         with pytest.raises(
             ModelError,
             match=(
-                r"quantised weights \(awq\), which cannot be trained; give the model that they were"
-                r" made from"
+                r"quantised weights \(awq\), which cannot be trained; give the original,"
+                r" unquantized model"
             ),
         ):
             require_trainable(ref, lora, "trainer.lora")
