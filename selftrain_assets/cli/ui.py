@@ -239,13 +239,13 @@ def _table(left: Sequence[str], right: Sequence[str] = (), title: str = "") -> T
     return table
 
 
-def print_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> None:
+def print_rows(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
     """Print the result of a query; separated by tabs if output is no terminal."""
     if not console.is_terminal:
-        sys.stdout.writelines("\t".join(map(str, row)) + "\n" for row in [columns, *found])
+        sys.stdout.writelines("\t".join(map(str, row)) + "\n" for row in [columns, *values])
         return
     table = _table(columns)
-    for row in found:
+    for row in values:
         table.add_row(*map(str, row))
     console.print(table)
 
@@ -275,37 +275,37 @@ def print_notes(notes: Iterable[str]) -> None:
         console.print(f"note: {note}", soft_wrap=True)
 
 
-def print_diagnosis(found: Diagnosis, quiet: bool) -> dict[str, Any]:
+def print_diagnosis(diagnosis: Diagnosis, quiet: bool) -> dict[str, Any]:
     """Print each control as it is tried, unless `quiet`.
 
     Returns:
-        Everything that was found out about the engine.
+        The diagnosis as JSON.
     """
-    shown = Terminal(quiet=True) if quiet else console
-    shown.print(f"{found.engine}\nimage {found.image}, {found.holds}\n")
+    terminal = Terminal(quiet=True) if quiet else console
+    terminal.print(f"{diagnosis.engine}\nimage {diagnosis.image}, {diagnosis.holds}\n")
     checks = []
-    for check in found.checks:
+    for check in diagnosis.checks:
         checks.append(asdict(check))
         line = Text.assemble(
             ("✓", "green") if check.ok else ("✗", "red"),
             f" {check.name:<64} ",
             (check.found, "dim"),
         )
-        shown.print(line, no_wrap=True, overflow="ellipsis")
+        terminal.print(line, no_wrap=True, overflow="ellipsis")
     failed = [check["name"] for check in checks if not check["ok"]]
     if failed:
-        shown.print(
+        terminal.print(
             f"\n{len(failed)} of {len(checks)} controls do not work, so no program is run on this"
             f" machine. {REMEDY}"
         )
     else:
-        shown.print(f"\nAll {len(checks)} controls work: programs can be run on this machine.")
+        terminal.print(f"\nAll {len(checks)} controls work: programs can be run on this machine.")
     return {
-        "engine": found.engine,
-        "image": found.image,
-        "python": found.python,
-        "packages": found.packages,
-        "languages": found.languages,
+        "engine": diagnosis.engine,
+        "image": diagnosis.image,
+        "python": diagnosis.python,
+        "packages": diagnosis.packages,
+        "languages": diagnosis.languages,
         "checks": checks,
     }
 
@@ -341,32 +341,26 @@ def _tree(node: Node) -> Tree:
     return tree
 
 
-def print_differences(found: Sequence[RoundDifference], listed: bool) -> None:
+def print_differences(rounds: Sequence[RoundDifference], list_changes: bool) -> None:
     """Print what another verifier would change, by round."""
     changes = "changed verdicts", "added rows", "removed rows", "checkpoint to train again"
     table = _table(["round"], ["judged", *changes])
-    for each in found:
-        affected = each.checkpoint[:12] if each.checkpoint and (each.added or each.removed) else ""
-        table.add_row(
-            each.scope,
-            *map(str, (each.judged, len(each.changed), len(each.added), len(each.removed))),
-            affected,
-        )
+    for r in rounds:
+        counts = r.judged, len(r.changed), len(r.added), len(r.removed)
+        affected = r.checkpoint[:12] if r.checkpoint and (r.added or r.removed) else ""
+        table.add_row(r.scope, *map(str, counts), affected)
     console.print(table)
-    for each in found if listed else ():
-        for change in each.changed:
-            console.print(
-                f"{each.scope} sample {change.sample.key[:12]}: {change.before.outcome} ->"
-                f" {change.now.outcome}"
-            )
-            console.print(
-                f"  before: {change.before.reason}\n  now:    {change.now.reason}", style="dim"
-            )
-        for sign, differing in (("+", each.added), ("-", each.removed)):
+    for r in rounds if list_changes else ():
+        for change in r.changed:
+            outcomes = f"{change.before.outcome} -> {change.now.outcome}"
+            console.print(f"{r.scope} sample {change.sample.key[:12]}: {outcomes}")
+            reasons = f"  before: {change.before.reason}\n  now:    {change.now.reason}"
+            console.print(reasons, style="dim")
+        for sign, differing in (("+", r.added), ("-", r.removed)):
             for row in differing:
+                sample = str(row.sample_key)[:12]
                 console.print(
-                    f"{each.scope} row {sign} {row.key[:12]} {row.problem_id} sample"
-                    f" {str(row.sample_key)[:12]}"
+                    f"{r.scope} row {sign} {row.key[:12]} {row.problem_id} sample {sample}"
                 )
 
 
@@ -383,9 +377,9 @@ def print_affected(affected: Affected, repair: str) -> None:
     console.print(f"To train without it: {repair}")
 
 
-def print_status(found: Sequence[dict[str, Any]]) -> None:
+def print_status(statuses: Sequence[dict[str, Any]]) -> None:
     """Print the finished stages of experiments."""
-    for experiment in found:
+    for experiment in statuses:
         table = Table(
             title=f"{experiment['experiment']}  ({experiment['store']})",
             title_justify="left",
@@ -404,12 +398,12 @@ def print_status(found: Sequence[dict[str, Any]]) -> None:
             console.print(f"forked from {fork}", style="dim")
 
 
-def print_audit(found: Audit) -> None:
+def print_audit(result: Audit) -> None:
     """Print the numbers of each experiment, then each finding as a sentence."""
-    for name in dict.fromkeys(line.experiment for line in found.lines):
+    for name in dict.fromkeys(line.experiment for line in result.lines):
         columns = ("wanted", "committed", "owed", "duplicated", "lost", "quarantined")
         table = _table(["round", "stage", "state"], columns, name)
-        for line in found.lines:
+        for line in result.lines:
             if line.experiment == name:
                 numbers = (getattr(line, column) for column in columns)
                 table.add_row(
@@ -419,27 +413,27 @@ def print_audit(found: Audit) -> None:
                     *("-" if n is None else f"{n:,}" for n in numbers),
                 )
         console.print(table)
-    for finding in found.findings:
+    for finding in result.findings:
         console.print(
             f"{finding.kind}: {finding.sentence}", style="red" if finding.wrong else "dim"
         )
-    wrong = sum(f.wrong for f in found.findings)
+    wrong = sum(f.wrong for f in result.findings)
     console.print(f"{wrong} things are wrong." if wrong else "Nothing is wrong.")
 
 
-def print_garbage(found: Collected) -> None:
+def print_garbage(collected: Collected) -> None:
     """Print what no manifest needs, with its bytes, and what is left alone for now."""
     table = _table(["what", "where", "why"], ["bytes"])
-    for item in found.garbage:
+    for item in collected.garbage:
         table.add_row(item.kind, item.path, item.why, f"{item.bytes:,}")
-    if found.garbage:
+    if collected.garbage:
         console.print(table)
-    for kept in found.left_alone:
+    for kept in collected.left_alone:
         console.print(f"left in place: {kept}", style="dim")
-    count = f"{len(found.garbage)} things that no manifest needs, {found.bytes:,} bytes"
-    if not found.garbage:
+    count = f"{len(collected.garbage)} things that no manifest needs, {collected.bytes:,} bytes"
+    if not collected.garbage:
         console.print("There is nothing to remove.")
-    elif found.deleted:
+    elif collected.deleted:
         console.print(f"Removed {count}.")
     else:
         console.print(f"{count}. Nothing was removed yet: selftrain gc --delete removes them.")
