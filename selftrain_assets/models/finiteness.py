@@ -98,7 +98,7 @@ def _read(folder: Path) -> None:
             ) from error
         if wrong is not None:
             raise ModelError(
-                f"model: {path}: the weight {wrong} is NaN or infinite, so its output would be"
+                f"model: {path}: the weight {wrong} holds NaN or infinity, so the output would be"
                 " meaningless; restore the file, train it again, or give another model"
             )
 
