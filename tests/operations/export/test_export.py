@@ -376,7 +376,7 @@ def test_a_checkpoint_that_the_settings_of_today_would_not_give_is_not_exported(
         export(changed, 2, tmp_path / "out")
     unfinished = replace(run, config=run.config.model_copy(update={"rounds": 3}))
     with pytest.raises(
-        TaskError, match=r"round 3 is not finished.* the stage policy of iter-003 is owed"
+        TaskError, match=r"round 3 is not finished.* the stage policy of iter-003 is missing"
     ):
         export(unfinished, 3, tmp_path / "out")
     with pytest.raises(
