@@ -91,7 +91,7 @@ def test_settings_of_a_launch_change_how_it_runs_and_nothing_else():
             {"workers": 0},
             "launch: execution.sandbox.workers: should be greater than or equal to 1, not 0",
         ),
-        ({"batch_size": 8}, "launch.batch_size: engine scripted has none; leave it out"),
+        ({"batch_size": 8}, "launch.batch_size: engine scripted has no such setting; leave it out"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_one_sentence(laboratory, settings, sentence):
