@@ -25,9 +25,9 @@ class Suite(Identity):
     the task where they are not set.
     """
 
-    task: Task = Field(description="whose test problems they are")
+    task: Task = Field(description="task whose test problems are used")
     prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution")
-    verifier: Verifier = Field(NumericVerifier(), description="who says what is right")
+    verifier: Verifier = Field(NumericVerifier(), description="decides what is right")
     sampling: DrawSettings = Field(
         DrawSettings(),
         description="length and stops; temperature and top_p are those of the evaluation",

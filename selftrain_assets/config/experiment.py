@@ -53,7 +53,7 @@ class Source(Identity):
     task where it is not set.
     """
 
-    task: Task = Field(description="whose training problems they are; those with a solution count")
+    task: Task = Field(description="task whose solved training problems are mixed in")
     prompt: PromptSettings = Field(PromptSettings(), description="asks for a solution")
     power_law: float | None = Field(
         None,
@@ -107,13 +107,15 @@ class ExecutionSettings(Execution):
     shard_seconds: float = Field(
         30.0,
         ge=0,
-        description="age at which a smaller one is committed, asked whenever a sample comes",
+        description=(
+            "seconds after which a smaller shard is committed, checked whenever a sample arrives"
+        ),
     )
     sandbox: SandboxSettings = Field(
         SandboxSettings(), description="where the programs of verifier code run"
     )
     trackers: Trackers = Field(
-        Trackers(), description="where training curves and the figures of rounds are shown too"
+        Trackers(), description="where training curves and the numbers of each round are also shown"
     )
 
 
@@ -133,16 +135,16 @@ class Experiment(BaseModel):
     rounds: int = Field(3, ge=1, le=999, description="iterations of the loop")
     task: Task = Field(WordProblems(), description="problems and their splits")
     prompt: PromptSettings = Field(
-        PromptSettings(), description="from a problem to the text that is completed"
+        PromptSettings(), description="turns a problem into the text that the model completes"
     )
     sources: dict[SectionName, Source] = Field(
         {}, description="other tasks whose solutions can be mixed in, by a name for each"
     )
     recipe: Recipe = Field(RestEM(), description="the self-training algorithm")
-    verifier: Verifier = Field(NumericVerifier(), description="who says what is right")
+    verifier: Verifier = Field(NumericVerifier(), description="decides what is right")
     second_opinion: bool = Field(
         True,
-        description="read some wrong and malformed samples in other ways too, for the report alone",
+        description="also read some wrong and malformed samples in other ways, only for the report",
     )
     base: Base = Field(Base(), description="the policy that round 1 samples from")
     trainer: Trainer = Field(SftTrainer(), description="the M-step")
@@ -150,25 +152,25 @@ class Experiment(BaseModel):
     human_only: bool = Field(
         False,
         description=(
-            "as a control, also fine-tune on the human rows alone, for the steps of a round and"
-            " of all"
+            "also train controls: the base fine-tuned on the human rows alone, with the steps of"
+            " one round and of all rounds"
         ),
     )
     contamination: Contamination = Field(
-        Contamination(), description="held-out text in what is learnt from"
+        Contamination(), description="held-out text that is allowed in training rows"
     )
     engine: EngineSettings = Field(TransformersSettings(), description="what samples")
     execution: ExecutionSettings = Field(ExecutionSettings(), description="how stages run")
     forks: tuple[Fork, ...] = Field(
         (),
         description=(
-            "which experiment it goes on from, and with what changes; `selftrain fork` writes it"
+            "experiments that this one continues, and with what changes; `selftrain fork` writes it"
         ),
     )
     sweep: Sweep | None = Field(
         None,
         description=(
-            "values of fields that it is run with, each an experiment of its own (docs/sweeps.md)"
+            "values of settings to run with, each as an experiment of its own (docs/sweeps.md)"
         ),
     )
     _later: dict[int, Experiment] = PrivateAttr(default_factory=dict)

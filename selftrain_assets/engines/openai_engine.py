@@ -181,8 +181,8 @@ class OpenAIEngine:
             where, reason = self._server.base_url, error_text(self._server, error)
             if not isinstance(error, APIStatusError):
                 raise InfraError(
-                    f"{where} did not load the adapter {ref.adapter} ({reason}); running again"
-                    " goes on"
+                    f"{where} did not load the adapter {ref.adapter} ({reason}); run again to"
+                    " continue"
                 ) from error
             # there is no such path
             if error.status_code in (404, 405) and "adapter" not in reason.lower():

@@ -136,7 +136,7 @@ def _check_template(chat: _Chat) -> None:
     except Exception as error:  # no template at all, or one that transformers has no way to read
         raise UserError(
             f"prompt.chat: {chat.where} cannot be read ({_reason(error)}); leave chat out, or"
-            " mend it"
+            " correct the template"
         ) from error
     if unread := [name for name in json.loads(chat.arguments) if name not in read]:
         known = nearest(unread[0], read) if read else "; it reads none"

@@ -131,14 +131,18 @@ def content(path: Path) -> bytes:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     if path.suffix.lower() == ".gz" and not raw.startswith(GZIP):
-        raise UserError(f"{path}: not a readable gzip file; is it torn, or not compressed at all?")
+        raise UserError(
+            f"{path}: not a readable gzip file; is it truncated, or not compressed at all?"
+        )
     while raw.startswith(GZIP):
         try:
             raw = gzip.decompress(raw)
         except (EOFError, OSError, zlib.error) as error:
-            raise UserError(f"{path}: not a readable gzip file ({error}); is it torn?") from error
+            raise UserError(
+                f"{path}: not a readable gzip file ({error}); is it truncated?"
+            ) from error
     if raw.startswith(b"PAR1") and ".parquet" not in path.suffixes:
-        raise UserError(f"{path} is a Parquet file: let its name end in .parquet")
+        raise UserError(f"{path} is a Parquet file: rename it so that its name ends in .parquet")
     for magic, advice in MAGIC.items():
         if raw[: len(magic)].lower() == magic.lower():
             raise UserError(f"{path} {advice}")
@@ -197,7 +201,9 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
             try:
                 yield where, value_of(line)
             except ValueError as error:
-                raise UserError(f"{where}: not valid JSON ({error}); is the line torn?") from error
+                raise UserError(
+                    f"{where}: not valid JSON ({error}); is the line truncated?"
+                ) from error
 
 
 def _rows_of(path: Path, value: Any) -> list[Any] | None:
@@ -268,7 +274,7 @@ def json_rows(path: Path) -> Iterator[tuple[str, Any]]:
                 return
             raise UserError(
                 f"{path}, line {error.lineno}: not valid JSON ({error.msg}, column {error.colno});"
-                " is the file torn?"
+                " is the file truncated?"
             ) from error
         except ValueError as error:
             raise UserError(f"{path}: not valid JSON ({error})") from error

@@ -70,8 +70,8 @@ def train(settings: SftTrainer, job: TrainingJob) -> TrainingResult:
                     how = worker.explain_end()
                     if worker.exit_code:  # the others fail later, of having lost this one
                         raise InfraError(
-                            f"training: process {ranks[worker] + 1} of {len(ranks)} {how}; "
-                            "run again to go on from the last state that was saved"
+                            f"training: process {ranks[worker] + 1} of {len(ranks)} {how}; run"
+                            " again to continue from the last saved state"
                         )
     finally:
         stop_all(ranks)
@@ -83,7 +83,7 @@ def _check(execution: SftExecution, job: TrainingJob) -> None:
     setting = f"trainer.execution.processes: {execution.processes}"
     if job.early_stopping.rule != "none":
         raise UserError(
-            f"{setting} cannot look at the validation split; set it to 1, or"
+            f"{setting} cannot be combined with early stopping; set it to 1, or"
             " recipe.early_stopping.rule to none"
         )
     on_gpu = device_named(execution.device) == "cuda"

@@ -116,7 +116,7 @@ def test_the_base_is_named_where_it_learnt_from_the_problem(opened):
             ),
         ),
         ("source", "iter-009", 'lab has no source or round "iter-009"; known: human, '),
-        ("source", "human", "the base itself learnt from the human rows"),
+        ("source", "human", "the base itself was trained on the human rows"),
     ],
 )
 def test_what_cannot_be_retracted_is_said(opened, kind, value, reason):

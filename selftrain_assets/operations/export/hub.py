@@ -33,11 +33,11 @@ def check_access(model: str) -> None:
             validate_repo_id(name)
     except HFValidationError as error:
         raise UserError(
-            f'--push: "{model}" is no name on the hub ({str(error).splitlines()[0]}); give'
-            " OWNER/NAME"
+            f'--push: "{model}" is not a valid name on the hub ({str(error).splitlines()[0]});'
+            " give OWNER/NAME"
         ) from error
     if model.count("/") != 1:
-        raise UserError(f'--push: "{model}" is no name on the hub; give OWNER/NAME')
+        raise UserError(f'--push: "{model}" is not a valid name on the hub; give OWNER/NAME')
     with _hub_errors(model):
         HfApi().whoami()
 
