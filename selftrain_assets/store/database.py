@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from selftrain_assets.domain.errors import InfraError, UserError
 from selftrain_assets.store.tables import has_structs, json_columns, schema_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 MEMORY = "2GB"  # what DuckDB keeps before it spills to disk
 WINDOW = 8192  # records that a stream holds at a time
@@ -29,8 +34,67 @@ _SCALARS = {
 }
 
 
+class _Instance:
+    """DuckDB with the functions of queries/macros.sql.
+
+    To make one takes 30 ms, of which a round would need a dozen. So one that is closed stays for
+    the next database of the same folder.
+    """
+
+    _idle: ClassVar[list[_Instance]] = []
+    _lock = threading.Lock()
+
+    def __init__(self, folder: Path) -> None:
+        import duckdb
+
+        self.folder = folder
+        # DuckDB makes this folder when it needs it; the number of the process tells gc whether it
+        # is still in use.
+        self._spilt = folder / f".duckdb-{os.getpid()}.{uuid.uuid4().hex}.tmp"
+        self.connection = duckdb.connect(
+            config={"memory_limit": MEMORY, "temp_directory": str(self._spilt)}
+        )
+        self.connection.execute((QUERIES / "macros.sql").read_text())
+
+    @classmethod
+    def take(cls, folder: Path) -> _Instance:
+        """The idle one of this folder, or a new one."""
+        with cls._lock:
+            idle = cls._idle.pop() if cls._idle else None
+        if idle is None or idle.folder == folder:
+            return idle or cls(folder)
+        idle.close()
+        return cls(folder)
+
+    def give_back(self) -> None:
+        """Keep it for the next database, in place of another one; not what has spilt to disk."""
+        if self._spilt.exists():
+            self.close()
+            return
+        with self._lock:
+            others, self._idle[:] = list(self._idle), [self]
+        for other in others:
+            other.close()
+
+    def close(self) -> None:
+        self.connection.close()
+        shutil.rmtree(self._spilt, ignore_errors=True)
+
+    @classmethod
+    def close_idle(cls) -> None:
+        """At the end of the process, and before a fork: DuckDB's threads do not survive one."""
+        with cls._lock:
+            idle, cls._idle[:] = list(cls._idle), []
+        for instance in idle:
+            instance.close()
+
+
+atexit.register(_Instance.close_idle)
+os.register_at_fork(before=_Instance.close_idle)
+
+
 class Database:
-    """An in-memory database with the functions of queries/macros.sql.
+    """An empty in-memory database with the functions of queries/macros.sql.
 
     Data beyond MEMORY is spilt to disk below `folder`.
     """
@@ -39,13 +103,17 @@ class Database:
         import duckdb
 
         self._error, self._interrupted = duckdb.Error, duckdb.InterruptException
-        # DuckDB makes this folder when it needs it; the number of the process tells gc whether it
-        # is still in use.
-        self._spilt = folder / f".duckdb-{os.getpid()}.{uuid.uuid4().hex}.tmp"
-        self.connection = duckdb.connect(
-            config={"memory_limit": MEMORY, "temp_directory": str(self._spilt)}
-        )
-        self.script("macros")
+        self._instance = _Instance.take(folder)
+        self._usable_again = True
+        self._schema = f"database_{uuid.uuid4().hex}"
+        self.connection = self._cursor(create=True)
+
+    def _cursor(self, create: bool = False) -> duckdb.DuckDBPyConnection:
+        cursor = self._instance.connection.cursor()
+        if create:
+            cursor.execute(f"CREATE SCHEMA {self._schema}")
+        cursor.execute(f"SET search_path = '{self._schema},main'")
+        return cursor
 
     def __enter__(self) -> Database:
         return self
@@ -56,7 +124,15 @@ class Database:
     def close(self) -> None:
         """Delete all data, on disk too."""
         self.connection.close()
-        shutil.rmtree(self._spilt, ignore_errors=True)
+        if self._usable_again:
+            try:
+                self._instance.connection.execute(f"DROP SCHEMA {self._schema} CASCADE")
+            except self._error:
+                self._usable_again = False
+        if self._usable_again:
+            self._instance.give_back()
+        else:
+            self._instance.close()
 
     @contextmanager
     def _as_own_errors(self) -> Iterator[None]:
@@ -65,8 +141,10 @@ class Database:
         Lack of memory or disk and missing files become InfraError; its own interrupt error becomes
         KeyboardInterrupt.
         """
+        usable, self._usable_again = self._usable_again, False
         try:
             yield
+            self._usable_again = usable
         except self._interrupted as error:
             raise KeyboardInterrupt from error
         except RuntimeError as error:
@@ -104,6 +182,7 @@ class Database:
         Raises:
             UserError: The statement failed; the message is the first line of DuckDB's.
         """
+        self._usable_again = False  # whatever the statement leaves behind
         try:
             with self._as_own_errors():
                 result = self.connection.execute(sql)
@@ -128,7 +207,7 @@ class Database:
                 of its size; texts belong on the left.
         """
         with self._as_own_errors():
-            cursor = self.connection.cursor()
+            cursor = self._cursor()
             if fixed_join_order:
                 cursor.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
             cursor.execute(sql, values)

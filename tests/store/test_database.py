@@ -1,6 +1,8 @@
 """DuckDB gives the same keys as Python, streams without holding everything, and says in one line
 what it could not do."""
 
+import hashlib
+import os
 import signal
 from threading import Timer
 
@@ -140,3 +142,48 @@ def test_reading_makes_no_folder(tmp_path):
     with Database(tmp_path / "nowhere") as db:
         assert one(db, "1") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def names_of(db):
+    return {name for (name,) in db.execute("SELECT table_name FROM information_schema.tables")}
+
+
+def instance_of(folder):
+    with Database(folder) as db:
+        return db._instance
+
+
+def test_the_next_database_of_a_folder_is_empty_and_takes_no_new_instance(tmp_path):
+    with Database(tmp_path) as first:
+        first.execute("CREATE TABLE numbers AS SELECT 1 AS a")
+        first.execute("CREATE VIEW more AS SELECT a + 1 AS a FROM numbers")
+        with Database(tmp_path) as beside:
+            assert beside._instance is not first._instance
+            assert names_of(beside) == set()
+    with Database(tmp_path) as second:
+        assert second._instance is first._instance
+        assert names_of(second) == set()
+        assert second.execute("SELECT hashed('a')") == [(hashlib.sha256(b"a").hexdigest()[:32],)]
+
+
+def test_other_folders_and_what_has_failed_get_a_new_instance(tmp_path):
+    known = instance_of(tmp_path)
+    assert instance_of(tmp_path) is known
+    assert instance_of(tmp_path / "other") is not known
+    with pytest.raises(InfraError), Database(tmp_path) as failing:
+        failing.execute("SELECT no_such_column")
+    assert instance_of(tmp_path) is not failing._instance
+    with Database(tmp_path) as asked:
+        asked.ask("CREATE TABLE main.left_behind AS SELECT 1")
+    with Database(tmp_path) as after:
+        assert after._instance is not asked._instance
+        assert names_of(after) == set()
+
+
+def test_a_fork_inherits_no_instance(tmp_path):
+    known = instance_of(tmp_path)
+    if (child := os.fork()) == 0:
+        with Database(tmp_path) as db:
+            os._exit(0 if db.execute("SELECT 2") == [(2,)] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert instance_of(tmp_path) is not known
