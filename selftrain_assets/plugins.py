@@ -19,6 +19,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -102,12 +103,15 @@ class Member(BaseModel):
         file = getattr(module, _FILE, None) or getattr(module, "__file__", None)
         by_file = cls.__module__ == "__main__" or hasattr(module, _FILE)
         name = Path(file).name if by_file and file else cls.__module__
-        if cls.version is None:
+        if not isinstance(cls.version, str):
             raise UserError(
                 f"{cls.registry.kind} {cls.__qualname__} is in no file whose hash would say when it"
                 ' changes; give it a version, such as version="1", and raise that with each change'
             )
-        return {"type": f"{name}:{cls.__qualname__}", "version": str(cls.version)}
+        # what it inherits may change too
+        bases = [base.__dict__.get("version") for base in cls.__mro__[1:]]
+        versions = [cls.version, *(version for version in bases if isinstance(version, str))]
+        return {"type": f"{name}:{cls.__qualname__}", "version": " over ".join(versions)}
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -141,6 +145,12 @@ class Registry(Mapping[str, type[M]], Generic[M]):
         self._resolved: dict[str, type[M]] = {}
         self._met: dict[type[M], None] = {}
         self._in_schema = False
+        self._warned: set[str] = set()
+
+    def _warn(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            log.warning("%s", message)
 
     def add(self, *members: type[M]) -> None:
         """Members that ship with selftrain, each under the default of its field `type`."""
@@ -151,13 +161,9 @@ class Registry(Mapping[str, type[M]], Generic[M]):
         offers: dict[str, list[EntryPoint]] = {}
         for offer in entry_points(group=self.group):
             if offer.name in self._built_in:
-                log.warning(
-                    "%s offers a %s %s, which is the name of one of selftrain's and stays that;"
-                    " name theirs as %s",
-                    _distribution(offer),
-                    self.kind,
-                    offer.name,
-                    offer.value,
+                self._warn(
+                    f"{_distribution(offer)} offers a {self.kind} {offer.name}, which is the name"
+                    f" of one of selftrain's and stays that; name theirs as {offer.value}"
                 )
             else:
                 offers.setdefault(offer.name, []).append(offer)
@@ -169,7 +175,7 @@ class Registry(Mapping[str, type[M]], Generic[M]):
             try:
                 self[name]
             except UserError as error:
-                log.warning("%s", error)
+                self._warn(str(error))
             else:
                 yield name
 
@@ -249,11 +255,12 @@ class Registry(Mapping[str, type[M]], Generic[M]):
             return f"{file}:{member.__qualname__}"
         if member.__module__ == "__main__" and (script := getattr(module, "__file__", None)):
             return f"{Path(script).resolve()}:{member.__qualname__}"
-        for name, offers in self._offers.items():
-            for offer in offers:
-                package = offer.value.partition(":")[0].partition(".")[0]
-                if package == member.__module__.partition(".")[0] and offer.load() is member:
-                    return name
+        for name, (offer, *others) in self._offers.items():
+            package = offer.value.partition(":")[0].partition(".")[0]
+            if package == member.__module__.partition(".")[0] and not others:
+                with suppress(UserError):  # another member of its distribution may be broken
+                    if self[name] is member:
+                        return name
         self._resolved.setdefault(reference, member)
         return reference
 

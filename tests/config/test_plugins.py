@@ -111,6 +111,12 @@ def test_a_subclass_shares_no_key_with_its_parent_wherever_it_stands():
     assert fingerprint(Experiment(verifier=Strict()).verifier) != fingerprint(NumericVerifier())
 
 
+def test_a_new_version_of_the_parent_is_one_of_the_subclass_too(monkeypatch):
+    before = verifier_fingerprint(Strict())
+    monkeypatch.setattr(NumericVerifier, "version", "new")
+    assert verifier_fingerprint(Strict()) != before
+
+
 def test_objects_and_classes_are_as_good_as_names():
     assert Experiment(verifier=Strict).verifier == Experiment(verifier=Strict()).verifier
     dumped = Experiment(verifier=Strict(tolerance=0.5)).model_dump()["verifier"]
@@ -184,9 +190,12 @@ def test_an_offer_with_one_of_our_names_changes_nothing(monkeypatch, caplog):
 
 
 def test_a_broken_offer_stops_only_who_asks_for_it(monkeypatch, caplog):
-    registry = offered(monkeypatch, ("close", "no_such_package:Close"))
-    assert list(registry) == ["numeric"]
-    assert "there is no module no_such_package" in caplog.text
+    registry = offered(
+        monkeypatch, ("close", "no_such_package:Close"), ("strict", f"{__name__}:Strict")
+    )
+    assert list(registry) == list(registry) == ["numeric", "strict"]
+    assert caplog.text.count("there is no module no_such_package") == 1
+    assert registry.name_of(Strict) == "strict"
     with pytest.raises(UserError, match=r"verifier close of .*no_such_package:Close, cannot"):
         registry["close"]
 
