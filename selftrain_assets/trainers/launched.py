@@ -93,7 +93,7 @@ def _check(execution: SftExecution, job: TrainingJob) -> None:
         import torch
 
         if (gpus := torch.cuda.device_count()) < execution.processes:
-            raise UserError(f"{setting} need a GPU each, and here are {gpus}; set {gpus}")
+            raise UserError(f"{setting} need one GPU each, and this machine has {gpus}; set {gpus}")
 
 
 def _environments(execution: SftExecution) -> Iterator[dict[str, str]]:
