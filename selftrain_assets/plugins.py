@@ -20,7 +20,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -81,7 +81,8 @@ class Member(BaseModel):
             cls.__annotations__ = {**inspect.get_annotations(cls), "type": str}
             cls.type = ""  # type: ignore[attr-defined]
             if "version" not in cls.__dict__:
-                cls.version = source_digest(cls)
+                files = cls.source_files()
+                cls.version = "+".join(map(_digest, files)) if files else None
 
     @model_validator(mode="before")
     @classmethod
@@ -89,6 +90,12 @@ class Member(BaseModel):
         if not isinstance(data, Mapping) or not _is_outside(cls):
             return data
         return {**data, "type": cls.registry.name_of(cls)}
+
+    @classmethod
+    def source_files(cls) -> list[Path]:
+        """The files that the class is written in; empty without one, as in a notebook."""
+        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+        return [Path(file)] if file and Path(file).is_file() else []
 
     @classmethod
     def identity_of_class(cls) -> Mapping[str, str]:
@@ -329,16 +336,7 @@ def relocated(error: ValidationError, within: tuple[str | int, ...]) -> Validati
     return ValidationError.from_exception_data(error.title, details)
 
 
-def source_digest(member: Any) -> str | None:
-    """Digest of the file that a class or function is written in; None without one."""
-    file = getattr(sys.modules.get(member.__module__), "__file__", None)
-    if file is None or not Path(file).is_file():
-        return None
-    return _digest(Path(file), Path(file).stat().st_mtime_ns)
-
-
-@cache
-def _digest(path: Path, modified: int) -> str:
+def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
 
 

@@ -7,6 +7,8 @@ training starts from, and which rounds contribute samples.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
@@ -84,6 +86,18 @@ class Recipe(Member, Identity):
             )
         settings = with_current_names(preset.settings, cls.renamed)
         return merged(settings, {k: v for k, v in data.items() if k != "preset"})
+
+    @classmethod
+    def source_files(cls) -> list[Path]:
+        """With the file of its work, where that is not the work of one of ours."""
+        files, module = super().source_files(), cls.__dict__.get("implementation")
+        if not module or module == cls.__module__ or not files:
+            return files
+        try:
+            spec = find_spec(module)
+        except ImportError:  # which importing it says
+            spec = None
+        return [*files, Path(spec.origin)] if spec and spec.origin else files
 
     @property
     def own_stages(self) -> tuple[str, ...]:

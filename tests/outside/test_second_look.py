@@ -1,6 +1,7 @@
 """A recipe of another package, with stages of its own, is at home everywhere: in the command
 line, in Dagster, in audits, lineage, retractions and exports."""
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -136,6 +137,14 @@ def test_its_rows_are_exported_with_what_they_are(done, tmp_path):
     cards = "".join(card.read_text() for card in (tmp_path / "out").rglob("README.md"))
     assert "right at a second look" in cards
     assert "what stands before a question asked again" in cards
+
+
+def test_its_keys_depend_on_the_source_of_its_work(second_look):
+    settings, work = second_look.SecondLook.source_files()
+    assert (settings.name, work.name) == ("settings.py", "implementation.py")
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:32] for path in (settings, work)]
+    version = second_look.SecondLook.identity_of_class()["version"]
+    assert version == "+".join(digests)
 
 
 def test_its_rows_can_be_taken_back(done):
