@@ -205,23 +205,32 @@ def new(
             )
         ),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="its problem set, as `selftrain tasks` lists them; default: file"),
+    ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(help="file or folder of its problems; if it exists, prompts are measured"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a new experiment's file, with comments."""
     from selftrain_assets.config.experiment_files import write_experiment
     from selftrain_assets.config.scaffold import needs_problems, scaffold, studies
 
-    path = write_experiment(name, scaffold(preset, model))
+    text = scaffold(preset, model, task, path)
+    file = write_experiment(name, text)
     if as_json:
-        print_json({"experiment": name, "file": str(path)})
+        print_json({"experiment": name, "file": str(file)})
     else:
         first = (
             f"Set task.path{'' if model else ' and model'} in it, then"
-            if needs_problems(preset)
+            if needs_problems(text)
             else "Run it as it is, or with your own problems"
         )
         typer.echo(
-            f"Wrote {os.path.relpath(path)}\n{first}: {as_typed()} run"
+            f"Wrote {os.path.relpath(file)}\n{first}: {as_typed()} run"
             f" {name}{' --sweep' if preset in studies() else ''}"
         )
 

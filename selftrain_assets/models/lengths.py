@@ -1,16 +1,21 @@
-"""How long completions of a model are meant to be.
+"""How long prompts and completions of a model can be, and how long completions are meant to be.
 
-Its generation config says so, and whether it thinks.
+Its configuration has its positions; its generation config, and whether it thinks, say the rest.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
+from selftrain_assets.domain.prompts import PromptSettings, build_prompt
 from selftrain_assets.domain.sampling import DrawSettings
+from selftrain_assets.domain.types import Problem
+from selftrain_assets.models.chat import chat_frame
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.thinking import marks_of
+from selftrain_assets.models.tokenization import cached_tokenizer, encode_prompt, model_config
 
 FAR_BELOW = 0.5  # of what the model's own generation config says
 # tokens that a thought and its answer need, where a model that thinks says nothing itself
@@ -39,6 +44,27 @@ def suitable_max_tokens(model: ModelRef) -> int | None:
     None where the model neither has a length in its configuration nor thinks.
     """
     return intended_length(model) or (THINKING if marks_of(model) else None)
+
+
+def positions(model: ModelRef) -> int | None:
+    """Tokens that a prompt and its completion can have together; None where nothing limits them."""
+    return getattr(model_config(model), "max_position_embeddings", None)
+
+
+def prompt_tokens(
+    model: ModelRef, settings: PromptSettings, problems: Sequence[Problem], hint: bool = False
+) -> int:
+    """Tokens of the longest prompt of these problems, with a hint if there is one."""
+    prompt = build_prompt(
+        settings,
+        list(problems),
+        hint,
+        frame=(lambda turns: chat_frame(model, settings, datetime.now(), turns))
+        if settings.chat
+        else None,
+    )
+    tokenizer = cached_tokenizer(model)
+    return max(len(encode_prompt(tokenizer, prompt.render(problem))) for problem in problems)
 
 
 def remarks(model: ModelRef, ways: Mapping[str, DrawSettings]) -> list[str]:

@@ -41,7 +41,7 @@ def load_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(ref.directory, trust_remote_code=False)
     except Exception as error:  # damaged files raise many unrelated types
-        _config(ref)  # which it reads too, and which says more where it is at fault
+        model_config(ref)  # which it reads too, and which says more where it is at fault
         raise ModelError(
             f"model: {ref.directory} holds no tokenizer that can be loaded: {one_line(error)}"
         ) from error
@@ -275,7 +275,7 @@ def _named_ends(ref: ModelRef) -> list[int]:
             f"model: generation_config.json of {ref.directory} cannot be used: {one_line(error)}"
         ) from error
     ids = _ids(ref, "generation_config.json", generation)
-    ids += _ids(ref, "config.json", getattr(_config(ref), "eos_token_id", None))
+    ids += _ids(ref, "config.json", getattr(model_config(ref), "eos_token_id", None))
     return [id for id in dict.fromkeys(ids) if id >= 0]
 
 
@@ -327,7 +327,7 @@ def tokenless(ref: ModelRef) -> list[int]:
 
 def embedding_rows(ref: ModelRef) -> int:
     """How many ids the model knows."""
-    return _config(ref).vocab_size
+    return model_config(ref).vocab_size
 
 
 def _padding_name(ref: ModelRef) -> str | None:
@@ -338,7 +338,11 @@ def _padding_name(ref: ModelRef) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _config(ref: ModelRef) -> PreTrainedConfig:
+def model_config(ref: ModelRef) -> PreTrainedConfig:
+    """The configuration of a model, or of the part of it that goes on with text.
+
+    ModelError where it cannot be used.
+    """
     from transformers import AutoConfig
 
     try:

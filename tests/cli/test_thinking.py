@@ -15,7 +15,9 @@ from tests.models.thinker import TEMPLATE, with_template
 @pytest.fixture(scope="module")
 def thinks(embedded, tmp_path_factory):
     """A model whose chat template knows thoughts."""
-    return with_template(embedded, tmp_path_factory.mktemp("models") / "thinks", TEMPLATE)
+    return with_positions(
+        with_template(embedded, tmp_path_factory.mktemp("models") / "thinks", TEMPLATE)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,13 @@ def says_its_length(embedded, tmp_path_factory):
     model = with_template(embedded, tmp_path_factory.mktemp("models") / "long", "")
     path = model.directory / "generation_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"max_new_tokens": 32768}))
+    return with_positions(model)
+
+
+def with_positions(model, count=40960):
+    """The same model, as if it had so many positions."""
+    path = model.directory / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"max_position_embeddings": count}))
     return model
 
 
@@ -66,6 +75,7 @@ def test_new_leaves_room_for_the_model_that_it_names(place, thinks, says_its_len
         assert (settings["model"], settings["prompt"].get("chat")) == (str(model.directory), chat)
         assert settings["prompt"]["template"] == ("{question}" if chat else "Q: {question} A:")
         assert settings["recipe"]["sampling"] == {"max_tokens": length}
+        assert settings["trainer"]["max_length"] > length
 
 
 def test_a_run_begins_with_what_leaves_too_little_room(place, thinks):

@@ -208,6 +208,8 @@ def test_the_file_that_new_writes_is_valid(defs, name):
         settings |= {"mix_human": 1.0, "accumulate": "all"}
     if recipe.type == "diversification":
         settings |= {"init_from": "pretrained", "sampling": {"max_tokens": 8}}
+    if experiment.task.type == "file":
+        settings |= {"sampling": {"max_tokens": recipe.sampling.max_tokens}}
     if all_presets()[name][1].needs == "teacher":
         settings |= {"teacher": {"experiment": recipe.type, "iteration": 3}}
     own = {
