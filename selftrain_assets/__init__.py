@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from selftrain_assets.engines.protocol import EngineSettings
     from selftrain_assets.pipeline.stage import StageSpec
     from selftrain_assets.recipes.base import Recipe
+    from selftrain_assets.tasks.functions import task
     from selftrain_assets.tasks.protocol import Task
     from selftrain_assets.trainers.protocol import Trainer
+    from selftrain_assets.verifiers.functions import verifier
     from selftrain_assets.verifiers.protocol import Verifier
 
     __version__: str
@@ -33,6 +35,8 @@ _MODULES = {
     "Trainer": "trainers",
     "Verdict": "domain.types",
     "Verifier": "verifiers",
+    "task": "tasks.functions",
+    "verifier": "verifiers.functions",
 }
 """The module of each public name, below this package."""
 
@@ -49,6 +53,8 @@ __all__ = [
     "Verdict",
     "Verifier",
     "__version__",
+    "task",
+    "verifier",
 ]
 
 

@@ -40,6 +40,7 @@ from selftrain_assets.domain.errors import UserError, nearest
 
 log = logging.getLogger(__name__)
 _OURS = __name__.partition(".")[0]
+_HERE = str(Path(__file__).parent)
 _FILE = "__selftrain_file__"
 _IN_FILE = re.compile(r"([^:]+\.py):([A-Za-z_][\w.]*)")
 
@@ -359,8 +360,9 @@ def _module(place: str, what: str) -> ModuleType:
                 f"{what} cannot be imported: there is no module {error.name}; install its package,"
                 " or put its folder on PYTHONPATH"
             ) from error
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        file, line = frame.filename, frame.lineno
+        frames = traceback.extract_tb(error.__traceback__)
+        theirs = [frame for frame in frames if not frame.filename.startswith(_HERE)]
+        file, line = theirs[-1].filename, theirs[-1].lineno
         if isinstance(error, SyntaxError):
             file, line = error.filename or file, error.lineno
         raise UserError(

@@ -163,9 +163,10 @@ def test_importing_loads_nothing_heavy(module):
 MAY_IMPORT = {
     "domain": set(),
     "plugins": {"domain"},
+    "functions": {"plugins", "domain"},
     "runtime": {"domain"},
-    "tasks": {"plugins", "domain"},
-    "verifiers": {"plugins", "domain", "runtime"},
+    "tasks": {"plugins", "functions", "domain"},
+    "verifiers": {"plugins", "functions", "domain", "runtime"},
     "models": {"domain", "runtime", "tasks"},
     "trainers": {"plugins", "domain", "models", "runtime"},
     "engines": {"plugins", "domain", "models", "runtime"},

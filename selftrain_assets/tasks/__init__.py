@@ -1,8 +1,13 @@
-"""Problem sets. To add one: a subclass of `Task`, and its name in `TASKS.add` here."""
+"""Problem sets.
+
+To add one: a function with `@task` in your own file; or a subclass of `Task`, and its name in
+`TASKS.add` here.
+"""
 
 from selftrain_assets.tasks.bigbench import Bbh, DateUnderstanding, LogicalDeduction
 from selftrain_assets.tasks.choices import CommonsenseQa, MathQa, StrategyQa
 from selftrain_assets.tasks.files import ProblemFile
+from selftrain_assets.tasks.functions import FunctionTask, task
 from selftrain_assets.tasks.loaded import Loaded
 from selftrain_assets.tasks.mathematics import Gsm8k, Math, Mawps, Svamp
 from selftrain_assets.tasks.multistep_arithmetic import MultistepArithmetic
@@ -45,6 +50,7 @@ def read(task: Task) -> Loaded:
 __all__ = [
     "TASKS",
     "Card",
+    "FunctionTask",
     "Loaded",
     "MultistepArithmetic",
     "ProblemFile",
@@ -54,4 +60,5 @@ __all__ = [
     "WordProblems",
     "WordSorting",
     "read",
+    "task",
 ]

@@ -1,6 +1,7 @@
 """Judges of completions.
 
-To add one: a subclass of `Verifier`, and its name in `VERIFIERS.add` here.
+To add one: a function with `@verifier` in your own file; or a subclass of `Verifier`, and its name
+in `VERIFIERS.add` here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,6 +10,7 @@ from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.verifiers.answers import ExactVerifier, NumericVerifier, TextVerifier
 from selftrain_assets.verifiers.choices import ChoiceVerifier
 from selftrain_assets.verifiers.combined import AllOf, AnyOf, Combined
+from selftrain_assets.verifiers.functions import FunctionVerifier, verifier
 from selftrain_assets.verifiers.mathematics import MathVerifier
 from selftrain_assets.verifiers.programs import CodeVerifier
 from selftrain_assets.verifiers.protocol import Judge, Verifier, verdicts
@@ -29,20 +31,20 @@ VERIFIERS.add(
 
 def with_members(verifiers: Iterable[Verifier]) -> Iterator[Verifier]:
     """Each of these, followed by those that it is made of."""
-    for verifier in verifiers:
-        yield verifier
-        if isinstance(verifier, Combined):
-            yield from with_members(verifier.of)
+    for member in verifiers:
+        yield member
+        if isinstance(member, Combined):
+            yield from with_members(member.of)
 
 
 def code_verifiers(verifiers: Iterable[Verifier]) -> list[CodeVerifier]:
     """Those that run programs, members of others included."""
-    return [verifier for verifier in with_members(verifiers) if isinstance(verifier, CodeVerifier)]
+    return [member for member in with_members(verifiers) if isinstance(member, CodeVerifier)]
 
 
-def verifier_fingerprint(verifier: Verifier) -> str:
+def verifier_fingerprint(settings: Verifier) -> str:
     """Name, version and settings: what enters the key of a verdict."""
-    return fingerprint("verifier", verifier.version, verifier)
+    return fingerprint("verifier", settings.version, settings)
 
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "ChoiceVerifier",
     "CodeVerifier",
     "ExactVerifier",
+    "FunctionVerifier",
     "Judge",
     "MathVerifier",
     "NumericVerifier",
@@ -60,6 +63,7 @@ __all__ = [
     "Verifier",
     "code_verifiers",
     "verdicts",
+    "verifier",
     "verifier_fingerprint",
     "with_members",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.types import Problem, Verdict
@@ -14,6 +14,8 @@ from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 Pair = tuple[Problem, str]
 """A problem and a completion."""
+Resource = Literal["cpu", "sandbox", "gpu", "network"]
+"""What judging needs: processor time alone, the Docker sandbox, an accelerator, or a service."""
 
 
 class Judge(Protocol):
@@ -38,9 +40,13 @@ class Verifier(Member, Identity):
 
     `version` is raised whenever the same completion may be judged otherwise, which makes every
     verdict owed again; the older ones stay beside the new.
+
+    Attributes:
+        resource: What it needs, from which follows how many verifications run at once.
     """
 
     registry: ClassVar[Registry[Verifier]] = Registry("verifier")
+    resource: ClassVar[Resource] = "cpu"
     type: str = ""
 
     def check_problem(self, problem: Problem) -> str | None:
