@@ -37,7 +37,9 @@ def _print_version(wanted: bool) -> None:
 def _options(
     store: Annotated[
         Path | None,
-        typer.Option(help="folder for all results; default: SELFTRAIN_STORE, or runs/"),
+        typer.Option(
+            help="folder for all results; default: SELFTRAIN_STORE, or runs/ in the project"
+        ),
     ] = None,
     _version: Annotated[
         bool,

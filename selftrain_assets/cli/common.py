@@ -25,7 +25,7 @@ app = typer.Typer(
     help="Make a language model better by training it on its own verified work.",
 )
 Name = Annotated[
-    str, typer.Argument(help="name of the experiment, a folder in selftrain_assets/defs")
+    str, typer.Argument(help="name of the experiment, a folder in defs/ of the project")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 

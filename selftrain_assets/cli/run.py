@@ -361,12 +361,23 @@ def _status(name: str) -> dict[str, Any]:
     }
 
 
+def _ui() -> str:
+    """Return the command that opens the Dagster UI of the project."""
+    from selftrain_assets.project import CHECKOUT, find_project
+
+    project = find_project()
+    if project is None or project.root == CHECKOUT:
+        return "make ui"
+    root = os.path.relpath(project.root)
+    return f"{'' if root == '.' else f'cd {root} && '}DAGSTER_HOME=$PWD dagster dev"
+
+
 def _farewell(name: str, page: Path, comparable: str | None, sampled: bool) -> None:
     from selftrain_assets.cli.ui import console
 
     command = as_typed()
     next_steps = {
-        **({} if comparable else {"make ui": "see the same experiment in the Dagster UI"}),
+        **({} if comparable else {_ui(): "see the same experiment in the Dagster UI"}),
         **(
             {f"{command} show {name} 1": "see samples of round 1 with their verdicts"}
             if sampled

@@ -17,6 +17,7 @@ from selftrain_assets.config.sweep import Sweep, at_point
 from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.settings import merged
 from selftrain_assets.plugins import beside
+from selftrain_assets.project import defs_directory
 from selftrain_assets.recipes import RECIPES, Recipe
 from selftrain_assets.runtime.files import write_atomically
 from selftrain_assets.tasks import TASKS
@@ -26,11 +27,6 @@ FILE_NAME = "defs.yaml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _REFERENCE = re.compile(r"""type: *["']?[\w./-]+:\w""")
 _REPETITION = re.compile(r"(?P<name>.+)-seed-(?P<seed>0|[1-9]\d*)")
-
-
-def defs_directory() -> Path:
-    """Where experiments lie: this package's defs/, or SELFTRAIN_DEFS."""
-    return Path(os.environ.get("SELFTRAIN_DEFS") or Path(__file__).parents[1] / "defs")
 
 
 def check_name(name: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.pipeline.run import Run
+from selftrain_assets.project import find_project
 from selftrain_assets.runtime.files import write_atomically
 from selftrain_assets.store import Manifest
 
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
 def dagster_home() -> Path | None:
     """Return the folder of the Dagster instance, if there is one.
 
-    It is DAGSTER_HOME, or else this checkout.
+    It is DAGSTER_HOME, or else the project if that has a dagster.yaml.
 
     Raises:
         UserError: DAGSTER_HOME names no folder.
     """
-    checkout = Path(__file__).parents[2]
-    if not os.environ.get("DAGSTER_HOME") and (checkout / "dagster.yaml").is_file():
-        os.environ["DAGSTER_HOME"] = str(checkout)
+    if not os.environ.get("DAGSTER_HOME"):
+        project = find_project()
+        if project is not None and (project.root / "dagster.yaml").is_file():
+            os.environ["DAGSTER_HOME"] = str(project.root)
     home = os.environ.get("DAGSTER_HOME")
     if home and not Path(home).is_dir():
         raise UserError(

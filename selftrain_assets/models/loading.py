@@ -16,6 +16,7 @@ from selftrain_assets.domain.random_init import ScratchModel
 from selftrain_assets.models import scratch, smollm2
 from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.models.tokenization import end_tokens, load_tokenizer, quiet, tokenless
+from selftrain_assets.project import data_path
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +87,7 @@ def resolve_model(model: str | ScratchModel) -> ModelRef:
         directory = scratch.directory(model)
     elif model in SHIPPED:
         directory = SHIPPED[model]()
-    elif not (directory := Path(model).expanduser()).is_dir():
+    elif not (directory := data_path(model)).is_dir():
         directory = _from_hub(model)
     if not (directory / "config.json").is_file():
         raise UserError(
@@ -102,7 +103,7 @@ def hub_name(model: str | ScratchModel) -> str | None:
     """
     if isinstance(model, ScratchModel):
         return None
-    is_local = model in SHIPPED or Path(model).expanduser().is_dir()
+    is_local = model in SHIPPED or data_path(model).is_dir()
     return model if not is_local and _may_be_on_the_hub(model) else None
 
 

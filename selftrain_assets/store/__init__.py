@@ -34,6 +34,7 @@ from typing import Any
 from selftrain_assets.domain.retraction import Retractions
 from selftrain_assets.domain.types import Sample, Verification
 from selftrain_assets.domain.weights import NOTES_FILE
+from selftrain_assets.project import store_directory
 from selftrain_assets.runtime.faultpoints import fault_point
 from selftrain_assets.runtime.files import needs_room, publish, write_atomically
 from selftrain_assets.store import location
@@ -79,10 +80,8 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """The store in SELFTRAIN_STORE or, without it, in runs/ beside the package."""
-        return cls(
-            location.folder(os.environ.get("SELFTRAIN_STORE") or Path(__file__).parents[2] / "runs")
-        )
+        """The store in SELFTRAIN_STORE or, without it, in runs/ of the project."""
+        return cls(location.folder(store_directory()))
 
     def check_writable(self) -> None:
         """Check, before any work begins, that results can be stored.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar, Literal, cast, get_args
 
 from pydantic import Field
@@ -17,6 +16,7 @@ from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.program_tests import read_tests
 from selftrain_assets.domain.text import first_equal
 from selftrain_assets.domain.types import OwnSplit, Problem, Split
+from selftrain_assets.project import data_path
 from selftrain_assets.tasks.loaded import Loaded, apart, once_each
 from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.readers import floats, rows_in, value_of, written
@@ -47,7 +47,7 @@ class ProblemFile(Task):
     path: str = Field(
         description=(
             "JSON Lines, JSON, CSV, TSV or Parquet file, relative to the folder that the command"
-            " runs in"
+            " runs in, or to the project"
         )
     )
     validation_share: float = Field(
@@ -79,7 +79,7 @@ class ProblemFile(Task):
         """Problems of a main task: there must be some to train on and some to test on."""
         for split in ("train", "test"):
             if not any(p.split == split for p in loaded.problems):
-                path = Path(self.path).expanduser()
+                path = data_path(self.path)
                 raise UserError(
                     f'{path}: no problem is in the split "{split}"; a run needs problems to train'
                     " on and to test on"
@@ -91,7 +91,7 @@ class ProblemFile(Task):
 
         A source (`sources`) needs none to test on.
         """
-        path = Path(self.path).expanduser()
+        path = data_path(self.path)
         if not path.is_file():
             raise UserError(
                 f"task.path: {path} is a folder; name a file"

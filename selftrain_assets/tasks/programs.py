@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal
 
 from selftrain_assets.domain.program_tests import long_integers, read_tests
 from selftrain_assets.domain.types import Problem, Split
+from selftrain_assets.project import data_path
 from selftrain_assets.tasks.protocol import Card
 from selftrain_assets.tasks.published import Published
 from selftrain_assets.tasks.rows import METADATA, Row, folders_below, row_in_folder, rows_below
@@ -228,7 +229,7 @@ class Apps(Published):
     """Of a problem's folder; the first is in each."""
 
     def rows(self) -> Iterator[Row]:
-        folders = folders_below(Path(self.path).expanduser(), self.files) if self.path else []
+        folders = folders_below(data_path(self.path), self.files) if self.path else []
         return (
             (row_in_folder(folder, self.files) for folder in folders) if folders else super().rows()
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -15,6 +14,7 @@ from selftrain_assets.domain.errors import InfraError, UserError
 from selftrain_assets.domain.seeds import derive_seed
 from selftrain_assets.domain.text import first_equal
 from selftrain_assets.domain.types import SPLITS, Problem, Split
+from selftrain_assets.project import data_path
 from selftrain_assets.tasks.loaded import Loaded, apart, once_each
 from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.readers import without_nan
@@ -168,7 +168,7 @@ class Published(Task):
             " used"
             for split, count in others.items()
         ]
-        if self.path and (left_out := files_below(Path(self.path).expanduser(), self.beside)[2]):
+        if self.path and (left_out := files_below(data_path(self.path), self.beside)[2]):
             remarks.append(
                 f"files left out, which hold no problems of the set: {', '.join(left_out)}"
             )
@@ -196,7 +196,7 @@ class Published(Task):
         """From `path`, or the hub."""
         if self.path is None:
             return self._hub_rows()
-        path = Path(self.path).expanduser()
+        path = data_path(self.path)
         if not path.exists() and "*" not in str(path):
             raise UserError(f"task.path: there is no file or folder {path}; {self._advice()}")
         return rows_below(path, self.beside)
