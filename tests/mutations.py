@@ -218,7 +218,7 @@ MUTATIONS = (
     ),
     Mutation(
         "pipeline/metrics.py",
-        "if len(each) == len(ranked)",
+        "if len(problem_scores) == len(ranked)",
         "if True",
         "tests/pipeline/test_metrics.py",
     ),

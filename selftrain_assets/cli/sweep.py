@@ -71,31 +71,31 @@ def run_sweep(
             raise
     failed = [run for run in scheduler.runs if run.state == "failed"]
     failures = [
-        {"experiment": run.name, "sentence": run.sentence, "again": _again(run.name, rounds)}
+        {"experiment": run.name, "sentence": run.sentence, "again": _command(run.name, rounds)}
         for run in failed
     ]
     if any(run.state == "done" for run in scheduler.runs):
-        _closed(name, points, as_json)
+        _publish_comparison(name, points, as_json)
     if as_json:
         print_json(
             {"points": [run.summary for run in scheduler.runs if run.summary], "failures": failures}
         )
     else:
-        _farewell(len(names), failures)
+        _print_outcome(len(names), failures)
     if failures:
         raise typer.Exit(1)
 
 
-def _again(run: str, rounds: str | None) -> str:
+def _command(run: str, rounds: str | None) -> str:
     return f"{as_typed()} run {run}{f' --rounds {rounds}' if rounds else ''}"
 
 
-def _closed(name: str, points: dict[str, list[str]], quiet: bool) -> None:
+def _publish_comparison(name: str, points: dict[str, list[str]], quiet: bool) -> None:
     """Write the comparison, and report it to Dagster if it is new and there is an instance."""
     from selftrain_assets.dagster.sync import dagster_home
 
     try:
-        comparison, page, new = _compared(name, points)
+        comparison, page, new = _write_comparison(name, points)
     except TaskError:  # no point has all its seeds; the failures say why
         return
     if not quiet:
@@ -106,7 +106,7 @@ def _closed(name: str, points: dict[str, list[str]], quiet: bool) -> None:
         report_sweep(name, comparison, page)
 
 
-def _farewell(runs: int, failures: list[dict[str, str]]) -> None:
+def _print_outcome(runs: int, failures: list[dict[str, str]]) -> None:
     from selftrain_assets.cli.ui import console
 
     console.print(f"{runs - len(failures)} of {runs} runs of the sweep are done.")
@@ -122,14 +122,14 @@ def show_sweep(names: Sequence[str], seeds: str | None, as_json: bool) -> None:
             "compare --sweep compares the points of one experiment: give one name, or leave --sweep"
             " out to compare experiments"
         )
-    comparison, page, _ = _compared(names[0], runs_of(names[0], seeds))
+    comparison, page, _ = _write_comparison(names[0], runs_of(names[0], seeds))
     if as_json:
         print_json(comparison.to_json())
     else:
         _print(comparison, page)
 
 
-def _compared(name: str, points: dict[str, list[str]]) -> tuple[Comparison, Path, bool]:
+def _write_comparison(name: str, points: dict[str, list[str]]) -> tuple[Comparison, Path, bool]:
     """Return the comparison, the path of its page, and whether it is new."""
     from selftrain_assets.config.experiment_files import load_experiment
     from selftrain_assets.reports.sweeps import compare_sweep, write_sweep

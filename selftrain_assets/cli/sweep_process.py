@@ -48,14 +48,14 @@ def main(name: str, rounds: str | None = None) -> int:
 
 def _reply(name: str, rounds: str | None, send: Send) -> None:
     try:
-        send({"finished": _finished(name, rounds, send)})
+        send({"finished": _run_point(name, rounds, send)})
     except BusyError as error:
         send({"busy": str(error)})
     except SelftrainError as error:
         send({"failed": str(error)})
 
 
-def _finished(name: str, rounds: str | None, send: Send) -> dict[str, Any]:
+def _run_point(name: str, rounds: str | None, send: Send) -> dict[str, Any]:
     sent_at = 0.0
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -67,27 +67,27 @@ def _finished(name: str, rounds: str | None, send: Send) -> dict[str, Any]:
     run = open_run(name, progress)
     run.store.check_writable()
     with lease(point_lease(run.store, name), run.owner):
-        _patiently(run, rounds, send)
+        _work_or_wait(run, rounds, send)
     return summarize(run).to_json()
 
 
-def _patiently(run: Run, rounds: str | None, send: Send) -> None:
+def _work_or_wait(run: Run, rounds: str | None, send: Send) -> None:
     """Do the work, and wait while another run is doing a part that both share.
 
     Points share base, samples and verdicts of the first round: the first run makes them, and the
     others wait and use them.
     """
-    waits_for, since = "", 0.0
+    blocker, waiting_since = "", 0.0
     while True:
         try:
             for _ in work(run, rounds):
                 pass
             return
         except BusyError as error:
-            if str(error) != waits_for:
-                waits_for, since = str(error), time.monotonic()
-                send({"waits": waits_for})
-            if time.monotonic() - since > PATIENCE:
+            if str(error) != blocker:
+                blocker, waiting_since = str(error), time.monotonic()
+                send({"waits": blocker})
+            if time.monotonic() - waiting_since > PATIENCE:
                 raise
             time.sleep(PAUSE)
 

@@ -21,12 +21,12 @@ def sentence(error: ValidationError, settings: type[BaseModel]) -> str:
     # A misspelt name often leaves another field missing; the misspelling is the cause, so it is
     # told first. Where a section may also be a plain value, what is wrong inside of it says more
     # than that it is no such value.
-    def blurred(e: Any) -> tuple[bool, bool]:
-        return e["type"] != "extra_forbidden", e["type"].endswith("_type") and isinstance(
-            e["input"], dict
+    def vagueness(fault: Any) -> tuple[bool, bool]:
+        return fault["type"] != "extra_forbidden", fault["type"].endswith("_type") and isinstance(
+            fault["input"], dict
         )
 
-    fault = min(error.errors(), key=blurred)
+    fault = min(error.errors(), key=vagueness)
     path, siblings = _locate(fault["loc"], settings)
     name, context = ".".join(path) or "the file", fault.get("ctx", {})
     if fault["type"] == "extra_forbidden":
@@ -37,14 +37,14 @@ def sentence(error: ValidationError, settings: type[BaseModel]) -> str:
             f' "{fault["input"]}"{nearest(str(fault["input"]), _quoted(context["expected"]))}'
         )
     message = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    given = (
+    value_note = (
         ""
         if isinstance(fault["input"], dict) or fault["type"] == "missing"
         else f", not {fault['input']!r}"
     )
     # settings that do not fit together; the message names them
-    of_several = not path and fault["type"] == "value_error"
-    return f"{'' if of_several else f'{name}: '}{message}{given}"
+    concerns_several = not path and fault["type"] == "value_error"
+    return f"{'' if concerns_several else f'{name}: '}{message}{value_note}"
 
 
 def _quoted(text: str) -> list[str]:
@@ -61,38 +61,45 @@ def _locate(loc: tuple[int | str, ...], settings: type[BaseModel]) -> tuple[list
     names for the branches of a union.
     """
     path: list[str] = []
-    here: list[type[BaseModel]] = [settings]
+    models: list[type[BaseModel]] = [settings]
     named_by_person = False
     for part in loc:
         if named_by_person:
             path.append(str(part))
             named_by_person = False
             continue
-        if (member := _member(here, part)) is not None:
-            here = [member]
+        if (member := _member(models, part)) is not None:
+            models = [member]
             continue
         # pydantic's name for a branch of a union, within the names of its validators
-        if named := [
-            c for c in here if part == c.__name__ or str(part).endswith(f", {c.__name__}]")
+        if branches := [
+            model
+            for model in models
+            if part == model.__name__ or str(part).endswith(f", {model.__name__}]")
         ]:
-            here = named
+            models = branches
             continue
         if part in PLAIN:
             break
         if isinstance(part, int) and path:  # the place in a list
             path[-1] += f"[{part}]"
             continue
-        if not here and isinstance(part, str):
+        if not models and isinstance(part, str):
             break
         path.append(str(part))
-        inner = next(
-            (c.model_fields[str(part)].annotation for c in here if part in c.model_fields), None
+        annotation = next(
+            (
+                model.model_fields[str(part)].annotation
+                for model in models
+                if part in model.model_fields
+            ),
+            None,
         )
-        if inner is None:
+        if annotation is None:
             break
-        here = [settings] if here == [Fork] and part == "changes" else _settings_in(inner)
-        named_by_person = get_origin(inner) is dict and here != [settings]
-    return path, sorted({name for c in here for name in c.model_fields})
+        models = [settings] if models == [Fork] and part == "changes" else _settings_in(annotation)
+        named_by_person = get_origin(annotation) is dict and models != [settings]
+    return path, sorted({name for model in models for name in model.model_fields})
 
 
 def _member(kinds: list[type[BaseModel]], name: int | str) -> type[Member] | None:
@@ -106,4 +113,4 @@ def _member(kinds: list[type[BaseModel]], name: int | str) -> type[Member] | Non
 def _settings_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    return [c for inner in get_args(annotation) for c in _settings_in(inner)]
+    return [model for inner in get_args(annotation) for model in _settings_in(inner)]

@@ -27,16 +27,16 @@ COMMENT = (
 )
 
 
-def assignments(given: Iterable[str]) -> dict[str, Any]:
+def assignments(texts: Iterable[str]) -> dict[str, Any]:
     """What `recipe.cap=8` and the like mean, as one tree of settings.
 
     UserError for what is no assignment, or given twice.
     """
     import yaml
 
-    found: dict[str, Any] = {}
-    seen: list[str] = []
-    for text in given:
+    settings: dict[str, Any] = {}
+    earlier_names: list[str] = []
+    for text in texts:
         path, equals, value = text.partition("=")
         names = path.strip().split(".")
         if not equals or not all(names):
@@ -46,20 +46,20 @@ def assignments(given: Iterable[str]) -> dict[str, Any]:
             )
         name = ".".join(names)
         if clash := [
-            other
-            for other in seen
-            if f"{name}.".startswith(f"{other}.") or f"{other}.".startswith(f"{name}.")
+            earlier
+            for earlier in earlier_names
+            if f"{name}.".startswith(f"{earlier}.") or f"{earlier}.".startswith(f"{name}.")
         ]:
             raise UserError(f"--set {name}: {clash[0]} is set too; give each setting once")
-        seen.append(name)
+        earlier_names.append(name)
         try:
             tree = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise UserError(f'--set {name}: "{value}" is not valid YAML; quote it') from error
         for part in reversed(names):
             tree = {part: tree}
-        found = merged(found, tree)
-    return found
+        settings = merged(settings, tree)
+    return settings
 
 
 def fork(source: str, iteration: int, changes: dict[str, Any], rounds: int | None = None) -> str:
@@ -92,14 +92,14 @@ def fork(source: str, iteration: int, changes: dict[str, Any], rounds: int | Non
         "iteration": iteration,
         **({"changes": changes} if changes else {}),
     }
-    wanted = {
+    expected = {
         **values,
         **({"rounds": rounds} if rounds else {}),
         "forks": [*values.get("forks", ()), entry],
     }
-    parse_experiment(beside(wanted, path.parent), "--set")
+    parse_experiment(beside(expected, path.parent), "--set")
     written = _written(text, entry, rounds)
-    if written is None or attributes(written, where) != wanted:
+    if written is None or attributes(written, where) != expected:
         raise UserError(
             f"{where}: a fork is written below the settings; write those below `attributes`, and"
             " forks, without braces"

@@ -21,7 +21,9 @@ class Box:
 
 def boxes(text: str, most: int = 50) -> list[Box]:
     r"""The last \boxed{...} and \fbox{...} of a text, or \boxed of one token, in order."""
-    return [_box(text, found) for found in list(BOX.finditer(text))[-most:] if found[0] != "\\box"]
+    return [
+        _box(text, opening) for opening in list(BOX.finditer(text))[-most:] if opening[0] != "\\box"
+    ]
 
 
 def last_boxed(text: str) -> str | None:
@@ -29,8 +31,8 @@ def last_boxed(text: str) -> str | None:
 
     None where there is no box, or the last one is empty or never closed.
     """
-    found = boxes(text, most=1)
-    return (found[-1].content or None) if found else None
+    last = boxes(text, most=1)
+    return (last[-1].content or None) if last else None
 
 
 def _box(text: str, opening: re.Match[str]) -> Box:

@@ -70,22 +70,22 @@ class Questions:
             self._by_letters["".join(question.words)].append(question)
             if _size(question.words) >= RUN or _lettered(question.words) >= 2:
                 self._by_words[" ".join(question.words)].append(question)
-                for begin in islice(_threes(question.words), 1):
-                    self._lengths[begin].add(len(question.words))
+                for three in islice(_threes(question.words), 1):
+                    self._lengths[three].add(len(question.words))
 
     def same(self, question: str) -> Leak | None:
         """The problem that asks the same."""
-        for found in self._by_letters.get("".join(words(question)), ()):
-            if canonical(found.problem.question) == canonical(question):
-                return _leak(found, found.words, True)
+        for held_out in self._by_letters.get("".join(words(question)), ()):
+            if canonical(held_out.problem.question) == canonical(question):
+                return _leak(held_out, held_out.words, True)
         return None
 
     def within(self, text: str) -> Leak | None:
         """A question that stands in `text` as a whole."""
         own = words(text)
-        for start, begin in enumerate(_threes(own)):
+        for start, three in enumerate(_threes(own)):
             for length in (
-                sorted(self._lengths[begin], reverse=True) if begin in self._lengths else ()
+                sorted(self._lengths[three], reverse=True) if three in self._lengths else ()
             ):
                 span = own[start : start + length]
                 for held_out in self._by_words.get(" ".join(span), ()):
@@ -107,11 +107,11 @@ class HeldOut:
                 _Text(p, "question", words(p.question)),
                 *(_Text(p, "solution", words(s)) for s in solutions.get(p.id, ())),
             ):
-                for start, begin in zip(
+                for start, three in zip(
                     range(len(text.words) - RUN + 1), _threes(text.words), strict=False
                 ):
                     self._by_run[" ".join(text.words[start : start + RUN])].append((text, start))
-                    self._begin_runs.add(begin)
+                    self._begin_runs.add(three)
 
     def find(self, text: str, asks: bool = False) -> Leak | None:
         """The strongest evidence that `text` contains a held-out text; None where there is none.
@@ -123,17 +123,17 @@ class HeldOut:
         return (
             (self.questions.same(text) if asks else None)
             or self.questions.within(text)
-            or self._most(words(text))
+            or self._longest_run(words(text))
         )
 
-    def _most(self, own: Sequence[str]) -> Leak | None:
+    def _longest_run(self, own: Sequence[str]) -> Leak | None:
         best, end = None, 0
-        for start, begin in enumerate(_threes(own)):
-            if start + RUN <= end or begin not in self._begin_runs:
+        for start, three in enumerate(_threes(own)):
+            if start + RUN <= end or three not in self._begin_runs:
                 continue
             hits = self._by_run.get(" ".join(own[start : start + RUN]), ())
-            for held_out, at in hits[:COMMON]:
-                first, last = _extended(own, start, held_out.words, at)
+            for held_out, place in hits[:COMMON]:
+                first, last = _extended(own, start, held_out.words, place)
                 sizes = len(own), len(held_out.words)
                 least = SHARE * min(sizes) if len(hits) <= COMMON else ALMOST * max(sizes)
                 if last - first >= least and (best is None or last - first > len(best[1])):
@@ -148,12 +148,12 @@ def _threes(text: Sequence[str]) -> Iterator[_Three]:
 
 def _extended(a: Sequence[str], i: int, b: Sequence[str], j: int) -> tuple[int, int]:
     """Where the run of equal words around a[i] and b[j] begins and ends in `a`."""
-    back = forth = 0
-    while i > back and j > back and a[i - back - 1] == b[j - back - 1]:
-        back += 1
-    while i + forth < len(a) and j + forth < len(b) and a[i + forth] == b[j + forth]:
-        forth += 1
-    return i - back, i + forth
+    before = after = 0
+    while i > before and j > before and a[i - before - 1] == b[j - before - 1]:
+        before += 1
+    while i + after < len(a) and j + after < len(b) and a[i + after] == b[j + after]:
+        after += 1
+    return i - before, i + after
 
 
 def _leak(text: _Text, span: Sequence[str], whole: bool) -> Leak:
@@ -183,9 +183,9 @@ def _stands_in(held_out: _Text, text: str, own: Sequence[str]) -> bool:
     The question must also be long enough to be recognised by its words.
     """
     size = _size(held_out.words)
-    long = size >= RUN
+    is_long = size >= RUN
     if (
-        not long
+        not is_long
         and size < SHARE * _size(own)
         and (size < SHORT or _lettered(held_out.words) < LETTERED)
     ):
@@ -194,21 +194,21 @@ def _stands_in(held_out: _Text, text: str, own: Sequence[str]) -> bool:
     gap = "*" if _UNSPACED.search(question) else "+"
     span = rf"[\W_]{gap}".join(map(re.escape, held_out.words))
     plain = folded(text)
-    for found in re.finditer(
+    for match in re.finditer(
         rf"(?:^[\W_]*|(?<=[^\W_])[\W_]{gap}){span}([\W_]{gap}(?=[^\W_])|[\W_]*$)", plain
     ):
-        before, whole, behind = f" {canonical(found[0])} ".partition(f" {question} ")
-        ends = long or found.end() == len(plain) or _END.search(found[1])
+        before, whole, after = f" {canonical(match[0])} ".partition(f" {question} ")
+        ends = is_long or match.end() == len(plain) or _END.search(match[1])
         if (
             whole
             and ends
-            and not _goes_on(before, held_out.words[0])
-            and not _goes_on(behind, held_out.words[-1])
+            and not _extends_formula(before, held_out.words[0])
+            and not _extends_formula(after, held_out.words[-1])
         ):
             return True
     return False
 
 
-def _goes_on(signs: str, word: str) -> bool:
+def _extends_formula(signs: str, word: str) -> bool:
     """Do these signs make this word, at an end of the question, part of a longer formula?"""
     return not _LETTERED.match(word) and _OPERATOR.search(signs) is not None

@@ -63,12 +63,12 @@ def effective_number(frequencies: Frequencies) -> float:
 
 def top_share(frequencies: Frequencies, most: int) -> float:
     """The share of rows that is of the `most` kinds with most rows; NaN where there are no rows."""
-    found, left = 0, most
+    top_rows, kinds_left = 0, most
     for n in sorted(frequencies, reverse=True):
-        taken = min(left, frequencies[n])
-        found, left = found + taken * n, left - taken
+        kinds = min(kinds_left, frequencies[n])
+        top_rows, kinds_left = top_rows + kinds * n, kinds_left - kinds
     rows = _rows(frequencies)
-    return found / rows if rows else math.nan
+    return top_rows / rows if rows else math.nan
 
 
 def _rows(frequencies: Frequencies) -> int:

@@ -29,10 +29,10 @@ def visible(text: str) -> str:
     These are terminal sequences, lone carriage returns, marks that turn the direction of writing,
     and lone surrogates. New lines and tabs stay.
     """
-    return _UNSEEN.sub(_shown, text.replace("\r\n", "\n"))
+    return _UNSEEN.sub(_escape, text.replace("\r\n", "\n"))
 
 
-def _shown(match: re.Match[str]) -> str:
+def _escape(match: re.Match[str]) -> str:
     character = match[0]
     if unicodedata.category(character) not in _HIDDEN or character in _JOINERS:
         return character

@@ -10,10 +10,10 @@ from selftrain_assets.domain.types import Row
 
 def distinct_rows(rows: Sequence[Row]) -> list[Row]:
     """The first of rows with the same prompt and the same text but for white space."""
-    found: dict[tuple[str, str], Row] = {}
+    first_rows: dict[tuple[str, str], Row] = {}
     for row in rows:
-        found.setdefault((row.prompt, " ".join(row.completion.split())), row)
-    return list(found.values())
+        first_rows.setdefault((row.prompt, " ".join(row.completion.split())), row)
+    return list(first_rows.values())
 
 
 def in_ratio(
@@ -27,11 +27,11 @@ def in_ratio(
     shares = {name: ratio[name] for name in parts if ratio[name] and parts[name]}
     unit = min((len(parts[name]) / share for name, share in shares.items()), default=0.0)
     return {
-        name: _some(rows, round(unit * shares.get(name, 0)), seed) for name, rows in parts.items()
+        name: _subset(rows, round(unit * shares.get(name, 0)), seed) for name, rows in parts.items()
     }
 
 
-def _some(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
+def _subset(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
     chosen = set(
         sorted((row.key for row in rows), key=lambda key: derive_seed(seed, "ratio", key))[:count]
     )

@@ -70,17 +70,17 @@ def amounts(own: int, mix: Mapping[str, float], by: str) -> tuple[int, dict[str,
     share = sum(amount for amount in mix.values() if amount < 1)
     counted = sum(int(amount) for amount in mix.values() if amount >= 1)
     total = own if by == "replace" else (own + counted) / (1 - share)
-    asked = {
+    rows_of_sources = {
         name: int(amount) if amount >= 1 else round(amount * total) for name, amount in mix.items()
     }
     if by == "add":
-        return own, asked
-    if (left := own - sum(asked.values())) <= 0 < own:
+        return own, rows_of_sources
+    if (left := own - sum(rows_of_sources.values())) <= 0 < own:
         raise ValueError(
-            f"{sum(asked.values())} rows of other sources would replace all {own} of the"
+            f"{sum(rows_of_sources.values())} rows of other sources would replace all {own} of the"
             " recipe's own"
         )
-    return max(left, 0), asked
+    return max(left, 0), rows_of_sources
 
 
 def sizes(budget: int, instructions: int, alpha: float | None) -> list[int]:
@@ -100,8 +100,10 @@ def sizes(budget: int, instructions: int, alpha: float | None) -> list[int]:
         )
     if alpha is not None:
         return power_law(budget, instructions, alpha)
-    if over := budget % instructions:
-        nearest = " or ".join(str(n) for n in (budget - over, budget - over + instructions))
+    if remainder := budget % instructions:
+        nearest = " or ".join(
+            str(n) for n in (budget - remainder, budget - remainder + instructions)
+        )
         raise ValueError(
             f"{budget} rows cannot be divided evenly among {instructions} instructions;"
             f" {nearest} can"
@@ -137,7 +139,7 @@ def split_budget(
     elif not instructions and alpha is None:
         chosen = set(_first(problems, budget, seed))
     else:
-        chosen = _filled(
+        chosen = _choose_groups(
             by_instruction,
             at_random,
             sizes(budget, instructions or len(by_instruction), alpha),
@@ -146,10 +148,10 @@ def split_budget(
     return [p for p in problems if p.id in chosen]
 
 
-def _filled(
+def _choose_groups(
     by_instruction: Mapping[str, list[Problem]],
     order: Sequence[str],
-    wanted: Sequence[int],
+    group_sizes: Sequence[int],
     seed: int,
 ) -> set[str]:
     """Problems of so many sizes, each of the first instruction left that has as many.
@@ -157,12 +159,12 @@ def _filled(
     The largest come first: what is left for a smaller one is never too small because of them.
     """
     free, chosen = list(order), set[str]()
-    for done, size in enumerate(wanted):
+    for done, size in enumerate(group_sizes):
         name = next((name for name in free if len(by_instruction[name]) >= size), None)
         if name is None:
             raise ValueError(
-                f"{len(wanted)} instructions are to have up to {max(wanted)} examples each, and"
-                f" {done} have that many"
+                f"{len(group_sizes)} instructions are to have up to {max(group_sizes)} examples"
+                f" each, and {done} have that many"
             )
         free.remove(name)
         chosen.update(_first(by_instruction[name], size, seed))

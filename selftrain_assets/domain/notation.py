@@ -111,26 +111,26 @@ def characters(text: str) -> str:
     """The text with ASCII signs and digits, fractions as `1/2`, powers as `^3`, indices as `_3`."""
     if text.isascii():
         return text
-    text = RAISED.sub(lambda found: "^{" + found[0].translate(SUPERSCRIPTS) + "}", text)
-    text = LOWERED.sub(lambda found: "_{" + found[0].translate(SUBSCRIPTS) + "}", text)
-    text = DASH.sub(lambda found: " ; " if found[1] else "-", text)
-    return OTHER.sub(lambda found: _ascii(found[0]), text)
+    text = RAISED.sub(lambda match: "^{" + match[0].translate(SUPERSCRIPTS) + "}", text)
+    text = LOWERED.sub(lambda match: "_{" + match[0].translate(SUBSCRIPTS) + "}", text)
+    text = DASH.sub(lambda match: " ; " if match[1] else "-", text)
+    return OTHER.sub(lambda match: _ascii(match[0]), text)
 
 
-def _fraction(found: re.Match[str]) -> str:
-    over, under = found[1] or found[2], found[3] or found[4]
+def _fraction(match: re.Match[str]) -> str:
+    numerator, denominator = match[1] or match[2], match[3] or match[4]
     return (
-        f" {over}/{under} "
-        if under[0] not in "+-"
-        else f" {'' if over[0] == '-' else '-'}{over.lstrip('+-')}/{under[1:]} "
+        f" {numerator}/{denominator} "
+        if denominator[0] not in "+-"
+        else f" {'' if numerator[0] == '-' else '-'}{numerator.lstrip('+-')}/{denominator[1:]} "
     )
 
 
-def _repeating(found: re.Match[str]) -> str:
+def _repeating(match: re.Match[str]) -> str:
     r"""`0.1\overline{6}` as `15/90`."""
-    whole, once, again = found[1], found[2], found[3] or found[4]
-    over = int(whole + once + again) - int(whole + once)
-    return f" {over}/{'9' * len(again)}{'0' * len(once)} "
+    whole, prefix, period = match[1], match[2], match[3] or match[4]
+    numerator = int(whole + prefix + period) - int(whole + prefix)
+    return f" {numerator}/{'9' * len(period)}{'0' * len(prefix)} "
 
 
 def written_plainly(text: str) -> str:

@@ -70,13 +70,13 @@ def stated(text: str, whole: bool = False) -> list[Fraction | None]:
     is left out (`42 apples in 3 baskets`, `42 (out of 50)`, `42, not 43`), unless `whole` is set.
     """
     chains: list[list[list[Quantity]]] = []  # statements, of sides, of operands
-    plainly = written_plainly(text[:LONGEST_TEXT])
-    found = list(islice(quantities(plainly), MOST))
-    kept = [q for q in found if not q.negated and not q.label] or [
-        q for q in found if not q.negated
+    plain_text = written_plainly(text[:LONGEST_TEXT])
+    mentions = list(islice(quantities(plain_text), MOST))
+    kept = [q for q in mentions if not q.negated and not q.label] or [
+        q for q in mentions if not q.negated
     ]
     for before, quantity in zip([None, *kept], kept, strict=False):
-        relation = "several" if before is None else _relation(plainly, before, quantity)
+        relation = "several" if before is None else _relation(plain_text, before, quantity)
         if relation == "remark" and not whole:
             break
         if relation in ("several", "remark"):
@@ -97,13 +97,13 @@ def last_number(text: str) -> list[Fraction | None]:
     A last line without words states what it holds: `10:30` and `5 - 3` several numbers.
     """
     for part in (_last_words(text, LAST_PART), text[-LONGEST_TEXT:]):
-        plainly = written_plainly(part)
-        if found := [q for q in quantities(plainly) if not q.negated]:
+        plain_text = written_plainly(part)
+        if mentions := [q for q in quantities(plain_text) if not q.negated]:
             line = part.rstrip(" \n\r\t`").rpartition("\n")[2]
             return (
                 stated(line)
                 if BARE.fullmatch(line)
-                else [quantity.value for quantity in _alternatives(plainly, found)]
+                else [quantity.value for quantity in _alternatives(plain_text, mentions)]
             )
     return []
 
@@ -116,10 +116,10 @@ def _last_words(text: str, length: int) -> str:
     return words[1] if len(words) == 2 else ""
 
 
-def _alternatives(text: str, found: list[Quantity]) -> list[Quantity]:
+def _alternatives(text: str, mentions: list[Quantity]) -> list[Quantity]:
     """The last quantity, and those that are offered beside it."""
-    last = [found[-1]]
-    for quantity in reversed(found[:-1]):
+    last = [mentions[-1]]
+    for quantity in reversed(mentions[:-1]):
         between = text[quantity.end : last[0].start]
         in_range = RANGE.search(
             text[max(0, quantity.start - 20) : quantity.start]

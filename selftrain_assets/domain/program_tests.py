@@ -77,7 +77,7 @@ class ProgramTests:
             "calls": tuple(
                 (args, kwargs, expected) for args, kwargs, expected in values.pop("calls")
             ),
-            "cases": tuple((given, printed) for given, printed in values.pop("cases")),
+            "cases": tuple((stdin, stdout) for stdin, stdout in values.pop("cases")),
         }
         return cls(**values, **forms)
 
@@ -117,14 +117,14 @@ def read_tests(
     Raises:
         ValueError: Says in one clause what is wrong with the tests.
     """
-    found = replace(
-        _tests(tests, entry, context, as_apps, checked=not _missing(checker)),
+    program_tests = replace(
+        _tests(tests, entry, context, as_apps, has_checker=not _missing(checker)),
         time_limit=_limit("time_limit", time_limit, LONGEST_TIME, "seconds"),
         memory_limit=_limit("memory_limit", memory_limit, LARGEST_MEMORY, "MiB"),
     )
     if _missing(checker):
-        return found
-    if not found.cases:
+        return program_tests
+    if not program_tests.cases:
         raise ValueError(
             'the field "checker" judges what is printed, and these tests are not of {input, output}'
         )
@@ -134,7 +134,7 @@ def read_tests(
         ast.parse(checker)
     except (SyntaxError, ValueError) as error:
         raise ValueError(f'the field "checker" is no valid Python ({error})') from error
-    return replace(found, checker=checker)
+    return replace(program_tests, checker=checker)
 
 
 def _limit(name: str, value: Any, largest: float, unit: str) -> float | None:
@@ -148,7 +148,7 @@ def _limit(name: str, value: Any, largest: float, unit: str) -> float | None:
     return float(value)
 
 
-def _tests(tests: Any, entry: str, context: str, as_apps: bool, checked: bool) -> ProgramTests:
+def _tests(tests: Any, entry: str, context: str, as_apps: bool, has_checker: bool) -> ProgramTests:
     if isinstance(tests, str):
         tests = _listed(tests)
     if not isinstance(tests, (list, tuple)) or not tests:
@@ -169,18 +169,20 @@ def _tests(tests: Any, entry: str, context: str, as_apps: bool, checked: bool) -
                 f'entry {number} has the unknown field "{min(unknown)}"; known: args, kwargs,'
                 " expected or input, output"
             )
-    printed = [not (_missing(test.get("input")) and _missing(test.get("output"))) for test in tests]
-    called = [
+    are_cases = [
+        not (_missing(test.get("input")) and _missing(test.get("output"))) for test in tests
+    ]
+    are_calls = [
         not all(_missing(test.get(name)) for name in CALL_FIELDS) or not test.keys() & CASE_FIELDS
         for test in tests
     ]
-    if any(printed) == any(called):
+    if any(are_cases) == any(are_calls):
         raise ValueError(
             "every entry needs args (a list) and expected, or every entry input and output"
         )
     return (
-        ProgramTests(cases=tuple(_cases(tests, checked)))
-        if any(printed)
+        ProgramTests(cases=tuple(_cases(tests, has_checker)))
+        if any(are_cases)
         else _calls(tests, entry, context, as_apps)
     )
 
@@ -189,10 +191,10 @@ def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _cases(tests: Sequence[Mapping[str, Any]], checked: bool) -> Iterator[tuple[str, str]]:
+def _cases(tests: Sequence[Mapping[str, Any]], has_checker: bool) -> Iterator[tuple[str, str]]:
     """With a checker, what a right program prints need not be known."""
     for number, test in enumerate(tests, 1):
-        if _missing(test.get("output")) and not checked:
+        if _missing(test.get("output")) and not has_checker:
             raise ValueError(f"entry {number} says no output; every entry needs input and output")
         yield _text(number, "input", test.get("input")), _text(number, "output", test.get("output"))
 
@@ -247,21 +249,25 @@ def _asserts(tests: list[str], entry: str, context: str) -> ProgramTests:
             trees.append(ast.parse(code))
         except (SyntaxError, ValueError) as error:
             raise ValueError(f"{name}: no valid Python ({error})") from error
-    own = {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
+    defined_names = {
+        node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)
+    }
     calls = [
         node.func for tree in trees[1:] for node in ast.walk(tree) if isinstance(node, ast.Call)
     ]
-    called = [function.id for function in calls if isinstance(function, ast.Name)]
-    if "check" in own and not any(_calls_check(tree) for tree in trees[1:]):
+    called_names = [function.id for function in calls if isinstance(function, ast.Name)]
+    if "check" in defined_names and not any(_calls_check(tree) for tree in trees[1:]):
         # HumanEval leaves this line to whoever runs it
         tests = [*tests[:-1], f"{tests[-1]}\ncheck({entry or 'candidate'})"]
     if not entry:
-        found = [name for name in called if name not in own and name != "candidate"]
+        candidates = [
+            name for name in called_names if name not in defined_names and name != "candidate"
+        ]
         # a program may define a `sum` of its own
-        found = [name for name in found if name not in dir(builtins)] or found
-        if not found:
+        candidates = [name for name in candidates if name not in dir(builtins)] or candidates
+        if not candidates:
             raise ValueError('call no function of the program; name it in the field "entry"')
-        entry = found[0]
+        entry = candidates[0]
     return ProgramTests(entry, context, asserts=tuple(tests))
 
 

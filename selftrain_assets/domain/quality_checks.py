@@ -268,7 +268,7 @@ def distinct_solutions(now: Solutions, first: Solutions) -> Check:
     """
     if not now.get("correct") or not first.get("correct"):
         return Check(DISTINCT, True, False, "there are no correct samples to compare")
-    share, before = (of["distinct"] / of["correct"] for of in (now, first))
+    share, before = now["distinct"] / now["correct"], first["distinct"] / first["correct"]
     message = (
         f"{now['distinct']} of {now['correct']} correct samples are distinct, a share of"
         f" {share:.3f}; {before:.3f} in the first round"

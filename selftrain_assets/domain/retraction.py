@@ -55,13 +55,13 @@ class Retractions:
         return [asdict(r) for r in self.listed]
 
     @classmethod
-    def united(cls, several: Iterable[Retractions]) -> Retractions:
+    def union(cls, several: Iterable[Retractions]) -> Retractions:
         """Those of several experiments; what more than one of them lists counts once."""
-        united: dict[tuple[str, str], Retraction] = {}
+        union: dict[tuple[str, str], Retraction] = {}
         for retractions in several:
             for retraction in retractions.listed:
-                united.setdefault((retraction.kind, retraction.value), retraction)
-        return cls(tuple(united.values()))
+                union.setdefault((retraction.kind, retraction.value), retraction)
+        return cls(tuple(union.values()))
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]]) -> Retractions:

@@ -86,12 +86,12 @@ def with_types(settings: type[BaseModel], data: Any) -> Any:
     """The same data, in which every section without `type` is of the type that is its default."""
     if not isinstance(data, dict):
         return data
-    filled = dict(data)
+    complete = dict(data)
     for section, field in settings.model_fields.items():
         default = getattr(field.default, "type", None)
-        if default and isinstance(filled.get(section), dict):
-            filled[section] = {"type": default, **filled[section]}
-    return filled
+        if default and isinstance(complete.get(section), dict):
+            complete[section] = {"type": default, **complete[section]}
+    return complete
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,9 +99,9 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
     Sections are merged field by field; every other value is replaced.
     """
-    both = {
-        k: merged(v, above[k])
-        for k, v in below.items()
-        if isinstance(v, Mapping) and isinstance(above.get(k), Mapping)
+    sections = {
+        name: merged(section, above[name])
+        for name, section in below.items()
+        if isinstance(section, Mapping) and isinstance(above.get(name), Mapping)
     }
-    return {**below, **above, **both}
+    return {**below, **above, **sections}

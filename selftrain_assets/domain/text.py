@@ -55,11 +55,11 @@ def canonical(text: str) -> str:
 
 def first_equal(texts: Sequence[str]) -> list[int]:
     """For each text, the place of the first one that is the same."""
-    alike: dict[str, list[int]] = defaultdict(list)
+    places_by_letters: dict[str, list[int]] = defaultdict(list)
     for place, text in enumerate(texts):
-        alike["".join(words(text))].append(place)
+        places_by_letters["".join(words(text))].append(place)
     first = list(range(len(texts)))
-    for places in alike.values():
+    for places in places_by_letters.values():
         seen: dict[str, int] = {}
         for place in places if len(places) > 1 else ():
             first[place] = seen.setdefault(canonical(texts[place]), place)
@@ -73,7 +73,7 @@ def folded(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    text = SCRIPT.sub(_scripted, text.translate(SIGNS))
+    text = SCRIPT.sub(_plain_script, text.translate(SIGNS))
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).translate(
         SIGNS
     )
@@ -91,8 +91,8 @@ SCRIPT = re.compile("[\u00aa\u00b2\u00b3\u00b9\u00ba\u00bc-\u00be\u2070-\u209f\u
 BEFORE = {"<super>": "^", "<sub>": "_", "<fraction>": " "}
 
 
-def _scripted(found: re.Match[str]) -> str:
-    kind, *points = unicodedata.decomposition(found[0]).split() or ["", f"{ord(found[0]):x}"]
+def _plain_script(match: re.Match[str]) -> str:
+    kind, *points = unicodedata.decomposition(match[0]).split() or ["", f"{ord(match[0]):x}"]
     return BEFORE.get(kind, "") + "".join(chr(int(point, 16)) for point in points)
 
 
@@ -121,13 +121,13 @@ def _with_depth(text: str) -> str:
     return "\n".join(lines)
 
 
-def _thousands(found: re.Match[str]) -> str:
+def _thousands(match: re.Match[str]) -> str:
     """1,234 is 1234, and the (1,234) of a pair or a call is not."""
-    before = found.string[: found.start()]
+    before = match.string[: match.start()]
     in_brackets = any(
         before.count(opening) > before.count(closing) for opening, closing in ("()", "[]", "{}")
     )
-    return found[0] if in_brackets else found[0].replace(",", "")
+    return match[0] if in_brackets else match[0].replace(",", "")
 
 
 _2 = r"[^\W\d_]{2}"  # a word, and no name of a variable

@@ -54,9 +54,9 @@ class Marks(NamedTuple):
             text: The completion, with or without a thought.
             keep: Whether the text keeps its own thought.
         """
-        found = thought_in(text, self, opened=False)
-        if found is None or (found.closed and not keep):
-            return self.without_thought(prompt), text[found.answer_start :] if found else text
+        thought = thought_in(text, self, opened=False)
+        if thought is None or (thought.closed and not keep):
+            return self.without_thought(prompt), text[thought.answer_start :] if thought else text
         if not self.opened_by(prompt) or not text.lstrip().startswith(self.start.rstrip()):
             return prompt, text
         rest = text.lstrip().removeprefix(self.start.rstrip())
@@ -109,8 +109,8 @@ ANY_MARK = re.compile(
 
 def known_marks(texts: Iterable[str]) -> Marks | None:
     """The marks of the table of which both occur in these texts: added tokens and chat template."""
-    found = "\n".join(texts)
-    return next((m for m in TABLE if m.start.strip() in found and m.end in found), None)
+    text = "\n".join(texts)
+    return next((m for m in TABLE if m.start.strip() in text and m.end in text), None)
 
 
 def thought_in(completion: str, marks: Marks, opened: bool) -> Thought | None:
@@ -125,9 +125,10 @@ def thought_in(completion: str, marks: Marks, opened: bool) -> Thought | None:
     end = completion.find(marks.end)
     if end < 0:
         return Thought(len(completion), False) if opened or marks.start in completion else None
-    behind = end + len(marks.end)
+    rest_start = end + len(marks.end)
     return Thought(
-        behind + len(completion[behind:]) - len(completion[behind:].lstrip("\r\n")), True
+        rest_start + len(completion[rest_start:]) - len(completion[rest_start:].lstrip("\r\n")),
+        True,
     )
 
 

@@ -47,7 +47,7 @@ class Contamination(Execution):
     )
 
 
-def divided(
+def divide(
     leaks: Iterable[Leak], allow: Sequence[Waiver]
 ) -> tuple[list[Leak], list[tuple[Waiver, int]]]:
     """Divide leaks by the waivers that cover them.
@@ -56,7 +56,7 @@ def divided(
         The leaks that no waiver covers; and each waiver with the number of leaks that it is the
         first to cover.
     """
-    left: list[Leak] = []
+    uncovered: list[Leak] = []
     counts = [0] * len(allow)
     for leak in leaks:
         first = next(
@@ -68,7 +68,7 @@ def divided(
             None,
         )
         if first is None:
-            left.append(leak)
+            uncovered.append(leak)
         else:
             counts[first] += 1
-    return left, list(zip(allow, counts, strict=True))
+    return uncovered, list(zip(allow, counts, strict=True))

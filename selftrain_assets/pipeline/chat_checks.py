@@ -37,21 +37,25 @@ def check_chats(run: Run, problems: list[Problem]) -> None:
     """
     ref, moment = resolve_model(run.config.model), run.moment
     for phase in run.phases.values():
-        for settings, prompt, asked in _asked(phase, problems):
+        for settings, prompt, prompted in _prompt_formats(phase, problems):
             if prompt.frame is not None:
                 check_frame(
-                    ref, settings, moment, prompt.frame, telling([prompt.message(p) for p in asked])
+                    ref,
+                    settings,
+                    moment,
+                    prompt.frame,
+                    telling_messages([prompt.message(p) for p in prompted]),
                 )
 
 
-def _asked(
+def _prompt_formats(
     run: Run, problems: list[Problem]
 ) -> Iterator[tuple[PromptSettings, Prompt, list[Problem]]]:
     """Every prompt format of the experiment, with the problems that are asked in it."""
     config = run.config
     own = [p for p in problems if p.split not in ("suite", "source")]
-    of_methods = [m.prompt for m in config.recipe.methods] or [config.prompt]
-    for settings, method in zip(of_methods, run.methods_on(problems), strict=True):
+    method_prompts = [m.prompt for m in config.recipe.methods] or [config.prompt]
+    for settings, method in zip(method_prompts, run.methods_on(problems), strict=True):
         yield settings, method.prompt, own
     others = {("suite", name): suite.prompt for name, suite in config.evaluation.suites.items()}
     others |= {("source", name): source.prompt for name, source in config.sources.items()}
@@ -63,7 +67,7 @@ def _asked(
         )
 
 
-def telling(messages: Sequence[str]) -> list[str]:
+def telling_messages(messages: Sequence[str]) -> list[str]:
     """Select the messages that a chat template is most likely to change.
 
     These are the first ones, the longest, and the first that contains each punctuation sign, white
@@ -74,8 +78,8 @@ def telling(messages: Sequence[str]) -> list[str]:
         lambda text: text != text.strip(),
         lambda text: not text.isascii(),
     ]
-    found = [*messages[:FIRST], max(messages, key=len, default="")]
-    found += [
+    chosen = [*messages[:FIRST], max(messages, key=len, default="")]
+    chosen += [
         text for text in (next(filter(mark, messages), None) for mark in marks) if text is not None
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(chosen))

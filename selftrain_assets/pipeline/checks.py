@@ -25,7 +25,7 @@ from selftrain_assets.domain.quality_checks import (
     top_problems,
     unscorable,
 )
-from selftrain_assets.domain.waivers import Waiver, divided
+from selftrain_assets.domain.waivers import Waiver, divide
 from selftrain_assets.pipeline.results import (
     CheckpointResult,
     DatasetResult,
@@ -63,7 +63,7 @@ def leaks_of(run: Run, result: LeaksFound) -> tuple[list[Leak], list[tuple[Waive
     leaks = [
         leak for leak in result.leaks if not {leak["problem_id"], leak["held_out_id"]} & retracted
     ]
-    return divided(leaks, run.config.contamination.allow)
+    return divide(leaks, run.config.contamination.allow)
 
 
 def _policy_edge(run: Run, manifest: Manifest, policy: PolicyResult) -> Check:

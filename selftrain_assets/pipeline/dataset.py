@@ -17,7 +17,7 @@ from selftrain_assets.pipeline.diagnostics import VERSION, concentration, leaks_
 from selftrain_assets.pipeline.diversity import diversity
 from selftrain_assets.pipeline.previews import first_records
 from selftrain_assets.pipeline.recipe import evidence_stage, implementation_of
-from selftrain_assets.pipeline.references import human_rows, mixed_in
+from selftrain_assets.pipeline.references import human_rows, mix_in
 from selftrain_assets.pipeline.results import DatasetResult
 from selftrain_assets.pipeline.rows import Rows, volumes_of
 from selftrain_assets.pipeline.run import (
@@ -51,11 +51,11 @@ from selftrain_assets.store.workspace import Relation, Workspace
 def dataset_wanted(run: Run, iteration: int) -> Wanted:
     """The rows that the recipe makes from verified samples or from reference solutions."""
     config = run.config
-    made = {
+    evidence = {
         f"{iteration_scope(i)}/{stage}": run.need(iteration_scope(i), stage)
         for i, stage in evidence_stages(run, iteration)
     }
-    parents = {name: m.digest for name, m in made.items()} | {
+    parents = {name: manifest.digest for name, manifest in evidence.items()} | {
         "problems": run.need(INPUTS, "problems").digest
     }
     sources = [config.sources] if config.sources else []
@@ -187,8 +187,10 @@ def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -
     """
     recipe, retracted = run.config.recipe, run.retracted.values("source")
     rules = _rules(run)
-    samples = ws.pools(Sample, {each.samples.directory: each.samples for each in judged}.values())
-    verified = ws.union(VerifiedSample, [_verified(ws, each) for each in judged])
+    samples = ws.pools(
+        Sample, {stage.samples.directory: stage.samples for stage in judged}.values()
+    )
+    verified = ws.union(VerifiedSample, [_verified(ws, stage) for stage in judged])
     prompts = ws.load_records(_prompts(run, rules), Prompted)
     rounds = [i for i in recipe.sample_rounds(iteration) if iteration_scope(i) in retracted]
     excluded = Excluded(sorted(run.retracted.values("sample")), rounds, sorted(retracted))
@@ -201,9 +203,13 @@ def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -
     chosen = chosen_samples(
         ws, correct, rules, run.config.seed, excluded, weights, recipe.rows_per_method
     )
-    left, mixed = mixed_in(run, ws.count(chosen), iteration)
+    own_left, mixed = mix_in(run, ws.count(chosen), iteration)
     chosen = ws.table(
-        ChosenSample, "selection.first_at_random", chosen=chosen, seed=run.config.seed, most=left
+        ChosenSample,
+        "selection.first_at_random",
+        chosen=chosen,
+        seed=run.config.seed,
+        most=own_left,
     )
     human = (
         []

@@ -91,7 +91,7 @@ def evaluation(run: Run, scope: str) -> Manifest:
             ),
         )
         with clock.working():
-            other = second_opinion.second_opinion(run, ws, result, run.all_verifiers)
+            opinion = second_opinion.second_opinion(run, ws, result, run.all_verifiers)
         _, engines = ws.row(
             "generation.cut_off_and_engines", requests=requests, samples=drawn.samples
         )
@@ -105,20 +105,22 @@ def evaluation(run: Run, scope: str) -> Manifest:
         if final is not None and final.applies(run):
             first = ws.rows("generation.greedy_answers", requests=requests, samples=drawn.samples)
             label = f"{scope} {final.metric.replace('_', '-')}"
-            answers, more = final.answer(run, first, weights, label, clock)
-            scores, tokens = final.final(scores, answers), tokens + more
+            answers, answer_tokens = final.answer(run, first, weights, label, clock)
+            scores, tokens = final.final(scores, answers), tokens + answer_tokens
             own |= {final.metric: final.measure(answers)}
-            asked = sum(s.method is None and s.split != "suite" for s in scores)
-            counts["infra_error"] += asked - len(answers)
+            problems_answered = sum(s.method is None and s.split != "suite" for s in scores)
+            counts["infra_error"] += problems_answered - len(answers)
             table = final.table
-            named = fingerprint(table.name, wanted.key, [asdict(answer) for answer in answers])
+            table_digest = fingerprint(
+                table.name, wanted.key, [asdict(answer) for answer in answers]
+            )
             files[table.name] = run.store.write_table(
-                run.name, scope, table.name, named, table.record, answers
+                run.name, scope, table.name, table_digest, table.record, answers
             )
         digest = fingerprint("scores", wanted.key, [asdict(s) for s in scores])
         files["scores"] = run.store.write_table(run.name, scope, "scores", digest, Score, scores)
         before = run.store.read_table(base, "scores", Score) if base is not None else []
-        metrics = measure(run, scores, votes, before) | {"second_opinion": other} | own
+        metrics = measure(run, scores, votes, before) | {"second_opinion": opinion} | own
         finished = finish(
             run,
             clock,
@@ -141,11 +143,13 @@ def _track(run: Run, scope: str, trained: Manifest) -> None:
     """Log the metrics of a round to the experiment trackers, in the run of its training."""
     trackers = run.config.execution.trackers
     if trackers.report_to:
-        done = [each for each in run.store.manifests(run.name) if each.scope == scope]
+        manifests = [
+            manifest for manifest in run.store.manifests(run.name) if manifest.scope == scope
+        ]
         with trackers.run(
             run_name(run.name, scope, trained.key), run.store.root, trained.settings
         ) as track:
-            track(figures(done))
+            track(figures(manifests))
 
 
 def evaluation_draws(run: Run, policy: str) -> list[Draws]:
@@ -163,20 +167,22 @@ def evaluation_draws(run: Run, policy: str) -> list[Draws]:
     )
     held_out = [*run.split("test"), *run.split("validation"), *run.split("transfer")]
     plan = []
-    for m in run.methods:
-        sampled = config.evaluation.draws(m.sampling)
+    for method in run.methods:
+        sampled = config.evaluation.draws(method.sampling)
         plan.append(
             plan_draws(
                 [*held_out, *known],
-                m.prompt,
-                m.sampling.greedy(),
+                method.prompt,
+                method.sampling.greedy(),
                 policy,
                 config.seed,
-                m.name,
+                method.name,
                 greedy=True,
             )
         )
-        plan.append(plan_draws(run.split("test"), m.prompt, sampled, policy, config.seed, m.name))
+        plan.append(
+            plan_draws(run.split("test"), method.prompt, sampled, policy, config.seed, method.name)
+        )
     for name, suite in run.suites.items():
         problems = run.suite(name)
         plan.append(

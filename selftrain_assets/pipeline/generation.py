@@ -142,12 +142,12 @@ def generate_missing(
         done = reused = requested - owed
         run.progress(label, done, requested)
         if owed:
-            with ExitStack() as held:
-                opened = engines or held.enter_context(OpenEngines(run))
-                stream = held.enter_context(
+            with ExitStack() as stack:
+                opened = engines or stack.enter_context(OpenEngines(run))
+                stream = stack.enter_context(
                     closing(opened.samples(policy, _windows(ws, missing, plan), clock))
                 )
-                for sample in held.enter_context(
+                for sample in stack.enter_context(
                     closing(
                         pool.commit_stream(stream, execution.shard_size, execution.shard_seconds)
                     )
@@ -219,14 +219,16 @@ class OpenEngines:
     ) -> Generator[Sample, None, None]:
         """Draw the samples of all methods with one engine, loading each method's own weights."""
         if policy.served is not None:
-            yield from _samples(self._asked(policy), windows, policy.digest, clock)
+            yield from _samples(self._open_served(policy), windows, policy.digest, clock)
             return
-        for model, of in groupby(
+        for model, model_windows in groupby(
             windows, key=lambda window: policy.by(self._run.ways[window[0]].weights)
         ):
-            yield from _samples(self._opened(policy, model), of, policy.digest, clock, model)
+            yield from _samples(
+                self._open_here(policy, model), model_windows, policy.digest, clock, model
+            )
 
-    def _opened(self, policy: Policy, model: ModelRef) -> Engine:
+    def _open_here(self, policy: Policy, model: ModelRef) -> Engine:
         check_tokenizer(model)
         if self._here is not None and self._here[0] == policy.digest:
             require_usable(model)
@@ -239,7 +241,7 @@ class OpenEngines:
         self._here = policy.digest, engine
         return engine
 
-    def _asked(self, policy: Policy) -> Engine:
+    def _open_served(self, policy: Policy) -> Engine:
         """The engine for a model behind a server, whatever the experiment's own engine is.
 
         Raises:
@@ -248,9 +250,11 @@ class OpenEngines:
         if policy.digest not in self._served:
             teachers = self._run.config.recipe.teachers.items()
             served = (
-                each.at(setting) for setting, each in teachers if isinstance(each, ServedTeacher)
+                teacher.at(setting)
+                for setting, teacher in teachers
+                if isinstance(teacher, ServedTeacher)
             )
-            teacher = next((each for each in served if each.digest == policy.digest), None)
+            teacher = next((model for model in served if model.digest == policy.digest), None)
             if teacher is None:
                 raise TaskError(
                     f"{self._run.name}: the policy of this round is {policy.served} (digest"
@@ -290,10 +294,10 @@ def _samples(
         InfraError: The engine returned a key that was not requested, or one key twice.
     """
     tokenizer, own_marks = (cached_tokenizer(model), marks_of(model)) if model else (None, None)
-    described = engine.describe()
-    name = f"{described.name} {described.version}"
+    description = engine.describe()
+    name = f"{description.name} {description.version}"
     for _, sampling, requests in windows:
-        asked = {r.key: r for r in requests}
+        open_requests = {r.key: r for r in requests}
         marks = sampling.thinking.marks(own_marks)
         completions = within_budget(engine, requests, sampling, marks, tokenizer)
         while True:
@@ -301,7 +305,7 @@ def _samples(
                 completion = next(completions, None)
             if completion is None:
                 break
-            request = asked.pop(completion.key, None)
+            request = open_requests.pop(completion.key, None)
             if request is None:
                 raise InfraError(
                     f"engine {name} answered a request that is not open (key"
@@ -321,7 +325,7 @@ def _samples(
                 policy,
                 name,
                 completion.tokens,
-                described.tokenizer if completion.tokens is not None else None,
+                description.tokenizer if completion.tokens is not None else None,
                 completion.ended_by,
                 answer.start,
                 answer.token,

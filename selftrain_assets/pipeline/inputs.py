@@ -41,8 +41,8 @@ def problems_wanted(run: Run) -> Wanted:
     return _wanted(run, read_problems(run.config))
 
 
-def _wanted(run: Run, found: Loaded) -> Wanted:
-    key = fingerprint("problems and their symptoms", problems_digest(found.problems), VERSION)
+def _wanted(run: Run, loaded: Loaded) -> Wanted:
+    key = fingerprint("problems and their symptoms", problems_digest(loaded.problems), VERSION)
     asks = asks_in_chat(run)
     return Wanted(
         key, {}, complete=lambda manifest: bool(not asks or manifest.result(ProblemsResult).moment)
@@ -118,17 +118,20 @@ def load_problems(config: Experiment) -> list[Problem]:
 def read_problems(config: Experiment) -> Loaded:
     """Load the problems as `load_problems` does, with remarks on those that were left out."""
     loaded = read(config.task)
-    given = loaded.problems
+    problems, remarks = list(loaded.problems), _remarks(loaded)
     if config.recipe.learns_solutions:
-        given = _solved(given)
+        problems = _solved(problems)
     elif isinstance(config.task, Published | ProblemFile):
-        given = config.task.given(loaded)
-    problems, remarks = list(given), _remarks(loaded)
+        problems = [*config.task.round_problems(loaded)]
     for name, suite in config.evaluation.suites.items():
         loaded = read(suite.task)
-        given = suite.task.given(loaded) if isinstance(suite.task, Published) else loaded.problems
+        suite_problems = (
+            suite.task.round_problems(loaded)
+            if isinstance(suite.task, Published)
+            else loaded.problems
+        )
         tested = problem_subset(
-            [p for p in given if p.split == "test"], suite.problems, config.seed
+            [p for p in suite_problems if p.split == "test"], suite.problems, config.seed
         )
         problems += [
             replace(p, id=f"{name}/{p.id}", split="suite", collection=name) for p in tested
@@ -156,10 +159,10 @@ def read_problems(config: Experiment) -> Loaded:
     return Loaded(problems, remarks=tuple(remarks))
 
 
-def _remarks(found: Loaded) -> list[str]:
+def _remarks(loaded: Loaded) -> list[str]:
     """Remarks on the problems of a task that were left out."""
-    copies = ", ".join(f"{count} of {split}" for split, count in found.duplicates.items())
-    return [*([f"duplicates dropped: {copies}"] if copies else []), *found.remarks]
+    copies = ", ".join(f"{count} of {split}" for split, count in loaded.duplicates.items())
+    return [*([f"duplicates dropped: {copies}"] if copies else []), *loaded.remarks]
 
 
 def _solved(problems: list[Problem]) -> list[Problem]:
@@ -173,11 +176,12 @@ def _solved(problems: list[Problem]) -> list[Problem]:
 def _check(run: Run, loaded: list[Problem]) -> None:
     task, needed = run.config.task, run.config.recipe.needed_splits
     if missing := [split for split in needed if not any(p.split == split for p in loaded)]:
-        given = (
-            "; it is published for testing alone, and task.train_share gives a share of it to"
-            " training"
-        )
-        advice = given if isinstance(task, Published) and task.unsplit else ""
+        advice = ""
+        if isinstance(task, Published) and task.unsplit:
+            advice = (
+                "; it is published for testing alone, and task.train_share gives a share of it to"
+                " training"
+            )
         raise UserError(
             f'task {task.type}: no problem is in the split "{missing[0]}", and a round needs'
             f" some{advice}"
@@ -218,12 +222,8 @@ def _check_solved(run: Run, loaded: list[Problem]) -> None:
             else f'a solution by the method "{method.name}" (field solutions)'
         )
         few_shot = method.few_shot
-        for setting in [
-            setting
-            for setting, wanted in (needed | {"prompt.few_shot": few_shot > 0}).items()
-            if wanted
-        ]:
-            if not solved:
+        for setting, is_set in (needed | {"prompt.few_shot": few_shot > 0}).items():
+            if is_set and not solved:
                 raise UserError(
                     f'{setting} needs problems of the split "human" with {kind}, and the task has'
                     " none"
@@ -245,14 +245,14 @@ def _check_mix(config: Experiment, loaded: list[Problem]) -> None:
     """Check that sources have as many rows as the recipe requests by number."""
     mixing = config.recipe.mixing
     for name, amount in mixing.mix.items() if mixing else ():
-        there = sum(
+        available = sum(
             p.split == HUMAN if name == HUMAN else (p.split, p.collection) == ("source", name)
             for p in loaded
         )
-        if amount and (not there or (amount >= 1 and name != HUMAN and there < amount)):
+        if amount and (not available or (amount >= 1 and name != HUMAN and available < amount)):
             raise UserError(
-                f"recipe.mix: {name} has {there} rows to learn from, and {amount:g} are asked for;"
-                " lower it, or give it more problems"
+                f"recipe.mix: {name} has {available} rows to learn from, and {amount:g} are asked"
+                " for; lower it, or give it more problems"
             )
 
 

@@ -51,20 +51,20 @@ def vote_of_all(run: Run, scores: Sequence[Score], votes: Votes) -> list[Score]:
     if not run.config.recipe.methods:
         return list(scores)
     ranked = _ranked(scores)
-    found: dict[str, list[Score]] = defaultdict(list)
+    by_problem: dict[str, list[Score]] = defaultdict(list)
     for s in scores:
-        found[s.problem_id].append(s)
+        by_problem[s.problem_id].append(s)
     return [
         Score(
             id,
-            each[0].split,
-            each[0].group,
+            problem_scores[0].split,
+            problem_scores[0].group,
             int(vote([answer for name in ranked for answer in votes[name][id].greedy]) == CORRECT),
-            sum(s.samples for s in each),
-            sum(s.correct for s in each),
+            sum(s.samples for s in problem_scores),
+            sum(s.correct for s in problem_scores),
         )
-        for id, each in found.items()
-        if len(each) == len(ranked)
+        for id, problem_scores in by_problem.items()
+        if len(problem_scores) == len(ranked)
     ]
 
 
@@ -93,8 +93,11 @@ def measure(
         return metrics(name, {}, settings.model_copy(update=ks))
 
     names = [m.name for m in run.methods if m.name is not None]
-    of_methods = [votes[m.name] for m in run.methods]
-    pool = {id: [a for of in of_methods for a in of[id].sampled] for id in of_methods[0]}
+    method_votes = [votes[m.name] for m in run.methods]
+    pool = {
+        id: [answer for ballots in method_votes for answer in ballots[id].sampled]
+        for id in method_votes[0]
+    }
     overall = metrics(None, pool)
     if run.suites:
         overall["suites"] = {name: suite(name) for name in run.suites}
@@ -131,7 +134,7 @@ def _agreement(scores: Sequence[Score], names: Sequence[str]) -> dict[str, Any]:
     It counts the problems that both, one or neither solves, with the correlation phi, and gives the
     share of problems that any method solves.
     """
-    found: dict[str, Any] = {}
+    by_split: dict[str, Any] = {}
     for split in ("test", "train"):
         right = {
             name: {
@@ -147,12 +150,12 @@ def _agreement(scores: Sequence[Score], names: Sequence[str]) -> dict[str, Any]:
                 for i, a in enumerate(names)
                 for b in names[i + 1 :]
             }
-            found[split] = {
+            by_split[split] = {
                 "pairs": pairs,
                 "union": sum(any(right[name][id] for name in names) for id in problems)
                 / len(problems),
             }
-    return found
+    return by_split
 
 
 VOTE = "vote"
@@ -166,9 +169,9 @@ def _choice(scores: Sequence[Score], base: Sequence[Score]) -> dict[str, Any]:
         if s.split == "test" and s.problem_id in rate:
             bins[difficulty_bin(rate[s.problem_id])][s.method or VOTE].append(s.greedy)
     return {
-        name: {"problems": len(of[VOTE])}
-        | {method: sum(greedy) / len(greedy) for method, greedy in of.items()}
-        for name, of in bins.items()
+        name: {"problems": len(greedy_by_method[VOTE])}
+        | {method: sum(greedy) / len(greedy) for method, greedy in greedy_by_method.items()}
+        for name, greedy_by_method in bins.items()
     }
 
 
@@ -205,9 +208,9 @@ def _metrics(
         }
         | {
             "groups": {
-                split: found
+                split: by_group
                 for split in ("test", "transfer")
-                if (found := _by_group([s for s in scores if s.split == split], measured))
+                if (by_group := _by_group([s for s in scores if s.split == split], measured))
             }
         }
     )

@@ -19,43 +19,40 @@ def human_rows(run: Run, iteration: int) -> list[Row]:
     the solution by one method given that by the other.
     """
     human = [p for p in run.problems if p.split == "human"]
-    solved = {(m.name, p.id): text for m in run.methods for p in human if (text := m.solution(p))}
-    asked: list[tuple[Method, Method | None, Problem]] = [
-        (to, None, p) for to in run.methods for p in human
+    pairs: list[tuple[Method | None, Method]] = [(None, method) for method in run.methods]
+    pairs += [
+        (origin, method) for origin in run.methods for method in run.methods if origin is not method
     ]
-    asked += [
-        (to, by, p)
-        for by in run.methods
-        for to in run.methods
-        if by is not to
-        for p in human
-        if (by.name, p.id) in solved
-    ]
-    rows, ends = [], {m.name: run.end(m.prompt) for m in run.methods}
-    for to, by, p in asked:
-        if (to.name, p.id) in solved:
-            prompt = (
-                to.prompt.render(p) if by is None else to.prompt_given(p, solved[by.name, p.id])
-            )
-            prompt, text = _thought_of(run, to, prompt, solved[to.name, p.id])
-            origin, end = by.name if by else None, ends[to.name]
+    rows, ends = [], {method.name: run.end(method.prompt) for method in run.methods}
+    for origin, method in pairs:
+        for problem in human:
+            solution = method.solution(problem)
+            if not solution:
+                continue
+            if origin is None:
+                prompt = method.prompt.render(problem)
+            elif original := origin.solution(problem):
+                prompt = method.translation_prompt(problem, original)
+            else:
+                continue
+            prompt, text = _render_thought(run, method, prompt, solution)
             rows.append(
                 make_row(
                     prompt,
                     text,
                     1.0,
                     "human",
-                    p.id,
+                    problem.id,
                     iteration,
-                    method=to.name,
-                    origin=origin,
-                    ended_by=end,
+                    method=method.name,
+                    origin=origin.name if origin else None,
+                    ended_by=ends[method.name],
                 )
             )
     return rows
 
 
-def _thought_of(run: Run, method: Method, prompt: str, text: str) -> tuple[str, str]:
+def _render_thought(run: Run, method: Method, prompt: str, text: str) -> tuple[str, str]:
     """Prompt and completion in the form in which a reasoning model would write them."""
     marks = run.marks(method)
     keep = getattr(run.config.recipe, "thoughts", "keep") == "keep"
@@ -67,18 +64,19 @@ def reference_rows(
 ) -> list[Row]:
     """Rows made from the reference solution of each problem that has one."""
     end = run.end(prompt)
-    solved = [
-        (p.id, _thought_of(run, run.methods[0], prompt.render(p), p.solution))
-        for p in problems
-        if p.solution is not None
-    ]
-    return [
-        make_row(asked, text, 1.0, "human", id, iteration, ended_by=end)
-        for id, (asked, text) in solved
-    ]
+    rows = []
+    for problem in problems:
+        if problem.solution is not None:
+            prompt_text, completion = _render_thought(
+                run, run.methods[0], prompt.render(problem), problem.solution
+            )
+            rows.append(
+                make_row(prompt_text, completion, 1.0, "human", problem.id, iteration, ended_by=end)
+            )
+    return rows
 
 
-def mixed_in(run: Run, own: int, iteration: int) -> tuple[int, dict[str, list[Row]]]:
+def mix_in(run: Run, own: int, iteration: int) -> tuple[int, dict[str, list[Row]]]:
     """Rows of other sources, and how many of the recipe's own rows remain (domain/mixing.py).
 
     A source with fewer rows than its share requires gives all that it has.
@@ -99,10 +97,10 @@ def mixed_in(run: Run, own: int, iteration: int) -> tuple[int, dict[str, list[Ro
         return own, {}
     retracted = HUMAN in run.retracted.values("source")
     try:
-        left, asked = amounts(own, mixing.mix, mixing.mix_by)
-        return left, {
-            name: [] if retracted else _of_source(run, name, count, iteration)
-            for name, count in asked.items()
+        own_left, counts = amounts(own, mixing.mix, mixing.mix_by)
+        return own_left, {
+            name: [] if retracted else _source_rows(run, name, count, iteration)
+            for name, count in counts.items()
         }
     except ValueError as error:
         raise TaskError(
@@ -110,7 +108,7 @@ def mixed_in(run: Run, own: int, iteration: int) -> tuple[int, dict[str, list[Ro
         ) from error
 
 
-def _of_source(run: Run, name: str, count: int, iteration: int) -> list[Row]:
+def _source_rows(run: Run, name: str, count: int, iteration: int) -> list[Row]:
     """Draw `count` rows of a source, or all; a larger count includes the rows of a smaller one."""
     if name == HUMAN:
         return take_rows(human_rows(run, iteration), count, run.config.seed)

@@ -95,8 +95,8 @@ class Method:
     """A way to solve a problem: its prompt, sampling settings and verifier.
 
     `name` is None if an experiment has only one; `weights` is the method whose weights answer.
-    `given` is the prompt that asks for a solution by this method, given one by another; it contains
-    {question} and {solution}.
+    `translation` is the prompt that asks for a solution by this method, given one by another; it
+    contains {question} and {solution}.
     """
 
     name: str | None
@@ -106,7 +106,7 @@ class Method:
     few_shot: int
     sampled: bool = True
     weights: str | None = None
-    given: str = ""
+    translation: str = ""
 
     @cached_property
     def verifier_fingerprint(self) -> str:
@@ -117,9 +117,9 @@ class Method:
         """The human solution by this method, or None."""
         return problem.solution if self.name is None else solution_by(problem, self.name)
 
-    def prompt_given(self, problem: Problem, solution: str) -> str:
+    def translation_prompt(self, problem: Problem, solution: str) -> str:
         """The prompt that asks for a solution by this method, given one by another."""
-        text = fill(self.given.replace("{method}", self.name or ""), problem)
+        text = fill(self.translation.replace("{method}", self.name or ""), problem)
         return self.prompt.framed(text.replace("{solution}", solution.strip()))
 
 
@@ -138,7 +138,7 @@ class Run:
     owner: str = "selftrain run"
 
     @cached_property
-    def _later(self) -> dict[int, Run]:
+    def _later_phases(self) -> dict[int, Run]:
         return {
             first: replace(self, config=config)
             for first, config in self.config.phases.items()
@@ -148,7 +148,7 @@ class Run:
     @property
     def phases(self) -> dict[int, Run]:
         """This run with the settings that apply from a round on, by that round."""
-        return {1: self, **self._later}
+        return {1: self, **self._later_phases}
 
     def at(self, iteration: int) -> Run:
         """This run with the settings of a round."""
@@ -200,7 +200,7 @@ class Run:
 
         Evidence shared with them is as bad here.
         """
-        return Retractions.united(
+        return Retractions.union(
             map(
                 self.store.retractions,
                 [self.name, *(fork.experiment for fork in self.config.forks)],
@@ -225,24 +225,24 @@ class Run:
             return (
                 Method(None, prompt, config.recipe.drawn, config.verifier, config.prompt.few_shot),
             )
-        found = []
-        for m in config.recipe.methods:
+        methods = []
+        for method in config.recipe.methods:
             prompt = self.prompt(
-                m.prompt, [replace(p, solution=solution_by(p, m.name)) for p in problems]
+                method.prompt, [replace(p, solution=solution_by(p, method.name)) for p in problems]
             )
-            found.append(
+            methods.append(
                 Method(
-                    m.name,
+                    method.name,
                     prompt,
-                    m.sampling,
-                    m.verifier,
-                    m.prompt.few_shot,
-                    m.sampled,
-                    m.name,
-                    m.given,
+                    method.sampling,
+                    method.verifier,
+                    method.prompt.few_shot,
+                    method.sampled,
+                    method.name,
+                    method.translation,
                 )
             )
-        return tuple(found)
+        return tuple(methods)
 
     @cached_property
     def suites(self) -> dict[str, Method]:

@@ -77,11 +77,12 @@ class _Failed(NamedTuple):
 
 def readings(run: Run, verifiers: Mapping[str, Verifier]) -> dict[str, AnyOf]:
     """The other verifiers that judge the failed samples of each verifier, by the same names."""
-    asked = verifiers if run.config.second_opinion else {}
+    if not run.config.second_opinion:
+        return {}
     return {
         name: reading
-        for name, verifier in asked.items()
-        if (reading := _other(verifier)) is not None
+        for name, verifier in verifiers.items()
+        if (reading := _other_verifier(verifier)) is not None
     }
 
 
@@ -104,33 +105,35 @@ def second_opinion(
         `examples` are a few of them. `by` names the other verifiers, `left_out` the verifiers
         without one, and `error` says why some samples could not be read.
     """
-    asked = readings(run, verifiers)
+    other_verifiers = readings(run, verifiers)
     left_out = (
-        {verifier.type for name, verifier in verifiers.items() if name not in asked}
+        {verifier.type for name, verifier in verifiers.items() if name not in other_verifiers}
         if run.config.second_opinion
         else set()
     )
-    drawn, failed = _drawn(run, ws, result, list(asked))
-    read, turned, error = Counter[str](), [], None
-    for name, reading in asked.items():
-        mine = [
-            each
-            for each in drawn
-            if each.verifier_fingerprint == name and reading.check_problem(each.problem) is None
+    drawn, failed = _draw_failed(run, ws, result, list(other_verifiers))
+    read, error = Counter[str](), None
+    turned: list[tuple[_Failed, Verdict]] = []
+    for name, reading in other_verifiers.items():
+        samples = [
+            sample
+            for sample in drawn
+            if sample.verifier_fingerprint == name and reading.check_problem(sample.problem) is None
         ]
+        texts = [(sample.problem, sample.answer) for sample in samples]
         try:
             with reading.open(run.config.execution.sandbox) as judge:
-                for place, verdict in judge_all(
-                    judge, [(each.problem, each.answer) for each in mine]
-                ):
-                    read[mine[place].outcome] += verdict.outcome != Outcome.INFRA_ERROR
-                    turned += [(mine[place], verdict)] if verdict.outcome == Outcome.PASS else []
-        except InfraError as unable:
-            error = str(unable)
-    of: dict[str, Any] = {
+                for position, verdict in judge_all(judge, texts):
+                    sample = samples[position]
+                    read[sample.outcome] += verdict.outcome != Outcome.INFRA_ERROR
+                    if verdict.outcome == Outcome.PASS:
+                        turned.append((sample, verdict))
+        except InfraError as failure:
+            error = str(failure)
+    by_outcome: dict[str, Any] = {
         outcome: {
             "read": read[outcome],
-            "turned": sum(each.outcome == outcome for each, _ in turned),
+            "turned": sum(sample.outcome == outcome for sample, _ in turned),
         }
         for outcome in FAILED
     }
@@ -141,20 +144,21 @@ def second_opinion(
         "share": asdict(estimate([1.0] * len(turned) + [0.0] * (read.total() - len(turned))))
         if read
         else None,
-        **of,
+        **by_outcome,
         "by": {
-            verifiers[name].type: [reading.type for reading in asked[name].of] for name in asked
+            verifiers[name].type: [reading.type for reading in other_verifiers[name].of]
+            for name in other_verifiers
         },
         "left_out": sorted(left_out),
         "error": error,
         "examples": [
-            _example(*each)
-            for each in sorted(turned, key=lambda found: found[0].sample_key)[:EXAMPLES]
+            _example(sample, verdict)
+            for sample, verdict in sorted(turned, key=lambda pair: pair[0].sample_key)[:EXAMPLES]
         ],
     }
 
 
-def _other(verifier: Verifier) -> AnyOf | None:
+def _other_verifier(verifier: Verifier) -> AnyOf | None:
     own = [member.type for member in with_members([verifier])]
     others = {
         reading.type: reading
@@ -174,7 +178,7 @@ class _FailedVerdict:
     outcome: str
 
 
-def _drawn(
+def _draw_failed(
     run: Run, ws: Workspace, result: VerificationResult, verifiers: list[str]
 ) -> tuple[list[_Failed], int]:
     """Some of the samples that these verifiers failed, and the number of all of them."""
@@ -208,13 +212,13 @@ def _example(failed: _Failed, verdict: Verdict) -> dict[str, str]:
         "sample_key": failed.sample_key,
         "problem_id": failed.problem.id,
         "verdict": failed.outcome,
-        "completion": _end(failed.answer),
-        "read_as": _end(failed.parsed or ""),
-        "other_reading": _end(verdict.reason),
-        "reference": _end(failed.problem.answer),
+        "completion": _excerpt(failed.answer),
+        "read_as": _excerpt(failed.parsed or ""),
+        "other_reading": _excerpt(verdict.reason),
+        "reference": _excerpt(failed.problem.answer),
     }
 
 
-def _end(text: str) -> str:
-    shown = " ".join(text.split())
-    return shown if len(shown) <= EXCERPT else f"... {shown[-EXCERPT:]}"
+def _excerpt(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= EXCERPT else f"... {line[-EXCERPT:]}"

@@ -64,7 +64,7 @@ def _plan_checkpoint(run: Run, iteration: int) -> _Plan:
         )
         start = run.need(origin, "checkpoint").result(CheckpointResult).weights
     rows = run.store.read_table(frozen, "rows", Row)
-    trainers = _for_each(run, run.config.trainer)
+    trainers = _trainers(run, run.config.trainer)
     return _plan(run, scope, rows, {"dataset": frozen.digest}, start, trainers)
 
 
@@ -94,7 +94,7 @@ def base(run: Run) -> Manifest:
 
 def _plan_base(run: Run) -> _Plan:
     pretrained = model_weights(run.config.model)
-    trainers = _for_each(run, run.config.base.trainer or run.config.trainer)
+    trainers = _trainers(run, run.config.base.trainer or run.config.trainer)
     parents = {"problems": run.need(INPUTS, "problems").digest}
     return _plan(run, BASE, human_rows(run, 0), parents, pretrained, trainers)
 
@@ -145,7 +145,7 @@ Trainers = dict[str | None, Trainer]
 """By the method whose weights they train; None trains one model for all rows."""
 
 
-def _for_each(run: Run, trainer: Trainer) -> Trainers:
+def _trainers(run: Run, trainer: Trainer) -> Trainers:
     return dict.fromkeys(run.config.recipe.trained, trainer)
 
 
@@ -183,27 +183,28 @@ def _train(run: Run, plan: _Plan) -> Manifest:
     """Train unless the same training is done; the weights are stored under the training's key."""
     clock, scope, wanted, trainings = Clock(), plan.scope, plan.wanted, plan.trainings
     rows, start, key, parents = plan.rows, plan.start, wanted.key, wanted.parents
-    alone = trainings[0].method is None
+    is_single = trainings[0].method is None
     current = run.finished(scope, "checkpoint", wanted)
     if current and all(run.store.checkpoint_facts(training.key) for training in trainings):
         return current
     # Until the manifest is committed, nobody else knows that the weights are needed.
-    with ExitStack() as held:
-        held.enter_context(run.store.writing(run.name, scope, "checkpoint", run.owner))
+    with ExitStack() as stack:
+        stack.enter_context(run.store.writing(run.name, scope, "checkpoint", run.owner))
         for training in trainings:
-            held.enter_context(
+            stack.enter_context(
                 lease(run.store.scratch(training.key).with_suffix(".lease"), run.owner)
             )
-        named = run_name(run.name, scope, key)
+        tracker_run = run_name(run.name, scope, key)
         published = {
-            training.method: _publish(run, scope, training, clock, named) for training in trainings
+            training.method: _publish(run, scope, training, clock, tracker_run)
+            for training in trainings
         }
-        facts = [of_method for _, of_method in published.values()]
+        facts = [method_facts for _, method_facts in published.values()]
         by_method = {str(method): stored for method, (stored, _) in published.items()}
-        weights = published[None][0] if alone else PerMethod.of(by_method)
+        weights = published[None][0] if is_single else PerMethod.of(by_method)
         steps_by_method = {
-            str(method): of_method["optimizer_steps"]
-            for method, (_, of_method) in published.items()
+            str(method): method_facts["optimizer_steps"]
+            for method, (_, method_facts) in published.items()
         }
         return finish(
             run,
@@ -213,7 +214,7 @@ def _train(run: Run, plan: _Plan) -> Manifest:
             key=key,
             digest=weights.digest,
             parents=parents,
-            tokens=sum(f["tokens"] for f in facts),
+            tokens=sum(method_facts["tokens"] for method_facts in facts),
             settings=trainings[0].trainer.model_dump(mode="json"),
             versions=facts[0]["versions"],
             result=CheckpointResult(
@@ -221,11 +222,11 @@ def _train(run: Run, plan: _Plan) -> Manifest:
                 start=start,
                 seed=trainings[0].seed,
                 rows=len(rows),
-                steps=sum(of_method["steps"] for of_method in facts),
-                optimizer_steps=sum(of_method["optimizer_steps"] for of_method in facts),
-                optimizer_steps_by_method=None if alone else steps_by_method,
-                losses=_one_after_the_other("losses", facts),
-                validation=_one_after_the_other("validation", facts),
+                steps=sum(method_facts["steps"] for method_facts in facts),
+                optimizer_steps=sum(method_facts["optimizer_steps"] for method_facts in facts),
+                optimizer_steps_by_method=None if is_single else steps_by_method,
+                losses=_concatenate("losses", facts),
+                validation=_concatenate("validation", facts),
             ),
         )
 
@@ -259,22 +260,22 @@ def _training(
     return _Training(method, own, below, trainer, seed, key)
 
 
-def _one_after_the_other(name: str, facts: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
+def _concatenate(name: str, facts: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
     """Losses or scores of successive trainings, with consecutive step numbers."""
-    before = accumulate((f["optimizer_steps"] for f in facts), initial=0)
+    before = accumulate((method_facts["optimizer_steps"] for method_facts in facts), initial=0)
     return [
         (done + step, value)
-        for done, f in zip(before, facts, strict=False)
-        for step, value in f[name]
+        for done, method_facts in zip(before, facts, strict=False)
+        for step, value in method_facts[name]
     ]
 
 
 def _publish(
-    run: Run, scope: str, training: _Training, clock: Clock, named: str
+    run: Run, scope: str, training: _Training, clock: Clock, tracker_run: str
 ) -> tuple[StoredCheckpoint, dict[str, Any]]:
     """Train and publish weights, unless they are published already.
 
-    The caller has the lease of the training. Trackers log it under the name `named`.
+    The caller has the lease of the training. Trackers log it under the name `tracker_run`.
 
     Returns:
         The reference to the weights, and the facts that were recorded with them.
@@ -282,32 +283,32 @@ def _publish(
     key, start = training.key, training.start
     facts = run.store.checkpoint_facts(key)
     if facts is None:
-        facts = _train_now(run, scope, training, clock, named)
+        facts = _train_now(run, scope, training, clock, tracker_run)
     # Not before the weights are published, even if a run did so that was killed.
     if run.store.scratch(key).exists():
         remove_folder(run.store.scratch(key))
     model = start.adapter_on if isinstance(start, StoredCheckpoint) and start.adapter_on else start
     assert not isinstance(model, PerMethod | ServedModel)  # neither can be trained as one model
-    below = model if facts["adapter"] else None
-    return StoredCheckpoint.of(key, weights_digest(run.store.checkpoint(key)), below), facts
+    adapter_on = model if facts["adapter"] else None
+    return StoredCheckpoint.of(key, weights_digest(run.store.checkpoint(key)), adapter_on), facts
 
 
 def _train_now(
-    run: Run, scope: str, training: _Training, clock: Clock, named: str
+    run: Run, scope: str, training: _Training, clock: Clock, tracker_run: str
 ) -> dict[str, Any]:
     require_fit(run)
     scratch, method = run.store.scratch(training.key), training.method
     output = scratch / f"output-{uuid.uuid4().hex}"
-    for unfinished in scratch.glob("output-*"):  # of a process that was killed: we have its lease
-        shutil.rmtree(unfinished, ignore_errors=True)
+    for leftover in scratch.glob("output-*"):  # of a process that was killed: we have its lease
+        shutil.rmtree(leftover, ignore_errors=True)
     output.mkdir(parents=True)
     label = f"{scope} checkpoint{f' of {method}' if method else ''}"
-    of_method = f"{method}/" if method else ""
+    prefix = f"{method}/" if method else ""
     settings = training.trainer.model_dump(mode="json")
     with (
         clock.working(),
         needs_room(scratch),
-        run.config.execution.trackers.run(named, run.store.root, settings) as track,
+        run.config.execution.trackers.run(tracker_run, run.store.root, settings) as track,
     ):
         result = training.trainer.train(
             TrainingJob(
@@ -320,7 +321,7 @@ def _train_now(
                 _validator(run, method),
                 lambda done, total: run.progress(label, done, total),
                 lambda step, figures: track(
-                    {f"train/{of_method}{name}": value for name, value in figures.items()}, step
+                    {f"train/{prefix}{name}": value for name, value in figures.items()}, step
                 ),
             )
         )
@@ -351,21 +352,23 @@ def _validator(run: Run, method: str | None) -> Callable[[Any, Any], float]:
     from selftrain_assets.engines.transformers_engine import TransformersEngine
 
     problems = _validation(run)
-    by_id = {p.id: p for p in problems}
+    by_id = {problem.id: problem for problem in problems}
     methods = [m for m in run.methods if method in (None, m.name)]
-    asked = [(m, plan_draws(problems, m.prompt, m.sampling.greedy(), "", 0)) for m in methods]
+    draws_of_methods = [
+        (m, plan_draws(problems, m.prompt, m.sampling.greedy(), "", 0)) for m in methods
+    ]
 
     def score(model: Any, tokenizer: Any) -> float:
         engine = TransformersEngine(model, tokenizer, batch_size=256)
-        found = []
-        for method, draws in asked:
-            requests = {r.key: r for r in draws.requests()}
+        judgements = []
+        for method, draws in draws_of_methods:
+            requests = {request.key: request for request in draws.requests()}
             pairs = [
-                (by_id[requests[c.key].problem_id], c.text)
-                for c in engine.generate(list(requests.values()), draws.sampling)
+                (by_id[requests[completion.key].problem_id], completion.text)
+                for completion in engine.generate(list(requests.values()), draws.sampling)
             ]
-            found += verdicts(method.verifier, run.config.execution.sandbox, pairs)
-        return sum(v.outcome == Outcome.PASS for v in found) / len(found)
+            judgements += verdicts(method.verifier, run.config.execution.sandbox, pairs)
+        return sum(verdict.outcome == Outcome.PASS for verdict in judgements) / len(judgements)
 
     return score
 

@@ -73,9 +73,9 @@ class ProblemFile(Task):
     seed: int = Field(0, ge=0, description="seed of the split, where none is given")
 
     def load(self) -> list[Problem]:
-        return self.given(self.read())
+        return self.round_problems(self.read())
 
-    def given(self, loaded: Loaded) -> list[Problem]:
+    def round_problems(self, loaded: Loaded) -> list[Problem]:
         """Problems of a main task: there must be some to train on and some to test on."""
         for split in ("train", "test"):
             if not any(p.split == split for p in loaded.problems):

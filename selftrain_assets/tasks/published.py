@@ -118,9 +118,9 @@ class Published(Task):
 
         UserError names the file, row and field that is wrong, or what to download.
         """
-        return self.given(self.read())
+        return self.round_problems(self.read())
 
-    def given(self, loaded: Loaded) -> list[Problem]:
+    def round_problems(self, loaded: Loaded) -> list[Problem]:
         """Those that a round samples on: worked solutions stay with human problems alone."""
         return [
             problem if problem.split == "human" else replace(problem, solution=None)

@@ -42,7 +42,7 @@ class Work:
 def told(run):
     lines = []
     try:
-        sweep_process._patiently(run, None, lines.append)
+        sweep_process._work_or_wait(run, None, lines.append)
     except BusyError as error:
         return lines, str(error)
     return lines, None

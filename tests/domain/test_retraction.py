@@ -44,6 +44,6 @@ def test_what_is_retracted_enters_keys_and_why_and_when_do_not():
 
 def test_what_two_experiments_list_counts_once():
     first, second = retracted(("sample", "b")), retracted(("sample", "b"), ("problem", "a"))
-    united = Retractions.united([first, second])
+    united = Retractions.union([first, second])
     assert united.identity() == second.identity()
     assert Retractions.from_records(united.to_records()) == united

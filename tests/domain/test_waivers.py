@@ -4,7 +4,7 @@ import pytest
 
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.domain.errors import UserError
-from selftrain_assets.domain.waivers import Waiver, divided
+from selftrain_assets.domain.waivers import Waiver, divide
 
 
 def waiver(problem):
@@ -32,7 +32,7 @@ def test_a_leak_is_covered_by_either_of_its_problems_and_counted_once():
         {"problem_id": "p2", "held_out_id": "t1"},
         {"problem_id": "p3", "held_out_id": "t2"},
     ]
-    left, allowed = divided(leaks, [waiver("t1"), waiver("p1"), waiver("x")])
+    left, allowed = divide(leaks, [waiver("t1"), waiver("p1"), waiver("x")])
     assert left == leaks[2:]
     assert [count for _, count in allowed] == [2, 0, 0]
 

@@ -9,7 +9,7 @@ import pytest
 from selftrain_assets.domain.errors import ModelError, UserError
 from selftrain_assets.domain.types import Row
 from selftrain_assets.pipeline import run as running
-from selftrain_assets.pipeline.chat_checks import telling
+from selftrain_assets.pipeline.chat_checks import telling_messages
 from selftrain_assets.pipeline.loop import run_rounds
 from selftrain_assets.pipeline.run import Run
 from tests import lab
@@ -161,6 +161,6 @@ def test_arguments_are_part_of_an_experiment(opened, tmp_path):
 
 def test_questions_that_tell_most_are_tried():
     texts = [*map(str, range(50)), "a < b", " c", "é", "x" * 90]
-    assert {"0", "3", "a < b", " c", "é", "x" * 90} <= set(telling(texts))
-    assert len(telling(texts)) < 10
-    assert telling([]) == [""]
+    assert {"0", "3", "a < b", " c", "é", "x" * 90} <= set(telling_messages(texts))
+    assert len(telling_messages(texts)) < 10
+    assert telling_messages([]) == [""]

@@ -7,7 +7,7 @@ from selftrain_assets.domain.group_balance import distinct_rows
 from selftrain_assets.domain.mixing import HUMAN
 from selftrain_assets.domain.selection import take_rows
 from selftrain_assets.domain.types import Problem
-from selftrain_assets.pipeline.references import mixed_in, reference_rows
+from selftrain_assets.pipeline.references import mix_in, reference_rows
 from selftrain_assets.pipeline.rows import Rows, freeze
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.recipes.diversification.settings import Diversification
@@ -25,7 +25,7 @@ def build_instruction_dataset(run: Run, iteration: int) -> Rows:
     The recipe sets the number of distinct instructions and what is mixed in.
     """
     own = reference_rows(run, run.train_problems, run.methods[0].prompt, iteration)
-    left, mixed = mixed_in(run, len(own), iteration)
+    left, mixed = mix_in(run, len(own), iteration)
     retracted = HUMAN in run.retracted.values("source")
     kept = [] if retracted else take_rows(own, left, run.config.seed)
     rows = distinct_rows([*kept, *(row for rows in mixed.values() for row in rows)])

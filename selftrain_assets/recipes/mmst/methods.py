@@ -46,11 +46,6 @@ class MethodSettings(Identity):
     def _types(cls, data: Any) -> Any:
         return with_types(cls, data)
 
-    @property
-    def given(self) -> str:
-        """The prompt that asks for a solution by this method, given one by another."""
-        return self.translation
-
     @field_validator("translation")
     @classmethod
     def _has_both(cls, value: str) -> str:

@@ -36,7 +36,7 @@ def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
         for name, id, text, key in correct:
             if name != origin or id not in problems:
                 continue
-            prompt = by_name[method].prompt_given(problems[id], text)
+            prompt = by_name[method].translation_prompt(problems[id], text)
             if prompt in asked:
                 continue  # the same text by another method, or but for white space
             asked.add(prompt)
