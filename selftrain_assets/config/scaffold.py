@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from selftrain_assets.config.experiment import Experiment, parse_experiment
 from selftrain_assets.config.experiment_files import COMPONENT
 from selftrain_assets.domain.errors import UserError, nearest
+from selftrain_assets.project import data_path
 from selftrain_assets.recipes import RECIPES, all_presets, experiment_template
 from selftrain_assets.tasks import TASKS, read
 from selftrain_assets.tasks.generated import Generated
@@ -225,7 +226,7 @@ class _Settings:
 
     def _problems(self, config: Experiment) -> list[Problem]:
         """The problems, where they can be read without a hub."""
-        here = self.path is not None and (Path(self.path).expanduser().exists() or "*" in self.path)
+        here = self.path is not None and ("*" in self.path or data_path(self.path).exists())
         return read(config.task).problems if here or isinstance(config.task, Generated) else []
 
 

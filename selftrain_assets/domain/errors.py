@@ -58,3 +58,10 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=cutoff)
     return f'; did you mean "{close[0]}"?' if close else f"; known: {', '.join(names)}"
+
+
+def by_likeness(word: str, known: Iterable[str]) -> list[str]:
+    """What is known, the likest first."""
+    return sorted(
+        known, key=lambda name: (-difflib.SequenceMatcher(None, word, name).ratio(), name)
+    )

@@ -81,9 +81,10 @@ class Lineage:
         """
         manifest = next(self.of("checkpoint", experiment=experiment, scope=scope), None)
         if manifest is None:
+            scopes = sorted(m.scope for m in self.of("checkpoint", experiment=experiment))
             raise UserError(
                 f"{experiment}: {scope} has no checkpoint; `selftrain status {experiment}` shows"
-                " what is finished"
+                f" what is finished; checkpoints: {', '.join(scopes) or 'none'}"
             )
         return self._checkpoint(manifest, row, set())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from selftrain_assets.domain.errors import UserError, nearest
+from selftrain_assets.domain.errors import UserError, by_likeness, nearest
 from selftrain_assets.domain.retraction import Kind, Retraction, Retractions
 from selftrain_assets.domain.types import Row
 from selftrain_assets.operations.lineage import Lineage
@@ -90,7 +90,8 @@ def _existing(run: Run, lineage: Lineage, kind: Kind, value: str) -> str:
         ids = [p.id for p in run.all_problems]
         if value not in ids:
             raise UserError(
-                f'there is no problem "{value}"{nearest(value, ids) if len(ids) < 50 else ""}'
+                f'there is no problem "{value}"; the ids most like it are'
+                f" {', '.join(by_likeness(value, ids)[:3])}"
             )
         return value
     # what the policy drew itself is taken back by round, or by sample

@@ -57,12 +57,17 @@ class RoundDifference:
 
 
 def reverify(run: Run) -> list[RoundDifference]:
-    """Judge the samples of every finished round by the verifier of the current settings."""
+    """Judge the samples of every finished round by the verifier of the current settings.
+
+    TaskError where no round is finished.
+    """
     rounds = [
         i
         for i in range(1, run.config.rounds + 1)
         if run.manifest(iteration_scope(i), "verifications")
     ]
+    if not rounds:
+        run.need(iteration_scope(1), "verifications")
     with TemporaryDirectory() as folder:
         differences, now = [], {}
         for iteration in rounds:

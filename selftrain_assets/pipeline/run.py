@@ -13,7 +13,7 @@ from platform import python_version
 from typing import Any
 
 from selftrain_assets.config.experiment import Experiment
-from selftrain_assets.domain.errors import TaskError
+from selftrain_assets.domain.errors import TaskError, UserError
 from selftrain_assets.domain.prompts import Prompt, PromptSettings, build_prompt, fill
 from selftrain_assets.domain.retraction import Retractions
 from selftrain_assets.domain.sampling import Sampling
@@ -174,18 +174,27 @@ class Run:
         """The manifest of a stage that has to be finished.
 
         Raises:
-            TaskError: The stage is not finished; the message says how to finish it.
+            TaskError: The stage is not finished; the message says how to finish it, and which
+                rounds have it.
+            UserError: There is no such round.
         """
         manifest = self.manifest(scope, stage)
+        rounds = [iteration_scope(i) for i in range(1, self.config.rounds + 1)]
+        if manifest is None and scope.startswith("iter-") and scope not in rounds:
+            raise UserError(
+                f"{self.name}: there is no {scope}; its rounds are {rounds[0]} to {rounds[-1]}"
+            )
         if manifest is None and stage in SAMPLED and stage not in self.config.recipe.stages:
             raise TaskError(
                 f"{self.name}: recipe {self.config.recipe.type} samples nothing, so that no round"
                 f" of it has {stage}"
             )
         if manifest is None:
+            finished = [name for name in rounds if self.manifest(name, stage) is not None]
             raise TaskError(
                 f"{self.name}: {scope} has no finished {stage} yet; materialize {stage} of {scope}"
                 f" first, or run `selftrain run {self.name}`, which does what is missing in order"
+                + (f". It has {stage} of {', '.join(finished)}" if finished else "")
             )
         return manifest
 

@@ -13,13 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from selftrain_assets.domain.errors import InfraError, UserError
+from selftrain_assets.domain.errors import InfraError, UserError, by_likeness
 from selftrain_assets.store.tables import has_structs, json_columns, schema_of
 
 if TYPE_CHECKING:
     import duckdb
 
 MEMORY = "2GB"  # what DuckDB keeps before it spills to disk
+WRONG_NAME = re.compile(
+    r"Table with name (?P<table>\S+) does not exist"
+    r'|(?:Referenced column "(?P<column>[^"]+)" not found'
+    r'|does not have a column named "(?P<of_table>[^"]+)")'
+)
 WINDOW = 8192  # records that a stream holds at a time
 QUERIES = Path(__file__).parent / "queries"
 FileFormat = Literal["parquet", "jsonl"]
@@ -180,7 +185,8 @@ class Database:
             Its columns and its rows.
 
         Raises:
-            UserError: The statement failed; the message is the first line of DuckDB's.
+            UserError: The statement failed; the message is the first line of DuckDB's, and of a
+                wrong table or column, those that exist.
         """
         self._usable_again = False  # whatever the statement leaves behind
         try:
@@ -190,7 +196,31 @@ class Database:
                     raise UserError("sql: there is no statement")
                 return [column[0] for column in result.description or ()], result.fetchall()
         except InfraError as error:
-            raise UserError(f"sql: {_first_line(error.__cause__ or error)}") from error
+            cause = error.__cause__ or error
+            raise UserError(f"sql: {_first_line(cause)}{self._instead(sql, str(cause))}") from error
+
+    def _instead(self, sql: str, message: str) -> str:
+        """Of a message about a wrong table or column: those that exist, the likest first."""
+        found = WRONG_NAME.search(message)
+        if found is None:
+            return ""
+        columns: dict[str, list[str]] = {}
+        for table, column in (
+            self._cursor()
+            .execute(
+                "SELECT table_name, column_name FROM information_schema.columns"
+                f" WHERE table_schema = '{self._schema}' ORDER BY ordinal_position"
+            )
+            .fetchall()
+        ):
+            columns.setdefault(table, []).append(column)
+        if found["table"]:
+            return f" There are: {', '.join(by_likeness(found['table'], columns))}"
+        column = found["column"] or found["of_table"]
+        named = [t for t in columns if re.search(rf"\b{re.escape(t)}\b", sql, re.IGNORECASE)]
+        return "".join(
+            f" {table} has: {', '.join(by_likeness(column, columns[table]))};" for table in named
+        ).removesuffix(";")
 
     def count(self, relation: str) -> int:
         return int(self.execute(f"SELECT count(*) FROM {relation}")[0][0])

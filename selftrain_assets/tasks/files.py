@@ -17,7 +17,7 @@ from selftrain_assets.domain.program_tests import read_tests
 from selftrain_assets.domain.text import first_equal
 from selftrain_assets.domain.types import OwnSplit, Problem, Split
 from selftrain_assets.project import data_path
-from selftrain_assets.tasks.loaded import Loaded, apart, once_each
+from selftrain_assets.tasks.loaded import NAMED, Loaded, apart, once_each
 from selftrain_assets.tasks.protocol import Card, Task
 from selftrain_assets.tasks.readers import floats, rows_in, value_of, written
 from selftrain_assets.tasks.splits import hashed_split
@@ -139,23 +139,52 @@ class ProblemFile(Task):
         problems = [problem for _, problem in located]
         if self.duplicates == "drop":
             return once_each(problems)
-        for place, first in enumerate(first_equal([p.question for p in problems])):
-            if place != first:
-                raise _again(*located[place], *located[first])
+        pairs = [
+            (located[place], located[first])
+            for place, first in enumerate(first_equal([p.question for p in problems]))
+            if place != first
+        ]
+        if pairs:
+            raise UserError(_repeated(pairs))
         return Loaded(problems)
 
 
-def _again(where: str, problem: Problem, before: str, first: Problem) -> UserError:
+Located = tuple[str, Problem]
+"""A problem and where it stands."""
+
+
+def _repeated(pairs: list[tuple[Located, Located]]) -> str:
+    """A sentence about questions that stand before: how many, the first of them, and a remedy."""
+    (where, problem), (before, first) = pairs[0]
     same = " ".join(problem.question.split()) == " ".join(first.question.split())
     but = "" if same else ", but for case, punctuation or Unicode form,"
-    answers = (
+    start = f"{where}: the same question{but} stands at {before}{_answers(problem, first)}"
+    others = [  # by their lines alone
+        f"{at.rpartition(', ')[2]} and {earlier.rpartition(', ')[2]}{_answers(again, original)}"
+        for (at, again), (earlier, original) in pairs[1:NAMED]
+    ]
+    differing = sum(again.answer != original.answer for (_, again), (_, original) in pairs)
+    if len(pairs) == 1:
+        return (
+            f"{start}; remove one, or set task.duplicates: drop to keep one"
+            f"{', or none where the two are of one split' if differing else ''}"
+        )
+    more = f", and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
+    remedy = (
+        f"{differing} of them have another answer: correct or remove these, since task.duplicates:"
+        " drop keeps neither of two that contradict each other within a split"
+        if differing
+        else "all have the same answer: set task.duplicates: drop, which keeps one of each"
+    )
+    return f"{start}. There are {len(pairs)} such pairs ({'; '.join(others)}{more}); {remedy}"
+
+
+def _answers(problem: Problem, first: Problem) -> str:
+    """What two answers are that differ."""
+    return (
         ""
         if problem.answer == first.answer
         else f' with the answer "{first.answer}", here "{problem.answer}"'
-    )
-    return UserError(
-        f"{where}: the same question{but} stands at {before}{answers}; remove one, or set"
-        " task.duplicates: drop to keep one"
     )
 
 

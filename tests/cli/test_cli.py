@@ -487,10 +487,17 @@ def test_verify_says_that_the_same_verifier_changes_nothing(finished):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("lineage", "checkpoint", "lab", "9"), "lab: iter-009 has no checkpoint"),
+        (("lineage", "checkpoint", "lab", "9"), "; checkpoints: base, human-all-rounds"),
+        (("show", "lab", "9"), "lab: there is no iter-009; its rounds are iter-001 to iter-002"),
+        (("sql", "select * from verdict"), "does not exist! There are: verdicts, verifications,"),
+        (
+            ("sql", "select outcom from verdicts"),
+            "FROM clause! verdicts has: outcome,",
+        ),
+        (("sql", "select v.scop from verdicts v"), '"scop" verdicts has: scope, '),
         (("lineage", "sample", "nope"), 'no sample has a key that begins with "nope"'),
         (("retract", "lab"), "give exactly one of --problem, --sample and --source"),
-        (("retract", "lab", "--problem", "nope"), 'there is no problem "nope"'),
+        (("retract", "lab", "--problem", "nope"), 'there is no problem "nope"; the ids most like'),
         (("verify", "lba"), 'there is no experiment "lba"; did you mean "lab"?'),
     ],
 )
@@ -500,6 +507,13 @@ def test_evidence_that_is_not_there_is_said(finished, arguments, reason):
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert reason in done.stderr
+
+
+def test_verify_of_an_experiment_without_a_finished_round_is_said(place):
+    lab.write_experiment(place)
+    done = selftrain("verify", "lab", "--diff")
+    assert done.returncode != 0
+    assert "lab: iter-001 has no finished verifications yet" in done.stderr
 
 
 @pytest.mark.parametrize("command", [("run", "lab"), ("status",), ("audit",), ("sql", "select 1")])

@@ -105,7 +105,11 @@ def test_the_base_is_named_where_it_learnt_from_the_problem(opened):
 @pytest.mark.parametrize(
     ("kind", "value", "reason"),
     [
-        ("problem", "train-0000", 'there is no problem "train-0000"; did you mean'),
+        (
+            "problem",
+            "train-0000",
+            'there is no problem "train-0000"; the ids most like it',
+        ),
         ("sample", "zz", "no sample has a key"),
         (
             "source",

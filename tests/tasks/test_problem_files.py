@@ -199,6 +199,28 @@ def test_a_fault_names_the_file_and_the_line(tmp_path, monkeypatch, third, reaso
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("answers", "remedy"),
+    [
+        (("2", "2", "2", "2"), "all have the same answer: set task.duplicates: drop"),
+        (("2", "3", "2", "2"), "1 of them have another answer: correct or remove these"),
+    ],
+)
+def test_questions_that_occur_again_are_counted_and_the_first_are_named(
+    tmp_path, monkeypatch, answers, remedy
+):
+    monkeypatch.chdir(tmp_path)
+    again = [{**TRAIN, "id": f"again-{n}", "answer": answer} for n, answer in enumerate(answers)]
+    jsonl(tmp_path / "problems.jsonl", [TRAIN, TEST, *again])
+    with pytest.raises(UserError) as caught:
+        ProblemFile(path="problems.jsonl").load()
+    message = str(caught.value)
+    assert "There are 4 such pairs (line 4 and line 1" in message
+    assert "line 5 and line 1, and 1 more)" in message
+    assert remedy in message
+    assert ProblemFile(path="problems.jsonl", duplicates="drop").read().duplicates
+
+
 def test_a_fault_in_a_parquet_file_names_its_row(tmp_path):
     parquet(tmp_path / "problems.parquet", [TRAIN, {**TEST, "answer": None}])
     with pytest.raises(
