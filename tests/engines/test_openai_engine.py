@@ -20,7 +20,7 @@ from selftrain_assets.engines.transformers_engine import TransformersEngine
 from selftrain_assets.models.loading import ModelRef, load_model
 from selftrain_assets.models.tokenization import encode_prompt
 from selftrain_assets.recipes.teachers import ServedTeacher
-from tests.engines.adapters import write_adapter
+from selftrain_assets.testing.adapters import write_adapter
 from tests.engines.openai_server import NAME, Fault, as_teacher, serving, status, without_tokens
 
 GREEDY = DrawSettings(temperature=0, max_tokens=8)

@@ -16,16 +16,17 @@ from selftrain_assets.models.tokenization import encode_prompt
 from selftrain_assets.pipeline import inputs, training
 from selftrain_assets.pipeline.policy import POLICY
 from selftrain_assets.pipeline.sampling import SAMPLES
+from selftrain_assets.testing.adapters import write_adapter
+from selftrain_assets.testing.engines import PROMPTS, requests_for, texts
 from tests.engines import scoring_worker
-from tests.engines.adapters import write_adapter
-from tests.engines.test_conformance import NEEDS_VLLM, PROMPTS, texts, wanted
+from tests.engines.test_conformance import NEEDS_VLLM
 from tests.lab import read_samples
 
 pytestmark = NEEDS_VLLM
 
 SMALL = {"cpu_cache_gib": 1, "max_sequences": 32}
 GREEDY = DrawSettings(temperature=0, max_tokens=12)
-REQUESTS = wanted(PROMPTS | {"more": "Q: 40 - 2 * ( 3 + 4 ) A:"})
+REQUESTS = requests_for(PROMPTS | {"more": "Q: 40 - 2 * ( 3 + 4 ) A:"})
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,9 @@ def test_the_adapter_path_gives_pefts_own_log_probabilities(swapping, adapted, t
 
 def test_more_prompt_than_one_step_takes_is_drawn_with_its_seeds(swapping, embedded):
     swapping.use(embedded)
-    requests = wanted({f"long {n}": "Q: " + f"{n} + 5 = 17 ; " * 50 + "A:" for n in range(32)})
+    requests = requests_for(
+        {f"long {n}": "Q: " + f"{n} + 5 = 17 ; " * 50 + "A:" for n in range(32)}
+    )
     drawn = DrawSettings(temperature=1, max_tokens=8)
     assert texts(swapping, requests, drawn) == texts(swapping, requests, drawn)
 

@@ -17,17 +17,23 @@ from selftrain_assets.pipeline.policy import POLICY
 from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from selftrain_assets.recipes.teachers import ServedTeacher
 from selftrain_assets.recipes.tripost import stages
+from selftrain_assets.testing.adapters import write_adapter
+from selftrain_assets.testing.engines import (
+    GREEDY,
+    PROMPTS,
+    EngineConformance,
+    draw,
+    requests_for,
+)
 from tests import corrections, lab
-from tests.engines.adapters import write_adapter
 from tests.engines.openai_server import as_teacher
-from tests.engines.test_conformance import *  # noqa: F403  # the suite of every engine, here on this one
-from tests.engines.test_conformance import GREEDY, NEEDS_VLLM, PROMPTS, draw, wanted
+from tests.engines.test_conformance import NEEDS_VLLM
 from tests.engines.vllm_server import NAME, serving
 
 # a server, and two conformance suites on it, take a minute or two
 pytestmark = [pytest.mark.kills, NEEDS_VLLM]
 
-REQUESTS = wanted(
+REQUESTS = requests_for(
     PROMPTS
     | {
         "begun": "<bos>Q: 1 + 1 A:",
@@ -49,6 +55,15 @@ def server(embedded, tmp_path_factory):
 def engine(server, embedded):
     with OpenAISettings(base_url=server.url, concurrency=8).open(embedded) as opened:
         yield opened
+
+
+class TestVllmServer(EngineConformance):
+    """The suite of every engine, here on this one."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls, engine):
+        return engine
 
 
 # -- what it says ----------------------------------------------------------------------------------
@@ -79,9 +94,9 @@ def test_adapters_loaded_into_it_say_what_transformers_says(engine, embedded, tm
 def test_a_chat_teacher_is_answered_like_a_completion(server, engine):
     with as_teacher(ServedTeacher(base_url=server.url, model=NAME)) as teacher:
         # of a teacher's tokenizer nothing is known, so the space stays
-        assert draw(teacher, wanted(), GREEDY) == {
+        assert draw(teacher, requests_for(), GREEDY) == {
             key: replace(completion, text=f" {completion.text}", tokens=None, ended_by=None)
-            for key, completion in draw(engine, wanted(), GREEDY).items()
+            for key, completion in draw(engine, requests_for(), GREEDY).items()
         }
 
 

@@ -2,26 +2,16 @@
 
 import pytest
 
-from selftrain_assets.domain.selection import make_row
 from selftrain_assets.domain.types import Row
 from selftrain_assets.models.loading import load_model
 from selftrain_assets.models.tokenization import load_tokenizer
-from selftrain_assets.tasks import WordProblems
-from selftrain_assets.trainers.protocol import TrainingJob
-from tests.trainers.lab import Train, Trained
+from selftrain_assets.testing.training import Train, training_in, unseen_rows
 
 
 @pytest.fixture(scope="session")
 def rows() -> list[Row]:
-    """Ten rows of unequal length: three batches of four, the last one short."""
-    problems = [
-        p
-        for p in WordProblems(train=1, human=10, validation=1, test=1, transfer=1).load()
-        if p.split == "human"
-    ]
-    return [
-        make_row(f"Q: {p.question} A:", p.solution or "", 1.0, "human", p.id, 1) for p in problems
-    ]
+    """Three batches of four, the last one short."""
+    return unseen_rows()
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +28,4 @@ def model(embedded):
 @pytest.fixture(scope="module")
 def train(embedded, rows, tmp_path_factory, small_heap) -> Train:
     """Returns a function that trains on the rows above unless told otherwise."""
-
-    def run(settings, rows=rows, *, start=embedded, seed=1, work=None, **job) -> Trained:
-        folder = tmp_path_factory.mktemp("training")
-        result = settings.train(
-            TrainingJob(rows, start, folder / "output", work or folder / "work", seed, **job)
-        )
-        return Trained(result, folder / "output", embedded)
-
-    return run
+    return training_in(lambda: tmp_path_factory.mktemp("training"), rows, embedded)

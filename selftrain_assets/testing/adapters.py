@@ -1,9 +1,11 @@
 """Adapters on the embedded model that change what it says."""
 
+from pathlib import Path
+
 from selftrain_assets.models.loading import ModelRef, load_model
 
 
-def write_adapter(base: ModelRef, folder, seed: int, rank: int = 4) -> ModelRef:
+def write_adapter(base: ModelRef, folder: Path, seed: int, rank: int = 4) -> ModelRef:
     """Random weights, large enough that the model answers otherwise."""
     import torch
     from peft import LoraConfig, get_peft_model
