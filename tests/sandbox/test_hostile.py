@@ -18,27 +18,19 @@ from sandbox import (
     TextRule,
 )
 from sandbox.engine import Line
-from tests.sandbox.conftest import QUICK
-from tests.sandbox.hostile import (
-    ASKED_FOR,
-    DENIALS,
-    FORGERIES,
+from selftrain_assets.domain.program_tests import ProgramTests
+from selftrain_assets.testing.forgery import FORGERIES, ForgeryConformance
+from selftrain_assets.testing.forging_programs import (
     LATE_CALLS,
     LATE_IMPORTS,
-    MESSY,
-    RPC_FORGERIES,
     SCRIPTS,
     SHADOWS,
 )
+from tests.sandbox.conftest import QUICK
+from tests.sandbox.hostile import ASKED_FOR, DENIALS, MESSY
 
 CASE = (StdinCase("3\n", "4\n"),)
 CANARY = StdinTask("print(int(input()) + 1)", CASE, limits=QUICK)
-HONEST = "def f(x): return x + 1"
-TESTS = (
-    "assert candidate(3) == 4",
-    "assert abs(f(10) - 11) < 1e-9",
-    "for n in range(3):\n    assert candidate(n) == n + 1",
-)
 NAMED = {
     "busy loop": "timeout",
     "sleep": "timeout",
@@ -58,14 +50,6 @@ LONGEST = 15  # seconds: two wall limits, and a new container
 
 def script(source, limits=QUICK):
     return StdinTask(source, CASE, limits=limits)
-
-
-def function(source):
-    return FuncTask(source, "f", (Call((3,), 4), Call((10,), 11)), limits=QUICK)
-
-
-def asserted(source):
-    return RpcTask(source, "f", TESTS, limits=QUICK)
 
 
 def judged(pool, task):
@@ -155,20 +139,30 @@ def test_the_case_after_a_failing_one_is_stopped_and_not_counted(pool):
 
 
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("name", FORGERIES)
-@pytest.mark.parametrize("mode", [function, asserted])
-def test_a_forged_result_does_not_pass(pool, mode, name):
-    assert pool.judge(mode(HONEST)).outcome == "pass"
-    verdict = judged(pool, mode(FORGERIES[name]))
-    assert verdict.outcome in ("wrong", "malformed", "timeout", "resource", "unscorable"), verdict
+class TestForgeries(ForgeryConformance):
+    """By calls, and by tests that run beside the program."""
 
+    forgeries = [f for f in FORGERIES if not f.name.startswith(("script", "shadow"))]  # noqa: RUF012
 
-@pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("name", RPC_FORGERIES)
-def test_the_tests_do_not_take_the_programs_word(pool, name):
-    source, tests = RPC_FORGERIES[name]
-    verdict = judged(pool, RpcTask(source, "f", tests, limits=QUICK))
-    assert verdict.outcome in ("wrong", "unscorable"), verdict
+    @pytest.fixture(scope="class")
+    @classmethod
+    def passes(cls, pool):
+        def passes(problem, program):
+            tests = ProgramTests.from_json(problem.tests)
+            calls = tuple(Call(tuple(args), expected) for args, _, expected in tests.calls)
+            task = RpcTask(program, "f", tests.asserts, limits=QUICK)
+            if calls:
+                task = FuncTask(program, "f", calls, limits=QUICK)
+            elif tests.cases:
+                task = script(program)
+            verdict = judged(pool, task)
+            others = ("wrong", "unscorable")
+            if not problem.id.startswith("deception"):
+                others += ("malformed", "timeout", "resource")
+            assert verdict.outcome in ("pass", *others), verdict
+            return verdict.outcome == "pass"
+
+        return passes
 
 
 @pytest.mark.parametrize("name", ASKED_FOR)
@@ -299,4 +293,4 @@ def test_a_fork_bomb_is_not_felt_by_the_worker_beside_it(docker_engine):
 
 
 def test_there_are_enough_of_them():
-    assert len(SCRIPTS) + len(MESSY) + len(FORGERIES) >= 60
+    assert len(MESSY) + len(FORGERIES) >= 60

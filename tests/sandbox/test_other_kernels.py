@@ -13,8 +13,9 @@ import sandbox.engine
 from sandbox import Pool, PoolSettings, RunTask, StdinCase, StdinTask, UnsafeError
 from sandbox.limits import SECOND_LINE
 from sandbox.self_check import LIMITS_ROW, static_checks
+from selftrain_assets.testing.forging_programs import SCRIPTS
 from tests.sandbox.conftest import LOOK, QUICK
-from tests.sandbox.hostile import MESSY, SCRIPTS
+from tests.sandbox.hostile import MESSY
 
 CASE = (StdinCase("3\n", "4\n"),)
 CANARY = StdinTask("print(int(input()) + 1)", CASE, limits=QUICK)
