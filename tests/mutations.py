@@ -332,8 +332,8 @@ MUTATIONS = (
     ),
     Mutation(
         "recipes/tripost/report.py",
-        "[number(of.direct), number(of.final)]",
-        "[number(of.final), number(of.direct)]",
+        "[number(effect.direct), number(effect.final)]",
+        "[number(effect.final), number(effect.direct)]",
         "tests/reports/test_recipe_tables.py",
     ),
     Mutation(

@@ -161,11 +161,11 @@ def _shingles(
     )
     sizes = np.array([len(text) for text in texts])
     within_text = np.ones(len(units), dtype=bool)
-    for back in range(1, length):
-        within_text[np.cumsum(sizes) - back] = False  # would reach into the next text
+    for offset in range(1, length):
+        within_text[np.cumsum(sizes) - offset] = False  # would reach into the next text
     shingles = np.zeros(len(units), dtype=np.uint64)
-    for ahead in range(length):
-        shingles = shingles * np.uint64(len(ids)) + np.roll(units, -ahead)
+    for offset in range(length):
+        shingles = shingles * np.uint64(len(ids)) + np.roll(units, -offset)
     ends = np.cumsum(sizes - length + 1)
     return shingles[within_text], np.concatenate([[0], ends[:-1]])
 

@@ -62,18 +62,18 @@ class Mixing(Identity):
         return value
 
 
-def amounts(own: int, mix: Mapping[str, float], by: str) -> tuple[int, dict[str, int]]:
+def amounts(own: int, mix: Mapping[str, float], mix_by: str) -> tuple[int, dict[str, int]]:
     """How many of the recipe's `own` rows stay, and how many rows each source gives.
 
     ValueError where those of the sources would replace all of them.
     """
     share = sum(amount for amount in mix.values() if amount < 1)
     counted = sum(int(amount) for amount in mix.values() if amount >= 1)
-    total = own if by == "replace" else (own + counted) / (1 - share)
+    total = own if mix_by == "replace" else (own + counted) / (1 - share)
     rows_of_sources = {
         name: int(amount) if amount >= 1 else round(amount * total) for name, amount in mix.items()
     }
-    if by == "add":
+    if mix_by == "add":
         return own, rows_of_sources
     if (left := own - sum(rows_of_sources.values())) <= 0 < own:
         raise ValueError(
@@ -133,15 +133,15 @@ def split_budget(
         )
     if budget > len(problems):
         raise ValueError(f"{budget} rows are asked for, and there are {len(problems)}")
-    at_random = sorted(by_instruction, key=lambda name: derive_seed(seed, "instruction", name))
+    shuffled = sorted(by_instruction, key=lambda name: derive_seed(seed, "instruction", name))
     if not budget:
-        chosen = {p.id for name in at_random[: instructions or None] for p in by_instruction[name]}
+        chosen = {p.id for name in shuffled[: instructions or None] for p in by_instruction[name]}
     elif not instructions and alpha is None:
         chosen = set(_first(problems, budget, seed))
     else:
         chosen = _choose_groups(
             by_instruction,
-            at_random,
+            shuffled,
             sizes(budget, instructions or len(by_instruction), alpha),
             seed,
         )

@@ -229,23 +229,23 @@ def build_prompt(
     examples, which are one text.
     """
     solved = [p for p in problems if p.split == "human" and p.solution]
-    shots = random.Random(f"few_shot:{settings.seed}").sample(
+    examples = random.Random(f"few_shot:{settings.seed}").sample(
         solved, min(settings.few_shot, len(solved))
     )
     template = settings.hint_template if hint else settings.template
-    worked = "".join(
+    worked_text = "".join(
         text + settings.separator for text in filter(None, [settings.worked_examples()])
     )
     if frame is None:
         return Prompt(
             template,
-            worked
+            worked_text
             + "".join(
-                f"{fill(settings.template, p)} {p.solution}{settings.separator}" for p in shots
+                f"{fill(settings.template, p)} {p.solution}{settings.separator}" for p in examples
             ),
         )
-    turns = tuple((fill(settings.template, p), p.solution or "") for p in shots)
+    turns = tuple((fill(settings.template, p), p.solution or "") for p in examples)
     if turns:
-        (question, answer), *others = turns
-        turns, worked = ((worked + question, answer), *others), ""
-    return Prompt(template, worked, frame(turns), frame(()))
+        (question, answer), *later_turns = turns
+        turns, worked_text = ((worked_text + question, answer), *later_turns), ""
+    return Prompt(template, worked_text, frame(turns), frame(()))

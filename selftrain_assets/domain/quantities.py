@@ -172,9 +172,9 @@ def _read(text: str, start: re.Match[str]) -> list[Quantity]:
     elif mixed := (
         MIXED.match(text, end) if WHOLE.fullmatch(start["digits"]) and value is not None else None
     ):
-        over, under = int(mixed[1]), int(mixed[2])
-        if over < under and mixed[0][0] == " ":
-            value, end = (value or 0) + Fraction(over, under), mixed.end()
+        numerator, denominator = int(mixed[1]), int(mixed[2])
+        if numerator < denominator and mixed[0][0] == " ":
+            value, end = (value or 0) + Fraction(numerator, denominator), mixed.end()
     if end == start.end() and value is not None:
         value, end = _compound(text, end, value, dated=bool(DATED.search(before)))
     if percents := PERCENT.match(text, end):
@@ -192,24 +192,24 @@ def _sign(before: str, start: int) -> tuple[int, int]:
     A sign behind an operand is an operator.
     """
     if match := SIGN_WORD.search(before):
-        ahead = before[: match.start()]
+        text_before = before[: match.start()]
         operator = (
             match[1].lower() == "minus"
-            and OPERAND_BEFORE.search(ahead)
-            and not NOT_AN_OPERAND.search(ahead)
+            and OPERAND_BEFORE.search(text_before)
+            and not NOT_AN_OPERAND.search(text_before)
         )
         return (1, start) if operator else (-1, start - len(match[0]))
     match = SIGN.search(before)
     if not match:
         return 1, start
     first = start - (len(before) - match.start())
-    ahead = before[: match.start()]
+    text_before = before[: match.start()]
     signs = (match[1] or "") + (match[2] or match[3] or "")
     glued = not match[0].endswith(" ")
     operator = (
-        OPERAND_BEFORE.search(ahead)
-        and not NOT_AN_OPERAND.search(ahead)
-        and not (glued and ahead[-1:].isspace())
+        OPERAND_BEFORE.search(text_before)
+        and not NOT_AN_OPERAND.search(text_before)
+        and not (glued and text_before[-1:].isspace())
     )
     if operator and match[1]:
         return (-1 if (match[2] or "") == "-" else 1), start
@@ -257,9 +257,9 @@ def _compound(text: str, end: int, value: Fraction, dated: bool) -> tuple[Fracti
             None if size > 4 * LARGEST_EXPONENT or (not value and power < 0) else value**power
         ), match.end()
     if not dated and (match := OVER.match(text, end)) and not OVER.match(text, match.end()):
-        under = _digits(match[1])
-        if len(under) == 1:
-            return (value / under[0] if under[0] else None), match.end()
+        denominators = _digits(match[1])
+        if len(denominators) == 1:
+            return (value / denominators[0] if denominators[0] else None), match.end()
     return value, end
 
 

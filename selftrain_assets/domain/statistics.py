@@ -87,14 +87,16 @@ def _ways_below(rivals: list[int], abstentions: int, lead: int, places: int) -> 
         {(used, 0): math.comb(abstentions, used) for used in range(min(abstentions, places) + 1)}
     )
     for size in rivals:
-        following: Counter[tuple[int, int]] = Counter()
+        next_ways: Counter[tuple[int, int]] = Counter()
         for (used, tied), n in ways.items():
-            for taken in range(min(size, lead, places - used) + 1):
-                following[used + taken, tied + (taken == lead)] += n * math.comb(size, taken)
-        ways = following
+            for votes in range(min(size, lead, places - used) + 1):
+                next_ways[used + votes, tied + (votes == lead)] += n * math.comb(size, votes)
+        ways = next_ways
     return {
-        tied: sum(n for (used, t), n in ways.items() if used == places and t == tied)
-        for tied in {t for _, t in ways}
+        tied: sum(
+            n for (used, tied_count), n in ways.items() if used == places and tied_count == tied
+        )
+        for tied in {tied_count for _, tied_count in ways}
     }
 
 

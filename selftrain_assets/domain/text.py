@@ -150,7 +150,7 @@ RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
         (rf"(?:(?<=[{_OPERATOR}])|(?<=[{_OPERATOR}] ))([\"'])([^\"'\n]*)\1", r"“\2”"),
         (r"([\"'])([^\"'\n]*)\1(?=\s?[=+*/%)\]}])", r"“\2”"),
         (r"([\"'])(\d[^\"'\n]*)\1", r"“\2”"),
-        (r"(?<=(?<![\w\"'])[^\W\d_])'+(?![^\W\d_])", lambda found: PRIME * len(found[0])),  # f'(x)
+        (r"(?<=(?<![\w\"'])[^\W\d_])'+(?![^\W\d_])", lambda match: PRIME * len(match[0])),  # f'(x)
         (rf"{_BEHIND}\.+(?=[\s\"')\]}},;:?!]|$)|(?<=[^\W\d_])\.(?=\w)", " "),
         (rf"{_BEHIND},(?!\s*[)\]}}])", " "),  # (1,) is no (1)
         (rf"{_BEHIND};(?![^\[\]\n]*\])", " "),  # [1, 2; 3, 4] is a matrix

@@ -297,7 +297,7 @@ def _samples(
     description = engine.describe()
     name = f"{description.name} {description.version}"
     for _, sampling, requests in windows:
-        open_requests = {r.key: r for r in requests}
+        open_requests = {request.key: request for request in requests}
         marks = sampling.thinking.marks(own_marks)
         completions = within_budget(engine, requests, sampling, marks, tokenizer)
         while True:

@@ -83,7 +83,10 @@ def measure(
         sampled: Mapping[str, list[str | None]],
         settings: Evaluation = settings,
     ) -> dict[str, Any]:
-        own, before = ([_tested(s) for s in some if s.method == method] for some in (scores, base))
+        own, before = (
+            [_tested(s) for s in policy_scores if s.method == method]
+            for policy_scores in (scores, base)
+        )
         return _metrics(run, settings, own, sampled) | (
             _against_base(settings, own, before) if before else {}
         )

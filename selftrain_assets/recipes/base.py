@@ -85,7 +85,7 @@ class Recipe(Member, Identity):
                 f"preset {name} needs the field {preset.needs}; set it beside the preset"
             )
         settings = with_current_names(preset.settings, cls.renamed)
-        return merged(settings, {k: v for k, v in data.items() if k != "preset"})
+        return merged(settings, {name: value for name, value in data.items() if name != "preset"})
 
     @classmethod
     def source_files(cls) -> list[Path]:

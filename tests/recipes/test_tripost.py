@@ -10,9 +10,9 @@ from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.prompts import PromptSettings, build_prompt
 from selftrain_assets.domain.types import Improvement, Outcome, Problem, Score
 from selftrain_assets.recipes.tripost.conversations import (
-    Ask,
+    CompletionRequest,
     Conversations,
-    Told,
+    Response,
     fault_of_update,
     is_progress,
 )
@@ -200,21 +200,21 @@ CUT = "✂"  # ends what was cut off
 def hold(conversation, *said, judge=judged):
     """What a conversation returns, and what it asked, where these are the completions that it
     gets."""
-    told, asked, answers, number = None, [], iter(said), count()
+    response, requests, answers, number = None, [], iter(said), count()
     try:
         while True:
-            wanted = conversation.send(told)
-            if isinstance(wanted, Ask):
-                asked.append(wanted)
+            request = conversation.send(response)
+            if isinstance(request, CompletionRequest):
+                requests.append(request)
                 text = next(answers)
-                told = Told(
+                response = Response(
                     text.removesuffix(CUT), f"drawn{next(number)}", cut_off=text.endswith(CUT)
                 )
             else:
-                told = Told(outcome=judge(wanted.problem, wanted.text))
+                response = Response(outcome=judge(request.problem, request.text))
     except StopIteration as end:
         assert not [*answers], "some were not asked for"
-        return *end.value, asked
+        return *end.value, requests
 
 
 def edit(text, *said, own=False, script=None, outcome=None, judge=judged, **settings):
@@ -390,14 +390,14 @@ def hold_until_dropped(text, said, settings):
     conversation = Conversations(chosen, PROMPT, MultistepScript(), False).trajectory(
         PROBLEM, "first", text, judged(PROBLEM, text)
     )
-    told, answers = None, iter(said)
+    response, answers = None, iter(said)
     try:
         while True:
-            wanted = conversation.send(told)
-            told = (
-                Told(next(answers), "key")
-                if isinstance(wanted, Ask)
-                else Told(outcome=judged(PROBLEM, wanted.text))
+            request = conversation.send(response)
+            response = (
+                Response(next(answers), "key")
+                if isinstance(request, CompletionRequest)
+                else Response(outcome=judged(PROBLEM, request.text))
             )
     except StopIteration as end:
         return end.value[0].ending
@@ -616,20 +616,20 @@ def test_a_script_that_fails_is_blamed_with_the_problem(broken, sentence):
 def answer(text, *said, script=True, **settings):
     chosen = TriPosT.model_validate({"wording": COMPACT, **settings})
     conversations = Conversations(chosen, PROMPT, MultistepScript() if script else None, True)
-    asked, told, answers = [], None, iter(said)
+    requests, response, answers = [], None, iter(said)
     conversation = conversations.answer(PROBLEM, text)
     try:
         while True:
-            wanted = conversation.send(told)
-            asked += [wanted] if isinstance(wanted, Ask) else []
-            told = (
-                Told(next(answers), "key")
-                if isinstance(wanted, Ask)
-                else Told(outcome=judged(PROBLEM, wanted.text))
+            request = conversation.send(response)
+            requests += [request] if isinstance(request, CompletionRequest) else []
+            response = (
+                Response(next(answers), "key")
+                if isinstance(request, CompletionRequest)
+                else Response(outcome=judged(PROBLEM, request.text))
             )
     except StopIteration as end:
         assert not [*answers], "some were not asked for"
-        assert {each.sampling.temperature for each in asked} <= {0.0}
+        assert {request.sampling.temperature for request in requests} <= {0.0}
         return end.value
 
 

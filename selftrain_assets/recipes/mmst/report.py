@@ -189,12 +189,12 @@ def _trained_on(point: RoundSummary) -> Cells:
 
 
 def _draw_flow(axis: Axes, title: str, rounds: Sequence[int], cells: Sequence[Cells]) -> None:
-    names = list(dict.fromkeys(name for each in cells for name in each))
+    names = list(dict.fromkeys(name for round_cells in cells for name in round_cells))
     for i, (name, color) in enumerate(zip(names, cycle(figures.COLORS), strict=False)):
         places = [iteration + 0.8 * (i + 0.5) / len(names) - 0.4 for iteration in rounds]
         axis.bar(
             places,
-            [each.get(name, 0) for each in cells],
+            [round_cells.get(name, 0) for round_cells in cells],
             width=0.75 / len(names),
             color=color,
             label=name,

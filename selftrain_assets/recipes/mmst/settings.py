@@ -70,27 +70,27 @@ class MMST(Selection, Mixing, Rounds):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = [m.name for m in self.methods]
-        if twice := [name for name in names if names.count(name) > 1]:
+        if repeated := [name for name in names if names.count(name) > 1]:
             raise ValueError(
-                f'methods: "{twice[0]}" is there twice; each method needs a name of its own'
+                f'methods: "{repeated[0]}" is there twice; each method needs a name of its own'
             )
-        asked: dict[PromptSettings, str] = {}
+        names_by_prompt: dict[PromptSettings, str] = {}
         for method in self.methods:
-            if (same := asked.setdefault(method.prompt, method.name)) != method.name:
+            if (other := names_by_prompt.setdefault(method.prompt, method.name)) != method.name:
                 raise ValueError(
-                    f'methods: "{same}" and "{method.name}" have the same prompt'
+                    f'methods: "{other}" and "{method.name}" have the same prompt'
                     f' ("{method.prompt.template}"); give "{method.name}" a prompt.template of its'
                     " own, which says to the model that this method is wanted"
                 )
-        translated: dict[str, str] = {}
+        names_by_translation: dict[str, str] = {}
         for method in self.methods:
             if (
-                same := translated.setdefault(
+                other := names_by_translation.setdefault(
                     method.translation.replace("{method}", method.name), method.name
                 )
             ) != method.name:
                 raise ValueError(
-                    f'methods: "{same}" and "{method.name}" have the same translation'
+                    f'methods: "{other}" and "{method.name}" have the same translation'
                     f' ("{method.translation}"); give "{method.name}" one of its own, or put'
                     " {method} into it, so that it says to the model which method is wanted"
                 )
@@ -134,12 +134,17 @@ class MMST(Selection, Mixing, Rounds):
     def pairs(self) -> dict[tuple[str, str], float]:
         """The weights of all enabled translations, by (method found by, method translated into)."""
         sources = [m.name for m in self.methods if m.sampled]
-        every = {(a, b.name): 1.0 for a in sources for b in self.methods if a != b.name}
+        all_pairs = {
+            (origin, method.name): 1.0
+            for origin in sources
+            for method in self.methods
+            if origin != method.name
+        }
         if self.cross_training is None:
-            return every
+            return all_pairs
         return {
-            (a, b): weight
-            for a, row in self.cross_training.items()
-            for b, weight in row.items()
-            if weight and (a, b) in every
+            (origin, method): weight
+            for origin, row in self.cross_training.items()
+            for method, weight in row.items()
+            if weight and (origin, method) in all_pairs
         }

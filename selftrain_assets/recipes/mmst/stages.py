@@ -29,7 +29,7 @@ def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
     problems = {p.id: p for p in run.train_problems}
     by_name = {m.name: m for m in run.methods}
     correct = _correct_solutions(run, scope)
-    asked: set[str] = set()
+    seen_prompts: set[str] = set()
     plan = []
     for origin, method in recipe.pairs():
         prompts, keys = [], []
@@ -37,9 +37,9 @@ def translation_draws(run: Run, scope: str, policy: str) -> list[Draws]:
             if name != origin or id not in problems:
                 continue
             prompt = by_name[method].translation_prompt(problems[id], text)
-            if prompt in asked:
+            if prompt in seen_prompts:
                 continue  # the same text by another method, or but for white space
-            asked.add(prompt)
+            seen_prompts.add(prompt)
             prompts.append((id, prompt))
             keys.append(key)
         plan.append(

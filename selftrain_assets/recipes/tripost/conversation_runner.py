@@ -19,12 +19,18 @@ from selftrain_assets.domain.types import Outcome
 from selftrain_assets.models.loading import Policy
 from selftrain_assets.pipeline.generation import OpenEngines, generate_missing, plan_requests
 from selftrain_assets.pipeline.run import Clock, Run
-from selftrain_assets.recipes.tripost.conversations import Ask, Role, ToJudge, Told, Wanted
+from selftrain_assets.recipes.tripost.conversations import (
+    CompletionRequest,
+    ConversationRequest,
+    Response,
+    Role,
+    VerdictRequest,
+)
 from selftrain_assets.store.database import WINDOW
 from selftrain_assets.verifiers.guard import judge_all
 from selftrain_assets.verifiers.protocol import Judge
 
-Conversation = Generator[Wanted, Told, Any]
+Conversation = Generator[ConversationRequest, Response, Any]
 
 
 class Responder:
@@ -54,40 +60,48 @@ class Responder:
 
     def _converse(self, conversations: list[Conversation]) -> list[Any]:
         returned: list[Any] = [None] * len(conversations)
-        wanted: dict[int, Wanted] = {}
+        pending: dict[int, ConversationRequest] = {}
 
-        def go_on(place: int, told: Told | None) -> None:
+        def advance(place: int, response: Response | None) -> None:
             try:
-                wanted[place] = conversations[place].send(told)  # type: ignore[arg-type]  # None starts it
+                pending[place] = conversations[place].send(response)  # type: ignore[arg-type]  # None starts it
             except StopIteration as end:
                 returned[place] = end.value
 
         for place in range(len(conversations)):
-            go_on(place, None)
-        while wanted:
-            asked, wanted = wanted, {}
-            for place, told in self._tell(asked).items():
-                go_on(place, told)
+            advance(place, None)
+        while pending:
+            requests, pending = pending, {}
+            for place, response in self._respond(requests).items():
+                advance(place, response)
         return returned
 
-    def _tell(self, asked: Mapping[int, Wanted]) -> dict[int, Told]:
-        found: dict[int, Told] = {}
-        by_role: dict[Role, dict[int, Ask]] = defaultdict(dict)
-        for place, each in asked.items():
-            if isinstance(each, Ask):
-                by_role[each.role][place] = each
-        for role, asks in by_role.items():
-            found |= self._draw(self._models[role], asks)
-        return found | self._judge(
-            {place: each for place, each in asked.items() if isinstance(each, ToJudge)}
+    def _respond(self, requests: Mapping[int, ConversationRequest]) -> dict[int, Response]:
+        responses: dict[int, Response] = {}
+        by_role: dict[Role, dict[int, CompletionRequest]] = defaultdict(dict)
+        for place, request in requests.items():
+            if isinstance(request, CompletionRequest):
+                by_role[request.role][place] = request
+        for role, role_requests in by_role.items():
+            responses |= self._draw(self._models[role], role_requests)
+        return responses | self._judge(
+            {
+                place: request
+                for place, request in requests.items()
+                if isinstance(request, VerdictRequest)
+            }
         )
 
-    def _draw(self, model: Policy, asks: Mapping[int, Ask]) -> dict[int, Told]:
+    def _draw(
+        self, model: Policy, requests: Mapping[int, CompletionRequest]
+    ) -> dict[int, Response]:
         """Draw completions; equal prompts, as of equal attempts at a problem, are drawn once."""
         plan = []
-        for sampling in dict.fromkeys(each.sampling for each in asks.values()):
+        for sampling in dict.fromkeys(request.sampling for request in requests.values()):
             prompts = {
-                each.prompt: each.problem_id for each in asks.values() if each.sampling == sampling
+                request.prompt: request.problem_id
+                for request in requests.values()
+                if request.sampling == sampling
             }
             plan.append(
                 Draws(
@@ -99,35 +113,37 @@ class Responder:
                 )
             )
         with self._run.store.workspace() as ws:
-            requests = plan_requests(ws, plan)
-            drawn = generate_missing(
-                self._run, ws, requests, model, plan, self._label, self._clock, self._engines
+            planned = plan_requests(ws, plan)
+            result = generate_missing(
+                self._run, ws, planned, model, plan, self._label, self._clock, self._engines
             )
-            responses = ws.rows("generation.responses", requests=requests, samples=drawn.samples)
-        self.drawn, self.tokens = self.drawn + drawn.requested, self.tokens + drawn.tokens
+            responses = ws.rows("generation.responses", requests=planned, samples=result.samples)
+        self.drawn, self.tokens = self.drawn + result.requested, self.tokens + result.tokens
         texts = {
-            (plan[draws].sampling, plan[draws].prompts[prompt][1]): Told(
+            (plan[draws].sampling, plan[draws].prompts[prompt][1]): Response(
                 answer, key, cut_off=reason != "stop"
             )
             for draws, prompt, answer, key, reason in responses
         }
-        return {place: texts[each.sampling, each.prompt] for place, each in asks.items()}
+        return {
+            place: texts[request.sampling, request.prompt] for place, request in requests.items()
+        }
 
-    def _judge(self, asked: Mapping[int, ToJudge]) -> dict[int, Told]:
+    def _judge(self, requests: Mapping[int, VerdictRequest]) -> dict[int, Response]:
         """Judge texts with the experiment's verifier; what cannot be judged gets infra_error."""
-        if not asked:
+        if not requests:
             return {}
         if self._judge_open is None:
             self._judge_open = self._held.enter_context(
                 self._run.config.verifier.open(self._run.config.execution.sandbox)
             )
-        pairs = [(each.problem, each.text) for each in asked.values()]
+        pairs = [(request.problem, request.text) for request in requests.values()]
         with self._clock.working():
             outcomes = {
                 position: verdict.outcome
                 for position, verdict in judge_all(self._judge_open, pairs)
             }
         return {
-            place: Told(outcome=outcomes.get(n, Outcome.INFRA_ERROR))
-            for n, place in enumerate(asked)
+            place: Response(outcome=outcomes.get(n, Outcome.INFRA_ERROR))
+            for n, place in enumerate(requests)
         }

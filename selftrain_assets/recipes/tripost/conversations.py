@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from selftrain_assets.domain.attempts import Attempt, Feedback, Script, read_report
@@ -23,7 +23,7 @@ Role = Literal["policy", "feedback", "improver"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CompletionRequest:
     """Request for a completion from the model with this role."""
 
     role: Role
@@ -33,7 +33,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class ToJudge:
+class VerdictRequest:
     """Request for a verdict on a text."""
 
     problem: Problem
@@ -41,7 +41,7 @@ class ToJudge:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Response:
     """The response to a request.
 
     For a completion it has the text, the key of the sample, and whether it was cut off; for a
@@ -54,7 +54,7 @@ class Told:
     cut_off: bool = False
 
 
-Wanted = Ask | ToJudge
+ConversationRequest = CompletionRequest | VerdictRequest
 Fault = str
 """Why a trajectory is dropped."""
 
@@ -85,7 +85,7 @@ class Conversations:
 
     def trajectory(
         self, problem: Problem, sample_key: str, text: str, outcome: Outcome, cut_off: bool = False
-    ) -> Generator[Wanted, Told, tuple[Trajectory, list[Turn]]]:
+    ) -> Generator[ConversationRequest, Response, tuple[Trajectory, list[Turn]]]:
         """Edit one attempt until it is right (section 3.1).
 
         A text that was cut off is not learnt from.
@@ -93,29 +93,29 @@ class Conversations:
         recipe, wording = self.recipe, self.recipe.wording
         turns: list[Turn] = []
 
-        def ended(how: str) -> tuple[Trajectory, list[Turn]]:
+        def end(ending: str) -> tuple[Trajectory, list[Turn]]:
             return (
                 Trajectory(
                     sample_key,
                     problem.id,
                     problem.group,
-                    how,
+                    ending,
                     len(turns),
-                    int(how in ("correct", "improved")),
+                    int(ending in ("correct", "improved")),
                 ),
                 turns,
             )
 
         if outcome == Outcome.INFRA_ERROR:
-            return ended("infra_error")
+            return end("infra_error")
         if cut_off:
-            return ended("cut_off")
+            return end("cut_off")
         attempt = wording.read(text)
         if attempt is None:
-            return ended("unparsable")
+            return end("unparsable")
         if "too_long" in recipe.filters and len(text.split()) > recipe.max_words:
-            return ended("too_long")
-        now = _State(
+            return end("too_long")
+        state = _State(
             text,
             attempt,
             outcome,
@@ -124,102 +124,102 @@ class Conversations:
             sample_key,
         )
         while True:
-            if now.error is None:
-                return ended("feedback_unreadable")
-            if now.error.step is not None and now.attempt.part(now.error.step) is None:
-                return ended("no_such_step")
-            own = (
-                (
-                    yield Ask(
-                        "policy",
-                        problem.id,
-                        self._asking_feedback(problem, now.text),
-                        recipe.own_feedback(),
-                    )
+            if state.error is None:
+                return end("feedback_unreadable")
+            if state.error.step is not None and state.attempt.part(state.error.step) is None:
+                return end("no_such_step")
+            own: Response | None = None
+            if self.own:
+                own = yield CompletionRequest(
+                    "policy",
+                    problem.id,
+                    self._feedback_prompt(problem, state.text),
+                    recipe.own_feedback(),
                 )
-                if self.own
-                else None
-            )
-            heard = wording.read_feedback(own.text) if own and not own.cut_off else None
-            right = heard is not None and heard.step == now.error.step
+            own_error = wording.read_feedback(own.text) if own and not own.cut_off else None
+            right = own_error is not None and own_error.step == state.error.step
             feedback = (
                 own.text.strip()
                 if own and right
-                else wording.write_feedback(now.error, now.attempt)
+                else wording.write_feedback(state.error, state.attempt)
             )
             by = "self" if right else recipe.feedback.by
-            of_own = (
-                None
-                if own is None
-                else "unreadable"
-                if heard is None
-                else "right"
-                if right
-                else "wrong"
-            )
-            said = (
+            wrong = "unreadable" if own_error is None else "wrong"
+            own_quality = "right" if right else wrong
+            turn = Turn(
                 sample_key,
                 len(turns) + 1,
                 problem.id,
-                now.text,
+                state.text,
                 feedback,
                 by,
                 own.key if own else None,
-                of_own,
+                own_quality if own else None,
+                state.error.step,
+                state.error.kind,
             )
-            about = (now.error.step, now.error.kind)
-            if now.error.step is None:
-                if now.outcome != Outcome.PASS:
-                    return ended("contradiction")
-                turns.append(Turn(*said, *about))
-                return ended("correct" if len(turns) == 1 else "improved")
+            if state.error.step is None:
+                if state.outcome != Outcome.PASS:
+                    return end("contradiction")
+                turns.append(turn)
+                return end("correct" if len(turns) == 1 else "improved")
             if len(turns) == recipe.max_updates:
-                return ended("not_successful")
-            then = yield from self._update(problem, now, now.error, feedback, right)
-            if isinstance(then, Fault):
-                return ended(then)
-            turns.append(Turn(*said, *about, then.text, then.by, then.key, str(then.outcome)))
-            now = then
+                return end("not_successful")
+            update = yield from self._update(problem, state, state.error, feedback, right)
+            if isinstance(update, Fault):
+                return end(update)
+            turns.append(
+                replace(
+                    turn,
+                    update=update.text,
+                    update_by=update.by,
+                    update_sample=update.key,
+                    outcome=str(update.outcome),
+                )
+            )
+            state = update
 
-    def answer(self, problem: Problem, text: str) -> Generator[Wanted, Told, Improvement]:
+    def answer(
+        self, problem: Problem, text: str
+    ) -> Generator[ConversationRequest, Response, Improvement]:
         """Answer a problem with self-improvement (section 3.3).
 
         The policy attempts it, gives itself feedback, and updates, until it declares itself right,
         repeats itself, or reaches the limit.
         """
-        recipe, wording, texts, ended = self.recipe, self.recipe.wording, [text], "limit"
+        recipe, wording, texts, ending = self.recipe, self.recipe.wording, [text], "limit"
         flags: list[tuple[str, bool]] = []
         while len(texts) <= recipe.updates_at_test:
-            own = yield Ask(
+            own = yield CompletionRequest(
                 "policy",
                 problem.id,
-                self._asking_feedback(problem, texts[-1]),
+                self._feedback_prompt(problem, texts[-1]),
                 recipe.own_feedback(greedy=True),
             )
-            heard = wording.read_feedback(own.text)
-            if heard is None:
-                ended = "unreadable"
+            own_error = wording.read_feedback(own.text)
+            if own_error is None:
+                ending = "unreadable"
                 break
-            flags.append((texts[-1], heard.step is not None))
-            if heard.step is None:
-                ended = "declared_right"
+            flags.append((texts[-1], own_error.step is not None))
+            if own_error.step is None:
+                ending = "declared_right"
                 break
-            update = yield Ask(
+            update = yield CompletionRequest(
                 "policy",
                 problem.id,
-                self._asking_update(problem, texts[-1], own.text),
+                self._update_prompt(problem, texts[-1], own.text),
                 recipe.own_update(greedy=True),
             )
-            if update.text.split() in [each.split() for each in texts]:
-                ended = "repeated"
+            if update.text.split() in [attempt.split() for attempt in texts]:
+                ending = "repeated"
                 break
             texts.append(update.text)
         outcomes = []
-        for each in texts:
-            outcomes.append((yield ToJudge(problem, each)).outcome)
-        found = [
-            (flagged, self._is_wrong(problem, each, outcomes[texts.index(each)]))
-            for each, flagged in flags
+        for attempt in texts:
+            outcomes.append((yield VerdictRequest(problem, attempt)).outcome)
+        judgements = [
+            (flagged, self._is_wrong(problem, attempt, outcomes[texts.index(attempt)]))
+            for attempt, flagged in flags
         ]
         return Improvement(
             problem.id,
@@ -228,11 +228,11 @@ class Conversations:
             str(outcomes[0]),
             str(outcomes[-1]),
             len(texts) - 1,
-            ended,
-            flagged=sum(flagged for flagged, _ in found),
-            flagged_wrong=sum(flagged and wrong for flagged, wrong in found),
-            wrong=sum(wrong for _, wrong in found),
-            judged=len(found),
+            ending,
+            flagged=sum(flagged for flagged, _ in judgements),
+            flagged_wrong=sum(flagged and wrong for flagged, wrong in judgements),
+            wrong=sum(wrong for _, wrong in judgements),
+            judged=len(judgements),
         )
 
     def _is_wrong(self, problem: Problem, text: str, outcome: Outcome | None) -> bool:
@@ -243,48 +243,48 @@ class Conversations:
         attempt = self.recipe.wording.read(text)
         if self.script is None or attempt is None:
             return outcome != Outcome.PASS
-        return self._scripted(problem, attempt).step is not None
+        return self._script_feedback(problem, attempt).step is not None
 
     # -- what is asked -----------------------------------------------------------------------------
 
-    def _asking_feedback(self, problem: Problem, text: str) -> str:
+    def _feedback_prompt(self, problem: Problem, text: str) -> str:
         return f"{self.prompt.render(problem)}{text.rstrip()}{self.recipe.wording.feedback}"
 
-    def _asking_update(self, problem: Problem, text: str, feedback: str) -> str:
+    def _update_prompt(self, problem: Problem, text: str, feedback: str) -> str:
         return (
-            f"{self._asking_feedback(problem, text)}{feedback.strip()}{self.recipe.wording.update}"
+            f"{self._feedback_prompt(problem, text)}{feedback.strip()}{self.recipe.wording.update}"
         )
 
     # -- errors and updates ------------------------------------------------------------------------
 
     def _first_error(
         self, problem: Problem, text: str, attempt: Attempt, outcome: Outcome
-    ) -> Generator[Wanted, Told, Feedback | None]:
+    ) -> Generator[ConversationRequest, Response, Feedback | None]:
         """Find the first error (FBK); a model is not asked if the verifier passes the attempt."""
         settings = self.recipe.feedback
         if settings.by == "script":
-            return self._scripted(problem, attempt)
+            return self._script_feedback(problem, attempt)
         if outcome == Outcome.PASS:
             return Feedback(None)
         if settings.by == "self":
-            told = yield Ask(
+            response = yield CompletionRequest(
                 "policy",
                 problem.id,
-                self._asking_feedback(problem, text),
+                self._feedback_prompt(problem, text),
                 self.recipe.own_feedback(),
             )
-            return None if told.cut_off else self.recipe.wording.read_feedback(told.text)
+            return None if response.cut_off else self.recipe.wording.read_feedback(response.text)
         prompt = fill(settings.prompt, problem).replace("{attempt}", text.strip())
-        told = yield Ask("feedback", problem.id, prompt, settings.sampling)
+        response = yield CompletionRequest("feedback", problem.id, prompt, settings.sampling)
         return (
             None
-            if told.cut_off
-            else read_report(told.text) or self.recipe.wording.read_feedback(told.text)
+            if response.cut_off
+            else read_report(response.text) or self.recipe.wording.read_feedback(response.text)
         )
 
     def _update(
-        self, problem: Problem, now: _State, error: Feedback, feedback: str, own_right: bool
-    ) -> Generator[Wanted, Told, _State | Fault]:
+        self, problem: Problem, state: _State, error: Feedback, feedback: str, own_right: bool
+    ) -> Generator[ConversationRequest, Response, _State | Fault]:
         """Update an attempt.
 
         The policy's own update is used if its feedback was right and the update is accepted;
@@ -292,31 +292,31 @@ class Conversations:
         """
         recipe, step = self.recipe, error.step or 1
         if own_right or recipe.improver.by == "self":
-            told = yield Ask(
+            response = yield CompletionRequest(
                 "policy",
                 problem.id,
-                self._asking_update(problem, now.text, feedback),
+                self._update_prompt(problem, state.text, feedback),
                 recipe.own_update(),
             )
-            own = yield from self._accepted(
-                problem, now, error, told.text, "self", told.key, told.cut_off
+            own = yield from self._check_update(
+                problem, state, error, response.text, "self", response.key, response.cut_off
             )
             if isinstance(own, _State) or recipe.improver.by == "self":
                 return own
-        kept = now.attempt.steps[: step - 1]
+        kept = state.attempt.steps[: step - 1]
         if recipe.improver.by == "script":
             return (
-                yield from self._accepted(
+                yield from self._check_update(
                     problem,
-                    now,
+                    state,
                     error,
-                    recipe.wording.write(self._improved(problem, kept)),
+                    recipe.wording.write(self._script_improvement(problem, kept)),
                     "script",
                     None,
                 )
             )
         fields = {
-            "attempt": now.text.strip(),
+            "attempt": state.text.strip(),
             "feedback": feedback,
             "step": str(step),
             "prefix": "\n".join(recipe.wording.write_steps(kept)),
@@ -324,99 +324,105 @@ class Conversations:
         prompt = fill(recipe.improver.prompt, problem)
         for name, value in fields.items():
             prompt = prompt.replace(f"{{{name}}}", value)
-        told = yield Ask("improver", problem.id, prompt, recipe.improver.sampling)
+        response = yield CompletionRequest("improver", problem.id, prompt, recipe.improver.sampling)
         return (
-            yield from self._accepted(
-                problem, now, error, self._whole(kept, told.text), "model", told.key, told.cut_off
+            yield from self._check_update(
+                problem,
+                state,
+                error,
+                self._whole_attempt(kept, response.text),
+                "model",
+                response.key,
+                response.cut_off,
             )
         )
 
-    def _whole(self, kept: tuple[str, ...], text: str) -> str:
+    def _whole_attempt(self, kept: tuple[str, ...], text: str) -> str:
         """The complete attempt, given what a model wrote from some step on.
 
         The steps before it are added, unless the model has repeated them. Where steps have no
         numbers, it has repeated them if its text begins with them.
         """
         wording = self.recipe.wording
-        written = wording.read(text)
-        if written is not None and (
-            "{number}" in wording.step or written.steps[: len(kept)] == kept
+        attempt = wording.read(text)
+        if attempt is not None and (
+            "{number}" in wording.step or attempt.steps[: len(kept)] == kept
         ):
             return text
         return wording.separator.join([*wording.write_steps(kept), text.strip()])
 
-    def _accepted(
+    def _check_update(
         self,
         problem: Problem,
-        now: _State,
+        state: _State,
         error: Feedback,
         text: str,
         by: str,
         key: str | None,
         cut_off: bool = False,
-    ) -> Generator[Wanted, Told, _State | Fault]:
+    ) -> Generator[ConversationRequest, Response, _State | Fault]:
         if cut_off:
             return "update_cut_off"
-        after = self.recipe.wording.read(text)
-        if after is None:
+        updated = self.recipe.wording.read(text)
+        if updated is None:
             return "update_unparsable"
         if by != "script" and (
-            fault := fault_of_update(now.attempt, error, after, self.recipe.filters)
+            fault := fault_of_update(state.attempt, error, updated, self.recipe.filters)
         ):
             return fault
-        outcome = (yield ToJudge(problem, text)).outcome
+        outcome = (yield VerdictRequest(problem, text)).outcome
         assert outcome is not None
         if outcome == Outcome.INFRA_ERROR:
             return "infra_error"
-        then = yield from self._first_error(problem, text, after, outcome)
+        next_error = yield from self._first_error(problem, text, updated, outcome)
         if (
             "no_progress" in self.recipe.filters
-            and then is not None
-            and not is_progress(error, then)
+            and next_error is not None
+            and not is_progress(error, next_error)
         ):
             return "no_progress"
-        return _State(text, after, outcome, then, by, key)
+        return _State(text, updated, outcome, next_error, by, key)
 
     # -- the script --------------------------------------------------------------------------------
 
-    def _scripted(self, problem: Problem, attempt: Attempt) -> Feedback:
+    def _script_feedback(self, problem: Problem, attempt: Attempt) -> Feedback:
         """The feedback of the script.
 
         Raises:
             UserError: The script fails, or names a step that the attempt does not have.
         """
-        found = self._run("feedback", problem, attempt)
-        if not isinstance(found, Feedback):
+        error = self._run("feedback", problem, attempt)
+        if not isinstance(error, Feedback):
             raise UserError(
-                f"{self._blamed('feedback', problem)} returned {found!r}; it has to return a"
+                f"{self._culprit('feedback', problem)} returned {error!r}; it has to return a"
                 " Feedback (domain/attempts.py)"
             )
-        if found.step is not None and attempt.part(found.step) is None:
+        if error.step is not None and attempt.part(error.step) is None:
             raise UserError(
-                f"{self._blamed('feedback', problem)} names step {found.step} of an attempt with"
+                f"{self._culprit('feedback', problem)} names step {error.step} of an attempt with"
                 f" {len(attempt.steps)} steps; steps count from 1, and {len(attempt.steps) + 1} is"
                 " the final answer"
             )
-        return found
+        return error
 
-    def _improved(self, problem: Problem, kept: tuple[str, ...]) -> Attempt:
-        found = self._run("improve", problem, kept)
-        if not isinstance(found, Attempt) or found.steps[: len(kept)] != kept:
+    def _script_improvement(self, problem: Problem, kept: tuple[str, ...]) -> Attempt:
+        improved = self._run("improve", problem, kept)
+        if not isinstance(improved, Attempt) or improved.steps[: len(kept)] != kept:
             raise UserError(
-                f"{self._blamed('improve', problem)} returned {found!r}; it has to return an"
+                f"{self._culprit('improve', problem)} returned {improved!r}; it has to return an"
                 f" Attempt that begins with {kept!r}"
             )
-        return found
+        return improved
 
     def _run(self, name: str, problem: Problem, argument: object) -> object:
         try:
             return getattr(self.script, name)(problem, argument)
         except Exception as error:
             raise UserError(
-                f"{self._blamed(name, problem)} failed: {type(error).__name__}: {error}"
+                f"{self._culprit(name, problem)} failed: {type(error).__name__}: {error}"
             ) from error
 
-    def _blamed(self, name: str, problem: Problem) -> str:
+    def _culprit(self, name: str, problem: Problem) -> str:
         return (
             f"recipe.feedback.script: `{name}` of {type(self.script).__name__} on problem"
             f" {problem.id}"
@@ -431,21 +437,21 @@ def fault_of_update(
     Right steps have to stay, the wrong one has to change, and its wrong segment has to be gone.
     """
     step = error.step or 1
-    changed, wrong = after.part(step), before.part(step)
+    new_part, wrong_part = after.part(step), before.part(step)
     faults: dict[Filter, bool] = {
         "prefix_changed": after.steps[: step - 1] != before.steps[: step - 1],
-        "step_unchanged": changed == wrong,
-        "segment_kept": changed is not None and _holds(changed, error.segment),
+        "step_unchanged": new_part == wrong_part,
+        "segment_kept": new_part is not None and _contains(new_part, error.segment),
     }
-    return next((name for name, found in faults.items() if found and name in filters), None)
+    return next((name for name, applies in faults.items() if applies and name in filters), None)
 
 
-def _holds(text: str, segment: str) -> bool:
+def _contains(text: str, segment: str) -> bool:
     """Whether a text contains a segment as whole words: 14 does not contain 4."""
-    begins, ends = (
+    start, end = (
         r"\b" if re.fullmatch(r"\w", edge) else "" for edge in (segment[:1], segment[-1:])
     )
-    return bool(segment) and re.search(begins + re.escape(segment) + ends, text) is not None
+    return bool(segment) and re.search(start + re.escape(segment) + end, text) is not None
 
 
 def is_progress(before: Feedback, after: Feedback) -> bool:

@@ -30,10 +30,10 @@ def turn_rows(run: Run, iteration: int) -> dict[str, list[Row]]:
         The rows by source.
     """
     recipe, retracted = settings_of(run), run.retracted.values("source")
-    parts: dict[str, list[Row]] = {CORRECT: [], IMPROVED: [], GOLD: _gold(run, iteration)}
+    parts: dict[str, list[Row]] = {CORRECT: [], IMPROVED: [], GOLD: _gold_rows(run, iteration)}
     for i in recipe.sample_rounds(iteration):
         if iteration_scope(i) not in retracted:
-            for part, rows in _of_round(run, i).items():
+            for part, rows in _rows_of_round(run, i).items():
                 parts[part] += rows
     parts = {
         part: [] if SOURCE_OF[part] in retracted else distinct_rows(rows)
@@ -52,19 +52,19 @@ def turn_rows(run: Run, iteration: int) -> dict[str, list[Row]]:
     )
 
 
-def _of_round(run: Run, iteration: int) -> dict[str, list[Row]]:
-    made = run.need(iteration_scope(iteration), "trajectories")
+def _rows_of_round(run: Run, iteration: int) -> dict[str, list[Row]]:
+    manifest = run.need(iteration_scope(iteration), "trajectories")
     kept = {
-        each.sample_key: each
-        for each in run.store.read_table(made, "trajectories", Trajectory)
-        if each.kept
+        trajectory.sample_key: trajectory
+        for trajectory in run.store.read_table(manifest, "trajectories", Trajectory)
+        if trajectory.kept
     }
     problems, retracted = (
         {p.id: p for p in run.train_problems},
-        rows_with(run.store, made, run.retracted.values("sample")),
+        rows_with(run.store, manifest, run.retracted.values("sample")),
     )
-    found: dict[str, list[Row]] = {CORRECT: [], IMPROVED: []}
-    for turn in run.store.read_table(made, "turns", Turn):
+    rows_by_part: dict[str, list[Row]] = {CORRECT: [], IMPROVED: []}
+    for turn in run.store.read_table(manifest, "turns", Turn):
         if (
             turn.sample_key in kept
             and turn.problem_id in problems
@@ -73,20 +73,22 @@ def _of_round(run: Run, iteration: int) -> dict[str, list[Row]]:
             part = CORRECT if kept[turn.sample_key].ending == CORRECT else IMPROVED
             # Feedback that an update is right is no turn of its own.
             if part == CORRECT or turn.update is not None:
-                found[part].append(
+                rows_by_part[part].append(
                     _row(run, problems[turn.problem_id], turn, SOURCE_OF[part], iteration)
                 )
-    return found
+    return rows_by_part
 
 
-def _gold(run: Run, iteration: int) -> list[Row]:
+def _gold_rows(run: Run, iteration: int) -> list[Row]:
     """Rows of reference solutions, each with feedback that nothing is wrong."""
     wording, rows = settings_of(run).wording, []
     for problem in run.problems:
         if problem.split in ("train", "human") and problem.solution is not None:
             attempt = wording.read(problem.solution) or Attempt((), problem.answer)
-            said = wording.write_feedback(Feedback(None), attempt)
-            turn = Turn("", 1, problem.id, problem.solution, said, "script", None, None, None, "")
+            feedback = wording.write_feedback(Feedback(None), attempt)
+            turn = Turn(
+                "", 1, problem.id, problem.solution, feedback, "script", None, None, None, ""
+            )
             rows.append(
                 replace(_row(run, problem, turn, "human", iteration), sample_key=None, turn=None)
             )
@@ -99,19 +101,19 @@ def _row(run: Run, problem: Problem, turn: Turn, source: str, iteration: int) ->
     Its sections are tokenized separately, so that their borders lie where sampling has them.
     """
     wording, weights = settings_of(run).wording, settings_of(run).section_weights
-    attempted = weights.attempt if turn.step is None else weights.wrong_attempt
-    weighted = [
-        (turn.attempt.rstrip(), attempted),
+    attempt_weight = weights.attempt if turn.step is None else weights.wrong_attempt
+    weighted_texts = [
+        (turn.attempt.rstrip(), attempt_weight),
         (wording.feedback, weights.feedback),
         (turn.feedback, weights.feedback),
     ]
     if turn.update is not None:
-        weighted += [(wording.update, weights.update), (turn.update.rstrip(), weights.update)]
+        weighted_texts += [(wording.update, weights.update), (turn.update.rstrip(), weights.update)]
     prompt, completion = (
         run.methods[0].prompt.render(problem),
-        "".join(text for text, _ in weighted),
+        "".join(text for text, _ in weighted_texts),
     )
-    sections = [Section(length=len(text), factor=weight) for text, weight in weighted]
+    sections = [Section(length=len(text), factor=weight) for text, weight in weighted_texts]
     key = row_key(
         prompt,
         completion,
@@ -138,23 +140,23 @@ def _row(run: Run, problem: Problem, turn: Turn, source: str, iteration: int) ->
 
 def build_trajectory_dataset(run: Run, iteration: int) -> Rows:
     """Build and store the rows of a round."""
-    made = [
-        run.need(iteration_scope(i), "trajectories").result(TrajectoriesResult)
-        for i in settings_of(run).sample_rounds(iteration)
+    results = [
+        run.need(iteration_scope(earlier), "trajectories").result(TrajectoriesResult)
+        for earlier in settings_of(run).sample_rounds(iteration)
     ]
     parts = turn_rows(run, iteration)
     rows = [row for part in (CORRECT, IMPROVED, GOLD) for row in parts[part]]
-    return freeze(run, iteration, rows, _count(rows, made, iteration))
+    return freeze(run, iteration, rows, _count(rows, results, iteration))
 
 
-def _count(rows: list[Row], made: list[TrajectoriesResult], iteration: int) -> dict[str, int]:
+def _count(rows: list[Row], results: list[TrajectoriesResult], iteration: int) -> dict[str, int]:
     own = [row for row in rows if row.source != "human"]
     return {
         "self": len(own),
         "improved": sum(row.source == SOURCE_OF[IMPROVED] for row in own),
         "human": len(rows) - len(own),
         "from_earlier_rounds": sum(row.iteration < iteration for row in own),
-        "verified": sum(m.attempted for m in made),
-        "correct": sum(m.successful for m in made),
+        "verified": sum(result.attempted for result in results),
+        "correct": sum(result.successful for result in results),
         "problems": len({row.problem_id for row in own}),
     }

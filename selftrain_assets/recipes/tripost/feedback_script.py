@@ -29,16 +29,16 @@ def script_of(run: Run) -> Script | None:
     """
     settings = settings_of(run).feedback
     if settings.script is None:
-        found = run.config.task.script
-        if found is None and settings.by == "script":
+        script = run.config.task.script
+        if script is None and settings.by == "script":
             raise UserError(
                 f"recipe.feedback.by: script: task {run.config.task.type} brings no feedback"
                 ' script; name yours, feedback.script: "module:object", or set feedback.by: model'
             )
-        return found
+        return script
     module, _, name = settings.script.partition(":")
     try:
-        found = getattr(import_module(module), name)
+        script = getattr(import_module(module), name)
     except Exception as error:  # whatever a person's module raises
         reason = f"{type(error).__name__}: {error}"
         raise UserError(
@@ -46,13 +46,13 @@ def script_of(run: Run) -> Script | None:
             " module:object, and put its folder on PYTHONPATH"
         ) from error
     if absent := [
-        method for method in ("feedback", "improve") if not callable(getattr(found, method, None))
+        method for method in ("feedback", "improve") if not callable(getattr(script, method, None))
     ]:
         raise UserError(
             f'recipe.feedback.script: "{settings.script}" has no function {absent[0]}'
             " (domain/attempts.py, Script)"
         )
-    return found
+    return script
 
 
 def script_version(script: Script | None) -> str:

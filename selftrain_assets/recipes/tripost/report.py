@@ -65,10 +65,10 @@ def numbers(stages: Mapping[str, Manifest]) -> dict[str, object]:
     """
     own: dict[str, object] = {}
     if "trajectories" in stages:
-        made, rows = stages["trajectories"], stages["dataset"].result(DatasetResult)
+        trajectories, rows = stages["trajectories"], stages["dataset"].result(DatasetResult)
         improved = rows.improved or 0
         parts = {"correct": rows.own - improved, "improved": improved, "gold": rows.human}
-        own["trajectories"] = Trajectories(made.counts, **made.metrics, rows=parts)
+        own["trajectories"] = Trajectories(trajectories.counts, **trajectories.metrics, rows=parts)
     if measured := stages["evaluation"].result(EvaluationResult).self_improvement:
         own["self_improvement"] = {
             split: _self_improvement(metrics) for split, metrics in measured.items()
@@ -88,20 +88,20 @@ def _improvement_of(policy: PolicySummary) -> Mapping[str, SelfImprovement]:
 
 def trajectory_tables(summary: Summary) -> list[Titled]:
     """Tables of trajectories by round, and of self-improvement by policy."""
-    made = {
+    trajectories = {
         str(point.iteration): point.own["trajectories"]
         for point in summary.iterations
         if "trajectories" in point.own
     }
-    tables = [_funnel(made), _dropped(made), _answers(summary), _groups(summary)]  # type: ignore[arg-type]
+    tables = [_funnel(trajectories), _dropped(trajectories), _answers(summary), _groups(summary)]  # type: ignore[arg-type]
     return [table for table in tables if table.rows]
 
 
-def _funnel(made: Mapping[str, Trajectories]) -> Titled:
+def _funnel(trajectories: Mapping[str, Trajectories]) -> Titled:
     rows = []
-    for iteration, trajectories in made.items():
-        steps = [str(trajectories.counts[step]) for step in FUNNEL]
-        rows.append([iteration, *steps, *(str(trajectories.rows[part]) for part in PARTS)])
+    for iteration, counted in trajectories.items():
+        steps = [str(counted.counts[step]) for step in FUNNEL]
+        rows.append([iteration, *steps, *(str(counted.rows[part]) for part in PARTS)])
     title = (
         "Attempts, edited until they are right; and the rows of those right at once, of"
         " improvements, and of reference solutions"
@@ -109,16 +109,16 @@ def _funnel(made: Mapping[str, Trajectories]) -> Titled:
     return Titled(title, ["iteration", *FUNNEL, *(f"rows {part}" for part in PARTS)], rows)
 
 
-def _dropped(made: Mapping[str, Trajectories]) -> Titled:
+def _dropped(trajectories: Mapping[str, Trajectories]) -> Titled:
     reasons: set[str] = set()
     kinds: set[str] = set()
-    for trajectories in made.values():
-        reasons |= trajectories.endings.keys() - {"correct", "improved"}
-        kinds |= trajectories.errors.keys()
+    for counted in trajectories.values():
+        reasons |= counted.endings.keys() - {"correct", "improved"}
+        kinds |= counted.errors.keys()
     rows = []
-    for iteration, trajectories in made.items() if reasons or kinds else ():
-        dropped = [str(trajectories.endings.get(reason, 0)) for reason in sorted(reasons)]
-        corrected = [str(trajectories.errors.get(kind, 0)) for kind in sorted(kinds)]
+    for iteration, counted in trajectories.items() if reasons or kinds else ():
+        dropped = [str(counted.endings.get(reason, 0)) for reason in sorted(reasons)]
+        corrected = [str(counted.errors.get(kind, 0)) for kind in sorted(kinds)]
         rows.append([iteration, *dropped, *corrected])
     header = [
         "iteration",
@@ -133,10 +133,14 @@ def _dropped(made: Mapping[str, Trajectories]) -> Titled:
 def _answers(summary: Summary) -> Titled:
     rows = []
     for name, policy in summary.policies:
-        for split, of in _improvement_of(policy).items():
-            accuracies = [number(of.direct), number(of.final)]
-            changed = [str(of.wrong_to_right), str(of.right_to_wrong), f"{of.updates:.2f}"]
-            feedback = [number(of.feedback_precision), number(of.feedback_recall)]
+        for split, effect in _improvement_of(policy).items():
+            accuracies = [number(effect.direct), number(effect.final)]
+            changed = [
+                str(effect.wrong_to_right),
+                str(effect.right_to_wrong),
+                f"{effect.updates:.2f}",
+            ]
+            feedback = [number(effect.feedback_precision), number(effect.feedback_recall)]
             rows.append([name, split, *accuracies, *changed, *feedback])
     header = [
         "iteration",
@@ -164,8 +168,8 @@ def _groups(summary: Summary) -> Titled:
         for group in base.groups if base else ():
             cells = []
             for _, policy in summary.policies:
-                of = _improvement_of(policy).get(split)
-                attempts = of.groups.get(group) if of else None
+                effect = _improvement_of(policy).get(split)
+                attempts = effect.groups.get(group) if effect else None
                 cells.append(
                     f"{number(attempts.direct)} / {number(attempts.final)}" if attempts else ""
                 )
@@ -184,7 +188,7 @@ def first_attempts(run: Run, evaluation: Manifest) -> dict[str, Scores]:
     improvements = run.store.read_table(evaluation, "improvements", Improvement)
     return {
         "first attempt": {
-            each.problem_id: float(each.direct == Outcome.PASS) for each in improvements
+            answer.problem_id: float(answer.direct == Outcome.PASS) for answer in improvements
         }
     }
 

@@ -57,20 +57,24 @@ def self_improvement(
     problems = {p.id: p for p in run.problems}
     conversations = Conversations(recipe, run.methods[0].prompt, script_of(run), own=True)
     with Responder(run, {"policy": policy}, label, clock) as responder:
-        found = list(
+        improvements = list(
             responder.converse(conversations.answer(problems[id], text) for id, text in answers)
         )
     return [
-        each for each in found if Outcome.INFRA_ERROR not in (each.direct, each.final)
+        improvement
+        for improvement in improvements
+        if Outcome.INFRA_ERROR not in (improvement.direct, improvement.final)
     ], responder.tokens
 
 
 def with_final_answers(scores: Sequence[Score], improved: Sequence[Improvement]) -> list[Score]:
     """The scores with the last attempt in place of the first."""
-    final = {each.problem_id: int(each.final == Outcome.PASS) for each in improved}
+    final = {answer.problem_id: int(answer.final == Outcome.PASS) for answer in improved}
     return [
-        replace(s, greedy=final.get(s.problem_id, s.greedy)) if s.method is None else s
-        for s in scores
+        replace(score, greedy=final.get(score.problem_id, score.greedy))
+        if score.method is None
+        else score
+        for score in scores
     ]
 
 
@@ -83,37 +87,41 @@ def measure(improved: Sequence[Improvement]) -> dict[str, Any]:
         an attempt is wrong, and accuracy by problem group.
     """
     splits: dict[str, list[Improvement]] = defaultdict(list)
-    for each in improved:
-        splits[each.split].append(each)
-    return {split: _measured(of) | {"groups": _groups(of)} for split, of in splits.items()}
+    for answer in improved:
+        splits[answer.split].append(answer)
+    return {
+        split: _measured(answers) | {"groups": _groups(answers)}
+        for split, answers in splits.items()
+    }
 
 
-def _measured(of: Sequence[Improvement]) -> dict[str, Any]:
-    right = [(each.direct == Outcome.PASS, each.final == Outcome.PASS) for each in of]
+def _measured(answers: Sequence[Improvement]) -> dict[str, Any]:
+    right = [(answer.direct == Outcome.PASS, answer.final == Outcome.PASS) for answer in answers]
     flagged, flagged_wrong, wrong = (
-        sum(getattr(each, name) for each in of) for name in ("flagged", "flagged_wrong", "wrong")
+        sum(getattr(answer, name) for answer in answers)
+        for name in ("flagged", "flagged_wrong", "wrong")
     )
     return {
-        "problems": len(of),
-        "direct": sum(before for before, _ in right) / len(of),
-        "final": sum(after for _, after in right) / len(of),
+        "problems": len(answers),
+        "direct": sum(before for before, _ in right) / len(answers),
+        "final": sum(after for _, after in right) / len(answers),
         "wrong_to_right": sum(after and not before for before, after in right),
         "right_to_wrong": sum(before and not after for before, after in right),
-        "updates": sum(each.updates for each in of) / len(of),
-        "ended": dict(sorted(Counter(each.ended for each in of).items())),
+        "updates": sum(answer.updates for answer in answers) / len(answers),
+        "ended": dict(sorted(Counter(answer.ended for answer in answers).items())),
         "feedback_precision": flagged_wrong / flagged if flagged else None,
         "feedback_recall": flagged_wrong / wrong if wrong else None,
     }
 
 
-def _groups(of: Sequence[Improvement]) -> dict[str, dict[str, float]]:
+def _groups(answers: Sequence[Improvement]) -> dict[str, dict[str, float]]:
     groups: dict[str, list[Improvement]] = defaultdict(list)
-    for each in of:
-        groups[each.group].append(each)
+    for answer in answers:
+        groups[answer.group].append(answer)
     names = ("problems", "direct", "final")
     return {
-        group: {name: _measured(those)[name] for name in names}
-        for group, those in sorted(groups.items())
+        group: {name: _measured(members)[name] for name in names}
+        for group, members in sorted(groups.items())
     }
 
 

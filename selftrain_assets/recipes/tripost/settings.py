@@ -239,14 +239,14 @@ class TriPosT(Rounds):
 
         Roles that are not given to a model are left out.
         """
-        found: dict[Literal["feedback", "improver"], tuple[str, Teacher]] = {}
+        models: dict[Literal["feedback", "improver"], tuple[str, Teacher]] = {}
         if self.feedback.by == "model" and self.feedback.model is not None:
-            found["feedback"] = "recipe.feedback.model", self.feedback.model
+            models["feedback"] = "recipe.feedback.model", self.feedback.model
         if self.improver.by == "model" and self.improver.model is not None:
-            found["improver"] = "recipe.improver.model", self.improver.model
+            models["improver"] = "recipe.improver.model", self.improver.model
         elif self.improver.by == "model" and self.feedback.model is not None:
-            found["improver"] = "recipe.feedback.model", self.feedback.model
-        return found
+            models["improver"] = "recipe.feedback.model", self.feedback.model
+        return models
 
     @property
     def drawn(self) -> Sampling:

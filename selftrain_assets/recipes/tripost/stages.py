@@ -42,8 +42,8 @@ CORRECT, IMPROVED, GOLD = "correct", "improved", "gold"
 def _editors(run: Run, scope: str) -> dict[Role, WeightsRef]:
     """The weights of the models that find errors and improve attempts, by role."""
     return {
-        role: teacher(run, scope, setting, asked)
-        for role, (setting, asked) in settings_of(run).editors.items()
+        role: teacher(run, scope, setting, model)
+        for role, (setting, model) in settings_of(run).editors.items()
     }
 
 
@@ -85,32 +85,30 @@ def trajectories(run: Run, iteration: int) -> Manifest:
     judged, drawn, policy = (
         run.need(scope, stage) for stage in ("verifications", "samples", "policy")
     )
-    asked_weights = _editors(run, scope)
+    editor_weights = _editors(run, scope)
     script, own = script_of(run), recipe.own(iteration)
     wanted = trajectories_wanted(run, iteration)
     current = run.finished(scope, "trajectories", wanted)
     if current and _is_drawn(run, current):
         return current
-    weights = asked_weights | {"policy": policy.result(PolicyResult).weights}
+    weights = editor_weights | {"policy": policy.result(PolicyResult).weights}
     models = {role: resolve(run.store, reference) for role, reference in weights.items()}
     conversations = Conversations(recipe, run.methods[0].prompt, script, own)
     with run.store.writing(run.name, scope, "trajectories", run.owner):
         attempts = _attempts(run, drawn, judged)
         with Responder(run, models, f"{scope} trajectories", clock) as responder:
-            held = list(
+            results = list(
                 responder.converse(conversations.trajectory(*attempt) for attempt in attempts)
             )
-        whole, turns = (
-            [each for each, _ in held],
-            [turn for _, own_turns in held for turn in own_turns],
-        )
+        all_trajectories = [trajectory for trajectory, _ in results]
+        turns = [turn for _, own_turns in results for turn in own_turns]
         digest = fingerprint(
             "trajectories",
             wanted.key,
-            [asdict(each) for each in whole],
+            [asdict(trajectory) for trajectory in all_trajectories],
             [asdict(turn) for turn in turns],
         )
-        tables = {"trajectories": (Trajectory, whole), "turns": (Turn, turns)}
+        tables = {"trajectories": (Trajectory, all_trajectories), "turns": (Turn, turns)}
         return finish(
             run,
             clock,
@@ -122,13 +120,13 @@ def trajectories(run: Run, iteration: int) -> Manifest:
             tokens=responder.tokens,
             settings=recipe.model_dump(mode="json"),
             result=TrajectoriesResult(
-                **_funnel(whole, turns),
+                **_funnel(all_trajectories, turns),
                 drawn=responder.drawn,
-                endings=dict(Counter(each.ending for each in whole)),
+                endings=dict(Counter(trajectory.ending for trajectory in all_trajectories)),
                 errors=_errors(turns),
-                by=_by(turns),
+                by=_authors(turns),
                 policy=policy.digest,
-                asked=asked_weights,
+                asked=editor_weights,
             ),
             files={
                 name: run.store.write_table(run.name, scope, name, digest, record, rows)
@@ -137,16 +135,16 @@ def trajectories(run: Run, iteration: int) -> Manifest:
         )
 
 
-def _is_drawn(run: Run, made: Manifest) -> bool:
+def _is_drawn(run: Run, manifest: Manifest) -> bool:
     """Whether the pools contain, undamaged, the samples that the turns name."""
-    result = made.result(TrajectoriesResult)
+    result = manifest.result(TrajectoriesResult)
     digests = {result.policy, *(weights.digest for weights in result.asked.values())}
     pools = [run.store.samples(digest) for digest in digests]
     if not all(pool.is_sound() for pool in pools):
         return False
     with run.store.workspace() as ws:
         samples = ws.read(Sample, [file for pool in pools for file in pool.files()])
-        turns = ws.read(Turn, [run.store.table(made, "turns")])
+        turns = ws.read(Turn, [run.store.table(manifest, "turns")])
         return not ws.row("generation.count_lost_edits", turns=turns, samples=samples)[0]
 
 
@@ -172,16 +170,17 @@ def _attempts(
             )
 
 
-def _funnel(whole: list[Trajectory], turns: list[Turn]) -> dict[str, int]:
+def _funnel(trajectories: list[Trajectory], turns: list[Turn]) -> dict[str, int]:
     """Counts of trajectories: attempted, parsable, edited, successful."""
-    endings = Counter(each.ending for each in whole)
+    endings = Counter(trajectory.ending for trajectory in trajectories)
     return {
-        "attempted": len(whole),
+        "attempted": len(trajectories),
         "parsable": (
-            len(whole) - sum(endings[name] for name in ("unparsable", "cut_off", "infra_error"))
+            len(trajectories)
+            - sum(endings[name] for name in ("unparsable", "cut_off", "infra_error"))
         ),
         "edited": len({turn.sample_key for turn in turns if turn.update is not None}),
-        "successful": sum(each.kept for each in whole),
+        "successful": sum(trajectory.kept for trajectory in trajectories),
         CORRECT: endings[CORRECT],
         IMPROVED: endings[IMPROVED],
         "turns": len(turns),
@@ -196,27 +195,24 @@ def _errors(turns: list[Turn]) -> dict[str, int]:
     )
 
 
-def _by(turns: list[Turn]) -> dict[str, dict[str, int]]:
+def _authors(turns: list[Turn]) -> dict[str, dict[str, int]]:
     """Who gave feedback and updates, and how often the policy's own feedback was right."""
-    said = {
-        "feedback": [t.feedback_by for t in turns],
-        "updates": [t.update_by for t in turns if t.update_by],
-    }
     return {
-        name: dict(Counter(by))
-        for name, by in (said | {"own feedback": [t.own for t in turns if t.own]}).items()
+        "feedback": dict(Counter(turn.feedback_by for turn in turns)),
+        "updates": dict(Counter(turn.update_by for turn in turns if turn.update_by)),
+        "own feedback": dict(Counter(turn.own for turn in turns if turn.own)),
     }
 
 
 # -- lineage ---------------------------------------------------------------------------------------
 
 
-def rows_with(store: Store, made: Manifest, samples: Collection[str]) -> set[str]:
+def rows_with(store: Store, manifest: Manifest, samples: Collection[str]) -> set[str]:
     """The trajectories that contain one of these samples as attempt, feedback or update.
 
     They are named by the samples that they begin with.
     """
-    turns = store.read_table(made, "turns", Turn) if samples else []
+    turns = store.read_table(manifest, "turns", Turn) if samples else []
     return {
         turn.sample_key
         for turn in turns
@@ -224,9 +220,9 @@ def rows_with(store: Store, made: Manifest, samples: Collection[str]) -> set[str
     }
 
 
-def row_parts(store: Store, made: Manifest, row: Mapping[str, Any]) -> list[RowPart]:
+def row_parts(store: Store, manifest: Manifest, row: Mapping[str, Any]) -> list[RowPart]:
     """The feedback on the attempt of a row, and its update, with who gave them."""
-    for turn in store.read_table(made, "turns", Turn):
+    for turn in store.read_table(manifest, "turns", Turn):
         if (turn.sample_key, turn.turn) == (row["sample_key"], row.get("turn")):
             facts = {
                 name: value
@@ -238,11 +234,11 @@ def row_parts(store: Store, made: Manifest, row: Mapping[str, Any]) -> list[RowP
     return []
 
 
-def right_rows(store: Store, made: Manifest) -> list[tuple[str, str]]:
+def right_rows(store: Store, manifest: Manifest) -> list[tuple[str, str]]:
     """The attempts that were corrected, with their problems."""
     return [
         (trajectory.sample_key, trajectory.problem_id)
-        for trajectory in store.read_table(made, "trajectories", Trajectory)
+        for trajectory in store.read_table(manifest, "trajectories", Trajectory)
         if trajectory.ending == IMPROVED
     ]
 
@@ -256,13 +252,13 @@ def _preview(run: Run, manifest: Manifest) -> Preview:
     with run.store.workspace() as ws:
         turns = ws.read(Turn, [run.store.table(manifest, "turns")])
         rows = ws.dicts("previews.corrections_first", turns=turns, most=SHOWN)
-    made = manifest.result(TrajectoriesResult)
-    endings = sorted(made.endings.items(), key=lambda item: -item[1])
+    result = manifest.result(TrajectoriesResult)
+    endings = sorted(result.endings.items(), key=lambda item: -item[1])
     steps = {
-        "attempted": made.attempted,
-        "parsable": made.parsable,
-        "edited": made.edited,
-        "successful": made.successful,
+        "attempted": result.attempted,
+        "parsable": result.parsable,
+        "edited": result.edited,
+        "successful": result.successful,
     }
     return {
         "figure": Bars(
