@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from selftrain_assets.api.events import StageFinished
+    from selftrain_assets.api.opening import compare, open, sql
+    from selftrain_assets.api.run import Run
     from selftrain_assets.config.experiment import Experiment
     from selftrain_assets.domain.errors import SelftrainError
     from selftrain_assets.domain.types import Outcome, Problem, Verdict
@@ -29,12 +32,17 @@ _MODULES = {
     "Outcome": "domain.types",
     "Problem": "domain.types",
     "Recipe": "recipes",
+    "Run": "api.run",
     "SelftrainError": "domain.errors",
+    "StageFinished": "api.events",
     "StageSpec": "pipeline.stage",
     "Task": "tasks",
     "Trainer": "trainers",
     "Verdict": "domain.types",
     "Verifier": "verifiers",
+    "compare": "api.opening",
+    "open": "api.opening",
+    "sql": "api.opening",
     "task": "tasks.functions",
     "verifier": "verifiers.functions",
 }
@@ -46,13 +54,18 @@ __all__ = [
     "Outcome",
     "Problem",
     "Recipe",
+    "Run",
     "SelftrainError",
+    "StageFinished",
     "StageSpec",
     "Task",
     "Trainer",
     "Verdict",
     "Verifier",
     "__version__",
+    "compare",
+    "open",
+    "sql",
     "task",
     "verifier",
 ]

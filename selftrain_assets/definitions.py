@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from selftrain_assets.component import experiment_definitions
-from selftrain_assets.config.experiment_files import experiment_names, load_experiment
+from selftrain_assets.config.experiment_files import load_experiment, names_in_defs
 from selftrain_assets.dagster.resources import LaunchSettings, StoreResource
 from selftrain_assets.store import Store
 
@@ -22,7 +22,7 @@ def defs() -> dg.Definitions:
     """
     if os.environ.get("SELFTRAIN_DEFS"):
         experiments = [
-            experiment_definitions(name, load_experiment(name)) for name in experiment_names()
+            experiment_definitions(name, load_experiment(name)) for name in names_in_defs()
         ]
     else:
         experiments = [dg.load_from_defs_folder(path_within_project=Path(__file__).parent)]

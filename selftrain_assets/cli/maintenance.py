@@ -35,30 +35,13 @@ def audit(
 
 
 def _audited(name: str | None) -> Audit:
+    from selftrain_assets.api.auditing import audit_runs
     from selftrain_assets.config.experiment_files import experiment_names, without_file
-    from selftrain_assets.dagster.sync import dagster_home
-    from selftrain_assets.operations import audit
-    from selftrain_assets.operations.findings import Audit
-    from selftrain_assets.operations.inspector import Inspector
     from selftrain_assets.store import Store
 
     store = Store.default()
     names = [name] if name else [*experiment_names(), *without_file(store.root)]
-    runs = [open_run(name) for name in names]
-    inspector = Inspector(store)
-    lines = [line for run in runs for line in audit.audit(inspector, run)]
-    if name is None:
-        known = {run.name for run in runs}
-        for folder in sorted((store.root / "experiments").glob("*/")):
-            if folder.name not in known:
-                lines += audit.audit_without_settings(inspector, folder.name)
-        inspector.all_pools()
-    findings = list(inspector.findings)
-    if dagster_home() and not any(f.kind == "unreadable" for f in findings):
-        from selftrain_assets.dagster.audit import compare_with_dagster
-
-        findings += [f for run in runs for f in compare_with_dagster(run)]
-    return Audit(tuple(lines), tuple(findings))
+    return audit_runs(store, [open_run(name) for name in names], whole_store=name is None)
 
 
 @app.command()

@@ -107,7 +107,7 @@ def _write_preset(name: str, preset: str) -> None:
 
 
 def _do(name: str, rounds: str | None, sync: bool, quiet: bool) -> Path:
-    from selftrain_assets.cli.runner import work
+    from selftrain_assets.api.working import work
     from selftrain_assets.cli.ui import RunDisplay, print_notes
     from selftrain_assets.pipeline.length_checks import room_for_answers
     from selftrain_assets.reports import summarize, write_report

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from selftrain_assets.api.working import work
 from selftrain_assets.cli.common import open_run
-from selftrain_assets.cli.runner import work
 from selftrain_assets.domain.errors import BusyError, SelftrainError
 from selftrain_assets.operations.sweep.state import point_lease
 from selftrain_assets.pipeline.run import Run

@@ -1,12 +1,18 @@
-"""Experiments as files: defs/<name>/defs.yaml, one Dagster component each."""
+"""Experiments as files: defs/<name>/defs.yaml, one Dagster component each.
+
+An experiment that was made in Python has such a file in its store (stored.py), which is read where
+the defs folder has none of its name. Functions that take a `store` look in that one; None is the
+default one.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +20,19 @@ from pydantic import ValidationError
 
 from selftrain_assets.config.experiment import Experiment, parse_experiment
 from selftrain_assets.config.sweep import Sweep, at_point
+from selftrain_assets.config.written import difference, written_settings
 from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.settings import merged
 from selftrain_assets.plugins import beside
-from selftrain_assets.project import defs_directory
+from selftrain_assets.project import defs_directory, store_directory
 from selftrain_assets.recipes import RECIPES, Recipe
 from selftrain_assets.runtime.files import write_atomically
 from selftrain_assets.tasks import TASKS
 
 COMPONENT = "selftrain_assets.component.SelfTraining"
-FILE_NAME = "defs.yaml"
+FILE_NAME, STORED = "defs.yaml", "experiment.yaml"
+log = logging.getLogger(__name__)
+_KEPT = "# Made in Python. To go on with it as a file, copy this to defs/NAME/defs.yaml.\n"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _REFERENCE = re.compile(r"""type: *["']?[\w./-]+:\w""")
 _REPETITION = re.compile(r"(?P<name>.+)-seed-(?P<seed>0|[1-9]\d*)")
@@ -39,9 +48,31 @@ def check_name(name: str) -> str:
     return name
 
 
-def experiment_names() -> list[str]:
+def names_in_defs() -> list[str]:
     """Every experiment below the defs folder."""
     return sorted(p.parent.name for p in defs_directory().glob(f"*/{FILE_NAME}"))
+
+
+def experiment_names(store: Path | None = None) -> list[str]:
+    """Every experiment that has a file, below the defs folder or in a store."""
+    return sorted(_files(store))
+
+
+def _files(store: Path | None) -> dict[str, Path]:
+    """The file of every experiment by name; that in the defs folder comes before the store's."""
+    defs, root = _folder(defs_directory), store or _folder(store_directory)
+    if defs is None and root is None:
+        defs_directory()  # which says why there is none
+    files = [*root.glob(f"experiments/*/{STORED}")] if root else []
+    files += [*defs.glob(f"*/{FILE_NAME}")] if defs else []
+    return {path.parent.name: path for path in files}
+
+
+def _folder(place: Callable[[], str | Path]) -> Path | None:
+    try:
+        return Path(place())
+    except UserError:  # in no project
+        return None
 
 
 def repetition(name: str, seed: int) -> str:
@@ -81,26 +112,26 @@ class ExperimentRef:
         return replace(self, seeds=(*self.seeds, seed))
 
 
-def experiment_ref(name: str) -> ExperimentRef:
+def experiment_ref(name: str, store: Path | None = None) -> ExperimentRef:
     """Which experiment a name is of; the only place that takes names apart.
 
     A name that no file, sweep or repetition explains is taken for that of a file.
     """
-    known = experiment_names()
+    known = experiment_names(store)
     if name in known:
         return ExperimentRef(name)
     if repetition := _REPETITION.fullmatch(name):
-        return experiment_ref(repetition["name"]).repeated(int(repetition["seed"]))
+        return experiment_ref(repetition["name"], store).repeated(int(repetition["seed"]))
     files = [file for file in known if name.startswith(f"{file}-")]
     for file in sorted(files, key=len, reverse=True):
-        if (point := name.removeprefix(f"{file}-")) in _points(file):
+        if (point := name.removeprefix(f"{file}-")) in _points(file, store):
             return ExperimentRef(file, point)
     return ExperimentRef(name)
 
 
-def _points(file: str) -> Mapping[str, Mapping[str, Any]]:
+def _points(file: str, store: Path | None) -> Mapping[str, Mapping[str, Any]]:
     """What each point of the sweep in a file sets, by the point's suffix."""
-    path = experiment_file(file)
+    path = experiment_file(file, store)
     stat = path.stat()
     return _points_of(path, shown(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
@@ -120,7 +151,7 @@ def _sweep(values: Any, where: str) -> Sweep | None:
         return parse_experiment(values, where).sweep  # which says what is wrong, and where
 
 
-def sweep_runs(name: str, sweep: Sweep) -> dict[str, list[str]]:
+def sweep_runs(name: str, sweep: Sweep, store: Path | None = None) -> dict[str, list[str]]:
     """The experiments of each point of a sweep, by the name of the point.
 
     A point is one experiment, or its repetitions with the seeds of the sweep.
@@ -130,12 +161,12 @@ def sweep_runs(name: str, sweep: Sweep) -> dict[str, list[str]]:
     """
     runs = {}
     # the Dagster UI does not tell - and _ apart
-    files = {file.replace("-", "_"): file for file in experiment_names() if file != name}
+    files = {file.replace("-", "_"): file for file in experiment_names(store) if file != name}
     swept_by = {
         point: file
         for file in files.values()
         if file.startswith(f"{name}-")
-        for point in _point_names(file)
+        for point in _point_names(file, store)
     }
     for point in (f"{name}-{suffix}" for suffix in sweep.named):
         runs[point] = [repetition(point, seed) for seed in sweep.seeds] or [point]
@@ -153,8 +184,8 @@ def sweep_runs(name: str, sweep: Sweep) -> dict[str, list[str]]:
     return runs
 
 
-def _point_names(file: str) -> list[str]:
-    return [f"{file}-{suffix}" for suffix in _points(file)]
+def _point_names(file: str, store: Path | None) -> list[str]:
+    return [f"{file}-{suffix}" for suffix in _points(file, store)]
 
 
 def sweep_experiments(name: str, config: Experiment) -> dict[str, dict[str, Experiment]]:
@@ -176,43 +207,95 @@ def sweep_experiments(name: str, config: Experiment) -> dict[str, dict[str, Expe
 def without_file(store: Path) -> list[str]:
     """Experiments in the store that have no file of their own.
 
-    They are repetitions, or points of a sweep, of experiments below the defs folder.
+    They are repetitions, or points of a sweep, of experiments that have one.
     """
-    known = experiment_names()
+    known = experiment_names(store)
     stored = [p.name for p in sorted((store / "experiments").glob("*-*")) if p.name not in known]
-    return [name for name in stored if experiment_ref(name).file in known]
+    return [name for name in stored if experiment_ref(name, store).file in known]
 
 
-def experiment_file(name: str) -> Path:
+def experiment_file(name: str, store: Path | None = None) -> Path:
     """The file of an existing experiment."""
-    path = defs_directory() / check_name(name) / FILE_NAME
-    if not path.is_file():
-        known = experiment_names()
-        swept = [file for file in known if name.startswith(f"{file}-")]
-        points = [point for file in swept for point in _point_names(file)]
+    files = _files(store)
+    if (path := files.get(check_name(name))) is None:
+        swept = [file for file in files if name.startswith(f"{file}-")]
+        points = [point for file in swept for point in _point_names(file, store)]
         raise UserError(
-            f'there is no experiment "{name}"{nearest(name, points or known)}; make one with:'
-            f" selftrain new {name}"
+            f'there is no experiment "{name}"{nearest(name, points or sorted(files))}; make one'
+            f" with: selftrain new {name}"
         )
     return path
 
 
-def load_experiment(name: str) -> Experiment:
+def load_experiment(name: str, store: Path | None = None) -> Experiment:
     """Read and validate an experiment by its name.
 
     It may be a point of a sweep, or the repetition of an experiment or point with another seed.
     """
-    return parse_experiment(*_settings(name))
+    config = parse_experiment(*_settings(name, store))
+    if overlooked := _overlooked(name, config, store):
+        _warn(overlooked)
+    return config
 
 
-def _settings(name: str) -> tuple[Any, str]:
+def keep_experiment(name: str, config: Experiment, store: Path) -> None:
+    """Keep the settings of an experiment that was made in Python, in the store that it is run in.
+
+    To keep others under the same name is to edit its file. Nothing is written if the defs folder
+    has a file with these settings.
+
+    Raises:
+        UserError: The defs folder has a file of this name with other settings.
+    """
+    import yaml
+
+    stored = store / "experiments" / check_name(name) / STORED
+    path = _files(store).get(name, stored)
+    if path != stored:
+        if field := difference(config, parse_experiment(*_settings(name, store))):
+            raise UserError(
+                f"{name}: {shown(path)} has another {field}; give this experiment another name, or"
+                f' open that file by its name alone: st.open("{name}")'
+            )
+        return
+    document = {"type": COMPONENT, "attributes": written_settings(config)}
+    text = f"{_KEPT}{yaml.safe_dump(document, sort_keys=False, allow_unicode=True)}"
+    if not stored.is_file() or stored.read_text(encoding="utf-8") != text:
+        write_atomically(stored, text)
+
+
+def _overlooked(name: str, config: Experiment, store: Path | None) -> str | None:
+    """A sentence on other settings of the same name, which a store has beside those of a file."""
+    root = store or _folder(store_directory)
+    stored = root / "experiments" / name / STORED if root else None
+    path = _files(store).get(name)
+    if stored is None or path in (None, stored) or not stored.is_file():
+        return None
+    try:
+        field = difference(config, parse_experiment(settings_in(stored), shown(stored)))
+    except UserError:
+        field = "content"
+    if field is None:
+        return None
+    return (
+        f"{name}: {shown(path)} counts, and not {shown(stored)}, which was made in Python and has"
+        f" another {field}; remove the one that is not meant"
+    )
+
+
+@cache  # once for each message
+def _warn(message: str) -> None:
+    log.warning(message)
+
+
+def _settings(name: str, store: Path | None) -> tuple[Any, str]:
     """Settings of an experiment, and where they are from.
 
     For a repetition or a point they are those of the file that describes it, with its seed and
     values.
     """
-    ref = experiment_ref(name)
-    path = experiment_file(ref.file)
+    ref = experiment_ref(name, store)
+    path = experiment_file(ref.file, store)
     where = shown(path)
     values = settings_in(path)
     if ref.point and (sweep := _sweep(values, where)):

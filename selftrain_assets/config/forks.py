@@ -40,7 +40,7 @@ class Fork(Identity):
     def __str__(self) -> str:
         changed = " and ".join(
             f"{path} {_written(value)}"
-            for path, value in sorted(_leaves(self.changes), key=itemgetter(0))
+            for path, value in sorted(leaves(self.changes), key=itemgetter(0))
         )
         return (
             f"{self.experiment} after iteration {self.iteration},"
@@ -48,11 +48,11 @@ class Fork(Identity):
         )
 
 
-def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """The path and the value of every setting, `recipe.cap` 8."""
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{above}{name}.")
+            yield from leaves(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from selftrain_assets.domain.types import (
     Sample,
@@ -18,6 +19,11 @@ from selftrain_assets.pipeline.stages import every_table
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.database import Database
 from selftrain_assets.store.workspace import queries
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+View = Literal["samples", "verdicts", "rows", "problems"]
 
 
 class ManifestLine(NamedTuple):
@@ -48,10 +54,20 @@ def query(store: Store, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     Raises:
         UserError: DuckDB refuses the statement; has the first line of its message.
     """
-    _check_files(store)
-    with store.database() as db:
-        _views(db, store)
+    with _viewed(store) as db:
         return db.ask(sql)
+
+
+def arrow_query(store: Store, sql: str) -> pa.Table:
+    """Run one SQL statement over the store, as `query` does, with an Arrow table as its result."""
+    with _viewed(store) as db:
+        return db.ask_arrow(sql)
+
+
+def arrow_table(store: Store, view: View, experiment: str, scope: str) -> pa.Table:
+    """Return the part of a view that is of one round of an experiment, as an Arrow table."""
+    with _viewed(store) as db:
+        return db.arrow(queries("catalog")[view], {"experiment": experiment, "scope": scope})
 
 
 def verdicts_of_round(
@@ -66,11 +82,18 @@ def verdicts_of_round(
         outcome: Only verdicts with this outcome; None is all.
         most: Largest number of samples.
     """
+    with _viewed(store) as db:
+        values = {"experiment": experiment, "scope": scope, "outcome": outcome, "most": most}
+        return db.dicts(queries("catalog")["verdicts_of_round"], values)
+
+
+@contextmanager
+def _viewed(store: Store) -> Iterator[Database]:
+    """Open a database with the views of `selftrain sql` over the intact files of a store."""
     _check_files(store)
     with store.database() as db:
         _views(db, store)
-        values = {"experiment": experiment, "scope": scope, "outcome": outcome, "most": most}
-        return db.dicts(queries("catalog")["verdicts_of_round"], values)
+        yield db
 
 
 def _check_files(store: Store) -> None:

@@ -235,6 +235,12 @@ class Summary:
         """The base and each round, in order."""
         return [self.base, *self.iterations]
 
+    @property
+    def accuracy(self) -> list[Estimate]:
+        """Held-out greedy accuracy of the base, if it is evaluated, and of each round."""
+        base = [self.baseline] if self.baseline else []
+        return [policy.greedy_accuracy for policy in (*base, *self.iterations)]
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values, as `report --json` prints them; undefined numbers are None."""
         return {

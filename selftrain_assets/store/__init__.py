@@ -11,6 +11,7 @@ runs/
                                scope: inputs, base, iter-001, ...
   experiments/<name>/<scope>/history/   manifests that were replaced
   experiments/<name>/report.*  figures, Markdown and HTML
+  experiments/<name>/experiment.yaml    settings, if it was made in Python
   experiments/<name>/retractions.json   evidence that was retracted
   comparisons/<names>/         what `selftrain compare` wrote
   exports/<name>-<scope>/      what `selftrain export` wrote

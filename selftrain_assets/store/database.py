@@ -18,6 +18,7 @@ from selftrain_assets.store.tables import has_structs, json_columns, schema_of
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 MEMORY = "2GB"  # what DuckDB keeps before it spills to disk
 WRONG_NAME = re.compile(
@@ -188,13 +189,26 @@ class Database:
             UserError: The statement failed; the message is the first line of DuckDB's, and of a
                 wrong table or column, those that exist.
         """
+        with self._written_by_a_user(sql):
+            result = self.connection.execute(sql)
+            if result is None:
+                raise UserError("sql: there is no statement")
+            return [column[0] for column in result.description or ()], result.fetchall()
+
+    def ask_arrow(self, sql: str) -> pa.Table:
+        """The same, as an Arrow table; one without columns where the statement has no result."""
+        import pyarrow as pa
+
+        with self._written_by_a_user(sql):
+            relation = self.connection.sql(sql)
+            return pa.table({}) if relation is None else relation.to_arrow_table()
+
+    @contextmanager
+    def _written_by_a_user(self, sql: str) -> Iterator[None]:
         self._usable_again = False  # whatever the statement leaves behind
         try:
             with self._as_own_errors():
-                result = self.connection.execute(sql)
-                if result is None:
-                    raise UserError("sql: there is no statement")
-                return [column[0] for column in result.description or ()], result.fetchall()
+                yield
         except InfraError as error:
             cause = error.__cause__ or error
             raise UserError(f"sql: {_first_line(cause)}{self._instead(sql, str(cause))}") from error
@@ -221,6 +235,11 @@ class Database:
         return "".join(
             f" {table} has: {', '.join(by_likeness(column, columns[table]))};" for table in named
         ).removesuffix(";")
+
+    def arrow(self, sql: str, values: Values = ()) -> pa.Table:
+        """All rows of a query as an Arrow table."""
+        with self._as_own_errors():
+            return self.connection.sql(sql, params=values or None).to_arrow_table()
 
     def count(self, relation: str) -> int:
         return int(self.execute(f"SELECT count(*) FROM {relation}")[0][0])

@@ -36,7 +36,8 @@ def make_capsule(run: Run, iteration: int, results: Summary) -> dict[str, Any]:
     scope = iteration_scope(iteration) if iteration else BASE
     checkpoint = run.need(scope, "checkpoint")
     result = checkpoint.result(CheckpointResult)
-    described = experiment_ref(run.name).file
+    described = experiment_ref(run.name, run.store.root).file
+    file = experiment_file(described, run.store.root)
     stages = list(_stages(run, iteration, bool(results.human_only)))
     return {
         "schema": SCHEMA,
@@ -58,7 +59,7 @@ def make_capsule(run: Run, iteration: int, results: Summary) -> dict[str, Any]:
             "code": _code_version(),
         },
         "settings": run.config.model_dump(mode="json"),
-        "settings_file": {"experiment": described, "text": experiment_file(described).read_text()},
+        "settings_file": {"experiment": described, "text": file.read_text()},
         "retracted": run.retracted.to_records(),
         "stages": [_stage_facts(m) for m in stages],
         "results": results.to_json(),
@@ -72,12 +73,12 @@ def commands(run: Run, iteration: int) -> list[str]:
         for teacher in run.config.recipe.teachers.values()
         if isinstance(teacher, CheckpointOf)
     )
-    first = [_command(teacher.experiment, teacher.iteration) for teacher in teachers]
-    return [*first, _command(run.name, max(1, iteration))]
+    first = [_command(run, teacher.experiment, teacher.iteration) for teacher in teachers]
+    return [*first, _command(run, run.name, max(1, iteration))]
 
 
-def _command(name: str, last: int) -> str:
-    ref = experiment_ref(name)
+def _command(run: Run, name: str, last: int) -> str:
+    ref = experiment_ref(name, run.store.root)
     repeated = f"{ref.repeats.name} --seeds {ref.seeds[-1]}" if ref.repeats else name
     return f"selftrain run {repeated} --rounds {f'1-{last}' if last > 1 else 1}"
 
