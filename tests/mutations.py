@@ -78,8 +78,8 @@ MUTATIONS = (
     ),
     Mutation(
         "domain/identity.py",
-        'return _hashed("verification", sample, completion, problem, verifier)',
-        'return _hashed("verification", sample, problem, verifier)',
+        'return _hash("verification", sample, completion, problem, verifier)',
+        'return _hash("verification", sample, problem, verifier)',
         "tests/domain/test_identity.py",
     ),
     Mutation(

@@ -34,7 +34,7 @@ def sentence(error: ValidationError, settings: type[BaseModel]) -> str:
     if fault["type"] == "literal_error":
         return (
             f"{name}: there is no"
-            f' "{fault["input"]}"{nearest(str(fault["input"]), _quoted(context["expected"]))}'
+            f' "{fault["input"]}"{nearest(str(fault["input"]), _quoted_names(context["expected"]))}'
         )
     message = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
     value_note = (
@@ -47,7 +47,7 @@ def sentence(error: ValidationError, settings: type[BaseModel]) -> str:
     return f"{'' if concerns_several else f'{name}: '}{message}{value_note}"
 
 
-def _quoted(text: str) -> list[str]:
+def _quoted_names(text: str) -> list[str]:
     return re.findall(r"'([^']+)'", text)
 
 

@@ -37,7 +37,7 @@ def power_law(total: int, count: int, alpha: float) -> list[int]:
     return [1 + size for size in apportion(total - count, weights)]
 
 
-def evenly(total: int, count: int) -> list[int]:
+def even_sizes(total: int, count: int) -> list[int]:
     """Sizes of `count` groups that differ by one at most and sum to `total`, larger ones first."""
     return apportion(total, [1] * count)
 

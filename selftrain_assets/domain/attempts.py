@@ -213,7 +213,7 @@ class Wording(Identity):
             "reason": feedback.reason.rstrip("."),
             "kind": feedback.kind,
         }
-        return (before if feedback.step > 1 else "") + _filled(self.wrong, fields)
+        return (before if feedback.step > 1 else "") + _fill(self.wrong, fields)
 
     def read_feedback(self, text: str) -> Feedback | None:
         """Parse feedback.
@@ -268,7 +268,7 @@ def read_report(text: str) -> Feedback | None:
     )
 
 
-def _filled(template: str, fields: Mapping[str, str]) -> str:
+def _fill(template: str, fields: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: fields.get(match[1], match[0]), template)
 
 

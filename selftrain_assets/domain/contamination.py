@@ -68,7 +68,7 @@ class Questions:
         for p in problems:
             question = _Text(p, "question", words(p.question))
             self._by_letters["".join(question.words)].append(question)
-            if _size(question.words) >= RUN or _lettered(question.words) >= 2:
+            if _size(question.words) >= RUN or _lettered_size(question.words) >= 2:
                 self._by_words[" ".join(question.words)].append(question)
                 for three in islice(_threes(question.words), 1):
                     self._lengths[three].add(len(question.words))
@@ -133,7 +133,7 @@ class HeldOut:
                 continue
             hits = self._by_run.get(" ".join(own[start : start + RUN]), ())
             for held_out, place in hits[:COMMON]:
-                first, last = _extended(own, start, held_out.words, place)
+                first, last = _equal_run(own, start, held_out.words, place)
                 sizes = len(own), len(held_out.words)
                 least = SHARE * min(sizes) if len(hits) <= COMMON else ALMOST * max(sizes)
                 if last - first >= least and (best is None or last - first > len(best[1])):
@@ -146,7 +146,7 @@ def _threes(text: Sequence[str]) -> Iterator[_Three]:
     return zip(text, text[1:], text[2:], strict=False)
 
 
-def _extended(a: Sequence[str], i: int, b: Sequence[str], j: int) -> tuple[int, int]:
+def _equal_run(a: Sequence[str], i: int, b: Sequence[str], j: int) -> tuple[int, int]:
     """Where the run of equal words around a[i] and b[j] begins and ends in `a`."""
     before = after = 0
     while i > before and j > before and a[i - before - 1] == b[j - before - 1]:
@@ -173,7 +173,7 @@ def _size(text: Sequence[str]) -> float:
     return sum(0.5 if _UNSPACED.match(word) else 1 for word in text)
 
 
-def _lettered(text: Sequence[str]) -> float:
+def _lettered_size(text: Sequence[str]) -> float:
     return _size([word for word in text if _LETTERED.match(word)])
 
 
@@ -187,7 +187,7 @@ def _stands_in(held_out: _Text, text: str, own: Sequence[str]) -> bool:
     if (
         not is_long
         and size < SHARE * _size(own)
-        and (size < SHORT or _lettered(held_out.words) < LETTERED)
+        and (size < SHORT or _lettered_size(held_out.words) < LETTERED)
     ):
         return False
     question = canonical(held_out.problem.question)

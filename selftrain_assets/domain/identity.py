@@ -75,7 +75,7 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _hashed(*parts: str) -> str:
+def _hash(*parts: str) -> str:
     """Key of parts without colons; store/queries/macros.sql computes the same for tables."""
     return text_digest(":".join(parts))[:KEY_LENGTH]
 
@@ -87,13 +87,13 @@ def draws_key(policy: str, sampling: Identity, seed: int) -> str:
 
 def sample_key(draws: str, prompt: str, index: int) -> str:
     """Identity of a sample; `draws` is a `draws_key`. The engine is provenance and stays out."""
-    return _hashed("sample", draws, text_digest(prompt), str(index))
+    return _hash("sample", draws, text_digest(prompt), str(index))
 
 
 def problem_digest(problem: Problem) -> str:
     """What a verdict depends on: the question and its reference answer or tests, not the id."""
     tests = [] if problem.tests is None else [text_digest(problem.tests)]
-    return _hashed("problem", text_digest(problem.question), text_digest(problem.answer), *tests)
+    return _hash("problem", text_digest(problem.question), text_digest(problem.answer), *tests)
 
 
 def verification_key(sample: str, completion: str, problem: str, verifier: str) -> str:
@@ -103,7 +103,7 @@ def verification_key(sample: str, completion: str, problem: str, verifier: str) 
     itself, a sample keeps its key and not its text. `completion` is its `text_digest`, `problem` a
     `problem_digest`, `verifier` the fingerprint of a verifier's name, version and settings.
     """
-    return _hashed("verification", sample, completion, problem, verifier)
+    return _hash("verification", sample, completion, problem, verifier)
 
 
 def row_key(
@@ -124,7 +124,7 @@ def row_key(
     parts += [] if tokens is None else ["tokens=" + text_digest(",".join(map(str, tokens)))]
     parts += [] if ended_by is None else ["end=" + text_digest(ended_by)]
     parts += [] if forced is None else ["forced=" + "-".join(map(str, forced))]
-    return _hashed(
+    return _hash(
         "row",
         text_digest(prompt),
         text_digest(completion),

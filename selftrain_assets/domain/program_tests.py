@@ -150,7 +150,7 @@ def _limit(name: str, value: Any, largest: float, unit: str) -> float | None:
 
 def _tests(tests: Any, entry: str, context: str, as_apps: bool, has_checker: bool) -> ProgramTests:
     if isinstance(tests, str):
-        tests = _listed(tests)
+        tests = _parse_list(tests)
     if not isinstance(tests, (list, tuple)) or not tests:
         raise ValueError(
             "must be Python code, or a list of it, of {args, expected} or of {input, output}"
@@ -234,7 +234,7 @@ def _calls(
     return ProgramTests(entry, context, calls=tuple(calls), as_apps=as_apps)
 
 
-def _listed(text: str) -> list[Any]:
+def _parse_list(text: str) -> list[Any]:
     """Parquet files may carry the list as JSON text."""
     try:
         return list(json.loads(text)) if text.lstrip().startswith("[") else [text]

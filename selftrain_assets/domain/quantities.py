@@ -168,7 +168,7 @@ def _read(text: str, start: re.Match[str]) -> list[Quantity]:
     value: Fraction | None = values[0]
     end, percent = start.end(), False
     if value is not None and start["exponent"]:
-        value = _scaled(value, int(start["exponent"]))
+        value = _scale(value, int(start["exponent"]))
     elif mixed := (
         MIXED.match(text, end) if WHOLE.fullmatch(start["digits"]) and value is not None else None
     ):
@@ -242,14 +242,14 @@ def _decimal(digits: str) -> Fraction:
     return Fraction(Decimal(digits))
 
 
-def _scaled(value: Fraction, power: int) -> Fraction | None:
+def _scale(value: Fraction, power: int) -> Fraction | None:
     return None if abs(power) > LARGEST_EXPONENT else value * Fraction(10) ** power
 
 
 def _compound(text: str, end: int, value: Fraction, dated: bool) -> tuple[Fraction | None, int]:
     """A power, a fraction or a power of ten that goes on behind the digits, and where it ends."""
     if match := TIMES_TEN.match(text, end):
-        return _scaled(value, int(match[1])), match.end()
+        return _scale(value, int(match[1])), match.end()
     if match := POWER.match(text, end):
         power = int(match[1])
         size = max(value.numerator.bit_length(), value.denominator.bit_length()) * abs(power)

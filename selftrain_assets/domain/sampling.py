@@ -11,7 +11,7 @@ from selftrain_assets.domain.settings import Identity
 from selftrain_assets.domain.thinking import Thinking
 
 
-def at_stop(text: str, stops: Iterable[str]) -> tuple[str, str | None]:
+def cut_at_stop(text: str, stops: Iterable[str]) -> tuple[str, str | None]:
     """`text` up to its first stop text, and that stop text.
 
     Of two stop texts that begin at one place the shorter counts, which was complete first.

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from selftrain_assets.domain.errors import InfraError, ModelError, SelftrainError, UserError
 from selftrain_assets.domain.prompts import Frame
-from selftrain_assets.domain.sampling import DrawSettings, at_stop
+from selftrain_assets.domain.sampling import DrawSettings, cut_at_stop
 from selftrain_assets.domain.server import Api, ServerSettings
 from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.domain.weights import NOTES_FILE
@@ -367,9 +367,9 @@ class OpenAIEngine:
         """
         if tokens is None:
             text = choice.content()
-            return at_stop(text.removeprefix(" ") if self._spaced else text, stops)
+            return cut_at_stop(text.removeprefix(" ") if self._spaced else text, stops)
         has_end = choice.finish_reason == "stop" and not isinstance(choice.stop_reason, str)
-        text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
+        text, stop = cut_at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
         return text, end_name(self._tokenizer, tokens[-1]) if has_end else stop
 
     def _fault(self, error: Exception, request: Request) -> Exception:

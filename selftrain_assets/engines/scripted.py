@@ -11,7 +11,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from selftrain_assets.domain.errors import UserError
-from selftrain_assets.domain.sampling import DrawSettings, at_stop
+from selftrain_assets.domain.sampling import DrawSettings, cut_at_stop
 from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.engines.protocol import EngineDescription, EngineSettings, distinct
 from selftrain_assets.models.loading import ModelRef
@@ -62,7 +62,7 @@ class ScriptedEngine:
                 " "
             )
             text = " ".join(words[: sampling.max_tokens])
-            kept, stop = at_stop(text, sampling.stop)
+            kept, stop = cut_at_stop(text, sampling.stop)
             finished = stop is not None or len(words) <= sampling.max_tokens
             reason: Literal["stop", "length"] = "stop" if finished else "length"
             yield Completion(

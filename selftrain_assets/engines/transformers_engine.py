@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
-from selftrain_assets.domain.sampling import DrawSettings, at_stop
+from selftrain_assets.domain.sampling import DrawSettings, cut_at_stop
 from selftrain_assets.domain.types import Completion, Request
 from selftrain_assets.engines.protocol import (
     EngineDescription,
@@ -149,7 +149,7 @@ class TransformersEngine:
             (i for i, token in enumerate(tokens) if token in ends and i >= len(request.continues)),
             len(tokens),
         )
-        text, ended_by = at_stop(decode(self._tokenizer, tokens[:length]), sampling.stop)
+        text, ended_by = cut_at_stop(decode(self._tokenizer, tokens[:length]), sampling.stop)
         # what follows the stop text is padding up to the longest row of the batch
         if ended_by is not None:
             drawn = tokens[: self._tokens_up_to_stop(tokens, sampling.stop)]

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from selftrain_assets.domain.errors import ModelError
-from selftrain_assets.domain.sampling import at_stop
+from selftrain_assets.domain.sampling import cut_at_stop
 from selftrain_assets.engines.protocol import check_length
 from selftrain_assets.models.loading import ModelRef
 from selftrain_assets.models.tokenization import (
@@ -143,7 +143,7 @@ class Worker:
             [*before, *drawn.token_ids],
             drawn.finish_reason == "stop" and not isinstance(drawn.stop_reason, str),
         )
-        text, stop = at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
+        text, stop = cut_at_stop(decode(self._tokenizer, tokens[:-1] if has_end else tokens), stops)
         ended_by = end_name(self._tokenizer, tokens[-1]) if has_end else stop
         reason = "stop" if ended_by else drawn.finish_reason
         return [

@@ -50,7 +50,7 @@ def vote_of_all(run: Run, scores: Sequence[Score], votes: Votes) -> list[Score]:
     """
     if not run.config.recipe.methods:
         return list(scores)
-    ranked = _ranked(scores)
+    ranked = _ranking(scores)
     by_problem: dict[str, list[Score]] = defaultdict(list)
     for s in scores:
         by_problem[s.problem_id].append(s)
@@ -84,7 +84,7 @@ def measure(
         settings: Evaluation = settings,
     ) -> dict[str, Any]:
         own, before = (
-            [_tested(s) for s in policy_scores if s.method == method]
+            [_as_test(s) for s in policy_scores if s.method == method]
             for policy_scores in (scores, base)
         )
         return _metrics(run, settings, own, sampled) | (
@@ -111,18 +111,18 @@ def measure(
     }
     return overall | {
         "methods": by_method,
-        "ranked": _ranked(scores),
+        "ranked": _ranking(scores),
         "agreement": _agreement(scores, names),
         "choice": _choice(scores, base),
     }
 
 
-def _tested(score: Score) -> Score:
+def _as_test(score: Score) -> Score:
     """The score with a suite's problems counted as a test split."""
     return replace(score, split="test") if score.split == "suite" else score
 
 
-def _ranked(scores: Sequence[Score]) -> list[str]:
+def _ranking(scores: Sequence[Score]) -> list[str]:
     """The methods, the best on the validation split first; ties keep the order of the settings."""
     right: dict[str, int] = defaultdict(int)
     for s in scores:

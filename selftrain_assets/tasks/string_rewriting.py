@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from selftrain_assets.domain.apportion import apportion, evenly, power_law, spread
+from selftrain_assets.domain.apportion import apportion, even_sizes, power_law, spread
 from selftrain_assets.domain.attempts import Script
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.ranges import Positives, Span, listed
@@ -256,7 +256,7 @@ class StringRewriting(Task):
             ("unseen_rules", self._sources(unseen=True), self.unseen_rules if self.transfer else 0),
         ):
             for (family, source), share in zip(
-                sources.items(), evenly(number, len(sources)), strict=True
+                sources.items(), even_sizes(number, len(sources)), strict=True
             ):
                 if not (source.searches.shapes and source.replacements.shapes):
                     raise ValueError(
@@ -287,9 +287,9 @@ class StringRewriting(Task):
         problems: list[Problem] = []
         for split, size in (held_out | {"human": self.human}).items():
             instructions = (unseen if split == "transfer" else seen)[:size]
-            problems += self._rows(split, instructions, evenly(size, len(instructions)), used)
+            problems += self._rows(split, instructions, even_sizes(size, len(instructions)), used)
         sizes = (
-            evenly(self.train, self.rules)
+            even_sizes(self.train, self.rules)
             if self.power_law is None
             else power_law(self.train, self.rules, self.power_law)
         )

@@ -10,7 +10,7 @@ import pytest
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.prompts import PromptSettings
-from selftrain_assets.domain.sampling import DrawSettings, at_stop
+from selftrain_assets.domain.sampling import DrawSettings, cut_at_stop
 from selftrain_assets.domain.types import Request, Row
 from selftrain_assets.engines import TransformersSettings, VllmSettings
 from selftrain_assets.models import smollm2
@@ -160,7 +160,7 @@ def test_what_opens_a_turn_can_be_a_stop_text(model):
         tokenizer.convert_tokens_to_ids("<|im_start|>"),
         *encode_completion(tokenizer, "user"),
     ]
-    assert at_stop(decode(tokenizer, tokens), ("<|im_start|>",)) == ("Paris.", "<|im_start|>")
+    assert cut_at_stop(decode(tokenizer, tokens), ("<|im_start|>",)) == ("Paris.", "<|im_start|>")
 
 
 def test_a_system_message_stands_before_the_question(model):

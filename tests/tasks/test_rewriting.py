@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftrain_assets.domain.apportion import apportion, evenly, power_law, spread
+from selftrain_assets.domain.apportion import apportion, even_sizes, power_law, spread
 from selftrain_assets.tasks.rewriting import Inputs, Rule, holding, occurrences, rewrite, without
 from selftrain_assets.tasks.string_families import Strings, shaped
 
@@ -205,7 +205,7 @@ def test_shares_sum_up_and_are_less_than_one_off(total, weights):
 
 def test_equal_remainders_go_to_the_first():
     assert apportion(2, [1, 1, 1]) == [1, 1, 0]
-    assert evenly(7, 3) == [3, 2, 2]
+    assert even_sizes(7, 3) == [3, 2, 2]
     assert apportion(0, []) == []
 
 

@@ -69,7 +69,7 @@ class _Reader(_Latex2Sympy):
         return self.convert_expr(tree)
 
     def convert_postfix_list(self, arr: Any, i: int = 0) -> Any:
-        factors = [self.convert_postfix(each) for each in arr[i:]]
+        factors = [self.convert_postfix(node) for node in arr[i:]]
         if len(factors) > 1 and any(
             not isinstance(factor, sympy.Basic | sympy.MatrixBase) for factor in factors
         ):
@@ -100,10 +100,10 @@ def expression(text: str) -> Any:
     if re.search(r"(?<![_\d])\d+\s+\d", text):
         raise Unreadable
     text = _MIXED.sub(
-        lambda found: (
-            f"({found[1]}+\\frac{{{found[2]}}}{{{found[3]}}})"
-            if int(found[2]) < int(found[3])
-            else found[0]
+        lambda match: (
+            f"({match[1]}+\\frac{{{match[2]}}}{{{match[3]}}})"
+            if int(match[2]) < int(match[3])
+            else match[0]
         ),
         text,
     )
@@ -131,7 +131,7 @@ def _without_unknown(read: Any) -> Any:
     """The expression with `i` as imaginary unit, `f(x)` as a variable, and sums worked out."""
     if isinstance(read, sympy.MatrixBase | sympy.MatrixExpr):
         return read
-    replaced = {node: _applied(node) for node in read.atoms(AppliedUndef)}
+    replaced = {node: _replace_function(node) for node in read.atoms(AppliedUndef)}
     replaced |= {
         symbol: sympy.I if symbol.name == "i" else sympy.Symbol(symbol.name)
         for symbol in read.free_symbols
@@ -143,7 +143,7 @@ def _without_unknown(read: Any) -> Any:
     return read
 
 
-def _applied(node: Any) -> Any:
+def _replace_function(node: Any) -> Any:
     r"""`f(x)` as a variable of its own, `\pi(3)` and `x(y)` as products."""
     name = node.func.__name__
     if name in _FUNCTION_NAMES or len(node.args) != 1:
@@ -158,49 +158,52 @@ def scalars(answer: str, reference: str) -> bool:
 
     Unreadable where the answer is no mathematics; to a reference that is none, nothing is equal.
     """
-    given = expression(answer)
+    answer_formula = expression(answer)
     try:
-        wanted = expression(reference)
+        reference_formula = expression(reference)
     except Unreadable:
         return False
-    if any(isinstance(each, sympy.MatrixBase | sympy.MatrixExpr) for each in (given, wanted)):
-        return _matrices(given, wanted)
-    if given == wanted:
+    if any(
+        isinstance(formula, sympy.MatrixBase | sympy.MatrixExpr)
+        for formula in (answer_formula, reference_formula)
+    ):
+        return _matrices(answer_formula, reference_formula)
+    if answer_formula == reference_formula:
         return True
-    if given.has(sympy.oo, -sympy.oo) or wanted.has(sympy.oo, -sympy.oo):
-        return bool(given.doit() == wanted.doit())
-    return _equal(given, wanted)
+    if answer_formula.has(sympy.oo, -sympy.oo) or reference_formula.has(sympy.oo, -sympy.oo):
+        return bool(answer_formula.doit() == reference_formula.doit())
+    return _equal(answer_formula, reference_formula)
 
 
-def _matrices(given: Any, wanted: Any) -> bool:
-    a, b = given.doit(), wanted.doit()
+def _matrices(answer: Any, reference: Any) -> bool:
+    a, b = answer.doit(), reference.doit()
     if not (isinstance(a, sympy.MatrixBase) and isinstance(b, sympy.MatrixBase)):
         return False
     return a.shape == b.shape and all(_equal(x, y) for x, y in zip(a.flat(), b.flat(), strict=True))
 
 
-def _equal(given: Any, wanted: Any) -> bool:
+def _equal(answer: Any, reference: Any) -> bool:
     compared = 0
-    for point in _points(given, wanted):
+    for point in _points(answer, reference):
         compared += 1
-        if not _equal_at(given, wanted, point):
+        if not _equal_at(answer, reference, point):
             return False
     if compared:
         return True
-    return bool(sympy.simplify(given - wanted) == 0)
+    return bool(sympy.simplify(answer - reference) == 0)
 
 
-def _equal_at(given: Any, wanted: Any, point: Point) -> bool:
+def _equal_at(answer: Any, reference: Any, point: Point) -> bool:
     """By their quotient, whose distance from one does not depend on how large or small both are."""
-    first, second = quotient_of(given, point), quotient_of(wanted, point)
+    first, second = quotient_of(answer, point), quotient_of(reference, point)
     if first and second and first[1] and second[1]:
         return first[0] * second[1] == second[0] * first[1]
     try:
-        if is_zero(lambda: value_of(wanted, point), lambda: size_of(wanted, point)):
-            return is_zero(lambda: value_of(given, point), lambda: size_of(given, point))
+        if is_zero(lambda: value_of(reference, point), lambda: size_of(reference, point)):
+            return is_zero(lambda: value_of(answer, point), lambda: size_of(answer, point))
         return is_zero(
-            lambda: value_of(given, point) / value_of(wanted, point) - 1,
-            lambda: size_of(given, point) + size_of(wanted, point),
+            lambda: value_of(answer, point) / value_of(reference, point) - 1,
+            lambda: size_of(answer, point) + size_of(reference, point),
         )
     except ZeroDivisionError:
         return False
@@ -210,11 +213,11 @@ def _equal_at(given: Any, wanted: Any, point: Point) -> bool:
         return False
 
 
-def _points(given: Any, wanted: Any) -> Iterator[Point]:
+def _points(answer: Any, reference: Any) -> Iterator[Point]:
     """Where the reference has a value, real ones if it has any; one without variables."""
-    names = sorted({symbol.name for symbol in given.free_symbols | wanted.free_symbols})
+    names = sorted({symbol.name for symbol in answer.free_symbols | reference.free_symbols})
     tried = [_point(names, trial) for trial in range(4 * POINTS)] if names else [{}]
-    values = [(point, _value(wanted, point)) for point in tried]
+    values = [(point, _value(reference, point)) for point in tried]
     defined = [(point, value) for point, value in values if value is not None]
     real = [
         point
@@ -256,14 +259,18 @@ def relations(answer: Relation, reference: Relation) -> bool:
     if len(a) != len(b):
         return False
     if len(a) > 1:
-        return _chains(answer, reference) or _chains(_turned(answer), reference)
-    given, wanted = _difference(answer), _difference(reference)
+        return _chains(answer, reference) or _chains(_reverse(answer), reference)
+    answer_difference, reference_difference = _difference(answer), _difference(reference)
     if a == b and a[0] in ("=", "\\ne", "\\approx"):
-        return _multiples(given, wanted, lambda factor: True)
+        return _multiples(answer_difference, reference_difference, lambda factor: True)
     if a == b:
-        return _multiples(given, wanted, lambda factor: mpmath.re(factor) > 0)
+        return _multiples(
+            answer_difference, reference_difference, lambda factor: mpmath.re(factor) > 0
+        )
     if _TURNED.get(a[0]) == b[0]:
-        return _multiples(given, wanted, lambda factor: mpmath.re(factor) < 0)
+        return _multiples(
+            answer_difference, reference_difference, lambda factor: mpmath.re(factor) < 0
+        )
     return False
 
 
@@ -273,7 +280,7 @@ def _chains(answer: Relation, reference: Relation) -> bool:
     )
 
 
-def _turned(relation: Relation) -> Relation:
+def _reverse(relation: Relation) -> Relation:
     return Relation(
         relation.sides[::-1], tuple(_TURNED.get(sign, sign) for sign in relation.signs[::-1])
     )
@@ -284,29 +291,29 @@ def _difference(relation: Relation) -> Any:
     return sympy.Add(left, sympy.Mul(-1, right, evaluate=False), evaluate=False)
 
 
-def _multiples(given: Any, wanted: Any, allowed: Callable[[Any], bool]) -> bool:
+def _multiples(answer: Any, reference: Any, allowed: Callable[[Any], bool]) -> bool:
     """Is one the other times a number, which is the same at all points?"""
-    points = list(_points(given, wanted))
-    if len(points) < 2 or given.free_symbols != wanted.free_symbols:
+    points = list(_points(answer, reference))
+    if len(points) < 2 or answer.free_symbols != reference.free_symbols:
         return False
     first = points[0]
 
     def quotient(point: Point) -> Any:
-        return value_of(given, point) / value_of(wanted, point)
+        return value_of(answer, point) / value_of(reference, point)
 
     try:
         factor = quotient(first)
         if (
             not mpmath.isfinite(factor)
             or not allowed(factor)
-            or is_zero(lambda: value_of(given, first), lambda: size_of(given, first))
+            or is_zero(lambda: value_of(answer, first), lambda: size_of(answer, first))
         ):
             return False
         return all(
             is_zero(
                 lambda point=point: quotient(point) / quotient(first) - 1,  # type: ignore[misc]
                 lambda point=point: sum(
-                    size_of(node, at) for node in (given, wanted) for at in (point, first)
+                    size_of(node, at) for node in (answer, reference) for at in (point, first)
                 ),  # type: ignore[misc]
             )
             for point in points[1:]

@@ -53,8 +53,9 @@ def same(  # noqa: C901, PLR0912 - one case for each pair of forms
     match answer, reference:
         case (Words(a), Words(b)):
             return a.lower() == b.lower()
-        case (Named(name, value), Named(wanted, other)):
-            if name != wanted and {name, wanted} <= COORDINATES:  # y = 5 and x = 5 are two lines
+        case (Named(name, value), Named(other_name, other)):
+            # y = 5 and x = 5 are two lines
+            if name != other_name and {name, other_name} <= COORDINATES:
                 first, second = _relation(answer), _relation(reference)
                 return algebra.relations(first, second) if first and second else False
             return same(value, other, algebra)
@@ -153,8 +154,8 @@ def _digits(form: Based) -> str:
 
 
 def _quantities(answer: Scalar, reference: Scalar, algebra: Algebra) -> bool | None:
-    unit, wanted = answer.unit, reference.unit
-    if unit and wanted and unit != wanted:
+    unit, reference_unit = answer.unit, reference.unit
+    if unit and reference_unit and unit != reference_unit:
         return False
     a, b = answer.text, reference.text
     if CLOCK.fullmatch(a) and CLOCK.fullmatch(b):
@@ -162,28 +163,28 @@ def _quantities(answer: Scalar, reference: Scalar, algebra: Algebra) -> bool | N
     ratios = split(a, (":",))[0], split(b, (":",))[0]
     if max(map(len, ratios)) > 2:  # 1:2:3 is no quotient
         return len(ratios[0]) == len(ratios[1]) and _all(map(algebra.scalars, *ratios))
-    found = algebra.scalars(a, b)
-    if found or (unit == PERCENT) == (wanted == PERCENT):
-        return found
+    equal = algebra.scalars(a, b)
+    if equal or (unit == PERCENT) == (reference_unit == PERCENT):
+        return equal
     hundredth = (
         f"\\frac{{{a}}}{{100}}" if unit == PERCENT else a,
-        f"\\frac{{{b}}}{{100}}" if wanted == PERCENT else b,
+        f"\\frac{{{b}}}{{100}}" if reference_unit == PERCENT else b,
     )
-    return _any([found, algebra.scalars(*hundredth)])
+    return _any([equal, algebra.scalars(*hundredth)])
 
 
 def _items(answer: Items, reference: Items, algebra: Algebra) -> bool | None:
-    given, wanted = _coordinates(_elements(answer)), _coordinates(_elements(reference))
-    if len(given) != len(wanted) or not _brackets_agree(answer, reference):
+    answers, references = _coordinates(_elements(answer)), _coordinates(_elements(reference))
+    if len(answers) != len(references) or not _brackets_agree(answer, reference):
         return False
-    in_order = _all(same(a, b, algebra) for a, b in zip(given, wanted, strict=True))
+    in_order = _all(same(a, b, algebra) for a, b in zip(answers, references, strict=True))
     if in_order or answer.ordered or reference.ordered:
         return in_order
-    named = [all(isinstance(item, Named) for item in items) for items in (given, wanted)]
-    names = {item.name for item in (*given, *wanted) if isinstance(item, Named)}
+    named = [all(isinstance(item, Named) for item in items) for items in (answers, references)]
+    names = {item.name for item in (*answers, *references) if isinstance(item, Named)}
     if named[0] != named[1] and len({name.partition("_")[0] for name in names}) > 1:
         return in_order  # p = 5, q = 2 and 5, 2
-    return _matched(given, wanted, algebra)
+    return _match_items(answers, references, algebra)
 
 
 def _elements(form: Items) -> tuple[Form, ...]:
@@ -217,14 +218,16 @@ def _brackets_agree(a: Items, b: Items) -> bool:
     )
 
 
-def _matched(given: tuple[Form, ...], wanted: tuple[Form, ...], algebra: Algebra) -> bool | None:
+def _match_items(
+    answers: tuple[Form, ...], references: tuple[Form, ...], algebra: Algebra
+) -> bool | None:
     """Has each item its equal, in whatever order? Those of distinct names belong to their names."""
-    left, unknown = list(wanted), False
-    for item in given:
-        found = [(_named_apart(item, other) and same(item, other, algebra)) for other in left]
-        if True in found:
-            del left[found.index(True)]
-        elif None in found:
+    left, unknown = list(references), False
+    for item in answers:
+        matches = [(_named_apart(item, other) and same(item, other, algebra)) for other in left]
+        if True in matches:
+            del left[matches.index(True)]
+        elif None in matches:
             unknown = True
         else:
             return False
@@ -237,20 +240,20 @@ def _named_apart(item: Form, other: Form) -> bool:
 
 def _sets(answer: Form, reference: Form, algebra: Algebra) -> bool | None:
     """Unions, and sets without some points, by their parts."""
-    given, wanted = _parts(answer, algebra), _parts(reference, algebra)
-    if len(given) != len(wanted) or (given, wanted) == ([answer], [reference]):
+    answers, references = _parts(answer, algebra), _parts(reference, algebra)
+    if len(answers) != len(references) or (answers, references) == ([answer], [reference]):
         return False
-    return _matched(tuple(given), tuple(wanted), algebra)
+    return _match_items(tuple(answers), tuple(references), algebra)
 
 
 def _parts(form: Form, algebra: Algebra) -> list[Form]:
     match form:
         case Union(parts):
-            return [part for each in parts for part in _parts(each, algebra)]
+            return [part for member in parts for part in _parts(member, algebra)]
         case Named(_, value):
             return _parts(value, algebra)
         case Items("", items, "") if all(isinstance(item, Items | Named | Union) for item in items):
-            return [part for each in items for part in _parts(each, algebra)]
+            return [part for member in items for part in _parts(member, algebra)]
         case Without(whole, Items("\\{" | "", points)) if (
             pieces := _cut(whole, points)
         ) is not None:
@@ -286,18 +289,18 @@ def _cut(whole: Form, points: tuple[Form, ...]) -> list[Form] | None:
     ]
 
 
-def _all(found: Iterable[bool | None]) -> bool | None:
+def _all(verdicts: Iterable[bool | None]) -> bool | None:
     unknown = False
-    for each in found:
-        if each is False:
+    for verdict in verdicts:
+        if verdict is False:
             return False
-        unknown |= each is None
+        unknown |= verdict is None
     return None if unknown else True
 
 
-def _any(found: Iterable[bool | None]) -> bool | None:
-    known = list(found)
-    return True if True in known else None if None in known else False
+def _any(verdicts: Iterable[bool | None]) -> bool | None:
+    values = list(verdicts)
+    return True if True in values else None if None in values else False
 
 
 def _scalars_at_once(a: str, b: str) -> bool | None:

@@ -19,8 +19,8 @@ def split(
 
     A comma inside what `grouped` matches is no separator.
     """
-    parts, found, depth, start = [], [], 0, 0
-    kept = [match.span() for match in grouped.finditer(text)] if grouped else []
+    parts, cuts, depth, start = [], [], 0, 0
+    whole_spans = [match.span() for match in grouped.finditer(text)] if grouped else []
     for token in TOKEN.finditer(text):
         if token[0] in _OPENING:
             depth += 1
@@ -29,12 +29,12 @@ def split(
         elif (
             depth == 0
             and token[0] in separators
-            and not any(a < token.start() < b for a, b in kept)
+            and not any(a < token.start() < b for a, b in whole_spans)
         ):
             parts.append(text[start : token.start()])
-            found.append(token[0])
+            cuts.append(token[0])
             start = token.end()
-    return [*parts, text[start:]], found
+    return [*parts, text[start:]], cuts
 
 
 def enclosed(text: str, opening: str, closing: str) -> str | None:

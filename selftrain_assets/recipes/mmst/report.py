@@ -137,10 +137,10 @@ def methods(summary: Summary, dpi: int) -> bytes:
         yields,
         "Share of translations verified",
         rounds,
-        [_verified(point) for point in summary.iterations],
+        [_verified_shares(point) for point in summary.iterations],
     )
     _draw_flow(
-        volumes, "Training rows", rounds, [_trained_on(point) for point in summary.iterations]
+        volumes, "Training rows", rounds, [_row_counts(point) for point in summary.iterations]
     )
     _draw_agreement(both, summary)
     return figures.png(figure, dpi)
@@ -171,7 +171,7 @@ def _draw_accuracy(axis: Axes, summary: Summary) -> None:
     axis.legend(fontsize=7, frameon=False)
 
 
-def _verified(point: RoundSummary) -> Cells:
+def _verified_shares(point: RoundSummary) -> Cells:
     cells = {}
     for method, origins in point.yields.items():
         for origin, cell in origins.items():
@@ -180,7 +180,7 @@ def _verified(point: RoundSummary) -> Cells:
     return cells
 
 
-def _trained_on(point: RoundSummary) -> Cells:
+def _row_counts(point: RoundSummary) -> Cells:
     return {
         _pair(origin, method): rows
         for method, origins in point.rows_by_method.items()

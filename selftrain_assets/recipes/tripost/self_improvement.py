@@ -90,12 +90,12 @@ def measure(improved: Sequence[Improvement]) -> dict[str, Any]:
     for answer in improved:
         splits[answer.split].append(answer)
     return {
-        split: _measured(answers) | {"groups": _groups(answers)}
+        split: _measures(answers) | {"groups": _groups(answers)}
         for split, answers in splits.items()
     }
 
 
-def _measured(answers: Sequence[Improvement]) -> dict[str, Any]:
+def _measures(answers: Sequence[Improvement]) -> dict[str, Any]:
     right = [(answer.direct == Outcome.PASS, answer.final == Outcome.PASS) for answer in answers]
     flagged, flagged_wrong, wrong = (
         sum(getattr(answer, name) for answer in answers)
@@ -120,7 +120,7 @@ def _groups(answers: Sequence[Improvement]) -> dict[str, dict[str, float]]:
         groups[answer.group].append(answer)
     names = ("problems", "direct", "final")
     return {
-        group: {name: _measured(members)[name] for name in names}
+        group: {name: _measures(members)[name] for name in names}
         for group, members in sorted(groups.items())
     }
 
