@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.types import Row, Sample, VerdictMembership, Verification
-from selftrain_assets.pipeline.dataset import Judged, evidence_stages, select_rows
+from selftrain_assets.pipeline.dataset import StageVerdicts, evidence_stages, select_rows
 from selftrain_assets.pipeline.generation import load_requests
 from selftrain_assets.pipeline.results import VerificationsResult
 from selftrain_assets.pipeline.run import Clock, Run, iteration_scope
@@ -91,7 +91,7 @@ def _judged_again(
     finished: Manifest,
     difference: RoundDifference,
     folder: Path,
-) -> Judged:
+) -> StageVerdicts:
     """Judge the samples of a stage again, and add the verdicts that differ to `difference`."""
     assert stage.samples is not None
     assert stage.row_source is not None
@@ -145,11 +145,11 @@ def _judged_again(
             strict=True,
         )
         difference.changed += [Changed(*records) for records in of_changed]
-    return Judged(iteration, stage.row_source.name, judgements, run.store.samples(policy))
+    return StageVerdicts(iteration, stage.row_source.name, judgements, run.store.samples(policy))
 
 
 def _compare_rows(
-    run: Run, iteration: int, difference: RoundDifference, now: dict[tuple[int, str], Judged]
+    run: Run, iteration: int, difference: RoundDifference, now: dict[tuple[int, str], StageVerdicts]
 ) -> None:
     """Compare the rows that the recipe would select from the new verdicts with its dataset.
 

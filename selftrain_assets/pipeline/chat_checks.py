@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from selftrain_assets.domain.prompts import Prompt, PromptSettings
 from selftrain_assets.domain.types import Problem
@@ -79,7 +80,6 @@ def telling_messages(messages: Sequence[str]) -> list[str]:
         lambda text: not text.isascii(),
     ]
     chosen = [*messages[:FIRST], max(messages, key=len, default="")]
-    chosen += [
-        text for text in (next(filter(mark, messages), None) for mark in marks) if text is not None
-    ]
+    for mark in marks:
+        chosen += islice(filter(mark, messages), 1)
     return list(dict.fromkeys(chosen))

@@ -134,7 +134,7 @@ def build_selected_dataset(run: Run, iteration: int) -> Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class StageVerdicts:
     """The verdicts of one stage of a round, with the pool that contains their samples.
 
     The verdicts are a table of VerdictMembership.
@@ -146,14 +146,14 @@ class Judged:
     samples: Pool[Sample]
 
 
-def frozen_verdicts(run: Run, iteration: int, stage: str) -> Judged:
+def frozen_verdicts(run: Run, iteration: int, stage: str) -> StageVerdicts:
     """The verdicts that a finished stage committed."""
     finished = run.need(iteration_scope(iteration), stage)
     spec = evidence_stage(run.config.recipe, stage)
     assert spec.samples is not None
     assert spec.row_source is not None
     drawn = run.need(finished.scope, spec.samples)
-    return Judged(
+    return StageVerdicts(
         iteration,
         spec.row_source.name,
         run.store.table(finished, stage),
@@ -179,7 +179,7 @@ class Selected:
     mixed: dict[str, list[Row]]
 
 
-def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -> Selected:
+def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[StageVerdicts]) -> Selected:
     """Select rows from verdicts, without retracted samples, and mix in other sources.
 
     Raises:
@@ -187,9 +187,8 @@ def select_rows(run: Run, ws: Workspace, iteration: int, judged: list[Judged]) -
     """
     recipe, retracted = run.config.recipe, run.retracted.values("source")
     rules = _rules(run)
-    samples = ws.pools(
-        Sample, {stage.samples.directory: stage.samples for stage in judged}.values()
-    )
+    pools = {stage.samples.directory: stage.samples for stage in judged}
+    samples = ws.pools(Sample, pools.values())
     verified = ws.union(VerifiedSample, [_verified(ws, stage) for stage in judged])
     prompts = ws.load_records(_prompts(run, rules), Prompted)
     rounds = [i for i in recipe.sample_rounds(iteration) if iteration_scope(i) in retracted]
@@ -252,20 +251,14 @@ def _prompts(run: Run, rules: Selection) -> Iterator[Prompted]:
 
 def _stops(run: Run) -> list[str]:
     """Every stop text that can end a sample of this experiment."""
-    return sorted(
-        {
-            text
-            for phase in run.phases.values()
-            for sampling in (
-                *(method.sampling for method in phase.methods),
-                *phase.config.recipe.own_sampling,
-            )
-            for text in sampling.stop
-        }
-    )
+    stops: set[str] = set()
+    for phase in run.phases.values():
+        stops.update(*(method.sampling.stop for method in phase.methods))
+        stops.update(*(sampling.stop for sampling in phase.config.recipe.own_sampling))
+    return sorted(stops)
 
 
-def _verified(ws: Workspace, judged: Judged) -> Relation[VerifiedSample]:
+def _verified(ws: Workspace, judged: StageVerdicts) -> Relation[VerifiedSample]:
     return ws.view(
         VerifiedSample,
         "selection.verified_samples",
