@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from selftrain_assets.api.events import StageFinished
     from selftrain_assets.api.opening import compare, open, sql
     from selftrain_assets.api.run import Run
+    from selftrain_assets.component import SelfTraining
     from selftrain_assets.config.experiment import Experiment
     from selftrain_assets.domain.errors import SelftrainError
     from selftrain_assets.domain.types import Outcome, Problem, Verdict
@@ -33,6 +34,7 @@ _MODULES = {
     "Problem": "domain.types",
     "Recipe": "recipes",
     "Run": "api.run",
+    "SelfTraining": "component",
     "SelftrainError": "domain.errors",
     "StageFinished": "api.events",
     "StageSpec": "pipeline.stage",
@@ -55,6 +57,7 @@ __all__ = [
     "Problem",
     "Recipe",
     "Run",
+    "SelfTraining",
     "SelftrainError",
     "StageFinished",
     "StageSpec",

@@ -316,7 +316,11 @@ class Registry(Mapping[str, type[M]], Generic[M]):
             return other
         self._in_schema = True
         try:
-            members = [handler(member.__pydantic_core_schema__) for member in self.values()]
+            # in definitions: of the outermost schema the handler forgets what its class adds
+            members = [
+                handler(core_schema.definitions_schema(member.__pydantic_core_schema__, []))
+                for member in self.values()
+            ]
         finally:
             self._in_schema = False
         other["properties"]["type"]["pattern"] = ":"

@@ -75,7 +75,7 @@ def find_project() -> Project | None:
 def enter(root: Path) -> None:
     """Work in this project from now on, wherever this process was started."""
     current = find_project()
-    if not os.environ.get(HOME) and (current is None or current.root != root):
+    if not os.environ.get(HOME) and (current is None or current.root.resolve() != root.resolve()):
         os.environ[HOME] = str(root)
 
 

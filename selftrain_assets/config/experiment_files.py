@@ -30,6 +30,7 @@ from selftrain_assets.runtime.files import write_atomically
 from selftrain_assets.tasks import TASKS
 
 COMPONENT = "selftrain_assets.component.SelfTraining"
+COMPONENTS = (COMPONENT, "selftrain_assets.SelfTraining")
 FILE_NAME, STORED = "defs.yaml", "experiment.yaml"
 log = logging.getLogger(__name__)
 _KEPT = "# Made in Python. To go on with it as a file, copy this to defs/NAME/defs.yaml.\n"
@@ -379,7 +380,7 @@ def attributes(text: str | bytes, where: str) -> Any:
         raise UserError(
             f"{where}{line}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})"
         ) from error
-    if not isinstance(document, dict) or document.get("type") != COMPONENT:
+    if not isinstance(document, dict) or document.get("type") not in COMPONENTS:
         raise UserError(
             f"{where}: must begin with `type: {COMPONENT}`; `selftrain new` writes such a file"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -73,6 +74,16 @@ class LaunchSettings(dg.ConfigurableResource):
             if changes
             else config
         )
+
+
+@cache
+def resources(store: str) -> dict[str, Any]:
+    """Resources of every experiment whose results are in this store.
+
+    They are made once: Dagster merges the definitions of several experiments only if they have the
+    very same resources.
+    """
+    return {"store": StoreResource(root=store), "launch": LaunchSettings.configure_at_launch()}
 
 
 def _set_only(**settings: Any) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, GetJsonSchemaHandler, NonNegativeInt, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from selftrain_assets.domain.errors import nearest
 from selftrain_assets.domain.mixing import Mixing
@@ -86,6 +88,18 @@ class Recipe(Member, Identity):
             )
         settings = with_current_names(preset.settings, cls.renamed)
         return merged(settings, {name: value for name, value in data.items() if name != "preset"})
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """With `preset`, which stands for settings and is none itself."""
+        schema = super().__get_pydantic_json_schema__(core, handler)
+        if cls.presets:
+            about = "; ".join(f"{name}: {preset.about}" for name, preset in cls.presets.items())
+            properties = handler.resolve_ref_schema(schema)["properties"]
+            properties["preset"] = {"enum": list(cls.presets), "description": about}
+        return schema
 
     @classmethod
     def source_files(cls) -> list[Path]:

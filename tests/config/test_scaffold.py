@@ -3,11 +3,12 @@
 import json
 import shutil
 
+import jsonschema
 import pytest
 import yaml
 
-from selftrain_assets.config.experiment import parse_experiment
-from selftrain_assets.config.scaffold import needs_problems, scaffold
+from selftrain_assets.config.experiment import Experiment, parse_experiment
+from selftrain_assets.config.scaffold import needs_problems, scaffold, studies
 from selftrain_assets.domain.errors import UserError
 from selftrain_assets.domain.types import Problem
 from selftrain_assets.models.lengths import prompt_tokens
@@ -131,3 +132,13 @@ def test_a_file_that_names_its_problems_needs_none():
     assert needs_problems(scaffold("rest_em"))
     assert not needs_problems(scaffold("rest_em", path="other.jsonl"))
     assert not needs_problems(scaffold("mmst"))
+
+
+@pytest.mark.parametrize("preset", [*all_presets(), *studies()])
+def test_dagster_accepts_what_is_written_by_the_schema_of_an_experiment(preset):
+    """`dg check defs` validates a file before anything is loaded."""
+    settings = yaml.safe_load(scaffold(preset))["attributes"]
+    jsonschema.validate(settings, Experiment.model_json_schema())
+    settings.setdefault("recipe", {})["preset"] = "rest-em"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(settings, Experiment.model_json_schema())
