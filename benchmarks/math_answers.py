@@ -34,12 +34,13 @@ from statistics import quantiles
 from typing import Any
 
 from benchmarks.altered_answers import Altered, altered, rewritten
-from selftrain_assets.domain.types import Outcome, Problem
+from selftrain_assets.domain.types import Exchange, Outcome, Problem
 from selftrain_assets.verifiers import (
     MathVerifier,
     NumericVerifier,
     SandboxSettings,
     Verifier,
+    VerifierContext,
     verdicts,
 )
 
@@ -56,10 +57,10 @@ Ask = Callable[[str, str], str]
 @contextmanager
 def ours(verifier: Verifier) -> Iterator[Ask]:
     """One of our verifiers, opened."""
-    with verifier.open(SandboxSettings(workers=1)) as judge:
+    with verifier.open(VerifierContext(SandboxSettings(workers=1))) as judge:
 
         def ask(gold: str, completion: str) -> str:
-            [(_, verdict)] = judge.stream([(Problem("p", "?", gold), completion)])
+            [(_, verdict)] = judge.stream([Exchange(Problem("p", "?", gold), completion)])
             return LABELS.get(verdict.outcome, "unequal")
 
         ask("1", r"\boxed{\sqrt{2}}")  # starts the worker
@@ -149,12 +150,12 @@ def alterations(golds: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, made, passes in (("altered", altered, False), ("rewritten", rewritten, True)):
         answers: list[Altered] = list(dict.fromkeys(made(golds)))
-        pairs = [
-            (Problem(f"{place}", "?", each.gold), f"\\boxed{{{each.answer}}}")
+        exchanges = [
+            Exchange(Problem(f"{place}", "?", each.gold), f"\\boxed{{{each.answer}}}")
             for place, each in enumerate(answers)
         ]
         started = time.perf_counter()
-        judged = verdicts(MathVerifier(), SandboxSettings(workers=2), pairs)
+        judged = verdicts(MathVerifier(), VerifierContext(SandboxSettings(workers=2)), exchanges)
         seconds = time.perf_counter() - started
         wrong = [
             each

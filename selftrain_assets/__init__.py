@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from selftrain_assets.component import SelfTraining
     from selftrain_assets.config.experiment import Experiment
     from selftrain_assets.domain.errors import SelftrainError
-    from selftrain_assets.domain.types import Outcome, Problem, Verdict
+    from selftrain_assets.domain.types import Exchange, Outcome, Problem, Verdict
     from selftrain_assets.engines.protocol import EngineSettings
     from selftrain_assets.pipeline.stage import StageSpec
     from selftrain_assets.recipes.base import Recipe
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "EngineSettings": "engines",
+    "Exchange": "domain.types",
     "Experiment": "config.experiment",
     "Outcome": "domain.types",
     "Problem": "domain.types",
@@ -52,6 +53,7 @@ _MODULES = {
 
 __all__ = [
     "EngineSettings",
+    "Exchange",
     "Experiment",
     "Outcome",
     "Problem",

@@ -46,15 +46,11 @@ class StandIn:
 
     name = "stand-in"
 
-    def stream(self, pairs):
-        for position, (problem, completion) in enumerate(pairs):
-            is_right = (problem.answer or "e") in completion
-            yield (
-                position,
-                Verdict(
-                    Outcome.PASS if is_right else Outcome.WRONG, float(is_right), completion, ""
-                ),
-            )
+    def stream(self, exchanges):
+        for position, exchange in enumerate(exchanges):
+            is_right = (exchange.problem.answer or "e") in exchange.completion
+            outcome = Outcome.PASS if is_right else Outcome.WRONG
+            yield position, Verdict(outcome, float(is_right), exchange.completion, "")
 
 
 @contextmanager
@@ -65,7 +61,7 @@ def nothing_slow():
         return ScriptedTrainer(steps=self.steps or 3).train(job)
 
     @contextmanager
-    def judge(self, sandbox):
+    def judge(self, context):
         yield StandIn()
 
     with patch.object(SftTrainer, "train", train), patch.object(CodeVerifier, "open", judge):

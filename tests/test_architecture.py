@@ -167,7 +167,7 @@ MAY_IMPORT = {
     "functions": {"plugins", "domain"},
     "runtime": {"domain"},
     "tasks": {"plugins", "functions", "project", "domain"},
-    "verifiers": {"plugins", "functions", "domain", "runtime"},
+    "verifiers": {"plugins", "functions", "domain", "runtime", "models", "engines"},
     "models": {"project", "domain", "runtime", "tasks"},
     "trainers": {"plugins", "domain", "models", "runtime"},
     "engines": {"plugins", "domain", "models", "runtime"},

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.domain.types import Resource
 from selftrain_assets.pipeline.inputs import PROBLEMS
 from selftrain_assets.pipeline.stage import StageSpec
 from selftrain_assets.pipeline.stages import round_stages
-from selftrain_assets.verifiers import with_members
+from selftrain_assets.verifiers import most_needed
 
 GPU = "gpu"
 CODE_VERSION = "1"
@@ -62,24 +63,25 @@ REPORT = AssetSpec(
 
 def asset_specs(config: Experiment) -> list[AssetSpec]:
     """Return the assets of this experiment, in order."""
-    code = any(verifier.type == "code" for verifier in with_members(config.verifiers()))
-    rounds = [_of_stage(stage, code) for stage in round_stages(config.recipe)]
+    judging = most_needed(verifier.resource for verifier in config.verifiers())
+    rounds = [_of_stage(stage, judging) for stage in round_stages(config.recipe)]
     controls = [HUMAN_ONLY] if config.human_only else []
-    specs = [_of_stage(PROBLEMS, code, partitioned=False), BASE, *rounds, *controls, REPORT]
+    specs = [_of_stage(PROBLEMS, judging, partitioned=False), BASE, *rounds, *controls, REPORT]
     names = [spec.name for spec in specs]
     return [
         replace(spec, deps=tuple(name for name in spec.deps if name in names)) for spec in specs
     ]
 
 
-def _of_stage(stage: StageSpec, code: bool, partitioned: bool = True) -> AssetSpec:
-    runs_programs = code and stage.judges
+def _of_stage(stage: StageSpec, judging: Resource, partitioned: bool = True) -> AssetSpec:
+    runs_programs = stage.judges and judging == "sandbox"
+    resource = most_needed([stage.resource, judging]) if stage.judges else stage.resource
     return AssetSpec(
         stage.name,
         stage.description,
         (*(("docker", "python") if runs_programs else ()), *stage.kinds),
         stage.after,
-        None if stage.resource == "cpu" else stage.resource,
+        None if resource == "cpu" else resource,
         partitioned,
         stage,
     )

@@ -18,6 +18,10 @@ a source, which are learnt from."""
 SPLITS: tuple[Split, ...] = ("train", "human", "validation", "test", "transfer", "suite", "source")
 HELD_OUT: tuple[Split, ...] = ("validation", "test", "transfer", "suite")
 
+Resource = Literal["cpu", "network", "sandbox", "gpu"]
+"""What work occupies: processor time alone, a service, the Docker sandbox, or an accelerator. Of
+work that needs several the last of them counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -116,6 +120,23 @@ class Sample:
     answer_start: int | None = None
     answer_token: int | None = None
     forced: list[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a verifier judges: a completion, and what it answers.
+
+    Attributes:
+        problem: The problem with its reference answer or tests.
+        completion: The completion, without the thought that it may begin with.
+        prompt: What the model was asked; empty where that is not known.
+        method: How the problem is to be solved, where a recipe has several methods.
+    """
+
+    problem: Problem
+    completion: str
+    prompt: str = ""
+    method: str | None = None
 
 
 class Outcome(StrEnum):

@@ -27,7 +27,7 @@ from selftrain_assets.pipeline.results import ProblemsResult
 from selftrain_assets.recipes.base import Recipe
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.results import StageResult
-from selftrain_assets.verifiers import Verifier, verifier_fingerprint
+from selftrain_assets.verifiers import Verifier, VerifierContext, verifier_fingerprint
 
 INPUTS, BASE = "inputs", "base"
 SAMPLED = ("policy", "samples", "verifications")
@@ -136,6 +136,12 @@ class Run:
     store: Store
     progress: Progress = silent
     owner: str = "selftrain run"
+
+    @property
+    def verifier_context(self) -> VerifierContext:
+        """What verifiers have at their disposal."""
+        execution = self.config.execution
+        return VerifierContext(execution.sandbox, self.config.engine, self.progress)
 
     @cached_property
     def _later_phases(self) -> dict[int, Run]:

@@ -9,7 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from selftrain_assets.domain.requests import Draws, plan_draws
-from selftrain_assets.domain.types import Sample, SampleMembership, VerdictMembership, Verification
+from selftrain_assets.domain.types import (
+    Resource,
+    Sample,
+    SampleMembership,
+    VerdictMembership,
+    Verification,
+)
 from selftrain_assets.pipeline import checks
 from selftrain_assets.pipeline.previews import samples_preview, verdicts_preview
 from selftrain_assets.pipeline.results import SamplesResult, VerificationsResult
@@ -22,7 +28,7 @@ from selftrain_assets.pipeline.samples import (
     judge_samples,
     judging_wanted,
 )
-from selftrain_assets.pipeline.stage import Resource, RowSource, StageSpec, TableSpec
+from selftrain_assets.pipeline.stage import RowSource, StageSpec, TableSpec
 from selftrain_assets.store import Manifest
 
 
@@ -140,7 +146,6 @@ VERIFICATIONS = StageSpec(
     ),
     wanted=lambda run, iteration: judging_wanted(run, iteration_scope(iteration), "samples"),
     result=VerificationsResult,
-    resource="sandbox",
     tables=(verdicts_table("verifications", "judgements"),),
     shown_as=(Verification, "verifications"),
     samples="samples",

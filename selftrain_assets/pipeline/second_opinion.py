@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.statistics import estimate
 from selftrain_assets.domain.thinking import UNCLOSED
-from selftrain_assets.domain.types import Outcome, Problem, Verdict
+from selftrain_assets.domain.types import Exchange, Outcome, Problem, Verdict
 from selftrain_assets.pipeline.run import Run
 from selftrain_assets.pipeline.verification import VerificationResult
 from selftrain_assets.store.workspace import Workspace
@@ -120,10 +120,10 @@ def second_opinion(
             for sample in drawn
             if sample.verifier_fingerprint == name and reading.check_problem(sample.problem) is None
         ]
-        texts = [(sample.problem, sample.answer) for sample in samples]
+        exchanges = [Exchange(sample.problem, sample.answer) for sample in samples]
         try:
-            with reading.open(run.config.execution.sandbox) as judge:
-                for position, verdict in judge_all(judge, texts):
+            with reading.open(run.verifier_context) as judge:
+                for position, verdict in judge_all(judge, exchanges):
                     sample = samples[position]
                     read[sample.outcome] += verdict.outcome != Outcome.INFRA_ERROR
                     if verdict.outcome == Outcome.PASS:

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Literal
+from typing import Any
 
 from selftrain_assets.domain.errors import TaskError, nearest
 from selftrain_assets.domain.quality_checks import Check
 from selftrain_assets.domain.requests import Draws
+from selftrain_assets.domain.types import Resource
 from selftrain_assets.pipeline.run import Run, Wanted
 from selftrain_assets.store import Manifest, Store
 from selftrain_assets.store.results import StageResult
-
-Resource = Literal["cpu", "sandbox", "gpu", "network"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +120,8 @@ class StageSpec:
         wanted: The work it has to do; free of side effects. Raises TaskError if an earlier stage is
             missing.
         result: What its manifest records, besides keys and tables.
-        resource: The resource it occupies while it runs; Dagster has a pool for each but cpu.
+        resource: The resource it occupies while it runs; Dagster has a pool for each but cpu. One
+            that judges occupies what its verifiers need, too.
         kinds: Kinds that the UI shows on its asset.
         tables: Tables that its manifest lists, the main one first.
         shown_as: Record and view that are displayed instead of the main table, if that only names

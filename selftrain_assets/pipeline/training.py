@@ -15,7 +15,7 @@ from selftrain_assets.domain.errors import TaskError
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.requests import plan_draws
 from selftrain_assets.domain.seeds import derive_seed
-from selftrain_assets.domain.types import Outcome, Problem, Row
+from selftrain_assets.domain.types import Exchange, Outcome, Problem, Row
 from selftrain_assets.domain.weights import PerMethod, ServedModel, StoredCheckpoint, WeightsRef
 from selftrain_assets.models.digests import weights_digest
 from selftrain_assets.pipeline import checks
@@ -363,11 +363,12 @@ def _validator(run: Run, method: str | None) -> Callable[[Any, Any], float]:
         judgements = []
         for method, draws in draws_of_methods:
             requests = {request.key: request for request in draws.requests()}
-            pairs = [
-                (by_id[requests[completion.key].problem_id], completion.text)
-                for completion in engine.generate(list(requests.values()), draws.sampling)
-            ]
-            judgements += verdicts(method.verifier, run.config.execution.sandbox, pairs)
+            exchanges = []
+            for completion in engine.generate(list(requests.values()), draws.sampling):
+                request = requests[completion.key]
+                problem = by_id[request.problem_id]
+                exchanges.append(Exchange(problem, completion.text, request.prompt, method.name))
+            judgements += verdicts(method.verifier, run.verifier_context, exchanges)
         return sum(verdict.outcome == Outcome.PASS for verdict in judgements) / len(judgements)
 
     return score

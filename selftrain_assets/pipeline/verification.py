@@ -14,7 +14,14 @@ from typing import NamedTuple
 
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.domain.thinking import UNCLOSED
-from selftrain_assets.domain.types import Outcome, Problem, Sample, Verdict, Verification
+from selftrain_assets.domain.types import (
+    Exchange,
+    Outcome,
+    Problem,
+    Sample,
+    Verdict,
+    Verification,
+)
 from selftrain_assets.pipeline.generation import Requested
 from selftrain_assets.pipeline.run import INPUTS, Clock, Run
 from selftrain_assets.store.database import WINDOW
@@ -47,6 +54,8 @@ class Unjudged(NamedTuple):
     key: str
     sample_key: str
     problem_id: str
+    method: str | None
+    prompt: str
     answer: str
     finish_reason: str
 
@@ -243,7 +252,7 @@ def _verifications(
             if not groups:
                 continue
             if judge is None:
-                judge = stack.enter_context(verifier.open(run.config.execution.sandbox))
+                judge = stack.enter_context(verifier.open(run.verifier_context))
             fresh = []
             for verdict, others in _judged(judge, groups, problems, clock):
                 yield verdict
@@ -256,8 +265,13 @@ def _judged(
     judge: Judge, groups: list[Group], problems: Mapping[str, Problem], clock: Clock
 ) -> Iterator[tuple[Verification, list[Unjudged]]]:
     """Judge the first sample of each group; yields its verdict and the others of the group."""
+    firsts = [members[0] for _, members in groups]
     stream = judge_all(
-        judge, [(problems[members[0].problem_id], members[0].answer) for _, members in groups]
+        judge,
+        [
+            Exchange(problems[sample.problem_id], sample.answer, sample.prompt, sample.method)
+            for sample in firsts
+        ],
     )
     while True:
         with clock.working():

@@ -12,9 +12,9 @@ from typing import ClassVar
 import pytest
 
 from selftrain_assets.domain.program_tests import ProgramTests
-from selftrain_assets.domain.types import Outcome, Problem
+from selftrain_assets.domain.types import Exchange, Outcome, Problem
 from selftrain_assets.testing import forging_programs as programs
-from selftrain_assets.verifiers import CodeVerifier, SandboxSettings, Verifier
+from selftrain_assets.verifiers import CodeVerifier, SandboxSettings, Verifier, VerifierContext
 
 CASES = ProgramTests(cases=(("3\n", "4\n"),))
 CALLS = ProgramTests("f", calls=(([3], {}, 4), ([10], {}, 11)))
@@ -101,10 +101,11 @@ class ForgeryConformance:
     @classmethod
     def passes(cls, sandbox: SandboxSettings) -> Iterator[Passes]:
         """The judge: its completion is the program in a fenced block."""
-        with cls.verifier.open(sandbox) as judge:
+        with cls.verifier.open(VerifierContext(sandbox)) as judge:
 
             def passes(problem: Problem, program: str) -> bool:
-                [(_, verdict)] = judge.stream([(problem, f"```python\n{program}\n```")])
+                exchange = Exchange(problem, f"```python\n{program}\n```")
+                [(_, verdict)] = judge.stream([exchange])
                 return verdict.outcome == Outcome.PASS
 
             yield passes

@@ -11,9 +11,9 @@ from selftrain_assets.config.experiment import Experiment, parse_experiment
 from selftrain_assets.domain.foreign import storable
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.text import words
-from selftrain_assets.domain.types import OwnSplit, Problem
+from selftrain_assets.domain.types import Exchange, OwnSplit, Problem
 from selftrain_assets.tasks import Task
-from selftrain_assets.verifiers import SandboxSettings, verdicts
+from selftrain_assets.verifiers import SandboxSettings, VerifierContext, verdicts
 
 LEARNT = ("train", "human")
 SOLUTIONS = 50  # how many of them are judged
@@ -95,8 +95,9 @@ class TaskConformance:
     def test_solutions_pass(
         self, experiment: Experiment, problems: list[Problem], sandbox: SandboxSettings
     ) -> None:
-        pairs = [(p, p.solution) for p in problems if p.solution is not None][:SOLUTIONS]
-        for (problem, _), verdict in zip(
-            pairs, verdicts(experiment.verifier, sandbox, pairs) if pairs else (), strict=True
-        ):
-            assert verdict.outcome == "pass", f"{problem.id}: {verdict.reason}"
+        solved = [Exchange(p, p.solution) for p in problems if p.solution is not None][:SOLUTIONS]
+        if not solved:
+            return
+        judged = verdicts(experiment.verifier, VerifierContext(sandbox), solved)
+        for exchange, verdict in zip(solved, judged, strict=True):
+            assert verdict.outcome == "pass", f"{exchange.problem.id}: {verdict.reason}"

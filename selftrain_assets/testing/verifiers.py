@@ -10,8 +10,14 @@ from typing import ClassVar
 import pytest
 
 from selftrain_assets.config.experiment import parse_experiment
-from selftrain_assets.domain.types import Outcome, Problem, Verdict
-from selftrain_assets.verifiers import Judge, SandboxSettings, Verifier, verifier_fingerprint
+from selftrain_assets.domain.types import Exchange, Outcome, Problem, Verdict
+from selftrain_assets.verifiers import (
+    Judge,
+    SandboxSettings,
+    Verifier,
+    VerifierContext,
+    verifier_fingerprint,
+)
 
 STRANGE_TEXTS = (
     "",
@@ -86,14 +92,16 @@ class VerifierConformance:
     @classmethod
     def judge(cls, sandbox: SandboxSettings) -> Iterator[Judge]:
         """The verifier, opened once for all of these tests."""
-        with cls.verifier.open(sandbox) as judge:
+        with cls.verifier.open(VerifierContext(sandbox)) as judge:
             yield judge
 
     @pytest.fixture(scope="class")
     @classmethod
     def judged(cls, judge: Judge) -> Judging:
         def verdicts(problem: Problem, *completions: str) -> list[Verdict]:
-            by_position = dict(judge.stream((problem, completion) for completion in completions))
+            by_position = dict(
+                judge.stream(Exchange(problem, completion) for completion in completions)
+            )
             assert sorted(by_position) == list(range(len(completions)))
             return [by_position[position] for position in range(len(completions))]
 

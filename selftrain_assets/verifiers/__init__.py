@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.verifiers.answers import ExactVerifier, NumericVerifier, TextVerifier
 from selftrain_assets.verifiers.choices import ChoiceVerifier
-from selftrain_assets.verifiers.combined import AllOf, AnyOf, Combined
+from selftrain_assets.verifiers.combined import AllOf, AnyOf, Combined, most_needed
+from selftrain_assets.verifiers.context import VerifierContext
 from selftrain_assets.verifiers.functions import FunctionVerifier, verifier
 from selftrain_assets.verifiers.mathematics import MathVerifier
 from selftrain_assets.verifiers.programs import CodeVerifier
@@ -61,7 +62,9 @@ __all__ = [
     "SandboxSettings",
     "TextVerifier",
     "Verifier",
+    "VerifierContext",
     "code_verifiers",
+    "most_needed",
     "verdicts",
     "verifier",
     "verifier_fingerprint",

@@ -16,11 +16,11 @@ from pydantic import Field
 
 from selftrain_assets.domain.notation import written_plainly
 from selftrain_assets.domain.numbers import last_number, number, one, plain, stated
-from selftrain_assets.domain.types import Outcome, Problem, Verdict
+from selftrain_assets.domain.types import Exchange, Outcome, Problem, Verdict
+from selftrain_assets.verifiers.context import VerifierContext
 from selftrain_assets.verifiers.extraction import Answer, Mark, find_answer, first_sentence
 from selftrain_assets.verifiers.folding import fold
-from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
-from selftrain_assets.verifiers.sandboxed import SandboxSettings
+from selftrain_assets.verifiers.protocol import Judge, Verifier
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,12 @@ class AnswerVerifier(Verifier):
         return None
 
     @contextmanager
-    def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
+    def open(self, context: VerifierContext) -> Iterator[Judge]:
         yield self
 
-    def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
-        return ((position, self.verify(*pair)) for position, pair in enumerate(pairs))
+    def stream(self, exchanges: Iterable[Exchange]) -> Iterator[tuple[int, Verdict]]:
+        for position, exchange in enumerate(exchanges):
+            yield position, self.verify(exchange.problem, exchange.completion)
 
     def read(self, completion: str) -> Reading | None:
         """The answer of a completion; None where it gives none."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.identity import fingerprint, problem_digest, text_digest
-from selftrain_assets.domain.types import Outcome, Problem, Verdict
+from selftrain_assets.domain.types import Exchange, Outcome, Problem, Resource, Verdict
+from selftrain_assets.verifiers.context import VerifierContext
 from selftrain_assets.verifiers.guard import judge_all
-from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
+from selftrain_assets.verifiers.protocol import Judge, Verifier
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class Combined(Verifier):
         return f"{self.own_version} ({', '.join(f'{m.type} {m.version}' for m in self.of)})"
 
     @property
+    def resource(self) -> Resource:  # type: ignore[override]  # of an object, not of the class
+        """What its members need."""
+        return most_needed(member.resource for member in self.of)
+
+    @property
     def cost(self) -> int:
         """Of the dearest member."""
         return max(_cost(member) for member in self.of)
@@ -88,10 +94,11 @@ class Combined(Verifier):
         )
 
     @contextmanager
-    def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
+    def open(self, context: VerifierContext) -> Iterator[Judge]:
         with ExitStack() as held:
-            shared = sandbox if isinstance(sandbox, _Shared) else _Shared.opened_in(sandbox, held)
-            yield _CombinedJudge(self, shared, held)
+            if not isinstance(context.sandbox, _Shared):
+                context = replace(context, sandbox=_Shared.opened_in(context.sandbox, held))
+            yield _CombinedJudge(self, context, held)
 
     def parse(self, completion: str) -> str | None:
         raise NotImplementedError
@@ -208,6 +215,11 @@ class AllOf(Combined):
         return self._with_reasons(verdicts, deciding)
 
 
+def most_needed(resources: Iterable[Resource]) -> Resource:
+    """The resource that counts where several are needed; cpu where none is."""
+    return max(resources, key=get_args(Resource).index, default="cpu")
+
+
 def _fails(verdict: Verdict) -> bool:
     return verdict.outcome not in (Outcome.PASS, Outcome.INFRA_ERROR)
 
@@ -219,8 +231,8 @@ def _cost(verifier: Verifier) -> int:
 class _CombinedJudge:
     """Members at work, each opened when it is first asked."""
 
-    def __init__(self, verifier: Combined, sandbox: SandboxSettings, held: ExitStack) -> None:
-        self._verifier, self._sandbox, self._held = verifier, sandbox, held
+    def __init__(self, verifier: Combined, context: VerifierContext, held: ExitStack) -> None:
+        self._verifier, self._context, self._held = verifier, context, held
         self._open: dict[int, Judge] = {}
 
     @property
@@ -230,18 +242,20 @@ class _CombinedJudge:
         more = [judge.name for _, judge in sorted(self._open.items()) if judge.name not in known]
         return "; ".join([f"{self._verifier.type} {self._verifier.version}", *dict.fromkeys(more)])
 
-    def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
+    def stream(self, exchanges: Iterable[Exchange]) -> Iterator[tuple[int, Verdict]]:
         """Judge with every member.
 
         Where a member fails as a whole, the others decide what they can; its error is raised at the
         end.
         """
-        cases = list(pairs)
+        cases = list(exchanges)
         verdicts: list[dict[int, Verdict]] = [{} for _ in cases]
         undecided, error = list(range(len(cases))), None
         for place in self._verifier.order:
             pending = [
-                n for n in undecided if self._verifier.asks(self._verifier.of[place], cases[n][0])
+                n
+                for n in undecided
+                if self._verifier.asks(self._verifier.of[place], cases[n].problem)
             ]
             missing = "it gave no verdict"
             try:
@@ -264,19 +278,22 @@ class _CombinedJudge:
         if error is not None and len(known) < len(undecided):
             raise error
 
-    def _judged(self, place: int, pairs: Mapping[int, Pair]) -> Iterator[tuple[int, Verdict]]:
-        """What this member says of these pairs. Equal programs run once."""
-        if not pairs:
+    def _judged(
+        self, place: int, exchanges: Mapping[int, Exchange]
+    ) -> Iterator[tuple[int, Verdict]]:
+        """What this member says of these exchanges. Equal programs run once."""
+        if not exchanges:
             return
         member = self._verifier.of[place]
         equal: dict[str | int, list[int]] = {}
-        for n, (problem, completion) in pairs.items():
-            equal.setdefault(member.content(problem, completion) or n, []).append(n)
+        for n, exchange in exchanges.items():
+            content = member.content(exchange.problem, exchange.completion)
+            equal.setdefault(content or n, []).append(n)
         if place not in self._open:
-            self._open[place] = self._held.enter_context(member.open(self._sandbox))
+            self._open[place] = self._held.enter_context(member.open(self._context))
         groups = list(equal.values())
         for position, verdict in judge_all(
-            self._open[place], [pairs[group[0]] for group in groups]
+            self._open[place], [exchanges[group[0]] for group in groups]
         ):
             yield from ((n, verdict) for n in groups[position])
 

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, overload
 
 from pydantic import Field
 
-from selftrain_assets.domain.types import Verdict
+from selftrain_assets.domain.types import Resource, Verdict
 from selftrain_assets.functions import member_of
-from selftrain_assets.verifiers.protocol import Resource, Verifier
+from selftrain_assets.verifiers.protocol import Verifier
 
 CheckFunction = Callable[..., bool | float | Verdict]
 SECONDS = 30.0

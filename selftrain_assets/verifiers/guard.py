@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 
 from selftrain_assets.domain.errors import SelftrainError
 from selftrain_assets.domain.foreign import visible
-from selftrain_assets.domain.types import Outcome, Verdict
+from selftrain_assets.domain.types import Exchange, Outcome, Verdict
 
 if TYPE_CHECKING:
-    from selftrain_assets.verifiers.protocol import Judge, Pair
+    from selftrain_assets.verifiers.protocol import Judge
 
 log = logging.getLogger(__name__)
 
 
-def judge_all(judge: Judge, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
-    """Position and verdict of each pair, as the judge has them done.
+def judge_all(judge: Judge, exchanges: Sequence[Exchange]) -> Iterator[tuple[int, Verdict]]:
+    """Position and verdict of each exchange, as the judge has them done.
 
     Where its stream breaks, the rest is judged one by one: what breaks it again is `unscorable`. A
     SelftrainError says nothing about a sample, and goes on.
     """
-    owed = set(range(len(pairs)))
+    owed = set(range(len(exchanges)))
     try:
-        for position, verdict in judge.stream(pairs):
+        for position, verdict in judge.stream(exchanges):
             owed.discard(position)
             yield position, verdict
     except SelftrainError:
@@ -38,11 +38,11 @@ def judge_all(judge: Judge, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdic
             len(owed),
         )
         for position in sorted(owed):
-            yield position, guard(partial(_judge_one, judge, pairs[position]))
+            yield position, guard(partial(_judge_one, judge, exchanges[position]))
 
 
-def _judge_one(judge: Judge, pair: Pair) -> Verdict:
-    [(_, verdict)] = judge.stream([pair])
+def _judge_one(judge: Judge, exchange: Exchange) -> Verdict:
+    [(_, verdict)] = judge.stream([exchange])
     return verdict
 
 

@@ -5,7 +5,6 @@ Fractions, surds, sets, intervals, matrices and equations.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Literal
@@ -15,12 +14,12 @@ from pydantic import Field
 from selftrain_assets.domain.identity import fingerprint, problem_digest
 from selftrain_assets.domain.mathematics.comparison import at_once, same
 from selftrain_assets.domain.mathematics.reading import normal_form, read, vote
-from selftrain_assets.domain.types import Outcome, Problem, Verdict
+from selftrain_assets.domain.types import Exchange, Outcome, Problem, Verdict
 from selftrain_assets.verifiers.answers import NO_ANSWER
+from selftrain_assets.verifiers.context import VerifierContext
 from selftrain_assets.verifiers.math_pool import Finding, MathPool
 from selftrain_assets.verifiers.math_text import answer_text
-from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
-from selftrain_assets.verifiers.sandboxed import SandboxSettings
+from selftrain_assets.verifiers.protocol import Judge, Verifier
 
 MOST_WORKERS = 4
 
@@ -71,8 +70,8 @@ class MathVerifier(Verifier):
         )
 
     @contextmanager
-    def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
-        workers = min(MOST_WORKERS, sandbox.workers or os.cpu_count() or 1)
+    def open(self, context: VerifierContext) -> Iterator[Judge]:
+        workers = min(MOST_WORKERS, context.workers)
         with MathPool(workers, self.cpu_seconds, self.wall_seconds, self.memory_mib) as pool:
             yield _MathJudge(self, pool)
 
@@ -84,11 +83,12 @@ class _MathJudge:
         self._verifier, self._pool = verifier, pool
         self.name = f"{verifier.type} {verifier.version}"
 
-    def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
+    def stream(self, exchanges: Iterable[Exchange]) -> Iterator[tuple[int, Verdict]]:
         waiting: list[tuple[int, str]] = []
         questions: list[tuple[str, str]] = []
-        for position, (problem, completion) in enumerate(pairs):
-            answer_form = self._verifier.normal_form(completion)
+        for position, exchange in enumerate(exchanges):
+            problem = exchange.problem
+            answer_form = self._verifier.normal_form(exchange.completion)
             reference_form = normal_form(problem.answer) or ""
             answer, reference = read(answer_form or ""), read(reference_form)
             if answer_form is None or answer is None:

@@ -15,11 +15,12 @@ from pydantic import Field, model_validator
 from selftrain_assets.domain.identity import fingerprint, problem_digest
 from selftrain_assets.domain.numbers import number, plain
 from selftrain_assets.domain.program_tests import ProgramTests
-from selftrain_assets.domain.types import Execution, Outcome, Problem, Verdict
+from selftrain_assets.domain.types import Exchange, Execution, Outcome, Problem, Resource, Verdict
 from selftrain_assets.verifiers.answers import NumericVerifier, Reading, TextVerifier
+from selftrain_assets.verifiers.context import VerifierContext
 from selftrain_assets.verifiers.guard import failure_verdict, guard
 from selftrain_assets.verifiers.program_text import Sought, entry_of, find_program
-from selftrain_assets.verifiers.protocol import Judge, Pair, Verifier
+from selftrain_assets.verifiers.protocol import Judge, Verifier
 from selftrain_assets.verifiers.python_source import facts, join_sources
 from selftrain_assets.verifiers.sandboxed import SandboxSettings, sandbox_errors
 from selftrain_assets.verifiers.source_text import find_source_block
@@ -47,6 +48,7 @@ class CodeVerifier(Verifier):
 
     type: Literal["code"] = "code"
     version: ClassVar[str] = "3"
+    resource: ClassVar[Resource] = "sandbox"
     language: Literal["python", "cpp", "javascript"] = Field(
         "python",
         description=(
@@ -157,10 +159,10 @@ class CodeVerifier(Verifier):
         return fingerprint("program", problem_digest(problem), self._program(problem, completion))
 
     @contextmanager
-    def open(self, sandbox: SandboxSettings) -> Iterator[Judge]:
-        sandbox.require_room(self.memory_mib)
-        with sandbox.pool(self.languages) as pool:
-            yield _CodeJudge(self, pool, sandbox)
+    def open(self, context: VerifierContext) -> Iterator[Judge]:
+        context.sandbox.require_room(self.memory_mib)
+        with context.sandbox.pool(self.languages) as pool:
+            yield _CodeJudge(self, pool, context.sandbox)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -358,15 +360,16 @@ class _CodeJudge:
         images = sorted({f"{w.image}, {w.holds}" for w in pool.workers})
         self.name = f"{verifier.type} {verifier.version} ({'; '.join(images)})"
 
-    def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
+    def stream(self, exchanges: Iterable[Exchange]) -> Iterator[tuple[int, Verdict]]:
         """Judge programs as containers become free; a completion without a program needs none."""
         running: list[tuple[int, Problem, str]] = []
         without: list[tuple[int, Verdict]] = []
 
         def tasks() -> Iterator[sandbox.Task]:
-            for position, (problem, completion) in enumerate(pairs):
+            for position, exchange in enumerate(exchanges):
+                problem = exchange.problem
                 try:
-                    program = self._verifier._program(problem, completion)
+                    program = self._verifier._program(problem, exchange.completion)
                     task = self._verifier.task(problem, program) if program is not None else None
                 except Exception as error:
                     without.append((position, failure_verdict(error)))

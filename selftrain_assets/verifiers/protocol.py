@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 from selftrain_assets.domain.settings import Identity
-from selftrain_assets.domain.types import Problem, Verdict
+from selftrain_assets.domain.types import Exchange, Problem, Resource, Verdict
 from selftrain_assets.plugins import Member, Registry
+from selftrain_assets.verifiers.context import VerifierContext
 from selftrain_assets.verifiers.guard import judge_all
-from selftrain_assets.verifiers.sandboxed import SandboxSettings
-
-Pair = tuple[Problem, str]
-"""A problem and a completion."""
-Resource = Literal["cpu", "sandbox", "gpu", "network"]
-"""What judging needs: processor time alone, the Docker sandbox, an accelerator, or a service."""
 
 
 class Judge(Protocol):
@@ -26,8 +21,8 @@ class Judge(Protocol):
         """Who judges, for provenance: name and version, and what else decides."""
         ...
 
-    def stream(self, pairs: Iterable[Pair]) -> Iterator[tuple[int, Verdict]]:
-        """Position and verdict of each pair, in the order in which they are done.
+    def stream(self, exchanges: Iterable[Exchange]) -> Iterator[tuple[int, Verdict]]:
+        """Position and verdict of each exchange, in the order in which they are done.
 
         InfraError ends the stream where judging itself fails; what came before stays valid, the
         rest is owed.
@@ -64,8 +59,11 @@ class Verifier(Member, Identity):
         """
         return None
 
-    def open(self, sandbox: SandboxSettings) -> AbstractContextManager[Judge]:
+    def open(self, context: VerifierContext) -> AbstractContextManager[Judge]:
         """Ready to judge.
+
+        Args:
+            context: Sandbox, engines and workers that it may use.
 
         Raises:
             InfraError: What it needs is not there.
@@ -73,7 +71,10 @@ class Verifier(Member, Identity):
         raise NotImplementedError
 
 
-def verdicts(verifier: Verifier, sandbox: SandboxSettings, pairs: list[Pair]) -> list[Verdict]:
+def verdicts(
+    verifier: Verifier, context: VerifierContext, exchanges: Sequence[Exchange]
+) -> list[Verdict]:
     """The verdicts of a few completions, in their order."""
-    with verifier.open(sandbox) as judge:
-        return [verdict for _, verdict in sorted(judge_all(judge, pairs), key=lambda pair: pair[0])]
+    with verifier.open(context) as judge:
+        by_position = dict(judge_all(judge, exchanges))
+    return [by_position[position] for position in sorted(by_position)]

@@ -20,8 +20,9 @@ from selftrain_assets.pipeline.stages import check
 from selftrain_assets.reports import report_page, summarize
 from selftrain_assets.store import Store
 from selftrain_assets.tasks import WordProblems
-from selftrain_assets.verifiers import AnyOf, SandboxSettings, verdicts
+from selftrain_assets.verifiers import AnyOf, SandboxSettings
 from tests import lab
+from tests.judging import verdicts
 
 STRICT = {"verifier": {"type": "numeric", "require_mark": True}, "rounds": 1}
 HOSTILE = "so | it is\x1b[2J <b>[here](http://x.example/)</b>\n"

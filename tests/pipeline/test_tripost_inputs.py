@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from selftrain_assets.domain.errors import UserError
+from selftrain_assets.domain.types import Exchange
 from selftrain_assets.pipeline import inputs
 from selftrain_assets.recipes.tripost.stages import script_of, script_version
 
@@ -172,9 +173,9 @@ def test_solutions_in_numbered_steps_are_read(of_file, problems, verifier):
         problems[0]["id"]: 2,
         problems[1]["id"]: 1,
     }
-    with run.config.verifier.open(run.config.execution.sandbox) as judge:
-        pairs = [(p, p.solution) for p in run.problems if p.split in ("train", "human")]
-        assert {str(verdict.outcome) for _, verdict in judge.stream(pairs)} == {"pass"}
+    with run.config.verifier.open(run.verifier_context) as judge:
+        exchanges = [Exchange(p, p.solution) for p in run.problems if p.split in ("train", "human")]
+        assert {str(verdict.outcome) for _, verdict in judge.stream(exchanges)} == {"pass"}
 
 
 def test_solutions_in_a_wording_of_ones_own_are_read(of_file):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from selftrain_assets.config.experiment import parse_experiment
-from selftrain_assets.verifiers import verdicts
+from tests.judging import verdicts
 from tests.tasks.published_sets import gold, settings
 
 

@@ -17,7 +17,8 @@ from selftrain_assets.domain.program_tests import ProgramTests
 from selftrain_assets.domain.prompts import build_prompt
 from selftrain_assets.pipeline.diagnostics import leaks_in_problems
 from selftrain_assets.tasks import TASKS
-from selftrain_assets.verifiers import SandboxSettings, verdicts
+from selftrain_assets.verifiers import SandboxSettings
+from tests.judging import verdicts
 from tests.tasks.published_sets import FOLDER, NAMES, gold, load, settings, task
 
 CONFIGS = {name: parse_experiment({"task": settings(name)}, name) for name in NAMES}

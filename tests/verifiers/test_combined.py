@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.dagster.specs import asset_specs
 from selftrain_assets.domain.errors import InfraError, UserError
-from selftrain_assets.domain.types import Outcome, Problem, Verdict
+from selftrain_assets.domain.types import Exchange, Outcome, Problem, Verdict
 from selftrain_assets.operations.export.cards import not_covered
 from selftrain_assets.verifiers import (
     AllOf,
@@ -21,12 +21,13 @@ from selftrain_assets.verifiers import (
     NumericVerifier,
     SandboxSettings,
     TextVerifier,
-    verdicts,
+    VerifierContext,
     verifier_fingerprint,
     with_members,
 )
 from selftrain_assets.verifiers.combined import _Shared
 from selftrain_assets.verifiers.sandboxed import sandbox_errors
+from tests.judging import verdicts
 
 PASS, WRONG, MALFORMED, TIMEOUT, RESOURCE, UNSCORABLE, INFRA = Outcome
 NOWHERE = SandboxSettings(hosts=("unix:///nowhere",))
@@ -152,8 +153,9 @@ class Watched:
         class Judge:
             name = "code 0 (watched)"
 
-            def stream(self, pairs):
-                for position, (_, completion) in enumerate(pairs):
+            def stream(self, exchanges):
+                for position, exchange in enumerate(exchanges):
+                    completion = exchange.completion
                     if fails_after is not None and position >= fails_after:
                         raise InfraError("the engine is gone")
                     watched.asked.append(completion)
@@ -164,7 +166,7 @@ class Watched:
                     )
 
         @contextmanager
-        def opened(verifier, sandbox):
+        def opened(verifier, context):
             watched.opened += 1
             yield Judge()
 
@@ -236,10 +238,10 @@ def test_a_member_that_cannot_verify_a_reference_is_not_asked():
 def told(verifier, *completions):
     """Verdicts by position up to the error, and the error."""
     found, error = {}, None
-    with verifier.open(NOWHERE) as judge:
+    with verifier.open(VerifierContext(NOWHERE)) as judge:
         try:
             for position, verdict in judge.stream(
-                [(PROBLEM, completion) for completion in completions]
+                [Exchange(PROBLEM, completion) for completion in completions]
             ):
                 found[position] = verdict.outcome
         except InfraError as failed:
@@ -309,8 +311,8 @@ def test_all_programs_share_one_sandbox(programs, monkeypatch):
         "\\boxed{\\frac{24}{2}}",
         "12",
     )
-    with verifier.open(programs) as judge:
-        found = dict(judge.stream([(PROBLEM, completion) for completion in completions]))
+    with verifier.open(VerifierContext(programs)) as judge:
+        found = dict(judge.stream([Exchange(PROBLEM, completion) for completion in completions]))
         name = judge.name
     assert [found[n].outcome for n in range(len(completions))] == [PASS, PASS, WRONG, PASS, PASS]
     assert len(opened) == 1
@@ -400,6 +402,7 @@ def test_the_graph_and_the_cards_know_of_members():
     )
     [verifications] = [spec for spec in asset_specs(config) if spec.name == "verifications"]
     assert "docker" in verifications.kinds
+    assert verifications.pool == config.verifier.resource == "sandbox"
     told = not_covered(config)
     assert [
         any(f"verifier `{kind}`" in text for text in told)

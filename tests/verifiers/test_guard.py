@@ -3,7 +3,7 @@
 import pytest
 
 from selftrain_assets.domain.errors import InfraError
-from selftrain_assets.domain.types import Outcome, Problem, Verdict
+from selftrain_assets.domain.types import Exchange, Outcome, Problem, Verdict
 from selftrain_assets.verifiers.guard import judge_all
 
 PROBLEM = Problem("p", "q", "1")
@@ -18,8 +18,9 @@ class Fragile:
     def __init__(self, breaks):
         self.breaks = breaks
 
-    def stream(self, pairs):
-        for position, (_, completion) in reversed(list(enumerate(pairs))):
+    def stream(self, exchanges):
+        for position, exchange in reversed(list(enumerate(exchanges))):
+            completion = exchange.completion
             if completion in self.breaks:
                 raise self.breaks[completion]
             yield position, Verdict(Outcome.PASS, 1.0, completion, "right")
@@ -36,8 +37,8 @@ class Fragile:
     ],
 )
 def test_only_the_sample_that_breaks_judging_is_unscorable(error):
-    pairs = [(PROBLEM, text) for text in ("a", "bad", "b", "worse", "c")]
-    found = dict(judge_all(Fragile({"bad": error, "worse": error}), pairs))
+    exchanges = [Exchange(PROBLEM, text) for text in ("a", "bad", "b", "worse", "c")]
+    found = dict(judge_all(Fragile({"bad": error, "worse": error}), exchanges))
     assert [found[n].outcome for n in range(5)] == [
         "pass",
         "unscorable",
@@ -51,5 +52,6 @@ def test_only_the_sample_that_breaks_judging_is_unscorable(error):
 
 
 def test_infrastructure_that_fails_is_no_verdict():
+    fragile = Fragile({"bad": InfraError("the engine is gone")})
     with pytest.raises(InfraError):
-        list(judge_all(Fragile({"bad": InfraError("the engine is gone")}), [(PROBLEM, "bad")]))
+        list(judge_all(fragile, [Exchange(PROBLEM, "bad")]))

@@ -14,9 +14,10 @@ from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.mathematics.comparison import at_once, same
 from selftrain_assets.domain.mathematics.reading import read
 from selftrain_assets.domain.types import Outcome, Problem
-from selftrain_assets.verifiers import MathVerifier, SandboxSettings, math_pool, verdicts
+from selftrain_assets.verifiers import MathVerifier, SandboxSettings, math_pool
 from selftrain_assets.verifiers.math_pool import MathPool
 from selftrain_assets.verifiers.math_text import answer_text
+from tests.judging import verdicts
 
 BRIEF = MathVerifier(cpu_seconds=1.0, memory_mib=200)
 POWERS, FACTORIAL = r"\boxed{\prod_{k=1}^{10^{7}} (k^2+\sin k)}", r"\boxed{(10^{9})!}"

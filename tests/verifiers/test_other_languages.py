@@ -19,11 +19,12 @@ from selftrain_assets.verifiers import (
     CodeVerifier,
     NumericVerifier,
     SandboxSettings,
+    VerifierContext,
     code_verifiers,
-    verdicts,
     verifier_fingerprint,
 )
 from selftrain_assets.verifiers.source_text import find_source_block
+from tests.judging import verdicts
 
 CPP, JS = LANGUAGES["cpp"], LANGUAGES["javascript"]
 MAIN = '#include <cstdio>\nint main() { puts("1"); }  // don\'t\n'
@@ -125,7 +126,7 @@ def test_room_and_members_are_known():
     assert code_verifiers([AllOf(of=[NumericVerifier(), inner])]) == [inner]
     with (
         pytest.raises(UserError, match="do not fit"),
-        CodeVerifier(memory_mib=900).open(SandboxSettings()),
+        CodeVerifier(memory_mib=900).open(VerifierContext()),
     ):
         pass
 

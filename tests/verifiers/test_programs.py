@@ -9,7 +9,8 @@ import pytest
 from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.program_tests import read_tests
 from selftrain_assets.domain.types import Outcome, Problem
-from selftrain_assets.verifiers import CodeVerifier, SandboxSettings, verdicts
+from selftrain_assets.verifiers import CodeVerifier, SandboxSettings
+from tests.judging import verdicts
 
 ADD = "def add(a, b):\n    return a + b\n"
 LITERAL = ["assert add(1, 2) == 3", "assert add(-1, 1) == 0"]

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from selftrain_assets.domain.requests import Draws
-from selftrain_assets.domain.types import Outcome
+from selftrain_assets.domain.types import Exchange, Outcome
 from selftrain_assets.models.loading import Policy
 from selftrain_assets.pipeline.generation import OpenEngines, generate_missing, plan_requests
 from selftrain_assets.pipeline.run import Clock, Run
@@ -135,13 +135,13 @@ class Responder:
             return {}
         if self._judge_open is None:
             self._judge_open = self._held.enter_context(
-                self._run.config.verifier.open(self._run.config.execution.sandbox)
+                self._run.config.verifier.open(self._run.verifier_context)
             )
-        pairs = [(request.problem, request.text) for request in requests.values()]
+        exchanges = [Exchange(request.problem, request.text) for request in requests.values()]
         with self._clock.working():
             outcomes = {
                 position: verdict.outcome
-                for position, verdict in judge_all(self._judge_open, pairs)
+                for position, verdict in judge_all(self._judge_open, exchanges)
             }
         return {
             place: Response(outcome=outcomes.get(n, Outcome.INFRA_ERROR))

@@ -19,7 +19,8 @@ SELECT * FROM {planned} ANTI JOIN {verdicts} USING (key) WHERE verifier_fingerpr
 SELECT count(*) FROM {planned} WHERE verifier_fingerprint = $verifier
 
 -- name: answers_to_judge
-SELECT missing.key, missing.sample_key, missing.problem_id, answer_of(sample.completion, sample.answer_start), sample.finish_reason
+SELECT missing.key, missing.sample_key, missing.problem_id, missing.method, sample.prompt,
+       answer_of(sample.completion, sample.answer_start), sample.finish_reason
 FROM {samples} AS sample JOIN {missing} AS missing ON missing.sample_key = sample.key
 
 -- name: one_by_content
