@@ -11,6 +11,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +28,8 @@ ENTRY = re.compile(r"(\w[\w, .*]*):\s+(.*)")
 INTRODUCTION = """\
 # API reference
 
-Written by `python docs/generate_api.py` from the docstrings; do not edit. [plugins.md](plugins.md) has examples.
+Written by `python docs/generate_api.py` from the docstrings; do not edit it.
+[plugins.md](plugins.md) has examples.
 """
 
 
@@ -52,9 +54,11 @@ def entry(name: str, value: Any) -> str:
         return "\n\n".join([*parts, f"The module `{value.__name__}`."])
     if not callable(value):
         return "\n\n".join([*parts, f"A {type(value).__name__} of {len(value)}."])
-    if not (isinstance(value, type) and issubclass(value, BaseModel)):
+    if not (isinstance(value, type) and issubclass(value, BaseModel | Enum)):
         parts.append(code(name, value))
     parts.append(markdown(inspect.getdoc(value) or ""))
+    if isinstance(value, type) and issubclass(value, Enum):
+        parts.append("\n".join(f"- `{name}.{member.name}`: `{member.value}`" for member in value))
     if isinstance(value, type):
         parts += fields(value)
         for method, function in methods(value):
@@ -81,17 +85,40 @@ def code(name: str, value: Any) -> str:
         signature = inspect.signature(value)
     except (TypeError, ValueError):
         return ""
-    parameters = [str(p).replace("'", "") for n, p in signature.parameters.items() if n != "self"]
+    parameters = [
+        written(parameter)
+        for name, parameter in signature.parameters.items()
+        if name not in ("self", "cls")
+    ]
+    kinds = [p.kind for name, p in signature.parameters.items() if name not in ("self", "cls")]
+    if inspect.Parameter.KEYWORD_ONLY in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        parameters.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
     result = signature.return_annotation
     arrow = "" if result is signature.empty or isinstance(value, type) else f" -> {result}"
     line = f"{name}({', '.join(parameters)}){arrow}"
     if len(line) > 100:
         line = f"{name}(\n    " + ",\n    ".join(parameters) + f",\n){arrow}"
-    return f"```python\n{line}\n```"
+    return f"```text\n{line}\n```"
+
+
+STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+
+
+def written(parameter: inspect.Parameter) -> str:
+    """A parameter as in a signature; a default that is no plain value is `...`."""
+    kind = parameter.annotation
+    text = STARS.get(parameter.kind, "") + parameter.name
+    if kind is not parameter.empty:
+        text += f": {kind if isinstance(kind, str) else inspect.formatannotation(kind)}"
+    if parameter.default is parameter.empty:
+        return text
+    plain = isinstance(parameter.default, str | int | float | bool | None)
+    default = repr(parameter.default)
+    return f"{text} = {default if plain and len(default) < 40 else '...'}"
 
 
 def fields(kind: type) -> list[str]:
-    """A table of the settings of a pydantic class, or of the fields of an undocumented dataclass."""
+    """A table of the settings of a pydantic class."""
     if not issubclass(kind, BaseModel) or not kind.model_fields:
         return []
     rows = ["| setting | default | |", "|---|---|---|"]

@@ -31,7 +31,12 @@ class StageFinished:
 
     @classmethod
     def of(cls, manifest: Manifest, reused: bool) -> StageFinished:
-        """The event of a stage's manifest."""
+        """The event of a stage's manifest.
+
+        Args:
+            manifest: What the stage committed.
+            reused: Was it finished before?
+        """
         iteration = None
         if manifest.scope in (INPUTS, BASE):
             iteration = 0

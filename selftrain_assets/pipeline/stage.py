@@ -179,15 +179,30 @@ class StageSpec:
         return self.samples if self.judges and self.requests is not None else None
 
     def do(self, run: Run, iteration: int) -> Manifest:
-        """Do the stage's work with the settings of its round, unless it is done already."""
+        """Do the stage's work with the settings of its round, unless it is done already.
+
+        Args:
+            run: The experiment in its store.
+            iteration: The round, from 1; 0 for the base.
+        """
         return self.run(self.in_round(run, iteration), iteration)
 
     def in_round(self, run: Run, iteration: int) -> Run:
-        """The run with the settings that this stage has in a round."""
+        """The run with the settings that this stage has in a round.
+
+        Args:
+            run: The experiment in its store.
+            iteration: The round, from 1; 0 for the base.
+        """
         return run if self.every_round_alike else run.at(iteration)
 
     def check(self, run: Run, manifest: Manifest) -> list[Check]:
-        """Evaluate every check that applies, blocking ones first."""
+        """Evaluate every check that applies, blocking ones first.
+
+        Args:
+            run: The experiment in its store.
+            manifest: Of the finished stage.
+        """
         result = manifest.result(self.result)
         checks = [spec.evaluate(run, manifest, result) for spec in self.checks]
         return sorted(filter(None, checks), key=lambda check: not check.blocking)

@@ -194,7 +194,12 @@ class Recipe(Member, Identity):
         return "off"
 
     def train_problems(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
-        """The problems that rounds learn from."""
+        """The problems that rounds learn from.
+
+        Args:
+            problems: All problems of the task.
+            seed: Of the experiment, for a choice among them.
+        """
         return [p for p in problems if p.split == "train"]
 
     def sample_rounds(self, iteration: int) -> list[int]:

@@ -53,9 +53,14 @@ class Verifier(Member, Identity):
         return None
 
     def content(self, problem: Problem, completion: str) -> str | None:
-        """A hash of all that the verdict depends on; None: judge each completion.
+        """A hash of all that the verdict depends on, so that equal completions are judged once.
 
-        Completions with equal hashes are judged once.
+        Args:
+            problem: What was asked.
+            completion: What was answered.
+
+        Returns:
+            Equal texts for what is judged alike; None: judge each completion.
         """
         return None
 

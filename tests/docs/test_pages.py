@@ -78,8 +78,12 @@ def test_a_public_name_says_what_it_takes_and_gives(module, name):
     functions = [value] if inspect.isfunction(value) else []
     assert inspect.getdoc(value)
     if isinstance(value, type):
-        methods = [function for _, function in generator().methods(value)]
-        functions = [function for function in methods if inspect.isfunction(function)]
+        functions = [
+            function
+            for method, function in generator().methods(value)
+            if inspect.isfunction(function)
+            and not any(hasattr(parent, method) for parent in value.__mro__[1:])
+        ]
     for function in functions:
         parameters = [p for p in inspect.signature(function).parameters if p not in ("self", "cls")]
         if len(parameters) > 1 or (parameters and inspect.isfunction(value)):
