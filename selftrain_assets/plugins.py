@@ -164,6 +164,11 @@ class Registry(Mapping[str, type[M]], Generic[M]):
         """Members that ship with selftrain, each under the default of its field `type`."""
         self._built_in |= {member.model_fields["type"].default: member for member in members}
 
+    @property
+    def built_in(self) -> list[str]:
+        """The names of those that ship with selftrain."""
+        return list(self._built_in)
+
     @cached_property
     def _offers(self) -> dict[str, list[EntryPoint]]:
         offers: dict[str, list[EntryPoint]] = {}
@@ -208,7 +213,7 @@ class Registry(Mapping[str, type[M]], Generic[M]):
             values = {offer.value for offer in offers}
             if len(values) > 1:
                 raise UserError(
-                    f"{' and '.join(map(_distribution, offers))} both offer a {self.kind} {name};"
+                    f"{' and '.join(sorted(map(_distribution, offers)))} both offer a {self.kind} {name};"
                     f" name the one that is meant: {' or '.join(sorted(values))}"
                 )
             from_where = f"{self.kind} {name} of {_distribution(offers[0])}, {offers[0].value},"
@@ -293,7 +298,11 @@ class Registry(Mapping[str, type[M]], Generic[M]):
                     " ./file.py:Name"
                 )
             member = self[name]
-            member.identity_of_class()
+            try:
+                member.identity_of_class()
+            except UserError as error:
+                whose = f"{_distribution(self._offers[name][0])}: " if name in self._offers else ""
+                raise UserError(f"{whose}{error}") from None
         except UserError as error:
             fault = InitErrorDetails(
                 type="value_error", loc=("type",), input={}, ctx={"error": ValueError(str(error))}

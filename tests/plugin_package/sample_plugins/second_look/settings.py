@@ -20,7 +20,7 @@ class SecondLook(Selection, Rounds):
     fine-tune on what is right
     """
 
-    implementation: ClassVar[str] = "second_look.implementation"
+    implementation: ClassVar[str] = "sample_plugins.second_look.implementation"
     methods: ClassVar[tuple[()]] = ()
     sampling: Sampling = Field(Sampling(samples_per_problem=4), description="how they are drawn")
     again: str = Field("Think again. ", description="what stands before a question asked again")

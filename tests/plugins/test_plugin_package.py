@@ -1,10 +1,8 @@
-"""A recipe of another package, with stages of its own, is at home everywhere: in the command
-line, in Dagster, in audits, lineage, retractions and exports."""
+"""A plug-in of each kind from another distribution, named by entry point: at home in the command
+line, in Python and in Dagster, in audits, lineage, retractions and exports."""
 
 import hashlib
 import json
-import sys
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -18,28 +16,21 @@ from tests.cli.command import selftrain
 
 SETTINGS = {
     "rounds": 1,
+    "task": {"type": "sums", "problems": 20},
+    "verifier": {"type": "last_number"},
     "recipe": {
-        "type": "second_look:SecondLook",
+        "type": "second_look",
         "sampling": {"samples_per_problem": 4, "temperature": 1.0, "max_tokens": 32},
         "dedup": "none",
         "cap": 0,
     },
-    "trainer": {"type": "scripted"},
+    "engine": {"type": "calculator", "errs_one_in": 2},
+    "trainer": {"type": "jitter", "steps": 2},
 }
 
 
 @pytest.fixture(scope="module")
-def second_look():
-    """The package, on the path as an installed one is."""
-    sys.path.insert(0, str(Path(__file__).parent))
-    import second_look
-
-    yield second_look
-    sys.path.remove(str(Path(__file__).parent))
-
-
-@pytest.fixture(scope="module")
-def done(second_look, tmp_path_factory):
+def done(sample_plugins, tmp_path_factory):
     """A folder in which the command line has run an experiment of the recipe."""
     folder = tmp_path_factory.mktemp("outside")
     lab.write_experiment(folder, "looks", **SETTINGS)
@@ -82,9 +73,10 @@ def test_a_second_run_finds_everything_done(done):
 
 def test_its_tables_can_be_asked(done):
     (tallied,) = rows_of(done, "select count(*) as n, sum(tries) as tries from tallies")
-    assert tallied["n"] == 12
+    (trained,) = rows_of(done, "select count(*) as n from problems where split = 'train'")
+    assert tallied["n"] == trained["n"] > 9
     (drawn,) = rows_of(done, "select count(*) as n from samples")
-    assert tallied["tries"] == drawn["n"] > 48
+    assert tallied["tries"] == drawn["n"] > 4 * trained["n"]
     assert rows_of(done, "select distinct stage from samples order by 1") == [
         {"stage": "revised_samples"},
         {"stage": "samples"},
@@ -109,7 +101,7 @@ def test_lineage_goes_through_its_stages_both_ways(done):
     assert '"revised_samples"' in whole
 
 
-def test_dagster_shows_its_stages_with_checks_and_previews(second_look, tmp_path, small_heap):
+def test_dagster_shows_its_stages_with_checks_and_previews(sample_plugins, tmp_path, small_heap):
     config = parse_experiment(lab.write_experiment(tmp_path, "looks", **SETTINGS), "looks")
     resources = {
         "store": StoreResource(root=str(tmp_path / "runs")),
@@ -139,11 +131,13 @@ def test_its_rows_are_exported_with_what_they_are(done, tmp_path):
     assert "what stands before a question asked again" in cards
 
 
-def test_its_keys_depend_on_the_source_of_its_work(second_look):
-    settings, work = second_look.SecondLook.source_files()
+def test_its_keys_depend_on_the_source_of_its_work(sample_plugins):
+    from sample_plugins.second_look import SecondLook
+
+    settings, work = SecondLook.source_files()
     assert (settings.name, work.name) == ("settings.py", "implementation.py")
     digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:32] for path in (settings, work)]
-    version = second_look.SecondLook.identity_of_class()["version"]
+    version = SecondLook.identity_of_class()["version"]
     assert version == "+".join(digests)
 
 
