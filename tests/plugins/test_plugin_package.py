@@ -7,6 +7,7 @@ import json
 import dagster as dg
 import pytest
 
+import selftrain_assets as st
 from selftrain_assets.component import experiment_definitions
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.dagster.partitions import latest_materialization
@@ -99,6 +100,15 @@ def test_lineage_goes_through_its_stages_both_ways(done):
     whole = json.dumps(answered(done, "lineage", "checkpoint", "looks", "1"))
     assert '"revisions"' in whole
     assert '"revised_samples"' in whole
+
+
+def test_python_does_the_same_work(done, tmp_path):
+    settings = lab.write_experiment(tmp_path, "looks", **SETTINGS)
+    run = st.open(settings, name="looks", store=tmp_path / "runs")
+    assert [event.stage for event in run.rounds() if event.iteration == 1].count("tallies") == 1
+    theirs = rows_of(done, "select key from rows order by 1")
+    assert sorted(run.rows(1)["key"].to_pylist()) == [row["key"] for row in theirs]
+    assert run.audit().clean
 
 
 def test_dagster_shows_its_stages_with_checks_and_previews(sample_plugins, tmp_path, small_heap):

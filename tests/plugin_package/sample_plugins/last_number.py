@@ -2,14 +2,22 @@
 
 import re
 
-from selftrain_assets.domain.types import Outcome, Problem, Verdict
-from selftrain_assets.verifiers.functions import verifier
+from pydantic import Field
+
+from selftrain_assets.verifiers.answers import AnswerVerifier, Reading
+
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 
 
-@verifier(version="1")
-def last_number(problem: Problem, completion: str, *, tolerance: float = 0.0) -> bool | Verdict:
+class LastNumber(AnswerVerifier):
     """Right within `tolerance` of the answer."""
-    numbers = re.findall(r"-?\d+(?:\.\d+)?", completion, re.ASCII)
-    if not numbers:
-        return Verdict(Outcome.MALFORMED, 0.0, None, "it has no number")
-    return abs(float(numbers[-1]) - float(problem.answer)) <= tolerance
+
+    version = "1"
+    tolerance: float = Field(0.0, ge=0, description="largest accepted difference")
+
+    def read(self, completion: str) -> Reading | None:
+        numbers = NUMBER.findall(completion)
+        return Reading(numbers[-1]) if numbers else None
+
+    def same(self, parsed: str, answer: str) -> bool:
+        return abs(float(parsed) - float(answer)) <= self.tolerance
