@@ -212,8 +212,9 @@ class Registry(Mapping[str, type[M]], Generic[M]):
         elif offers := self._offers.get(name):
             values = {offer.value for offer in offers}
             if len(values) > 1:
+                theirs = " and ".join(sorted(map(_distribution, offers)))
                 raise UserError(
-                    f"{' and '.join(sorted(map(_distribution, offers)))} both offer a {self.kind} {name};"
+                    f"{theirs} both offer a {self.kind} {name};"
                     f" name the one that is meant: {' or '.join(sorted(values))}"
                 )
             from_where = f"{self.kind} {name} of {_distribution(offers[0])}, {offers[0].value},"
