@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from selftrain_assets.api.events import StageFinished
     from selftrain_assets.api.opening import compare, open, sql
     from selftrain_assets.api.run import Run
+    from selftrain_assets.api.stages import evaluate, select, verify
     from selftrain_assets.component import SelfTraining
     from selftrain_assets.config.experiment import Experiment
     from selftrain_assets.domain.errors import SelftrainError
@@ -44,10 +45,13 @@ _MODULES = {
     "Verdict": "domain.types",
     "Verifier": "verifiers",
     "compare": "api.opening",
+    "evaluate": "api.stages",
     "open": "api.opening",
+    "select": "api.stages",
     "sql": "api.opening",
     "task": "tasks.functions",
     "verifier": "verifiers.functions",
+    "verify": "api.stages",
 }
 """The module of each public name, below this package."""
 
@@ -69,10 +73,13 @@ __all__ = [
     "Verifier",
     "__version__",
     "compare",
+    "evaluate",
     "open",
+    "select",
     "sql",
     "task",
     "verifier",
+    "verify",
 ]
 
 

@@ -72,7 +72,11 @@ class Run:
                 yield StageFinished.of(manifest, reused)
 
     def finish(self, rounds: int | str | None = None) -> Summary:
-        """Do what is owed of the first rounds, as `rounds` does, and return the report."""
+        """Do what is owed of the first rounds and return the report.
+
+        Args:
+            rounds: As those of the method `rounds`.
+        """
         for _ in self.rounds(rounds):
             pass
         return self.report()

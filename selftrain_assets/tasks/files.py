@@ -107,7 +107,7 @@ class ProblemFile(Task):
         rows = [(where, self._renamed(where, row)) for where, row in rows_in(path)]
         if not rows:
             raise UserError(f"{path}: holds no problem")
-        loaded = self._distinct([(where, _problem(where, row)) for where, row in rows])
+        loaded = self._distinct([(where, problem_in(where, row)) for where, row in rows])
         if not any(row.get("split") for _, row in rows):
             shares = self.test_share, self.validation_share
             problems = [
@@ -188,7 +188,8 @@ def _answers(problem: Problem, first: Problem) -> str:
     )
 
 
-def _problem(where: str, row: dict[str, Any]) -> Problem:
+def problem_in(where: str, row: dict[str, Any]) -> Problem:
+    """The problem of a row; `where` is its place, for messages."""
     known = FIELDS + TEST_FIELDS + METHOD_FIELDS
     for name in row:
         absent = [f for f in known if f not in row]
