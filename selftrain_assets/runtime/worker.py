@@ -205,11 +205,15 @@ def open_requests() -> queue.SimpleQueue[Message]:
     """Open the request channel of a child, and return a queue of the requests.
 
     When the requests end, this process ends at once: the parent wants no more of it, or is gone.
+    Whatever else reads standard input from now on finds it empty.
     """
     requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    channel, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
     def read() -> None:
-        for line in open(0, "rb", closefd=False):  # noqa: SIM115  not sys.stdin, which Python closes when it ends
+        for line in open(channel, "rb"):  # noqa: SIM115  open until the process ends
             requests.put(json.loads(line))
         os._exit(0)
 

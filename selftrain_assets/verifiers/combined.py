@@ -13,14 +13,15 @@ from selftrain_assets.domain.errors import InfraError
 from selftrain_assets.domain.identity import fingerprint, problem_digest, text_digest
 from selftrain_assets.domain.types import Exchange, Outcome, Problem, Resource, Verdict
 from selftrain_assets.verifiers.context import VerifierContext
+from selftrain_assets.verifiers.functions import FunctionVerifier
 from selftrain_assets.verifiers.guard import judge_all
+from selftrain_assets.verifiers.mathematics import MathVerifier
 from selftrain_assets.verifiers.protocol import Judge, Verifier
 from selftrain_assets.verifiers.sandboxed import SandboxSettings
 
 if TYPE_CHECKING:
     import sandbox
 
-COST = {"math": 1, "code": 2}  # processes, containers; every other verifier takes microseconds
 OPEN_ENDED = (
     Outcome.UNSCORABLE,
     Outcome.TIMEOUT,
@@ -225,7 +226,11 @@ def _fails(verdict: Verdict) -> bool:
 
 
 def _cost(verifier: Verifier) -> int:
-    return verifier.cost if isinstance(verifier, Combined) else COST.get(verifier.type, 0)
+    """By the resource it needs; one that starts processes costs more than one that does not."""
+    if isinstance(verifier, Combined):
+        return verifier.cost
+    starts_processes = isinstance(verifier, FunctionVerifier | MathVerifier)
+    return get_args(Resource).index(verifier.resource) + starts_processes
 
 
 class _CombinedJudge:

@@ -125,7 +125,7 @@ def test_a_comparison_that_waits_is_ended_by_the_clock(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("end", "reason"),
-    [("print('\"memory\"', flush=True)", "MiB of memory"), ("sys.exit(3)", "status 3")],
+    [("print('\"memory\"', flush=True)", "MiB of memory"), ("sys.exit(3)", "exit code 3")],
 )
 def test_what_fills_or_kills_a_worker_is_tried_in_a_fresh_one_and_then_a_verdict(
     monkeypatch, tmp_path, end, reason
