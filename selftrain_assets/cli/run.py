@@ -227,6 +227,8 @@ def new(
         first = (
             f"Set task.path{'' if model else ' and model'} in it, then"
             if needs_problems(text)
+            else "Run it"
+            if path is not None
             else "Run it as it is, or with your own problems"
         )
         typer.echo(
