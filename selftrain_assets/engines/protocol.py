@@ -94,10 +94,11 @@ def check_length(
 ) -> None:
     """ModelError for a prompt that leaves no room for its completion."""
     if positions and prompt_tokens + max_tokens > positions:
+        room = positions - prompt_tokens
         raise ModelError(
             f"problem {problem_id}: its prompt has {prompt_tokens} tokens, which with max_tokens"
-            f" {max_tokens} exceeds the model's {positions} positions; shorten it or lower"
-            " max_tokens"
+            f" {max_tokens} exceeds the model's {positions} positions; shorten it"
+            + (f" or lower max_tokens, to {room} for this one" if room > 0 else "")
         )
 
 
