@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.verifiers.answers import ExactVerifier, NumericVerifier, TextVerifier
 from selftrain_assets.verifiers.choices import ChoiceVerifier
-from selftrain_assets.verifiers.combined import AllOf, AnyOf, Combined, most_needed
+from selftrain_assets.verifiers.combined import AllOf, AnyOf, Combined, FirstOf, most_needed
 from selftrain_assets.verifiers.context import VerifierContext
 from selftrain_assets.verifiers.functions import FunctionVerifier, verifier
 from selftrain_assets.verifiers.mathematics import MathVerifier
@@ -27,6 +27,7 @@ VERIFIERS.add(
     CodeVerifier,
     AnyOf,
     AllOf,
+    FirstOf,
 )
 
 
@@ -55,6 +56,7 @@ __all__ = [
     "ChoiceVerifier",
     "CodeVerifier",
     "ExactVerifier",
+    "FirstOf",
     "FunctionVerifier",
     "Judge",
     "MathVerifier",

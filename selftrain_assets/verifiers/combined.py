@@ -1,4 +1,4 @@
-"""Verifiers made of verifiers: any_of and all_of."""
+"""Verifiers made of verifiers: any_of, all_of and first_of."""
 
 from __future__ import annotations
 
@@ -219,6 +219,39 @@ class AllOf(Combined):
 def most_needed(resources: Iterable[Resource]) -> Resource:
     """The resource that counts where several are needed; cpu where none is."""
     return max(resources, key=get_args(Resource).index, default="cpu")
+
+
+class FirstOf(AnyOf):
+    """Judges as the first of its members that can say whether a completion is right.
+
+    The members are asked in the order of the file: the next one only where those before it neither
+    pass the completion nor call it wrong, since they find no answer in it or cannot judge it. Where
+    none can, the outcome is that of the member who can say least, as in any_of. An infra_error of a
+    member makes it an infra_error, since that one might have decided. A member that cannot verify a
+    problem's reference answer is not asked about that problem. Not covered: a completion that
+    avoids a strict member, by giving it nothing to read, is left to the next.
+    """
+
+    type: Literal["first_of"] = "first_of"  # type: ignore[assignment]
+
+    @property
+    def order(self) -> list[int]:
+        return list(range(len(self.of)))
+
+    def is_decided(self, verdicts: ByMember) -> bool:
+        deciding = _first_that_decides(verdicts)
+        return deciding is not None and deciding.outcome != Outcome.INFRA_ERROR
+
+    def verdict(self, verdicts: ByMember) -> Verdict:
+        deciding = _first_that_decides(verdicts)
+        return self._with_reasons(verdicts, deciding) if deciding else super().verdict(verdicts)
+
+
+def _first_that_decides(verdicts: ByMember) -> Verdict | None:
+    """The verdict of the first member that can say something, or might have."""
+    deciding = (Outcome.PASS, Outcome.WRONG, Outcome.INFRA_ERROR)
+    ordered = (verdicts[place] for place in sorted(verdicts))
+    return next((verdict for verdict in ordered if verdict.outcome in deciding), None)
 
 
 def _fails(verdict: Verdict) -> bool:

@@ -17,6 +17,7 @@ from selftrain_assets.verifiers import (
     AllOf,
     AnyOf,
     CodeVerifier,
+    FirstOf,
     MathVerifier,
     NumericVerifier,
     SandboxSettings,
@@ -100,6 +101,35 @@ def test_whether_one_passes_or_all_do_is_all_that_earns_reward_in_any_order(outc
         assert (all_of == PASS) == (set(outcomes) == {PASS})
         assert (any_of == INFRA) == (INFRA in outcomes and PASS not in outcomes)
         assert (all_of == INFRA) == (INFRA in outcomes and set(outcomes) <= {INFRA, PASS})
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "deciding"),
+    [
+        ((PASS, WRONG), 0),
+        ((WRONG, PASS), 0),
+        ((MALFORMED, PASS), 1),
+        ((TIMEOUT, UNSCORABLE, WRONG), 2),
+        ((MALFORMED, INFRA, PASS), 1),
+        ((MALFORMED, MALFORMED), 0),
+        ((MALFORMED, TIMEOUT), 1),
+    ],
+)
+def test_the_first_that_can_say_something_decides(outcomes, deciding):
+    verifier = FirstOf(of=members(len(outcomes)))
+    found = verifier.verdict(said(*outcomes))
+    assert (found.outcome, found.parsed) == (outcomes[deciding], f"answer {deciding}")
+    is_known = outcomes[deciding] in (PASS, WRONG)
+    assert verifier.is_decided(said(*outcomes[: deciding + 1])) == is_known
+    assert not verifier.is_decided(said(*outcomes[:deciding]))
+
+
+def test_first_of_asks_in_the_order_of_the_file():
+    verifier = FirstOf(of=[{"type": "code"}, {"type": "math"}, {"type": "numeric"}])
+    assert verifier.order == [0, 1, 2]
+    strict = {"type": "numeric", "require_mark": True}
+    lenient = FirstOf(of=[strict, {"type": "text"}])
+    assert outcomes(lenient, "#### 12", "#### 13", "12", "13") == [PASS, WRONG, PASS, WRONG]
 
 
 def test_rewards_are_the_most_and_the_least():

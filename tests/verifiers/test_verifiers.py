@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selftrain_assets.domain.foreign import storable
-from selftrain_assets.domain.types import Outcome, Problem
+from selftrain_assets.domain.types import Outcome, Problem, Verdict
 from selftrain_assets.testing.verifiers import STRANGE_TEXTS, VerifierConformance
 from selftrain_assets.verifiers import (
     VERIFIERS,
@@ -14,10 +14,28 @@ from selftrain_assets.verifiers import (
     ChoiceVerifier,
     CodeVerifier,
     ExactVerifier,
+    FirstOf,
     MathVerifier,
     NumericVerifier,
     TextVerifier,
+    verifier,
 )
+
+
+@verifier(version="1")
+def last_word(problem, completion, *, ignore_case: bool = False):
+    """The last word of the completion against the answer."""
+    fold = str.lower if ignore_case else str
+    return fold((completion.split() or [""])[-1]) == fold(problem.answer)
+
+
+@verifier(version="1")
+def length(problem, completion, *, most: int = 10):
+    """The nearer to the answer's length, the better; nothing is malformed."""
+    words = completion.split()
+    if not words:
+        return Verdict(Outcome.MALFORMED, 0.0, None, "it is empty")
+    return max(0.0, 1 - abs(len(words) - int(problem.answer)) / most)
 
 
 class Conformance(VerifierConformance):
@@ -134,6 +152,37 @@ class TestCode(Conformance):
     @classmethod
     def sandbox(cls, programs):
         return programs
+
+
+class TestFunction(VerifierConformance):
+    verifier = last_word()
+    problem = Problem("p", "Where?", "Rome")
+    right = ("Rome", "It is in\nRome")
+    wrong = ("", "rome", "Rome.", "Rome or Paris")
+    other = last_word(ignore_case=True)
+
+
+class TestGradedFunction(VerifierConformance):
+    verifier = length(threshold=0.5)
+    problem = Problem("p", "Say three words.", "3")
+    right = ("a b c", "a b", "a b c d e f g h")
+    wrong = ("a b c d e f g h i", " ".join("abcdefghijklmnop"))
+    malformed = ("", " \n\t ")
+    other = length(most=20)
+    graded = True
+
+    def test_no_text_is_too_strange_to_be_judged(self):
+        """What answers nothing has a length all the same."""
+
+
+class TestFirstOf(Conformance):
+    verifier = FirstOf(of=({"type": "numeric", "require_mark": True}, {"type": "text"}))
+    problem = Problem("p", "What?", "1234")
+    right = ("1234", "#### 1,234 apples", "So it is\n1234.", r"\boxed{1234}")
+    wrong = ("1233", "#### -1234", "none")
+    equal = ("#### 7", "#### 7 apples", "The answer is 14/2.")
+    unusable = ("...",)
+    other = FirstOf(of=({"type": "text"}, {"type": "numeric"}))
 
 
 class TestAnyOf(Conformance):
