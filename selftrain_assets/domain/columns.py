@@ -48,7 +48,7 @@ COLUMNS = {
     "engine": "what drew it, with version and device",
     "sample_key": "the sample that it is of; none for human rows",
     "outcome": "pass, wrong, malformed, timeout, resource, unscorable or infra_error",
-    "reward": "from 0 to 1: 1 of a pass; another program may have a share by partial_credit",
+    "reward": "from 0 to 1: 1 of a pass, unless it is graded; a wrong answer may have a share",
     "parsed": "the answer that was read out of the completion",
     "reason": "why the verdict is what it is",
     "verifier": "fingerprint of who judged",

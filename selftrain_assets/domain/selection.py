@@ -33,7 +33,15 @@ class Selection(Identity):
 
     added: ClassVar[tuple[str, ...]] = ("thoughts",)
 
-    threshold: float = Field(1.0, ge=0, le=1, description="reward that a sample needs to be kept")
+    threshold: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description=(
+            "reward that a sample needs to be kept; below 1, passes of a smaller reward are, and"
+            " answers that are wrong in part"
+        ),
+    )
     cut_off: CutOffRule = Field(
         "drop",
         description=(

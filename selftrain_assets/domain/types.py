@@ -142,9 +142,9 @@ class Exchange:
 class Outcome(StrEnum):
     """The seven things a verifier may say.
 
-    Only PASS is right, and of the others a program alone may be given a share of the reward
-    (`partial_credit`); INFRA_ERROR says nothing about the sample: it is owed again, never trained
-    on, never counted in an accuracy.
+    Only PASS is right and counts in an accuracy. A verdict that is WRONG may have a share of the
+    reward, and is trained on where a recipe's `threshold` allows it. INFRA_ERROR says nothing about
+    the sample: it is owed again, never trained on, never counted in an accuracy.
     """
 
     PASS = "pass"

@@ -137,7 +137,7 @@ SAMPLES = StageSpec(
 VERIFICATIONS = StageSpec(
     name="verifications",
     description=(
-        "A verdict on every sample, with the parsed answer and a reason. Only a pass is selected;"
+        "A verdict on every sample, with the parsed answer and a reason. A pass is selected;"
         " an infra_error is owed again."
     ),
     after=("samples",),

@@ -142,6 +142,11 @@ def place(drawn):
     return drawn.sample.problem_id, drawn.method or ""
 
 
+def earns(outcome, reward, threshold):
+    """Whether a verdict makes its sample a training row: a pass, or wrong in part."""
+    return reward >= threshold and (outcome == "pass" or (outcome == "wrong" and reward > 0))
+
+
 def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
     """The same selection, step by step."""
     newest = {
@@ -152,7 +157,7 @@ def by_the_book(rules, drawn, human, seed, excluded, groups, size_match):
     left = [
         d
         for d in newest.values()
-        if (d.outcome == "pass" and d.reward >= rules.threshold)
+        if earns(d.outcome, d.reward, rules.threshold)
         and d.sample.key not in excluded.samples
         and (rules.cut_off == "keep" or d.sample.finish_reason == "stop")
         and source(d) not in excluded.sources
@@ -254,7 +259,7 @@ def test_tables_are_selected_from_as_the_rules_say(rules, drawn, seed, excluded,
     st.lists(st.tuples(st.sampled_from(list(Outcome)), st.floats(0, 1)), max_size=8),
     st.floats(0, 1),
 )
-def test_only_passes_at_the_threshold_are_kept(judged, threshold):
+def test_passes_and_graded_answers_at_the_threshold_are_kept(judged, threshold):
     """Even an infra_error that carries a full reward is never trained on."""
     drawn = [
         right("p", str(i), i, outcome=str(outcome), reward=reward)
@@ -262,11 +267,27 @@ def test_only_passes_at_the_threshold_are_kept(judged, threshold):
     ]
     rows = selected(ALL.model_copy(update={"threshold": threshold}), drawn)
     expected = [
-        str(i)
-        for i, (outcome, reward) in enumerate(judged)
-        if outcome == "pass" and reward >= threshold
+        str(i) for i, (outcome, reward) in enumerate(judged) if earns(outcome, reward, threshold)
     ]
     assert sorted(r.completion for r in rows) == sorted(expected)
+
+
+def test_graded_answers_are_kept_and_weighted_by_their_reward():
+    """By hand: of rewards 1, 0.6, 0.5, 0.4 and 0, a threshold of 0.5 keeps the first three."""
+    drawn = [
+        right("p", "a", 0),
+        right("p", "b", 1, outcome="wrong", reward=0.6),
+        right("p", "c", 2, outcome="pass", reward=0.5),
+        right("p", "d", 3, outcome="wrong", reward=0.4),
+        right("p", "e", 4, outcome="wrong", reward=0.0),
+        right("p", "f", 5, outcome="timeout", reward=0.9),
+    ]
+    rows = selected(ALL.model_copy(update={"threshold": 0.5, "weight": "reward"}), drawn)
+    assert {r.completion: r.weight for r in rows} == {"a": 1.0, "b": 0.6, "c": 0.5}
+    rows = selected(ALL.model_copy(update={"threshold": 0.0}), drawn)
+    assert {r.completion: r.weight for r in rows} == dict.fromkeys("abcd", 1.0)
+    rows = selected(ALL, drawn)
+    assert [r.completion for r in rows] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -348,4 +369,4 @@ def test_balance_leaves_every_group_as_many_rows_as_the_smallest():
 
 def test_nothing_to_select_from_leaves_the_human_rows():
     assert selected(Selection(balance="group"), [], HUMAN) == HUMAN
-    assert selected(Selection(), [right("p", "3", 0, outcome="wrong")]) == []
+    assert selected(Selection(), [right("p", "3", 0, outcome="wrong", reward=0.0)]) == []

@@ -6,7 +6,8 @@ SELECT $iteration AS iteration, $source AS source, sample_key, problem_id, outco
 FROM {verdicts}
 
 -- name: correct_samples
--- Only PASS is kept, whatever reward another outcome may have. A sample that rounds share counts once, as the newest says.
+-- A pass is kept, and an answer that is wrong in part, if its reward reaches the threshold; no other outcome is, whatever
+-- reward it may have. A sample that rounds share counts once, as the newest says.
 SELECT newest.*, sample.index,
        sample.completion_tokens - coalesce(CASE WHEN sample.learnt_from IS NOT NULL THEN sample.answer_token END, 0)
            AS learnt_tokens,
@@ -21,7 +22,8 @@ FROM (
     FROM {verified}
     WHERE NOT list_contains($retracted_rounds::BIGINT[], iteration)
     GROUP BY sample_key
-    HAVING arg_max(outcome, iteration) = 'pass' AND arg_max(reward, iteration) >= $threshold
+    HAVING arg_max(reward, iteration) >= $threshold
+       AND (arg_max(outcome, iteration) = 'pass' OR arg_max(outcome, iteration) = 'wrong' AND arg_max(reward, iteration) > 0)
 ) AS newest
 JOIN (SELECT *, CASE $thoughts WHEN 'drop' THEN answer_start END AS learnt_from FROM {samples}) AS sample
     ON sample.key = newest.sample_key
