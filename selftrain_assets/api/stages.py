@@ -219,6 +219,7 @@ def evaluate(
     *,
     task: Task | Mapping[str, Any],
     verifier: Verifier | type[Verifier] | Mapping[str, Any] | None = None,
+    sampling: Mapping[str, Any] | None = None,
     store: str | Path | None = None,
     progress: bool | None = None,
     **sections: Any,
@@ -229,6 +230,7 @@ def evaluate(
         model: A model directory, a name on the hub, or `embedded`.
         task: The problems; those of its splits test, validation and transfer are measured.
         verifier: Decides what is right; None is that of the task, or `numeric`.
+        sampling: How completions are drawn, such as max_tokens and stop; None is that of the task.
         store: Folder in which samples and verdicts are kept, and found again; None keeps nothing.
         progress: Whether progress is shown on stderr; None: in a terminal and in a notebook.
         **sections: Other sections of an experiment, such as prompt, evaluation, engine, execution.
@@ -245,6 +247,8 @@ def evaluate(
     settings |= {"task": task, **sections}
     if verifier is not None:
         settings["verifier"] = verifier
+    if sampling is not None:
+        settings["recipe"] = {"sampling": sampling}
     config = _validated(settings)
     with ExitStack() as stack:
         folder = store or stack.enter_context(tempfile.TemporaryDirectory())

@@ -18,7 +18,7 @@ SIGNATURES = {
         "verdicts *threshold=1.0 *cap=10 *dedup='text' *choice='random' *balance='none'"
         " *weight='binary' *seed=0"
     ),
-    "evaluate": "model *task *verifier=None *store=None *progress=None **sections",
+    "evaluate": "model *task *verifier=None *sampling=None *store=None *progress=None **sections",
     "Run.rounds": "self rounds=None",
     "Run.finish": "self rounds=None",
     "Run.problems": "self",
