@@ -210,7 +210,7 @@ def evaluation_draws(run: Run, policy: str) -> list[Draws]:
 
 
 def _scores(
-    run: Run, verdicts: Iterable[tuple[str | None, bool, str, str, str | None]]
+    run: Run, verdicts: Iterable[tuple[str | None, bool, str, str, str | None, float]]
 ) -> tuple[list[Score], Votes]:
     """Score the problems of an evaluation, overall and by method or suite.
 
@@ -218,10 +218,12 @@ def _scores(
         The scores, and the answers that vote in maj@k.
     """
     votes: dict[str | None, dict[str, Ballots]] = {name: defaultdict(Ballots) for name in run.ways}
-    for method, greedy, problem, outcome, parsed in verdicts:
+    for method, greedy, problem, outcome, parsed, reward in verdicts:
         vote = CORRECT if outcome == Outcome.PASS else parsed
         ballots = votes[method][problem]
         (ballots.greedy if greedy else ballots.sampled).append(vote)
+        if greedy:
+            ballots.reward = reward
     scores = [
         Score(
             p.id,

@@ -30,10 +30,14 @@ class Ballots:
 
     None means that the completion has no answer. A completion without a verdict is left out, so
     that what could not be judged does not count as wrong.
+
+    Attributes:
+        reward: Of the greedy completion; None without a verdict.
     """
 
     greedy: list[str | None] = field(default_factory=list)
     sampled: list[str | None] = field(default_factory=list)
+    reward: float | None = None
 
 
 Votes = Mapping[str | None, Mapping[str, Ballots]]
@@ -87,8 +91,10 @@ def measure(
             [_as_test(s) for s in policy_scores if s.method == method]
             for policy_scores in (scores, base)
         )
-        return _metrics(run, settings, own, sampled) | (
-            _against_base(settings, own, before) if before else {}
+        return (
+            _metrics(run, settings, own, sampled)
+            | _mean_reward(settings, own, votes.get(method, {}))
+            | (_against_base(settings, own, before) if before else {})
         )
 
     def suite(name: str) -> dict[str, Any]:
@@ -217,6 +223,25 @@ def _metrics(
             }
         }
     )
+
+
+def _mean_reward(
+    settings: Evaluation, scores: Sequence[Score], ballots: Mapping[str, Ballots]
+) -> dict[str, Any]:
+    """Mean reward of the greedy test completions; empty where no verdict is graded.
+
+    Without grades it would be the accuracy once more.
+    """
+    rewards = [
+        reward
+        for s in scores
+        if s.split == "test"
+        and s.problem_id in ballots
+        and (reward := ballots[s.problem_id].reward) is not None
+    ]
+    if not any(0 < reward < 1 for reward in rewards):
+        return {}
+    return {"mean_reward": asdict(estimate(rewards, settings.confidence, settings.resamples))}
 
 
 # The most groups in a split: with more, a group would not be a kind of problem any more.

@@ -183,6 +183,7 @@ class Accuracies(StageResult):
     model_config = ConfigDict(extra="ignore")  # other versions may measure more
 
     greedy_accuracy: Metric[Estimate]
+    mean_reward: Metric[Estimate | None] = None
     train_accuracy: Metric[Estimate | None] = None
     validation_accuracy: Metric[Estimate | None] = None
     transfer_accuracy: Metric[Estimate | None] = None

@@ -21,6 +21,7 @@ from selftrain_assets.pipeline.results import Accuracies
 
 ACCURACIES = (
     "greedy_accuracy",
+    "mean_reward",
     "train_accuracy",
     "validation_accuracy",
     "transfer_accuracy",
@@ -36,6 +37,7 @@ class Measures:
 
     Attributes:
         test_problems: Number of problems of the split `test`, or of a suite.
+        mean_reward: Of greedy completions of the test problems, where the verifier grades.
         gain_over_base: Paired difference of greedy accuracies on these problems.
         pass_at_k: By k, as text.
         maj_at_k: By k, as text.
@@ -45,6 +47,7 @@ class Measures:
 
     test_problems: int
     greedy_accuracy: Estimate
+    mean_reward: Estimate | None = None
     train_accuracy: Estimate | None = None
     validation_accuracy: Estimate | None = None
     transfer_accuracy: Estimate | None = None

@@ -31,6 +31,7 @@ def header(summary: Summary) -> list[str]:
         "iteration",
         "held-out accuracy",
         f"{summary.confidence:.0%} interval",
+        *(("mean reward", f"{summary.confidence:.0%} interval") if _is_graded(summary) else ()),
         *(f"pass@{k}" for k in _one_and_largest(summary.base.pass_at_k)),
         f"maj@{_largest(summary.base.maj_at_k) or 'k'}",
         "train accuracy",
@@ -43,11 +44,19 @@ def header(summary: Summary) -> list[str]:
 
 def rows(summary: Summary) -> list[list[str]]:
     """Return one row for the base, one for each iteration and one for each control."""
-    return [_row(name, policy) for name, policy in summary.policies]
+    graded = _is_graded(summary)
+    return [_row(name, policy, graded) for name, policy in summary.policies]
 
 
-def _row(name: str, policy: PolicySummary) -> list[str]:
+def _is_graded(summary: Summary) -> bool:
+    """Whether the verifier has given rewards between 0 and 1."""
+    return any(policy.mean_reward is not None for _, policy in summary.policies)
+
+
+def _row(name: str, policy: PolicySummary, graded: bool) -> list[str]:
     accuracy = policy.greedy_accuracy
+    # a policy without a graded verdict has the accuracy as its mean reward
+    reward = policy.mean_reward or accuracy
     solved = samples = kept = ""
     if isinstance(policy, RoundSummary):
         counts = policy.counts
@@ -61,6 +70,7 @@ def _row(name: str, policy: PolicySummary) -> list[str]:
         name,
         number(accuracy.mean),
         f"{number(accuracy.low)} to {number(accuracy.high)}",
+        *((mean(reward), f"{number(reward.low)} to {number(reward.high)}") if graded else ()),
         *(mean(policy.pass_at_k.get(k)) for k in _one_and_largest(policy.pass_at_k)),
         mean(policy.maj_at_k.get(_largest(policy.maj_at_k))),
         mean(policy.train_accuracy),

@@ -71,6 +71,19 @@ def test_greedy_accuracy_is_the_share_of_problems_by_split(measured):
     }
 
 
+def test_mean_reward_is_measured_where_verdicts_are_graded(measured):
+    """By hand: rewards 1, 0.5, 0 and 0.25 have the mean 0.4375."""
+    assert "mean_reward" not in measured, "rewards of 0 and 1 alone are the accuracy"
+    graded = ballots(SAMPLED)
+    for id, reward in {"a": 1.0, "b": 0.5, "c": 0.0, "d": 0.25}.items():
+        graded[id].reward = reward
+    found = measure(run(), NOW, {None: graded}, BASE)
+    assert found["mean_reward"]["mean"] == 0.4375
+    assert found["mean_reward"]["problems"] == 4
+    assert 0 <= found["mean_reward"]["low"] < 0.4375 < found["mean_reward"]["high"] <= 1
+    assert found["greedy_accuracy"] == measured["greedy_accuracy"]
+
+
 def test_pass_at_k_is_the_chance_that_one_of_k_is_right(measured):
     assert measured["pass_at_k"]["1"]["mean"] == pytest.approx((1 + 2 / 4 + 0 + 3 / 4) / 4)
     # of the six pairs of b one has none that is right, and of those of d none

@@ -57,7 +57,7 @@ WHERE planned.method IS NOT NULL
 GROUP BY ALL ORDER BY ALL
 
 -- name: votes
-SELECT request.method, greedy, request.problem_id, outcome, parsed
+SELECT request.method, greedy, request.problem_id, outcome, parsed, reward
 FROM {requests} AS request
 JOIN {planned} AS planned USING (position)
 JOIN {verdicts} AS verdict ON verdict.key = planned.key
