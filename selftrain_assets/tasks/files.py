@@ -171,7 +171,7 @@ def _repeated(pairs: list[tuple[Located, Located]]) -> str:
         )
     more = f", and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
     remedy = (
-        f"{differing} of them have another answer: correct or remove these, since task.duplicates:"
+        f"the answers of {differing} differ: correct or remove them, since task.duplicates:"
         " drop keeps neither of two that contradict each other within a split"
         if differing
         else "all have the same answer: set task.duplicates: drop, which keeps one of each"

@@ -203,7 +203,7 @@ def test_a_fault_names_the_file_and_the_line(tmp_path, monkeypatch, third, reaso
     ("answers", "remedy"),
     [
         (("2", "2", "2", "2"), "all have the same answer: set task.duplicates: drop"),
-        (("2", "3", "2", "2"), "1 of them have another answer: correct or remove these"),
+        (("2", "3", "2", "2"), "the answers of 1 differ: correct or remove them"),
     ],
 )
 def test_questions_that_occur_again_are_counted_and_the_first_are_named(
