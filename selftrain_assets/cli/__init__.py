@@ -12,15 +12,27 @@ from typing import Annotated
 
 import typer
 
-from selftrain_assets.cli import export, maintenance, run, store, tasks
+from selftrain_assets.cli import export, init, maintenance, run, store, tasks
 from selftrain_assets.cli.common import app
 from selftrain_assets.domain.errors import SelftrainError
 from selftrain_assets.domain.foreign import visible
 
 INTERRUPTED = 130  # typer's exit code after Ctrl-C, too
 ORDER = (
-    *("run", "new", "tasks", "status", "report", "compare", "show", "sql", "export", "fork"),
-    *("verify", "retract", "audit", "gc", "doctor"),
+    *(
+        "init",
+        "run",
+        "new",
+        "tasks",
+        "status",
+        "report",
+        "compare",
+        "show",
+        "sql",
+        "export",
+        "fork",
+    ),
+    *("fork", "verify", "retract", "audit", "gc", "doctor"),
 )
 app.registered_commands.sort(
     key=lambda command: ORDER.index(getattr(command.callback, "__name__", ""))
@@ -80,4 +92,4 @@ def main() -> None:
     sys.exit(code)
 
 
-__all__ = ["app", "export", "main", "maintenance", "run", "store", "tasks"]
+__all__ = ["app", "export", "init", "main", "maintenance", "run", "store", "tasks"]

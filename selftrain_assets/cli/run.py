@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 PRESETS = (
     "rest_em, rest, star, rft or expert_iteration, on your own problems; mmst, mmst_st_size,"
-    " st_text, st_code or mixed_distillation; tripost and its baselines; diversification; or a"
-    " study, with a sweep: instructions, no_op, long_tail, families, code_mix, general_mix"
+    " st_text, st_code or mixed_distillation; tripost and its baselines; diversification;"
+    " quickstart; or a study, with a sweep: instructions, no_op, long_tail, families, code_mix,"
+    " general_mix"
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selftrain_assets.config.experiment import Experiment, parse_experiment
-from selftrain_assets.config.experiment_files import COMPONENT
+from selftrain_assets.config.experiment_files import COMPONENT, FILE_NAME
 from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.project import data_path
 from selftrain_assets.recipes import RECIPES, all_presets, experiment_template
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TEACHER = """
     teacher: {experiment: mmst, iteration: 3}   # or a model directory, a hub name, or {base_url: ..., model: ...}"""  # noqa: E501
 STUDIES = Path(__file__).parents[1] / "studies"
+QUICKSTART = "quickstart"
+SHIPPED = Path(__file__).parents[1] / "defs" / QUICKSTART / FILE_NAME
 EMBEDDED = "  model: embedded\n"
 ASKING = """\
   # The text around a question. The model completes it; the verifier reads the answer out of the completion.
@@ -68,8 +70,11 @@ def scaffold(
             the model.
     """
     known = all_presets()
+    if preset == QUICKSTART:
+        return _with_own_task(SHIPPED.read_text(), preset, model, task, path)
     if preset not in known and preset not in studies():
-        raise UserError(f'--preset: there is no "{preset}"{nearest(preset, [*known, *studies()])}')
+        names = [*known, *studies(), QUICKSTART]
+        raise UserError(f'--preset: there is no "{preset}"{nearest(preset, names)}')
     if preset in studies():
         text = (STUDIES / f"{preset}.yaml").read_text()
         return _with_own_task(text, preset, model, task, path)
