@@ -67,6 +67,7 @@ SYSTEM = (
     "tests/dagster_layer/test_daemon.py",
     "tests/engines/test_vllm",
     "tests/faults/",
+    "tests/installed/",
     "tests/sandbox/",
     "tests/ui/",
 )
