@@ -314,6 +314,11 @@ def doctor(
     config = load_experiment(name) if name else None
     if config and not as_json:
         print_notes(room_for_answers(config))
+    resources = {verifier.resource for verifier in config.all_verifiers()} if config else set()
+    if config and "sandbox" not in resources and not as_json:
+        print_notes(
+            [f"no verifier of {name} needs the sandbox; they need {', '.join(sorted(resources))}"]
+        )
     settings = config.execution.sandbox if config else SandboxSettings()
     languages = (
         {language for verifier in config.code_verifiers() for language in verifier.languages}

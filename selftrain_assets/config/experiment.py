@@ -42,7 +42,7 @@ from selftrain_assets.verifiers import (
     NumericVerifier,
     SandboxSettings,
     Verifier,
-    code_verifiers,
+    with_members,
 )
 
 
@@ -196,11 +196,14 @@ class Experiment(BaseModel):
         """Of each method, or the one."""
         return [m.verifier for m in self.recipe.methods] or [self.verifier]
 
+    def all_verifiers(self) -> list[Verifier]:
+        """Those of methods and suites, each followed by its members."""
+        suites = (suite.verifier for suite in self.evaluation.suites.values())
+        return list(with_members([*self.verifiers(), *suites]))
+
     def code_verifiers(self) -> list[CodeVerifier]:
         """All that run programs, those of suites included."""
-        return code_verifiers(
-            [*self.verifiers(), *(suite.verifier for suite in self.evaluation.suites.values())]
-        )
+        return [member for member in self.all_verifiers() if isinstance(member, CodeVerifier)]
 
     @model_validator(mode="after")
     def _programs_fit(self) -> Self:

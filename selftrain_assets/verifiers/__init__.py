@@ -39,11 +39,6 @@ def with_members(verifiers: Iterable[Verifier]) -> Iterator[Verifier]:
             yield from with_members(member.of)
 
 
-def code_verifiers(verifiers: Iterable[Verifier]) -> list[CodeVerifier]:
-    """Those that run programs, members of others included."""
-    return [member for member in with_members(verifiers) if isinstance(member, CodeVerifier)]
-
-
 def verifier_fingerprint(settings: Verifier) -> str:
     """Name, version and settings: what enters the key of a verdict."""
     return fingerprint("verifier", settings.version, settings)
@@ -65,7 +60,6 @@ __all__ = [
     "TextVerifier",
     "Verifier",
     "VerifierContext",
-    "code_verifiers",
     "most_needed",
     "verdicts",
     "verifier",

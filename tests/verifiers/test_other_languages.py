@@ -10,7 +10,7 @@ import pytest
 from sandbox import RunTask, StdinTask
 from sandbox import Verdict as Found
 from sandbox.languages import LANGUAGES
-from selftrain_assets.config.experiment import parse_experiment
+from selftrain_assets.config.experiment import Experiment, parse_experiment
 from selftrain_assets.domain.errors import InfraError, UserError
 from selftrain_assets.domain.program_tests import read_tests
 from selftrain_assets.domain.types import Outcome, Problem
@@ -20,7 +20,6 @@ from selftrain_assets.verifiers import (
     NumericVerifier,
     SandboxSettings,
     VerifierContext,
-    code_verifiers,
     verifier_fingerprint,
 )
 from selftrain_assets.verifiers.source_text import find_source_block
@@ -123,7 +122,7 @@ def test_room_and_members_are_known():
         "here",
     )
     inner = CodeVerifier(language="javascript")
-    assert code_verifiers([AllOf(of=[NumericVerifier(), inner])]) == [inner]
+    assert Experiment(verifier=AllOf(of=(NumericVerifier(), inner))).code_verifiers() == [inner]
     with (
         pytest.raises(UserError, match="do not fit"),
         CodeVerifier(memory_mib=900).open(VerifierContext()),
