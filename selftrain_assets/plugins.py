@@ -267,15 +267,16 @@ class Registry(Mapping[str, type[M]], Generic[M]):
         reference = f"{member.__module__}:{member.__qualname__}"
         if file := getattr(module, _FILE, None):
             return f"{file}:{member.__qualname__}"
-        if member.__module__ == "__main__" and (script := getattr(module, "__file__", None)):
-            return f"{Path(script).resolve()}:{member.__qualname__}"
+        script = Path(getattr(module, "__file__", None) or "")
+        if member.__module__ == "__main__" and script.is_file():
+            return f"{script.resolve()}:{member.__qualname__}"
         for name, (offer, *others) in self._offers.items():
             package = offer.value.partition(":")[0].partition(".")[0]
             if package == member.__module__.partition(".")[0] and not others:
                 with suppress(UserError):  # another member of its distribution may be broken
                     if self[name] is member:
                         return name
-        self._resolved.setdefault(reference, member)
+        self._resolved[reference] = member  # a notebook's cell may define it again
         return reference
 
     def validate(self, value: Any) -> M:

@@ -57,3 +57,21 @@ def test_a_script_with_its_own_verifier_class(script, project):
     script(SCRIPT.replace("0.1", "0.2"))  # of another source all verdicts are made again
     counts = process("sql", "select counts->>'reused' from manifests where stage='verifications'")
     assert counts.stdout.split()[-1] == "0", counts.stdout
+
+
+def test_definitions_that_are_in_no_file(project, settings):
+    """As those of a notebook's cells."""
+    program = f"""
+        import selftrain_assets as st
+        for near in (0.1, 0.5):
+            @st.verifier(version=str(near))
+            def close(problem, completion, *, tolerance: float = near) -> bool:
+                return completion.endswith(problem.answer)
+            run = st.open({{**{settings()!r}, "verifier": close()}}, name="mine")
+            print(run.finish(1).iterations[0].counts.correct > 0)
+            print(st.open("mine").experiment.verifier.tolerance)
+    """
+    ran = subprocess.run(
+        [sys.executable], input=textwrap.dedent(program), capture_output=True, text=True
+    )
+    assert ran.stdout.split() == ["True", "0.1", "True", "0.5"], ran.stderr
