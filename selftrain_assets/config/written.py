@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from selftrain_assets.config.experiment import Experiment
+from selftrain_assets.config.experiment import Experiment, parse_experiment
 from selftrain_assets.config.forks import leaves
-from selftrain_assets.domain.errors import SelftrainError, UserError
+from selftrain_assets.domain.errors import UserError
 
 
 def written_settings(config: Experiment) -> dict[str, Any]:
@@ -18,16 +18,16 @@ def written_settings(config: Experiment) -> dict[str, Any]:
     Raises:
         UserError: Settings read from a file could not be these.
     """
-    refusal: SelftrainError | None = None
+    refusal: UserError | None = None
     for set_alone in (True, False):
         values = config.model_dump(mode="json", exclude_unset=set_alone)
         if config.recipe.methods:  # which have prompts and verifiers of their own
             values = {k: v for k, v in values.items() if k not in ("prompt", "verifier")}
         try:
-            if difference(Experiment.model_validate(values), config) is None:
+            if difference(parse_experiment(values, "read again"), config) is None:
                 return values
-        except (SelftrainError, ValueError) as error:
-            refusal = UserError(str(error).partition("\n")[0])
+        except UserError as error:
+            refusal = error
     raise UserError(
         f"this experiment cannot be kept as a file{f' ({refusal})' if refusal else ''}: give"
         " sections as dicts, as a file has them, and classes that can be imported"
