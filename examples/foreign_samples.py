@@ -2,7 +2,7 @@
 
     python examples/foreign_samples.py [completions.jsonl]
 
-Each line has `question`, `answer` and `completion`; examples/completions.jsonl is an example.
+Each line has `id`, `question` and `answer` of a problem, and a `completion`.
 """
 
 import json
@@ -10,48 +10,38 @@ import sys
 from pathlib import Path
 
 import selftrain_assets as st
-from selftrain_assets.verifiers import NumericVerifier
+
+SIZES = {"train": 16, "human": 0, "validation": 2, "test": 10, "transfer": 2}  # as a trial
 
 
 def main(path: Path) -> None:
     """Right completions become solutions of the split `human`, which the base is trained on."""
-    verifier = NumericVerifier()
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    solutions: dict[str, dict[str, str]] = {}
-    for line in lines:
-        problem = st.Problem("", line["question"], line["answer"])
-        verdict = verifier.verify(problem, line["completion"])
-        print(verdict.outcome, verdict.reason)
-        if verdict.outcome == st.Outcome.PASS:
-            solutions[problem.question] = {
-                "id": f"foreign-{len(solutions)}",
-                "question": problem.question,
-                "answer": problem.answer,
-                "solution": line["completion"],
-                "split": "human",
-            }
-    folder = Path("foreign-samples")
-    folder.mkdir(exist_ok=True)
-    problems = st.Experiment(task={"type": "word_problems", "train": 40, "test": 20}).task.load()
-    others = [
-        {"id": p.id, "question": p.question, "answer": p.answer, "split": p.split}
-        for p in problems
-        if p.split in ("train", "test")
+    verdicts = st.verify(path, verifier={"type": "numeric"})
+    print(verdicts.to_pandas()[["completion", "outcome", "reason"]])
+    rows = st.select(verdicts, cap=1).to_pylist()  # one solution of each problem
+
+    foreign = {line["id"]: line for line in map(json.loads, path.read_text().splitlines())}
+    solved = [
+        {**foreign[row["problem_id"]], "solution": row["completion"], "split": "human"}
+        for row in rows
     ]
-    (folder / "problems.jsonl").write_text(
-        "".join(json.dumps(row) + "\n" for row in [*solutions.values(), *others])
-    )
+    own = st.Experiment(task={"type": "word_problems", **SIZES}).task.load()
+    asked = [
+        {"id": p.id, "question": p.question, "answer": p.answer, "split": p.split} for p in own
+    ]
+    problems = Path("foreign-samples.jsonl")
+    problems.write_text("".join(json.dumps(problem) + "\n" for problem in [*solved, *asked]))
+
     experiment = st.Experiment(
         model="embedded",
         rounds=1,
-        task={"type": "file", "path": str(folder / "problems.jsonl")},
-        verifier=verifier,
+        task={"type": "file", "path": str(problems)},
         recipe={"type": "rest_em", "sampling": {"samples_per_problem": 4, "max_tokens": 40}},
         base={"fine_tune": "human"},
         trainer={"steps": 30, "learning_rate": 0.002},
     )
     report = st.open(experiment, name="foreign-samples").finish(1)
-    print([f"{accuracy.mean:.2f}" for accuracy in report.accuracy])
+    print("held-out accuracy:", *(f"{accuracy.mean:.2f}" for accuracy in report.accuracy))
 
 
 if __name__ == "__main__":

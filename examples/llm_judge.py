@@ -9,6 +9,8 @@ from functools import cache
 
 import selftrain_assets as st
 
+SIZES = {"train": 16, "human": 16, "validation": 2, "test": 10, "transfer": 2}  # as a trial
+
 PROMPT = """Question: {question}
 Reference answer: {answer}
 Answer of a student: {completion}
@@ -42,7 +44,7 @@ def main() -> None:
     experiment = st.Experiment(
         model="embedded",
         rounds=1,
-        task={"type": "word_problems", "train": 10, "human": 10, "validation": 2, "test": 4},
+        task={"type": "word_problems", **SIZES},
         verifier=judge(model=os.environ["JUDGE"]),
         recipe={"type": "rest_em", "sampling": {"samples_per_problem": 2, "max_tokens": 40}},
         evaluation={"samples_per_problem": 1, "pass_at": [1], "majority_at": []},

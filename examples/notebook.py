@@ -5,10 +5,11 @@
 # %%
 import selftrain_assets as st
 
+SIZES = {"train": 16, "human": 16, "validation": 2, "test": 10, "transfer": 2}  # as a trial
 experiment = st.Experiment(
     model="embedded",
     rounds=2,
-    task={"type": "word_problems", "train": 40, "human": 20, "validation": 10, "test": 20},
+    task={"type": "word_problems", **SIZES},
     recipe={"type": "rest_em", "sampling": {"samples_per_problem": 4, "max_tokens": 40}},
     base={"fine_tune": "human"},
     trainer={"steps": 30, "learning_rate": 0.002},
@@ -22,7 +23,7 @@ for event in run.rounds(1):
 # %% What was sampled, and what the verifier said.
 verdicts = run.verdicts(1).to_pandas()
 print(verdicts.groupby("outcome").size())
-print(verdicts.loc[verdicts["outcome"] == "wrong", ["question", "completion", "reason"]].head())
+print(verdicts.loc[verdicts["outcome"] == "wrong", ["completion", "parsed", "reason"]].head())
 
 # %% What was learnt from it.
 print(run.rows(1).to_pandas()[["prompt", "completion", "weight"]].head())

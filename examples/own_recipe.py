@@ -16,6 +16,8 @@ from selftrain_assets.recipes import RestEM
 from selftrain_assets.store import Manifest
 from selftrain_assets.store.results import Count, StageResult
 
+SIZES = {"train": 16, "human": 16, "validation": 2, "test": 10, "transfer": 2}  # as a trial
+
 
 class Watched(RestEM):
     """ReST-EM; after the verdicts, the endings of samples are counted."""
@@ -25,6 +27,10 @@ class Watched(RestEM):
     @property
     def own_stages(self) -> tuple[str, ...]:
         return ("endings",)
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        return ("verifications",)  # and not from its own stage, which has no samples
 
 
 class EndingsResult(StageResult):
@@ -52,7 +58,14 @@ def count_endings(run: Run, iteration: int) -> Manifest:
     digest = fingerprint("endings", result.stopped, result.cut_off)
     with run.store.writing(run.name, scope, "endings", run.owner):
         return finish(
-            run, clock, scope, "endings", wanted.key, digest, wanted.parents, result, files={}
+            run,
+            clock,
+            scope,
+            "endings",
+            key=wanted.key,
+            digest=digest,
+            parents=wanted.parents,
+            result=result,
         )
 
 
@@ -73,9 +86,10 @@ def main() -> None:
     experiment = st.Experiment(
         model="embedded",
         rounds=1,
-        task={"type": "word_problems", "train": 20, "human": 20, "validation": 5, "test": 10},
+        task={"type": "word_problems", **SIZES},
         recipe=Watched(sampling={"samples_per_problem": 4, "max_tokens": 40}),
-        trainer={"steps": 10},
+        base={"fine_tune": "human"},
+        trainer={"steps": 30, "learning_rate": 0.002},
     )
     for event in st.open(experiment, name="own-recipe").rounds(1):
         print(event.iteration, event.stage, dict(event.counts))

@@ -7,6 +7,8 @@ import re
 
 import selftrain_assets as st
 
+SIZES = {"train": 16, "human": 16, "validation": 2, "test": 10, "transfer": 2}  # as a trial
+
 
 @st.verifier(version="1")
 def last_number(problem: st.Problem, completion: str, *, tolerance: float = 0.0) -> bool:
@@ -20,7 +22,7 @@ def main() -> None:
     experiment = st.Experiment(
         model="embedded",
         rounds=1,
-        task={"type": "word_problems", "train": 40, "human": 20, "validation": 10, "test": 20},
+        task={"type": "word_problems", **SIZES},
         verifier=last_number(tolerance=0.5),
         recipe={"type": "rest_em", "sampling": {"samples_per_problem": 4, "max_tokens": 40}},
         base={"fine_tune": "human"},

@@ -8,10 +8,12 @@ and is run by `selftrain run NAME --sweep --workers 2`.
 
 import selftrain_assets as st
 
+SIZES = {"train": 16, "human": 16, "validation": 2, "test": 10, "transfer": 2}  # as a trial
+
 EXPERIMENT = st.Experiment(
     model="embedded",
     rounds=1,
-    task={"type": "word_problems", "train": 40, "human": 20, "validation": 10, "test": 20},
+    task={"type": "word_problems", **SIZES},
     recipe={"type": "rest_em", "sampling": {"samples_per_problem": 4, "max_tokens": 40}},
     base={"fine_tune": "human"},
     trainer={"steps": 30, "learning_rate": 0.002},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from selftrain_assets import testing as testing
     from selftrain_assets.api.events import StageFinished
     from selftrain_assets.api.opening import compare, open, sql
     from selftrain_assets.api.run import Run
@@ -88,6 +89,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         value: Any = version("selftrain")
+    elif name == "testing":  # needs pytest, and so is not in __all__
+        from importlib import import_module
+
+        value = import_module(f"{__name__}.testing")
     elif module := _MODULES.get(name):
         from importlib import import_module
 
