@@ -11,6 +11,10 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SAYS = {
     "own_verifier": "pass",
     "own_task": "round 1: held-out accuracy",
+    "own_recipe": "1 endings {'stopped'",
+    "notebook": "round 2:",
+    "sweep": "sweep-cap-4",
+    "foreign_samples": "held-out accuracy:",
 }
 """A part of what each prints at the end."""
 
