@@ -69,4 +69,4 @@ for name in published_sets.NAMES:
 def test_every_task_has_a_suite():
     suites = (*TaskConformance.__subclasses__(), *PublishedSet.__subclasses__())
     tested = {suite.task.type for suite in suites if "task" in vars(suite)}
-    assert tested | {"file"} == set(TASKS.built_in)
+    assert tested | {"file"} >= set(TASKS.built_in)
