@@ -350,6 +350,12 @@ def print_differences(rounds: Sequence[RoundDifference], list_changes: bool) -> 
         affected = r.checkpoint[:12] if r.checkpoint and (r.added or r.removed) else ""
         table.add_row(r.scope, *map(str, counts), affected)
     console.print(table)
+    if owed := sum(r.owed for r in rounds):
+        console.print(
+            f"The verifier failed on {owed} samples, which are judged by the next `selftrain"
+            " verify`; rows that depend on them are not compared.",
+            style="yellow",
+        )
     for r in rounds if list_changes else ():
         for change in r.changed:
             outcomes = f"{change.before.outcome} -> {change.now.outcome}"

@@ -45,11 +45,14 @@ class _ChangedVerdict:
 class RoundDifference:
     """The differences in one round: changed verdicts, and the rows that its dataset gains or loses.
 
-    `checkpoint` is the digest of what was trained on that dataset; None if nothing was yet.
+    `checkpoint` is the digest of what was trained on that dataset; None if nothing was yet. Where
+    some samples are `owed` a verdict, because the verifier failed on them, rows are not compared:
+    those of such samples would be missing for no fault of theirs.
     """
 
     scope: str
     judged: int = 0
+    owed: int = 0
     changed: list[Changed] = field(default_factory=list)
     added: list[Row] = field(default_factory=list)
     removed: list[Row] = field(default_factory=list)
@@ -79,7 +82,10 @@ def reverify(run: Run) -> list[RoundDifference]:
                         run, iteration, stage, finished, difference, Path(folder)
                     )
             differences.append(difference)
+        owing = {i for i, difference in zip(rounds, differences, strict=True) if difference.owed}
         for iteration, difference in zip(rounds, differences, strict=True):
+            if owing.intersection(run.at(iteration).config.recipe.sample_rounds(iteration)):
+                continue
             _compare_rows(run.at(iteration), iteration, difference, now)
     return differences
 
@@ -122,9 +128,11 @@ def _judged_again(
             membership=ws.read(VerdictMembership, [run.store.table(finished, finished.stage)]),
             earlier=earlier,
         )
-        difference.judged += ws.row(
+        judged = ws.row(
             "verification.count_judged", planned=result.planned, verdicts=result.verdicts
         )[0]
+        difference.judged += judged
+        difference.owed += ws.count(result.planned) - judged
         of_changed = zip(
             ws.records(
                 ws.view(Sample, "verification.changed_samples", changed=changed, records=samples)

@@ -4,7 +4,7 @@ difference is exact."""
 import pytest
 
 from selftrain_assets.domain.errors import TaskError
-from selftrain_assets.domain.types import Row
+from selftrain_assets.domain.types import Outcome, Row, Verdict
 from selftrain_assets.engines.scripted import ScriptedSettings
 from selftrain_assets.operations.catalog import query
 from selftrain_assets.operations.reverify import reverify
@@ -13,6 +13,7 @@ from selftrain_assets.pipeline.policy import POLICY
 from selftrain_assets.pipeline.run import iteration_scope
 from selftrain_assets.pipeline.sampling import SAMPLES, VERIFICATIONS
 from selftrain_assets.tasks import WordProblems
+from selftrain_assets.verifiers import NumericVerifier
 from tests import lab
 
 STRICT = {"type": "numeric", "require_mark": True}
@@ -41,6 +42,27 @@ def test_the_same_verifier_changes_nothing(opened, texts):
     [found] = reverify(run)
     assert found.judged == 48
     assert (found.changed, found.added, found.removed, found.checkpoint) == ([], [], [], None)
+
+
+def test_rows_are_not_compared_while_some_samples_have_no_verdict(opened, texts, monkeypatch):
+    made(opened(texts=texts))
+    run = opened(texts=texts, verifier=STRICT)
+    judge = NumericVerifier.verify
+
+    def failing(self, problem, completion):
+        if completion == "none":
+            return Verdict(Outcome.INFRA_ERROR, 0.0, None, "gone")
+        return judge(self, problem, completion)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(NumericVerifier, "verify", failing)
+        [difference] = reverify(run)
+    assert difference.owed > 0
+    assert difference.judged + difference.owed == 48
+    assert (difference.added, difference.removed) == ([], [])
+    [difference] = reverify(run)
+    assert (difference.judged, difference.owed) == (48, 0)
+    assert difference.removed
 
 
 def test_a_stage_that_was_never_done_is_told(opened, texts):

@@ -3,12 +3,14 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import selftrain_assets
 from selftrain_assets.domain.errors import IntegrityError
 from selftrain_assets.domain.types import SampleMembership
+from selftrain_assets.operations.catalog import View
 from selftrain_assets.store import Store
 from selftrain_assets.store.database import QUERIES
 from selftrain_assets.store.workspace import queries
@@ -106,4 +108,5 @@ def test_every_query_is_asked():
     asked = set(re.findall(r'"(\w+\.\w+)"', sources)) | {
         f"{file}.{name}" for file, name in re.findall(r'queries\("(\w+)"\)\["(\w+)"\]', sources)
     }
+    asked |= {f"catalog.{view}" for view in get_args(View)}
     assert named - asked == set()
