@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from selftrain_assets.domain.errors import IntegrityError
+from selftrain_assets.domain.errors import IntegrityError, UserError
 from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.selection import Selection, take_share
 from selftrain_assets.domain.types import Row, Sample, VerdictMembership
@@ -149,9 +149,13 @@ class StageVerdicts:
 def frozen_verdicts(run: Run, iteration: int, stage: str) -> StageVerdicts:
     """The verdicts that a finished stage committed."""
     finished = run.need(iteration_scope(iteration), stage)
-    spec = evidence_stage(run.config.recipe, stage)
-    assert spec.samples is not None
-    assert spec.row_source is not None
+    spec, recipe = evidence_stage(run.config.recipe, stage), run.config.recipe
+    if spec.samples is None or spec.row_source is None:
+        raise UserError(
+            f"recipe {recipe.type}: it learns from its stage {stage}, which judges no samples that"
+            f" could become rows; leave {stage} out of `learns_from`, or build rows of its own"
+            " (`build_dataset`)"
+        )
     drawn = run.need(finished.scope, spec.samples)
     return StageVerdicts(
         iteration,

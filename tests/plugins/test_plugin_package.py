@@ -12,6 +12,8 @@ from selftrain_assets.component import experiment_definitions
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.dagster.partitions import latest_materialization
 from selftrain_assets.dagster.resources import LaunchSettings, StoreResource
+from selftrain_assets.domain.errors import UserError
+from selftrain_assets.pipeline.loop import run_rounds
 from tests import lab
 from tests.cli.command import selftrain
 
@@ -163,3 +165,19 @@ def test_its_rows_can_be_taken_back(done):
         "select distinct source from rows join manifests using (experiment, scope)"
         " where manifests.stage = 'dataset'",
     ) == [{"source": "self"}]
+
+
+def test_a_recipe_cannot_learn_from_a_stage_that_judges_nothing(sample_plugins, opened):
+    from sample_plugins.second_look import SecondLook
+
+    class FromTallies(SecondLook):
+        version = "1"
+
+        @property
+        def learns_from(self):
+            return ("verifications", "tallies")
+
+    recipe = SETTINGS["recipe"] | {"type": FromTallies().type}
+    run = opened(**SETTINGS | {"recipe": recipe})
+    with pytest.raises(UserError, match="learns from its stage tallies, which judges no samples"):
+        run_rounds(run, [1])
