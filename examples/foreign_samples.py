@@ -38,7 +38,7 @@ def main(path: Path) -> None:
         task={"type": "file", "path": str(problems)},
         recipe={"type": "rest_em", "sampling": {"samples_per_problem": 4, "max_tokens": 40}},
         base={"fine_tune": "human"},
-        trainer={"steps": 30, "learning_rate": 0.002},
+        trainer={"steps": 60, "learning_rate": 0.002},
     )
     report = st.open(experiment, name="foreign-samples").finish(1)
     print("held-out accuracy:", *(f"{accuracy.mean:.2f}" for accuracy in report.accuracy))

@@ -25,6 +25,7 @@ from tests.store.test_store import Record, records
 HOUR = 3600.0
 READS_THE_WALL_CLOCK = {
     "old_images.py": "the age of an image, by the engine's date",
+    "models/lengths.py": "the date in a chat template, whose tokens are counted",
     "operations/retract.py": "a retraction's date",
     "trainers/tracking.py": "the time of a point in a tracker",
     "pipeline/run.py": "a manifest's date, and the time that chat templates are told from then on",

@@ -93,8 +93,10 @@ def test_a_project_runs_on_the_wheel_alone(installed, tmp_path):
 
     run(*selftrain, "init", "my-project")
     root = tmp_path / "my-project"
-    told = json.loads(run(*selftrain, "run", "first", "--rounds", "1", "--json", cwd=root))
-    assert told["iterations"]
+    summary, _ = json.JSONDecoder().raw_decode(
+        run(*selftrain, "run", "first", "--rounds", "1", "--json", cwd=root)
+    )
+    assert summary["iterations"]
     assert (root / "runs" / "experiments" / "first" / "iter-001" / "checkpoint.json").is_file()
     dg = ("-c", "from dagster_dg_cli.cli import main; main()")
     assert "All definitions loaded successfully" in run(*dg, "check", "defs", cwd=root)

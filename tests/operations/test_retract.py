@@ -114,11 +114,9 @@ def test_the_base_is_named_where_it_learnt_from_the_problem(opened):
         (
             "source",
             "teacher",
-            (
-                'lab has no source or round "teacher"; known: human, rationalized, translated,'
-                " improved, and the rounds iter-001 to iter-002"
-            ),
+            'lab has no source or round "teacher"; known: human, rationalized, translated, ',
         ),
+        ("source", "teacher", ", and the rounds iter-001 to iter-002"),
         ("source", "iter-009", 'lab has no source or round "iter-009"; known: human, '),
         ("source", "human", "the base itself was trained on the human rows"),
     ],

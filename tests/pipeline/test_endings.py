@@ -1,7 +1,7 @@
 """What is learnt is what was drawn: its tokens and its end; what was cut off is no row, or one
 without an end."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -145,7 +145,7 @@ def test_the_share_that_tokenizes_differently_is_counted_row_by_row(opened, toke
     ]
     run = opened()
     table = run.store.write_table(run.name, "iter-001", "rows", "0" * 32, Row, rows)
-    assert tokenization(run, "iter-001", table) == {
+    assert asdict(tokenization(run, "iter-001", table)) == {
         "as_drawn": 3,
         "as_drawn_looked_at": 3,
         "as_drawn_different": 1,

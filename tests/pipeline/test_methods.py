@@ -254,7 +254,7 @@ def test_what_could_not_be_judged_is_never_wrong(mmst):
     inputs.problems(run)
     one, two, three = [p.id for p in run.problems if p.split == "test"][:3]
     told = [
-        (m, greedy, id, "pass", "3")
+        (m, greedy, id, "pass", "3", 1.0)
         for m in ("marked", "bare")
         for id in (one, two, three)
         for greedy in (True, False)

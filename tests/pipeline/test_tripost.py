@@ -401,7 +401,7 @@ def test_a_retracted_feedback_of_the_policy_takes_the_rows_out_that_hold_it(fini
 def test_a_part_as_a_source(finished, copy, source, part):
     run = copy(base={"fine_tune": "none"})
     if source == "self":
-        with pytest.raises(UserError, match='there is no source "self"'):
+        with pytest.raises(UserError, match='has no source or round "self"'):
             retract(run, "source", source, "")
         return
     retract(run, "source", source, "a test")
