@@ -12,7 +12,7 @@ from selftrain_assets.domain.errors import UserError, nearest
 from selftrain_assets.domain.prompts import Frame, PromptSettings, Turn
 from selftrain_assets.domain.thinking import without_thought
 from selftrain_assets.models.loading import ModelRef
-from selftrain_assets.models.templates import is_dated, render, variables
+from selftrain_assets.models.templates import render, variables
 from selftrain_assets.models.tokenization import cached_tokenizer, learnt_end
 
 MESSAGE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the message in a chat template
@@ -91,11 +91,6 @@ def check_frame(
             " question or prompt.template so that it stays, leave chat out, or give the model"
             " another template"
         )
-
-
-def reads_clock(ref: ModelRef) -> bool:
-    """Do the model's chats say what day it is?"""
-    return bool(cached_tokenizer(ref).chat_template) and is_dated(cached_tokenizer(ref))
 
 
 def _chat(ref: ModelRef, settings: PromptSettings, moment: datetime) -> _Chat:

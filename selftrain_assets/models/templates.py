@@ -40,13 +40,6 @@ def variables(tokenizer: PreTrainedTokenizerBase) -> set[str]:
     return meta.find_undeclared_variables(_parsed(tokenizer))
 
 
-def is_dated(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Does the chat template read the clock?"""
-    from jinja2 import nodes
-
-    return any(name.name == "strftime_now" for name in _parsed(tokenizer).find_all(nodes.Name))
-
-
 def _parsed(tokenizer: PreTrainedTokenizerBase) -> nodes.Template:
     """The syntax tree, read with the extensions that transformers gives to templates."""
     from transformers.utils.chat_template_utils import _compile_jinja_template

@@ -14,6 +14,7 @@ import pytest
 from selftrain_assets.domain.program_tests import ProgramTests
 from selftrain_assets.domain.types import Exchange, Outcome, Problem
 from selftrain_assets.testing import forging_programs as programs
+from selftrain_assets.testing.programs import JudgesPrograms
 from selftrain_assets.verifiers import CodeVerifier, SandboxSettings, Verifier, VerifierContext
 
 CASES = ProgramTests(cases=(("3\n", "4\n"),))
@@ -75,7 +76,7 @@ def forged_passes(passes: Passes, forgeries: Iterable[Forgery] = FORGERIES) -> l
     return [forgery for forgery in forgeries if passes(forgery.problem, forgery.program)]
 
 
-class ForgeryConformance:
+class ForgeryConformance(JudgesPrograms):
     """The suite of what judges programs.
 
     Attributes:
@@ -90,12 +91,6 @@ class ForgeryConformance:
         """One test for each forgery."""
         if "forgery" in metafunc.fixturenames:
             metafunc.parametrize("forgery", self.forgeries, ids=lambda forgery: forgery.name)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def sandbox(cls) -> SandboxSettings:
-        """Where the verifier runs programs."""
-        return SandboxSettings()
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -13,13 +13,14 @@ from selftrain_assets.domain.identity import fingerprint
 from selftrain_assets.domain.text import words
 from selftrain_assets.domain.types import Exchange, OwnSplit, Problem
 from selftrain_assets.tasks import Task
+from selftrain_assets.testing.programs import JudgesPrograms
 from selftrain_assets.verifiers import SandboxSettings, VerifierContext, verdicts
 
 LEARNT = ("train", "human")
 SOLUTIONS = 50  # how many of them are judged
 
 
-class TaskConformance:
+class TaskConformance(JudgesPrograms):
     """The suite of a task.
 
     Attributes:
@@ -32,12 +33,6 @@ class TaskConformance:
     task: ClassVar[Task]
     verifier: ClassVar[dict[str, object]] = {}
     seeded: ClassVar[bool] = False
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def sandbox(cls) -> SandboxSettings:
-        """Where programs run; used where answers are programs."""
-        return SandboxSettings()
 
     @pytest.fixture(scope="class")
     @classmethod

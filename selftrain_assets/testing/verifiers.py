@@ -11,6 +11,7 @@ import pytest
 
 from selftrain_assets.config.experiment import parse_experiment
 from selftrain_assets.domain.types import Exchange, Outcome, Problem, Verdict
+from selftrain_assets.testing.programs import JudgesPrograms
 from selftrain_assets.verifiers import (
     Judge,
     SandboxSettings,
@@ -57,7 +58,7 @@ Judging = Callable[..., list[Verdict]]
 """Verdicts on completions of one problem, in their order: `judged(problem, *completions)`."""
 
 
-class VerifierConformance:
+class VerifierConformance(JudgesPrograms):
     """The suite of a verifier.
 
     Attributes:
@@ -81,12 +82,6 @@ class VerifierConformance:
     unusable: ClassVar[Sequence[str]] = ()
     other: ClassVar[Verifier | None] = None
     graded: ClassVar[bool] = False
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def sandbox(cls) -> SandboxSettings:
-        """Where programs run; used by verifiers that run some."""
-        return SandboxSettings()
 
     @pytest.fixture(scope="class")
     @classmethod
